@@ -1,0 +1,1 @@
+"""alexc: a compiler for neural-network specifications."""

@@ -1,0 +1,21 @@
+"""The command line: every command by its name."""
+
+from __future__ import annotations
+
+import typer
+
+from alexc.evaluate import evaluate
+from alexc.predict import predict
+from alexc.prepare import prepare
+from alexc.train import train
+
+app = typer.Typer(
+    name="alexc",
+    help="Compile a description of a neural network to PyTorch, and train it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (prepare, train, evaluate, predict):
+    app.command()(command)

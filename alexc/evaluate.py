@@ -1,0 +1,7 @@
+"""`alexc evaluate`."""
+
+from __future__ import annotations
+
+
+def evaluate() -> None:
+    """Not here yet."""

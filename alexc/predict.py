@@ -1,0 +1,7 @@
+"""`alexc predict`."""
+
+from __future__ import annotations
+
+
+def predict() -> None:
+    """Not here yet."""

@@ -1,0 +1,7 @@
+"""`alexc prepare`."""
+
+from __future__ import annotations
+
+
+def prepare() -> None:
+    """Not here yet."""

@@ -1,0 +1,64 @@
+"""Dropout whose mask is a pure function of where a value stands, so that any mesh and any resume sees the same."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+_LOW_32 = 0xFFFFFFFF
+
+
+class Dropout(nn.Module):
+    """Sets each value to zero with probability `p` while training (section 4.2 of the paper).
+
+    `scale="test"`, the paper's: values pass unchanged in training and are multiplied by 1 - p at test time.
+    `scale="train"`, torch's: those that are kept are divided by 1 - p in training; nothing happens at test time.
+
+    The mask depends on `key` and on a value's place alone. A training loop sets the key by `fix_masks`; without that each
+    call draws a new one from torch's generator, so that `torch.manual_seed` governs it as usual.
+    """
+
+    def __init__(self, p: float, scale: Literal["test", "train"]) -> None:
+        super().__init__()
+        self.p = p
+        self.scale = scale
+        self.key: int | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, *) to the same shape."""
+        if not self.training:
+            return x * (1 - self.p) if self.scale == "test" else x
+        key = int(torch.randint(2**31, ()).item()) if self.key is None else self.key
+        kept = keep_mask(key, x.shape[0], x[0].numel(), self.p, x.device).view_as(x)
+        y = torch.where(kept, x, torch.zeros((), dtype=x.dtype, device=x.device))
+        return y if self.scale == "test" else y / (1 - self.p)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, scale={self.scale!r}"
+
+
+def fix_masks(network: nn.Module, seed: int, step: int) -> None:
+    """Make every dropout mask of the next forward pass a function of (seed, step, layer, image, unit)."""
+    for name, module in network.named_modules():
+        if isinstance(module, Dropout):
+            digest = hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest()
+            module.key = int.from_bytes(digest[:4], "big")
+
+
+def keep_mask(key: int, images: int, units: int, p: float, device: torch.device) -> Tensor:
+    """Boolean (images, units): true with probability 1 - p, by a hash of (key, image, unit)."""
+    rows = torch.arange(images, device=device)[:, None]
+    columns = torch.arange(units, device=device)[None]
+    mixed = _mix(_mix(_mix(rows + key) + 0x9E3779B9) ^ _mix(columns + 0x85EBCA6B))
+    return _mix(mixed) >= int(p * 2**32)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """A 32-bit integer hash (lowbias32) in int64: the same bits on every device."""
+    x = x & _LOW_32
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) & _LOW_32
+    x = ((x ^ (x >> 15)) * 0x846CA68B) & _LOW_32
+    return x ^ (x >> 16)

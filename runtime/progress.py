@@ -1,0 +1,86 @@
+"""Progress of long work: a bar on a terminal, a plain line now and then in a pipe or a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts `total` units of work on standard error; a context manager.
+
+    Args:
+        task: what is being done, the first words of the line.
+        total: how many units there are.
+        unit: what one unit is called, in the plural: "images".
+        done: how many were done before, as after a resume; they do not count towards the rate.
+    """
+
+    def __init__(self, task: str, total: int, unit: str, done: int = 0) -> None:
+        self._task, self._total, self._unit = task, total, unit
+        self._done = self._done_before = done
+        self._started = self._last_line = time.monotonic()
+        self._note = ""
+        console = Console(stderr=True)
+        self._bar: RichProgress | None = None
+        if console.is_terminal:
+            self._bar = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}  {task.fields[note]}"),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            self._row = self._bar.add_task(task, total=total, completed=done, rate="", note="")
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is None:
+            self._print_line()
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Count `count` units more as done; `note` (the loss, say) stands until the next one."""
+        self._done += count
+        self._note = note or self._note
+        if self._bar is not None:
+            self._bar.update(self._row, completed=self._done, rate=self._rate_text(), note=self._note)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print_line()
+
+    def _print_line(self) -> None:
+        self._last_line = time.monotonic()
+        parts = [self._task, f"{self._done:,}/{self._total:,} {self._unit}", self._rate_text(), self._note]
+        rate = self._rate()
+        if rate and self._done < self._total:
+            parts.append(f"{_minutes((self._total - self._done) / rate)} left")
+        print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
+
+    def _rate(self) -> float:
+        return (self._done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
+
+    def _rate_text(self) -> str:
+        rate = self._rate()
+        return f"{rate:,.0f} {self._unit}/s" if rate >= 10 else f"{rate:.1f} {self._unit}/s"
+
+
+def _minutes(seconds: float) -> str:
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

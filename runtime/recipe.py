@@ -1,0 +1,120 @@
+"""What a compiled file says about training: plain values, as the `train` block of the spec wrote them.
+
+Nothing here acts. `preparation`, `views`, `sgd` and `plateau` read these values and do the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Scale so that the shorter side has `shorter` pixels; the aspect is kept."""
+
+    shorter: int
+
+
+@dataclass(frozen=True)
+class CenterCrop:
+    """Keep the central square of `size` by `size` pixels."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Subtract:
+    """Subtract the training set's mean image, per pixel and channel (section 2)."""
+
+    what: Literal["mean_image"]
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Cut a square of `size` by `size` pixels at a place drawn anew each time (section 4.1)."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Mirror left to right with this probability (section 4.1)."""
+
+    probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class PCAColor:
+    """Add the principal components of the training set's colours, each times a number drawn from N(0, std) (section 4.1).
+
+    With `by="eigenvalue"`, as in the paper, a component is also multiplied by its eigenvalue, on the scale where a pixel
+    lies in 0..1; with `by="stddev"` by the eigenvalue's root.
+    """
+
+    std: float
+    by: Literal["eigenvalue", "stddev"] = "eigenvalue"
+
+
+@dataclass(frozen=True)
+class TenCrop:
+    """Average the softmax over the four corners, the centre and their mirror images (section 4.1)."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class CenterView:
+    """Look at the central `size` by `size` pixels only."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """The mean cross-entropy of the softmax: multinomial logistic regression (section 3.5)."""
+
+
+@dataclass(frozen=True)
+class SGD:
+    """The paper's gradient descent, with the rate inside the velocity (section 5).
+
+    v <- momentum v - weight_decay lr w - lr g;  w <- w + v
+    """
+
+    lr: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Divide the rate when a figure stops improving; end when it stops once more after `times` divisions (section 5).
+
+    A figure has stopped improving when `patience` epochs in a row did not lower its best value by more than `least`.
+    """
+
+    of: Literal["val_error", "val_loss", "train_loss"]
+    divide: float
+    times: int
+    patience: int = 3
+    least: float = 0.0
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same rate from the first step to the last."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained and tested."""
+
+    prepare: tuple[Resize | CenterCrop | Subtract, ...]
+    augment: tuple[RandomCrop | Mirror | PCAColor, ...]
+    test: TenCrop | CenterView
+    loss: CrossEntropy
+    optimizer: SGD
+    schedule: Plateau | Constant
+    batch: int
+    epochs: int

@@ -1,0 +1,1 @@
+"""The flagship spec, shipped with the package."""
