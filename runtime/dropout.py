@@ -17,8 +17,8 @@ class Dropout(nn.Module):
     `scale="test"`, the paper's: values pass unchanged in training and are multiplied by 1 - p at test time.
     `scale="train"`, torch's: those that are kept are divided by 1 - p in training; nothing happens at test time.
 
-    The mask depends on `key` and on a value's place alone. A training loop sets the key by `fix_masks`; without that each
-    call draws a new one from torch's generator, so that `torch.manual_seed` governs it as usual.
+    The mask depends on `key` and on a value's place alone. A training loop sets the key by `fix_masks`; without that
+    each call draws a new one from torch's generator, so that `torch.manual_seed` governs it as usual.
     """
 
     def __init__(self, p: float, scale: Literal["test", "train"]) -> None:
@@ -37,6 +37,7 @@ class Dropout(nn.Module):
         return y if self.scale == "test" else y / (1 - self.p)
 
     def extra_repr(self) -> str:
+        """The arguments, for `repr`."""
         return f"p={self.p}, scale={self.scale!r}"
 
 

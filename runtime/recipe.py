@@ -46,10 +46,10 @@ class Mirror:
 
 @dataclass(frozen=True)
 class PCAColor:
-    """Add the principal components of the training set's colours, each times a number drawn from N(0, std) (section 4.1).
+    """Add the principal components of the training set's colours, each times a draw from N(0, std) (section 4.1).
 
-    With `by="eigenvalue"`, as in the paper, a component is also multiplied by its eigenvalue, on the scale where a pixel
-    lies in 0..1; with `by="stddev"` by the eigenvalue's root.
+    With `by="eigenvalue"`, as in the paper, a component is also multiplied by its eigenvalue, on the scale where a
+    pixel lies in 0..1; with `by="stddev"` by the eigenvalue's root.
     """
 
     std: float
