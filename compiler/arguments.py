@@ -1,0 +1,72 @@
+"""The arguments of a kind, as a pydantic model whose fields are the syntax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+LARGEST_SIZE = 2**20
+
+
+@dataclass(frozen=True)
+class Expects:
+    """What a field's value may be, in words that complete "must be …"."""
+
+    words: str
+
+
+class Arguments(BaseModel):
+    """Base of everything that a spec writes as a kind with arguments.
+
+    `keyword` is the kind's name in a spec; `positional` lists the fields that may be given without their key, in order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    keyword: ClassVar[str]
+    positional: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def expectation(cls, field: str) -> str:
+        """What `field` may be, in words that complete "must be …"."""
+        words = [each.words for each in cls.model_fields[field].metadata if isinstance(each, Expects)]
+        assert words, f"{cls.__name__}.{field} does not say what it expects"
+        return words[0]
+
+
+def _pair(value: object) -> object:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _float(value: object) -> object:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_Size = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
+_Margin = Annotated[int, Field(ge=0, le=LARGEST_SIZE)]
+
+Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE), Expects(f"a whole number from 1 to {LARGEST_SIZE}")]
+Sizes = Annotated[
+    tuple[_Size, _Size],
+    BeforeValidator(_pair),
+    Expects("a whole number of at least 1, or height x width as in `3x5`"),
+]
+Margins = Annotated[
+    tuple[_Margin, _Margin],
+    BeforeValidator(_pair),
+    Expects("a whole number of at least 0, or height x width as in `1x2`"),
+]
+Real = Annotated[float, BeforeValidator(_float), Expects("a number")]
+NotNegative = Annotated[float, BeforeValidator(_float), Field(ge=0), Expects("a number of at least 0")]
+Positive = Annotated[float, BeforeValidator(_float), Field(gt=0), Expects("a number greater than 0")]
+Fraction = Annotated[
+    float, BeforeValidator(_float), Field(ge=0, lt=1), Expects("a number from 0 up to, and without, 1")
+]
+
+
+def one_of(*words: str) -> Expects:
+    """The expectation of a field that takes one of a few words."""
+    quoted = [f"`{word}`" for word in words]
+    return Expects(quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}")

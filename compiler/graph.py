@@ -1,0 +1,79 @@
+"""The third stage: every layer with its shape and its counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from alexc.compiler.layers.kind import Shape, Weights
+from alexc.compiler.net import Layer, Net
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer that knows what it reads and makes.
+
+    Attributes:
+        layer: the layer as resolved.
+        given: the shape that it reads.
+        output: the shape that it makes.
+        weights: its parameters, or None.
+        neurons: its units, 0 for layers without weights.
+        multiply_adds: for one image, 0 for layers without weights.
+    """
+
+    layer: Layer
+    given: Shape
+    output: Shape
+    weights: Weights | None
+    neurons: int
+    multiply_adds: int
+
+    @property
+    def weight_count(self) -> int:
+        """The number of weights, without the biases."""
+        return prod(self.weights.shape) if self.weights else 0
+
+    @property
+    def bias_count(self) -> int:
+        """The number of biases."""
+        return self.weights.biases if self.weights else 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network whose shapes are all known."""
+
+    net: Net
+    nodes: tuple[Node, ...]
+
+    @property
+    def parameters(self) -> int:
+        """All weights and biases."""
+        return sum(node.weight_count + node.bias_count for node in self.nodes)
+
+    @property
+    def neurons(self) -> int:
+        """All units of layers with weights."""
+        return sum(node.neurons for node in self.nodes)
+
+    @property
+    def multiply_adds(self) -> int:
+        """For one image."""
+        return sum(node.multiply_adds for node in self.nodes)
+
+    def statements(self) -> dict[str, list[Node]]:
+        """The nodes by the statement of the spec that they stand in, in order."""
+        groups: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            groups.setdefault(node.layer.statement, []).append(node)
+        return groups
+
+    def verify(self) -> None:
+        """Check what every later stage relies on: each node reads exactly what the one before it makes."""
+        made: dict[str | None, Shape] = {None: self.net.input}
+        for node in self.nodes:
+            assert node.layer.name not in made, f"{node.layer.name} is made twice"
+            assert made[node.layer.input] == node.given, f"{node.layer.name} reads another shape than is made"
+            assert all(size > 0 for size in node.output.sizes), f"{node.layer.name} makes nothing"
+            made[node.layer.name] = node.output

@@ -1,0 +1,127 @@
+"""What every kind of layer tells the compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from alexc.compiler.arguments import Arguments
+from alexc.compiler.initial_values import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The shape of what a layer makes for one image, and into how many towers its channels are cut.
+
+    `sizes` is (channels, height, width) for feature maps and (units,) for a vector.
+    """
+
+    sizes: tuple[int, ...]
+    towers: int = 1
+
+    @property
+    def channels(self) -> int:
+        """The number of feature maps, or of units."""
+        return self.sizes[0]
+
+    @property
+    def values(self) -> int:
+        """How many numbers there are."""
+        return prod(self.sizes)
+
+    def __str__(self) -> str:
+        return "x".join(map(str, self.sizes))
+
+
+class Misfit(Exception):  # noqa: N818 - it is no defect of the program but a finding about a spec
+    """A layer cannot read what it is given.
+
+    Attributes:
+        code: the diagnostic's code.
+        message: what is wrong, with the numbers; completes "`conv4` …".
+        argument: the argument at fault, or None where it is the layer as a whole.
+        help: the way out.
+    """
+
+    def __init__(self, code: str, message: str, argument: str | None = None, help: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.argument, self.help = code, message, argument, help
+
+
+@dataclass(frozen=True)
+class TorchLayer:
+    """How a layer reads in a PyTorch module.
+
+    Attributes:
+        constructor: the expression that makes the submodule; None where the layer has none.
+        call: the expression of the forward pass, with `{x}` for the input and `{self}` for the submodule.
+        imports: the import statements that the two need.
+        comment: what a reader of the constructor would not see at once.
+    """
+
+    call: str
+    constructor: str | None = None
+    imports: tuple[str, ...] = ()
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The parameters of a layer.
+
+    `shape` is that of the weight tensor as torch keeps it; `biases` is the length of the bias, 0 where there is none.
+    """
+
+    shape: tuple[int, ...]
+    biases: int
+    start: Distribution
+    bias_start: float | None
+
+
+class Kind(Arguments):
+    """Base of the kinds. A kind without weights answers only `output` and `torch`."""
+
+    pointwise: ClassVar[bool] = False  # reads each value by itself: shares a line of the generated file
+    reads_vector: ClassVar[bool] = False  # feature maps are flattened, channels first, before they are read
+    in_loss: ClassVar[bool] = False  # as the last layer it belongs to the loss, which reads what stands before it
+
+    def output(self, given: Shape, towers: int) -> Shape:
+        """The shape made from `given` in a network of `towers` towers.
+
+        Raises:
+            Misfit: the layer cannot read it.
+        """
+        raise NotImplementedError
+
+    def torch(self, given: Shape, output: Shape) -> TorchLayer:
+        """How the layer reads in PyTorch."""
+        raise NotImplementedError
+
+    def weights(self, given: Shape, output: Shape) -> Weights | None:  # noqa: ARG002
+        """The layer's parameters; None where it has none."""
+        return None
+
+    def multiply_adds(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
+        """Multiplications, each with its addition, for one image; only layers with weights count them."""
+        return 0
+
+    def neurons(self, given: Shape, output: Shape) -> int:
+        """Units with weights of their own or shared: the outputs of a layer with weights."""
+        return output.values if self.weights(given, output) else 0
+
+
+def require_maps(given: Shape) -> tuple[int, int, int]:
+    """The (channels, height, width) of feature maps.
+
+    Raises:
+        Misfit: `given` is a vector.
+    """
+    if len(given.sizes) != 3:
+        raise Misfit(
+            "E0303",
+            f"reads feature maps, but is given a vector of {given} units",
+            help="put it before the first layer that makes a vector",
+        )
+    channels, height, width = given.sizes
+    return channels, height, width

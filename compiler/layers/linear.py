@@ -1,0 +1,59 @@
+"""`linear`: a fully connected layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.arguments import Count
+from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer, Weights
+from alexc.compiler.layers.reading import Reads, require_even, towers_apart
+
+
+class Linear(Kind):
+    """`units` units, each of which reads every value that it is given; feature maps are flattened, channels first.
+
+    With `reads=tower` a unit reads the values of its own tower only.
+    """
+
+    keyword: ClassVar[str] = "linear"
+    positional: ClassVar[tuple[str, ...]] = ("units",)
+    reads_vector: ClassVar[bool] = True
+
+    units: Count
+    reads: Reads | None = None
+    weight: InitialWeight = Kaiming()
+    bias: InitialBias = 0.0
+
+    def output(self, given: Shape, towers: int) -> Shape:
+        """Anything to (units,)."""
+        apart = towers_apart(self.reads, given, towers)
+        require_even("units", self.units, towers, "units")
+        if given.channels % apart:
+            raise Misfit("E0302", f"reads {given.channels} channels, which {apart} towers cannot share evenly", "reads")
+        return Shape((self.units,), towers)
+
+    def weights(self, given: Shape, output: Shape) -> Weights:
+        """(units, values read)."""
+        shape = (self.units, given.values // self._towers_apart(output))
+        return Weights(shape, 0 if self.bias is None else self.units, self.weight, self.bias)
+
+    def multiply_adds(self, given: Shape, output: Shape) -> int:
+        """One for every weight."""
+        return self.units * given.values // self._towers_apart(output)
+
+    def torch(self, given: Shape, output: Shape) -> TorchLayer:
+        """`nn.Linear`, or the runtime's `GroupedLinear` where towers are apart."""
+        bias = "" if self.bias is not None else ", bias=False"
+        apart = self._towers_apart(output)
+        if apart == 1:
+            return TorchLayer("{self}({x})", f"nn.Linear({given.values}, {self.units}{bias})")
+        return TorchLayer(
+            "{self}({x})",
+            f"GroupedLinear({given.values}, {self.units}, groups={apart}{bias})",
+            ("from alexc.runtime.grouped_linear import GroupedLinear",),
+            "each tower reads its own units",
+        )
+
+    def _towers_apart(self, output: Shape) -> int:
+        return output.towers if self.reads == "tower" else 1

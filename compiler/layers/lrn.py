@@ -1,0 +1,52 @@
+"""`lrn`: local response normalisation across feature maps (section 3.3 of the paper)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from alexc.compiler.arguments import Count, NotNegative, Positive, one_of
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer, require_maps
+from alexc.compiler.python_text import literal
+
+
+class Lrn(Kind):
+    """Divides each value by (k + alpha * sum of squares of `size` neighbouring maps at the same place) ** beta.
+
+    `norm=sum` is the paper's formula; `norm=mean` divides alpha by `size`, as torch and Caffe do. `over=tower` looks at
+    the maps of the same tower only, `over=all` across towers.
+    """
+
+    keyword: ClassVar[str] = "lrn"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    k: Positive
+    alpha: NotNegative
+    beta: NotNegative
+    norm: Annotated[Literal["sum", "mean"], one_of("sum", "mean")]
+    over: Annotated[Literal["tower", "all"], one_of("tower", "all")] | None = None
+
+    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
+        """The shape stays."""
+        require_maps(given)
+        if given.towers > 1 and self.over is None:
+            raise Misfit(
+                "E0301",
+                f"does not say over which of the {given.towers} towers it normalises",
+                help="`over=tower`: inside each tower; `over=all`: across them",
+            )
+        return given
+
+    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
+        """The runtime's `LocalResponseNorm`, which takes the sum; for `norm=mean` alpha is divided here."""
+        alpha = self.alpha if self.norm == "sum" else self.alpha / self.size
+        arguments = [
+            str(self.size), f"alpha={literal(alpha)}", f"beta={literal(self.beta)}", f"k={literal(self.k)}"
+        ]  # fmt: skip
+        if self.over == "tower" and given.towers > 1:
+            arguments.append(f"towers={given.towers}")
+        return TorchLayer(
+            "{self}({x})",
+            f"LocalResponseNorm({', '.join(arguments)})",
+            ("from alexc.runtime.local_response_norm import LocalResponseNorm",),
+        )

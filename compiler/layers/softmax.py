@@ -1,0 +1,24 @@
+"""`softmax`: a distribution over the classes (section 3.5 of the paper)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer
+
+
+class Softmax(Kind):
+    """Makes the units of a vector positive with the sum 1. As the last layer it belongs to the loss."""
+
+    keyword: ClassVar[str] = "softmax"
+    in_loss: ClassVar[bool] = True
+
+    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
+        """The shape stays."""
+        if len(given.sizes) != 1:
+            raise Misfit("E0303", f"reads a vector, but is given feature maps of {given}", help="`linear` makes one")
+        return given
+
+    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
+        """`F.softmax` over the units."""
+        return TorchLayer("F.softmax({x}, dim=1)", imports=("import torch.nn.functional as F",))

@@ -1,0 +1,15 @@
+"""`tanh`: the saturating nonlinearity that the paper compares with (section 3.1)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.layers.pointwise import Pointwise
+
+
+class Tanh(Pointwise):
+    """The hyperbolic tangent of each value."""
+
+    keyword: ClassVar[str] = "tanh"
+    function: ClassVar[str] = "torch.tanh"
+    function_import: ClassVar[str] = "import torch"

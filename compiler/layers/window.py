@@ -1,0 +1,48 @@
+"""Windows that slide over feature maps: kernels and pooling."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from alexc.compiler.layers.kind import Misfit
+
+Rounding = Literal["floor", "ceil"]
+
+
+def places(size: int, window: int, stride: int, pad: int, argument: str, rounding: Rounding = "floor") -> int:
+    """How often a window fits along a side of `size` values with `pad` more at each end.
+
+    With `rounding="ceil"` a last window may hang over the far end, unless it would start in the padding there.
+
+    Raises:
+        Misfit: the window is larger than the side.
+    """
+    room = size + 2 * pad - window
+    if room < 0:
+        padded = f" ({size + 2 * pad} with its padding)" if pad else ""
+        raise Misfit(
+            "E0303",
+            f"has a window of {window}, but the maps that it reads are only {size} wide or high{padded}",
+            argument,
+            help="a smaller window, more padding, or fewer strides before it",
+        )
+    if rounding == "floor":
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + pad else count
+
+
+def arguments_in_torch(
+    window: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], default_stride: int | tuple[int, int]
+) -> list[str]:
+    """Kernel size, stride and padding as torch's arguments; what equals torch's default is left out."""
+    arguments = [f"kernel_size={_short(window)}"]
+    if stride != (default_stride if isinstance(default_stride, tuple) else (default_stride, default_stride)):
+        arguments.append(f"stride={_short(stride)}")
+    if pad != (0, 0):
+        arguments.append(f"padding={_short(pad)}")
+    return arguments
+
+
+def _short(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else str(pair)

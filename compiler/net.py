@@ -1,0 +1,98 @@
+"""The second stage: names bound, defaults applied, every layer a validated model of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from alexc.compiler.layers.kind import Kind, Shape
+from alexc.compiler.source import Source, Span
+from alexc.compiler.train_steps import AugmentStep, Loss, Optimizer, PrepareStep, Schedule, TestViews
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One part of a pipeline.
+
+    Attributes:
+        name: its name, with the statement's in front: `conv1`, `conv1.relu`.
+        statement: the name of the statement that it belongs to.
+        kind: its kind, with the arguments.
+        input: the name of the layer that it reads; None for the network's input.
+        span: the kind's word.
+        argument_spans: the place of each argument that is written.
+    """
+
+    name: str
+    statement: str
+    kind: Kind
+    input: str | None
+    span: Span
+    argument_spans: Mapping[str, Span]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A named axis of a mesh of devices, and its length."""
+
+    name: str
+    devices: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is cut along an axis: the images of a batch, or the channels; in some layers, or (None) in all."""
+
+    what: Literal["images", "channels"]
+    axis: str
+    statements: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Layers that live on one device of an axis, counted from 0."""
+
+    statements: tuple[str, ...]
+    axis: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which device computes what."""
+
+    name: str
+    mesh: tuple[Axis, ...]
+    splits: tuple[Split, ...]
+    keeps: tuple[Keep, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A `train` block. `view_spans` are the places that say the size of what the network is shown."""
+
+    prepare: tuple[PrepareStep, ...]
+    augment: tuple[AugmentStep, ...]
+    test: TestViews
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    batch: int
+    epochs: int
+    spans: Mapping[str, Span]
+
+
+@dataclass(frozen=True)
+class Net:
+    """A spec: one network, its placements, and its recipe or None."""
+
+    source: Source
+    name: str
+    name_span: Span
+    input: Shape
+    input_span: Span
+    towers: int
+    layers: tuple[Layer, ...]
+    placements: tuple[Placement, ...]
+    recipe: Recipe | None

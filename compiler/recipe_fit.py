@@ -1,0 +1,65 @@
+"""Whether the recipe of a spec fits its network."""
+
+from __future__ import annotations
+
+from alexc.compiler.diagnostics import Diagnostic, Label
+from alexc.compiler.graph import Graph
+from alexc.compiler.net import Recipe
+from alexc.compiler.train_steps import CenterCrop, PrepareStep, RandomCrop, Resize, Subtract
+
+
+def check_recipe(graph: Graph) -> list[Diagnostic]:
+    """Check that images reach the network in the size that it reads, and that the loss can read what it makes."""
+    recipe = graph.net.recipe
+    if recipe is None:
+        return []
+    return [*_check_preparation(recipe), *_check_views(graph, recipe), *_check_loss(graph, recipe)]
+
+
+def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
+    form: list[type[PrepareStep]] = [type(step) for step in recipe.prepare]
+    if form not in ([Resize, CenterCrop], [Resize, CenterCrop, Subtract]):
+        message = "`prepare` must be `resize`, then `center_crop`, then `subtract` or nothing"
+        return [
+            _misfit(message, recipe, "prepare", help="prepare resize 256 -> center_crop 256 -> subtract mean_image")
+        ]
+    resize, crop = recipe.prepare[0], recipe.prepare[1]
+    assert isinstance(resize, Resize)
+    assert isinstance(crop, CenterCrop)
+    if crop.size > resize.shorter:
+        message = f"`center_crop` cuts {crop.size} pixels out of a shorter side of {resize.shorter}"
+        return [_misfit(message, recipe, "prepare")]
+    return []
+
+
+def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    channels, height, width = graph.net.input.sizes
+    says = Label(graph.net.input_span, "the network's input")
+    if channels != 3 or height != width:
+        message = f"recipes show square images of 3 channels, the network reads {graph.net.input}"
+        return [_misfit(message, recipe, "test", says)]
+    stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), height)
+    crops = [("augment", step.size) for step in recipe.augment if isinstance(step, RandomCrop)]
+    diagnostics = []
+    for statement, size in [*crops, ("test", recipe.test.size)]:
+        if size != height:
+            message = f"`{statement}` shows {size}x{size} pixels, the network reads {height}x{width}"
+            diagnostics.append(_misfit(message, recipe, statement, says, "make the two sizes equal"))
+        elif size > stored:
+            cut = Label(recipe.spans["prepare"], f"keeps {stored}x{stored}")
+            message = f"`{statement}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
+            diagnostics.append(_misfit(message, recipe, statement, cut, "prepare larger images"))
+    return diagnostics
+
+
+def _check_loss(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    last = graph.nodes[-1].layer
+    if last.kind.in_loss:
+        return []
+    end = Label(last.span, "the network ends here")
+    message = "`cross_entropy` reads a softmax, and the network does not end in one"
+    return [_misfit(message, recipe, "loss", end, "end the last layer with `-> softmax`")]
+
+
+def _misfit(message: str, recipe: Recipe, statement: str, other: Label | None = None, help: str = "") -> Diagnostic:
+    return Diagnostic("E0501", message, recipe.spans[statement], others=(other,) if other else (), help=help)

@@ -1,0 +1,216 @@
+"""Text to Tree, with Lark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.lark import PostLex
+
+from alexc.compiler.diagnostics import Diagnostic
+from alexc.compiler.source import Source, Span
+from alexc.compiler.tree import (
+    Argument,
+    Atom,
+    Block,
+    Call,
+    Dimensions,
+    LayerRange,
+    Number,
+    Statement,
+    Step,
+    Tree,
+    Value,
+    Word,
+)
+
+MOST_SYNTAX_ERRORS = 20
+
+_IN_WORDS = {
+    "WORD": "a name",
+    "NUMBER": "a number",
+    "DIMENSIONS": "sizes such as 3x227x227",
+    "_ARROW": "`->`",
+    "_RANGE": "`..`",
+    "_EQUAL": "`=`",
+    "_COLON": "`:`",
+    "_COMMA": "`,`",
+    "_LPAR": "`(`",
+    "RPAR": "`)`",
+    "_LBRACE": "`{`",
+    "_RBRACE": "`}`",
+    "_NEWLINE": "the end of the line",
+    "$END": "the end of the file",
+}
+
+
+def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
+    """Read a spec's text.
+
+    A line that has not the form of a statement is reported, blanked, and the text is read again, so that every such
+    line is found in one run. The tree holds what was sound.
+    """
+    diagnostics: list[Diagnostic] = []
+    text: str | None = source.text
+    while text is not None and len(diagnostics) < MOST_SYNTAX_ERRORS:
+        try:
+            return Tree(source, tuple(_parse(text))), diagnostics
+        except UnexpectedInput as error:
+            diagnostics.append(_diagnose(source.text, error))
+            text = _blank_line(text, diagnostics[-1].span.start)
+    return Tree(source, ()), diagnostics
+
+
+def _parse(text: str) -> list[Block]:
+    blocks: list[Block] = _parser().parse(text)  # type: ignore[assignment]  # the transformer's `start` makes a list
+    return blocks
+
+
+def _blank_line(text: str, place: int) -> str | None:
+    """The text with the line around `place` made blank; None where that would mend nothing or tear a block open."""
+    start = text.rfind("\n", 0, place) + 1
+    end = text.find("\n", place)
+    end = len(text) if end < 0 else end
+    line = text[start:end].split("#")[0]
+    if not line.strip() or "{" in line or "}" in line:
+        return None
+    return text[:start] + " " * (end - start) + text[end:]
+
+
+def _diagnose(text: str, error: UnexpectedInput) -> Diagnostic:
+    if isinstance(error, UnexpectedCharacters):
+        return _diagnose_characters(text, error.pos_in_stream or 0)
+    assert isinstance(error, UnexpectedToken)
+    token = error.token
+    expected = sorted({_IN_WORDS[name] for name in error.accepts or error.expected})
+    if token.type == "$END":
+        end = Span(len(text.rstrip()), len(text.rstrip()))
+        if "`}`" not in expected:
+            return Diagnostic("E0101", "the file ends too early", end, f"expected {_list_in_words(expected)}")
+        return Diagnostic(
+            "E0101",
+            "the file ends inside a block",
+            end,
+            "the block's `}` is missing here",
+            help="every `{` needs a `}` on a line of its own",
+        )
+    found = "the end of the line" if token.type == "_NEWLINE" else f"`{token}`"
+    place = Span(token.start_pos or 0, (token.start_pos or 0) + (1 if token.type == "_NEWLINE" else len(token)))
+    return Diagnostic("E0101", f"{found} cannot stand here", place, f"expected {_list_in_words(expected)}")
+
+
+def _diagnose_characters(text: str, place: int) -> Diagnostic:
+    run = re.compile(r"[+-]?[\w.]+|.", re.DOTALL).match(text, place)
+    assert run is not None
+    found, span = run.group(), Span(*run.span())
+    if re.fullmatch(r"[+-]?[0-9][0-9.]*([eE][+-]?[0-9]+)?(x[0-9]+)*", found) and len(found) > 2:
+        return Diagnostic(
+            "E0103",
+            "a number has more digits than a spec may use",
+            span,
+            "at most 15 digits, and exponents of two",
+        )
+    if found[0].isdigit():
+        return Diagnostic(
+            "E0101",
+            f"`{found}` is neither a number nor a name",
+            span,
+            help="a name begins with a letter; a number stands alone, as in `96` or `1e-4`",
+        )
+    hint = {'"': "a spec has no quotation marks: write the word alone", ";": "a line's end ends a statement"}
+    return Diagnostic("E0101", f"`{found}` has no meaning in a spec", span, help=hint.get(found, ""))
+
+
+def _list_in_words(things: list[str]) -> str:
+    return things[0] if len(things) == 1 else f"{', '.join(things[:-1])} or {things[-1]}"
+
+
+class _LineEnds(PostLex):
+    """Keeps only the line ends that end a statement: none after `->`, `{` or `,`, none before `->` or `{`."""
+
+    always_accept = ("_NEWLINE",)
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        held: Token | None = None
+        previous = "_LBRACE"
+        for token in stream:
+            if token.type == "_NEWLINE":
+                if previous not in ("_ARROW", "_LBRACE", "_COMMA"):
+                    held = held or token
+                continue
+            if held is not None and token.type not in ("_ARROW", "_LBRACE"):
+                yield held
+            held, previous = None, token.type
+            yield token
+
+
+class _TreeBuilder(Transformer[Token, list[Block]]):
+    """Makes the Tree's nodes while Lark parses. Each method gets the parts of the grammar rule of its name."""
+
+    def start(self, blocks: list[Block]) -> list[Block]:
+        return blocks
+
+    def block(self, parts: list[Token | Statement]) -> Block:
+        words = [_word(part) for part in parts if isinstance(part, Token)]
+        statements = tuple(part for part in parts if isinstance(part, Statement))
+        return Block(words[0], words[1] if len(words) > 1 else None, statements, words[0].span.to(words[-1].span))
+
+    def statement(self, steps: list[Step]) -> Statement:
+        return Statement(None, tuple(steps), steps[0].span.to(steps[-1].span))
+
+    def named_statement(self, parts: list[Token | Step]) -> Statement:
+        assert isinstance(parts[0], Token)
+        name = _word(parts[0])
+        steps = tuple(part for part in parts if isinstance(part, Step))
+        return Statement(name, steps, name.span.to(steps[-1].span))
+
+    def step(self, parts: list[Token | Argument]) -> Step:
+        assert isinstance(parts[0], Token)
+        kind = _word(parts[0])
+        arguments = tuple(part for part in parts if isinstance(part, Argument))
+        return Step(kind, arguments, kind.span.to(arguments[-1].span if arguments else kind.span))
+
+    def keyed(self, parts: tuple[Token, Value]) -> Argument:
+        key = _word(parts[0])
+        return Argument(key, (parts[1],), key.span.to(parts[1].span))
+
+    def positional(self, values: list[Value]) -> Argument:
+        return Argument(None, tuple(values), values[0].span.to(values[-1].span))
+
+    def word(self, parts: list[Token]) -> Word:
+        return _word(parts[0])
+
+    def number(self, parts: list[Token]) -> Number:
+        text = str(parts[0])
+        return Number(float(text) if set(text) & set(".eE") else int(text), _span(parts[0]))
+
+    def dimensions(self, parts: list[Token]) -> Dimensions:
+        return Dimensions(tuple(int(size) for size in parts[0].split("x")), _span(parts[0]))
+
+    def span_of_layers(self, parts: list[Token]) -> LayerRange:
+        return LayerRange(_word(parts[0]), _word(parts[1]), _span(parts[0]).to(_span(parts[1])))
+
+    def call(self, parts: list[Token | Atom]) -> Call:
+        name, closing = parts[0], parts[-1]
+        assert isinstance(name, Token)
+        assert isinstance(closing, Token)
+        values = tuple(part for part in parts if not isinstance(part, Token))
+        return Call(_word(name), values, _span(name).to(_span(closing)))
+
+
+def _word(token: Token) -> Word:
+    return Word(str(token), _span(token))
+
+
+def _span(token: Token) -> Span:
+    start = token.start_pos or 0
+    return Span(start, start + len(token))
+
+
+@cache
+def _parser() -> Lark:
+    grammar = files("alexc.compiler").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", postlex=_LineEnds(), transformer=_TreeBuilder())

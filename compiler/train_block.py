@@ -1,0 +1,102 @@
+"""A `train` block to a recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alexc.compiler.arguments import Arguments
+from alexc.compiler.binding import bind
+from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean
+from alexc.compiler.net import Recipe
+from alexc.compiler.source import Source, Span
+from alexc.compiler.train_steps import CHOICES, NUMBERS, PIPELINES, WholeNumber
+from alexc.compiler.tree import Block, Statement, Step, Word
+
+_EXAMPLES = {
+    "prepare": "resize 256 -> center_crop 256 -> subtract mean_image",
+    "augment": "random_crop 227 -> mirror",
+    "test": "ten_crop 227",
+    "loss": "cross_entropy",
+    "optimizer": "sgd lr=0.01 momentum=0.9",
+    "schedule": "plateau of=val_error divide=10 times=3",
+    "batch": "128",
+    "epochs": "90",
+}
+
+
+def read_train_block(block: Block, source: Source) -> tuple[Recipe | None, list[Diagnostic]]:
+    """Every statement of a recipe must stand there exactly once, `augment` at most once."""
+    diagnostics: list[Diagnostic] = []
+    statements: dict[str, Statement] = {}
+    for statement in block.statements:
+        keyword = statement.steps[0].kind
+        if statement.name is not None or keyword.text not in _EXAMPLES:
+            word = statement.name or keyword
+            message = f"a recipe has no statement `{word.text}`"
+            diagnostics.append(Diagnostic("E0202", message, word.span, help=did_you_mean(word.text, _EXAMPLES)))
+        elif keyword.text in statements:
+            first = Label(statements[keyword.text].span, "first here")
+            diagnostics.append(
+                Diagnostic("E0210", f"`{keyword.text}` stands there twice", statement.span, others=(first,))
+            )
+        else:
+            statements[keyword.text] = statement
+    values: dict[str, Any] = {"augment": ()}
+    spans: dict[str, Span] = {}
+    for name, statement in statements.items():
+        values[name], problems = _read_statement(name, statement, source)
+        spans[name] = statement.span
+        diagnostics += problems
+    for name, example in _EXAMPLES.items():
+        if name not in values:
+            diagnostics.append(
+                Diagnostic("E0210", f"the recipe does not say its `{name}`", block.span, help=f"{name} {example}")
+            )
+    return (None if diagnostics else Recipe(**values, spans=spans)), diagnostics
+
+
+def _read_statement(name: str, statement: Statement, source: Source) -> tuple[Any, list[Diagnostic]]:
+    first = statement.steps[0]
+    if len(statement.steps) > 1 and name not in PIPELINES:
+        surplus = statement.steps[1].span
+        return None, [Diagnostic("E0204", f"`{name}` takes one thing, not a pipeline", surplus)]
+    if name in NUMBERS:
+        number, _, problems = bind(WholeNumber, first.kind, first.arguments, {}, source)
+        return (number.value if number else None), problems
+    steps = [_inner_step(first), *statement.steps[1:]]
+    values: list[Arguments] = []
+    diagnostics: list[Diagnostic] = []
+    for step in steps:
+        if step is None:
+            choices = " or ".join(f"`{choice.keyword}`" for choice in CHOICES[name])
+            message = f"`{name}` does not say what"
+            diagnostics.append(
+                Diagnostic("E0203", message, first.span, f"expected {choices}", help=f"{name} {_EXAMPLES[name]}")
+            )
+            continue
+        value, problems = _read_step(name, step, source)
+        diagnostics += problems
+        if value is not None:
+            values.append(value)
+    if diagnostics:
+        return None, diagnostics
+    return (tuple(values) if name in PIPELINES else values[0]), []
+
+
+def _inner_step(step: Step) -> Step | None:
+    """`prepare resize 256` holds the step `resize 256`."""
+    if not step.arguments or step.arguments[0].key is not None:
+        return None
+    kind = step.arguments[0].values[0]
+    if not isinstance(kind, Word) or len(step.arguments[0].values) > 1:
+        return None
+    return Step(kind, step.arguments[1:], kind.span.to(step.span))
+
+
+def _read_step(statement: str, step: Step, source: Source) -> tuple[Arguments | None, list[Diagnostic]]:
+    choices = {choice.keyword: choice for choice in CHOICES[statement]}
+    if step.kind.text not in choices:
+        message = f"`{statement}` knows no `{step.kind.text}`"
+        return None, [Diagnostic("E0201", message, step.kind.span, help=did_you_mean(step.kind.text, choices))]
+    value, _, problems = bind(choices[step.kind.text], step.kind, step.arguments, {}, source)
+    return value, problems
