@@ -1,0 +1,230 @@
+"""One image file of any kind to RGB pixels, or a plain reason why not."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from alexc.runtime.store import Geometry
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, what 3D cameras and phones write
+LARGEST_PIXELS = 100_000_000
+LARGEST_FILE = 1 << 30
+BACKGROUND = (255, 255, 255)
+TREATMENTS = {
+    "greyscale": "one channel copied to three",
+    "cmyk": "converted to RGB",
+    "other colors": "converted to RGB",
+    "palette": "converted to RGB",
+    "16-bit": "scaled to 8 bits",
+    "transparent": "put on white",
+    "several frames": "the first one taken",
+    "orientation": "EXIF says that it was taken turned or mirrored",
+    "wrong ending": "decoded by content, not by name",
+}
+
+_ENDINGS = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
+    "PNG": {".png", ".apng"},
+    "GIF": {".gif"},
+    "BMP": {".bmp", ".dib"},
+    "WEBP": {".webp"},
+    "TIFF": {".tif", ".tiff"},
+    "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
+}
+KNOWN_ENDINGS = frozenset().union(*_ENDINGS.values())
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TIFF_BITS_PER_SAMPLE = 258
+
+
+class BadImage(Exception):  # noqa: N818 - a finding about a file, which the caller counts
+    """The file cannot be used as an image; the message is the reason, without the file's name."""
+
+
+def load_image(path: Path, exif: bool = False) -> tuple[Image.Image, frozenset[str]]:
+    """An RGB image and the treatments that it needed, keys of `TREATMENTS`.
+
+    Args:
+        path: a file in one of `FORMATS`, told by its content.
+        exif: apply the EXIF orientation; by default it is ignored, as ImageNet's users do, and only counted.
+
+    Raises:
+        BadImage: when the file is not a whole, decodable image of bounded size.
+    """
+    return decode(read_file(path), path.suffix, exif)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file of bounded size.
+
+    Raises:
+        BadImage: when it cannot be read, is no regular file, is empty or over `LARGEST_FILE` bytes.
+    """
+    try:
+        # O_NONBLOCK: a named pipe would otherwise wait for a writer for ever.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BadImage("not a regular file")
+            if status.st_size > LARGEST_FILE:
+                raise BadImage(f"a file of {status.st_size:,} bytes; at most {LARGEST_FILE:,} are read")
+            content = file.read(LARGEST_FILE)
+    except OSError as error:
+        raise BadImage(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if not content:
+        raise BadImage("an empty file")
+    return content
+
+
+def decode(content: bytes, ending: str, exif: bool = False) -> tuple[Image.Image, frozenset[str]]:
+    """As `load_image`, from a file's bytes; `ending` is its name's, such as ".jpg"."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow warns of is either an error below or harmless
+            return _decode(content, ending, exif)
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage(_what_else(content)) from None
+    except Image.DecompressionBombError:
+        raise BadImage(f"over {LARGEST_PIXELS // 1_000_000} megapixels") from None
+    except MemoryError:
+        raise BadImage("not enough memory to decode it") from None
+    except Exception as error:
+        # Decoders raise nearly anything at broken data: OSError, SyntaxError, ValueError, struct.error, zlib.error ...
+        raise BadImage(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
+
+
+def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
+    """Scale the shorter side to `geometry.resize` and cut the central square (section 2 of the paper).
+
+    Bit for bit what torchvision's v1 `Resize` (bilinear, antialiased) and `CenterCrop` make of a PIL image.
+
+    Returns:
+        (crop, crop, 3), uint8, RGB.
+
+    Raises:
+        BadImage: when the image is so narrow that it would have over `LARGEST_PIXELS` pixels once scaled.
+    """
+    shorter, longer = sorted(image.size)
+    scaled = int(geometry.resize * longer / shorter)
+    if scaled * geometry.resize > LARGEST_PIXELS:
+        raise BadImage(f"too narrow: {image.width} x {image.height} pixels")
+    size = (geometry.resize, scaled) if image.width <= image.height else (scaled, geometry.resize)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    left, top = (round((side - geometry.crop) / 2) for side in size)
+    return np.asarray(image.crop((left, top, left + geometry.crop, top + geometry.crop)))
+
+
+def _decode(content: bytes, ending: str, exif: bool) -> tuple[Image.Image, frozenset[str]]:
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    if image.width * image.height > LARGEST_PIXELS:
+        raise BadImage(f"{image.width} x {image.height} pixels, over {LARGEST_PIXELS // 1_000_000} megapixels")
+    sixteen = _has_16_bits(image)
+    image.load()
+    rgb, treatments = _to_rgb(image)
+    if sixteen:
+        treatments.add("16-bit")
+    if _frames(image) > 1:
+        treatments.add("several frames")
+    if ending.lower() in KNOWN_ENDINGS - _ENDINGS[image.format or ""]:
+        treatments.add("wrong ending")
+    orientation = _orientation(image)
+    if orientation in _UPRIGHT:
+        treatments.add("orientation")
+        if exif:
+            rgb = rgb.transpose(_UPRIGHT[orientation])
+    return rgb, frozenset(treatments)
+
+
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, set[str]]:
+    treatments = _color_treatments(image.mode)
+    if image.mode.startswith("I"):
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):
+            treatments.add("transparent")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image)
+    return image.convert("RGB"), treatments
+
+
+def _color_treatments(mode: str) -> set[str]:
+    if mode in ("1", "L", "LA", "La") or mode.startswith("I"):
+        return {"greyscale"}
+    if mode in ("P", "PA"):
+        return {"palette"}
+    if mode == "CMYK":
+        return {"cmyk"}
+    if mode in ("RGB", "RGBA", "RGBa", "RGBX"):
+        return set()
+    if mode == "F":
+        raise BadImage("floating-point pixels have no fixed range: save it with 8 bits per channel")
+    return {"other colors"}
+
+
+def _has_16_bits(image: Image.Image) -> bool:
+    """Whether the file, not yet loaded, has 16 bits per channel; Pillow keeps the upper eight of colour images."""
+    if image.mode.startswith("I"):
+        return True
+    return any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Greyscale of 16 bits to 8, keeping the one value that a PNG may declare transparent."""
+    if image.mode == "I" and image.format != "PPM":
+        raise BadImage("32-bit pixels have no fixed range: save it with 8 bits per channel")
+    if _bits_per_sample(image) not in (None, 16):
+        raise BadImage(f"{_bits_per_sample(image)} bits per channel: save it with 8")
+    values = np.asarray(image).astype(np.uint32)
+    grey = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey = Image.merge("LA", (grey, Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8))))
+    return grey
+
+
+def _bits_per_sample(image: Image.Image) -> int | None:
+    tags = getattr(image, "tag_v2", None)
+    return None if tags is None else int(tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0])
+
+
+def _frames(image: Image.Image) -> int:
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # a damaged later frame does not matter: the first one is whole
+        return 2
+
+
+def _orientation(image: Image.Image) -> int | None:
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # a broken EXIF block does not spoil good pixels (ImageNet's n04152593_17460)
+        return None
+    return value if isinstance(value, int) else None
+
+
+def _what_else(content: bytes) -> str:
+    if content.startswith(b"\xff\xd8"):
+        return "a JPEG of a kind that cannot be decoded (12-bit, lossless or a damaged header)"
+    if content.startswith((b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")):
+        return "damaged: its header names an image format, but cannot be read"
+    return f"not an image in one of the formats read here: {', '.join(FORMATS)}"

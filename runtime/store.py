@@ -1,0 +1,417 @@
+"""The store: prepared images as training reads them, decoded once and memory-mapped.
+
+A store is a folder:
+
+    train-00000.u8 ...   raw pixels, uint8, (images, crop, crop, 3), RGB
+    train-labels.npy     int64 (N,)
+    train-files.json     the source path of each image, relative to the source folder
+    train-sum.npy        int64 (crop, crop, 3): the sum of all training images, from which the exact mean follows
+    val-...              the same without the sum
+    source.json          where the images came from and what lay there, to notice a change
+    manifest.json        everything else, and the hash of every file above except source.json; written last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import resource
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+
+FORMAT = "alexc image store"
+VERSION = 1
+MANIFEST = "manifest.json"
+SOURCE = "source.json"
+SplitName = Literal["train", "val"]
+SPLITS: tuple[SplitName, SplitName] = ("train", "val")
+_FILES_BESIDE_SHARDS = 256
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a photograph becomes a square: shorter side to `resize` pixels, then the central `crop` x `crop`."""
+
+    resize: int = 256
+    crop: int = 256
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.crop <= self.resize <= 4096:
+            raise UserError(
+                f"resize {self.resize} and crop {self.crop} do not fit: expected 1 <= crop <= resize <= 4096, "
+                "since the crop is cut from an image whose shorter side has `resize` pixels"
+            )
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of raw pixels: its name, how many images it holds and the SHA-256 of its bytes."""
+
+    file: str
+    images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ColorSums:
+    """Exact integer sums over every pixel of the training split, values 0..255.
+
+    Attributes:
+        pixels: how many pixels were summed.
+        values: the sum of each channel, (3,).
+        products: the sums of the products of two channels, (3, 3).
+    """
+
+    pixels: int
+    values: tuple[int, ...]
+    products: tuple[tuple[int, ...], ...]
+
+    def covariance(self) -> NDArray[np.float64]:
+        """(3, 3), of the RGB values on the 0..1 scale; exact up to the last rounding."""
+        n, scale = self.pixels, (self.pixels * 255) ** 2
+        return np.array(
+            [[(n * self.products[i][j] - self.values[i] * self.values[j]) / scale for j in range(3)] for i in range(3)]
+        )
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What `prepare` met on its way.
+
+    Attributes:
+        layout: how the source folder was read, a sentence for the report.
+        exif: whether EXIF orientations were applied.
+        treatments: how often each treatment of `decode` was needed.
+        small: images whose shorter side had to be scaled up.
+        ignored: files that were clearly not meant as images.
+        quarantined: (file, reason) of each image that could not be used.
+        duplicates: groups of files with the same content that lie in different classes or splits.
+    """
+
+    layout: str
+    exif: bool
+    treatments: Mapping[str, int]
+    small: int
+    ignored: int
+    quarantined: tuple[tuple[str, str], ...]
+    duplicates: tuple[tuple[str, ...], ...]
+
+
+class Split:
+    """The images of "train" or "val" with their labels; picklable, so that loader processes can share it.
+
+    Attributes:
+        labels: (N,), the class index of each image.
+        files: (N,), the path of each image relative to the source folder.
+    """
+
+    def __init__(
+        self, folder: Path, crop: int, shards: tuple[Shard, ...], labels: NDArray[np.int64], files: tuple[str, ...]
+    ) -> None:
+        self.labels = labels
+        self.files = files
+        self._folder, self._crop, self._shards = folder, crop, shards
+        self._starts = [0]
+        for shard in shards:
+            self._starts.append(self._starts[-1] + shard.images)
+        self._maps: dict[int, NDArray[np.uint8]] = {}
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3), RGB: a read-only view of the memory-mapped shard, no copy.
+
+        Raises:
+            IndexError: when `index` is not in 0..len - 1.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"image {index} of a split of {len(self)}")
+        number = bisect_right(self._starts, index) - 1
+        pixels = self._maps.get(number)
+        if pixels is None:
+            pixels = self._maps[number] = self._map(self._shards[number])
+        image: NDArray[np.uint8] = pixels[index - self._starts[number]]
+        return image
+
+    def _map(self, shard: Shard) -> NDArray[np.uint8]:
+        shape = (shard.images, self._crop, self._crop, 3)
+        # asarray: a plain array is indexed twice as fast as numpy's memmap subclass, on the same memory.
+        pixels: NDArray[np.uint8] = np.asarray(np.memmap(self._folder / shard.file, np.uint8, "r", shape=shape))
+        return pixels
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_maps": {}}  # a pickled map would be a copy of every pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """A prepared data set.
+
+    Attributes:
+        path: the folder it lies in.
+        classes: class names; a label is a place in this tuple.
+        geometry: how the images were made square.
+        train: the images to learn from.
+        val: the images to measure with.
+        identity: SHA-256 of the manifest: the same for the same images and options, wherever the store lies.
+        mean_image: (H, W, 3), 0..255, the exact mean of the training split (section 2 of the paper).
+        eigenvalues: (3,), descending, of the covariance of the training split's RGB values on the 0..1 scale.
+        eigenvectors: (3, 3), column i belongs to eigenvalue i; its largest component is positive.
+        preparation: what `prepare` met.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    geometry: Geometry
+    train: Split
+    val: Split
+    identity: str
+    mean_image: NDArray[np.float64]
+    eigenvalues: NDArray[np.float64]
+    eigenvectors: NDArray[np.float64]
+    preparation: Preparation
+
+
+@dataclass(frozen=True)
+class SplitContent:
+    """What a finished split holds, before it is written: see `Split` and `write_store`."""
+
+    shards: tuple[Shard, ...]
+    labels: NDArray[np.int64]
+    files: tuple[str, ...]
+
+
+def is_store(folder: Path) -> bool:
+    """Whether the folder holds a finished store, of any version."""
+    return (folder / MANIFEST).is_file()
+
+
+def open_store(path: Path) -> Store:
+    """Open a finished store; reads no pixels.
+
+    Raises:
+        UserError: when `path` is not a store, is unfinished or of another version, or misses a part.
+    """
+    manifest, identity = _read_manifest(path)
+    try:
+        return _open(path, manifest, identity)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path / MANIFEST, f"{type(error).__name__} {error}") from None
+
+
+def principal_colors(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eigenvalues (3,), descending, and eigenvectors (3, 3), in columns, of a covariance (section 4.1 of the paper).
+
+    An eigenvector's sign is arbitrary: here its largest component is positive.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    largest = vectors[np.abs(vectors).argmax(axis=0), range(3)]
+    return values, np.ascontiguousarray(vectors * np.where(largest < 0, -1.0, 1.0))
+
+
+def write_store(
+    folder: Path,
+    classes: tuple[str, ...],
+    geometry: Geometry,
+    splits: Mapping[SplitName, SplitContent],
+    image_sum: NDArray[np.int64],
+    color_sums: ColorSums,
+    preparation: Preparation,
+    source: Mapping[str, object],
+) -> None:
+    """Write everything beside the shards, which lie in `folder` already: the manifest last, and all synced to disk."""
+    hashes = {"train-sum.npy": _write_array(folder / "train-sum.npy", image_sum)}
+    for name, content in splits.items():
+        hashes[f"{name}-labels.npy"] = _write_array(folder / f"{name}-labels.npy", content.labels)
+        hashes[f"{name}-files.json"] = _write_json(folder / f"{name}-files.json", content.files)
+    _write_json(folder / SOURCE, source)
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "geometry": asdict(geometry),
+        "classes": classes,
+        "splits": {
+            name: {"images": len(content.labels), "shards": [asdict(shard) for shard in content.shards]}
+            for name, content in splits.items()
+        },
+        "color_sums": asdict(color_sums),
+        "preparation": asdict(preparation),
+        "sha256": hashes,
+    }
+    _write_json(folder / MANIFEST, manifest)
+    sync_folder(folder)
+
+
+def read_source(path: Path) -> dict[str, Any]:
+    """What `write_store` was given as `source`.
+
+    Raises:
+        UserError: when it is missing or damaged.
+    """
+    content = _parse(path / SOURCE, _read(path / SOURCE))
+    if not isinstance(content, dict):
+        raise _damaged(path / SOURCE, "expected a JSON object")
+    return content
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable: a new or renamed file survives a power cut only after this."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> str:
+    """Write a file whole or not at all, synced to disk; returns its SHA-256."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
+    shown = printable(path)
+    if not path.is_dir():
+        raise UserError(f"{shown} is not a folder: expected a store that `alexc prepare` made")
+    if not is_store(path):
+        unfinished = path.name.endswith(".partial") or path.with_name(path.name + ".partial").is_dir()
+        reason = (
+            "is an unfinished store: run `alexc prepare` again, it goes on"
+            if unfinished
+            else (f"is not a store (it has no {MANIFEST}): make one with `alexc prepare DATA --out STORE`")
+        )
+        raise UserError(f"{shown} {reason}")
+    content = _read(path / MANIFEST)
+    manifest = _parse(path / MANIFEST, content)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{shown} is not a store: {MANIFEST} was not written by alexc")
+    if manifest.get("version") != VERSION:
+        raise UserError(
+            f"{shown} is a store of version {manifest.get('version')}; this alexc reads version {VERSION}: "
+            "prepare it again into another folder"
+        )
+    return manifest, hashlib.sha256(content).hexdigest()
+
+
+def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
+    geometry = Geometry(**manifest["geometry"])
+    classes = tuple(manifest["classes"])
+    train, val = (_open_split(path, geometry, len(classes), manifest, name) for name in SPLITS)
+    _allow_open_files(sum(len(manifest["splits"][name]["shards"]) for name in SPLITS))
+    eigenvalues, eigenvectors = principal_colors(_color_sums(manifest).covariance())
+    return Store(
+        path=path,
+        classes=classes,
+        geometry=geometry,
+        train=train,
+        val=val,
+        identity=identity,
+        mean_image=_load_array(path, manifest, "train-sum.npy") / len(train),
+        eigenvalues=eigenvalues,
+        eigenvectors=eigenvectors,
+        preparation=_preparation(manifest["preparation"]),
+    )
+
+
+def _open_split(path: Path, geometry: Geometry, classes: int, manifest: dict[str, Any], name: SplitName) -> Split:
+    shards = tuple(Shard(**shard) for shard in manifest["splits"][name]["shards"])
+    _check_shards(path, geometry, shards)
+    labels = _load_array(path, manifest, f"{name}-labels.npy")
+    files = _parse(path / f"{name}-files.json", _checked(path, manifest, f"{name}-files.json"))
+    if not len(files) == len(labels) == sum(shard.images for shard in shards):
+        raise ValueError(f"{name} has {len(labels)} labels, but {len(files)} files")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"{name} has a label outside 0..{classes - 1}")
+    return Split(path, geometry.crop, shards, labels, tuple(files))
+
+
+def _preparation(value: dict[str, Any]) -> Preparation:
+    quarantined = tuple((file, reason) for file, reason in value["quarantined"])
+    duplicates = tuple(tuple(group) for group in value["duplicates"])
+    return Preparation(**value | {"quarantined": quarantined, "duplicates": duplicates})
+
+
+def _color_sums(manifest: dict[str, Any]) -> ColorSums:
+    sums = manifest["color_sums"]
+    return ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"])))
+
+
+def _check_shards(path: Path, geometry: Geometry, shards: tuple[Shard, ...]) -> None:
+    for shard in shards:
+        if Path(shard.file).name != shard.file:  # a store may come from a stranger
+            raise ValueError(f"{shard.file!r} is not a file name")
+        expected = shard.images * geometry.crop * geometry.crop * 3
+        try:
+            size = (path / shard.file).stat().st_size
+        except OSError as error:
+            raise _damaged(path / shard.file, error.strerror) from None
+        if size != expected:
+            raise _damaged(path / shard.file, f"it has {size:,} bytes, expected {expected:,}")
+
+
+def _allow_open_files(shards: int) -> None:
+    """A mapped shard holds a file descriptor, and ImageNet has more shards than the usual limit of 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = shards + _FILES_BESIDE_SHARDS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        enough = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
+def _load_array(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.int64]:
+    _checked(path, manifest, name)
+    array: NDArray[np.int64] = np.load(path / name, allow_pickle=False)
+    return array
+
+
+def _checked(path: Path, manifest: dict[str, Any], name: str) -> bytes:
+    content = _read(path / name)
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"][name]:
+        raise _damaged(path / name, "its content is not what was written")
+    return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, error.strerror) from None
+
+
+def _parse(path: Path, content: bytes) -> Any:  # noqa: ANN401 - JSON is any of them
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise _damaged(path, f"not JSON ({error})") from None
+
+
+def _damaged(path: Path, reason: str | None) -> UserError:
+    return UserError(f"the store is damaged: {printable(path)}: {reason}; delete the store and prepare it again")
+
+
+def _write_array(path: Path, array: NDArray[np.int64]) -> str:
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return write_bytes(path, content.getvalue())
+
+
+def _write_json(path: Path, value: object) -> str:
+    return write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
