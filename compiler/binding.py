@@ -123,9 +123,7 @@ def _missing(model: type[Arguments], kind: Word, values: Mapping[str, object]) -
     ]
 
 
-def _value(
-    model: type[Arguments], field: str, argument: Argument, Atom, source: Source
-) -> tuple[object, Diagnostic | None]:
+def _value(model: type[Arguments], field: str, argument: Argument, source: Source) -> tuple[object, Diagnostic | None]:
     value = argument.values[0]
     if _takes_distribution(model, field):
         return _distribution(value, source)
@@ -172,7 +170,7 @@ def _distribution(value: Value, source: Source) -> tuple[Distribution | None, Di
     return distribution, diagnostics[0] if diagnostics else None
 
 
-def _wrong_value(model: type[Arguments], field: str, argument: Argument, Atom, source: Source) -> Diagnostic:
+def _wrong_value(model: type[Arguments], field: str, argument: Argument, source: Source) -> Diagnostic:
     span = argument.values[0].span
     return Diagnostic(
         "E0204",

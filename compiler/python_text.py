@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Iterable, Sequence
 
 LINE_LENGTH = 88  # the formatter's own default: what fits here fits any project's longer lines
 
@@ -25,3 +27,36 @@ def call(name: str, arguments: Sequence[str], indent: int, before: str = "", aft
     if len(line) <= LINE_LENGTH or not arguments:
         return [line]
     return [f"{margin}{before}{name}(", *(f"{margin}    {each}," for each in arguments), f"{margin}){after}"]
+
+
+def import_sections(statements: Iterable[str]) -> list[list[str]]:
+    """Import statements merged, sorted and cut into the sections that isort makes: standard library, others, alexc."""
+    modules: dict[str, set[str]] = {}
+    sections: tuple[list[str], ...] = ([], [], [])
+    for statement in sorted(set(statements), key=lambda each: (each.startswith("from "), each.lower())):
+        parts = re.fullmatch(r"from (\S+) import (\S+(?:, \S+)*)", statement)
+        if parts is None:
+            sections[_section(statement.split()[1])].append(statement)
+        else:
+            modules.setdefault(parts[1], set()).update(parts[2].split(", "))
+    for module in sorted(modules):
+        names = sorted(modules[module], key=_import_order)
+        sections[_section(module)].extend(_from_import(module, names))
+    return [section for section in sections if section]
+
+
+def _section(module: str) -> int:
+    root = module.split(".")[0]
+    return 0 if root in sys.stdlib_module_names else 2 if root == "alexc" else 1
+
+
+def _import_order(name: str) -> tuple[int, str]:
+    """Constants, then classes, then functions."""
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2, name.lower())
+
+
+def _from_import(module: str, names: Sequence[str]) -> list[str]:
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= LINE_LENGTH:
+        return [line]
+    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from alexc.compiler.diagnostics import Diagnostic, Label
 from alexc.compiler.graph import Graph
 from alexc.compiler.net import Recipe
-from alexc.compiler.train_steps import CenterCrop, PrepareStep, RandomCrop, Resize, Subtract
+from alexc.compiler.train_steps import CenterCrop, RandomCrop, Resize, Subtract
+
+_FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract))
 
 
 def check_recipe(graph: Graph) -> list[Diagnostic]:
@@ -17,8 +19,8 @@ def check_recipe(graph: Graph) -> list[Diagnostic]:
 
 
 def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
-    form: list[type[PrepareStep]] = [type(step) for step in recipe.prepare]
-    if form not in ([Resize, CenterCrop], [Resize, CenterCrop, Subtract]):
+    form = tuple(type(step) for step in recipe.prepare)
+    if form not in _FORMS_OF_PREPARATION:
         message = "`prepare` must be `resize`, then `center_crop`, then `subtract` or nothing"
         return [
             _misfit(message, recipe, "prepare", help="prepare resize 256 -> center_crop 256 -> subtract mean_image")

@@ -102,7 +102,7 @@ class Plateau:
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantRate:
     """The same rate from the first step to the last."""
 
 
@@ -115,6 +115,6 @@ class Recipe:
     test: TenCrop | CenterView
     loss: CrossEntropy
     optimizer: SGD
-    schedule: Plateau | Constant
+    schedule: Plateau | ConstantRate
     batch: int
     epochs: int

@@ -68,8 +68,7 @@ class Conv(Kind):
             arguments.append(f"groups={groups}")
         if self.bias is None:
             arguments.append("bias=False")
-        comment = "each tower reads its own maps" if self.reads == "tower" and output.towers > 1 else ""
-        return TorchLayer("{self}({x})", f"nn.Conv2d({', '.join(arguments)})", comment=comment)
+        return TorchLayer("{self}({x})", f"nn.Conv2d({', '.join(arguments)})")
 
     def _groups_in_all(self, output: Shape) -> int:
         return self.groups * (output.towers if self.reads == "tower" else 1)

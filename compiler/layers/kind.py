@@ -57,13 +57,11 @@ class TorchLayer:
         constructor: the expression that makes the submodule; None where the layer has none.
         call: the expression of the forward pass, with `{x}` for the input and `{self}` for the submodule.
         imports: the import statements that the two need.
-        comment: what a reader of the constructor would not see at once.
     """
 
     call: str
     constructor: str | None = None
     imports: tuple[str, ...] = ()
-    comment: str = ""
 
 
 @dataclass(frozen=True)

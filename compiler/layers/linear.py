@@ -52,7 +52,6 @@ class Linear(Kind):
             "{self}({x})",
             f"GroupedLinear({given.values}, {self.units}, groups={apart}{bias})",
             ("from alexc.runtime.grouped_linear import GroupedLinear",),
-            "each tower reads its own units",
         )
 
     def _towers_apart(self, output: Shape) -> int:

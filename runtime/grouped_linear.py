@@ -1,0 +1,34 @@
+"""A fully connected layer whose groups do not see each other: what `reads=tower` makes of `linear`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class GroupedLinear(nn.Module):
+    """`groups` fully connected layers side by side: unit block g reads only input block g.
+
+    `weight` is (out_features, in_features / groups), as a grouped convolution keeps it.
+    """
+
+    def __init__(self, in_features: int, out_features: int, groups: int, bias: bool = True) -> None:
+        super().__init__()
+        if in_features % groups or out_features % groups:
+            raise ValueError(f"{groups} groups cannot share {in_features} inputs and {out_features} outputs evenly")
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(out_features, in_features // groups))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_features) to (N, out_features)."""
+        blocks = x.view(len(x), self.groups, -1)  # (N, groups, in / groups)
+        weight = self.weight.view(self.groups, -1, self.weight.shape[1])  # (groups, out / groups, in / groups)
+        y = torch.einsum("ngi,goi->ngo", blocks, weight).flatten(1)
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        """The arguments, for `repr`."""
+        out_features, in_block = self.weight.shape
+        return f"{in_block * self.groups}, {out_features}, groups={self.groups}, bias={self.bias is not None}"

@@ -1,0 +1,103 @@
+"""The values that weights and biases start from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Normal:
+    """The normal distribution of this mean and standard deviation."""
+
+    mean: float
+    std: float
+
+    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+        """Draw every value of `weight`."""
+        nn.init.normal_(weight, self.mean, self.std, generator)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Evenly between two bounds."""
+
+    low: float
+    high: float
+
+    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+        """Draw every value of `weight`."""
+        nn.init.uniform_(weight, self.low, self.high, generator)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same value everywhere."""
+
+    value: float
+
+    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:  # noqa: ARG002
+        """Set every value of `weight`."""
+        nn.init.constant_(weight, self.value)
+
+
+@dataclass(frozen=True)
+class Xavier:
+    """Normal, with variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio 2010)."""
+
+    gain: float = 1.0
+
+    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+        """Draw every value of `weight`."""
+        nn.init.xavier_normal_(weight, self.gain, generator)
+
+
+@dataclass(frozen=True)
+class Kaiming:
+    """Normal, with variance 2 / fan_in, for layers that a ReLU follows (He et al. 2015)."""
+
+    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+        """Draw every value of `weight`."""
+        nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+
+
+def initialise(
+    layer: nn.Module,
+    name: str,
+    seed: int | None,
+    *,
+    weight: Normal | Uniform | Constant | Xavier | Kaiming,
+    bias: float | None,
+) -> None:
+    """Fill the weight and the bias of a layer.
+
+    With a `seed` the weight is drawn on the CPU in float32 from a generator of its own, seeded by (seed, `name`), so
+    that it is the same on every device and in every network that has such a layer. Without, torch's generator draws.
+
+    Args:
+        layer: a module with a `weight` and perhaps a `bias`.
+        name: the layer's name in the network.
+        seed: the network's seed, or None.
+        weight: the distribution of the weight.
+        bias: the value of every bias; None where the layer has none.
+    """
+    target = layer.weight
+    assert isinstance(target, Tensor)
+    with torch.no_grad():
+        if seed is None:
+            weight.fill(target, None)
+        elif not target.is_meta:
+            drawn = torch.empty(target.shape)
+            weight.fill(drawn, _generator(f"{seed}/{name}.weight"))
+            target.copy_(drawn)
+        if bias is not None:
+            assert isinstance(layer.bias, Tensor)
+            layer.bias.fill_(bias)
+
+
+def _generator(key: str) -> torch.Generator:
+    digest = hashlib.sha256(key.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

@@ -1,0 +1,109 @@
+"""Local response normalisation across feature maps, as the paper has it (section 3.3): with the sum, not the mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class LocalResponseNorm(nn.Module):
+    """b_i = a_i / (k + alpha * sum_j a_j^2)^beta, j from max(0, i - size/2) to min(C - 1, i + size/2).
+
+    torch's layer of this name divides alpha by `size`; this one does not. For an even `size` the window reaches one map
+    further down than up, as in torch. `towers` blocks of neighbouring maps are normalised each by itself.
+    """
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float, towers: int = 1) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k, self.towers = size, alpha, beta, k, towers
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            y: Tensor = _TiledNorm.apply(x, self.size, self.alpha, self.beta, self.k, self.towers)
+            return y
+        return _fused_norm(x, self.size, self.alpha, self.beta, self.k, self.towers)
+
+    def extra_repr(self) -> str:
+        """The arguments, for `repr`."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, towers={self.towers}"
+
+
+def _fused_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
+    """Slices of the squares added up: the form that a compiler or a GPU makes one pass of."""
+    maps = x.view(len(x), towers, -1, *x.shape[2:])  # (N, towers, C / towers, H, W)
+    count = maps.shape[2]
+    squares = nn.functional.pad(maps * maps, (0, 0, 0, 0, size // 2, (size - 1) // 2))
+    window = squares[:, :, :count]
+    for offset in range(1, size):
+        window = window + squares[:, :, offset : offset + count]
+    return (maps * torch.pow(k + alpha * window, -beta)).flatten(1, 2)
+
+
+class _TiledNorm(torch.autograd.Function):
+    """Works image by image, so that one image stays in the cache, and keeps only the input and the denominators.
+
+    With s_i = k + alpha * sum_j a_j^2 the gradient is g_i s_i^-beta - 2 alpha beta a_i sum_j g_j a_j s_j^(-beta - 1),
+    where the second window is the first one mirrored.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        x: Tensor,
+        size: int,
+        alpha: float,
+        beta: float,
+        k: float,
+        towers: int,
+    ) -> Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        y, denominators = torch.empty_like(x), torch.empty_like(x, dtype=wide)
+        squares = torch.empty_like(x[:1], dtype=wide)[0] if len(x) else y
+        for image, denominator, out in zip(x, denominators, y, strict=True):
+            a = image.to(wide)
+            torch.mul(a, a, out=squares)
+            _sum_windows(squares, denominator, size // 2, (size - 1) // 2, towers)
+            denominator.mul_(alpha).add_(k)
+            out.copy_(_negative_power(denominator, beta).mul_(a))
+        ctx.save_for_backward(x, denominators)
+        ctx.settings = size, alpha, beta, towers
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        x, denominators = ctx.saved_tensors
+        size, alpha, beta, towers = ctx.settings
+        result = torch.empty_like(x)
+        window = torch.empty_like(denominators[:1])[0] if len(x) else result
+        for image, denominator, g, out in zip(x, denominators, gradient, result, strict=True):
+            a = image.to(denominator.dtype)
+            direct = _negative_power(denominator, beta).mul_(g)
+            shared = (direct * a).div_(denominator)
+            _sum_windows(shared, window, (size - 1) // 2, size // 2, towers)
+            out.copy_(direct.addcmul_(window, a, value=-2 * alpha * beta))
+        return result, None, None, None, None, None
+
+
+def _sum_windows(values: Tensor, out: Tensor, below: int, above: int, towers: int) -> None:
+    """out[c] = the sum of values[c - below : c + above + 1] within each tower; both are (C, H, W)."""
+    out.copy_(values)
+    count = values.shape[0] // towers
+    for tower in range(towers):
+        source = values[tower * count : (tower + 1) * count]
+        target = out[tower * count : (tower + 1) * count]
+        for offset in range(1, min(below, count - 1) + 1):
+            target[offset:].add_(source[:-offset])
+        for offset in range(1, min(above, count - 1) + 1):
+            target[:-offset].add_(source[offset:])
+
+
+def _negative_power(base: Tensor, beta: float) -> Tensor:
+    """The base to the power -beta; the paper's 0.75 by two roots, a third of the time of a power."""
+    if beta == 0.75:
+        root = base.rsqrt()
+        return root.sqrt().mul_(root)
+    return base.pow(-beta)
