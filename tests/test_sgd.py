@@ -1,0 +1,76 @@
+"""The update rule against plain Python floats and against torch.optim.SGD."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from alexc.runtime.sgd import PaperSGD
+
+RATES = (0.01, 0.01, 0.01, 0.001, 0.001, 0.0001)
+MOMENTUM, DECAY = 0.9, 0.0005
+
+
+def gradients(seed: int, shape: tuple[int, ...]) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(shape, generator=generator, dtype=torch.float64) for _ in RATES]
+
+
+def run(optimizer: torch.optim.Optimizer, weight: nn.Parameter, steps: int) -> None:
+    for rate, gradient in list(zip(RATES, gradients(1, tuple(weight.shape)), strict=True))[:steps]:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        weight.grad = gradient.clone()
+        optimizer.step()
+
+
+def paper(start: list[float], steps: int, momentum: float) -> list[float]:
+    """The two lines of section 5, a number at a time."""
+    result = []
+    for i, w in enumerate(start):
+        v = 0.0
+        for rate, gradient in list(zip(RATES, gradients(1, (len(start),)), strict=True))[:steps]:
+            v = momentum * v - DECAY * rate * w - rate * float(gradient[i])
+            w = w + v
+        result.append(w)
+    return result
+
+
+@pytest.mark.parametrize("momentum", [MOMENTUM, 0.0])
+@pytest.mark.parametrize("steps", [1, 3, len(RATES)])
+def test_is_the_papers_rule(steps: int, momentum: float) -> None:
+    weight = nn.Parameter(torch.linspace(-3, 3, 17, dtype=torch.float64))
+    expected = torch.tensor(paper(weight.tolist(), steps, momentum), dtype=torch.float64)
+    run(PaperSGD([weight], lr=RATES[0], momentum=momentum, weight_decay=DECAY), weight, steps)
+    torch.testing.assert_close(weight.detach(), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(("steps", "same"), [(3, True), (4, False)])
+def test_agrees_with_torch_until_the_rate_changes(steps: int, same: bool) -> None:
+    start = torch.linspace(-3, 3, 17, dtype=torch.float64)
+    ours, torchs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    run(PaperSGD([ours], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), ours, steps)
+    run(torch.optim.SGD([torchs], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), torchs, steps)
+    assert torch.allclose(ours, torchs, rtol=1e-12, atol=1e-13) is same
+    if not same:  # the velocity that was gathered at the old rate is still at work at its old size
+        assert (ours - torchs).abs().max() > 1e-4
+
+
+def test_layouts_in_memory_do_not_matter() -> None:
+    start = torch.randn(4, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    plain, last = nn.Parameter(start.clone()), nn.Parameter(start.clone(memory_format=torch.channels_last))
+    run(PaperSGD([plain], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), plain, len(RATES))
+    run(PaperSGD([last], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), last, len(RATES))
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(plain, last, rtol=1e-13, atol=0)
+
+
+def test_a_weight_without_a_gradient_stays() -> None:
+    moved, unused = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    optimizer = PaperSGD([moved, unused], lr=0.1, momentum=0.9, weight_decay=0.1)
+    moved.grad = torch.ones(3)
+    optimizer.step()
+    assert unused.tolist() == [1, 1, 1]
+    assert moved.tolist() == pytest.approx([1 - 0.1 * (1 + 0.1 * 1)] * 3)
+    assert [v.tolist() for v in optimizer.velocities()][1] == [0, 0, 0]
