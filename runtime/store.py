@@ -233,9 +233,9 @@ def write_store(
     source: Mapping[str, object],
 ) -> None:
     """Write everything beside the shards, which lie in `folder` already: the manifest last, and all synced to disk."""
-    hashes = {"train-sum.npy": _write_array(folder / "train-sum.npy", image_sum)}
+    hashes = {"train-sum.npy": write_array(folder / "train-sum.npy", image_sum)}
     for name, content in splits.items():
-        hashes[f"{name}-labels.npy"] = _write_array(folder / f"{name}-labels.npy", content.labels)
+        hashes[f"{name}-labels.npy"] = write_array(folder / f"{name}-labels.npy", content.labels)
         hashes[f"{name}-files.json"] = _write_json(folder / f"{name}-files.json", content.files)
     _write_json(folder / SOURCE, source)
     manifest = {
@@ -285,6 +285,13 @@ def write_bytes(path: Path, content: bytes) -> str:
         os.fsync(file.fileno())
     temporary.replace(path)
     return hashlib.sha256(content).hexdigest()
+
+
+def write_array(path: Path, array: NDArray[np.int64]) -> str:
+    """As `write_bytes`, in numpy's own format."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return write_bytes(path, content.getvalue())
 
 
 def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
@@ -405,12 +412,6 @@ def _parse(path: Path, content: bytes) -> Any:  # noqa: ANN401 - JSON is any of 
 
 def _damaged(path: Path, reason: str | None) -> UserError:
     return UserError(f"the store is damaged: {printable(path)}: {reason}; delete the store and prepare it again")
-
-
-def _write_array(path: Path, array: NDArray[np.int64]) -> str:
-    content = io.BytesIO()
-    np.save(content, array, allow_pickle=False)
-    return write_bytes(path, content.getvalue())
 
 
 def _write_json(path: Path, value: object) -> str:

@@ -1,0 +1,207 @@
+"""A shard made from a slice of the source files: the unit of work and of resumption in `prepare`.
+
+A shard depends on its files and the options alone, so that it does not matter which process makes it, or when.
+Worker processes import this module: it needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable
+from ctypes import c_bool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexc.runtime.decode import BadImage, decode, read_file, square
+from alexc.runtime.store import ColorSums, Geometry, write_array, write_bytes
+
+MOST_IMAGES = 1024
+_FEWEST_IMAGES = 16
+_SHARDS_OF_A_SMALL_SPLIT = 64
+
+
+_stop = c_bool(False)
+
+
+class Stopped(Exception):  # noqa: N818 - the parent's wish, not an error
+    """The shard was left because the parent asked to stop."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """What one worker does at a time.
+
+    Attributes:
+        name: the shard's file without its ending: "train-00000".
+        root: the source folder.
+        files: paths relative to `root`.
+        pixels: the folder that gets the raw pixels.
+        records: the folder that gets the record and the sum of the images.
+        geometry: how images become square.
+        exif: whether EXIF orientations are applied.
+    """
+
+    name: str
+    root: Path
+    files: tuple[str, ...]
+    pixels: Path
+    records: Path
+    geometry: Geometry
+    exif: bool
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What came out of a shard; it is written last, so that a shard with a record is finished.
+
+    Attributes:
+        digests: of each good image's file, to find the same file in two classes.
+        bad: position in the task's files, and reason, of each file that is no usable image.
+        treatments: how often each treatment was needed.
+        small: good images whose shorter side was scaled up.
+        color_sums: over the shard's pixels.
+        sha256: of the shard's bytes.
+    """
+
+    digests: tuple[str, ...]
+    bad: tuple[tuple[int, str], ...]
+    treatments: dict[str, int]
+    small: int
+    color_sums: ColorSums
+    sha256: str
+
+    @property
+    def images(self) -> int:
+        """How many images the shard holds."""
+        return len(self.digests)
+
+
+def shard_length(files: int) -> int:
+    """Files per shard, from their number alone: small sets keep all cores busy, big ones make big files."""
+    return min(MOST_IMAGES, max(_FEWEST_IMAGES, -(-files // _SHARDS_OF_A_SMALL_SPLIT)))
+
+
+def start_worker(stop: c_bool) -> None:
+    """Make this a worker process: it leaves its shard when `stop`, in shared memory, is true, and ends with its parent.
+
+    There is no lock about `stop`: a worker that is killed while it holds one would leave the others waiting.
+    """
+    global _stop  # noqa: PLW0603 - shared memory reaches a worker when it starts, not with a task
+    _stop = stop
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.join,), daemon=True).start()
+
+
+def make_shard(task: ShardTask) -> None:
+    """Decode the task's files and write pixels, sum and record, each whole or not at all.
+
+    Raises:
+        Stopped: when the parent asked to stop; nothing of the shard remains.
+    """
+    made = _Shard(task.geometry)
+    temporary = task.pixels / f"{task.name}.{os.getpid()}.tmp"
+    try:
+        with temporary.open("wb") as output:
+            for position, file in enumerate(task.files):
+                if _stop.value:
+                    raise Stopped
+                made.add(position, task.root / file, task.exif, output)
+            output.flush()
+            os.fsync(output.fileno())
+        record = made.record()
+        if record.images:  # an empty file could not be mapped
+            temporary.replace(task.pixels / f"{task.name}.u8")
+    finally:
+        temporary.unlink(missing_ok=True)
+    write_array(task.records / f"{task.name}.npy", made.image_sum)
+    write_bytes(task.records / f"{task.name}.json", json.dumps(asdict(record)).encode())
+
+
+def read_record(task: ShardTask) -> ShardRecord | None:
+    """The record of a finished shard; None when it has still to be made."""
+    try:
+        value = json.loads((task.records / f"{task.name}.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    sums = value["color_sums"]
+    return ShardRecord(
+        digests=tuple(value["digests"]),
+        bad=tuple((position, reason) for position, reason in value["bad"]),
+        treatments=value["treatments"],
+        small=value["small"],
+        color_sums=ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"]))),
+        sha256=value["sha256"],
+    )
+
+
+def read_image_sum(task: ShardTask) -> NDArray[np.int64]:
+    """(crop, crop, 3): the sum of a finished shard's images."""
+    image_sum: NDArray[np.int64] = np.load(task.records / f"{task.name}.npy", allow_pickle=False)
+    return image_sum
+
+
+def _end_with(wait_for_parent: Callable[[], None]) -> None:
+    wait_for_parent()
+    os._exit(1)  # a parent killed by kill -9 cannot tell its workers, which would wait for a task for ever
+
+
+class _Shard:
+    """A shard in the making."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.image_sum = np.zeros((geometry.crop, geometry.crop, 3), np.int64)
+        self._sha256 = hashlib.sha256()
+        self._digests: list[str] = []
+        self._bad: list[tuple[int, str]] = []
+        self._treatments: Counter[str] = Counter()
+        self._small = 0
+        self._products = [[0] * 3 for _ in range(3)]
+
+    def add(self, position: int, path: Path, exif: bool, output: IO[bytes]) -> None:
+        try:
+            content = read_file(path)
+            image, treatments = decode(content, path.suffix, exif)
+            pixels = square(image, self.geometry)
+        except BadImage as reason:
+            self._bad.append((position, str(reason)))
+            return
+        output.write(pixels.data)
+        self._sha256.update(pixels.data)
+        self._digests.append(hashlib.sha256(content).hexdigest()[:32])
+        self._treatments.update(treatments)
+        self._small += min(image.size) < self.geometry.resize
+        self.image_sum += pixels
+        self._add_products(pixels)
+
+    def _add_products(self, pixels: NDArray[np.uint8]) -> None:
+        # Plane by plane in uint32, where a product fits: five times as fast as a product of matrices, and exact.
+        planes = np.ascontiguousarray(pixels.reshape(-1, 3).T).astype(np.uint32)
+        for i in range(3):
+            for j in range(i, 3):
+                self._products[i][j] += int((planes[i] * planes[j]).sum())
+                self._products[j][i] = self._products[i][j]
+
+    def record(self) -> ShardRecord:
+        return ShardRecord(
+            digests=tuple(self._digests),
+            bad=tuple(self._bad),
+            treatments=dict(self._treatments),
+            small=self._small,
+            color_sums=ColorSums(
+                len(self._digests) * self.geometry.crop**2,
+                tuple(self.image_sum.sum(axis=(0, 1)).tolist()),
+                tuple(map(tuple, self._products)),
+            ),
+            sha256=self._sha256.hexdigest(),
+        )
