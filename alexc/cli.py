@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from alexc.check import check
+from alexc.compile import compile_
 from alexc.evaluate import evaluate
 from alexc.predict import predict
 from alexc.prepare import prepare
+from alexc.summary import summary
 from alexc.train import train
 
 app = typer.Typer(
@@ -17,5 +20,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (prepare, train, evaluate, predict):
-    app.command()(command)
+for command in (check, summary, compile_, prepare, train, evaluate, predict):
+    app.command(command.__name__.rstrip("_"))(command)

@@ -17,6 +17,7 @@ from alexc.compiler.python_text import LINE_LENGTH, call, import_sections, liter
 from alexc.compiler.summary import Row, total
 from alexc.compiler.summary import rows as summary_rows
 
+MADE_BY = "Made by alexc from"
 _BASE_IMPORTS = ("from typing import ClassVar", "from torch import Tensor, nn")
 _INITIAL = "alexc.runtime.initial_values"
 _RECIPE = "alexc.runtime.recipe"
@@ -37,7 +38,7 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
     statements |= {f"from {_RECIPE} import {name}" for name in _recipe_names(recipe)}
     return _template().render(
         headline=_headline(graph),
-        spec_name=spec_name,
+        made_by=f"{MADE_BY} {spec_name}: edit that file, not this one.",
         count_lines=_count_lines(graph),
         import_sections=import_sections(statements),
         class_name=graph.net.name,

@@ -1,0 +1,45 @@
+"""A spec that the user names: checked, or its mistakes printed."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import typer
+
+from alexc.compiler.diagnostics import render_all
+from alexc.compiler.graph import Graph
+from alexc.compiler.pipeline import Checked, check_file
+from alexc.runtime.errors import UserError
+
+
+def read_spec(path: Path) -> Checked:
+    """Read and check a spec.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        return check_file(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file; a spec is a `.net` file, such as spec/alexnet.net") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: this is a folder; name a `.net` file in it") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def graph_of(path: Path) -> Graph:
+    """The graph of a spec without mistakes; otherwise prints them and ends the command with 1."""
+    checked = read_spec(path)
+    if checked.graph is None:
+        print(render_all(checked.source, checked.diagnostics), file=sys.stderr)
+        raise typer.Exit(1)
+    return checked.graph
+
+
+def flagship() -> Graph:
+    """The graph of the spec that is shipped with alexc: AlexNet."""
+    with as_file(files("alexc.spec").joinpath("alexnet.net")) as path:
+        return graph_of(path)
