@@ -13,17 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import shlex
 import shutil
-import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from ctypes import c_bool
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,7 +36,6 @@ from alexc.runtime.shards import (
     read_image_sum,
     read_record,
     shard_length,
-    start_worker,
 )
 from alexc.runtime.store import (
     SOURCE,
@@ -61,6 +54,7 @@ from alexc.runtime.store import (
     write_bytes,
     write_store,
 )
+from alexc.runtime.worker_pool import WorkerDied, run_in_workers
 
 BAD_SHARE = 0.01
 QUARANTINE = "quarantine.txt"
@@ -237,8 +231,8 @@ def _make(
     """Leave a whole store in partial/store."""
     _clear_stale_work(partial, wanted)
     slices = _slices(images, partial, geometry, exif)
-    todo = [part for part in slices if read_record(part.task) is None]
-    _check_space(partial, sum(len(part.files) for part in todo), geometry)
+    todo = [part.task for part in slices if read_record(part.task) is None]
+    _check_space(partial, sum(len(task.files) for task in todo), geometry)
     _make_shards(todo, len(images), workers)
     records = [part.record() for part in slices]
     quarantined = _quarantined(slices, records)
@@ -302,61 +296,20 @@ def _check_space(partial: Path, images: int, geometry: Geometry) -> None:
         )
 
 
-def _make_shards(todo: Sequence[_Slice], images: int, workers: int) -> None:
+def _make_shards(todo: Sequence[ShardTask], images: int, workers: int) -> None:
     if not todo:
         return
-    context = multiprocessing.get_context("spawn")
-    stop = context.RawValue(c_bool, False)
-    done = images - sum(len(part.files) for part in todo)
-    with (
-        Progress("prepare", images, "images", done) as progress,
-        ProcessPoolExecutor(min(workers, len(todo)), context, start_worker, (stop,)) as pool,
-    ):
+    done = images - sum(len(task.files) for task in todo)
+    with Progress("prepare", images, "images", done) as progress:
         try:
-            _run_all(pool, todo, workers, progress.advance)
-        except BaseException:
-            stop.value = True
-            raise
-
-
-def _run_all(pool: ProcessPoolExecutor, todo: Sequence[_Slice], workers: int, advance: Callable[[int], None]) -> None:
-    """Keep `workers` shards in work, no more: what a pool has taken cannot be cancelled."""
-    waiting = iter(todo)
-    running: dict[Future[None], _Slice] = {}
-    _submit(pool, waiting, running, workers)
-    while running:
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            try:
-                future.result()
-            except BrokenProcessPool:
-                raise UserError(_dead_worker(running.values())) from None
-            advance(len(running.pop(future).files))
-        _submit(pool, waiting, running, workers)
-
-
-def _submit(
-    pool: ProcessPoolExecutor, waiting: Iterator[_Slice], running: dict[Future[None], _Slice], workers: int
-) -> None:
-    with _interrupts_held_back():  # a worker started here inherits that, so that Ctrl-C reaches the parent alone
-        while len(running) < workers and (part := next(waiting, None)):
-            running[pool.submit(make_shard, part.task)] = part
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _dead_worker(running: Iterable[_Slice]) -> str:
-    files = ", ".join(f"{printable(part.files[0].path)} ... {printable(part.files[-1].path)}" for part in running)
-    return (
-        "a worker process died, killed from outside or for want of memory. The work so far is kept: run the same "
-        f"command again, with fewer --workers if memory is short. In work were: {files}"
-    )
+            run_in_workers(make_shard, todo, workers, lambda task: progress.advance(len(task.files)))
+        except WorkerDied as death:
+            in_work = (todo[position].files for position in death.positions)
+            raise UserError(
+                "a worker process died, killed from outside or for want of memory. The work so far is kept: run the "
+                "same command again, with fewer --workers if memory is short. In work were "
+                + "; ".join(f"{printable(files[0])} to {printable(files[-1])}" for files in in_work)
+            ) from None
 
 
 def _quarantined(slices: Sequence[_Slice], records: Sequence[ShardRecord]) -> tuple[tuple[str, str], ...]:

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
-import threading
 from collections import Counter
-from collections.abc import Callable
-from ctypes import c_bool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -23,17 +19,11 @@ from numpy.typing import NDArray
 
 from alexc.runtime.decode import BadImage, decode, read_file, square
 from alexc.runtime.store import ColorSums, Geometry, write_array, write_bytes
+from alexc.runtime.worker_pool import leave_if_asked
 
 MOST_IMAGES = 1024
 _FEWEST_IMAGES = 16
 _SHARDS_OF_A_SMALL_SPLIT = 64
-
-
-_stop = c_bool(False)
-
-
-class Stopped(Exception):  # noqa: N818 - the parent's wish, not an error
-    """The shard was left because the parent asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -90,31 +80,18 @@ def shard_length(files: int) -> int:
     return min(MOST_IMAGES, max(_FEWEST_IMAGES, -(-files // _SHARDS_OF_A_SMALL_SPLIT)))
 
 
-def start_worker(stop: c_bool) -> None:
-    """Make this a worker process: it leaves its shard when `stop`, in shared memory, is true, and ends with its parent.
-
-    There is no lock about `stop`: a worker that is killed while it holds one would leave the others waiting.
-    """
-    global _stop  # noqa: PLW0603 - shared memory reaches a worker when it starts, not with a task
-    _stop = stop
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.join,), daemon=True).start()
-
-
 def make_shard(task: ShardTask) -> None:
     """Decode the task's files and write pixels, sum and record, each whole or not at all.
 
     Raises:
-        Stopped: when the parent asked to stop; nothing of the shard remains.
+        Stopped: when the parent of this worker asked for it; nothing of the shard remains.
     """
     made = _Shard(task.geometry)
     temporary = task.pixels / f"{task.name}.{os.getpid()}.tmp"
     try:
         with temporary.open("wb") as output:
             for position, file in enumerate(task.files):
-                if _stop.value:
-                    raise Stopped
+                leave_if_asked()
                 made.add(position, task.root / file, task.exif, output)
             output.flush()
             os.fsync(output.fileno())
@@ -148,11 +125,6 @@ def read_image_sum(task: ShardTask) -> NDArray[np.int64]:
     """(crop, crop, 3): the sum of a finished shard's images."""
     image_sum: NDArray[np.int64] = np.load(task.records / f"{task.name}.npy", allow_pickle=False)
     return image_sum
-
-
-def _end_with(wait_for_parent: Callable[[], None]) -> None:
-    wait_for_parent()
-    os._exit(1)  # a parent killed by kill -9 cannot tell its workers, which would wait for a task for ever
 
 
 class _Shard:

@@ -1,0 +1,119 @@
+"""Tasks spread over worker processes that end cleanly: at Ctrl-C, when one dies, when the parent is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from ctypes import c_bool
+from itertools import islice
+from typing import TypeVar
+
+Task = TypeVar("Task")
+
+_stop = c_bool(False)
+
+
+class Stopped(Exception):  # noqa: N818 - the parent's wish, not an error
+    """The task was left because the parent asked to stop."""
+
+
+class WorkerDied(Exception):  # noqa: N818 - a finding, which the caller explains to the user
+    """A worker process was killed from outside or ran out of memory.
+
+    Attributes:
+        positions: of the tasks that were in work.
+    """
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        super().__init__(f"a worker process died in the middle of a task: one of {positions}")
+        self.positions = positions
+
+
+def run_in_workers(
+    function: Callable[[Task], None], tasks: Sequence[Task], workers: int, finished: Callable[[Task], None]
+) -> None:
+    """Call `function`, of a module that imports quickly, with each task, in up to `workers` processes.
+
+    Args:
+        function: does one task; a long one calls `leave_if_asked` now and then.
+        tasks: what is to be done, in any order.
+        workers: the number of processes.
+        finished: called in this process after each task.
+
+    Raises:
+        WorkerDied: when a process ends in the middle of a task. What `function` raises is raised here too.
+    """
+    if not tasks:
+        return
+    context = multiprocessing.get_context("spawn")
+    # No lock about it: a worker killed while it holds one would leave the others waiting.
+    stop = context.RawValue(c_bool, False)
+    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker, (stop,)) as pool:
+        try:
+            _run(pool, function, tasks, workers, finished)
+        except BaseException:
+            stop.value = True
+            raise
+
+
+def leave_if_asked() -> None:
+    """Called by a task in a worker.
+
+    Raises:
+        Stopped: when the parent wants all work to end.
+    """
+    if _stop.value:
+        raise Stopped
+
+
+def _run(
+    pool: ProcessPoolExecutor,
+    function: Callable[[Task], None],
+    tasks: Sequence[Task],
+    workers: int,
+    finished: Callable[[Task], None],
+) -> None:
+    """Keep `workers` tasks in work, no more: what a pool has taken cannot be cancelled."""
+    waiting = iter(enumerate(tasks))
+    running: dict[Future[None], int] = {}
+    while True:
+        with _interrupts_held_back():  # a worker started here inherits that: Ctrl-C reaches the parent alone
+            for position, task in islice(waiting, workers - len(running)):
+                running[pool.submit(function, task)] = position
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            try:
+                future.result()
+            except BrokenProcessPool:
+                raise WorkerDied(sorted(running.values())) from None
+            finished(tasks[running.pop(future)])
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(stop: c_bool) -> None:
+    global _stop  # noqa: PLW0603 - shared memory reaches a worker when it starts, not with a task
+    _stop = stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent ended by kill -9 cannot tell its workers, which would wait for a task for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
