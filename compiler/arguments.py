@@ -7,14 +7,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from alexc.compiler.diagnostics import list_in_words
+
 LARGEST_SIZE = 2**20
 
 
 @dataclass(frozen=True)
 class Expects:
-    """What a field's value may be, in words that complete "must be …"."""
+    """What a field's value may be, in words that complete "must be …"; `choices` are the words that it may be."""
 
     words: str
+    choices: tuple[str, ...] = ()
 
 
 class Arguments(BaseModel):
@@ -29,11 +32,11 @@ class Arguments(BaseModel):
     positional: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def expectation(cls, field: str) -> str:
-        """What `field` may be, in words that complete "must be …"."""
-        words = [each.words for each in cls.model_fields[field].metadata if isinstance(each, Expects)]
-        assert words, f"{cls.__name__}.{field} does not say what it expects"
-        return words[0]
+    def expectation(cls, field: str) -> Expects:
+        """What `field` may be."""
+        found = [each for each in cls.model_fields[field].metadata if isinstance(each, Expects)]
+        assert found, f"{cls.__name__}.{field} does not say what it expects"
+        return found[0]
 
 
 def _pair(value: object) -> object:
@@ -48,11 +51,9 @@ _Size = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
 _Margin = Annotated[int, Field(ge=0, le=LARGEST_SIZE)]
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE), Expects(f"a whole number from 1 to {LARGEST_SIZE}")]
-Sizes = Annotated[
-    tuple[_Size, _Size],
-    BeforeValidator(_pair),
-    Expects("a whole number of at least 1, or height x width as in `3x5`"),
-]
+_SIZES = Expects("a whole number of at least 1, or height x width as in `3x5`")
+Sizes = Annotated[tuple[_Size, _Size], BeforeValidator(_pair), _SIZES]
+OptionalSizes = Annotated[tuple[_Size, _Size] | None, BeforeValidator(_pair), _SIZES]
 Margins = Annotated[
     tuple[_Margin, _Margin],
     BeforeValidator(_pair),
@@ -68,5 +69,4 @@ Fraction = Annotated[
 
 def one_of(*words: str) -> Expects:
     """The expectation of a field that takes one of a few words."""
-    quoted = [f"`{word}`" for word in words]
-    return Expects(quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}")
+    return Expects(list_in_words([f"`{word}`" for word in words], "or"), words)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from alexc.compiler.arguments import Arguments
-from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean
+from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
 from alexc.compiler.initial_values import DISTRIBUTIONS, Distribution
 from alexc.compiler.source import Source, Span
 from alexc.compiler.tree import Argument, Atom, Call, Dimensions, LayerRange, Number, Value, Word
@@ -111,15 +111,19 @@ def _surplus(model: type[Arguments], kind: Word, argument: Argument) -> Diagnost
 
 def _missing(model: type[Arguments], kind: Word, values: Mapping[str, object]) -> list[Diagnostic]:
     missing = [name for name, field in model.model_fields.items() if field.is_required() and name not in values]
+    if not missing:
+        return []
+    quoted = [f"`{name}`" for name in missing]
+    written = [f"{name}=…" for name in missing if name not in model.positional]
+    after = [name for name in missing if name in model.positional]
     return [
         Diagnostic(
             "E0203",
-            f"`{kind.text}` does not say its `{name}`",
+            f"`{kind.text}` does not say its {list_in_words(quoted)}",
             kind.span,
-            f"`{name}` must be {model.expectation(name)}",
-            help=f"write it as `{name}=…`" if name not in model.positional else f"write it after `{kind.text}`",
+            f"{quoted[0]} must be {model.expectation(missing[0]).words}" if len(missing) == 1 else "",
+            help=f"{kind.text} {' '.join([*(f'<{name}>' for name in after), *written])}",
         )
-        for name in missing
     ]
 
 
@@ -172,8 +176,7 @@ def _distribution(value: Value, source: Source) -> tuple[Distribution | None, Di
 
 def _wrong_value(model: type[Arguments], field: str, argument: Argument, source: Source) -> Diagnostic:
     span = argument.values[0].span
-    return Diagnostic(
-        "E0204",
-        f"`{field}` of `{model.keyword}` must be {model.expectation(field)}, not `{source[span]}`",
-        span,
-    )
+    expected = model.expectation(field)
+    message = f"must be {expected.words}, not `{source[span]}`"
+    subject = f"`{field}` of `{model.keyword}`" if model.keyword else "the number"
+    return Diagnostic("E0204", f"{subject} {message}", span, help=did_you_mean(source[span], expected.choices))

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 
 from alexc.compiler.source import Source, Span
 
+LONGEST_LINE = 160  # characters of the user's line that a message shows
+
 TITLES = {
     "E0101": "the text does not have the form of a spec",
     "E0102": "the file cannot be read as a spec",
@@ -69,6 +71,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known here: {', '.join(words)}" if words else ""
 
 
+def list_in_words(things: Sequence[str], last: str = "and") -> str:
+    """`a`; `a and b`; `a, b and c`."""
+    return things[0] if len(things) == 1 else f"{', '.join(things[:-1])} {last} {things[-1]}"
+
+
 def render(source: Source, diagnostic: Diagnostic) -> str:
     """The message as text: headline, place, the user's own lines with carets, and help."""
     labels = [
@@ -79,8 +86,8 @@ def render(source: Source, diagnostic: Diagnostic) -> str:
     lines_shown = sorted({source.line_and_column(span.start)[0] for span, _, _ in labels})
     margin = " " * len(str(lines_shown[-1]))
     output = [
-        f"error[{diagnostic.code}]: {diagnostic.headline}",
-        f"{margin}--> {source.name}:{line}:{column}",
+        f"error[{diagnostic.code}]: {_printable(diagnostic.headline)}",
+        f"{margin}--> {_printable(source.name)}:{line}:{column}",
         f"{margin} |",
     ]
     previous = lines_shown[0] - 1
@@ -88,12 +95,14 @@ def render(source: Source, diagnostic: Diagnostic) -> str:
         if shown != previous + 1:
             output.append("...")
         previous = shown
-        output.append(f"{shown:>{len(margin)}} | {_printable(source.line_text(shown))}".rstrip())
-        for span, text, mark in labels:
-            if source.line_and_column(span.start)[0] == shown:
-                output.append(f"{margin} | {_markers(source, span, mark)} {text}".rstrip())
+        marks = [each for each in labels if source.line_and_column(each[0].start)[0] == shown]
+        cut = _Cut(source.line_text(shown), source.line_and_column(marks[0][0].start)[1] - 1)
+        output.append(f"{shown:>{len(margin)}} | {cut.text}".rstrip())
+        for span, text, mark in marks:
+            start = source.line_and_column(span.start)[1] - 1
+            output.append(f"{margin} | {cut.marks(start, span.end - span.start, mark)} {_printable(text)}".rstrip())
     if diagnostic.help:
-        output += [f"{margin} |", f"{margin} = help: {diagnostic.help}"]
+        output += [f"{margin} |", f"{margin} = help: {_printable(diagnostic.help)}"]
     return "\n".join(output)
 
 
@@ -104,12 +113,21 @@ def render_all(source: Source, diagnostics: Sequence[Diagnostic]) -> str:
     return "\n\n".join([*messages, f"{source.name}: {count}"])
 
 
-def _markers(source: Source, span: Span, mark: str) -> str:
-    line, column = source.line_and_column(span.start)
-    text = source.line_text(line)
-    before = text[: column - 1]
-    marked = text[column - 1 : column - 1 + span.end - span.start]
-    return " " * _width(_printable(before)) + mark * max(_width(_printable(marked)), 1)
+class _Cut:
+    """The part of a line that is shown: all of it, or what stands around a place in a very long one."""
+
+    def __init__(self, line: str, place: int) -> None:
+        self._first = 0 if len(line) <= LONGEST_LINE else max(0, place - LONGEST_LINE // 4)
+        self._line = line[self._first : self._first + LONGEST_LINE]
+        self._before = "…" if self._first else ""
+        after = "…" if self._first + LONGEST_LINE < len(line) else ""
+        self.text = f"{self._before}{_printable(self._line)}{after}"
+
+    def marks(self, start: int, length: int, mark: str) -> str:
+        start -= self._first
+        before = self._before + _printable(self._line[: max(start, 0)])
+        marked = _printable(self._line[max(start, 0) : max(start + length, 0)])
+        return " " * _width(before) + mark * max(_width(marked), 1)
 
 
 def _printable(text: str) -> str:

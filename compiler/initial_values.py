@@ -59,7 +59,7 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
     kind.keyword: kind for kind in (Normal, Uniform, Constant, Xavier, Kaiming)
 }
 
-InitialWeight = Annotated[Distribution, Expects(f"a distribution: {', '.join(DISTRIBUTIONS)}")]
+InitialWeight = Annotated[Distribution, Expects(f"a distribution: {', '.join(DISTRIBUTIONS)}", tuple(DISTRIBUTIONS))]
 
 
 def _number_or_none(value: object) -> object:

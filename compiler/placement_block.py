@@ -124,6 +124,8 @@ class _Reader:
 
     def _has_axis(self, axis: Word) -> bool:
         if axis.text not in self._axis_spans:
+            if not self.mesh:  # said already: the mesh is missing or misformed
+                return False
             message = f"the mesh has no axis `{axis.text}`"
             self.report("E0401", message, axis.span, help=did_you_mean(axis.text, self._axis_spans))
             return False

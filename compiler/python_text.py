@@ -30,9 +30,12 @@ def call(name: str, arguments: Sequence[str], indent: int, before: str = "", aft
 
 
 def import_sections(statements: Iterable[str]) -> list[list[str]]:
-    """Import statements merged, sorted and cut into the sections that isort makes: standard library, others, alexc."""
+    """Import statements merged, sorted and cut into the sections that isort makes: the standard library, and the rest.
+
+    In the projects of its users alexc is a package like any other.
+    """
     modules: dict[str, set[str]] = {}
-    sections: tuple[list[str], ...] = ([], [], [])
+    sections: tuple[list[str], ...] = ([], [])
     for statement in sorted(set(statements), key=lambda each: (each.startswith("from "), each.lower())):
         parts = re.fullmatch(r"from (\S+) import (\S+(?:, \S+)*)", statement)
         if parts is None:
@@ -47,7 +50,7 @@ def import_sections(statements: Iterable[str]) -> list[list[str]]:
 
 def _section(module: str) -> int:
     root = module.split(".")[0]
-    return 0 if root in sys.stdlib_module_names else 2 if root == "alexc" else 1
+    return 0 if root in sys.stdlib_module_names else 1
 
 
 def _import_order(name: str) -> tuple[int, str]:

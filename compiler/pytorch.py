@@ -9,6 +9,7 @@ from textwrap import indent, wrap
 from jinja2 import Environment, StrictUndefined, Template
 
 from alexc.compiler.arguments import Arguments
+from alexc.compiler.diagnostics import list_in_words
 from alexc.compiler.graph import Graph, Node
 from alexc.compiler.layers.kind import TorchLayer
 from alexc.compiler.net import Recipe
@@ -79,7 +80,7 @@ def _class_lines(graph: Graph, nodes: list[Node]) -> list[str]:
     apart = [row.layer for row in summary_rows(graph) if row.reads == "tower"]
     if not apart:
         return [f'    """{headline}"""']
-    towers = f"Cut into {graph.net.towers} towers; in {_list(apart)} a tower reads its own maps only."
+    towers = f"Cut into {graph.net.towers} towers; in {list_in_words(apart)} a tower reads its own maps only."
     return [f'    """{headline}', "", *indent("\n".join(wrap(towers, LINE_LENGTH - 4)), "    ").split("\n"), '    """']
 
 
@@ -193,10 +194,6 @@ def _construct(value: Arguments) -> str:
         elif field.is_required() or getattr(value, name) != field.default:
             arguments.append(f"{name}={text}")
     return f"{type(value).__name__}({', '.join(arguments)})"
-
-
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _spaced(sizes: tuple[int, ...]) -> str:

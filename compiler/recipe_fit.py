@@ -51,6 +51,7 @@ def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
             cut = Label(recipe.spans["prepare"], f"keeps {stored}x{stored}")
             message = f"`{statement}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
             diagnostics.append(_misfit(message, recipe, statement, cut, "prepare larger images"))
+            break  # the other views would only say the same
     return diagnostics
 
 

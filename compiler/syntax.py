@@ -10,7 +10,7 @@ from importlib.resources import files
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.lark import PostLex
 
-from alexc.compiler.diagnostics import Diagnostic
+from alexc.compiler.diagnostics import Diagnostic, list_in_words
 from alexc.compiler.source import Source, Span
 from alexc.compiler.tree import (
     Argument,
@@ -60,13 +60,17 @@ def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
             return Tree(source, tuple(_parse(text))), diagnostics
         except UnexpectedInput as error:
             diagnostics.append(_diagnose(source.text, error))
-            text = _blank_line(text, diagnostics[-1].span.start)
+            text = None if _at_end(error) else _blank_line(text, diagnostics[-1].span.start)
     return Tree(source, ()), diagnostics
 
 
 def _parse(text: str) -> list[Block]:
     blocks: list[Block] = _parser().parse(text)  # type: ignore[assignment]  # the transformer's `start` makes a list
     return blocks
+
+
+def _at_end(error: UnexpectedInput) -> bool:
+    return isinstance(error, UnexpectedToken) and error.token.type == "$END"
 
 
 def _blank_line(text: str, place: int) -> str | None:
@@ -86,10 +90,10 @@ def _diagnose(text: str, error: UnexpectedInput) -> Diagnostic:
     assert isinstance(error, UnexpectedToken)
     token = error.token
     expected = sorted({_IN_WORDS[name] for name in error.accepts or error.expected})
-    if token.type == "$END":
+    if _at_end(error):
         end = Span(len(text.rstrip()), len(text.rstrip()))
         if "`}`" not in expected:
-            return Diagnostic("E0101", "the file ends too early", end, f"expected {_list_in_words(expected)}")
+            return Diagnostic("E0101", "the file ends too early", end, f"expected {list_in_words(expected, 'or')}")
         return Diagnostic(
             "E0101",
             "the file ends inside a block",
@@ -99,7 +103,7 @@ def _diagnose(text: str, error: UnexpectedInput) -> Diagnostic:
         )
     found = "the end of the line" if token.type == "_NEWLINE" else f"`{token}`"
     place = Span(token.start_pos or 0, (token.start_pos or 0) + (1 if token.type == "_NEWLINE" else len(token)))
-    return Diagnostic("E0101", f"{found} cannot stand here", place, f"expected {_list_in_words(expected)}")
+    return Diagnostic("E0101", f"{found} cannot stand here", place, f"expected {list_in_words(expected, 'or')}")
 
 
 def _diagnose_characters(text: str, place: int) -> Diagnostic:
@@ -121,11 +125,8 @@ def _diagnose_characters(text: str, place: int) -> Diagnostic:
             help="a name begins with a letter; a number stands alone, as in `96` or `1e-4`",
         )
     hint = {'"': "a spec has no quotation marks: write the word alone", ";": "a line's end ends a statement"}
-    return Diagnostic("E0101", f"`{found}` has no meaning in a spec", span, help=hint.get(found, ""))
-
-
-def _list_in_words(things: list[str]) -> str:
-    return things[0] if len(things) == 1 else f"{', '.join(things[:-1])} or {things[-1]}"
+    shown = f"`{found}`" if found.isprintable() else f"the character U+{ord(found):04X}"
+    return Diagnostic("E0101", f"{shown} has no meaning in a spec", span, help=hint.get(found, ""))
 
 
 class _LineEnds(PostLex):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from alexc.compiler.arguments import Arguments
@@ -47,8 +48,9 @@ def read_train_block(block: Block, source: Source) -> tuple[Recipe | None, list[
         values[name], problems = _read_statement(name, statement, source)
         spans[name] = statement.span
         diagnostics += problems
+    misspelt = {match for each in diagnostics for match in get_close_matches(source[each.span], _EXAMPLES, n=1)}
     for name, example in _EXAMPLES.items():
-        if name not in values:
+        if name not in values and name not in misspelt:
             diagnostics.append(
                 Diagnostic("E0210", f"the recipe does not say its `{name}`", block.span, help=f"{name} {example}")
             )

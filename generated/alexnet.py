@@ -17,8 +17,6 @@ Made by alexc from alexnet.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from alexc.runtime.dropout import Dropout
 from alexc.runtime.initial_values import Normal, initialise
 from alexc.runtime.local_response_norm import LocalResponseNorm
@@ -35,6 +33,7 @@ from alexc.runtime.recipe import (
     Subtract,
     TenCrop,
 )
+from torch import Tensor, nn
 
 
 class AlexNet(nn.Module):

@@ -18,8 +18,6 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from alexc.runtime.dropout import Dropout
 from alexc.runtime.initial_values import Normal, initialise
 from alexc.runtime.local_response_norm import LocalResponseNorm
@@ -36,6 +34,7 @@ from alexc.runtime.recipe import (
     Subtract,
     TenCrop,
 )
+from torch import Tensor, nn
 
 
 class TanhAlexNet(nn.Module):

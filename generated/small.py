@@ -15,8 +15,6 @@ Made by alexc from small.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from alexc.runtime.dropout import Dropout
 from alexc.runtime.initial_values import Kaiming, Normal, initialise
 from alexc.runtime.local_response_norm import LocalResponseNorm
@@ -33,6 +31,7 @@ from alexc.runtime.recipe import (
     Subtract,
     TenCrop,
 )
+from torch import Tensor, nn
 
 
 class Small(nn.Module):

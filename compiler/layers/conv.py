@@ -26,7 +26,7 @@ class Conv(Kind):
     stride: Sizes = (1, 1)
     pad: Margins = (0, 0)
     groups: Count = 1
-    reads: Reads | None = None
+    reads: Reads = None
     weight: InitialWeight = Kaiming()
     bias: InitialBias = 0.0
 
@@ -39,14 +39,14 @@ class Conv(Kind):
             if count % apart:
                 raise Misfit(
                     "E0302",
-                    f"has {apart} groups, which cannot share the {count} {what} evenly",
+                    f"has {apart} groups, which cannot share evenly the {count} {what}",
                     "groups" if self.groups > 1 else "reads",
                 )
         return Shape(
             (
                 self.kernels,
-                places(height, self.kernel[0], self.stride[0], self.pad[0], "kernel"),
-                places(width, self.kernel[1], self.stride[1], self.pad[1], "kernel"),
+                places(height, self.kernel[0], self.stride[0], self.pad[0], "high", "kernel"),
+                places(width, self.kernel[1], self.stride[1], self.pad[1], "wide", "kernel"),
             ),
             towers,
         )

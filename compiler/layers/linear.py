@@ -21,7 +21,7 @@ class Linear(Kind):
     reads_vector: ClassVar[bool] = True
 
     units: Count
-    reads: Reads | None = None
+    reads: Reads = None
     weight: InitialWeight = Kaiming()
     bias: InitialBias = 0.0
 

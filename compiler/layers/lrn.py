@@ -24,7 +24,7 @@ class Lrn(Kind):
     alpha: NotNegative
     beta: NotNegative
     norm: Annotated[Literal["sum", "mean"], one_of("sum", "mean")]
-    over: Annotated[Literal["tower", "all"], one_of("tower", "all")] | None = None
+    over: Annotated[Literal["tower", "all"] | None, one_of("tower", "all")] = None
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """The shape stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from alexc.compiler.arguments import Margins, Sizes, one_of
+from alexc.compiler.arguments import Margins, OptionalSizes, Sizes, one_of
 from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer, require_maps
 from alexc.compiler.layers.window import Rounding, arguments_in_torch, places
 
@@ -20,7 +20,7 @@ class Maxpool(Kind):
     positional: ClassVar[tuple[str, ...]] = ("window",)
 
     window: Sizes
-    stride: Sizes | None = None
+    stride: OptionalSizes = None
     pad: Margins = (0, 0)
     round: Annotated[Rounding, one_of("floor", "ceil")] = "floor"
 
@@ -30,13 +30,16 @@ class Maxpool(Kind):
         for pad, window in zip(self.pad, self.window, strict=True):
             if pad > window // 2:
                 raise Misfit(
-                    "E0303", f"has a padding of {pad}, more than half its window of {window}", "pad", "less padding"
+                    "E0303",
+                    f"has a padding of {pad}, more than half its window of {window}",
+                    "pad",
+                    f"at most {window // 2}",
                 )
         stride = self.stride or self.window
-        sides = [
-            places(side, window, step, pad, "window", self.round)
-            for side, window, step, pad in zip((height, width), self.window, stride, self.pad, strict=True)
-        ]
+        sides = (
+            places(height, self.window[0], stride[0], self.pad[0], "high", "window", self.round),
+            places(width, self.window[1], stride[1], self.pad[1], "wide", "window", self.round),
+        )
         return Shape((channels, *sides), given.towers)
 
     def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from alexc.compiler.arguments import one_of
 from alexc.compiler.layers.kind import Misfit, Shape
 
-Reads = Annotated[Literal["tower", "all"], one_of("tower", "all")]
+Reads = Annotated[Literal["tower", "all"] | None, one_of("tower", "all")]
 
 
-def towers_apart(reads: Reads | None, given: Shape, towers: int) -> int:
+def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
     """Into how many groups that do not see each other `reads` cuts the layer.
 
     Args:

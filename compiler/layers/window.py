@@ -7,9 +7,12 @@ from typing import Literal
 from alexc.compiler.layers.kind import Misfit
 
 Rounding = Literal["floor", "ceil"]
+Side = Literal["high", "wide"]
 
 
-def places(size: int, window: int, stride: int, pad: int, argument: str, rounding: Rounding = "floor") -> int:
+def places(
+    size: int, window: int, stride: int, pad: int, side: Side, argument: str, rounding: Rounding = "floor"
+) -> int:
     """How often a window fits along a side of `size` values with `pad` more at each end.
 
     With `rounding="ceil"` a last window may hang over the far end, unless it would start in the padding there.
@@ -19,10 +22,10 @@ def places(size: int, window: int, stride: int, pad: int, argument: str, roundin
     """
     room = size + 2 * pad - window
     if room < 0:
-        padded = f" ({size + 2 * pad} with its padding)" if pad else ""
+        padded = f" ({size + 2 * pad} with the padding)" if pad else ""
         raise Misfit(
             "E0303",
-            f"has a window of {window}, but the maps that it reads are only {size} wide or high{padded}",
+            f"has a window of {window}, but the maps that it reads are only {size} {side}{padded}",
             argument,
             help="a smaller window, more padding, or fewer strides before it",
         )

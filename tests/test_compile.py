@@ -1,0 +1,165 @@
+"""`alexc compile`: the file that it writes, and how it writes it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alexc.compiler.pipeline import check_text
+from alexc.compiler.pytorch import write_pytorch
+from tests.conftest import ROOT, Alexc
+
+SPECS = sorted([*(ROOT / "spec").glob("*.net"), *(ROOT / "examples").glob("*.net")])
+FLAGSHIP = (ROOT / "spec" / "alexnet.net").read_text()
+
+
+def compiled(text: str, name: str = "test.net") -> str:
+    checked = check_text(text, name)
+    assert checked.graph is not None, checked.diagnostics
+    return write_pytorch(checked.graph, name)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
+def test_the_checked_in_file_is_what_the_compiler_makes(spec: Path) -> None:
+    assert (ROOT / "generated" / f"{spec.stem}.py").read_text() == compiled(spec.read_text(), spec.name)
+
+
+def test_every_generated_file_has_its_spec() -> None:
+    assert {path.stem for path in (ROOT / "generated").glob("*.py")} == {spec.stem for spec in SPECS}
+
+
+def test_the_bytes_do_not_depend_on_hashing_or_the_folder(tmp_path: Path) -> None:
+    made = []
+    for seed in ("1", "2"):
+        out = tmp_path / seed
+        command = [sys.executable, "-m", "alexc", "compile", str(ROOT / "spec" / "alexnet.net"), "-o", str(out)]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed}, cwd=tmp_path)
+        made.append((out / "alexnet.py").read_bytes())
+    assert made[0] == made[1] == (ROOT / "generated" / "alexnet.py").read_bytes()
+
+
+# Forms that the examples do not have: long argument lists, one step, no recipe, towers in linear, plain statements.
+VARIANTS = {
+    "plain": "network Plain {\n input 1x8x8\n conv 4 kernel=3x1 stride=1x2 pad=1x0 bias=none\n relu\n"
+    " maxpool 2 round=ceil pad=1\n tanh\n linear 3\n}\n",
+    "towers": "network Towers {\n input 3x9x9\n towers 3\n conv 6 kernel=3 -> relu -> tanh\n"
+    " linear 6 reads=tower bias=none -> relu\n linear 3 reads=all weight=constant(-1e-7) -> softmax\n}\n",
+    "starts": "network Starts {\n input 3x9x9\n"
+    " a_layer_with_a_rather_long_name_so_that_lines_break: conv 6 kernel=3 groups=3"
+    " weight=uniform(-0.0001, 0.0001) bias=-1.5 -> relu -> tanh -> relu -> tanh -> relu -> tanh -> relu\n"
+    " linear 8 weight=xavier(2) -> softmax -> dropout 0.25 scale=train\n linear 8 weight=xavier\n}\n",
+    "recipe": FLAGSHIP.replace(
+        "augment   random_crop 227 -> mirror -> pca_color 0.1 by=eigenvalue", "augment mirror 0.25"
+    )
+    .replace("plateau of=val_error divide=10 times=3", "plateau of=val_loss divide=2 times=9 patience=7 least=0.125")
+    .replace("ten_crop", "center"),
+}
+
+
+@pytest.mark.slow
+def test_every_form_passes_ruff_and_mypy_and_runs(tmp_path: Path) -> None:
+    for name, text in VARIANTS.items():
+        (tmp_path / f"{name}.py").write_text(compiled(text))
+    config = ["--config", str(ROOT / "generated" / "ruff.toml")]
+    for command in (
+        ["ruff", "check", *config, "."],
+        ["ruff", "format", "--check", *config, "."],
+        ["ruff", "check", "--isolated", "."],
+        ["ruff", "format", "--check", "--isolated", "."],
+        ["mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), *(f"{name}.py" for name in VARIANTS)],
+    ):
+        result = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True)
+        assert result.returncode == 0, (command, result.stdout, result.stderr)
+    code = "import torch\nwith torch.device('meta'):\n" + "".join(
+        f" from {name} import {name.capitalize() if name != 'recipe' else 'AlexNet'} as N\n"
+        " n = N().eval(); assert n(torch.empty(2, *N.input_shape)).shape[0] == 2\n"
+        for name in VARIANTS
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_comment_of_the_spec_reaches_no_python() -> None:
+    hostile = FLAGSHIP.replace("# AlexNet, as in", '# """ + __import__("os").system("touch owned") + """')
+    hostile = hostile.replace("# the kernels", '# \\"""\nimport os #')
+    assert check_text(hostile, "x.net").graph is None  # the second line is no statement
+    comment_only = FLAGSHIP.replace("# the kernels", '# """\\N{BULLET} \u2028 import os')
+    assert compiled(comment_only, "alexnet.net") == (ROOT / "generated" / "alexnet.py").read_text()
+
+
+def test_a_generated_file_holds_nothing_but_imports_a_class_and_a_recipe() -> None:
+    for path in (ROOT / "generated").glob("*.py"):
+        body = ast.parse(path.read_text()).body
+        kinds = [type(node) for node in body[1:] if not isinstance(node, ast.Import | ast.ImportFrom)]
+        assert isinstance(body[0], ast.Expr)
+        assert kinds == [ast.ClassDef, ast.Assign]
+
+
+def test_compile_writes_and_then_leaves_it(tmp_path: Path, alexc: Alexc) -> None:
+    spec = tmp_path / "my-net.net"
+    spec.write_text(FLAGSHIP)
+    first = alexc("compile", spec)
+    assert (first.returncode, first.stdout) == (0, "generated/my_net.py  written\n")
+    second = alexc("compile", spec)
+    assert second.stdout == "generated/my_net.py  unchanged\n"
+    assert [path.name for path in (tmp_path / "generated").iterdir()] == ["my_net.py"]
+
+
+def test_check_names_the_stale_file_and_writes_nothing(tmp_path: Path, alexc: Alexc) -> None:
+    spec = tmp_path / "net.net"
+    spec.write_text(FLAGSHIP)
+    assert alexc("compile", spec, "--check").returncode == 1
+    assert not (tmp_path / "generated").exists()
+    alexc("compile", spec)
+    assert alexc("compile", spec, "--check").returncode == 0
+    spec.write_text(FLAGSHIP.replace("kernel=11", "kernel=7"))
+    stale = alexc("compile", spec, "--check")
+    assert stale.returncode == 1
+    assert "generated/net.py: not what alexc makes of" in stale.stdout
+
+
+def test_a_file_that_alexc_did_not_make_is_left_alone(tmp_path: Path, alexc: Alexc) -> None:
+    spec = tmp_path / "net.net"
+    spec.write_text(FLAGSHIP)
+    mine = tmp_path / "generated" / "net.py"
+    mine.parent.mkdir()
+    mine.write_text("my_work = 1\n")
+    result = alexc("compile", spec)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: generated/net.py: exists and was not made by alexc")
+    assert mine.read_text() == "my_work = 1\n"
+
+
+def test_a_link_is_not_followed(tmp_path: Path, alexc: Alexc) -> None:
+    spec = tmp_path / "net.net"
+    spec.write_text(FLAGSHIP)
+    elsewhere = tmp_path / "elsewhere.py"
+    elsewhere.write_text("Made by alexc from")
+    (tmp_path / "generated").mkdir()
+    (tmp_path / "generated" / "net.py").symlink_to(elsewhere)
+    assert alexc("compile", spec).returncode == 1
+    assert elsewhere.read_text() == "Made by alexc from"
+
+
+@pytest.mark.parametrize("name", ["class.net", "1.net", "a b.net", "ｃｌａｓｓ.net", "..net", "a.b.net"])
+def test_a_file_name_that_python_cannot_import_is_refused(tmp_path: Path, alexc: Alexc, name: str) -> None:
+    spec = tmp_path / name
+    spec.write_text(FLAGSHIP)
+    result = alexc("compile", spec)
+    assert result.returncode == 1
+    assert "a Python module cannot be called" in result.stderr
+
+
+def test_two_specs_for_one_file(tmp_path: Path, alexc: Alexc) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.net").write_text(FLAGSHIP)
+    result = alexc("compile", "a/net.net", "b/net.net")
+    assert result.returncode == 1
+    assert "rename one of the two" in result.stderr
+    assert not (tmp_path / "generated").exists()

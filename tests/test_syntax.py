@@ -1,0 +1,117 @@
+"""The form of a spec: what the parser makes of text."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from alexc.compiler.pipeline import check_text
+from alexc.compiler.source import Source
+from alexc.compiler.syntax import parse
+from alexc.compiler.tree import Call, Dimensions, LayerRange, Number, Tree, Word
+from tests.conftest import ROOT
+
+FLAGSHIP = (ROOT / "spec" / "alexnet.net").read_text()
+
+
+def tree_of(text: str) -> Tree:
+    tree, diagnostics = parse(Source("test.net", text))
+    assert diagnostics == []
+    return tree
+
+
+def test_values() -> None:
+    (block,) = tree_of("a B {\n k 3x4 1e-4 -2 w a=f(1, x) b..c d, e\n}").blocks
+    values = [value for argument in block.statements[0].steps[0].arguments for value in argument.values]
+    dimensions, small, negative, word, call, layers, first, second = values
+    assert isinstance(dimensions, Dimensions)
+    assert dimensions.sizes == (3, 4)
+    assert isinstance(small, Number)
+    assert (small.value, type(small.value)) == (1e-4, float)
+    assert isinstance(negative, Number)
+    assert (negative.value, type(negative.value)) == (-2, int)
+    assert isinstance(word, Word)
+    assert isinstance(call, Call)
+    assert [call.name.text, len(call.values)] == ["f", 2]
+    assert isinstance(layers, LayerRange)
+    assert (layers.first.text, layers.last.text) == ("b", "c")
+    assert isinstance(first, Word)
+    assert isinstance(second, Word)
+
+
+def test_every_span_is_the_text_it_stands_for() -> None:
+    tree = tree_of(FLAGSHIP)
+    for block in tree.blocks:
+        assert tree.source[block.keyword.span] == block.keyword.text
+        for statement in block.statements:
+            if statement.name:
+                assert tree.source[statement.name.span] == statement.name.text
+            for step in statement.steps:
+                assert tree.source[step.kind.span] == step.kind.text
+                for argument in step.arguments:
+                    key = f"{argument.key.text}=" if argument.key else ""
+                    values = ", ".join(tree.source[value.span] for value in argument.values)
+                    assert tree.source[argument.span] == key + values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a {\n x -> y -> z\n}",
+        "a {\n x ->\n y ->\n\n   # a comment\n z\n}",
+        "a {\n x\n -> y\n   # a comment\n\n -> z\n}",
+        "a { x -> y -> z }",
+        "\n\na\n{ x -> y\n-> z\n\n\n}\n\n",
+        "a {\r\n x -> y ->\r\n z\r\n}\r\n",
+    ],
+)
+def test_a_pipeline_goes_on_after_and_before_an_arrow(text: str) -> None:
+    (block,) = tree_of(text).blocks
+    (statement,) = block.statements
+    assert [step.kind.text for step in statement.steps] == ["x", "y", "z"]
+
+
+def test_random_edits_of_the_flagship_never_raise() -> None:
+    rng = random.Random(0)
+    letters = " \t\n{}()=,:.->#x0189aé\"'\\\0\u202e" + "conv relu"
+    found = 0
+    for _ in range(150):
+        text = list(FLAGSHIP)
+        for _ in range(rng.randint(1, 4)):
+            place = rng.randrange(len(text))
+            action = rng.randrange(3)
+            if action == 0:
+                text[place] = rng.choice(letters)
+            elif action == 1:
+                text.insert(place, rng.choice(letters))
+            else:
+                del text[place : place + rng.randint(1, 30)]
+        checked = check_text("".join(text), "edited.net")
+        assert (checked.graph is None) == bool(checked.diagnostics)
+        found += bool(checked.diagnostics)
+    assert found > 50  # most edits do break it
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "1" * 200_000,
+        "a" * 200_000,
+        "{" * 200_000,
+        "->" * 100_000,
+        "x" + ".a" * 100_000,
+        "3" + "x3" * 100_000,
+        "(" * 100_000,
+        " " * 200_000 + ";",
+        "a=" * 100_000,
+        "1.1." * 50_000,
+        "#" * 500_000,
+        "a..b" * 50_000,
+    ],
+)
+def test_long_runs_are_answered_at_once(hostile: str) -> None:
+    started = time.monotonic()
+    assert check_text(f"network A {{\n {hostile}\n}}", "long.net").diagnostics
+    assert time.monotonic() - started < 20  # a hang, not a speed: the worst takes well under a second
