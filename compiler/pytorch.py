@@ -11,12 +11,14 @@ from jinja2 import Environment, StrictUndefined, Template
 from alexc.compiler.arguments import Arguments
 from alexc.compiler.diagnostics import list_in_words
 from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.kind import TorchLayer
+from alexc.compiler.layers.kind import TorchCall, TorchFunction, TorchModule
 from alexc.compiler.net import Recipe
 from alexc.compiler.network_block import attribute_of
 from alexc.compiler.python_text import LINE_LENGTH, call, import_sections, literal
 from alexc.compiler.summary import Row, total
 from alexc.compiler.summary import rows as summary_rows
+
+Layer = TorchModule | TorchFunction
 
 MADE_BY = "Made by alexc from"
 _BASE_IMPORTS = ("from typing import ClassVar", "from torch import Tensor, nn")
@@ -110,12 +112,13 @@ def _count_lines(graph: Graph) -> list[str]:
     ]
 
 
-def _constructor_lines(nodes: list[Node], layers: dict[str, TorchLayer]) -> list[str]:
+def _constructor_lines(nodes: list[Node], layers: dict[str, Layer]) -> list[str]:
     lines: list[str] = []
     for node in nodes:
-        constructor = layers[node.layer.name].constructor
-        if constructor is not None:
-            lines.append(f"self.{attribute_of(node.layer.name)} = {constructor}")
+        layer = layers[node.layer.name]
+        if isinstance(layer, TorchModule):
+            made = layer.constructor
+            lines += call(made.function, made.arguments, 8, f"self.{attribute_of(node.layer.name)} = ")
     return lines
 
 
@@ -134,25 +137,32 @@ def _initial_names(nodes: list[Node]) -> set[str]:
     return distributions | {"initialise"} if distributions else set()
 
 
-def _forward_lines(nodes: list[Node], layers: dict[str, TorchLayer]) -> list[str]:
+def _forward_lines(nodes: list[Node], layers: dict[str, Layer]) -> list[str]:
     """One line a layer with the shape that it makes; a nonlinearity shares the line of the layer before it."""
-    expressions: list[tuple[str, Node]] = []
+    lines: list[list[str]] = []
+    previous: tuple[str, str] | None = None  # the last line's statement and call, where a nonlinearity may join it
     for node in nodes:
-        text = layers[node.layer.name].call.replace("{self}", f"self.{attribute_of(node.layer.name)}")
         if node.layer.kind.reads_vector and len(node.given.sizes) > 1:
-            expressions.append(("x.flatten(1)", node))
-        previous = expressions[-1] if expressions else None
-        if node.layer.kind.pointwise and previous and previous[1].layer.statement == node.layer.statement:
-            joined = text.replace("{x}", previous[0])
-            if len(joined) < LINE_LENGTH - 40:
-                expressions[-1] = (joined, node)
+            lines.append([f"        x = x.flatten(1)  # {node.given.values}"])
+        function, arguments = _forward_call(node, layers[node.layer.name])
+        joins = node.layer.kind.pointwise and previous is not None and previous[0] == node.layer.statement
+        if joins and previous is not None:
+            joined = call(function, [previous[1], *arguments], 8, "x = ", f"  # {node.output}")
+            if len(joined) == 1:
+                lines[-1] = joined
+                previous = (node.layer.statement, f"{function}({previous[1]})")
                 continue
-        expressions.append((text.replace("{x}", "x"), node))
-    return [*(f"x = {text}  # {_made(text, node)}" for text, node in expressions), "return x"]
+        lines.append(call(function, ["x", *arguments], 8, "x = ", f"  # {node.output}"))
+        previous = (node.layer.statement, f"{function}({', '.join(['x', *arguments])})")
+    return [line for group in lines for line in group]
 
 
-def _made(text: str, node: Node) -> str:
-    return str(node.given.values) if text == "x.flatten(1)" else str(node.output)
+def _forward_call(node: Node, layer: Layer) -> tuple[str, tuple[str, ...]]:
+    match layer:
+        case TorchModule():
+            return f"self.{attribute_of(node.layer.name)}", ()
+        case TorchFunction(TorchCall(function, arguments)):
+            return function, arguments
 
 
 def _recipe_lines(recipe: Recipe | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from alexc.compiler.arguments import Count, Margins, Sizes
 from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer, Weights, require_maps
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchModule, Weights, require_maps
 from alexc.compiler.layers.reading import Reads, require_even, towers_apart
 from alexc.compiler.layers.window import arguments_in_torch, places
 
@@ -60,7 +60,7 @@ class Conv(Kind):
         """Each output value: one for every weight of its kernel."""
         return output.values * (given.channels // self._groups_in_all(output)) * self.kernel[0] * self.kernel[1]
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:
+    def torch(self, given: Shape, output: Shape) -> TorchModule:
         """`nn.Conv2d`, grouped where towers or groups are apart."""
         arguments = [str(given.channels), str(self.kernels), *arguments_in_torch(self.kernel, self.stride, self.pad, 1)]
         groups = self._groups_in_all(output)
@@ -68,7 +68,7 @@ class Conv(Kind):
             arguments.append(f"groups={groups}")
         if self.bias is None:
             arguments.append("bias=False")
-        return TorchLayer("{self}({x})", f"nn.Conv2d({', '.join(arguments)})")
+        return TorchModule(TorchCall("nn.Conv2d", tuple(arguments)))
 
     def _groups_in_all(self, output: Shape) -> int:
         return self.groups * (output.towers if self.reads == "tower" else 1)

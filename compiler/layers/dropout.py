@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from alexc.compiler.arguments import Fraction, one_of
-from alexc.compiler.layers.kind import Kind, Shape, TorchLayer
+from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchModule
 from alexc.compiler.python_text import literal
 
 
@@ -26,10 +26,9 @@ class Dropout(Kind):
         """The shape stays."""
         return given
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
+    def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
         """The runtime's `Dropout`, whose masks are the same on every mesh."""
-        return TorchLayer(
-            "{self}({x})",
-            f'Dropout({literal(self.p)}, scale="{self.scale}")',
+        return TorchModule(
+            TorchCall("Dropout", (literal(self.p), f'scale="{self.scale}"')),
             ("from alexc.runtime.dropout import Dropout",),
         )

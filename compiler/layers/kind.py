@@ -50,17 +50,26 @@ class Misfit(Exception):  # noqa: N818 - it is no defect of the program but a fi
 
 
 @dataclass(frozen=True)
-class TorchLayer:
-    """How a layer reads in a PyTorch module.
+class TorchCall:
+    """A call in Python: what is called, and its arguments as they are written."""
 
-    Attributes:
-        constructor: the expression that makes the submodule; None where the layer has none.
-        call: the expression of the forward pass, with `{x}` for the input and `{self}` for the submodule.
-        imports: the import statements that the two need.
-    """
+    function: str
+    arguments: tuple[str, ...] = ()
 
-    call: str
-    constructor: str | None = None
+
+@dataclass(frozen=True)
+class TorchModule:
+    """A layer that reads in PyTorch as a submodule: the call that makes it, and the imports that this needs."""
+
+    constructor: TorchCall
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TorchFunction:
+    """A layer that reads in PyTorch as a function; its arguments follow the input."""
+
+    call: TorchCall
     imports: tuple[str, ...] = ()
 
 
@@ -92,7 +101,7 @@ class Kind(Arguments):
         """
         raise NotImplementedError
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:
+    def torch(self, given: Shape, output: Shape) -> TorchModule | TorchFunction:
         """How the layer reads in PyTorch."""
         raise NotImplementedError
 

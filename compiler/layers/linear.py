@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from alexc.compiler.arguments import Count
 from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer, Weights
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchModule, Weights
 from alexc.compiler.layers.reading import Reads, require_even, towers_apart
 
 
@@ -42,15 +42,15 @@ class Linear(Kind):
         """One for every weight."""
         return self.units * given.values // self._towers_apart(output)
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:
+    def torch(self, given: Shape, output: Shape) -> TorchModule:
         """`nn.Linear`, or the runtime's `GroupedLinear` where towers are apart."""
-        bias = "" if self.bias is not None else ", bias=False"
+        sizes = (str(given.values), str(self.units))
+        bias = () if self.bias is not None else ("bias=False",)
         apart = self._towers_apart(output)
         if apart == 1:
-            return TorchLayer("{self}({x})", f"nn.Linear({given.values}, {self.units}{bias})")
-        return TorchLayer(
-            "{self}({x})",
-            f"GroupedLinear({given.values}, {self.units}, groups={apart}{bias})",
+            return TorchModule(TorchCall("nn.Linear", (*sizes, *bias)))
+        return TorchModule(
+            TorchCall("GroupedLinear", (*sizes, f"groups={apart}", *bias)),
             ("from alexc.runtime.grouped_linear import GroupedLinear",),
         )
 

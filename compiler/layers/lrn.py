@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from alexc.compiler.arguments import Count, NotNegative, Positive, one_of
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer, require_maps
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchModule, require_maps
 from alexc.compiler.python_text import literal
 
 
@@ -37,7 +37,7 @@ class Lrn(Kind):
             )
         return given
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
+    def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
         """The runtime's `LocalResponseNorm`, which takes the sum; for `norm=mean` alpha is divided here."""
         alpha = self.alpha if self.norm == "sum" else self.alpha / self.size
         arguments = [
@@ -45,8 +45,7 @@ class Lrn(Kind):
         ]  # fmt: skip
         if self.over == "tower" and given.towers > 1:
             arguments.append(f"towers={given.towers}")
-        return TorchLayer(
-            "{self}({x})",
-            f"LocalResponseNorm({', '.join(arguments)})",
+        return TorchModule(
+            TorchCall("LocalResponseNorm", tuple(arguments)),
             ("from alexc.runtime.local_response_norm import LocalResponseNorm",),
         )

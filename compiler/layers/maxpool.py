@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from alexc.compiler.arguments import Margins, OptionalSizes, Sizes, one_of
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer, require_maps
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchFunction, require_maps
 from alexc.compiler.layers.window import Rounding, arguments_in_torch, places
 
 
@@ -42,9 +42,9 @@ class Maxpool(Kind):
         )
         return Shape((channels, *sides), given.towers)
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
+    def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
         """`F.max_pool2d`."""
         arguments = arguments_in_torch(self.window, self.stride or self.window, self.pad, self.window)
         if self.round == "ceil":
             arguments.append("ceil_mode=True")
-        return TorchLayer(f"F.max_pool2d({{x}}, {', '.join(arguments)})", imports=("import torch.nn.functional as F",))
+        return TorchFunction(TorchCall("F.max_pool2d", tuple(arguments)), ("import torch.nn.functional as F",))

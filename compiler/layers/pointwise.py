@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Kind, Shape, TorchLayer
+from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchFunction
 
 
 class Pointwise(Kind):
@@ -18,6 +18,6 @@ class Pointwise(Kind):
         """The shape stays."""
         return given
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
+    def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
         """A call of torch's function."""
-        return TorchLayer(f"{self.function}({{x}})", imports=(self.function_import,))
+        return TorchFunction(TorchCall(self.function), (self.function_import,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchLayer
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchFunction
 
 
 class Softmax(Kind):
@@ -19,6 +19,6 @@ class Softmax(Kind):
             raise Misfit("E0303", f"reads a vector, but is given feature maps of {given}", help="`linear` makes one")
         return given
 
-    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
+    def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
         """`F.softmax` over the units."""
-        return TorchLayer("F.softmax({x}, dim=1)", imports=("import torch.nn.functional as F",))
+        return TorchFunction(TorchCall("F.softmax", ("dim=1",)), ("import torch.nn.functional as F",))
