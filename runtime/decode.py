@@ -109,7 +109,7 @@ def decode(content: bytes, ending: str, exif: bool = False) -> tuple[Image.Image
         raise BadImage("not enough memory to decode it") from None
     except Exception as error:
         # Decoders raise nearly anything at broken data: OSError, SyntaxError, ValueError, struct.error, zlib.error ...
-        raise BadImage(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
+        raise BadImage(_damage(error)) from None
 
 
 def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
@@ -220,6 +220,12 @@ def _orientation(image: Image.Image) -> int | None:
     except Exception:  # a broken EXIF block does not spoil good pixels (ImageNet's n04152593_17460)
         return None
     return value if isinstance(value, int) else None
+
+
+def _damage(error: Exception) -> str:
+    if "MAX_TEXT" in str(error):  # Pillow's own bound, named after its variable
+        return "a text chunk unpacks to megabytes, as in a decompression bomb"
+    return f"damaged: {str(error) or type(error).__name__}"
 
 
 def _what_else(content: bytes) -> str:

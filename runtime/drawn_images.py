@@ -119,9 +119,9 @@ class _Scene:
 
     def __init__(self, rng: np.random.Generator, width: int, height: int) -> None:
         self.rng, self.width, self.height = rng, width, height
-        self.ground = _surface(rng, width, height, _color(rng, 0.09), rng.uniform(0.15, 0.45))
-        self.radius = min(width, height) * rng.uniform(0.2, 0.4)
-        spread = max(0.0, min(width, height) / 2 - self.radius * 0.9)
+        self.ground = _surface(rng, width, height, _color(rng, 0.09), rng.uniform(0.06, 0.25))
+        self.radius = min(width, height) * rng.uniform(0.3, 0.46)
+        spread = max(0.0, min(width, height) / 2 - self.radius)
         self.x = width / 2 + rng.uniform(-spread, spread)
         self.y = height / 2 + rng.uniform(-spread, spread)
 
@@ -131,7 +131,7 @@ class _Scene:
         distance = shape(u, v, self.rng) * self.radius
         pixels: Floats = self.ground * (1 - self._shadow(distance))[..., None]
         pixels = _over(pixels, self._object_surface(), _coverage(distance))
-        if self.rng.random() < 0.2:
+        if self.rng.random() < 0.12:
             pixels = _over(pixels, *self._obstacle())
         return pixels * self._light()[..., None]
 
@@ -145,9 +145,9 @@ class _Scene:
     def _object_surface(self) -> Floats:
         ground = self.ground.mean(axis=(0, 1))
         color = _color(self.rng, 0.15)
-        while np.abs(color - ground).max() < 0.3:  # the object must stand out, in lightness or in hue
+        while np.abs(color - ground).max() < 0.4:  # the object must stand out, in lightness or in hue
             color = _color(self.rng, 0.15)
-        return _surface(self.rng, self.width, self.height, color, self.rng.uniform(0.05, 0.3))
+        return _surface(self.rng, self.width, self.height, color, self.rng.uniform(0.04, 0.2))
 
     def _shadow(self, distance: Floats) -> Floats:
         """The object's coverage, moved, blurred and weakened."""
@@ -180,7 +180,7 @@ def _camera(rng: np.random.Generator, pixels: Floats) -> Image.Image:
     """Colour cast, exposure, blur and noise."""
     cast = rng.uniform(0.85, 1.15, 3) * rng.uniform(0.75, 1.2)
     image = Image.fromarray(_to_bytes(pixels * cast.astype(np.float32)))
-    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.6)))
+    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.3)))
     noise = rng.standard_normal(pixels.shape, np.float32) * np.float32(rng.uniform(2, 9))
     return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
 
