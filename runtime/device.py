@@ -1,0 +1,57 @@
+"""The device that computes: which one, and how a network lies on it."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor, nn
+
+from alexc.runtime.errors import UserError
+
+KINDS = ("cpu", "cuda", "mps")
+_CHANNELS_LAST = ("cpu", "cuda")
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of this name; without one the first GPU where there is one, else the CPU.
+
+    Raises:
+        UserError: when there is no such device here.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"--device {name!r}: expected cpu, cuda, cuda:1 or mps") from None
+    if device.type not in KINDS:
+        raise UserError(f"--device {name!r}: expected cpu, cuda, cuda:1 or mps")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"--device {name}: this machine shows torch {torch.cuda.device_count()} CUDA devices; try cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"--device {name}: torch finds no Apple GPU here; try cpu")
+    return device
+
+
+def make_deterministic(device: torch.device) -> None:
+    """Ask for the same bits every time; torch warns where it has no such algorithm. The CPU needs no asking."""
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Filling costs time and finds only defects.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = False
+
+
+def place_network(network: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to the device, its weights channels last where that is fast."""
+    if device.type in _CHANNELS_LAST:
+        return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(device)
+
+
+def place_images(images: Tensor, device: torch.device) -> Tensor:
+    """Move images (N, 3, H, W) to the device, in the memory format of the network there."""
+    images = images.to(device)
+    return images if device.type in _CHANNELS_LAST else images.contiguous()

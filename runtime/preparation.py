@@ -1,0 +1,73 @@
+"""Whether a recipe and a network fit each other, and what the recipe asks of the stored images."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexc.runtime import recipe
+from alexc.runtime.dataset_facts import DatasetFacts
+from alexc.runtime.errors import UserError
+from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.printable import printable
+from alexc.runtime.store import Geometry
+
+
+def geometry_of(file: NetworkFile) -> Geometry:
+    """How the images must be stored for this network.
+
+    Raises:
+        UserError: when the recipe does not say, or contradicts the network's input.
+    """
+    shorter = [part.shorter for part in file.recipe.prepare if isinstance(part, recipe.Resize)]
+    size = [part.size for part in file.recipe.prepare if isinstance(part, recipe.CenterCrop)]
+    if len(shorter) != 1 or len(size) != 1:
+        raise UserError(
+            f"{printable(file.path)}: RECIPE.prepare is expected to name one Resize and one CenterCrop, "
+            f"but has {len(shorter)} and {len(size)}"
+        )
+    geometry = Geometry(shorter[0], size[0])
+    _check_sizes(file, geometry)
+    _check_numbers(file)
+    return geometry
+
+
+def mean_to_subtract(rules: recipe.Recipe, facts: DatasetFacts) -> NDArray[np.float64]:
+    """(H, W, 3): the training set's mean image, or zeros where the recipe subtracts nothing (section 2)."""
+    subtracts = any(isinstance(part, recipe.Subtract) for part in rules.prepare)
+    return facts.mean_image if subtracts else np.zeros_like(facts.mean_image)
+
+
+def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
+    crops = [part.size for part in file.recipe.augment if isinstance(part, recipe.RandomCrop)]
+    for what, size in [("RandomCrop", size) for size in crops] + [
+        (type(file.recipe.test).__name__, file.recipe.test.size)
+    ]:
+        if size != file.size:
+            raise UserError(
+                f"{printable(file.path)}: {what}({size}) does not fit {file.name}, "
+                f"which reads images of {file.size}x{file.size}"
+            )
+    if file.size > geometry.crop:
+        raise UserError(
+            f"{printable(file.path)}: {file.name} reads images of {file.size}x{file.size}, "
+            f"but CenterCrop({geometry.crop}) stores smaller ones: store {file.size} or more"
+        )
+
+
+def _check_numbers(file: NetworkFile) -> None:
+    rules = file.recipe
+    rate = rules.optimizer.lr
+    wrong = [
+        f"{name} is {value}"
+        for name, value, right in (
+            ("batch", rules.batch, rules.batch >= 1),
+            ("epochs", rules.epochs, rules.epochs >= 1),
+            ("lr", rate, math.isfinite(rate) and rate > 0),
+        )
+        if not right
+    ]
+    if wrong:
+        raise UserError(f"{printable(file.path)}: RECIPE's {' and '.join(wrong)}: expected more than zero")
