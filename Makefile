@@ -1,0 +1,47 @@
+# `make demo` and `make test` do everything from nothing; both need Python 3.11 or newer and create .venv themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: demo test quick lint generated clean
+
+# AlexNet for a few steps at full size, then a small network until it has learned, on images that alexc draws itself.
+demo: .venv/installed
+	$(BIN)/alexc summary
+	$(BIN)/alexc compile spec/alexnet.net
+	$(BIN)/alexc train generated/alexnet.py --batch 32 --steps 6 --out $(DEMO)/alexnet
+	$(BIN)/alexc compile examples/small.net
+	$(BIN)/alexc train generated/small.py --epochs 8 --out $(DEMO)/small
+	$(BIN)/alexc evaluate $(DEMO)/small
+	@echo
+	@echo "Plot:        $(DEMO)/small/curves.png"
+	@echo "Checkpoint:  $(DEMO)/small/best.pt"
+	@echo "Metrics:     $(DEMO)/small/metrics.jsonl"
+	@echo "Next:        $(BIN)/alexc predict $(DEMO)/small IMAGE"
+
+test: .venv/installed
+	$(BIN)/pytest
+
+# What finishes in a minute.
+quick: .venv/installed
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/alexc compile --check spec/*.net examples/*.net
+
+generated: .venv/installed
+	$(BIN)/alexc compile spec/*.net examples/*.net
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "alexc needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
