@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from alexc.compiler.arguments import Arguments
 from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
 from alexc.compiler.initial_values import DISTRIBUTIONS, Distribution
-from alexc.compiler.source import Source, Span
-from alexc.compiler.tree import Argument, Atom, Call, Dimensions, LayerRange, Number, Value, Word
+from alexc.compiler.source import Span
+from alexc.compiler.tree import Argument, Call, Dimensions, LayerRange, Number, Value, Word
 
 Bound = TypeVar("Bound", bound=Arguments)
 
@@ -21,7 +21,7 @@ def bind(
     kind: Word,
     arguments: Sequence[Argument],
     defaults: Mapping[str, Argument],
-    source: Source,
+    changes: Sequence[Argument] = (),
 ) -> tuple[Bound | None, dict[str, Span], list[Diagnostic]]:
     """Match arguments with the fields of `model` and validate them.
 
@@ -30,18 +30,22 @@ def bind(
         kind: the word that named it, where a missing argument is reported.
         arguments: what was written, in order.
         defaults: what a `default` statement gives for arguments that are not written.
-        source: the text, for messages.
+        changes: what a variant writes instead, the last one last.
 
     Returns:
         The model, or None where something is wrong; the place of each argument; what is wrong.
     """
     given, diagnostics = _match(model, kind, arguments)
+    for change in changes:
+        changed, problems = _match(model, kind, [change])
+        given |= changed
+        diagnostics += problems
     for field, argument in defaults.items():
         given.setdefault(field, argument)
     spans = {field: argument.span for field, argument in given.items()}
     values: dict[str, Any] = {}
     for field, argument in given.items():
-        value, problem = _value(model, field, argument, source)
+        value, problem = _value(model, field, argument)
         if problem is None:
             values[field] = value
         else:
@@ -54,7 +58,7 @@ def bind(
         return model(**values), spans, []
     except ValidationError as error:
         fields = dict.fromkeys(str(each["loc"][0]) for each in error.errors())
-        return None, spans, [_wrong_value(model, field, given[field], source) for field in fields]
+        return None, spans, [_wrong_value(model, field, given[field]) for field in fields]
 
 
 def _match(
@@ -127,13 +131,13 @@ def _missing(model: type[Arguments], kind: Word, values: Mapping[str, object]) -
     ]
 
 
-def _value(model: type[Arguments], field: str, argument: Argument, source: Source) -> tuple[object, Diagnostic | None]:
+def _value(model: type[Arguments], field: str, argument: Argument) -> tuple[object, Diagnostic | None]:
     value = argument.values[0]
     if _takes_distribution(model, field):
-        return _distribution(value, source)
+        return _distribution(value)
     plain = _plain(value)
     if plain is None:
-        return None, _wrong_value(model, field, argument, source)
+        return None, _wrong_value(model, field, argument)
     return plain, None
 
 
@@ -154,8 +158,8 @@ def _plain(value: Value) -> int | float | str | tuple[int, ...] | None:
             return None
 
 
-def _distribution(value: Value, source: Source) -> tuple[Distribution | None, Diagnostic | None]:
-    values: tuple[Atom, ...] = ()
+def _distribution(value: Value) -> tuple[Distribution | None, Diagnostic | None]:
+    values: tuple[Value, ...] = ()
     match value:
         case Word():
             name = value
@@ -163,20 +167,20 @@ def _distribution(value: Value, source: Source) -> tuple[Distribution | None, Di
             pass
         case _:
             wanted = ", ".join(DISTRIBUTIONS)
-            message = f"`{source[value.span]}` is no distribution"
+            message = f"`{value.span.text}` is no distribution"
             return None, Diagnostic("E0204", message, value.span, help=f"one of: {wanted}; as in `normal(0, 0.01)`")
     if name.text not in DISTRIBUTIONS:
         return None, Diagnostic(
             "E0204", f"there is no distribution `{name.text}`", name.span, help=did_you_mean(name.text, DISTRIBUTIONS)
         )
     arguments = [Argument(None, (each,), each.span) for each in values]
-    distribution, _, diagnostics = bind(DISTRIBUTIONS[name.text], name, arguments, {}, source)
+    distribution, _, diagnostics = bind(DISTRIBUTIONS[name.text], name, arguments, {})
     return distribution, diagnostics[0] if diagnostics else None
 
 
-def _wrong_value(model: type[Arguments], field: str, argument: Argument, source: Source) -> Diagnostic:
+def _wrong_value(model: type[Arguments], field: str, argument: Argument) -> Diagnostic:
     span = argument.values[0].span
     expected = model.expectation(field)
-    message = f"must be {expected.words}, not `{source[span]}`"
+    message = f"must be {expected.words}, not `{span.text}`"
     subject = f"`{field}` of `{model.keyword}`" if model.keyword else "the number"
-    return Diagnostic("E0204", f"{subject} {message}", span, help=did_you_mean(source[span], expected.choices))
+    return Diagnostic("E0204", f"{subject} {message}", span, help=did_you_mean(span.text, expected.choices))

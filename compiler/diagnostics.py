@@ -25,14 +25,21 @@ TITLES = {
     "E0208": "an unknown kind of block",
     "E0209": "a block is missing, or stands there twice",
     "E0210": "a statement is missing, or stands there twice",
+    "E0211": "a layer reads one that does not stand above it",
     "E0301": "a layer does not say which towers it reads",
     "E0302": "channels cannot be cut evenly",
     "E0303": "a layer does not fit what it reads",
     "E0304": "the network is larger than a network may be",
+    "E0305": "layers cannot be joined",
     "E0401": "a placement names an axis that its mesh does not have, or has twice",
     "E0402": "a placement names a layer that does not exist",
     "E0403": "a placement's statement does not have the form of one",
     "E0501": "the recipe does not fit the network",
+    "E0601": "blocks extend each other in a circle",
+    "E0602": "what a block extends is not there",
+    "E0603": "an edit matches nothing",
+    "E0604": "what is written out would be too large",
+    "E0605": "a statement does not have the form of an edit",
 }
 
 
@@ -76,31 +83,20 @@ def list_in_words(things: Sequence[str], last: str = "and") -> str:
     return things[0] if len(things) == 1 else f"{', '.join(things[:-1])} {last} {things[-1]}"
 
 
-def render(source: Source, diagnostic: Diagnostic) -> str:
+def render(diagnostic: Diagnostic) -> str:
     """The message as text: headline, place, the user's own lines with carets, and help."""
-    labels = [
-        (diagnostic.span, diagnostic.label, "^"),
-        *((other.span, other.text, "-") for other in diagnostic.others),
-    ]
-    line, column = source.line_and_column(diagnostic.span.start)
-    lines_shown = sorted({source.line_and_column(span.start)[0] for span, _, _ in labels})
-    margin = " " * len(str(lines_shown[-1]))
-    output = [
-        f"error[{diagnostic.code}]: {_printable(diagnostic.headline)}",
-        f"{margin}--> {_printable(source.name)}:{line}:{column}",
-        f"{margin} |",
-    ]
-    previous = lines_shown[0] - 1
-    for shown in lines_shown:
-        if shown != previous + 1:
-            output.append("...")
-        previous = shown
-        marks = [each for each in labels if source.line_and_column(each[0].start)[0] == shown]
-        cut = _Cut(source.line_text(shown), source.line_and_column(marks[0][0].start)[1] - 1)
-        output.append(f"{shown:>{len(margin)}} | {cut.text}".rstrip())
-        for span, text, mark in marks:
-            start = source.line_and_column(span.start)[1] - 1
-            output.append(f"{margin} | {cut.marks(start, span.end - span.start, mark)} {_printable(text)}".rstrip())
+    places = [_Place(diagnostic.span, diagnostic.label, "^")]
+    places += [_Place(other.span, other.text, "-") for other in diagnostic.others]
+    sources = list(dict.fromkeys(place.span.source for place in places))
+    last_line = max(place.span.line_and_column[0] for place in places)
+    margin = " " * len(str(last_line))
+    output = [f"error[{diagnostic.code}]: {_printable(diagnostic.headline)}"]
+    for source in sources:
+        here = [place for place in places if place.span.source is source]
+        line, column = here[0].span.line_and_column
+        arrow = "-->" if source is sources[0] else ":::"
+        output += [f"{margin}{arrow} {_printable(source.name)}:{line}:{column}", f"{margin} |"]
+        output += _lines_of(source, here, margin)
     if diagnostic.help:
         output += [f"{margin} |", f"{margin} = help: {_printable(diagnostic.help)}"]
     return "\n".join(output)
@@ -108,9 +104,35 @@ def render(source: Source, diagnostic: Diagnostic) -> str:
 
 def render_all(source: Source, diagnostics: Sequence[Diagnostic]) -> str:
     """All messages in the order of the text, and a last line that counts them."""
-    messages = [render(source, each) for each in sorted(diagnostics, key=lambda each: each.span.start)]
+    in_order = sorted(diagnostics, key=lambda each: (each.span.source is not source, each.span.start))
+    messages = [render(each) for each in in_order]
     count = "1 error" if len(messages) == 1 else f"{len(messages)} errors"
-    return "\n\n".join([*messages, f"{source.name}: {count}"])
+    return "\n\n".join([*messages, f"{_printable(source.name)}: {count}"])
+
+
+@dataclass(frozen=True)
+class _Place:
+    span: Span
+    text: str
+    mark: str
+
+
+def _lines_of(source: Source, places: Sequence[_Place], margin: str) -> list[str]:
+    """The lines of one file that hold the places, with marks and texts below each."""
+    output: list[str] = []
+    numbers = sorted({place.span.line_and_column[0] for place in places})
+    previous = numbers[0] - 1
+    for number in numbers:
+        if number != previous + 1:
+            output.append("...")
+        previous = number
+        marks = [place for place in places if place.span.line_and_column[0] == number]
+        cut = _Cut(source.line_text(number), marks[0].span.line_and_column[1] - 1)
+        output.append(f"{number:>{len(margin)}} | {cut.text}".rstrip())
+        for place in marks:
+            start, length = place.span.line_and_column[1] - 1, place.span.end - place.span.start
+            output.append(f"{margin} | {cut.marks(start, length, place.mark)} {_printable(place.text)}".rstrip())
+    return output
 
 
 class _Cut:

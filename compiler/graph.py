@@ -15,7 +15,7 @@ class Node:
 
     Attributes:
         layer: the layer as resolved.
-        given: the shape that it reads.
+        given: the shapes that it reads.
         output: the shape that it makes.
         weights: its parameters, or None.
         neurons: its units, 0 for layers without weights.
@@ -23,7 +23,7 @@ class Node:
     """
 
     layer: Layer
-    given: Shape
+    given: tuple[Shape, ...]
     output: Shape
     weights: Weights | None
     neurons: int
@@ -70,10 +70,11 @@ class Graph:
         return groups
 
     def verify(self) -> None:
-        """Check what every later stage relies on: each node reads exactly what the one before it makes."""
+        """Check what every later stage relies on: each node reads exactly what earlier ones make."""
         made: dict[str | None, Shape] = {None: self.net.input}
         for node in self.nodes:
             assert node.layer.name not in made, f"{node.layer.name} is made twice"
-            assert made[node.layer.input] == node.given, f"{node.layer.name} reads another shape than is made"
+            reads = tuple(made[name] for name in node.layer.inputs)
+            assert reads == node.given, f"{node.layer.name} reads another shape than is made"
             assert all(size > 0 for size in node.output.sizes), f"{node.layer.name} makes nothing"
             made[node.layer.name] = node.output

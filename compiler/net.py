@@ -17,17 +17,19 @@ class Layer:
 
     Attributes:
         name: its name, with the statement's in front: `conv1`, `conv1.relu`.
-        statement: the name of the statement that it belongs to.
+        line: the name of the pipeline that it stands in.
+        statement: the network's own line that it belongs to.
         kind: its kind, with the arguments.
-        input: the name of the layer that it reads; None for the network's input.
+        inputs: the names of the layers that it reads; None for the network's input.
         span: the kind's word.
         argument_spans: the place of each argument that is written.
     """
 
     name: str
+    line: str
     statement: str
     kind: Kind
-    input: str | None
+    inputs: tuple[str | None, ...]
     span: Span
     argument_spans: Mapping[str, Span]
 

@@ -1,89 +1,111 @@
-"""A `network` block to its input, towers and layers."""
+"""A `network` block, with what it extends, to its input, towers and layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from alexc.compiler.arguments import LARGEST_SIZE
 from alexc.compiler.binding import bind
 from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean
-from alexc.compiler.layers.kind import Kind, Shape
+from alexc.compiler.expand import Expander, read_blocks
+from alexc.compiler.layers.kind import Join, Kind, Shape
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.names import objection
 from alexc.compiler.net import Layer
-from alexc.compiler.source import Source, Span
-from alexc.compiler.tree import Argument, Block, Dimensions, Number, Statement, Step, Word
+from alexc.compiler.parts import Enter, Item, Part, Scope
+from alexc.compiler.source import Span
+from alexc.compiler.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word
+from alexc.compiler.variants import Editor
 
 SETTINGS = ("input", "towers", "default")
 
 
 @dataclass
 class NetworkBlock:
-    """What a `network` block says; `input` is None where it does not say it soundly.
+    """What a network says; `input` is None where it does not say it soundly.
 
-    `statements` names every statement with layers, also those with mistakes.
+    `lines` names the network's own lines in order, also those with mistakes.
     """
 
     input_span: Span
     input: Shape | None = None
     towers: int = 1
-    statements: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
-def read_network_block(block: Block, source: Source) -> NetworkBlock:
-    """Read the settings first, then the layers, each with the defaults of its kind."""
-    reader = _Reader(block.span, source)
-    layers = [statement for statement in block.statements if not _is_setting(statement)]
-    for statement in block.statements:
-        if _is_setting(statement):
-            reader.read_setting(statement)
-    if "input" not in reader.settings:
-        reader.diagnostics.append(
-            Diagnostic(
-                "E0210",
-                "the network does not say its input",
-                block.span,
-                help="add a line such as `input 3x227x227`: channels x height x width",
-            )
-        )
-    if not layers:
-        reader.diagnostics.append(
-            Diagnostic("E0210", "the network has no layers", block.span, help="add a line such as `conv 96 kernel=11`")
-        )
-    for statement in layers:
-        reader.read_layers(statement)
-    return reader.result
+def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBlock:
+    """Read a network.
+
+    Args:
+        chain: the network's block and what it extends, the root first.
+        blocks: the `block` definitions that its lines may use.
+    """
+    root, own = chain[0], chain[-1]
+    result = NetworkBlock(own.span)
+    definitions = read_blocks(blocks, result.diagnostics)
+    settings = _Settings(result)
+    for block in chain:
+        settings.read([each for each in block.statements if _is_setting(each)])
+    if result.input is None and not settings.seen("input"):
+        message = "the network does not say its input"
+        helpful = "add a line such as `input 3x227x227`: channels x height x width"
+        result.diagnostics.append(Diagnostic("E0210", message, root.span, help=helpful))
+    expander = Expander(definitions, result.diagnostics)
+    editor = Editor(expander.expand(_lines(root)), expander)
+    for variant in chain[1:]:
+        editor.apply(_lines(variant))
+    if not editor.items and not result.diagnostics:
+        message = "the network has no layers"
+        helpful = "add a line such as `conv 96 kernel=11`"
+        result.diagnostics.append(Diagnostic("E0210", message, own.span, help=helpful))
+    result.lines = list(dict.fromkeys(item.statement for item in editor.items))
+    _Linker(result, settings.defaults, list(definitions)).link(editor.items)
+    return result
 
 
 def _is_setting(statement: Statement) -> bool:
-    return statement.name is None and statement.steps[0].kind.text in SETTINGS
+    """A setting has no label; `input` alone, or at the start of a pipeline, is what a line starts from."""
+    if not isinstance(statement, Pipeline) or statement.label is not None:
+        return False
+    first = statement.steps[0]
+    return first.kind.text in SETTINGS and bool(first.arguments or len(statement.steps) == 1)
 
 
-class _Reader:
-    def __init__(self, block_span: Span, source: Source) -> None:
-        self._source = source
-        self.result = NetworkBlock(block_span)
-        self.diagnostics = self.result.diagnostics
-        self.settings: dict[str, Statement] = {}
-        self._defaults: dict[str, dict[str, Argument]] = {}
-        self._names: dict[str, Span] = {}
+def _lines(block: Block) -> list[Statement]:
+    return [statement for statement in block.statements if not _is_setting(statement)]
 
-    def read_setting(self, statement: Statement) -> None:
-        name = statement.steps[0].kind
-        if len(statement.steps) > 1:
-            self._report("E0204", f"`{name.text}` is a setting; nothing can follow it", statement.steps[1].span)
-        elif name.text == "default":
-            self._read_default(statement.steps[0])
-        elif name.text in self.settings:
-            first = self.settings[name.text].span
-            self._report("E0210", f"`{name.text}` stands there twice", statement.span, Label(first, "first here"))
-        else:
-            self.settings[name.text] = statement
-            read = self._read_input if name.text == "input" else self._read_towers
-            read(statement.steps[0])
+
+class _Settings:
+    """Input, towers and defaults; those of a variant replace what it extends."""
+
+    def __init__(self, result: NetworkBlock) -> None:
+        self._result = result
+        self._seen: set[str] = set()
+        self.defaults: dict[str, dict[str, Argument]] = {}
+
+    def seen(self, name: str) -> bool:
+        return name in self._seen
+
+    def read(self, statements: Sequence[Statement]) -> None:
+        """Read those of one block."""
+        here: dict[str, Span] = {}
+        fresh: dict[tuple[str, str], Argument] = {}
+        for statement in statements:
+            assert isinstance(statement, Pipeline)
+            step = statement.steps[0]
+            name = step.kind.text
+            if len(statement.steps) > 1:
+                self._report("E0204", f"`{name}` is a setting; nothing can follow it", statement.steps[1].span)
+            elif name == "default":
+                self._read_default(step, fresh)
+            elif name in here:
+                self._report("E0210", f"`{name}` stands there twice", statement.span, Label(here[name], "first here"))
+            else:
+                here[name] = statement.span
+                self._seen.add(name)
+                (self._read_input if name == "input" else self._read_towers)(step)
 
     def _read_input(self, step: Step) -> None:
         value = _only_value(step)
@@ -94,110 +116,135 @@ class _Reader:
         ):
             self._report("E0204", "`input` must be channels x height x width, as in `3x227x227`", step.span)
             return
-        self.result.input, self.result.input_span = Shape(value.sizes), step.span
+        self._result.input, self._result.input_span = Shape(value.sizes), step.span
 
     def _read_towers(self, step: Step) -> None:
         value = _only_value(step)
         if not isinstance(value, Number) or not isinstance(value.value, int) or not 1 <= value.value <= 1024:
             self._report("E0204", "`towers` must be a whole number from 1 to 1024", step.span)
             return
-        self.result.towers = value.value
+        self._result.towers = value.value
 
-    def _read_default(self, step: Step) -> None:
+    def _read_default(self, step: Step, fresh: dict[tuple[str, str], Argument]) -> None:
         named = [argument for argument in step.arguments if argument.key is None]
         given = [argument for argument in step.arguments if argument.key is not None]
         words = [value for argument in named for value in argument.values]
         if not words or not given:
-            self._report(
-                "E0203", "`default` names kinds and then what holds for them", step.span, help="default conv pad=1"
-            )
+            message = "`default` names kinds and then what holds for them"
+            self._report("E0203", message, step.span, help="default conv pad=1")
             return
         for word in words:
-            kind = self._kind(word) if isinstance(word, Word) else None
+            kind = kinds().get(word.text) if isinstance(word, Word) else None
             if kind is None:
-                if not isinstance(word, Word):
-                    self._report("E0201", f"`{self._source[word.span]}` is no kind of layer", word.span)
+                message = f"there is no kind of layer `{word.span.text}`"
+                self._report("E0201", message, word.span, help=did_you_mean(word.span.text, kinds()))
                 continue
             for argument in given:
-                self._add_default(kind, argument)
+                self._add_default(kind, argument, fresh)
 
-    def _add_default(self, kind: type[Kind], argument: Argument) -> None:
+    def _add_default(self, kind: type[Kind], argument: Argument, fresh: dict[tuple[str, str], Argument]) -> None:
         assert argument.key is not None
         key = argument.key
         if key.text not in kind.model_fields:
             message = f"`{kind.keyword}` has no argument `{key.text}`"
             self._report("E0202", message, key.span, help=did_you_mean(key.text, kind.model_fields))
-            return
-        defaults = self._defaults.setdefault(kind.keyword, {})
-        if key.text in defaults:
-            first = Label(defaults[key.text].span, "first here")
+        elif (kind.keyword, key.text) in fresh:
+            first = Label(fresh[kind.keyword, key.text].span, "first here")
             self._report("E0205", f"`{key.text}` of `{kind.keyword}` has two defaults", argument.span, first)
-            return
-        defaults[key.text] = argument
-
-    def read_layers(self, statement: Statement) -> None:
-        names = self._part_names(statement)
-        self.result.statements.append(names[0])
-        for step, name in zip(statement.steps, names, strict=True):
-            kind = self._kind(step.kind)
-            if kind is None:
-                continue
-            defaults = self._defaults.get(kind.keyword, {})
-            model, spans, problems = bind(kind, step.kind, step.arguments, defaults, self._source)
-            self.diagnostics += [each for each in problems if each not in self.diagnostics]
-            if model is not None:
-                previous = self.result.layers[-1].name if self.result.layers else None
-                self.result.layers.append(Layer(name, names[0], model, previous, step.kind.span, spans))
-
-    def _part_names(self, statement: Statement) -> list[str]:
-        """The statement's name, and one below it for each further part: `conv1`, `conv1.relu`."""
-        first = statement.name or Word(self._free_name(statement.steps[0].kind.text), statement.steps[0].kind.span)
-        complaint = objection(first.text)
-        if complaint:
-            self._report("E0206", f"`{first.text}` {complaint}", first.span, help="choose another name")
-        names = [first.text]
-        for part in statement.steps[1:]:
-            names.append(next(name for name in _numbered(f"{first.text}.{part.kind.text}") if name not in names))
-        for name in names:
-            attribute = attribute_of(name)
-            if attribute in self._names:
-                label = Label(self._names[attribute], "taken here")
-                self._report("E0207", f"`{name}` is the name of two layers", first.span, label, "choose another name")
-                break
-            self._names[attribute] = first.span
-        return names
-
-    def _free_name(self, kind: str) -> str:
-        return next(name for name in _numbered(kind, 1) if name not in self._names)
-
-    def _kind(self, word: Word) -> type[Kind] | None:
-        known = kinds()
-        if word.text in known:
-            return known[word.text]
-        help_ = did_you_mean(word.text, [*known, *SETTINGS])
-        message = f"there is no kind of layer `{word.text}`"
-        if not any(each.span == word.span for each in self.diagnostics):
-            self._report("E0201", message, word.span, help=help_)
-        return None
+        else:
+            fresh[kind.keyword, key.text] = argument
+            self.defaults.setdefault(kind.keyword, {})[key.text] = argument
 
     def _report(self, code: str, headline: str, span: Span, other: Label | None = None, help: str = "") -> None:
         others = () if other is None else (other,)
-        self.diagnostics.append(Diagnostic(code, headline, span, others=others, help=help))
+        self._result.diagnostics.append(Diagnostic(code, headline, span, others=others, help=help))
 
 
-def attribute_of(name: str) -> str:
-    """The attribute of the generated class that holds the layer `name`: `conv1.lrn` is `conv1_lrn`."""
-    return name.replace(".", "_")
+class _Linker:
+    """Gives every part its kind and the layers that it reads."""
 
+    def __init__(self, result: NetworkBlock, defaults: dict[str, dict[str, Argument]], blocks: list[str]) -> None:
+        self._result = result
+        self._defaults = defaults
+        self._blocks = blocks
+        self._current: str | None = None  # the layer that the next part reads; None is the network's input
+        self._entered: dict[str, str | None] = {"": None}
+        self._ends: dict[str, str] = {}
+        self._reported: set[Diagnostic] = set()
 
-def _numbered(name: str, first: int | None = None) -> Iterator[str]:
-    """`name`, `name2`, `name3` …; with `first` the numbers begin at once."""
-    if first is None:
-        yield name
-        first = 2
-    while True:
-        yield f"{name}{first}"
-        first += 1
+    def link(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if isinstance(item, Enter):
+                if item.start is not None:
+                    self._current = self._source(item.start, item.scope)
+                self._entered[item.prefix] = self._current
+            else:
+                self._link_part(item)
+                self._current = item.name
+                self._note_end(item.name)
+
+    def _note_end(self, name: str) -> None:
+        """A reference to a line, or to a block instance, means the last part of it."""
+        end = name
+        while name:
+            self._ends[name] = end
+            name = name.rpartition(".")[0]
+
+    def _link_part(self, part: Part) -> None:
+        before = self._current if part.start is None else self._source(part.start, part.scope)
+        kind = kinds().get(part.kind.text)
+        if kind is None:
+            known = [*kinds(), *self._blocks, *(SETTINGS if part.name == part.line else ())]
+            message = f"there is no kind of layer `{part.kind.text}`"
+            self._report(Diagnostic("E0201", message, part.kind.span, help=did_you_mean(part.kind.text, known)))
+            return
+        inputs: tuple[str | None, ...] = (before,)
+        arguments = part.arguments
+        if issubclass(kind, Join):
+            arguments = tuple(each for each in arguments if each.key is not None)
+            inputs = self._joined(part, before)
+        defaults = self._defaults.get(kind.keyword, {})
+        model, spans, problems = bind(kind, part.kind, arguments, defaults, part.changes)
+        for problem in problems:
+            self._report(problem)
+        if model is not None:
+            self._result.layers.append(
+                Layer(part.name, part.line, part.statement, model, inputs, part.kind.span, spans)
+            )
+
+    def _joined(self, part: Part, before: str | None) -> tuple[str | None, ...]:
+        """What `concat` and `add` read: the layers that they name, and what flows in where they do not begin a line."""
+        values = [value for argument in part.arguments if argument.key is None for value in argument.values]
+        named: list[str | None] = []
+        for value in values:
+            if isinstance(value, Word):
+                named.append(self._source(value, part.scope))
+            else:
+                message = f"`{value.span.text}` is not the name of a layer"
+                self._report(Diagnostic("E0211", message, value.span, help=f"{part.kind.text} left right"))
+        begins = part.name == part.line and part.start is None
+        inputs = tuple(named) if begins else (before, *named)
+        if len(inputs) < 2:
+            message = f"`{part.kind.text}` joins two layers or more"
+            self._report(Diagnostic("E0203", message, part.kind.span, help=f"{part.kind.text} left right"))
+        return inputs
+
+    def _source(self, word: Word, scope: Scope) -> str | None:
+        if word.text == "input":
+            return self._entered[scope.prefix]
+        for candidate in scope.candidates(word.text):
+            if candidate in self._ends:
+                return self._ends[candidate]
+        inside = {name.removeprefix(scope.prefix) for name in self._ends if name.startswith(scope.prefix)}
+        message = f"there is no layer `{word.text}` above this line"
+        self._report(Diagnostic("E0211", message, word.span, help=did_you_mean(word.text, inside)))
+        return None
+
+    def _report(self, diagnostic: Diagnostic) -> None:
+        """Once for a mistake in a block or a default, however often that is used."""
+        if diagnostic not in self._reported:
+            self._reported.add(diagnostic)
+            self._result.diagnostics.append(diagnostic)
 
 
 def _only_value(step: Step) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from alexc.compiler.resolve import resolve
 from alexc.compiler.shapes import infer_shapes
 from alexc.compiler.source import Source, Span
 from alexc.compiler.syntax import parse
+from alexc.compiler.tree import Base, Tree
 
 LARGEST_FILE = 2**20  # bytes
 
@@ -31,27 +33,20 @@ def check_file(path: Path) -> Checked:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    with path.open("rb") as file:
-        data = file.read(LARGEST_FILE + 1)
-    name = str(path)
-    if len(data) > LARGEST_FILE:
-        return _unreadable(name, f"the file is larger than {LARGEST_FILE:,} bytes, too large for a spec")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return _unreadable(name, f"the file is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}")
-    if "\0" in text:
-        return _unreadable(name, "the file holds a zero byte: it is not a text")
-    return check_text(text, name)
+    source, diagnostics = _read(path, str(path))
+    return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
 
 
 def check_text(text: str, name: str) -> Checked:
-    """Check a spec's text; `name` is what messages call it."""
-    source = Source(name, text)
+    """Check a spec's text, which extends no other file; `name` is what messages call it."""
+    return _check(Source(name, text))
+
+
+def _check(source: Source) -> Checked:
     tree, diagnostics = parse(source)
     if diagnostics:
         return Checked(source, None, tuple(diagnostics))
-    net, diagnostics = resolve(tree)
+    net, diagnostics = resolve(tree, _Library(tree).load)
     if net is None:
         return Checked(source, None, tuple(diagnostics))
     graph, diagnostics = infer_shapes(net)
@@ -61,5 +56,54 @@ def check_text(text: str, name: str) -> Checked:
     return Checked(source, None if diagnostics else graph, tuple(diagnostics))
 
 
-def _unreadable(name: str, message: str) -> Checked:
-    return Checked(Source(name, ""), None, (Diagnostic("E0102", message, Span(0, 0)),))
+def _read(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:
+    with path.open("rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    text = ""
+    if len(data) > LARGEST_FILE:
+        message = f"the file is larger than {LARGEST_FILE:,} bytes, too large for a spec"
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+            message = "the file holds a zero byte: it is not a text" if "\0" in text else ""
+        except UnicodeDecodeError as error:
+            message = f"the file is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
+    source = Source(name, "" if message else text, path)
+    return source, [Diagnostic("E0102", message, Span(source, 0, 0))] if message else []
+
+
+class _Library:
+    """The files that a spec extends, each read once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._trees: dict[Path, Tree | None] = {}
+        if tree.source.path is not None:
+            self._trees[tree.source.path.resolve()] = tree
+
+    def load(self, base: Base, source: Source) -> tuple[Tree | None, list[Diagnostic]]:
+        """The tree of the file at `base.path`, which is relative to the folder of `source`."""
+        assert base.path is not None
+        if not base.path.endswith(".net") or source.path is None:
+            message = f"`{base.span.text}` is not the path of a spec" if source.path else "a text extends no file"
+            return None, [Diagnostic("E0602", message, base.span, help='as in `extends "../spec/alexnet.net"`')]
+        path = source.path.parent / base.path
+        try:
+            known = path.resolve()
+            if known not in self._trees:
+                self._trees[known] = None
+                return self._open(path, known)
+            tree = self._trees[known]
+            return tree, []
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is no path"
+            return None, [Diagnostic("E0602", f"{path} cannot be read: {reason.lower()}", base.span)]
+
+    def _open(self, path: Path, known: Path) -> tuple[Tree | None, list[Diagnostic]]:
+        source, diagnostics = _read(path, os.path.normpath(path))
+        if diagnostics:
+            return None, diagnostics
+        tree, diagnostics = parse(source)
+        if diagnostics:
+            return None, diagnostics
+        self._trees[known] = tree
+        return tree, []

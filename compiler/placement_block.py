@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean
 from alexc.compiler.names import objection
 from alexc.compiler.net import Axis, Keep, Placement, Split
-from alexc.compiler.source import Source, Span
-from alexc.compiler.tree import Argument, Block, LayerRange, Number, Statement, Step, Value, Word
+from alexc.compiler.source import Span
+from alexc.compiler.tree import Argument, Block, LayerRange, Number, Pipeline, Statement, Step, Value, Word, first_word
 
 LARGEST_AXIS = 65_536
 _FORMS = {
@@ -19,16 +19,23 @@ _FORMS = {
 
 
 def read_placement_block(
-    block: Block, statement_names: Sequence[str], source: Source
+    chain: Sequence[Block], statement_names: Sequence[str]
 ) -> tuple[Placement | None, list[Diagnostic]]:
-    """Read a placement of a network whose statements have these names, in order."""
-    reader = _Reader(statement_names, source)
+    """Read a placement.
+
+    Args:
+        chain: its block and what that extends, the root first.
+        statement_names: the network's own lines, in order.
+    """
+    block = chain[-1]
+    reader = _Reader(statement_names)
     if block.name is None:
         reader.report("E0206", "a placement needs a name", block.keyword.span, help="placement two_gpus { … }")
     elif complaint := objection(block.name.text):
         reader.report("E0206", f"`{block.name.text}` {complaint}", block.name.span, help="choose another name")
-    meshes = [each for each in block.statements if each.steps[0].kind.text == "mesh"]
-    for statement in [*meshes, *(each for each in block.statements if each not in meshes)]:
+    statements = _merged(chain)
+    meshes = [each for each in statements if first_word(each).text == "mesh"]
+    for statement in [*meshes, *(each for each in statements if each not in meshes)]:
         reader.read(statement)
     if not meshes:
         reader.report("E0210", "the placement does not say its mesh", block.span, help=_FORMS["mesh"])
@@ -37,10 +44,19 @@ def read_placement_block(
     return Placement(block.name.text, tuple(reader.mesh), tuple(reader.splits), tuple(reader.keeps)), []
 
 
+def _merged(chain: Sequence[Block]) -> list[Statement]:
+    """A variant's mesh replaces the mesh, its splits and keeps those of what it extends."""
+    merged: list[Statement] = []
+    for block in chain:
+        own = list(block.statements)
+        replaced = {first_word(each).text == "mesh" for each in own}
+        merged = [each for each in merged if (first_word(each).text == "mesh") not in replaced] + own
+    return merged
+
+
 class _Reader:
-    def __init__(self, statement_names: Sequence[str], source: Source) -> None:
+    def __init__(self, statement_names: Sequence[str]) -> None:
         self._names = list(statement_names)
-        self._source = source
         self._axis_spans: dict[str, Span] = {}
         self.mesh: list[Axis] = []
         self.splits: list[Split] = []
@@ -52,16 +68,15 @@ class _Reader:
         self.diagnostics.append(Diagnostic(code, headline, span, others=others, help=help))
 
     def read(self, statement: Statement) -> None:
-        step = statement.steps[0]
         readers = {"mesh": self._read_mesh, "split": self._read_split, "keep": self._read_keep}
-        if statement.name is not None or step.kind.text not in readers:
-            word = statement.name or step.kind
+        word = first_word(statement)
+        if not isinstance(statement, Pipeline) or statement.label or word.text not in readers:
             message = f"a placement has no statement `{word.text}`"
             self.report("E0202", message, word.span, help=did_you_mean(word.text, readers))
         elif len(statement.steps) > 1:
-            self._misformed(step.kind.text, statement.steps[1].span)
+            self._misformed(word.text, statement.steps[1].span)
         else:
-            readers[step.kind.text](step)
+            readers[word.text](statement.steps[0])
 
     def _misformed(self, form: str, span: Span) -> None:
         self.report("E0403", f"this is not the form of `{form}`", span, help=f"as in `{_FORMS[form]}`")
@@ -141,7 +156,7 @@ class _Reader:
                 case LayerRange(first, last):
                     named |= self._between(first, last)
                 case _:
-                    message = f"`{self._source[value.span]}` is not the name of a layer"
+                    message = f"`{value.span.text}` is not the name of a layer"
                     self.report("E0402", message, value.span)
         return tuple(name for name in self._names if name in named)
 

@@ -11,14 +11,20 @@ from jinja2 import Environment, StrictUndefined, Template
 from alexc.compiler.arguments import Arguments
 from alexc.compiler.diagnostics import list_in_words
 from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.kind import TorchCall, TorchFunction, TorchModule
+from alexc.compiler.layers.kind import (
+    Join,
+    TorchCall,
+    TorchFunction,
+    TorchJoin,
+    TorchLayer,
+    TorchModule,
+    TorchOperator,
+)
 from alexc.compiler.net import Recipe
-from alexc.compiler.network_block import attribute_of
+from alexc.compiler.parts import attribute_of
 from alexc.compiler.python_text import LINE_LENGTH, call, import_sections, literal
 from alexc.compiler.summary import Row, total
 from alexc.compiler.summary import rows as summary_rows
-
-Layer = TorchModule | TorchFunction
 
 MADE_BY = "Made by alexc from"
 _BASE_IMPORTS = ("from typing import ClassVar", "from torch import Tensor, nn")
@@ -34,7 +40,7 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
         spec_name: the name of the spec's file, without folders, so that the text does not depend on where it lies.
     """
     nodes = _without_loss(graph)
-    layers = {node.layer.name: node.layer.kind.torch(node.given, node.output) for node in nodes}
+    layers = {node.layer.name: node.layer.kind.torch(node.given[0], node.output) for node in nodes}
     recipe = graph.net.recipe
     statements = {*_BASE_IMPORTS, *(each for layer in layers.values() for each in layer.imports)}
     statements |= {f"from {_INITIAL} import {name}" for name in _initial_names(nodes)}
@@ -112,7 +118,7 @@ def _count_lines(graph: Graph) -> list[str]:
     ]
 
 
-def _constructor_lines(nodes: list[Node], layers: dict[str, Layer]) -> list[str]:
+def _constructor_lines(nodes: list[Node], layers: dict[str, TorchLayer]) -> list[str]:
     lines: list[str] = []
     for node in nodes:
         layer = layers[node.layer.name]
@@ -137,32 +143,74 @@ def _initial_names(nodes: list[Node]) -> set[str]:
     return distributions | {"initialise"} if distributions else set()
 
 
-def _forward_lines(nodes: list[Node], layers: dict[str, Layer]) -> list[str]:
+def _forward_lines(nodes: list[Node], layers: dict[str, TorchLayer]) -> list[str]:
     """One line a layer with the shape that it makes; a nonlinearity shares the line of the layer before it."""
-    lines: list[list[str]] = []
-    previous: tuple[str, str] | None = None  # the last line's statement and call, where a nonlinearity may join it
-    for node in nodes:
-        if node.layer.kind.reads_vector and len(node.given.sizes) > 1:
-            lines.append([f"        x = x.flatten(1)  # {node.given.values}"])
-        function, arguments = _forward_call(node, layers[node.layer.name])
-        joins = node.layer.kind.pointwise and previous is not None and previous[0] == node.layer.statement
-        if joins and previous is not None:
-            joined = call(function, [previous[1], *arguments], 8, "x = ", f"  # {node.output}")
+    users = _users(nodes)
+    variables = _variables(nodes, users)
+    lines: list[list[str]] = [] if variables[None] == "x" else [["        image = x"]]
+    expression = ""  # that of the last line
+    for index, node in enumerate(nodes):
+        reads = [variables[name] for name in node.layer.inputs]
+        if node.layer.kind.reads_vector and len(node.given[0].sizes) > 1:
+            lines.append([f"        x = {reads[0]}.flatten(1)  # {node.given[0].values}"])
+            reads = ["x"]
+        variable, shape = variables[node.layer.name], f"  # {node.output}"
+        if _joins_the_line_before(nodes, index, users):
+            joined = _assignment(layers[node.layer.name], node, [expression], variable, shape)
             if len(joined) == 1:
-                lines[-1] = joined
-                previous = (node.layer.statement, f"{function}({previous[1]})")
+                lines[-1], expression = joined, _expression(joined[0], variable, shape)
                 continue
-        lines.append(call(function, ["x", *arguments], 8, "x = ", f"  # {node.output}"))
-        previous = (node.layer.statement, f"{function}({', '.join(['x', *arguments])})")
-    return [line for group in lines for line in group]
+        lines.append(_assignment(layers[node.layer.name], node, reads, variable, shape))
+        expression = _expression(lines[-1][0], variable, shape) if len(lines[-1]) == 1 else ""
+    return [line for group in lines for line in group] + [f"        return {variables[nodes[-1].layer.name]}"]
 
 
-def _forward_call(node: Node, layer: Layer) -> tuple[str, tuple[str, ...]]:
+def _users(nodes: list[Node]) -> dict[str | None, list[int]]:
+    users: dict[str | None, list[int]] = {None: [], **{node.layer.name: [] for node in nodes}}
+    for index, node in enumerate(nodes):
+        for name in node.layer.inputs:
+            users[name].append(index)
+    return users
+
+
+def _variables(nodes: list[Node], users: dict[str | None, list[int]]) -> dict[str | None, str]:
+    """`x` for what only the next layer reads; a name of its own for what several layers, or a later one, read."""
+    variables: dict[str | None, str] = {None: "x" if users[None] in ([0], []) else "image"}
+    ends = {node.layer.line: node.layer.name for node in nodes}
+    for index, node in enumerate(nodes):
+        name = node.layer.name
+        last = index == len(nodes) - 1
+        next_alone = users[name] == [index + 1] and not isinstance(nodes[index + 1].layer.kind, Join)
+        own = node.layer.line if ends[node.layer.line] == name else name
+        variables[name] = "x" if last or next_alone else attribute_of(own)
+    return variables
+
+
+def _joins_the_line_before(nodes: list[Node], index: int, users: dict[str | None, list[int]]) -> bool:
+    node, before = nodes[index], nodes[index - 1] if index else None
+    return (
+        before is not None
+        and node.layer.kind.pointwise
+        and node.layer.inputs == (before.layer.name,)
+        and users[before.layer.name] == [index]
+        and node.layer.line == before.layer.line
+    )
+
+
+def _assignment(layer: TorchLayer, node: Node, reads: list[str], variable: str, shape: str) -> list[str]:
     match layer:
         case TorchModule():
-            return f"self.{attribute_of(node.layer.name)}", ()
+            return call(f"self.{attribute_of(node.layer.name)}", reads, 8, f"{variable} = ", shape)
         case TorchFunction(TorchCall(function, arguments)):
-            return function, arguments
+            return call(function, [*reads, *arguments], 8, f"{variable} = ", shape)
+        case TorchJoin(TorchCall(function, arguments)):
+            return call(function, [f"({', '.join(reads)})", *arguments], 8, f"{variable} = ", shape)
+        case TorchOperator(symbol):
+            return [f"        {variable} = {f' {symbol} '.join(reads)}{shape}"]
+
+
+def _expression(line: str, variable: str, shape: str) -> str:
+    return line.strip().removeprefix(f"{variable} = ").removesuffix(shape)
 
 
 def _recipe_lines(recipe: Recipe | None) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from alexc.compiler.diagnostics import Diagnostic, Label
+from alexc.compiler.diagnostics import Diagnostic, Label, list_in_words
 from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.kind import Misfit, Shape
+from alexc.compiler.layers.kind import Join, Misfit, Shape
 from alexc.compiler.net import Layer, Net
 
 MOST_PARAMETERS = 10**11
@@ -14,23 +14,23 @@ def infer_shapes(net: Net) -> tuple[Graph | None, list[Diagnostic]]:
     """Walk the layers in order; what follows a layer that does not fit has no shape and is not judged."""
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
+    diagnostics: list[Diagnostic] = []
     for layer in net.layers:
-        given = made[layer.input]
+        if not all(name in made for name in layer.inputs):
+            continue  # it reads one that did not fit
+        given = tuple(made[name] for name in layer.inputs)
         try:
-            output = layer.kind.output(given, net.towers)
+            kind = layer.kind
+            output = kind.join(given, net.towers) if isinstance(kind, Join) else kind.output(given[0], net.towers)
         except Misfit as misfit:
-            return None, [_diagnose(net, layer, given, nodes, misfit)]
+            diagnostics.append(_diagnose(net, layer, given, misfit))
+            continue
         made[layer.name] = output
-        nodes.append(
-            Node(
-                layer,
-                given,
-                output,
-                layer.kind.weights(given, output),
-                layer.kind.neurons(given, output),
-                layer.kind.multiply_adds(given, output),
-            )
-        )
+        weights = kind.weights(given[0], output)
+        neurons, multiply_adds = kind.neurons(given[0], output), kind.multiply_adds(given[0], output)
+        nodes.append(Node(layer, given, output, weights, neurons, multiply_adds))
+    if diagnostics:
+        return None, diagnostics
     graph = Graph(net, tuple(nodes))
     if graph.parameters > MOST_PARAMETERS:
         largest = max(nodes, key=lambda node: node.weight_count)
@@ -41,17 +41,21 @@ def infer_shapes(net: Net) -> tuple[Graph | None, list[Diagnostic]]:
     return graph, []
 
 
-def _diagnose(net: Net, layer: Layer, given: Shape, nodes: list[Node], misfit: Misfit) -> Diagnostic:
-    span = layer.argument_spans.get(misfit.argument or "", layer.span)
-    source = f"`{layer.input}`" if layer.input else "the input"
-    origin = nodes[-1].layer.span if nodes else net.input_span
-    towers = f", cut into {given.towers} towers" if given.towers > 1 else ""
-    label = f"reads {given} from {source}{towers}"
+def _diagnose(net: Net, layer: Layer, given: tuple[Shape, ...], misfit: Misfit) -> Diagnostic:
+    spans = {each.name: each.span for each in net.layers}
+    others = tuple(
+        Label(spans[name] if name else net.input_span, f"{shape} is made here")
+        for name, shape in dict(zip(layer.inputs, given, strict=True)).items()
+    )
+    reads = [
+        f"{shape} from {f'`{name}`' if name else 'the input'}" for name, shape in zip(layer.inputs, given, strict=True)
+    ]
+    towers = f", cut into {given[0].towers} towers" if given[0].towers > 1 else ""
     return Diagnostic(
         misfit.code,
         f"`{layer.name}` {misfit.message}",
-        span,
-        label,
-        (Label(origin, f"{given} is made here"),),
+        layer.argument_spans.get(misfit.argument or "", layer.span),
+        f"reads {list_in_words(reads)}{towers}",
+        others,
         misfit.help,
     )

@@ -5,26 +5,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The characters `start` up to, and without, `end` of a source text."""
-
-    start: int
-    end: int
-
-    def to(self, other: Span) -> Span:
-        """From the start of this span to the end of another."""
-        return Span(self.start, other.end)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """The text of one file, and the name by which messages call it."""
+    """The text of one file, and the name by which messages call it.
+
+    `path` is where it lies, for the paths that it names itself; None for a text that is no file.
+    """
 
     name: str
     text: str
+    path: Path | None = None
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -41,5 +34,25 @@ class Source:
         end = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
 
-    def __getitem__(self, span: Span) -> str:
-        return self.text[span.start : span.end]
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The characters `start` up to, and without, `end` of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    def to(self, other: Span) -> Span:
+        """From the start of this span to the end of another."""
+        return Span(self.source, self.start, other.end)
+
+    @property
+    def text(self) -> str:
+        """The characters themselves."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def line_and_column(self) -> tuple[int, int]:
+        """Where it begins."""
+        return self.source.line_and_column(self.start)

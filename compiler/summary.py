@@ -65,7 +65,7 @@ def _row(graph: Graph, name: str, nodes: list[Node]) -> Row:
 
 
 def _reads(graph: Graph, node: Node) -> str:
-    if node.layer.input is None:
+    if node.layer.inputs == (None,):
         return "image"
     reads = getattr(node.layer.kind, "reads", None)
     return str(reads) if reads and graph.net.towers > 1 else ""

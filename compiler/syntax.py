@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.lark import PostLex
@@ -14,12 +15,16 @@ from alexc.compiler.diagnostics import Diagnostic, list_in_words
 from alexc.compiler.source import Source, Span
 from alexc.compiler.tree import (
     Argument,
-    Atom,
+    Base,
     Block,
     Call,
+    Change,
     Dimensions,
     LayerRange,
+    Nested,
     Number,
+    Parameter,
+    Pipeline,
     Statement,
     Step,
     Tree,
@@ -36,7 +41,9 @@ _IN_WORDS = {
     "_ARROW": "`->`",
     "_RANGE": "`..`",
     "_EQUAL": "`=`",
-    "_COLON": "`:`",
+    "COLON": "`:`",
+    "EXTENDS": "`extends`",
+    "TEXT": "a path in quotation marks",
     "_COMMA": "`,`",
     "_LPAR": "`(`",
     "RPAR": "`)`",
@@ -57,15 +64,17 @@ def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
     text: str | None = source.text
     while text is not None and len(diagnostics) < MOST_SYNTAX_ERRORS:
         try:
-            return Tree(source, tuple(_parse(text))), diagnostics
+            return Tree(source, tuple(_parse(source, text))), diagnostics
         except UnexpectedInput as error:
-            diagnostics.append(_diagnose(source.text, error))
+            diagnostics.append(_diagnose(source, error))
             text = None if _at_end(error) else _blank_line(text, diagnostics[-1].span.start)
     return Tree(source, ()), diagnostics
 
 
-def _parse(text: str) -> list[Block]:
-    blocks: list[Block] = _parser().parse(text)  # type: ignore[assignment]  # the transformer's `start` makes a list
+def _parse(source: Source, text: str) -> list[Block]:
+    parser, builder = _parser()
+    builder.source = source
+    blocks: list[Block] = parser.parse(text)  # type: ignore[assignment]  # the transformer's `start` makes a list
     return blocks
 
 
@@ -84,14 +93,14 @@ def _blank_line(text: str, place: int) -> str | None:
     return text[:start] + " " * (end - start) + text[end:]
 
 
-def _diagnose(text: str, error: UnexpectedInput) -> Diagnostic:
+def _diagnose(source: Source, error: UnexpectedInput) -> Diagnostic:
     if isinstance(error, UnexpectedCharacters):
-        return _diagnose_characters(text, error.pos_in_stream or 0)
+        return _diagnose_characters(source, error.pos_in_stream or 0)
     assert isinstance(error, UnexpectedToken)
     token = error.token
     expected = sorted({_IN_WORDS[name] for name in error.accepts or error.expected})
     if _at_end(error):
-        end = Span(len(text.rstrip()), len(text.rstrip()))
+        end = Span(source, len(source.text.rstrip()), len(source.text.rstrip()))
         if "`}`" not in expected:
             return Diagnostic("E0101", "the file ends too early", end, f"expected {list_in_words(expected, 'or')}")
         return Diagnostic(
@@ -102,14 +111,14 @@ def _diagnose(text: str, error: UnexpectedInput) -> Diagnostic:
             help="every `{` needs a `}` on a line of its own",
         )
     found = "the end of the line" if token.type == "_NEWLINE" else f"`{token}`"
-    place = Span(token.start_pos or 0, (token.start_pos or 0) + (1 if token.type == "_NEWLINE" else len(token)))
+    place = Span(source, token.start_pos or 0, (token.start_pos or 0) + (1 if token.type == "_NEWLINE" else len(token)))
     return Diagnostic("E0101", f"{found} cannot stand here", place, f"expected {list_in_words(expected, 'or')}")
 
 
-def _diagnose_characters(text: str, place: int) -> Diagnostic:
-    run = re.compile(r"[+-]?[\w.]+|.", re.DOTALL).match(text, place)
+def _diagnose_characters(source: Source, place: int) -> Diagnostic:
+    run = re.compile(r"[+-]?[\w.]+|.", re.DOTALL).match(source.text, place)
     assert run is not None
-    found, span = run.group(), Span(*run.span())
+    found, span = run.group(), Span(source, *run.span())
     if re.fullmatch(r"[+-]?[0-9][0-9.]*([eE][+-]?[0-9]+)?(x[0-9]+)*", found) and len(found) > 2:
         return Diagnostic(
             "E0103",
@@ -124,7 +133,10 @@ def _diagnose_characters(text: str, place: int) -> Diagnostic:
             span,
             help="a name begins with a letter; a number stands alone, as in `96` or `1e-4`",
         )
-    hint = {'"': "a spec has no quotation marks: write the word alone", ";": "a line's end ends a statement"}
+    hint = {
+        '"': "only the path of a spec stands in quotation marks, and they are closed on the same line",
+        ";": "a line's end ends a statement",
+    }
     shown = f"`{found}`" if found.isprintable() else f"the character U+{ord(found):04X}"
     return Diagnostic("E0101", f"{shown} has no meaning in a spec", span, help=hint.get(found, ""))
 
@@ -151,67 +163,94 @@ class _LineEnds(PostLex):
 class _TreeBuilder(Transformer[Token, list[Block]]):
     """Makes the Tree's nodes while Lark parses. Each method gets the parts of the grammar rule of its name."""
 
+    source: Source
+
     def start(self, blocks: list[Block]) -> list[Block]:
         return blocks
 
-    def block(self, parts: list[Token | Statement]) -> Block:
-        words = [_word(part) for part in parts if isinstance(part, Token)]
-        statements = tuple(part for part in parts if isinstance(part, Statement))
-        return Block(words[0], words[1] if len(words) > 1 else None, statements, words[0].span.to(words[-1].span))
+    def block(self, parts: list[Any]) -> Block:
+        words = [self._word(part) for part in parts if isinstance(part, Token)]
+        parameters = [part for part in parts if isinstance(part, list)]
+        base = [part for part in parts if isinstance(part, Base)]
+        return Block(
+            words[0],
+            words[1] if len(words) > 1 else None,
+            tuple(parameters[0]) if parameters else (),
+            base[0] if base else None,
+            tuple(part for part in parts if isinstance(part, Statement)),
+            words[0].span.to(words[-1].span),
+        )
 
-    def statement(self, steps: list[Step]) -> Statement:
-        return Statement(None, tuple(steps), steps[0].span.to(steps[-1].span))
+    def parameters(self, parts: list[Token | Parameter]) -> list[Parameter]:
+        return [part for part in parts if isinstance(part, Parameter)]
 
-    def named_statement(self, parts: list[Token | Step]) -> Statement:
-        assert isinstance(parts[0], Token)
-        name = _word(parts[0])
-        steps = tuple(part for part in parts if isinstance(part, Step))
-        return Statement(name, steps, name.span.to(steps[-1].span))
+    def parameter(self, parts: list[Any]) -> Parameter:
+        return Parameter(self._word(parts[0]), parts[1] if len(parts) > 1 else None)
 
-    def step(self, parts: list[Token | Argument]) -> Step:
-        assert isinstance(parts[0], Token)
-        kind = _word(parts[0])
-        arguments = tuple(part for part in parts if isinstance(part, Argument))
+    def base(self, parts: list[Token]) -> Base:
+        target = parts[1:]
+        path = str(target[0])[1:-1] if target[0].type == "TEXT" else None
+        name = self._word(target[-1]) if target[-1].type == "WORD" else None
+        return Base(path, name, self._span(target[0]).to(self._span(target[-1])))
+
+    def pipeline(self, parts: list[Any]) -> Pipeline:
+        label, steps = _cut_label(parts)
+        return Pipeline(label, tuple(steps), parts[0].span.to(steps[-1].span))
+
+    def change(self, parts: list[Any]) -> Change:
+        label, arguments = _cut_label(parts)
+        assert label is not None
+        return Change(label, tuple(arguments), label.span.to(arguments[-1].span))
+
+    def nested(self, parts: list[Any]) -> Nested:
+        label, (head, *statements) = _cut_label(parts)
+        return Nested(label, head, tuple(statements), parts[0].span.to(head.span))
+
+    def step(self, parts: list[Any]) -> Step:
+        kind = self._word(parts[0])
+        arguments = tuple(parts[1:])
         return Step(kind, arguments, kind.span.to(arguments[-1].span if arguments else kind.span))
 
-    def keyed(self, parts: tuple[Token, Value]) -> Argument:
-        key = _word(parts[0])
+    def keyed(self, parts: list[Any]) -> Argument:
+        key = self._word(parts[0])
         return Argument(key, (parts[1],), key.span.to(parts[1].span))
 
     def positional(self, values: list[Value]) -> Argument:
         return Argument(None, tuple(values), values[0].span.to(values[-1].span))
 
     def word(self, parts: list[Token]) -> Word:
-        return _word(parts[0])
+        return self._word(parts[0])
 
     def number(self, parts: list[Token]) -> Number:
         text = str(parts[0])
-        return Number(float(text) if set(text) & set(".eE") else int(text), _span(parts[0]))
+        return Number(float(text) if set(text) & set(".eE") else int(text), self._span(parts[0]))
 
     def dimensions(self, parts: list[Token]) -> Dimensions:
-        return Dimensions(tuple(int(size) for size in parts[0].split("x")), _span(parts[0]))
+        return Dimensions(tuple(int(size) for size in parts[0].split("x")), self._span(parts[0]))
 
     def span_of_layers(self, parts: list[Token]) -> LayerRange:
-        return LayerRange(_word(parts[0]), _word(parts[1]), _span(parts[0]).to(_span(parts[1])))
+        return LayerRange(self._word(parts[0]), self._word(parts[1]), self._span(parts[0]).to(self._span(parts[1])))
 
-    def call(self, parts: list[Token | Atom]) -> Call:
-        name, closing = parts[0], parts[-1]
-        assert isinstance(name, Token)
-        assert isinstance(closing, Token)
-        values = tuple(part for part in parts if not isinstance(part, Token))
-        return Call(_word(name), values, _span(name).to(_span(closing)))
+    def call(self, parts: list[Any]) -> Call:
+        return Call(self._word(parts[0]), tuple(parts[1:-1]), self._span(parts[0]).to(self._span(parts[-1])))
+
+    def _word(self, token: Token) -> Word:
+        return Word(str(token), self._span(token))
+
+    def _span(self, token: Token) -> Span:
+        start = token.start_pos or 0
+        return Span(self.source, start, start + len(token))
 
 
-def _word(token: Token) -> Word:
-    return Word(str(token), _span(token))
-
-
-def _span(token: Token) -> Span:
-    start = token.start_pos or 0
-    return Span(start, start + len(token))
+def _cut_label(parts: list[Any]) -> tuple[Step | None, list[Any]]:
+    """What stands before a colon, and the rest."""
+    if len(parts) > 2 and isinstance(parts[1], Token):
+        return parts[0], parts[2:]
+    return None, parts
 
 
 @cache
-def _parser() -> Lark:
+def _parser() -> tuple[Lark, _TreeBuilder]:
     grammar = files("alexc.compiler").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", postlex=_LineEnds(), transformer=_TreeBuilder())
+    builder = _TreeBuilder()
+    return Lark(grammar, parser="lalr", postlex=_LineEnds(), transformer=builder), builder

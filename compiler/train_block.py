@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -9,9 +10,9 @@ from alexc.compiler.arguments import Arguments
 from alexc.compiler.binding import bind
 from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean
 from alexc.compiler.net import Recipe
-from alexc.compiler.source import Source, Span
+from alexc.compiler.source import Span
 from alexc.compiler.train_steps import CHOICES, NUMBERS, PIPELINES, WholeNumber
-from alexc.compiler.tree import Block, Statement, Step, Word
+from alexc.compiler.tree import Block, Pipeline, Step, Word, first_word
 
 _EXAMPLES = {
     "prepare": "resize 256 -> center_crop 256 -> subtract mean_image",
@@ -25,45 +26,53 @@ _EXAMPLES = {
 }
 
 
-def read_train_block(block: Block, source: Source) -> tuple[Recipe | None, list[Diagnostic]]:
-    """Every statement of a recipe must stand there exactly once, `augment` at most once."""
+def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagnostic]]:
+    """Read a recipe; `chain` is its block and what that extends, the root first.
+
+    Every statement must stand there exactly once, `augment` at most once; those of a variant replace the others.
+    """
     diagnostics: list[Diagnostic] = []
-    statements: dict[str, Statement] = {}
-    for statement in block.statements:
-        keyword = statement.steps[0].kind
-        if statement.name is not None or keyword.text not in _EXAMPLES:
-            word = statement.name or keyword
-            message = f"a recipe has no statement `{word.text}`"
-            diagnostics.append(Diagnostic("E0202", message, word.span, help=did_you_mean(word.text, _EXAMPLES)))
-        elif keyword.text in statements:
-            first = Label(statements[keyword.text].span, "first here")
-            diagnostics.append(
-                Diagnostic("E0210", f"`{keyword.text}` stands there twice", statement.span, others=(first,))
-            )
-        else:
-            statements[keyword.text] = statement
+    statements: dict[str, Pipeline] = {}
+    for block in chain:
+        statements |= _statements_of(block, diagnostics)
     values: dict[str, Any] = {"augment": ()}
     spans: dict[str, Span] = {}
     for name, statement in statements.items():
-        values[name], problems = _read_statement(name, statement, source)
+        values[name], problems = _read_statement(name, statement)
         spans[name] = statement.span
         diagnostics += problems
-    misspelt = {match for each in diagnostics for match in get_close_matches(source[each.span], _EXAMPLES, n=1)}
+    misspelt = {match for each in diagnostics for match in get_close_matches(each.span.text, _EXAMPLES, n=1)}
     for name, example in _EXAMPLES.items():
         if name not in values and name not in misspelt:
             diagnostics.append(
-                Diagnostic("E0210", f"the recipe does not say its `{name}`", block.span, help=f"{name} {example}")
+                Diagnostic("E0210", f"the recipe does not say its `{name}`", chain[-1].span, help=f"{name} {example}")
             )
     return (None if diagnostics else Recipe(**values, spans=spans)), diagnostics
 
 
-def _read_statement(name: str, statement: Statement, source: Source) -> tuple[Any, list[Diagnostic]]:
+def _statements_of(block: Block, diagnostics: list[Diagnostic]) -> dict[str, Pipeline]:
+    statements: dict[str, Pipeline] = {}
+    for statement in block.statements:
+        keyword = first_word(statement)
+        if not isinstance(statement, Pipeline) or statement.label or keyword.text not in _EXAMPLES:
+            message = f"a recipe has no statement `{keyword.text}`"
+            diagnostics.append(Diagnostic("E0202", message, keyword.span, help=did_you_mean(keyword.text, _EXAMPLES)))
+        elif keyword.text in statements:
+            first = Label(statements[keyword.text].span, "first here")
+            message = f"`{keyword.text}` stands there twice"
+            diagnostics.append(Diagnostic("E0210", message, statement.span, others=(first,)))
+        else:
+            statements[keyword.text] = statement
+    return statements
+
+
+def _read_statement(name: str, statement: Pipeline) -> tuple[Any, list[Diagnostic]]:
     first = statement.steps[0]
     if len(statement.steps) > 1 and name not in PIPELINES:
         surplus = statement.steps[1].span
         return None, [Diagnostic("E0204", f"`{name}` takes one thing, not a pipeline", surplus)]
     if name in NUMBERS:
-        number, _, problems = bind(WholeNumber, first.kind, first.arguments, {}, source)
+        number, _, problems = bind(WholeNumber, first.kind, first.arguments, {})
         return (number.value if number else None), problems
     steps = [_inner_step(first), *statement.steps[1:]]
     values: list[Arguments] = []
@@ -76,7 +85,7 @@ def _read_statement(name: str, statement: Statement, source: Source) -> tuple[An
                 Diagnostic("E0203", message, first.span, f"expected {choices}", help=f"{name} {_EXAMPLES[name]}")
             )
             continue
-        value, problems = _read_step(name, step, source)
+        value, problems = _read_step(name, step)
         diagnostics += problems
         if value is not None:
             values.append(value)
@@ -95,10 +104,10 @@ def _inner_step(step: Step) -> Step | None:
     return Step(kind, step.arguments[1:], kind.span.to(step.span))
 
 
-def _read_step(statement: str, step: Step, source: Source) -> tuple[Arguments | None, list[Diagnostic]]:
+def _read_step(statement: str, step: Step) -> tuple[Arguments | None, list[Diagnostic]]:
     choices = {choice.keyword: choice for choice in CHOICES[statement]}
     if step.kind.text not in choices:
         message = f"`{statement}` knows no `{step.kind.text}`"
         return None, [Diagnostic("E0201", message, step.kind.span, help=did_you_mean(step.kind.text, choices))]
-    value, _, problems = bind(choices[step.kind.text], step.kind, step.arguments, {}, source)
+    value, _, problems = bind(choices[step.kind.text], step.kind, step.arguments, {})
     return value, problems

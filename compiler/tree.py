@@ -39,7 +39,7 @@ class Call:
     """A name with values in parentheses, as `normal(0, 0.01)`."""
 
     name: Word
-    values: tuple[Atom, ...]
+    values: tuple[Value, ...]
     span: Span
 
 
@@ -74,20 +74,68 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """A pipeline of steps joined by `->`, with a name or without."""
+class Pipeline:
+    """Steps joined by `->`. What stands before a colon is the label: a name, or an edit such as `every relu`."""
 
-    name: Word | None
+    label: Step | None
     steps: tuple[Step, ...]
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """New arguments for something that is there: `conv1: kernel=7`."""
+
+    label: Step
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Statements in braces inside a block: `repeat 3 { … }`."""
+
+    label: Step | None
+    head: Step
+    statements: tuple[Statement, ...]
+    span: Span
+
+
+Statement = Pipeline | Change | Nested
+
+
+def first_word(statement: Statement) -> Word:
+    """The word that a statement begins with."""
+    if statement.label is not None:
+        return statement.label.kind
+    return statement.head.kind if isinstance(statement, Nested) else statement.steps[0].kind
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A name that stands for a value inside a block, and its default or None."""
+
+    name: Word
+    default: Atom | None
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a block extends: a block of this file, or of the file at `path`, whose name may be left out."""
+
+    path: str | None
+    name: Word | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """A keyword, a name or none, and statements in braces."""
+    """A keyword, a name or none, and statements in braces. `span` is that of the keyword and the name."""
 
     keyword: Word
     name: Word | None
+    parameters: tuple[Parameter, ...]
+    base: Base | None
     statements: tuple[Statement, ...]
     span: Span
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -74,6 +75,25 @@ class TorchFunction:
 
 
 @dataclass(frozen=True)
+class TorchJoin:
+    """A layer that reads several: a call whose first argument is the tuple of them."""
+
+    call: TorchCall
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TorchOperator:
+    """A layer that reads several, with an operator between them."""
+
+    symbol: str
+    imports: tuple[str, ...] = ()
+
+
+TorchLayer = TorchModule | TorchFunction | TorchJoin | TorchOperator
+
+
+@dataclass(frozen=True)
 class Weights:
     """The parameters of a layer.
 
@@ -101,7 +121,7 @@ class Kind(Arguments):
         """
         raise NotImplementedError
 
-    def torch(self, given: Shape, output: Shape) -> TorchModule | TorchFunction:
+    def torch(self, given: Shape, output: Shape) -> TorchLayer:
         """How the layer reads in PyTorch."""
         raise NotImplementedError
 
@@ -116,6 +136,22 @@ class Kind(Arguments):
     def neurons(self, given: Shape, output: Shape) -> int:
         """Units with weights of their own or shared: the outputs of a layer with weights."""
         return output.values if self.weights(given, output) else 0
+
+
+class Join(Kind):
+    """Base of the kinds that read several layers, which a spec names after them: `concat left right`."""
+
+    def join(self, given: Sequence[Shape], towers: int) -> Shape:
+        """The shape made from two shapes or more.
+
+        Raises:
+            Misfit: they cannot be joined.
+        """
+        raise NotImplementedError
+
+    def output(self, given: Shape, towers: int) -> Shape:
+        """The shape made from one layer."""
+        return self.join([given], towers)
 
 
 def require_maps(given: Shape) -> tuple[int, int, int]:

@@ -1,0 +1,76 @@
+"""What a network's lines come to once blocks and repetitions are written out: a flat list of parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alexc.compiler.tree import Argument, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a part's references are looked up.
+
+    Attributes:
+        prefix: "" for the network, "inc3a." inside the block instance `inc3a`.
+        suffixes: the endings that names get in the repetitions around, outermost first.
+    """
+
+    prefix: str = ""
+    suffixes: tuple[str, ...] = ()
+
+    def candidates(self, name: str) -> list[str]:
+        """The full names that `name` may stand for here, the nearest first."""
+        return [f"{self.prefix}{name}{suffix}" for suffix in (*reversed(self.suffixes), "")]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One layer as it is written.
+
+    Attributes:
+        name: its full name: `conv1`, `conv1.relu`, `inc3a.b1.relu`.
+        line: the full name of its pipeline; a reference to a line means the line's end.
+        statement: the network's own line that it belongs to.
+        kind: the word of its kind.
+        arguments: what is written after the kind.
+        changes: what variants write instead.
+        start: the name that its line starts from, where it does; None reads what stands before.
+        scope: where `start` and the names in `arguments` are looked up.
+    """
+
+    name: str
+    line: str
+    statement: str
+    kind: Word
+    arguments: tuple[Argument, ...]
+    changes: tuple[Argument, ...]
+    start: Word | None
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """The beginning of a block instance.
+
+    Attributes:
+        prefix: that of the scope inside.
+        line: the full name of the pipeline that the instance stands in.
+        statement: the network's own line that it belongs to.
+        start: the name that its line starts from; None takes what stands before as the block's `input`.
+        scope: where `start` is looked up.
+    """
+
+    prefix: str
+    line: str
+    statement: str
+    start: Word | None
+    scope: Scope
+
+
+Item = Part | Enter
+
+
+def attribute_of(name: str) -> str:
+    """The attribute of the generated class that holds the layer `name`: `conv1.lrn` is `conv1_lrn`."""
+    return name.replace(".", "_")
