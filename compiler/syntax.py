@@ -144,7 +144,7 @@ def _diagnose_characters(source: Source, place: int) -> Diagnostic:
 class _LineEnds(PostLex):
     """Keeps only the line ends that end a statement: none after `->`, `{` or `,`, none before `->` or `{`."""
 
-    always_accept = ("_NEWLINE",)
+    always_accept = ("_NEWLINE", "WORD")  # a line end is held back until the word after it is read
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         held: Token | None = None
