@@ -48,6 +48,8 @@ class Expander:
         for known in [each for each in self._names if each == name or each.startswith(f"{name}.")]:
             del self._names[known]
             self._attributes.pop(attribute_of(known), None)
+        for counted in [each for each in self._unnamed if each.startswith(f"{name}.")]:
+            del self._unnamed[counted]
         label = Step(Word(name, (line.label or line.steps[0]).kind.span), (), line.span)
         return self.expand([replace(line, label=label)])
 
