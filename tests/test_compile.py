@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from alexc.compiler.pipeline import check_text
+from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.pytorch import write_pytorch
 from tests.conftest import ROOT, Alexc
 
 SPECS = sorted([*(ROOT / "spec").glob("*.net"), *(ROOT / "examples").glob("*.net")])
+LONGEST_CHECKED_IN = 400  # lines; nobody reads a longer file
 FLAGSHIP = (ROOT / "spec" / "alexnet.net").read_text()
 
 
@@ -26,11 +27,18 @@ def compiled(text: str, name: str = "test.net") -> str:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
 def test_the_checked_in_file_is_what_the_compiler_makes(spec: Path) -> None:
-    assert (ROOT / "generated" / f"{spec.stem}.py").read_text() == compiled(spec.read_text(), spec.name)
+    checked = check_file(spec)
+    assert checked.graph is not None, checked.diagnostics
+    made = write_pytorch(checked.graph, spec.name)
+    checked_in = ROOT / "generated" / f"{spec.stem}.py"
+    if len(made.splitlines()) < LONGEST_CHECKED_IN:
+        assert checked_in.read_text() == made
+    else:
+        assert not checked_in.exists()
 
 
 def test_every_generated_file_has_its_spec() -> None:
-    assert {path.stem for path in (ROOT / "generated").glob("*.py")} == {spec.stem for spec in SPECS}
+    assert {path.stem for path in (ROOT / "generated").glob("*.py")} <= {spec.stem for spec in SPECS}
 
 
 def test_the_bytes_do_not_depend_on_hashing_or_the_folder(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""ZFNet: 62,357,608 parameters, 1,516,904 neurons.
+
+Made by alexc from zfnet.net: edit that file, not this one.
+
+    layer  output         weights    neurons  multiply-adds
+    conv1  96x110x110      14,112  1,161,600    170,755,200
+    conv2  256x26x26      614,400    173,056    415,334,400
+    conv3  384x13x13      884,736     64,896    149,520,384
+    conv4  384x13x13    1,327,104     64,896    224,280,576
+    conv5  256x13x13      884,736     43,264    149,520,384
+    fc6    4096        37,748,736      4,096     37,748,736
+    fc7    4096        16,777,216      4,096     16,777,216
+    fc8    1000         4,096,000      1,000      4,096,000
+    total              62,347,040  1,516,904  1,168,032,896
+"""
+
+from typing import ClassVar
+
+import torch.nn.functional as F
+from alexc.runtime.dropout import Dropout
+from alexc.runtime.initial_values import Normal, initialise
+from alexc.runtime.local_response_norm import LocalResponseNorm
+from alexc.runtime.recipe import (
+    SGD,
+    CenterCrop,
+    CrossEntropy,
+    Mirror,
+    Plateau,
+    RandomCrop,
+    Recipe,
+    Resize,
+    Subtract,
+    TenCrop,
+)
+from torch import Tensor, nn
+
+
+class ZFNet(nn.Module):
+    """Images (N, 3, 224, 224) to logits (N, 1000); comments give one image's shapes."""
+
+    input_shape: ClassVar[tuple[int, int, int]] = (3, 224, 224)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 96, kernel_size=7, stride=2, padding=1)
+        self.conv1_lrn = LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=2.0)
+        self.conv2 = nn.Conv2d(96, 256, kernel_size=5, stride=2)
+        self.conv2_lrn = LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=2.0)
+        self.conv3 = nn.Conv2d(256, 384, kernel_size=3, padding=1)
+        self.conv4 = nn.Conv2d(384, 384, kernel_size=3, padding=1)
+        self.conv5 = nn.Conv2d(384, 256, kernel_size=3, padding=1)
+        self.fc6 = nn.Linear(9216, 4096)
+        self.fc6_dropout = Dropout(0.5, scale="test")
+        self.fc7 = nn.Linear(4096, 4096)
+        self.fc7_dropout = Dropout(0.5, scale="test")
+        self.fc8 = nn.Linear(4096, 1000)
+        self.reset_parameters()
+
+    def reset_parameters(self, seed: int | None = None) -> None:
+        """Draw the initial values.
+
+        With a `seed` each tensor is a function of the seed and of its name alone.
+        """
+        initialise(self.conv1, "conv1", seed, weight=Normal(0.0, 0.01), bias=0.0)
+        initialise(self.conv2, "conv2", seed, weight=Normal(0.0, 0.01), bias=0.0)
+        initialise(self.conv3, "conv3", seed, weight=Normal(0.0, 0.01), bias=0.0)
+        initialise(self.conv4, "conv4", seed, weight=Normal(0.0, 0.01), bias=0.0)
+        initialise(self.conv5, "conv5", seed, weight=Normal(0.0, 0.01), bias=0.0)
+        initialise(self.fc6, "fc6", seed, weight=Normal(0.0, 0.01), bias=0.0)
+        initialise(self.fc7, "fc7", seed, weight=Normal(0.0, 0.01), bias=0.0)
+        initialise(self.fc8, "fc8", seed, weight=Normal(0.0, 0.01), bias=0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits of each class: the softmax belongs to the loss."""
+        x = F.relu(self.conv1(x))  # 96x110x110
+        x = F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 96x55x55
+        x = self.conv1_lrn(x)  # 96x55x55
+        x = F.relu(self.conv2(x))  # 256x26x26
+        x = F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 256x13x13
+        x = self.conv2_lrn(x)  # 256x13x13
+        x = F.relu(self.conv3(x))  # 384x13x13
+        x = F.relu(self.conv4(x))  # 384x13x13
+        x = F.relu(self.conv5(x))  # 256x13x13
+        x = F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 256x6x6
+        x = x.flatten(1)  # 9216
+        x = F.relu(self.fc6(x))  # 4096
+        x = self.fc6_dropout(x)  # 4096
+        x = F.relu(self.fc7(x))  # 4096
+        x = self.fc7_dropout(x)  # 4096
+        x = self.fc8(x)  # 1000
+        return x
+
+
+RECIPE = Recipe(
+    prepare=(Resize(256), CenterCrop(256), Subtract("mean_image")),
+    augment=(RandomCrop(224), Mirror()),
+    test=TenCrop(224),
+    loss=CrossEntropy(),
+    optimizer=SGD(lr=0.01, momentum=0.9),
+    schedule=Plateau(of="val_error", divide=10.0, times=3),
+    batch=128,
+    epochs=70,
+)
