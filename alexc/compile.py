@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import keyword
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +12,7 @@ import typer
 from alexc.compiler.pytorch import MADE_BY, write_pytorch
 from alexc.runtime.errors import UserError
 from alexc.spec_file import graph_of
+from alexc.text_file import write_text
 
 
 def compile_(
@@ -61,22 +60,13 @@ def _is_current(target: Path, text: str) -> bool:
 
 
 def _write(target: Path, text: str) -> None:
-    """Write beside and rename, so that an interrupted command leaves the old file or the new one."""
+    if target.is_symlink() or (target.exists() and not _made_by_alexc(target)):
+        raise UserError(f"{target}: exists and was not made by alexc; move it away, or give another folder with -o")
     try:
-        if target.is_symlink() or (target.exists() and not _made_by_alexc(target)):
-            raise UserError(f"{target}: exists and was not made by alexc; move it away, or give another folder with -o")
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            Path(beside).chmod(0o644)
-            Path(beside).replace(target)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
     except OSError as error:
         raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+    write_text(target, text, mode=0o644)
 
 
 def _made_by_alexc(target: Path) -> bool:

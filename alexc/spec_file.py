@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import typer
 
-from alexc.compiler.diagnostics import render_all
+from alexc.compiler.diagnostics import Diagnostic, render_all
 from alexc.compiler.graph import Graph
-from alexc.compiler.pipeline import Checked, check_file
+from alexc.compiler.pipeline import Checked, check_file, read_source
+from alexc.compiler.source import Source
 from alexc.runtime.errors import UserError
 
 
@@ -20,8 +23,24 @@ def read_spec(path: Path) -> Checked:
     Raises:
         UserError: the file cannot be read.
     """
-    try:
+    with _reading(path):
         return check_file(path)
+
+
+def read_unchecked(path: Path) -> tuple[Source, list[Diagnostic]]:
+    """The text of a spec; empty, with what is wrong, where the file is no text.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    with _reading(path):
+        return read_source(path, str(path))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; a spec is a `.net` file, such as spec/alexnet.net") from None
     except IsADirectoryError:

@@ -33,7 +33,7 @@ def check_file(path: Path) -> Checked:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    source, diagnostics = _read(path, str(path))
+    source, diagnostics = read_source(path, str(path))
     return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
 
 
@@ -56,7 +56,12 @@ def _check(source: Source) -> Checked:
     return Checked(source, None if diagnostics else graph, tuple(diagnostics))
 
 
-def _read(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:
+def read_source(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:
+    """The text of a file, called `name` in messages; empty, with what is wrong, where it is not the text of a spec.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
     with path.open("rb") as file:
         data = file.read(LARGEST_FILE + 1)
     text = ""
@@ -99,7 +104,7 @@ class _Library:
             return None, [Diagnostic("E0602", f"{path} cannot be read: {reason.lower()}", base.span)]
 
     def _open(self, path: Path, known: Path) -> tuple[Tree | None, list[Diagnostic]]:
-        source, diagnostics = _read(path, os.path.normpath(path))
+        source, diagnostics = read_source(path, os.path.normpath(path))
         if diagnostics:
             return None, diagnostics
         tree, diagnostics = parse(source)

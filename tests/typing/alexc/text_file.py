@@ -1,0 +1,1 @@
+../../../alexc/text_file.py
