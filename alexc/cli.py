@@ -7,10 +7,12 @@ import typer
 from alexc.check import check
 from alexc.compile import compile_
 from alexc.evaluate import evaluate
+from alexc.fmt import fmt
 from alexc.predict import predict
 from alexc.prepare import prepare
 from alexc.summary import summary
 from alexc.train import train
+from alexc.weights import weights
 
 app = typer.Typer(
     name="alexc",
@@ -20,5 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, summary, compile_, prepare, train, evaluate, predict):
+for command in (check, fmt, summary, compile_, prepare, train, evaluate, predict):
     app.command(command.__name__.rstrip("_"))(command)
+app.add_typer(weights)

@@ -1,0 +1,43 @@
+"""`alexc weights`: weights that were trained elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.table import aligned
+
+weights = typer.Typer(name="weights", help="Bring in weights that were trained elsewhere.", no_args_is_help=True)
+
+
+@weights.callback()
+def _group() -> None:
+    """Keeps `import` a command of its own, though it is the only one."""
+
+
+@weights.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A .safetensors file, or a checkpoint: a state dict.")],
+    into: Annotated[Path, typer.Option(metavar="NETWORK", help="The compiled network, as in generated/vgg16.py.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write.", show_default="NETWORK's name with .safetensors")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER", help="Leave out this layer of FILE; may be given again.")
+    ] = None,
+) -> None:
+    """Write the weights of FILE under the names of a compiled network, such as those of torchvision's networks.
+
+    Layers are matched by the shapes of their tensors and by their order; the list of them is printed.
+    """
+    from alexc.runtime.network_file import load_network_file
+    from alexc.runtime.weights_import import import_weights, in_words
+
+    network = load_network_file(into)
+    target = out or Path(f"{into.stem}.safetensors")
+    matches = import_weights(file, network, without or [], target)
+    rows = [(match.source, "->", match.target, in_words(match.shapes)) for match in matches]
+    print("\n".join(aligned([("in the file", "", f"in {network.name}", "tensors"), *rows], numeric=frozenset())))
+    print(f"\n{target}  written: {len(matches)} layers")

@@ -1,0 +1,211 @@
+"""Weights from elsewhere, such as torchvision's, given the names that a compiled network has for them."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from alexc.runtime.errors import UserError
+from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.printable import printable
+
+_COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
+_MOST_NAMED = 5
+_NESTED = ("state_dict", "model")  # where training scripts put the weights in a checkpoint
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A layer of a file, and the layer of the network that takes its tensors.
+
+    `shapes` holds name and shape of each tensor: (("weight", (64, 3, 11, 11)), ("bias", (64,))).
+    """
+
+    source: str
+    target: str
+    shapes: Shapes
+
+
+def import_weights(path: Path, network: NetworkFile, without: Sequence[str], out: Path) -> list[Match]:
+    """Write the weights of a file under the names of a network, as safetensors that its `load_state_dict` takes.
+
+    Args:
+        path: a `.safetensors` file, or a checkpoint that `torch.load(weights_only=True)` reads.
+        network: the compiled network.
+        without: names of layers of the file to leave out, with all that lies under them: `aux1`.
+        out: the file to write, which must not be there.
+
+    Returns:
+        Which layer came from which, in the order of the network.
+
+    Raises:
+        UserError: the file cannot be read, its layers are not those of the network, or `out` cannot be written.
+    """
+    if out.exists():
+        raise UserError(f"{printable(out)} is already there: move it away, or name another file with --out")
+    given = _leave_out(read_tensors(path), without, path)
+    with torch.device("meta"):
+        wanted = network.build(seed=0).state_dict()
+    try:
+        matches = match_layers(given, wanted)
+    except UserError as mistake:
+        raise UserError(
+            f"{printable(path)} does not fit {network.name} of {printable(network.path)}: {mistake}"
+        ) from None
+    _write(out, carry_over(given, wanted, matches))
+    return matches
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by their names, in the order of the layers.
+
+    A checkpoint keeps its order. A safetensors file has none; there it is that of the names, with numbers by value.
+
+    Raises:
+        UserError: it cannot be read, or holds anything but tensors.
+    """
+    shown = printable(path)
+    try:
+        if path.suffix == ".safetensors":
+            loaded: object = dict(sorted(load_file(path).items(), key=lambda item: _natural(item[0])))
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{shown} does not exist: expected a .safetensors file or a checkpoint of torch") from None
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read: {error.strerror or printable(error)}") from None
+    except SafetensorError as error:
+        raise UserError(f"{shown} is not a sound safetensors file: {printable(error)}") from None
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        raise UserError(
+            f"{shown} is not a checkpoint that can be read without running code from it: "
+            "expected what torch.save(model.state_dict(), path) writes, or a .safetensors file"
+        ) from None
+    for key in _NESTED:
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    if not isinstance(loaded, dict) or not loaded:
+        raise UserError(f"{shown} holds no table of tensors: expected a state dict")
+    for name, value in loaded.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise UserError(f"{shown}: `{printable(name)}` is no tensor: expected a state dict and nothing else")
+        if not value.is_floating_point() and not name.endswith(_COUNTER) or value.layout is not torch.strided:
+            raise UserError(f"{shown}: `{printable(name)}` holds {value.dtype}: expected dense floating-point numbers")
+    return loaded
+
+
+def match_layers(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Match]:
+    """Say which layer of `given` becomes which layer of `wanted`.
+
+    Where both have the same names, those decide. Otherwise the layers whose tensors have the same names and shapes
+    (`weight` 64x3x11x11, `bias` 64) are matched in their order: the first with the first, the second with the second.
+
+    Raises:
+        UserError: a layer has no counterpart; the message names layers of both sides.
+    """
+    sources, targets = _layers(given), _layers(wanted)
+    if sources == targets:
+        return [Match(name, name, shapes) for name, shapes in targets.items()]
+    waiting: dict[Shapes, list[str]] = defaultdict(list)
+    for name, shapes in sources.items():
+        waiting[shapes].append(name)
+    matches: list[Match] = []
+    lacking: list[str] = []
+    for name, shapes in targets.items():
+        if waiting[shapes]:
+            matches.append(Match(waiting[shapes].pop(0), name, shapes))
+        else:
+            lacking.append(f"{name} ({in_words(shapes)})")
+    left = {name for names in waiting.values() for name in names}
+    if lacking or left:
+        over = [f"{printable(name)} ({in_words(shapes)})" for name, shapes in sources.items() if name in left]
+        raise UserError(
+            "; ".join([*_listed("nothing in it fits", lacking), *_listed("the network has no place for", over)])
+        )
+    return matches
+
+
+def carry_over(
+    given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], matches: Sequence[Match]
+) -> dict[str, Tensor]:
+    """The tensors of `given` under the names, and in the number format, of `wanted`."""
+    sources = {match.target: match.source for match in matches}
+    carried: dict[str, Tensor] = {}
+    for name, like in wanted.items():
+        layer, _, tensor = name.rpartition(".")
+        value = given.get(_join(sources[layer], tensor))
+        if value is None:
+            assert tensor == _COUNTER
+            value = torch.zeros((), dtype=like.dtype)
+        carried[name] = value.detach().to(like.dtype).contiguous()
+    return carried
+
+
+def in_words(shapes: Shapes) -> str:
+    """The shapes of a layer's tensors: `weight 64x3x11x11, bias 64`."""
+    return ", ".join(f"{printable(name)} {'x'.join(map(str, shape))}" for name, shape in shapes)
+
+
+def _layers(tensors: Mapping[str, Tensor]) -> dict[str, Shapes]:
+    found: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+    for name, tensor in tensors.items():
+        layer, _, kind = name.rpartition(".")
+        if kind != _COUNTER:
+            found.setdefault(layer, []).append((kind, tuple(tensor.shape)))
+    # "weight" before "bias" before running statistics, whatever order the file has
+    return {
+        layer: tuple(sorted(shapes, key=lambda each: (-len(each[1]), each[0] != "weight", each[0])))
+        for layer, shapes in found.items()
+    }
+
+
+def _leave_out(tensors: Mapping[str, Tensor], without: Sequence[str], path: Path) -> dict[str, Tensor]:
+    kept = dict(tensors)
+    for layer in without:
+        under = [name for name in kept if name.startswith(f"{layer}.")]
+        if not under:
+            tops = sorted({name.split(".")[0] for name in kept}, key=_natural)
+            raise UserError(
+                f"{printable(path)} has no layer `{printable(layer)}` to leave out; it has {printable(', '.join(tops))}"
+            )
+        for name in under:
+            del kept[name]
+    return kept
+
+
+def _listed(headline: str, items: Sequence[str]) -> list[str]:
+    if not items:
+        return []
+    rest = f" and {len(items) - _MOST_NAMED} more" if len(items) > _MOST_NAMED else ""
+    return [f"{headline} {', '.join(items[:_MOST_NAMED])}{rest}"]
+
+
+def _write(out: Path, tensors: dict[str, Tensor]) -> None:
+    partial = out.with_name(f"{out.name}.partial")
+    try:
+        save_file(tensors, partial)
+        partial.replace(out)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else printable(error)
+        raise UserError(f"{printable(out)} cannot be written: {reason}") from None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts `features.9` before `features.10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def _join(layer: str, tensor: str) -> str:
+    return f"{layer}.{tensor}" if layer else tensor
