@@ -118,9 +118,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 def test_a_spec_leads_to_the_compiler(tmp_path: Path) -> None:
     path = write(tmp_path, "network A { }", "a.net")
-    with pytest.raises(
-        UserError, match=r"a\.net is a spec, not a network file: compile it with `alexc compile .*a\.net`"
-    ):
+    with pytest.raises(UserError, match=r"a\.net is a spec, not a network file: .* `alexc compile .*a\.net`"):
         load_network_file(path)
 
 
