@@ -296,16 +296,8 @@ def write_array(path: Path, array: NDArray[np.int64]) -> str:
 
 def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
     shown = printable(path)
-    if not path.is_dir():
-        raise UserError(f"{shown} is not a folder: expected a store that `alexc prepare` made")
     if not is_store(path):
-        unfinished = path.name.endswith(".partial") or path.with_name(path.name + ".partial").is_dir()
-        reason = (
-            "is an unfinished store: run `alexc prepare` again, it goes on"
-            if unfinished
-            else (f"is not a store (it has no {MANIFEST}): make one with `alexc prepare DATA --out STORE`")
-        )
-        raise UserError(f"{shown} {reason}")
+        raise UserError(f"{shown} {_why_no_store(path)}")
     content = _read(path / MANIFEST)
     manifest = _parse(path / MANIFEST, content)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -316,6 +308,14 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
             "prepare it again into another folder"
         )
     return manifest, hashlib.sha256(content).hexdigest()
+
+
+def _why_no_store(path: Path) -> str:
+    if path.name.endswith(".partial") or path.with_name(f"{path.name}.partial").is_dir():
+        return "is an unfinished store: run `alexc prepare` again, it goes on"
+    if not path.is_dir():
+        return "is not a folder: expected a store that `alexc prepare` made"
+    return f"is not a store (it has no {MANIFEST}): make one with `alexc prepare DATA --out STORE`"
 
 
 def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
