@@ -92,8 +92,8 @@ class Tally:
         return Scores(
             self._images,
             self._loss / self._images,
-            1 - right / self._images,
-            1 - self._right5 / self._images,
+            (self._images - right) / self._images,
+            (self._images - self._right5) / self._images,
             self._guesses,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from alexc.runtime.cores import available_cores
 from alexc.runtime.dataset_facts import facts_of
 from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
 from alexc.runtime.drawn_images import drawn_images
@@ -98,7 +98,7 @@ def set_up(options: TrainOptions) -> Iterator[Training]:
     plan = _plan(options, file, before, device)
     network = file.build(plan.seed)
     outputs = file.outputs(network)
-    store = store_for(_data_folder(plan), geometry, workers=_cores())
+    store = store_for(_data_folder(plan), geometry, workers=available_cores())
     _check_data(file, outputs, store, plan.batch)
     facts, rules = facts_of(store), file.recipe
     identity = {
@@ -177,7 +177,7 @@ def _run_folder(options: TrainOptions, file: NetworkFile) -> RunFolder:
 
 def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | None, device: torch.device) -> _Plan:
     """Fill what the options leave open: from the run to resume, else from the recipe."""
-    workers = options.workers or (1 if device.type == "cpu" else min(8, max(1, _cores() // 2)))
+    workers = options.workers or (1 if device.type == "cpu" else min(8, max(1, available_cores() // 2)))
     data = None if options.data is None else options.data.absolute()
     if before is None:
         return _Plan(
@@ -352,7 +352,3 @@ def _resume_notes(training: Training, last: Mapping[str, Any]) -> list[str]:
 
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
