@@ -21,7 +21,7 @@ from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
 from alexc.runtime.store import SPLITS, SplitName, sync_folder
-from alexc.runtime.worker_pool import WorkerDied, leave_if_asked, run_in_workers
+from alexc.runtime.worker_pool import WorkerDied, available_cores, leave_if_asked, run_in_workers
 
 Floats = NDArray[np.floating]
 Shape = Callable[[Floats, Floats, np.random.Generator], Floats]
@@ -41,7 +41,7 @@ def drawn_images() -> Path:
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexc" / NAME
     if not folder.is_dir():
-        draw_data_set(folder, COUNTS, workers=len(os.sched_getaffinity(0)))
+        draw_data_set(folder, COUNTS, available_cores())
     return folder
 
 

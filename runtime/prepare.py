@@ -181,7 +181,9 @@ def _geometry_text(geometry: Geometry) -> str:
 def _check_destination(destination: Path, root: Path, wanted: dict[str, object]) -> None:
     shown = printable(destination)
     if destination.is_relative_to(root.resolve()):
-        raise UserError(f"{shown} lies in the folder of images: choose a place outside it by --out")
+        raise UserError(
+            f"the store {shown} would lie in the folder of images: choose a place outside it by --out, or work elsewhere"
+        )
     if not destination.exists():
         return
     if not is_store(destination):

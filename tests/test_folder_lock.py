@@ -53,7 +53,8 @@ def test_a_lock_file_removed_by_its_last_holder_is_not_trusted(tmp_path: Path, m
     """Between this process's open and its lock, the holder finished and removed the file: it must start again."""
     import fcntl
 
-    real, removed = fcntl.flock, []
+    real = fcntl.flock
+    removed: list[int] = []
 
     def remove_first(descriptor: int, operation: int) -> None:
         if not removed:

@@ -287,7 +287,7 @@ class TestDestination:
 
     def test_not_inside_the_source(self, source: Path) -> None:
         for place in (source, source / "train" / "store"):
-            with pytest.raises(UserError, match="lies in the folder of images"):
+            with pytest.raises(UserError, match="would lie in the folder of images"):
                 prepare(source, place, SMALL, 1)
 
     def test_a_place_that_cannot_be_written(self, source: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`alexc prepare` in processes of its own, stopped in earnest: kill -9, a dead worker, Ctrl-C, two at once."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,6 +118,19 @@ class TestInterruptions:
         assert errors == "stopped; the work so far is kept: run the same command again to go on\n"
         assert not list((tmp_path / "store.partial").rglob("*.tmp"))
         self.finish(source, store, whole)
+
+    def test_a_disk_that_fills_up(self, source: Path, whole: Path, tmp_path: Path) -> None:
+        """A limit on the size of a file stands for the disk: writing fails in the middle of a shard."""
+        store = tmp_path / "store"
+        command = [*COMMAND, str(source), "--out", str(store), "--workers", "2"]
+        limited = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash", *command]  # blocks of 1,024 bytes
+        done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert re.search(r"error: .*/store cannot be made: .*file too large", done.stderr)
+        assert "Traceback" not in done.stderr
+        assert not list((tmp_path / "store.partial").rglob("*.tmp"))
+        assert subprocess.run(command, capture_output=True).returncode == 0
+        assert content(store) == content(whole)
 
     def test_a_second_run_at_the_same_time(self, source: Path, tmp_path: Path) -> None:
         store = tmp_path / "store"
