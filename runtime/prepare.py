@@ -182,7 +182,7 @@ def _check_destination(destination: Path, root: Path, wanted: dict[str, object])
     shown = printable(destination)
     if destination.is_relative_to(root.resolve()):
         raise UserError(
-            f"the store {shown} would lie in the folder of images: choose a place outside it by --out, or work elsewhere"
+            f"the store {shown} would lie in the folder of images: choose another place by --out, or work elsewhere"
         )
     if not destination.exists():
         return
