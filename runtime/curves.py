@@ -32,7 +32,7 @@ def draw_curves(records: Sequence[dict[str, Any]], title: str, steps_per_epoch: 
     figure.suptitle(title, fontsize=12, color=_INK, fontweight="bold")
 
     places = [record["step"] / steps_per_epoch for record in steps]
-    loss.plot(places, _values(steps, "loss"), color=_TRAIN, alpha=0.3, linewidth=0.9, label="training, each batch")
+    loss.plot(places, _values(steps, "loss"), color=_TRAIN, alpha=0.3, linewidth=0.9, label="training, single batches")
     _line(loss, epochs, "train_loss", _TRAIN, "training, mean of the epoch")
     _line(loss, epochs, "val_loss", _VAL, "validation")
     _line(error, epochs, "train_error", _TRAIN, "training, top-1")
@@ -64,7 +64,7 @@ def _dress(axes: Axes, name: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8, colors=_INK, length=0)
+    axes.tick_params(which="both", labelsize=8, colors=_INK, length=0)
     for side in axes.spines.values():
         side.set_visible(False)
     if axes.get_legend_handles_labels()[0]:

@@ -145,6 +145,8 @@ class RunFolder:
         damaged: list[str] = []
         for path in (self.path / "next.pt", self.last, self.previous):
             if not path.exists():
+                if path == self.last:
+                    damaged.append(f"{printable(path)} is missing")
                 continue
             try:
                 content = load_checkpoint(path)
@@ -158,8 +160,7 @@ class RunFolder:
                 path.replace(self.last)
             return content
         raise UserError(
-            f"{printable(self.path)} holds no whole checkpoint ({'; '.join(damaged) or 'none at all'}): "
-            "train anew into another folder"
+            f"{printable(self.path)} holds no whole checkpoint ({'; '.join(damaged)}): train anew into another folder"
         )
 
 

@@ -32,11 +32,12 @@ from alexc.runtime.training_report import print_epoch, print_note
 from alexc.runtime.training_state import TrainingState
 from alexc.runtime.views import TrainingViews, View
 
+ALL_STEPS_RECORDED = 100
 STEPS_BETWEEN_RECORDS = 10
 
 
 class Stopped(Exception):  # noqa: N818 - an ending that was asked for, not a fault
-    """Raised between two steps, by whoever wants the training to stop there."""
+    """The training was asked to stop, and stopped between two steps or in a validation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,33 +83,35 @@ class Training:
     identity: dict[str, Any]
 
 
-def train(training: Training, check: Callable[[TrainingState], None]) -> None:
+def train(training: Training, interrupted: Callable[[], bool], steps: int | None = None) -> None:
     """Train to the end of the last epoch or of the schedule.
 
     Args:
         training: what to train; its state says where to go on.
-        check: called before each step and each batch of validation; raises `Stopped` to end there. What was done is
-            then saved.
+        interrupted: asked before each step and each batch of validation whether to stop there.
+        steps: stop after this many steps since the beginning, before the next one; None for no such limit.
 
     Raises:
-        Stopped: as raised by `check`.
+        Stopped: when it was asked to stop; what was done is saved.
         UserError: when the loss, a gradient or a weight is no longer finite, before that is saved; or when a
             checkpoint cannot be saved.
     """
     state, schedule = training.state, training.schedule
+    limit = math.inf if steps is None else steps
     try:
         while state.epoch < training.epochs and not schedule.ended:
             watch = _Stopwatch()
             with _epoch_progress(training) as progress:
                 for batch in _rest_of_epoch(training):
-                    check(state)
+                    if interrupted() or state.step >= limit:
+                        raise Stopped
                     loss, wrong = _step(training, batch)
                     state.count_step(len(batch.labels), loss, wrong, watch.lap())
                     progress.advance(len(batch.labels), f"loss {state.loss_sum / state.images:.4f}")
                     _record_step(training, loss)
                     if state.step % training.save_every == 0:
                         save(training)
-            scores = _validate(training, check)
+            scores = _validate(training, interrupted)
             _finish_epoch(training, scores, watch.lap())
     except Stopped:
         save(training)
@@ -202,12 +205,17 @@ def _not_finite(training: Training, what: str) -> UserError:
 
 def _record_step(training: Training, loss: float) -> None:
     state = training.state
-    if state.step % STEPS_BETWEEN_RECORDS == 0:
+    if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
         training.metrics.step(state.step, state.epoch + 1, loss, training.schedule.rate)
 
 
-def _validate(training: Training, check: Callable[[TrainingState], None]) -> Scores:
+def _validate(training: Training, interrupted: Callable[[], bool]) -> Scores:
     """Loss and errors on the validation split, by the central view alone."""
+
+    def stop_if_interrupted() -> None:
+        if interrupted():
+            raise Stopped
+
     tally = Tally(len(training.store.classes), training.outputs)
     measure(
         training.network,
@@ -217,7 +225,7 @@ def _validate(training: Training, check: Callable[[TrainingState], None]) -> Sco
         training.batch,
         [(tally, (0,))],
         "validation",
-        lambda: check(training.state),
+        stop_if_interrupted,
     )
     return tally.scores()
 

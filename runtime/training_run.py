@@ -10,7 +10,6 @@ from alexc.runtime.metrics import read_metrics
 from alexc.runtime.training import Stopped, Training, train
 from alexc.runtime.training_report import print_files, print_note
 from alexc.runtime.training_setup import TrainOptions, set_up
-from alexc.runtime.training_state import TrainingState
 
 
 def run_training(options: TrainOptions, steps: int | None) -> int:
@@ -27,13 +26,8 @@ def run_training(options: TrainOptions, steps: int | None) -> int:
         UserError: when something does not fit, or the training cannot go on.
     """
     with set_up(options) as training, Interruption() as interruption:
-
-        def check(state: TrainingState) -> None:
-            if interruption.signal is not None or (steps is not None and state.step >= steps):
-                raise Stopped
-
         try:
-            train(training, check)
+            train(training, lambda: interruption.signal is not None, steps)
         except Stopped:
             ending = "as --steps says" if interruption.signal is None else f"by {interruption.signal.name}"
             print_note(f"stopped {ending} after step {training.state.step:,}; go on with: {_go_on(options, training)}")
