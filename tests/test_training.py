@@ -21,7 +21,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.store import open_store
-from alexc.runtime.training import Stopped, train
+from alexc.runtime.training import Stopped, _all_finite, train
 from alexc.runtime.training_setup import TrainOptions, set_up
 from alexc.runtime.views import Renderer, TrainingViews
 from tests import tiny_training as tiny
@@ -382,3 +382,12 @@ def test_dropout_masks_are_those_of_the_step(home: Path, tmp_path: Path) -> None
         outputs.append(network(images))
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(outputs[0], outputs[2])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [0, 12_345, 39_999])
+def test_one_value_that_is_not_finite_is_found(value: float, place: int) -> None:
+    weight = torch.linspace(-3e38, 3e38, 40_000).view(100, 4, 10, 10).to(memory_format=torch.channels_last)
+    assert _all_finite([torch.zeros(3), weight])
+    weight[place // 400, place // 100 % 4, place // 10 % 10, place % 10] = value
+    assert not _all_finite([torch.zeros(3), weight])
