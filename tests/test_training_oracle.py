@@ -35,6 +35,7 @@ from alexc.runtime.training_setup import set_up
 from alexc.runtime.views import Renderer, TrainingViews, ten_views
 from tests import paper_oracle as paper
 from tests.paper_oracle import Array, Given, Labels, Pixels
+from tests.photographs import photographs
 from tests.tiny_training import options
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -295,6 +296,13 @@ def assert_knows_its_images(store: Store, pixels: list[Pixels]) -> None:
 
 def test_a_store_knows_mean_and_principal_colours(source: Path, store: Store) -> None:
     assert_knows_its_images(store, images_of(source, "train", store.train).pixels)
+
+
+def test_a_store_of_nine_noisy_images_knows_mean_and_principal_colours(tmp_path: Path) -> None:
+    """A ninth is exact in no float: the mean has to be divided once, and kept in float64."""
+    folder = photographs(tmp_path / "images", train=3, val=1, classes="abc")
+    store = prepare(folder, tmp_path / "store", Geometry(24, 20), workers=1)
+    assert_knows_its_images(store, [store.train.image(index) for index in range(9)])
 
 
 @pytest.mark.skipif(not (DATA / "flowers5").is_dir(), reason="needs the photographs of the shared data")
