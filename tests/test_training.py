@@ -52,16 +52,15 @@ def asked(home: Path, run: Path, **changes: Any) -> TrainOptions:  # noqa: ANN40
 
 
 def test_follows_a_loop_written_apart(home: Path, tmp_path: Path) -> None:
-    """Section 5's rule on the mean loss of each batch, in float64 but for the network itself."""
-    dropless = (('        self.drop = Dropout(0.5, scale="test")\n', "        self.drop = nn.Identity()\n"),)
-    path = tiny.write_network(tmp_path, *dropless, ("nn.Dropout(0.2)", "nn.Identity()"))
+    """Section 5's rule on the mean loss of each batch, by plain tensor arithmetic."""
+    path = tiny.write_network(tmp_path, ("nn.Dropout(0.2)", "nn.Identity()"))
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run", seed=5), steps=tiny.STEPS_PER_EPOCH * 2)
     file, store = load_network_file(path), open_store(home / "store")
     network = file.build(5).train()
     views = TrainingViews(file.recipe.augment, facts_of(store), tiny.SIZE, 5)
     renderer = Renderer(tiny.SIZE, store.mean_image)
     velocity = {name: torch.zeros_like(weight) for name, weight in network.named_parameters()}
-    losses = []
+    losses: list[float] = []
     for epoch in range(2):
         order = epoch_order(5, epoch, len(store.train)).tolist()
         for start in range(0, len(order), tiny.BATCH):
@@ -69,6 +68,7 @@ def test_follows_a_loop_written_apart(home: Path, tmp_path: Path) -> None:
             images = np.empty((len(chosen), tiny.SIZE, tiny.SIZE, 3), np.float32)
             for row, index in enumerate(chosen):
                 renderer.render(store.train.image(index), views.view(epoch, index), images[row])
+            fix_masks(network, seed=5, step=len(losses))
             logits = network(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
             wanted = torch.from_numpy(store.train.labels[chosen])
             loss = -F.log_softmax(logits, 1)[torch.arange(len(chosen)), wanted]
@@ -104,6 +104,7 @@ def test_a_run_holds_what_it_should(home: Path) -> None:
     assert [record["step"] for record in records if record["kind"] == "step"] == list(range(1, STEPS + 1))
     epochs = [record for record in records if record["kind"] == "epoch"]
     assert [(record["epoch"], record["step"]) for record in epochs] == [(1, 4), (2, 8), (3, 12)]
+    assert [record["rate"] for record in epochs] == [0.02, 0.02, 0.01]
     best = min(epochs, key=lambda record: record["val_error"])
     assert tiny.checkpoint(run / "best.pt")["epoch"] == best["epoch"]
     state = tiny.checkpoint(run / "last.pt")["state"]

@@ -64,7 +64,7 @@ RECIPE = Recipe(
     test=TenCrop(16),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),
-    schedule=Plateau(of="val_loss", divide=2.0, times=3, patience=1),
+    schedule=Plateau(of="val_loss", divide=2.0, times=3, patience=1, least=10.0),
     batch=8,
     epochs=3,
 )
