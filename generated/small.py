@@ -91,7 +91,7 @@ RECIPE = Recipe(
     test=TenCrop(64),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=0.0005),
-    schedule=Plateau(of="val_error", divide=10.0, times=3),
+    schedule=Plateau(of="val_error", divide=10.0, times=3, patience=10),
     batch=64,
-    epochs=30,
+    epochs=60,
 )
