@@ -33,8 +33,8 @@ def evaluate(
     By the views of the recipe (ten crops, averaged after the softmax), and by the central view alone.
     """
     from alexc.runtime.device import find_device
-    from alexc.runtime.run_evaluation import evaluate_run, evaluation_json, evaluation_text
-    from alexc.runtime.trained_network import load_trained_network
+    from alexc.runtime.testing.run_evaluation import evaluate_run, evaluation_json, evaluation_text
+    from alexc.runtime.testing.trained_network import load_trained_network
 
     trained = load_trained_network(run, find_device(device))
     evaluation = evaluate_run(trained, data, batch)

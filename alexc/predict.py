@@ -22,11 +22,11 @@ def predict(
 
     A file that cannot be used is reported by name, and the others are still answered; the exit code is then 1.
     """
-    from alexc.runtime.decode import BadImage
+    from alexc.runtime.data.decode import BadImage
     from alexc.runtime.device import find_device
-    from alexc.runtime.prediction import predict as guess
     from alexc.runtime.printable import printable
-    from alexc.runtime.trained_network import load_trained_network
+    from alexc.runtime.testing.prediction import predict as guess
+    from alexc.runtime.testing.trained_network import load_trained_network
 
     trained = load_trained_network(run, find_device(device))
     bad = False

@@ -32,10 +32,10 @@ def prepare(
 
     Stopped at any moment, it goes on when run again. Unusable files are left out and reported by name.
     """
-    from alexc.runtime import prepare as preparing
-    from alexc.runtime.preparation_report import preparation_report
-    from alexc.runtime.store import Geometry
-    from alexc.runtime.worker_pool import available_cores
+    from alexc.runtime.cores import available_cores
+    from alexc.runtime.data import prepare as preparing
+    from alexc.runtime.data.preparation_report import preparation_report
+    from alexc.runtime.data.store import Geometry
 
     geometry = Geometry(resize, crop)
     destination = out or preparing.default_destination(data, geometry, exif)

@@ -40,8 +40,8 @@ def train(
 
     Killed or stopped at any moment, it goes on with --resume as if nothing had happened.
     """
-    from alexc.runtime.training_run import run_training
-    from alexc.runtime.training_setup import TrainOptions
+    from alexc.runtime.training.run import run_training
+    from alexc.runtime.training.set_up import TrainOptions
 
     options = TrainOptions(
         network, data, out, epochs, batch, device, workers, resume, seed, save_every, tuple(sys.argv)

@@ -22,7 +22,7 @@ Layer = TorchModule | TorchFunction
 
 MADE_BY = "Made by alexc from"
 _BASE_IMPORTS = ("from typing import ClassVar", "from torch import Tensor, nn")
-_INITIAL = "alexc.runtime.initial_values"
+_INITIAL = "alexc.runtime.layers.initial_values"
 _RECIPE = "alexc.runtime.recipe"
 
 

@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional as v1  # type: ignore[import-untyped]
 
-from alexc.runtime.decode import BadImage
+from alexc.runtime.data.decode import BadImage
+from alexc.runtime.data.store import open_store
 from alexc.runtime.errors import UserError
-from alexc.runtime.evaluation import Tally, average
 from alexc.runtime.network_file import load_network_file
-from alexc.runtime.prediction import predict
-from alexc.runtime.run_evaluation import Evaluation, evaluate_run, evaluation_json, evaluation_text
-from alexc.runtime.store import open_store
-from alexc.runtime.trained_network import load_trained_network
+from alexc.runtime.testing.evaluation import Tally, average
+from alexc.runtime.testing.prediction import predict
+from alexc.runtime.testing.run_evaluation import Evaluation, evaluate_run, evaluation_json, evaluation_text
+from alexc.runtime.testing.trained_network import load_trained_network
 from tests import tiny_training as tiny
 
 CPU = torch.device("cpu")

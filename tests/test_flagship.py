@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexc.runtime import recipe
-from alexc.runtime.dropout import Dropout, fix_masks, keep_mask
+from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
 from generated.alexnet import RECIPE, AlexNet
 from tests import paper_oracle as paper
 from tests.paper_oracle import Array, Given

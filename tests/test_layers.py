@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from alexc.runtime.dropout import Dropout, fix_masks, keep_mask
-from alexc.runtime.grouped_linear import GroupedLinear
-from alexc.runtime.initial_values import Constant, Kaiming, Normal, Uniform, Xavier, initialise
+from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
+from alexc.runtime.layers.grouped_linear import GroupedLinear
+from alexc.runtime.layers.initial_values import Constant, Kaiming, Normal, Uniform, Xavier, initialise
 
 CPU = torch.device("cpu")
 

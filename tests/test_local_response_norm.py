@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexc.runtime import local_response_norm
-from alexc.runtime.local_response_norm import LocalResponseNorm
+from alexc.runtime.layers import local_response_norm
+from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 
 FORMATS = (torch.contiguous_format, torch.channels_last)
 SIZES = (1, 2, 3, 4, 5, 7, 20)

@@ -13,10 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
     EventAccumulator,
 )
 
-from alexc.runtime.curves import draw_curves
 from alexc.runtime.errors import UserError
-from alexc.runtime.figures import EpochFigures
-from alexc.runtime.metrics import Metrics, read_metrics
+from alexc.runtime.training.curves import draw_curves
+from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.metrics import Metrics, read_metrics
 
 FIGURES = EpochFigures(2.5, 0.9, 2.25, 0.8, 0.4)
 

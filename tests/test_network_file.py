@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from alexc.runtime.data.preparation import geometry_of
+from alexc.runtime.data.store import Geometry
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
-from alexc.runtime.preparation import geometry_of
-from alexc.runtime.store import Geometry
 
 HAND_WRITTEN = """\
 from torch import Tensor, nn

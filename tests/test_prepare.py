@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexc.runtime import prepare as preparing
+from alexc.runtime.data import prepare as preparing
+from alexc.runtime.data.preparation_report import preparation_report
+from alexc.runtime.data.prepare import default_destination, prepare, store_for
+from alexc.runtime.data.shards import MOST_IMAGES, ShardTask, make_shard, shard_length
+from alexc.runtime.data.store import Geometry, Store, open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
-from alexc.runtime.preparation_report import preparation_report
-from alexc.runtime.prepare import default_destination, prepare, store_for
-from alexc.runtime.shards import MOST_IMAGES, ShardTask, make_shard, shard_length
-from alexc.runtime.store import Geometry, Store, open_store
 from tests.photographs import content, photographs
 
 SMALL = Geometry(resize=20, crop=16)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from alexc.runtime.prepare import prepare
-from alexc.runtime.store import Geometry
+from alexc.runtime.data.prepare import prepare
+from alexc.runtime.data.store import Geometry
 from tests.photographs import content, photographs
 
 pytestmark = pytest.mark.slow

@@ -14,16 +14,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from alexc.runtime.dataset_facts import facts_of
-from alexc.runtime.draws import epoch_order
-from alexc.runtime.dropout import fix_masks
+from alexc.runtime.data.dataset_facts import facts_of
+from alexc.runtime.data.draws import epoch_order
+from alexc.runtime.data.store import open_store
+from alexc.runtime.data.views import Renderer, TrainingViews
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
+from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.network_file import load_network_file
-from alexc.runtime.store import open_store
-from alexc.runtime.training import Stopped, _all_finite, train
-from alexc.runtime.training_setup import TrainOptions, set_up
-from alexc.runtime.views import Renderer, TrainingViews
+from alexc.runtime.training.loop import Stopped, _all_finite, train
+from alexc.runtime.training.set_up import TrainOptions, set_up
 from tests import tiny_training as tiny
 
 STEPS = tiny.STEPS_PER_EPOCH * tiny.EPOCHS

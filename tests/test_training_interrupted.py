@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from alexc.runtime.checkpoint import load_checkpoint
+from alexc.runtime.training.checkpoint import load_checkpoint
 from tests import tiny_training as tiny
 
 pytestmark = pytest.mark.slow
@@ -104,7 +104,7 @@ pathlib.Path.replace = dying(pathlib.Path.replace)
 pathlib.Path.open = dying(pathlib.Path.open)
 torch.save = dying(torch.save)
 
-import alexc.runtime.training as training
+import alexc.runtime.training.loop as training
 finish = training._finish_epoch
 
 def armed_finish(running, *rest):

@@ -21,18 +21,18 @@ from torch import nn
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime import recipe
-from alexc.runtime.dataset_facts import facts_of
-from alexc.runtime.draws import epoch_order
-from alexc.runtime.dropout import Dropout, fix_masks, keep_mask
-from alexc.runtime.plateau import PlateauSchedule
-from alexc.runtime.prediction import predict
-from alexc.runtime.prepare import prepare
-from alexc.runtime.run_evaluation import evaluate_run
-from alexc.runtime.store import Geometry, Split, Store
-from alexc.runtime.trained_network import TrainedNetwork, load_trained_network
-from alexc.runtime.training import train
-from alexc.runtime.training_setup import set_up
-from alexc.runtime.views import Renderer, TrainingViews, ten_views
+from alexc.runtime.data.dataset_facts import facts_of
+from alexc.runtime.data.draws import epoch_order
+from alexc.runtime.data.prepare import prepare
+from alexc.runtime.data.store import Geometry, Split, Store
+from alexc.runtime.data.views import Renderer, TrainingViews, ten_views
+from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
+from alexc.runtime.testing.prediction import predict
+from alexc.runtime.testing.run_evaluation import evaluate_run
+from alexc.runtime.testing.trained_network import TrainedNetwork, load_trained_network
+from alexc.runtime.training.loop import train
+from alexc.runtime.training.plateau import PlateauSchedule
+from alexc.runtime.training.set_up import set_up
 from tests import paper_oracle as paper
 from tests.paper_oracle import Array, Given, Labels, Pixels
 from tests.photographs import photographs

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from alexc.runtime.checkpoint import load_checkpoint
-from alexc.runtime.prepare import prepare
-from alexc.runtime.run_folder import RunFolder
-from alexc.runtime.store import Geometry
-from alexc.runtime.training import Stopped, train
-from alexc.runtime.training_setup import TrainOptions, set_up
+from alexc.runtime.data.prepare import prepare
+from alexc.runtime.data.store import Geometry
+from alexc.runtime.training.checkpoint import load_checkpoint
+from alexc.runtime.training.loop import Stopped, train
+from alexc.runtime.training.run_folder import RunFolder
+from alexc.runtime.training.set_up import TrainOptions, set_up
 
 STORED, SIZE, CLASSES = 20, 16, ("blue", "green", "red")
 TRAIN_IMAGES, VAL_IMAGES, BATCH, EPOCHS = 26, 9, 8, 3
@@ -33,7 +33,7 @@ NETWORK = '''\
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.dropout import Dropout
+from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.recipe import *
 
 

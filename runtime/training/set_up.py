@@ -15,25 +15,25 @@ import torch
 from torch import Tensor, nn
 
 from alexc.runtime.cores import available_cores
-from alexc.runtime.dataset_facts import facts_of
+from alexc.runtime.data.dataset_facts import facts_of
+from alexc.runtime.data.drawn_images import drawn_images
+from alexc.runtime.data.feed import Feed
+from alexc.runtime.data.preparation import geometry_of, mean_to_subtract
+from alexc.runtime.data.prepare import store_for
+from alexc.runtime.data.store import Store
+from alexc.runtime.data.views import Renderer, TrainingViews, central_view
 from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
-from alexc.runtime.drawn_images import drawn_images
 from alexc.runtime.errors import UserError
-from alexc.runtime.feed import Feed
 from alexc.runtime.folder_lock import folder_lock
-from alexc.runtime.metrics import Metrics
 from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.preparation import geometry_of, mean_to_subtract
-from alexc.runtime.prepare import store_for
 from alexc.runtime.printable import printable
-from alexc.runtime.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
-from alexc.runtime.schedule import schedule_of
-from alexc.runtime.sgd import PaperSGD
-from alexc.runtime.store import Store
-from alexc.runtime.training import Training, save
-from alexc.runtime.training_report import print_header, print_note
-from alexc.runtime.training_state import TrainingState
-from alexc.runtime.views import Renderer, TrainingViews, central_view
+from alexc.runtime.training.loop import Training, save
+from alexc.runtime.training.metrics import Metrics
+from alexc.runtime.training.report import print_header, print_note
+from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
+from alexc.runtime.training.schedule import schedule_of
+from alexc.runtime.training.sgd import PaperSGD
+from alexc.runtime.training.state import TrainingState
 
 DEFAULT_SEED = 0
 _MOST_LAYERS_SHOWN = 5

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from alexc.runtime.data.feed import Feed, groups_of
+from alexc.runtime.data.store import Split
+from alexc.runtime.data.views import View
 from alexc.runtime.device import place_images
-from alexc.runtime.feed import Feed, groups_of
 from alexc.runtime.progress import Progress
-from alexc.runtime.store import Split
-from alexc.runtime.views import View
 
 TOP = 5
 

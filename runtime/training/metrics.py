@@ -14,8 +14,8 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from alexc.runtime.errors import UserError
-from alexc.runtime.figures import EpochFigures
 from alexc.runtime.printable import printable
+from alexc.runtime.training.figures import EpochFigures
 
 _TAGS = {
     "loss": "train/batch_loss",

@@ -14,9 +14,7 @@ A store is a folder:
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 import resource
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -27,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.runtime.durable_files import sync_folder, write_array, write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
@@ -265,33 +264,6 @@ def read_source(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _damaged(path / SOURCE, "expected a JSON object")
     return content
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable: a new or renamed file survives a power cut only after this."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_bytes(path: Path, content: bytes) -> str:
-    """Write a file whole or not at all, synced to disk; returns its SHA-256."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    return hashlib.sha256(content).hexdigest()
-
-
-def write_array(path: Path, array: NDArray[np.int64]) -> str:
-    """As `write_bytes`, in numpy's own format."""
-    content = io.BytesIO()
-    np.save(content, array, allow_pickle=False)
-    return write_bytes(path, content.getvalue())
 
 
 def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from alexc.runtime.figures import EpochFigures
 from alexc.runtime.printable import printable
+from alexc.runtime.training.figures import EpochFigures
 
 _COLUMNS = (
     ("epoch", 7),

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alexc.runtime.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
-from alexc.runtime.dataset_facts import DatasetFacts, load_facts, save_facts
+from alexc.runtime.data.dataset_facts import DatasetFacts, load_facts, save_facts
+from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import LOCK
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.printable import printable
-from alexc.runtime.store import write_bytes
+from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 RUNS = Path("runs")
 

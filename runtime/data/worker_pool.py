@@ -35,11 +35,6 @@ class WorkerDied(Exception):  # noqa: N818 - a finding, which the caller explain
         self.positions = positions
 
 
-def available_cores() -> int:
-    """How many cores this process may use: the number of workers when nothing else is said."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run_in_workers(
     function: Callable[[Task], None], tasks: Sequence[Task], workers: int, finished: Callable[[Task], None]
 ) -> None:

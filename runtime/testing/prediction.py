@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alexc.runtime.decode import load_image, square
-from alexc.runtime.evaluation import TOP, average, log_probabilities_of
-from alexc.runtime.trained_network import TrainedNetwork
+from alexc.runtime.data.decode import load_image, square
+from alexc.runtime.testing.evaluation import TOP, average, log_probabilities_of
+from alexc.runtime.testing.trained_network import TrainedNetwork
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from alexc.runtime.curves import draw_curves
-from alexc.runtime.interruption import Interruption
-from alexc.runtime.metrics import read_metrics
-from alexc.runtime.training import Stopped, Training, train
-from alexc.runtime.training_report import print_files, print_note
-from alexc.runtime.training_setup import TrainOptions, set_up
+from alexc.runtime.training.curves import draw_curves
+from alexc.runtime.training.interruption import Interruption
+from alexc.runtime.training.loop import Stopped, Training, train
+from alexc.runtime.training.metrics import read_metrics
+from alexc.runtime.training.report import print_files, print_note
+from alexc.runtime.training.set_up import TrainOptions, set_up
 
 
 def run_training(options: TrainOptions, steps: int | None) -> int:

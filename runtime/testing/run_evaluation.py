@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from alexc.runtime.cores import available_cores
+from alexc.runtime.data.feed import Feed
+from alexc.runtime.data.preparation import geometry_of
+from alexc.runtime.data.prepare import store_for
+from alexc.runtime.data.store import Store
+from alexc.runtime.data.views import central_view
 from alexc.runtime.errors import UserError
-from alexc.runtime.evaluation import Confusion, Scores, Tally, measure
-from alexc.runtime.feed import Feed
-from alexc.runtime.preparation import geometry_of
-from alexc.runtime.prepare import store_for
 from alexc.runtime.printable import printable
-from alexc.runtime.store import Store
-from alexc.runtime.trained_network import TrainedNetwork
-from alexc.runtime.views import central_view
+from alexc.runtime.testing.evaluation import Confusion, Scores, Tally, measure
+from alexc.runtime.testing.trained_network import TrainedNetwork
 
 WORST = 10
 

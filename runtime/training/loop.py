@@ -13,23 +13,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from alexc.runtime.data.draws import epoch_order
+from alexc.runtime.data.feed import Batch, Feed, groups_of
+from alexc.runtime.data.store import Store
+from alexc.runtime.data.views import TrainingViews, View
 from alexc.runtime.device import place_images
-from alexc.runtime.draws import epoch_order
-from alexc.runtime.dropout import fix_masks
 from alexc.runtime.errors import UserError
-from alexc.runtime.evaluation import Scores, Tally, measure
-from alexc.runtime.feed import Batch, Feed, groups_of
-from alexc.runtime.figures import EpochFigures
-from alexc.runtime.metrics import Metrics
+from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
-from alexc.runtime.run_folder import RunFolder
-from alexc.runtime.schedule import Schedule
-from alexc.runtime.sgd import PaperSGD
-from alexc.runtime.store import Store
-from alexc.runtime.training_report import print_epoch, print_note
-from alexc.runtime.training_state import TrainingState
-from alexc.runtime.views import TrainingViews, View
+from alexc.runtime.testing.evaluation import Scores, Tally, measure
+from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.metrics import Metrics
+from alexc.runtime.training.report import print_epoch, print_note
+from alexc.runtime.training.run_folder import RunFolder
+from alexc.runtime.training.schedule import Schedule
+from alexc.runtime.training.sgd import PaperSGD
+from alexc.runtime.training.state import TrainingState
 
 ALL_STEPS_RECORDED = 100
 STEPS_BETWEEN_RECORDS = 10

@@ -8,15 +8,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from alexc.runtime.checkpoint import DamagedCheckpoint, load_checkpoint
-from alexc.runtime.dataset_facts import DatasetFacts
+from alexc.runtime.data.dataset_facts import DatasetFacts
+from alexc.runtime.data.preparation import geometry_of, mean_to_subtract
+from alexc.runtime.data.views import Renderer, View, views_for_test
 from alexc.runtime.device import place_network
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.preparation import geometry_of, mean_to_subtract
 from alexc.runtime.printable import printable
-from alexc.runtime.run_folder import RunFolder
-from alexc.runtime.views import Renderer, View, views_for_test
+from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint
+from alexc.runtime.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
