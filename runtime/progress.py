@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """Counts `total` units of work on standard error; a context manager.
 
-    A bar is gone when the work is done. Elsewhere a line is written every ten seconds, and a last one if there were any.
+    A bar is gone when the work is done. Elsewhere a line comes every ten seconds, and a last one if any did.
 
     Args:
         task: what is being done, the first words of the line.

@@ -391,12 +391,12 @@ class TestCommand:
     def run(self, cwd: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
 
-    def test_report_on_stdout_progress_on_stderr(self, tmp_path: Path) -> None:
+    def test_the_report_is_all_that_short_work_says(self, tmp_path: Path) -> None:
         photographs(tmp_path / "data")
         done = self.run(tmp_path, "data", "--resize", "20", "--crop", "16", "--workers", "2")
         assert done.returncode == 0, done.stderr
         assert "train        8 images, 4 in a class" in done.stdout
-        assert "prepare  12/12 images" in done.stderr
+        assert done.stderr == ""  # a progress line comes every ten seconds only
         assert json.loads(next((tmp_path / "stores").glob("data-16-*/manifest.json")).read_text())["version"] == 1
         again = self.run(tmp_path, "data", "--resize", "20", "--crop", "16")
         assert again.stdout == done.stdout
