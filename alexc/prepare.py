@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,19 +32,16 @@ def prepare(
 
     Stopped at any moment, it goes on when run again. Unusable files are left out and reported by name.
     """
-    from alexc.runtime import prepare as preparing
-    from alexc.runtime.preparation_report import preparation_report
-    from alexc.runtime.store import Geometry
+    from alexc.runtime.cores import available_cores
+    from alexc.runtime.data import prepare as preparing
+    from alexc.runtime.data.preparation_report import preparation_report
+    from alexc.runtime.data.store import Geometry
 
     geometry = Geometry(resize, crop)
     destination = out or preparing.default_destination(data, geometry, exif)
     try:
-        store = preparing.prepare(data, destination, geometry, workers or _cores(), exif, bad_share)
+        store = preparing.prepare(data, destination, geometry, workers or available_cores(), exif, bad_share)
     except KeyboardInterrupt:
         print("stopped; the work so far is kept: run the same command again to go on", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     print(preparation_report(store))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

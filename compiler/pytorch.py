@@ -28,7 +28,7 @@ from alexc.compiler.summary import rows as summary_rows
 
 MADE_BY = "Made by alexc from"
 _BASE_IMPORTS = ("from typing import ClassVar", "from torch import Tensor, nn")
-_INITIAL = "alexc.runtime.initial_values"
+_INITIAL = "alexc.runtime.layers.initial_values"
 _RECIPE = "alexc.runtime.recipe"
 
 

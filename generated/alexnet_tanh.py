@@ -18,9 +18,9 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from alexc.runtime.dropout import Dropout
-from alexc.runtime.initial_values import Normal, initialise
-from alexc.runtime.local_response_norm import LocalResponseNorm
+from alexc.runtime.layers.dropout import Dropout
+from alexc.runtime.layers.initial_values import Normal, initialise
+from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 from alexc.runtime.recipe import (
     SGD,
     CenterCrop,

@@ -15,9 +15,9 @@ Made by alexc from small.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
-from alexc.runtime.dropout import Dropout
-from alexc.runtime.initial_values import Kaiming, Normal, initialise
-from alexc.runtime.local_response_norm import LocalResponseNorm
+from alexc.runtime.layers.dropout import Dropout
+from alexc.runtime.layers.initial_values import Kaiming, Normal, initialise
+from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 from alexc.runtime.recipe import (
     SGD,
     CenterCrop,
@@ -91,7 +91,7 @@ RECIPE = Recipe(
     test=TenCrop(64),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=0.0005),
-    schedule=Plateau(of="val_error", divide=10.0, times=3),
+    schedule=Plateau(of="val_error", divide=10.0, times=3, patience=10),
     batch=64,
-    epochs=30,
+    epochs=60,
 )

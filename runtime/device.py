@@ -34,6 +34,17 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
+def device_text(device: torch.device) -> str:
+    """The device in words, for people."""
+    match device.type:
+        case "cuda":
+            return f"{device}, {torch.cuda.get_device_name(device)}"
+        case "cpu":
+            return f"cpu, {torch.get_num_threads()} threads"
+        case _:
+            return str(device)
+
+
 def make_deterministic(device: torch.device) -> None:
     """Ask for the same bits every time; torch warns where it has no such algorithm. The CPU needs no asking."""
     if device.type == "cuda":

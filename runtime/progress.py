@@ -16,6 +16,8 @@ SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """Counts `total` units of work on standard error; a context manager.
 
+    A bar is gone when the work is done. Elsewhere a line comes every ten seconds, and a last one if any did.
+
     Args:
         task: what is being done, the first words of the line.
         total: how many units there are.
@@ -28,6 +30,7 @@ class Progress:
         self._done = self._done_before = done
         self._started = self._last_line = time.monotonic()
         self._note = ""
+        self._lines = 0
         console = Console(stderr=True)
         self._bar: RichProgress | None = None
         if console.is_terminal:
@@ -52,7 +55,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if kind is None:
+        elif kind is None and self._lines:
             self._print_line()
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -66,6 +69,7 @@ class Progress:
 
     def _print_line(self) -> None:
         self._last_line = time.monotonic()
+        self._lines += 1
         parts = [self._task, f"{self._done:,}/{self._total:,} {self._unit}", self._rate_text(), self._note]
         rate = self._rate()
         if rate and self._done < self._total:

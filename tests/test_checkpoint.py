@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from alexc.runtime.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 from alexc.runtime.errors import UserError
+from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 
 def content(seed: int = 0) -> dict[str, Any]:
@@ -112,7 +112,7 @@ SAVE_IN_LITTLE_ROOM = """
 import resource, sys
 from pathlib import Path
 import torch
-from alexc.runtime.checkpoint import save_checkpoint
+from alexc.runtime.training.checkpoint import save_checkpoint
 from alexc.runtime.errors import UserError
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:

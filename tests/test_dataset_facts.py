@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexc.runtime.dataset_facts import DatasetFacts, load_facts, save_facts
+from alexc.runtime.data.dataset_facts import DatasetFacts, load_facts, save_facts
+from alexc.runtime.data.store import Geometry
 from alexc.runtime.errors import UserError
-from alexc.runtime.store import Geometry
 
 RNG = np.random.default_rng(0)
 FACTS = DatasetFacts(

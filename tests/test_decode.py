@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 from torchvision import transforms  # type: ignore[import-untyped]
 
-from alexc.runtime.decode import BACKGROUND, TREATMENTS, BadImage, decode, load_image, square
-from alexc.runtime.store import Geometry
+from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, BadImage, decode, load_image, square
+from alexc.runtime.data.store import Geometry
 
 ODD = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "odd-images"
 
@@ -350,7 +350,8 @@ def test_pillow_is_left_as_it_was() -> None:
 
 def test_workers_start_without_torch() -> None:
     code = (
-        "import sys, alexc.runtime.prepare, alexc.runtime.drawn_images, alexc.runtime.preparation_report;"
+        "import sys, alexc.runtime.data.prepare, alexc.runtime.data.drawn_images\n"
+        "import alexc.runtime.data.preparation_report\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alexc.runtime import drawn_images
-from alexc.runtime.decode import load_image, square
-from alexc.runtime.drawn_images import COUNTS, SHAPES, draw_data_set, draw_image
+from alexc.runtime.data import drawn_images
+from alexc.runtime.data.decode import load_image, square
+from alexc.runtime.data.drawn_images import COUNTS, SHAPES, draw_data_set, draw_image
+from alexc.runtime.data.image_folder import list_images
+from alexc.runtime.data.store import Geometry, SplitName
 from alexc.runtime.errors import UserError
-from alexc.runtime.image_folder import list_images
-from alexc.runtime.store import Geometry, SplitName
 
 
 def test_ten_classes_of_two_hundred_and_fifty() -> None:
@@ -102,7 +102,7 @@ def test_the_mean_colour_does_not_tell_the_class() -> None:
 def test_killed_while_drawing_it_goes_on(tmp_path: Path) -> None:
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
     code = (
-        "from alexc.runtime import drawn_images as d\n"
+        "from alexc.runtime.data import drawn_images as d\n"
         "if __name__ == '__main__':\n"
         "    d.COUNTS = {'train': 16, 'val': 4}\n"
         "    d.drawn_images()\n"

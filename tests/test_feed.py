@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from alexc.runtime import recipe
-from alexc.runtime.dataset_facts import DatasetFacts
-from alexc.runtime.draws import epoch_order
-from alexc.runtime.feed import Batch, Feed, groups_of
-from alexc.runtime.store import Geometry, Split
-from alexc.runtime.views import Renderer, TrainingViews, View, ten_views
+from alexc.runtime.data.dataset_facts import DatasetFacts
+from alexc.runtime.data.draws import epoch_order
+from alexc.runtime.data.feed import Batch, Feed, groups_of
+from alexc.runtime.data.store import Geometry, Split
+from alexc.runtime.data.views import Renderer, TrainingViews, View, ten_views
 
 STORED, SIZE, IMAGES = 20, 16, 23
 RNG = np.random.default_rng(0)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from alexc.runtime.data.image_folder import ImageFolder, list_images
 from alexc.runtime.errors import UserError
-from alexc.runtime.image_folder import ImageFolder, list_images
 
 
 def tree(root: Path, *files: str) -> Path:

@@ -18,7 +18,8 @@ from alexc.compiler.layers.registry import kinds
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
 from alexc.compiler.train_steps import CHOICES, WholeNumber
-from alexc.runtime import initial_values, recipe
+from alexc.runtime import recipe
+from alexc.runtime.layers import initial_values
 
 Draw = Callable[[random.Random], str]
 

@@ -8,8 +8,8 @@ import math
 import pytest
 
 from alexc.runtime import recipe
-from alexc.runtime.plateau import PlateauSchedule
-from alexc.runtime.schedule import ConstantSchedule, schedule_of
+from alexc.runtime.training.plateau import PlateauSchedule
+from alexc.runtime.training.schedule import ConstantSchedule, schedule_of
 
 
 def plateau(patience: int = 3, times: int = 3, least: float = 0.0) -> PlateauSchedule:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from alexc.runtime.sgd import PaperSGD
+from alexc.runtime.training.sgd import PaperSGD
 
 RATES = (0.01, 0.01, 0.01, 0.001, 0.001, 0.0001)
 MOMENTUM, DECAY = 0.9, 0.0005

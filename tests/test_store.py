@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.store import (
+from alexc.runtime.data.store import (
     ColorSums,
     Geometry,
     Preparation,
@@ -26,6 +25,7 @@ from alexc.runtime.store import (
     principal_colors,
     write_store,
 )
+from alexc.runtime.errors import UserError
 
 GEOMETRY = Geometry(resize=12, crop=8)
 SHARD_SIZES: dict[SplitName, tuple[int, ...]] = {"train": (3, 1, 2), "val": (2,)}
@@ -131,7 +131,7 @@ class TestOpenStore:
     def test_more_shards_than_the_limit_of_open_files(self, tmp_path: Path) -> None:
         code = (
             "import resource, sys, pathlib\n"
-            "from alexc.runtime.store import open_store\n"
+            "from alexc.runtime.data.store import open_store\n"
             "resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
             "split = open_store(pathlib.Path(sys.argv[1])).train\n"
             "print(sum(int(split.image(i)[0, 0, 0]) for i in range(len(split))))\n"

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv  # type: ignore[import-untyped]
 
 from alexc.runtime import recipe
-from alexc.runtime.dataset_facts import DatasetFacts
-from alexc.runtime.draws import Purpose, epoch_order, generator
-from alexc.runtime.store import Geometry
-from alexc.runtime.views import Renderer, TrainingViews, View, central_view, ten_views, views_for_test
+from alexc.runtime.data.dataset_facts import DatasetFacts
+from alexc.runtime.data.draws import Purpose, epoch_order, generator
+from alexc.runtime.data.store import Geometry
+from alexc.runtime.data.views import Renderer, TrainingViews, View, central_view, ten_views, views_for_test
 
 STORED, SIZE = 40, 27
 PIXELS = np.random.default_rng(3)

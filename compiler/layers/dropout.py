@@ -30,5 +30,5 @@ class Dropout(Kind):
         """The runtime's `Dropout`, whose masks are the same on every mesh."""
         return TorchModule(
             TorchCall("Dropout", (literal(self.p), f'scale="{self.scale}"')),
-            ("from alexc.runtime.dropout import Dropout",),
+            ("from alexc.runtime.layers.dropout import Dropout",),
         )

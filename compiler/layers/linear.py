@@ -51,7 +51,7 @@ class Linear(Kind):
             return TorchModule(TorchCall("nn.Linear", (*sizes, *bias)))
         return TorchModule(
             TorchCall("GroupedLinear", (*sizes, f"groups={apart}", *bias)),
-            ("from alexc.runtime.grouped_linear import GroupedLinear",),
+            ("from alexc.runtime.layers.grouped_linear import GroupedLinear",),
         )
 
     def _towers_apart(self, output: Shape) -> int:

@@ -47,5 +47,5 @@ class Lrn(Kind):
             arguments.append(f"towers={given.towers}")
         return TorchModule(
             TorchCall("LocalResponseNorm", tuple(arguments)),
-            ("from alexc.runtime.local_response_norm import LocalResponseNorm",),
+            ("from alexc.runtime.layers.local_response_norm import LocalResponseNorm",),
         )

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexc.runtime import recipe
-from alexc.runtime.dataset_facts import DatasetFacts
-from alexc.runtime.draws import Purpose, generator
+from alexc.runtime.data.dataset_facts import DatasetFacts
+from alexc.runtime.data.draws import Purpose, generator
 
 Value = TypeVar("Value", bound=np.generic)
 

@@ -7,6 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+TILE_VALUES = (
+    2**18
+)  # 1 MiB of float32: with its scratch a tile fits a core's cache; the paper's first layer is one image
+
 
 class LocalResponseNorm(nn.Module):
     """b_i = a_i / (k + alpha * sum_j a_j^2)^beta, j from max(0, i - size/2) to min(C - 1, i + size/2).
@@ -43,7 +47,7 @@ def _fused_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, tower
 
 
 class _TiledNorm(torch.autograd.Function):
-    """Works image by image, so that one image stays in the cache, and keeps only the input and the denominators.
+    """Works on a few images at a time, so that they stay in the cache, and keeps only the input and the denominators.
 
     With s_i = k + alpha * sum_j a_j^2 the gradient is g_i s_i^-beta - 2 alpha beta a_i sum_j g_j a_j s_j^(-beta - 1),
     where the second window is the first one mirrored.
@@ -61,13 +65,11 @@ class _TiledNorm(torch.autograd.Function):
     ) -> Tensor:
         wide = torch.promote_types(x.dtype, torch.float32)
         y, denominators = torch.empty_like(x), torch.empty_like(x, dtype=wide)
-        squares = torch.empty_like(x[:1], dtype=wide)[0] if len(x) else y
-        for image, denominator, out in zip(x, denominators, y, strict=True):
-            a = image.to(wide)
-            torch.mul(a, a, out=squares)
-            _sum_windows(squares, denominator, size // 2, (size - 1) // 2, towers)
-            denominator.mul_(alpha).add_(k)
-            out.copy_(_negative_power(denominator, beta).mul_(a))
+        for images, s, out in zip(*map(_tiles, (x, denominators, y)), strict=True):
+            a = images.to(wide)
+            _sum_windows(a * a, s, size // 2, (size - 1) // 2, towers)
+            s.mul_(alpha).add_(k)
+            out.copy_(_negative_power(s, beta).mul_(a))
         ctx.save_for_backward(x, denominators)
         ctx.settings = size, alpha, beta, towers
         return y
@@ -78,32 +80,36 @@ class _TiledNorm(torch.autograd.Function):
         x, denominators = ctx.saved_tensors
         size, alpha, beta, towers = ctx.settings
         result = torch.empty_like(x)
-        window = torch.empty_like(denominators[:1])[0] if len(x) else result
-        for image, denominator, g, out in zip(x, denominators, gradient, result, strict=True):
-            a = image.to(denominator.dtype)
-            direct = _negative_power(denominator, beta).mul_(g)
-            shared = (direct * a).div_(denominator)
+        for images, s, g, out in zip(*map(_tiles, (x, denominators, gradient, result)), strict=True):
+            a = images.to(s.dtype)
+            direct = _negative_power(s, beta).mul_(g)
+            shared = (direct * a).div_(s)
+            window = torch.empty_like(shared)
             _sum_windows(shared, window, (size - 1) // 2, size // 2, towers)
             out.copy_(direct.addcmul_(window, a, value=-2 * alpha * beta))
         return result, None, None, None, None, None
 
 
+def _tiles(x: Tensor) -> tuple[Tensor, ...]:
+    """(N, C, H, W) cut along N into pieces of about TILE_VALUES."""
+    tiles: tuple[Tensor, ...] = torch.split(x, max(1, TILE_VALUES // max(1, x[:1].numel())))
+    return tiles
+
+
 def _sum_windows(values: Tensor, out: Tensor, below: int, above: int, towers: int) -> None:
-    """out[c] = the sum of values[c - below : c + above + 1] within each tower; both are (C, H, W)."""
+    """out[:, c] = the sum of values[:, c - below : c + above + 1] within each tower; both are (n, C, H, W)."""
     out.copy_(values)
-    count = values.shape[0] // towers
-    for tower in range(towers):
-        source = values[tower * count : (tower + 1) * count]
-        target = out[tower * count : (tower + 1) * count]
+    for source, target in zip(values.chunk(towers, 1), out.chunk(towers, 1), strict=True):
+        count = source.shape[1]
         for offset in range(1, min(below, count - 1) + 1):
-            target[offset:].add_(source[:-offset])
+            target[:, offset:].add_(source[:, :-offset])
         for offset in range(1, min(above, count - 1) + 1):
-            target[:-offset].add_(source[offset:])
+            target[:, :-offset].add_(source[:, offset:])
 
 
 def _negative_power(base: Tensor, beta: float) -> Tensor:
-    """The base to the power -beta; the paper's 0.75 by two roots, a third of the time of a power."""
+    """The base to the power -beta; the paper's 0.75 by two inverse roots, a third of the time of a power."""
     if beta == 0.75:
-        root = base.rsqrt()
-        return root.sqrt().mul_(root)
+        root = base.rsqrt()  # base^-1/2, whose inverse root is base^1/4; `sqrt` itself starts threads on each call
+        return root.rsqrt().mul_(root).mul_(root)
     return base.pow(-beta)

@@ -24,12 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.folder_lock import LOCK, folder_lock
-from alexc.runtime.image_folder import ImageFolder, SourceFile, list_images
-from alexc.runtime.printable import printable
-from alexc.runtime.progress import Progress
-from alexc.runtime.shards import (
+from alexc.runtime.data.image_folder import ImageFolder, SourceFile, list_images
+from alexc.runtime.data.shards import (
     ShardRecord,
     ShardTask,
     make_shard,
@@ -37,7 +33,7 @@ from alexc.runtime.shards import (
     read_record,
     shard_length,
 )
-from alexc.runtime.store import (
+from alexc.runtime.data.store import (
     SOURCE,
     SPLITS,
     ColorSums,
@@ -50,11 +46,14 @@ from alexc.runtime.store import (
     is_store,
     open_store,
     read_source,
-    sync_folder,
-    write_bytes,
     write_store,
 )
-from alexc.runtime.worker_pool import WorkerDied, run_in_workers
+from alexc.runtime.data.worker_pool import WorkerDied, run_in_workers
+from alexc.runtime.durable_files import sync_folder, write_bytes
+from alexc.runtime.errors import UserError
+from alexc.runtime.folder_lock import LOCK, folder_lock
+from alexc.runtime.printable import printable
+from alexc.runtime.progress import Progress
 
 BAD_SHARE = 0.01
 QUARANTINE = "quarantine.txt"
@@ -181,7 +180,9 @@ def _geometry_text(geometry: Geometry) -> str:
 def _check_destination(destination: Path, root: Path, wanted: dict[str, object]) -> None:
     shown = printable(destination)
     if destination.is_relative_to(root.resolve()):
-        raise UserError(f"{shown} lies in the folder of images: choose a place outside it by --out")
+        raise UserError(
+            f"the store {shown} would lie in the folder of images: choose another place by --out, or work elsewhere"
+        )
     if not destination.exists():
         return
     if not is_store(destination):

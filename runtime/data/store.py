@@ -14,9 +14,7 @@ A store is a folder:
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 import resource
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -27,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.runtime.durable_files import sync_folder, write_array, write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
@@ -267,45 +266,10 @@ def read_source(path: Path) -> dict[str, Any]:
     return content
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable: a new or renamed file survives a power cut only after this."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_bytes(path: Path, content: bytes) -> str:
-    """Write a file whole or not at all, synced to disk; returns its SHA-256."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    return hashlib.sha256(content).hexdigest()
-
-
-def write_array(path: Path, array: NDArray[np.int64]) -> str:
-    """As `write_bytes`, in numpy's own format."""
-    content = io.BytesIO()
-    np.save(content, array, allow_pickle=False)
-    return write_bytes(path, content.getvalue())
-
-
 def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
     shown = printable(path)
-    if not path.is_dir():
-        raise UserError(f"{shown} is not a folder: expected a store that `alexc prepare` made")
     if not is_store(path):
-        unfinished = path.name.endswith(".partial") or path.with_name(path.name + ".partial").is_dir()
-        reason = (
-            "is an unfinished store: run `alexc prepare` again, it goes on"
-            if unfinished
-            else (f"is not a store (it has no {MANIFEST}): make one with `alexc prepare DATA --out STORE`")
-        )
-        raise UserError(f"{shown} {reason}")
+        raise UserError(f"{shown} {_why_no_store(path)}")
     content = _read(path / MANIFEST)
     manifest = _parse(path / MANIFEST, content)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -316,6 +280,14 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
             "prepare it again into another folder"
         )
     return manifest, hashlib.sha256(content).hexdigest()
+
+
+def _why_no_store(path: Path) -> str:
+    if path.name.endswith(".partial") or path.with_name(f"{path.name}.partial").is_dir():
+        return "is an unfinished store: run `alexc prepare` again, it goes on"
+    if not path.is_dir():
+        return "is not a folder: expected a store that `alexc prepare` made"
+    return f"is not a store (it has no {MANIFEST}): make one with `alexc prepare DATA --out STORE`"
 
 
 def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:

@@ -17,9 +17,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.decode import BadImage, decode, read_file, square
-from alexc.runtime.store import ColorSums, Geometry, write_array, write_bytes
-from alexc.runtime.worker_pool import leave_if_asked
+from alexc.runtime.data.decode import BadImage, decode, read_file, square
+from alexc.runtime.data.store import ColorSums, Geometry
+from alexc.runtime.data.worker_pool import leave_if_asked
+from alexc.runtime.durable_files import write_array, write_bytes
 
 MOST_IMAGES = 1024
 _FEWEST_IMAGES = 16

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alexc.runtime.store import Split
-from alexc.runtime.views import Renderer, View
+from alexc.runtime.data.store import Split
+from alexc.runtime.data.views import Renderer, View
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from alexc.runtime.decode import BACKGROUND, TREATMENTS
+from alexc.runtime.data.decode import BACKGROUND, TREATMENTS
+from alexc.runtime.data.store import SPLITS, Split, Store
 from alexc.runtime.printable import printable
-from alexc.runtime.store import SPLITS, Split, Store
 
 _MOST_GROUPS_SHOWN = 10
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from alexc.runtime import recipe
-from alexc.runtime.plateau import PlateauSchedule
+from alexc.runtime.training.plateau import PlateauSchedule
 
 
 class Schedule(Protocol):

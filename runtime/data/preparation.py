@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexc.runtime import recipe
-from alexc.runtime.dataset_facts import DatasetFacts
+from alexc.runtime.data.dataset_facts import DatasetFacts
+from alexc.runtime.data.store import Geometry
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.printable import printable
-from alexc.runtime.store import Geometry
 
 
 def geometry_of(file: NetworkFile) -> Geometry:

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.runtime.data.store import Geometry, Store
+from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
-from alexc.runtime.store import Geometry, Store, write_bytes
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from alexc.runtime.cores import available_cores
+from alexc.runtime.data.store import SPLITS, SplitName
+from alexc.runtime.data.worker_pool import WorkerDied, leave_if_asked, run_in_workers
+from alexc.runtime.durable_files import sync_folder
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
-from alexc.runtime.store import SPLITS, SplitName, sync_folder
-from alexc.runtime.worker_pool import WorkerDied, leave_if_asked, run_in_workers
 
 Floats = NDArray[np.floating]
 Shape = Callable[[Floats, Floats, np.random.Generator], Floats]
@@ -41,7 +43,7 @@ def drawn_images() -> Path:
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexc" / NAME
     if not folder.is_dir():
-        draw_data_set(folder, COUNTS, workers=len(os.sched_getaffinity(0)))
+        draw_data_set(folder, COUNTS, available_cores())
     return folder
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from alexc.runtime.store import Geometry
+from alexc.runtime.data.store import Geometry
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, what 3D cameras and phones write
 LARGEST_PIXELS = 100_000_000

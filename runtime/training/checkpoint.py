@@ -17,9 +17,9 @@ from typing import IO, Any, cast
 
 import torch
 
+from alexc.runtime.durable_files import sync_folder
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
-from alexc.runtime.store import sync_folder
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64

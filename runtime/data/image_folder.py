@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from alexc.runtime.decode import KNOWN_ENDINGS
+from alexc.runtime.data.decode import KNOWN_ENDINGS
+from alexc.runtime.data.store import SPLITS, SplitName
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
-from alexc.runtime.store import SPLITS, SplitName
 
 VALIDATION_NAMES = ("val", "validation", "valid", "test")
 VALIDATION_SHARE = 5  # one in five

@@ -1,0 +1,1 @@
+"""Layers that torch lacks, and the values that weights start from."""

@@ -1,0 +1,1 @@
+"""How well a trained network does, and what it says of an image."""

@@ -1,0 +1,132 @@
+"""A trained network measured on a validation split, and the report of it: what `alexc evaluate` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alexc.runtime.cores import available_cores
+from alexc.runtime.data.feed import Feed
+from alexc.runtime.data.preparation import geometry_of
+from alexc.runtime.data.prepare import store_for
+from alexc.runtime.data.store import Store
+from alexc.runtime.data.views import central_view
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+from alexc.runtime.testing.evaluation import Confusion, Scores, Tally, measure
+from alexc.runtime.testing.trained_network import TrainedNetwork
+
+WORST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How a trained network does.
+
+    Attributes:
+        trained: the network.
+        store: the data whose validation split it was shown.
+        scores: by the name of the views: those of the recipe, and the central one alone.
+    """
+
+    trained: TrainedNetwork
+    store: Store
+    scores: dict[str, Scores]
+
+    def worst(self) -> list[Confusion]:
+        """The classes with the highest error by the recipe's views."""
+        return next(iter(self.scores.values())).worst_classes(WORST)
+
+
+def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int) -> Evaluation:
+    """Measure a network by the views of its recipe, and by the central view alone.
+
+    Args:
+        trained: the network.
+        data: a store or a folder of images with the same classes; None for the data it was trained on.
+        rows: how many views the network is shown at once.
+
+    Raises:
+        UserError: when the data is gone, or has other classes.
+    """
+    store = store_for(data or _data_of_run(trained), geometry_of(trained.file), available_cores())
+    _check_classes(trained, store)
+    views = trained.test_views()
+    center = views.index(central_view(store.geometry.crop, trained.file.size))
+    all_views, central = (Tally(len(store.classes), trained.outputs) for _ in range(2))
+    tallies: list[tuple[Tally, Sequence[int]]] = [(all_views, range(len(views))), (central, (center,))]
+    with Feed(trained.renderer(), trained.file.size, max(rows, len(views)), threads=1) as feed:
+        measure(trained.network, feed, store.val, views, rows, tallies, "evaluate")
+    scores = {f"{len(views)} crops": all_views.scores()} if len(views) > 1 else {}
+    return Evaluation(trained, store, scores | {"centre": central.scores()})
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """The report for people."""
+    trained = evaluation.trained
+    lines = [
+        f"run   {printable(trained.run.path)}, {trained.checkpoint.name} after {trained.epochs} epochs",
+        f"data  {len(evaluation.store.val):,} validation images, {len(evaluation.store.classes)} classes "
+        f"({printable(evaluation.store.path)})",
+        "",
+        f"{'views':<10}{'loss':>9}{'top-1 error':>14}{'top-5 error':>14}",
+    ]
+    for name, scores in evaluation.scores.items():
+        lines.append(f"{name:<10}{scores.loss:>9.4f}{scores.top1_error:>14.1%}{scores.top5_error:>14.1%}")
+    names = [trained.class_name(row.label) for row in evaluation.worst()]
+    width = max(len("worst classes"), *map(len, names))
+    lines += ["", f"{'worst classes':<{width}}{'images':>9}{'error':>9}  most often taken for"]
+    for name, row in zip(names, evaluation.worst(), strict=True):
+        taken = "" if row.guess is None else f"{trained.class_name(row.guess)} ({row.times} times)"
+        lines.append(f"{name:<{width}}{row.images:>9}{row.error:>9.1%}  {taken}".rstrip())
+    return "\n".join(lines)
+
+
+def evaluation_json(evaluation: Evaluation) -> str:
+    """The report for programs; errors are shares, 0..1."""
+    trained = evaluation.trained
+    report: dict[str, Any] = {
+        "run": str(trained.run.path),
+        "checkpoint": trained.checkpoint.name,
+        "epochs": trained.epochs,
+        "data": str(evaluation.store.path),
+        "images": len(evaluation.store.val),
+        "classes": len(evaluation.store.classes),
+        "views": {
+            name: {"loss": scores.loss, "top1_error": scores.top1_error, "top5_error": scores.top5_error}
+            for name, scores in evaluation.scores.items()
+        },
+        "worst_classes": [
+            {
+                "class": trained.facts.classes[row.label],
+                "images": row.images,
+                "error": row.error,
+                "taken_for": None if row.guess is None else trained.class_name(row.guess),
+                "times": row.times,
+            }
+            for row in evaluation.worst()
+        ],
+    }
+    return json.dumps(report, indent=2)
+
+
+def _data_of_run(trained: TrainedNetwork) -> Path:
+    path = Path(trained.run.read_record()["store"]["path"])
+    if not path.exists():
+        raise UserError(f"the data of the run, {printable(path)}, is gone: name a store or a folder by --data")
+    return path
+
+
+def _check_classes(trained: TrainedNetwork, store: Store) -> None:
+    if store.classes == trained.facts.classes:
+        return
+    here, there = set(store.classes), set(trained.facts.classes)
+    strange = sorted(here - there) or sorted(there - here)
+    example = f", for example {printable(strange[0])!r}" if strange else ""
+    raise UserError(
+        f"{printable(store.path)} has other classes than {printable(trained.run.path)} was trained on{example}: "
+        "name data with the same class folders by --data"
+    )

@@ -1,0 +1,1 @@
+"""The training loop, what it moves the weights by, and the run's folder that it writes."""

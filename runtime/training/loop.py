@@ -1,0 +1,264 @@
+"""The training loop: steps, epochs, validation, checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alexc.runtime.data.draws import epoch_order
+from alexc.runtime.data.feed import Batch, Feed, groups_of
+from alexc.runtime.data.store import Store
+from alexc.runtime.data.views import TrainingViews, View
+from alexc.runtime.device import place_images
+from alexc.runtime.errors import UserError
+from alexc.runtime.layers.dropout import fix_masks
+from alexc.runtime.printable import printable
+from alexc.runtime.progress import Progress
+from alexc.runtime.testing.evaluation import Scores, Tally, measure
+from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.metrics import Metrics
+from alexc.runtime.training.report import print_epoch, print_note
+from alexc.runtime.training.run_folder import RunFolder
+from alexc.runtime.training.schedule import Schedule
+from alexc.runtime.training.sgd import PaperSGD
+from alexc.runtime.training.state import TrainingState
+
+ALL_STEPS_RECORDED = 100
+STEPS_BETWEEN_RECORDS = 10
+
+
+class Stopped(Exception):  # noqa: N818 - an ending that was asked for, not a fault
+    """The training was asked to stop, and stopped between two steps or in a validation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """All that a training needs, checked and in place; `training_setup` makes it.
+
+    Attributes:
+        network: on its device.
+        device: where it computes.
+        outputs: how many outputs the network has.
+        optimizer: moves the network's weights.
+        schedule: the learning rate.
+        store: the images.
+        feed: renders them.
+        views: draws the views of training.
+        central: the one view of validation.
+        state: how far the training is.
+        epochs: how many there are.
+        batch: images a step.
+        seed: of every draw.
+        save_every: steps from one checkpoint to the next, within an epoch.
+        run: the folder to save in.
+        metrics: the record to write.
+        identity: what a checkpoint must agree in: see `training_setup`.
+    """
+
+    network: nn.Module
+    device: torch.device
+    outputs: int
+    optimizer: PaperSGD
+    schedule: Schedule
+    store: Store
+    feed: Feed
+    views: TrainingViews
+    central: View
+    state: TrainingState
+    epochs: int
+    batch: int
+    seed: int
+    save_every: int
+    run: RunFolder
+    metrics: Metrics
+    identity: dict[str, Any]
+
+
+def train(training: Training, interrupted: Callable[[], bool], steps: int | None = None) -> None:
+    """Train to the end of the last epoch or of the schedule.
+
+    Args:
+        training: what to train; its state says where to go on.
+        interrupted: asked before each step and each batch of validation whether to stop there.
+        steps: stop after this many steps since the beginning, before the next one; None for no such limit.
+
+    Raises:
+        Stopped: when it was asked to stop; what was done is saved.
+        UserError: when the loss, a gradient or a weight is no longer finite, before that is saved; or when a
+            checkpoint cannot be saved.
+    """
+    state, schedule = training.state, training.schedule
+    limit = math.inf if steps is None else steps
+    try:
+        while state.epoch < training.epochs and not schedule.ended:
+            watch = _Stopwatch()
+            with _epoch_progress(training) as progress:
+                for batch in _rest_of_epoch(training):
+                    if interrupted() or state.step >= limit:
+                        raise Stopped
+                    loss, wrong = _step(training, batch)
+                    state.count_step(len(batch.labels), loss, wrong, watch.lap())
+                    progress.advance(len(batch.labels), f"loss {state.loss_sum / state.images:.4f}")
+                    _record_step(training, loss)
+                    if state.step % training.save_every == 0:
+                        save(training)
+            scores = _validate(training, interrupted)
+            _finish_epoch(training, scores, watch.lap())
+    except Stopped:
+        save(training)
+        raise
+
+
+def save(training: Training) -> None:
+    """Save the newest checkpoint.
+
+    Raises:
+        UserError: when a weight is not finite, or the disk is full; the checkpoints before stay.
+    """
+    _check_weights(training)
+    training.state.metrics_bytes = training.metrics.sync()
+    training.run.save_last(
+        training.identity
+        | {
+            "state": asdict(training.state),
+            "schedule": training.schedule.state(),
+            "weights": training.network.state_dict(),
+            "velocities": training.optimizer.velocities(),
+        }
+    )
+
+
+def _epoch_progress(training: Training) -> Progress:
+    task = f"epoch {training.state.epoch + 1}/{training.epochs}"
+    return Progress(task, len(training.store.train), "images", done=training.state.images)
+
+
+def _rest_of_epoch(training: Training) -> Iterator[Batch]:
+    """The batches of the current epoch that are not done yet, in an order that is a function of (seed, epoch)."""
+    state, split = training.state, training.store.train
+    epoch = state.epoch
+    groups = groups_of(epoch_order(training.seed, epoch, len(split)), training.batch)
+    return training.feed.batches(split, groups[state.position :], lambda image: (training.views.view(epoch, image),))
+
+
+def _step(training: Training, batch: Batch) -> tuple[float, int]:
+    """One step on the mean loss of the batch; returns that loss, and how many guesses were wrong."""
+    network, optimizer = training.network, training.optimizer
+    network.train()
+    _fix_draws(network, training.seed, training.state.step)
+    labels = batch.labels.to(training.device)
+    logits = network(place_images(batch.images, training.device))
+    loss = F.cross_entropy(logits, labels)
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    _check_step(training, loss)
+    optimizer.rate = training.schedule.rate
+    optimizer.step()
+    return loss.item(), int((logits.argmax(1) != labels).sum())
+
+
+def _fix_draws(network: nn.Module, seed: int, step: int) -> None:
+    """Make whatever the network draws in this step a function of (seed, step)."""
+    fix_masks(network, seed, step)
+    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # for layers that use torch's own generator
+
+
+def _check_step(training: Training, loss: Tensor) -> None:
+    """Refuse a step that would spoil the weights."""
+    gradients = [weight.grad for weight in training.network.parameters() if weight.grad is not None]
+    if not math.isfinite(loss.item()):
+        raise _not_finite(training, f"the loss is {loss.item()}")
+    if not _all_finite(gradients):
+        raise _not_finite(training, "a gradient is not finite")
+
+
+def _check_weights(training: Training) -> None:
+    """Refuse to save weights that a step has made infinite."""
+    if not _all_finite([value for value in training.network.state_dict().values() if value.is_floating_point()]):
+        raise _not_finite(training, "a weight is not finite")
+
+
+def _all_finite(tensors: list[Tensor]) -> bool:
+    # The least and the largest value are not finite when any is not: a fifth of the time of a norm or a mask.
+    bounds = [bound for tensor in tensors for bound in torch.aminmax(tensor)]
+    return bool(torch.stack(bounds).isfinite().all())
+
+
+def _not_finite(training: Training, what: str) -> UserError:
+    state = training.state
+    saved = f"the checkpoints in {printable(training.run.path)} are from before"
+    return UserError(
+        f"{what} at step {state.step + 1} (epoch {state.epoch + 1}), and the training has stopped there; {saved}. "
+        f"Usually the learning rate ({training.schedule.rate:g} now) is too high: lower `lr` in the spec, "
+        "compile it and train anew"
+    )
+
+
+def _record_step(training: Training, loss: float) -> None:
+    state = training.state
+    if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
+        training.metrics.step(state.step, state.epoch + 1, loss, training.schedule.rate)
+
+
+def _validate(training: Training, interrupted: Callable[[], bool]) -> Scores:
+    """Loss and errors on the validation split, by the central view alone."""
+
+    def stop_if_interrupted() -> None:
+        if interrupted():
+            raise Stopped
+
+    tally = Tally(len(training.store.classes), training.outputs)
+    measure(
+        training.network,
+        training.feed,
+        training.store.val,
+        (training.central,),
+        training.batch,
+        [(tally, (0,))],
+        "validation",
+        stop_if_interrupted,
+    )
+    return tally.scores()
+
+
+def _finish_epoch(training: Training, scores: Scores, seconds: float) -> None:
+    """Record the epoch, let the schedule see it, and save: the best first, so that `last` never tells of a lost one."""
+    state, schedule, metrics = training.state, training.schedule, training.metrics
+    epoch, rate = state.epoch + 1, schedule.rate
+    figures = EpochFigures(
+        state.loss_sum / state.images, state.wrong / state.images, scores.loss, scores.top1_error, scores.top5_error
+    )
+    images_per_second = state.images / state.seconds
+    seconds += state.seconds
+    metrics.epoch(state.step, epoch, figures, rate, seconds, images_per_second)
+    print_epoch(epoch, figures, rate, images_per_second, seconds)
+    note = schedule.after_epoch(getattr(figures, schedule.of))
+    if note is not None:
+        metrics.note(state.step, epoch, note)
+        print_note(note)
+    if state.count_epoch(scores.top1_error):
+        _check_weights(training)
+        training.run.save_best(training.identity | {"epoch": epoch, "weights": training.network.state_dict()})
+    save(training)
+
+
+class _Stopwatch:
+    """Counts seconds from one lap to the next."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last call, or since the beginning."""
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        return seconds

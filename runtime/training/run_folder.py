@@ -1,0 +1,234 @@
+"""A run: the folder of one training, with all that is needed to go on, to evaluate and to understand it later.
+
+network.py       the network file, as it was given
+data.npz         what must be known of the data: classes, mean image, colours (see `dataset_facts`)
+run.json         options, versions, device, data, and every command that worked on it
+metrics.jsonl    a JSON object a line: steps, epochs and notes
+tensorboard/     the same for TensorBoard
+curves.png       the same as a picture
+last.pt          the newest checkpoint; previous.pt the one before it
+best.pt          the weights with the lowest validation error
+lock             held by the process that trains
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alexc.runtime.data.dataset_facts import DatasetFacts, load_facts, save_facts
+from alexc.runtime.durable_files import write_bytes
+from alexc.runtime.errors import UserError
+from alexc.runtime.folder_lock import LOCK
+from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.printable import printable
+from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; the properties are its files."""
+
+    path: Path
+
+    @property
+    def network(self) -> Path:
+        """A copy of the network file."""
+        return self.path / "network.py"
+
+    @property
+    def facts(self) -> Path:
+        """What must be known of the data."""
+        return self.path / "data.npz"
+
+    @property
+    def record(self) -> Path:
+        """Options, versions and commands."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def curves(self) -> Path:
+        """The picture of the training."""
+        return self.path / "curves.png"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "last.pt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest."""
+        return self.path / "previous.pt"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the lowest validation error."""
+        return self.path / "best.pt"
+
+    def is_run(self) -> bool:
+        """Whether a training has begun here."""
+        return self.record.is_file()
+
+    def create(self, file: NetworkFile, facts: DatasetFacts, record: Mapping[str, Any]) -> None:
+        """Fill the folder for a new run; `run.json`, which makes it one, last."""
+        write_bytes(self.network, file.content)
+        save_facts(facts, self.facts)
+        self.write_record(record)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write run.json."""
+        write_bytes(self.record, json.dumps(record, indent=2).encode() + b"\n")
+
+    def read_record(self) -> dict[str, Any]:
+        """Read run.json.
+
+        Raises:
+            UserError: when the folder is not a run, or the file is damaged.
+        """
+        try:
+            record = json.loads(self.record.read_bytes())
+        except OSError:
+            raise UserError(
+                f"{printable(self.path)} is not a run: expected a folder that `alexc train` made, with run.json in it"
+            ) from None
+        except ValueError as error:
+            raise UserError(f"{printable(self.record)} is damaged: {error}") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{printable(self.record)} is damaged: expected a JSON object")
+        return record
+
+    def read_facts(self) -> DatasetFacts:
+        """Read data.npz."""
+        return load_facts(self.facts)
+
+    def save_last(self, content: Mapping[str, Any]) -> None:
+        """Save the newest checkpoint, and keep the one before it; at every instant one of the two is whole."""
+        fresh = self.path / "next.pt"
+        save_checkpoint(fresh, content)
+        with suppress(FileNotFoundError):
+            self.last.replace(self.previous)
+        fresh.replace(self.last)
+
+    def save_best(self, content: Mapping[str, Any]) -> None:
+        """Save the weights with the lowest validation error."""
+        save_checkpoint(self.best, content)
+
+    def newest_checkpoint(self) -> dict[str, Any]:
+        """The newest checkpoint that is whole; says so when it had to fall back.
+
+        A damaged one is moved aside, so that the next save does not push out the good one.
+
+        Raises:
+            UserError: when none is whole.
+        """
+        damaged: list[str] = []
+        for path in (self.path / "next.pt", self.last, self.previous):
+            if not path.exists():
+                if path == self.last:
+                    damaged.append(f"{printable(path)} is missing")
+                continue
+            try:
+                content = load_checkpoint(path)
+            except DamagedCheckpoint as reason:
+                damaged.append(f"{printable(path)} is damaged ({reason})")
+                path.replace(path.with_suffix(".damaged"))
+                continue
+            for line in damaged:
+                print(f"warning: {line}; going on from {path.name}", file=sys.stderr)
+            if path.name == "next.pt":  # the training was killed between the two renames of a save
+                path.replace(self.last)
+            return content
+        raise UserError(
+            f"{printable(self.path)} holds no whole checkpoint ({'; '.join(damaged)}): train anew into another folder"
+        )
+
+
+def new_run_path(network: str) -> Path:
+    """A folder under `runs/` that does not exist yet, named after the network and the time."""
+    name = f"{network}-{time.strftime('%Y-%m-%d-%H%M%S')}"
+    path, number = RUNS / name, 1
+    while path.exists():
+        number += 1
+        path = RUNS / f"{name}-{number}"
+    return path
+
+
+def newest_run(network: str) -> RunFolder:
+    """The run of this network under `runs/` that was begun last.
+
+    Raises:
+        UserError: when there is none.
+    """
+    found: list[tuple[str, str]] = []
+    for record in RUNS.glob("*/run.json"):
+        with suppress(UserError):
+            content = RunFolder(record.parent).read_record()
+            if content.get("network") == network:
+                found.append((str(content.get("started")), str(record.parent)))
+    if not found:
+        raise UserError(
+            f"--resume: {RUNS}/ holds no run of {network}; name one with --out RUN, or train without --resume"
+        )
+    return RunFolder(Path(max(found)[1]))
+
+
+def check_new(path: Path) -> None:
+    """Check that a run can begin in `path`.
+
+    Raises:
+        UserError: when it holds something already, or cannot be written.
+    """
+    shown = printable(path)
+    if RunFolder(path).is_run():
+        raise UserError(f"{shown} holds a run already: go on with it by --resume --out {shown}, or name another folder")
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--out {shown} is a file: expected a folder, new or empty")
+    if path.is_dir() and any(entry.name != LOCK for entry in path.iterdir()):
+        raise UserError(f"--out {shown} is not empty: expected a new or empty folder, so that nothing is overwritten")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Check that files can be made in `path`, or where it will be made.
+
+    Raises:
+        UserError: when they cannot.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{printable(there)} cannot be written: name another folder with --out")
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Check that the disk under `path` has room for `needed` bytes.
+
+    Raises:
+        UserError: when it has not.
+    """
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise UserError(
+            f"the disk of {printable(path)} has {free / 1e9:.1f} GB free, and the checkpoints need "
+            f"{needed / 1e9:.1f} GB: make room, or name a folder on another disk with --out"
+        )

@@ -1,0 +1,354 @@
+"""From the options of `alexc train` to a training that is ready to run: everything is checked before the first step."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from alexc.runtime.cores import available_cores
+from alexc.runtime.data.dataset_facts import facts_of
+from alexc.runtime.data.drawn_images import drawn_images
+from alexc.runtime.data.feed import Feed
+from alexc.runtime.data.preparation import geometry_of, mean_to_subtract
+from alexc.runtime.data.prepare import store_for
+from alexc.runtime.data.store import Store
+from alexc.runtime.data.views import Renderer, TrainingViews, central_view
+from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
+from alexc.runtime.errors import UserError
+from alexc.runtime.folder_lock import folder_lock
+from alexc.runtime.network_file import NetworkFile, load_network_file
+from alexc.runtime.printable import printable
+from alexc.runtime.training.loop import Training, save
+from alexc.runtime.training.metrics import Metrics
+from alexc.runtime.training.report import print_header, print_note
+from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
+from alexc.runtime.training.schedule import schedule_of
+from alexc.runtime.training.sgd import PaperSGD
+from alexc.runtime.training.state import TrainingState
+
+DEFAULT_SEED = 0
+_MOST_LAYERS_SHOWN = 5
+_PACKAGES = ("alexc", "torch", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `alexc train` was asked; None where nothing was said.
+
+    Attributes:
+        network: the network file.
+        data: a store or a folder of images; by default the built-in images, or what the run to resume was given.
+        out: the folder of the run.
+        epochs: by default the recipe's, or those of the run to resume.
+        batch: images a step, by default the recipe's.
+        device: by default the first GPU, else the CPU.
+        workers: threads that prepare batches.
+        resume: go on with a run.
+        seed: of every draw, by default 0.
+        save_every: steps from one checkpoint to the next.
+        command: the command line, for the record.
+    """
+
+    network: Path
+    data: Path | None
+    out: Path | None
+    epochs: int | None
+    batch: int | None
+    device: str | None
+    workers: int | None
+    resume: bool
+    seed: int | None
+    save_every: int
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The options with nothing left open."""
+
+    data: Path | None
+    epochs: int
+    batch: int
+    seed: int
+    workers: int
+
+
+@contextmanager
+def set_up(options: TrainOptions) -> Iterator[Training]:
+    """Check everything, lock the run's folder, print what is trained, and hand out a training ready to run.
+
+    Raises:
+        UserError: when the options, the network file, the data and the run do not fit each other.
+    """
+    file = load_network_file(options.network)
+    geometry = geometry_of(file)
+    device = find_device(options.device)
+    make_deterministic(device)
+    run = _run_folder(options, file)
+    before = run.read_record() if options.resume else None
+    plan = _plan(options, file, before, device)
+    network = file.build(plan.seed)
+    outputs = file.outputs(network)
+    store = store_for(_data_folder(plan), geometry, workers=available_cores())
+    _check_data(file, outputs, store, plan.batch)
+    facts, rules = facts_of(store), file.recipe
+    identity = {
+        "network": file.name,
+        "network_sha256": file.sha256,
+        "store": store.identity,
+        "seed": plan.seed,
+        "batch": plan.batch,
+        "versions": _versions(),
+    }
+    with ExitStack() as held:
+        _lock(run, held)
+        _check_room(run, network, begun=options.resume)
+        place_network(network, device)
+        optimizer = PaperSGD(
+            network.parameters(), rules.optimizer.lr, rules.optimizer.momentum, rules.optimizer.weight_decay
+        )
+        schedule, state = schedule_of(rules), TrainingState()
+        if options.resume:
+            checkpoint = run.newest_checkpoint()
+            _check_same(options, run, checkpoint, identity, network)
+            network.load_state_dict(checkpoint["weights"])
+            for velocity, saved in zip(optimizer.velocities(), checkpoint["velocities"], strict=True):
+                velocity.copy_(saved)
+            schedule.restore(checkpoint["schedule"])
+            state = TrainingState(**checkpoint["state"])
+        metrics = held.enter_context(Metrics(run.metrics, run.events, state.metrics_bytes, state.step))
+        feed = held.enter_context(
+            Feed(
+                Renderer(file.size, mean_to_subtract(rules, facts)),
+                file.size,
+                plan.batch,
+                plan.workers,
+                pinned=device.type == "cuda",
+            )
+        )
+        training = Training(
+            network=network,
+            device=device,
+            outputs=outputs,
+            optimizer=optimizer,
+            schedule=schedule,
+            store=store,
+            feed=feed,
+            views=TrainingViews(rules.augment, facts, file.size, plan.seed),
+            central=central_view(geometry.crop, file.size),
+            state=state,
+            epochs=plan.epochs,
+            batch=plan.batch,
+            seed=plan.seed,
+            save_every=options.save_every,
+            run=run,
+            metrics=metrics,
+            identity=identity,
+        )
+        record = _record(options, plan, training, before)
+        if before is None:
+            save(training)  # a disk that cannot take it shows before the first step, and there is always a checkpoint
+            run.create(file, facts, record)
+        else:
+            run.write_record(record)
+        _print_header(options, training, before)
+        yield training
+
+
+def _run_folder(options: TrainOptions, file: NetworkFile) -> RunFolder:
+    """The folder to train in, checked as far as it can be before there is data."""
+    if not options.resume:
+        run = RunFolder(options.out or new_run_path(file.name))
+        check_new(run.path)
+        return run
+    run = RunFolder(options.out) if options.out else newest_run(file.name)
+    check_writable(run.path)
+    return run
+
+
+def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | None, device: torch.device) -> _Plan:
+    """Fill what the options leave open: from the run to resume, else from the recipe."""
+    workers = options.workers or (1 if device.type == "cpu" else min(8, max(1, available_cores() // 2)))
+    data = None if options.data is None else options.data.absolute()
+    if before is None:
+        return _Plan(
+            data=data,
+            epochs=options.epochs or file.recipe.epochs,
+            batch=options.batch or file.recipe.batch,
+            seed=DEFAULT_SEED if options.seed is None else options.seed,
+            workers=workers,
+        )
+    given = before["data"]
+    return _Plan(
+        data=data or (None if given is None else Path(given)),
+        epochs=options.epochs or before["epochs"],
+        batch=options.batch or before["batch"],
+        seed=before["seed"] if options.seed is None else options.seed,
+        workers=workers,
+    )
+
+
+def _data_folder(plan: _Plan) -> Path:
+    if plan.data is not None:
+        return plan.data
+    print("no --data: training on the built-in data set, images that alexc draws itself", flush=True)
+    return drawn_images()
+
+
+def _check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> None:
+    """Refuse data that the network cannot learn; say so where it has fewer classes than the network."""
+    classes = len(store.classes)
+    if classes > outputs:
+        raise UserError(
+            f"{printable(store.path)} has {classes} classes, but {file.name} has {outputs} outputs: "
+            f"change the last layer in the spec to `linear {classes}`, compile it and train that"
+        )
+    if batch > len(store.train):
+        raise UserError(
+            f"a batch of {batch} is larger than the training set of {len(store.train)} images: "
+            "give a smaller --batch, or more images"
+        )
+    if len(store.val) == 0:
+        raise UserError(f"{printable(store.path)} has no validation images: training needs some to measure with")
+    if classes < outputs:
+        print_note(
+            f"note: the data has {classes} classes and {file.name} {outputs} outputs; the other {outputs - classes} "
+            "are never right"
+        )
+
+
+def _lock(run: RunFolder, held: ExitStack) -> None:
+    try:
+        held.enter_context(folder_lock(run.path))
+    except OSError as error:
+        raise UserError(
+            f"{printable(run.path)} cannot be written ({error.strerror}): name another folder with --out"
+        ) from None
+
+
+def _check_room(run: RunFolder, network: nn.Module, begun: bool) -> None:
+    """Check for the most that lies in the folder at once: last, previous and next, best and the next best."""
+    weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    full, best = (1, 1) if begun else (3, 2)
+    check_room(run.path, full * 2 * weights + best * weights)
+
+
+def _check_same(
+    options: TrainOptions,
+    run: RunFolder,
+    checkpoint: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    network: nn.Module,
+) -> None:
+    """Refuse to go on with something else than what was begun."""
+    shown = printable(run.path)
+    if checkpoint["network_sha256"] != identity["network_sha256"]:
+        differing = _differing_layers(checkpoint["weights"], network.state_dict())
+        if differing:
+            raise UserError(
+                f"{shown} trains another network than {printable(options.network)}; these weights differ: "
+                f"{'; '.join(differing)}. Go on with the network of the run, or train into another folder"
+            )
+        raise UserError(
+            f"{printable(options.network)} is not the file that {shown} trains: the layers are the same, but the "
+            f"recipe or the code differ; go on with the run's own: alexc train {printable(run.network)} --resume "
+            f"--out {shown}"
+        )
+    if checkpoint["store"] != identity["store"]:
+        raise UserError(
+            f"{shown} was trained on other data than it is given now: name the folder or the store that it began "
+            "with by --data, or train into another folder"
+        )
+    for name in ("seed", "batch"):
+        if checkpoint[name] != identity[name]:
+            raise UserError(
+                f"--{name} {identity[name]}: {shown} was begun with {name} {checkpoint[name]}; leave the option out, "
+                "or train into another folder"
+            )
+
+
+def _differing_layers(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> list[str]:
+    def shape(weights: Mapping[str, Tensor], name: str) -> str:
+        return "x".join(map(str, weights[name].shape)) if name in weights else "missing"
+
+    names = list(dict.fromkeys((*here, *saved)))
+    lines = [
+        f"{name} is {shape(saved, name)} in the checkpoint and {shape(here, name)} in the file"
+        for name in names
+        if shape(saved, name) != shape(here, name)
+    ]
+    rest = len(lines) - _MOST_LAYERS_SHOWN
+    return [*lines[:_MOST_LAYERS_SHOWN], f"and {rest} more"] if rest > 0 else lines
+
+
+def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What run.json holds: the settings of the whole run, and one entry for each command that worked on it."""
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    command = {
+        "command": list(options.command),
+        "started": now,
+        "from_step": training.state.step,
+        "device": str(training.device),
+        "device_name": device_text(training.device),
+        "threads": torch.get_num_threads(),
+        "workers": plan.workers,
+        "save_every": options.save_every,
+        "versions": _versions(),
+    }
+    return {
+        "network": training.identity["network"],
+        "network_file": str(options.network.absolute()),
+        "network_sha256": training.identity["network_sha256"],
+        "started": before["started"] if before else now,
+        "data": None if plan.data is None else str(plan.data),
+        "store": {"path": str(training.store.path.absolute()), "identity": training.store.identity},
+        "epochs": plan.epochs,
+        "batch": plan.batch,
+        "seed": plan.seed,
+        "commands": [*(before["commands"] if before else []), command],
+    }
+
+
+def _print_header(options: TrainOptions, training: Training, before: Mapping[str, Any] | None) -> None:
+    store = training.store
+    parameters = sum(weight.numel() for weight in training.network.parameters())
+    per_epoch = -(-len(store.train) // training.batch)
+    print_header(
+        [
+            ("network", f"{training.identity['network']}, {parameters:,} parameters ({options.network})"),
+            (
+                "data",
+                f"{len(store.train):,} images to train, {len(store.val):,} to validate, "
+                f"{len(store.classes)} classes ({store.path})",
+            ),
+            ("device", device_text(training.device)),
+            ("batch", f"{training.batch} images, {per_epoch:,} steps an epoch"),
+            ("epochs", str(training.epochs)),
+            ("seed", str(training.seed)),
+            ("run", str(training.run.path)),
+        ],
+        _resume_notes(training, before["commands"][-1]) if before else [],
+    )
+
+
+def _resume_notes(training: Training, last: Mapping[str, Any]) -> list[str]:
+    state = training.state
+    notes = [f"going on from step {state.step:,}, in epoch {state.epoch + 1}"]
+    now = {"device": str(training.device), "threads": torch.get_num_threads(), "versions": _versions()}
+    changed = [name for name, value in now.items() if last[name] != value]
+    if changed:
+        notes.append(f"not as before: {', '.join(changed)} (see run.json); the last bits of results may differ")
+    return notes
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
