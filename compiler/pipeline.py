@@ -37,6 +37,12 @@ def check_file(path: Path) -> Checked:
     return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
 
 
+def check_bytes(data: bytes, name: str) -> Checked:
+    """Check what a file holds, which extends no other file; `name` is what messages call it."""
+    source, diagnostics = _decode(data, name, None)
+    return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
+
+
 def check_text(text: str, name: str) -> Checked:
     """Check a spec's text, which extends no other file; `name` is what messages call it."""
     return _check(Source(name, text))
@@ -63,7 +69,10 @@ def read_source(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:
         OSError: the file cannot be opened or read.
     """
     with path.open("rb") as file:
-        data = file.read(LARGEST_FILE + 1)
+        return _decode(file.read(LARGEST_FILE + 1), name, path)
+
+
+def _decode(data: bytes, name: str, path: Path | None) -> tuple[Source, list[Diagnostic]]:
     text = ""
     if len(data) > LARGEST_FILE:
         message = f"the file is larger than {LARGEST_FILE:,} bytes, too large for a spec"
