@@ -17,8 +17,8 @@ Made by alexc from alexnet_no_dropout.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
-from alexc.runtime.initial_values import Normal, initialise
-from alexc.runtime.local_response_norm import LocalResponseNorm
+from alexc.runtime.layers.initial_values import Normal, initialise
+from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 from alexc.runtime.recipe import (
     SGD,
     CenterCrop,

@@ -17,8 +17,8 @@ Made by alexc from vgg16.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
-from alexc.runtime.dropout import Dropout
-from alexc.runtime.initial_values import Kaiming, Normal, initialise
+from alexc.runtime.layers.dropout import Dropout
+from alexc.runtime.layers.initial_values import Kaiming, Normal, initialise
 from alexc.runtime.recipe import (
     SGD,
     CenterCrop,

@@ -17,9 +17,9 @@ Made by alexc from zfnet.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
-from alexc.runtime.dropout import Dropout
-from alexc.runtime.initial_values import Normal, initialise
-from alexc.runtime.local_response_norm import LocalResponseNorm
+from alexc.runtime.layers.dropout import Dropout
+from alexc.runtime.layers.initial_values import Normal, initialise
+from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 from alexc.runtime.recipe import (
     SGD,
     CenterCrop,
