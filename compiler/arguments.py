@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -32,6 +32,12 @@ class Arguments(BaseModel):
     positional: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
+    def fields(cls) -> list[str]:
+        """The names of the fields, those of the kind itself before those that many kinds have."""
+        shared = {name for base in cls.__mro__[1:] if issubclass(base, Arguments) for name in base.model_fields}
+        return sorted(cls.model_fields, key=lambda name: name in shared)
+
+    @classmethod
     def expectation(cls, field: str) -> Expects:
         """What `field` may be."""
         found = [each for each in cls.model_fields[field].metadata if isinstance(each, Expects)]
@@ -43,7 +49,19 @@ def _pair(value: object) -> object:
     return (value, value) if isinstance(value, int) else value
 
 
-def _float(value: object) -> object:
+def _four_sides(value: object) -> object:
+    """(top, bottom, left, right) of a number, of a pair, or of the call `sides(…)`."""
+    match _pair(value):
+        case (int(height), int(width)):
+            return (height, height, width, width)
+        case ("sides", *sides):
+            return tuple(sides)
+        case other:
+            return other
+
+
+def as_float(value: object) -> object:
+    """Whole numbers as the fractions that a field of `float` is strict about."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -59,11 +77,17 @@ Margins = Annotated[
     BeforeValidator(_pair),
     Expects("a whole number of at least 0, or height x width as in `1x2`"),
 ]
-Real = Annotated[float, BeforeValidator(_float), Expects("a number")]
-NotNegative = Annotated[float, BeforeValidator(_float), Field(ge=0), Expects("a number of at least 0")]
-Positive = Annotated[float, BeforeValidator(_float), Field(gt=0), Expects("a number greater than 0")]
+Padding = Annotated[
+    tuple[_Margin, _Margin, _Margin, _Margin] | Literal["same"],
+    BeforeValidator(_four_sides),
+    Expects("a whole number of at least 0, height x width as in `1x2`, `sides(top, bottom, left, right)`, or `same`"),
+]
+Real = Annotated[float, BeforeValidator(as_float), Expects("a number")]
+NotNegative = Annotated[float, BeforeValidator(as_float), Field(ge=0), Expects("a number of at least 0")]
+Positive = Annotated[float, BeforeValidator(as_float), Field(gt=0), Expects("a number greater than 0")]
+YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[
-    float, BeforeValidator(_float), Field(ge=0, lt=1), Expects("a number from 0 up to, and without, 1")
+    float, BeforeValidator(as_float), Field(ge=0, lt=1), Expects("a number from 0 up to, and without, 1")
 ]
 
 

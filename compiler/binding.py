@@ -104,7 +104,7 @@ def _match(
 def _surplus(model: type[Arguments], kind: Word, argument: Argument) -> Diagnostic:
     places = ", ".join(f"`{field}`" for field in model.positional)
     takes = f"takes {places} without a key" if places else "takes no value without a key"
-    others = [field for field in model.model_fields if field not in model.positional]
+    others = [field for field in model.fields() if field not in model.positional]
     return Diagnostic(
         "E0202",
         f"`{kind.text}` {takes}, and nothing more",
@@ -146,7 +146,8 @@ def _takes_distribution(model: type[Arguments], field: str) -> bool:
     return annotation == Distribution
 
 
-def _plain(value: Value) -> int | float | str | tuple[int, ...] | None:
+def _plain(value: Value) -> object:
+    """A value as Python has it, None where it has none; a call is its name and its values."""
     match value:
         case Word(text):
             return text
@@ -154,7 +155,9 @@ def _plain(value: Value) -> int | float | str | tuple[int, ...] | None:
             return number
         case Dimensions(sizes):
             return sizes
-        case Call() | LayerRange():
+        case Call(name, values):
+            return (name.text, *map(_plain, values))
+        case LayerRange():
             return None
 
 

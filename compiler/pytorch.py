@@ -54,6 +54,7 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
         class_lines=_class_lines(graph, nodes),
         input_shape=repr(graph.net.input.sizes),
         constructor_lines=_constructor_lines(nodes, layers),
+        multiplier_lines=_multiplier_lines(nodes),
         initial_lines=_initial_lines(nodes),
         forward_headline=_forward_headline(graph, nodes),
         forward_lines=_forward_lines(nodes, layers),
@@ -128,6 +129,19 @@ def _constructor_lines(nodes: list[Node], layers: dict[str, TorchLayer]) -> list
     return lines
 
 
+def _multiplier_lines(nodes: list[Node]) -> list[str]:
+    """The attribute that tells the optimiser which parameters have a rate or decay of their own."""
+    items = [
+        f'"{attribute_of(node.layer.name)}.{parameter}": ({literal(rate)}, {literal(decay)})'
+        for node in nodes
+        for parameter, (rate, decay) in node.layer.kind.multipliers().items()
+    ]
+    if not items:
+        return []
+    before = "    multipliers: ClassVar[dict[str, tuple[float, float]]] = {"
+    return [before, *(f"        {item}," for item in items), "    }"]
+
+
 def _initial_lines(nodes: list[Node]) -> list[str]:
     lines: list[str] = []
     for node in nodes:
@@ -199,7 +213,9 @@ def _joins_the_line_before(nodes: list[Node], index: int, users: dict[str | None
 
 def _assignment(layer: TorchLayer, node: Node, reads: list[str], variable: str, shape: str) -> list[str]:
     match layer:
-        case TorchModule():
+        case TorchModule(before=before):
+            if before is not None:
+                reads = [f"{before.function}({', '.join([*reads, *before.arguments])})"]
             return call(f"self.{attribute_of(node.layer.name)}", reads, 8, f"{variable} = ", shape)
         case TorchFunction(TorchCall(function, arguments)):
             return call(function, [*reads, *arguments], 8, f"{variable} = ", shape)

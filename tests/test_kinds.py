@@ -33,18 +33,40 @@ def margin(rng: random.Random) -> str:
     return rng.choice(["0", "1", "2", "1x2", "0x1"])
 
 
+def padding(rng: random.Random) -> str:
+    return rng.choice([margin(rng), "same", "sides(0, 1, 2, 1)", "sides(1, 1, 0, 0)"])
+
+
+def pool(rng: random.Random) -> str:
+    rounding = rng.choice(["floor", "ceil"])
+    return f"{rng.randint(2, 4)} stride={size(rng)} pad={rng.choice(['0', '1', '0x1'])} round={rounding}"
+
+
 # What a spec may say for each kind; a kind without a line here fails `test_every_kind_is_drawn`.
 LAYERS: dict[str, Draw] = {
     "conv": lambda rng: (
-        f"conv {rng.choice([4, 8, 12])} kernel={size(rng)} stride={size(rng)} pad={margin(rng)} "
+        f"conv {rng.choice([4, 8, 12])} kernel={size(rng)} stride={size(rng)} pad={padding(rng)} "
+        f"dilation={rng.choice(['1', '1', '2', '1x3'])} "
         f"reads={rng.choice(['tower', 'all'])} groups={rng.choice([1, 1, 2])} bias={rng.choice(['none', '0', '1.5'])}"
     ),
     "linear": lambda rng: (
         f"linear {rng.choice([4, 8, 12])} reads={rng.choice(['tower', 'all'])} bias={rng.choice(['none', '0', '1'])}"
     ),
-    "maxpool": lambda rng: (
-        f"maxpool {rng.randint(2, 4)} stride={size(rng)} pad={rng.choice([0, 1])} round={rng.choice(['floor', 'ceil'])}"
+    "local": lambda rng: (
+        f"local {rng.choice([4, 8])} kernel={size(rng)} stride={size(rng)} pad={padding(rng)} "
+        f"reads={rng.choice(['tower', 'all'])} groups={rng.choice([1, 2])} bias={rng.choice(['none', '1.5'])}"
     ),
+    "batchnorm": lambda rng: (
+        f"{rng.choice(['relu', 'linear 8 reads=all'])} -> batchnorm eps={rng.choice(['1e-3', '1e-5'])} momentum=0.5"
+    ),
+    "maxpool": lambda rng: f"maxpool {pool(rng)}",
+    "avgpool": lambda rng: f"avgpool {pool(rng)} count_pad={rng.choice(['yes', 'no'])}",
+    "adaptive_avgpool": lambda rng: f"adaptive_avgpool {size(rng)}",
+    "global_avgpool": lambda _: "global_avgpool",
+    "global_maxpool": lambda _: "global_maxpool",
+    "flatten": lambda _: "flatten",
+    "add": lambda rng: f"relu -> add {rng.choice(['conv1', 'conv1 conv1'])}",
+    "concat": lambda rng: f"conv 4 kernel=1 reads=all -> concat {rng.choice(['conv1', 'conv1 conv1'])}",
     "lrn": lambda rng: (
         f"lrn {rng.randint(1, 6)} k=2 alpha=1e-4 beta=0.75 norm={rng.choice(['sum', 'mean'])} "
         f"over={rng.choice(['tower', 'all'])}"
@@ -52,6 +74,12 @@ LAYERS: dict[str, Draw] = {
     "dropout": lambda rng: f"dropout {rng.choice(['0.5', '0', '0.1'])} scale={rng.choice(['test', 'train'])}",
     "relu": lambda _: "relu",
     "tanh": lambda _: "tanh",
+    "sigmoid": lambda _: "sigmoid",
+    "gelu": lambda _: "gelu",
+    "silu": lambda _: "silu",
+    "softplus": lambda _: "softplus",
+    "leaky_relu": lambda rng: f"leaky_relu{rng.choice(['', ' 0.2'])}",
+    "elu": lambda rng: f"elu{rng.choice(['', ' 0.5'])}",
     "softmax": lambda _: "linear 8 reads=all -> softmax -> linear 4 reads=all",
 }
 

@@ -32,5 +32,5 @@ class Concat(Join):
             return TorchJoin(TorchCall("torch.cat", ("dim=1",)), ("import torch",))
         return TorchJoin(
             TorchCall("concat_towers", (f"towers={output.towers}",)),
-            ("from alexc.runtime.towers import concat_towers",),
+            ("from alexc.runtime.layers.towers import concat_towers",),
         )

@@ -60,10 +60,14 @@ class TorchCall:
 
 @dataclass(frozen=True)
 class TorchModule:
-    """A layer that reads in PyTorch as a submodule: the call that makes it, and the imports that this needs."""
+    """A layer that reads in PyTorch as a submodule: the call that makes it, and the imports that this needs.
+
+    `before` is a call that its input goes through first; its arguments follow the input.
+    """
 
     constructor: TorchCall
     imports: tuple[str, ...] = ()
+    before: TorchCall | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,10 @@ class Kind(Arguments):
     def multiply_adds(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
         """Multiplications, each with its addition, for one image; only layers with weights count them."""
         return 0
+
+    def multipliers(self) -> dict[str, tuple[float, float]]:
+        """Of the learning rate and of weight decay, by the parameter's name, where they are not both 1."""
+        return {}
 
     def neurons(self, given: Shape, output: Shape) -> int:
         """Units with weights of their own or shared: the outputs of a layer with weights."""

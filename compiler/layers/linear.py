@@ -6,11 +6,12 @@ from typing import ClassVar
 
 from alexc.compiler.arguments import Count
 from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchModule, Weights
+from alexc.compiler.layers.kind import Misfit, Shape, TorchCall, TorchModule, Weights
 from alexc.compiler.layers.reading import Reads, require_even, towers_apart
+from alexc.compiler.layers.trained import Trained
 
 
-class Linear(Kind):
+class Linear(Trained):
     """`units` units, each of which reads every value that it is given; feature maps are flattened, channels first.
 
     With `reads=tower` a unit reads the values of its own tower only.

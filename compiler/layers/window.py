@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from typing import Literal
 
-from alexc.compiler.layers.kind import Misfit
+from alexc.compiler.layers.kind import Misfit, Shape
 
 Rounding = Literal["floor", "ceil"]
 Side = Literal["high", "wide"]
+Sides = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 def places(
-    size: int, window: int, stride: int, pad: int, side: Side, argument: str, rounding: Rounding = "floor"
+    size: int, window: int, stride: int, pad: tuple[int, int], side: Side, argument: str, rounding: Rounding = "floor"
 ) -> int:
-    """How often a window fits along a side of `size` values with `pad` more at each end.
+    """How often a window fits along a side of `size` values with `pad` more before and after it.
 
     With `rounding="ceil"` a last window may hang over the far end, unless it would start in the padding there.
 
     Raises:
         Misfit: the window is larger than the side.
     """
-    room = size + 2 * pad - window
+    room = size + sum(pad) - window
     if room < 0:
-        padded = f" ({size + 2 * pad} with the padding)" if pad else ""
+        padded = f" ({size + sum(pad)} with the padding)" if sum(pad) else ""
         raise Misfit(
             "E0303",
             f"has a window of {window}, but the maps that it reads are only {size} {side}{padded}",
@@ -32,7 +33,22 @@ def places(
     if rounding == "floor":
         return room // stride + 1
     count = -(-room // stride) + 1
-    return count - 1 if (count - 1) * stride >= size + pad else count
+    return count - 1 if (count - 1) * stride >= size + pad[0] else count
+
+
+def sides_of(pad: Sides | Literal["same"], given: Shape, window: tuple[int, int], stride: tuple[int, int]) -> Sides:
+    """The zeros around feature maps; for `same` so many that windows start at every `stride`th value of a side."""
+    if pad != "same":
+        return pad
+    top, bottom = _same(given.sizes[1], window[0], stride[0])
+    left, right = _same(given.sizes[2], window[1], stride[1])
+    return top, bottom, left, right
+
+
+def _same(size: int, window: int, stride: int) -> tuple[int, int]:
+    last_start = (size - 1) // stride * stride
+    missing = max(last_start + window - size, 0)
+    return missing // 2, missing - missing // 2
 
 
 def arguments_in_torch(

@@ -96,6 +96,8 @@ def initialise(
         if bias is not None:
             assert isinstance(layer.bias, Tensor)
             layer.bias.fill_(bias)
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.reset_running_stats()
 
 
 def _generator(key: str) -> torch.Generator:

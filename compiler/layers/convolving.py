@@ -1,0 +1,82 @@
+"""What the kinds whose kernels slide over feature maps have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.arguments import Count, Padding, Sizes
+from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
+from alexc.compiler.layers.kind import Misfit, Shape, TorchCall, require_maps
+from alexc.compiler.layers.reading import Reads, require_even, towers_apart
+from alexc.compiler.layers.trained import Trained
+from alexc.compiler.layers.window import Sides, arguments_in_torch, places, sides_of
+
+
+class Convolving(Trained):
+    """Base of `conv` and `local`."""
+
+    positional: ClassVar[tuple[str, ...]] = ("kernels",)
+
+    kernels: Count
+    kernel: Sizes
+    stride: Sizes = (1, 1)
+    pad: Padding = (0, 0, 0, 0)
+    groups: Count = 1
+    reads: Reads = None
+    weight: InitialWeight = Kaiming()
+    bias: InitialBias = 0.0
+
+    def output(self, given: Shape, towers: int) -> Shape:
+        """(channels, height, width) to (kernels, height', width')."""
+        channels, height, width = require_maps(given)
+        apart = towers_apart(self.reads, given, towers) * self.groups
+        require_even("kernels", self.kernels, towers, "kernels")
+        for what, count in (("maps that it reads", channels), ("kernels", self.kernels)):
+            if count % apart:
+                raise Misfit(
+                    "E0302",
+                    f"has {apart} groups, which cannot share evenly the {count} {what}",
+                    "groups" if self.groups > 1 else "reads",
+                )
+        (high, wide), (down, right), (top, bottom, left, right_side) = self.reach(), self.stride, self.sides(given)
+        return Shape(
+            (
+                self.kernels,
+                places(height, high, down, (top, bottom), "high", "kernel"),
+                places(width, wide, right, (left, right_side), "wide", "kernel"),
+            ),
+            towers,
+        )
+
+    def reach(self) -> tuple[int, int]:
+        """How many values a kernel spans, down and across."""
+        return self.kernel
+
+    def sides(self, given: Shape) -> Sides:
+        """The zeros around the maps: top, bottom, left, right."""
+        return sides_of(self.pad, given, self.reach(), self.stride)
+
+    def weights_per_kernel(self, given: Shape, output: Shape) -> int:
+        """How many values of the maps a kernel reads at a place."""
+        return given.channels // self.groups_in_all(output) * self.kernel[0] * self.kernel[1]
+
+    def groups_in_all(self, output: Shape) -> int:
+        """`groups`, in each tower where towers do not see each other."""
+        return self.groups * (output.towers if self.reads == "tower" else 1)
+
+    def arguments_in_torch(self, given: Shape) -> list[str]:
+        """Kernel size, stride, and padding where it is the same at opposite sides."""
+        top, bottom, left, right = self.sides(given)
+        even = (top, left) if (top, left) == (bottom, right) else (0, 0)
+        return arguments_in_torch(self.kernel, self.stride, even, 1)
+
+    def padding_before(self, given: Shape) -> TorchCall | None:
+        """The call that pads the maps where opposite sides differ, which torch's layers cannot."""
+        top, bottom, left, right = self.sides(given)
+        if (top, left) == (bottom, right):
+            return None
+        return TorchCall("F.pad", (f"({left}, {right}, {top}, {bottom})",))
+
+    def imports_of_padding(self, given: Shape) -> tuple[str, ...]:
+        """What `padding_before` needs."""
+        return ("import torch.nn.functional as F",) if self.padding_before(given) else ()

@@ -1,0 +1,26 @@
+"""`elu`: exponential linear units (Clevert et al. 2015)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.arguments import Positive
+from alexc.compiler.layers.kind import Shape, TorchCall, TorchFunction
+from alexc.compiler.layers.pointwise import Pointwise
+from alexc.compiler.python_text import literal
+
+
+class Elu(Pointwise):
+    """Puts alpha * (exp(x) - 1) in the place of negative values x."""
+
+    keyword: ClassVar[str] = "elu"
+    positional: ClassVar[tuple[str, ...]] = ("alpha",)
+    function: ClassVar[str] = "F.elu"
+    function_import: ClassVar[str] = "import torch.nn.functional as F"
+
+    alpha: Positive = 1.0
+
+    def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
+        """`F.elu`."""
+        call = TorchCall(self.function, (f"alpha={literal(self.alpha)}",))
+        return TorchFunction(call, (self.function_import,))

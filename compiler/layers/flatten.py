@@ -1,0 +1,21 @@
+"""`flatten`: feature maps as one vector."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchFunction
+
+
+class Flatten(Kind):
+    """Puts all values into one vector, channels first. `linear` does so by itself."""
+
+    keyword: ClassVar[str] = "flatten"
+
+    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
+        """Anything to (values,)."""
+        return Shape((given.values,), given.towers)
+
+    def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
+        """`torch.flatten`."""
+        return TorchFunction(TorchCall("torch.flatten", ("1",)), ("import torch",))

@@ -1,0 +1,14 @@
+"""`global_avgpool`: the mean of each map (Lin et al. 2013)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.layers.whole_maps import WholeMaps
+
+
+class GlobalAvgpool(WholeMaps):
+    """Takes the mean of each map: a vector with one unit a map."""
+
+    keyword: ClassVar[str] = "global_avgpool"
+    function: ClassVar[str] = "torch.mean"

@@ -1,0 +1,14 @@
+"""`global_maxpool`: the largest value of each map."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.layers.whole_maps import WholeMaps
+
+
+class GlobalMaxpool(WholeMaps):
+    """Takes the largest value of each map: a vector with one unit a map."""
+
+    keyword: ClassVar[str] = "global_maxpool"
+    function: ClassVar[str] = "torch.amax"

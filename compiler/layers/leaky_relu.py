@@ -1,0 +1,26 @@
+"""`leaky_relu`: max(x, 0) + slope * min(x, 0)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.arguments import Real
+from alexc.compiler.layers.kind import Shape, TorchCall, TorchFunction
+from alexc.compiler.layers.pointwise import Pointwise
+from alexc.compiler.python_text import literal
+
+
+class LeakyRelu(Pointwise):
+    """Multiplies negative values by `slope`."""
+
+    keyword: ClassVar[str] = "leaky_relu"
+    positional: ClassVar[tuple[str, ...]] = ("slope",)
+    function: ClassVar[str] = "F.leaky_relu"
+    function_import: ClassVar[str] = "import torch.nn.functional as F"
+
+    slope: Real = 0.01
+
+    def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
+        """`F.leaky_relu`."""
+        call = TorchCall(self.function, (f"negative_slope={literal(self.slope)}",))
+        return TorchFunction(call, (self.function_import,))

@@ -1,0 +1,43 @@
+"""What the kinds that pool windows of a map have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from alexc.compiler.arguments import Margins, OptionalSizes, Sizes, one_of
+from alexc.compiler.layers.kind import Kind, Misfit, Shape, require_maps
+from alexc.compiler.layers.window import Rounding, arguments_in_torch, places
+
+
+class Pooling(Kind):
+    """Base of the kinds that make one value of each window."""
+
+    positional: ClassVar[tuple[str, ...]] = ("window",)
+
+    window: Sizes
+    stride: OptionalSizes = None
+    pad: Margins = (0, 0)
+    round: Annotated[Rounding, one_of("floor", "ceil")] = "floor"
+
+    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
+        """(channels, height, width) to (channels, height', width')."""
+        channels, height, width = require_maps(given)
+        for pad, window in zip(self.pad, self.window, strict=True):
+            if pad > window // 2:
+                raise Misfit(
+                    "E0303",
+                    f"has a padding of {pad}, more than half its window of {window}",
+                    "pad",
+                    f"at most {window // 2}",
+                )
+        (down, right), (high, wide) = self.stride or self.window, self.window
+        sides = (
+            places(height, high, down, (self.pad[0],) * 2, "high", "window", self.round),
+            places(width, wide, right, (self.pad[1],) * 2, "wide", "window", self.round),
+        )
+        return Shape((channels, *sides), given.towers)
+
+    def arguments_in_torch(self) -> list[str]:
+        """Window, stride, padding and rounding as torch's functions take them."""
+        arguments = arguments_in_torch(self.window, self.stride or self.window, self.pad, self.window)
+        return [*arguments, "ceil_mode=True"] if self.round == "ceil" else arguments

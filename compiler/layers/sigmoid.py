@@ -1,0 +1,15 @@
+"""`sigmoid`: 1 / (1 + exp(-x))."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.layers.pointwise import Pointwise
+
+
+class Sigmoid(Pointwise):
+    """The logistic function of each value."""
+
+    keyword: ClassVar[str] = "sigmoid"
+    function: ClassVar[str] = "torch.sigmoid"
+    function_import: ClassVar[str] = "import torch"

@@ -1,0 +1,15 @@
+"""`silu`: x * sigmoid(x), also called swish."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alexc.compiler.layers.pointwise import Pointwise
+
+
+class Silu(Pointwise):
+    """Multiplies each value by its logistic function."""
+
+    keyword: ClassVar[str] = "silu"
+    function: ClassVar[str] = "F.silu"
+    function_import: ClassVar[str] = "import torch.nn.functional as F"

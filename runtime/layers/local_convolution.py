@@ -1,0 +1,70 @@
+"""Convolution without shared weights: the `local` layers of cuda-convnet."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Pair = tuple[int, int]
+
+
+class LocalConv2d(nn.Module):
+    """A layer that reads as `nn.Conv2d` does, with a kernel and a bias of its own for each output value.
+
+    `weight` is (out_channels * H' * W', in_channels / groups, kernel height, kernel width), the places of a channel
+    one after the other, so that torch's initialisers see the right fan-in; `bias` is (out_channels, H', W').
+
+    Args:
+        in_channels: the maps that it reads.
+        out_channels: the maps that it makes.
+        size: height and width of the maps that it reads.
+        kernel_size: height and width of a kernel, or one number for both.
+        stride: how far kernels lie apart, down and across.
+        padding: zeros at top and bottom, and at left and right.
+        groups: groups of maps that do not see each other.
+        bias: whether there are biases.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: Pair,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"{groups} groups cannot share {in_channels} and {out_channels} channels evenly")
+        self.out_channels, self.groups = out_channels, groups
+        self.kernel_size, self.stride, self.padding = _pair(kernel_size), _pair(stride), _pair(padding)
+        self.height, self.width = (
+            (side + 2 * pad - kernel) // step + 1
+            for side, pad, kernel, step in zip(size, self.padding, self.kernel_size, self.stride, strict=True)
+        )
+        values = out_channels * self.height * self.width
+        self.weight = nn.Parameter(torch.empty(values, in_channels // groups, *self.kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels, self.height, self.width)) if bias else None
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        places = self.height * self.width
+        windows = F.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
+        windows = windows.unflatten(1, (self.groups, -1))  # (N, groups, values of a kernel, places)
+        weight = self.weight.view(self.groups, self.out_channels // self.groups, places, -1)
+        y = torch.einsum("ngkp,gopk->ngop", windows, weight).reshape(-1, self.out_channels, self.height, self.width)
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        """What tells it from others, for `repr`."""
+        made = f"{self.out_channels}x{self.height}x{self.width}"
+        return f"{made}, kernel_size={self.kernel_size}, stride={self.stride}, groups={self.groups}"
+
+
+def _pair(value: int | Pair) -> Pair:
+    return (value, value) if isinstance(value, int) else value
