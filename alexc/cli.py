@@ -6,6 +6,7 @@ import typer
 
 from alexc.check import check
 from alexc.compile import compile_
+from alexc.diff import diff
 from alexc.evaluate import evaluate
 from alexc.explain import explain
 from alexc.fmt import fmt
@@ -23,6 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, explain, fmt, summary, compile_, prepare, train, evaluate, predict):
+for command in (check, diff, explain, fmt, summary, compile_, prepare, train, evaluate, predict):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)

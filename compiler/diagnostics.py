@@ -26,6 +26,7 @@ TITLES = {
     "E0209": "a block is missing, or stands there twice",
     "E0210": "a statement is missing, or stands there twice",
     "E0211": "a layer reads one that does not stand above it",
+    "E0212": "nothing reads a layer",
     "E0301": "a layer does not say which towers it reads",
     "E0302": "channels cannot be cut evenly",
     "E0303": "a layer does not fit what it reads",
@@ -83,6 +84,11 @@ def list_in_words(things: Sequence[str], last: str = "and") -> str:
     return things[0] if len(things) == 1 else f"{', '.join(things[:-1])} {last} {things[-1]}"
 
 
+def in_order(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Those of the file itself in the order of its text, then those of the files that it extends."""
+    return sorted(diagnostics, key=lambda each: (each.span.source is not source, each.span.start))
+
+
 def render(diagnostic: Diagnostic) -> str:
     """The message as text: headline, place, the user's own lines with carets, and help."""
     places = [_Place(diagnostic.span, diagnostic.label, "^")]
@@ -90,24 +96,23 @@ def render(diagnostic: Diagnostic) -> str:
     sources = list(dict.fromkeys(place.span.source for place in places))
     last_line = max(place.span.line_and_column[0] for place in places)
     margin = " " * len(str(last_line))
-    output = [f"error[{diagnostic.code}]: {_printable(diagnostic.headline)}"]
+    output = [f"error[{diagnostic.code}]: {printable(diagnostic.headline)}"]
     for source in sources:
         here = [place for place in places if place.span.source is source]
         line, column = here[0].span.line_and_column
         arrow = "-->" if source is sources[0] else ":::"
-        output += [f"{margin}{arrow} {_printable(source.name)}:{line}:{column}", f"{margin} |"]
+        output += [f"{margin}{arrow} {printable(source.name)}:{line}:{column}", f"{margin} |"]
         output += _lines_of(source, here, margin)
     if diagnostic.help:
-        output += [f"{margin} |", f"{margin} = help: {_printable(diagnostic.help)}"]
+        output += [f"{margin} |", f"{margin} = help: {printable(diagnostic.help)}"]
     return "\n".join(output)
 
 
 def render_all(source: Source, diagnostics: Sequence[Diagnostic]) -> str:
     """All messages in the order of the text, and a last line that counts them."""
-    in_order = sorted(diagnostics, key=lambda each: (each.span.source is not source, each.span.start))
-    messages = [render(each) for each in in_order]
+    messages = [render(each) for each in in_order(source, diagnostics)]
     count = "1 error" if len(messages) == 1 else f"{len(messages)} errors"
-    return "\n\n".join([*messages, f"{_printable(source.name)}: {count}"])
+    return "\n\n".join([*messages, f"{printable(source.name)}: {count}"])
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ def _lines_of(source: Source, places: Sequence[_Place], margin: str) -> list[str
         output.append(f"{number:>{len(margin)}} | {cut.text}".rstrip())
         for place in marks:
             start, length = place.span.line_and_column[1] - 1, place.span.end - place.span.start
-            output.append(f"{margin} | {cut.marks(start, length, place.mark)} {_printable(place.text)}".rstrip())
+            output.append(f"{margin} | {cut.marks(start, length, place.mark)} {printable(place.text)}".rstrip())
     return output
 
 
@@ -143,16 +148,16 @@ class _Cut:
         self._line = line[self._first : self._first + LONGEST_LINE]
         self._before = "…" if self._first else ""
         after = "…" if self._first + LONGEST_LINE < len(line) else ""
-        self.text = f"{self._before}{_printable(self._line)}{after}"
+        self.text = f"{self._before}{printable(self._line)}{after}"
 
     def marks(self, start: int, length: int, mark: str) -> str:
         start -= self._first
-        before = self._before + _printable(self._line[: max(start, 0)])
-        marked = _printable(self._line[max(start, 0) : max(start + length, 0)])
+        before = self._before + printable(self._line[: max(start, 0)])
+        marked = printable(self._line[max(start, 0) : max(start + length, 0)])
         return " " * _width(before) + mark * max(_width(marked), 1)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Tabs as four blanks; characters that would steer a terminal as a question mark."""
     return "".join(
         "    " if character == "\t" else "\ufffd" if unicodedata.category(character)[0] == "C" else character
