@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.printable import printable
@@ -100,7 +101,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     for name, value in loaded.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise UserError(f"{shown}: `{printable(name)}` is no tensor: expected a state dict and nothing else")
-        if not value.is_floating_point() and not name.endswith(_COUNTER) or value.layout is not torch.strided:
+        if (not value.is_floating_point() and not name.endswith(_COUNTER)) or value.layout is not torch.strided:
             raise UserError(f"{shown}: `{printable(name)}` holds {value.dtype}: expected dense floating-point numbers")
     return loaded
 
@@ -192,14 +193,10 @@ def _listed(headline: str, items: Sequence[str]) -> list[str]:
 
 
 def _write(out: Path, tensors: dict[str, Tensor]) -> None:
-    partial = out.with_name(f"{out.name}.partial")
     try:
-        save_file(tensors, partial)
-        partial.replace(out)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else printable(error)
-        raise UserError(f"{printable(out)} cannot be written: {reason}") from None
+        write_bytes(out, save(tensors))
+    except OSError as error:
+        raise UserError(f"{printable(out)} cannot be written: {error.strerror}") from None
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
