@@ -9,6 +9,8 @@ from difflib import get_close_matches
 
 from alexc.compiler.source import Source, Span
 
+MOST_ERRORS = 100  # as many are found in one run
+MOST_SUGGESTIONS = 1000  # among more words none is looked for
 LONGEST_LINE = 160  # characters of the user's line that a message shows
 
 TITLES = {
@@ -73,6 +75,8 @@ class Diagnostic:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A `help` for a misspelt word: the nearest known one, or all of them when none is near."""
     words = sorted(known)
+    if len(words) > MOST_SUGGESTIONS:
+        return ""
     near = get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`?"

@@ -62,6 +62,35 @@ class Graph:
         """For one image."""
         return sum(node.multiply_adds for node in self.nodes)
 
+    @property
+    def heads(self) -> tuple[Node, ...]:
+        """The layers that belong to the loss: the last one, then the others that nothing reads, in order.
+
+        Empty where the network does not end in one.
+        """
+        if not self.nodes or not self.nodes[-1].layer.kind.in_loss or len(self.nodes) == 1:
+            return ()
+        read = self.read_names()
+        others = [node for node in self.nodes[:-1] if node.layer.kind.in_loss and node.layer.name not in read]
+        return (self.nodes[-1], *others)
+
+    def read_names(self) -> set[str | None]:
+        """The names of all layers that another one reads; None for the input."""
+        return {name for node in self.nodes for name in node.layer.inputs}
+
+    def without_loss(self) -> list[Node]:
+        """The nodes of the forward pass: all but the heads."""
+        heads = {head.layer.name for head in self.heads}
+        return [node for node in self.nodes if node.layer.name not in heads]
+
+    def for_further_heads(self) -> set[str]:
+        """The names of the layers that the last layer does not depend on: they serve the other heads alone."""
+        needed = {self.nodes[-1].layer.name, *self.nodes[-1].layer.inputs}
+        for node in reversed(self.nodes):
+            if node.layer.name in needed:
+                needed.update(node.layer.inputs)
+        return {node.layer.name for node in self.nodes} - needed
+
     def statements(self) -> dict[str, list[Node]]:
         """The nodes by the statement of the spec that they stand in, in order."""
         groups: dict[str, list[Node]] = {}

@@ -18,11 +18,11 @@ _MODULE_ATTRIBUTES = """
     register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
     register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule
     share_memory state_dict to to_empty train training type xpu zero_grad
-    input_shape multipliers probabilities reset_parameters
+    head_shares input_shape multipliers reset_parameters
 """
 # Names that a generated file binds itself.
 _FILE_NAMES = """
-    ClassVar F RECIPE Tensor nn torch x self seed image
+    ClassVar F RECIPE Tensor nn torch x image self seed
     Dropout GroupedLinear LocalConv2d LocalResponseNorm concat_towers initialise
     Normal Uniform Constant Xavier Kaiming Recipe Resize CenterCrop Subtract RandomCrop Mirror PCAColor TenCrop
     CenterView CrossEntropy SGD Plateau ConstantRate

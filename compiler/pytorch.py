@@ -10,16 +10,9 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from alexc.compiler.arguments import Arguments
 from alexc.compiler.diagnostics import list_in_words
+from alexc.compiler.forward_pass import forward_lines
 from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.kind import (
-    Join,
-    TorchCall,
-    TorchFunction,
-    TorchJoin,
-    TorchLayer,
-    TorchModule,
-    TorchOperator,
-)
+from alexc.compiler.layers.kind import TorchLayer, TorchModule
 from alexc.compiler.net import Recipe
 from alexc.compiler.parts import attribute_of
 from alexc.compiler.python_text import LINE_LENGTH, call, import_sections, literal
@@ -39,7 +32,7 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
         graph: the network.
         spec_name: the name of the spec's file, without folders, so that the text does not depend on where it lies.
     """
-    nodes = _without_loss(graph)
+    nodes = graph.without_loss()
     layers = {node.layer.name: node.layer.kind.torch(node.given[0], node.output) for node in nodes}
     recipe = graph.net.recipe
     statements = {*_BASE_IMPORTS, *(each for layer in layers.values() for each in layer.imports)}
@@ -56,8 +49,10 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
         constructor_lines=_constructor_lines(nodes, layers),
         multiplier_lines=_multiplier_lines(nodes),
         initial_lines=_initial_lines(nodes),
+        head_lines=_head_lines(graph),
+        forward_returns="Tensor | tuple[Tensor, ...]" if len(graph.heads) > 1 else "Tensor",
         forward_headline=_forward_headline(graph, nodes),
-        forward_lines=_forward_lines(nodes, layers),
+        forward_lines=forward_lines(graph, layers),
         recipe_lines=_recipe_lines(recipe),
     )
 
@@ -71,12 +66,6 @@ def _template() -> Template:
     return environment.from_string(text)
 
 
-def _without_loss(graph: Graph) -> list[Node]:
-    """The nodes of the forward pass: a softmax at the end belongs to the loss."""
-    nodes = list(graph.nodes)
-    return nodes[:-1] if nodes[-1].layer.kind.in_loss and len(nodes) > 1 else nodes
-
-
 def _headline(graph: Graph) -> str:
     return f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons."
 
@@ -84,7 +73,7 @@ def _headline(graph: Graph) -> str:
 def _class_lines(graph: Graph, nodes: list[Node]) -> list[str]:
     """The class's docstring: what goes in and out, and which layers see one tower only."""
     reads, makes = _spaced(graph.net.input.sizes), _spaced(nodes[-1].output.sizes)
-    kind = "logits" if len(nodes) < len(graph.nodes) else "outputs"
+    kind = "logits" if graph.heads else "outputs"
     headline = f"Images (N, {reads}) to {kind} (N, {makes}); comments give one image's shapes."
     apart = [row.layer for row in summary_rows(graph) if row.reads == "tower"]
     if not apart:
@@ -93,10 +82,21 @@ def _class_lines(graph: Graph, nodes: list[Node]) -> list[str]:
     return [f'    """{headline}', "", *indent("\n".join(wrap(towers, LINE_LENGTH - 4)), "    ").split("\n"), '    """']
 
 
+def _head_lines(graph: Graph) -> list[str]:
+    """The attribute that tells the loss how much each of several heads counts."""
+    if len(graph.heads) < 2:
+        return []
+    shares = ", ".join(literal(head.layer.kind.share_of_loss) for head in graph.heads)
+    return [f"    head_shares: ClassVar[tuple[float, ...]] = ({shares})"]
+
+
 def _forward_headline(graph: Graph, nodes: list[Node]) -> str:
-    if len(nodes) < len(graph.nodes):
+    if not graph.heads:
+        return f"What the last layer, {nodes[-1].layer.name}, makes of the images."
+    if len(graph.heads) == 1:
         return "The logits of each class: the softmax belongs to the loss."
-    return f"What the last layer, {nodes[-1].layer.name}, makes of the images."
+    others = list_in_words([head.layer.line for head in graph.heads[1:]])
+    return f"The logits of each class; in training also those of {others}."
 
 
 def _count_lines(graph: Graph) -> list[str]:
@@ -155,78 +155,6 @@ def _initial_lines(nodes: list[Node]) -> list[str]:
 def _initial_names(nodes: list[Node]) -> set[str]:
     distributions = {type(node.weights.start).__name__ for node in nodes if node.weights}
     return distributions | {"initialise"} if distributions else set()
-
-
-def _forward_lines(nodes: list[Node], layers: dict[str, TorchLayer]) -> list[str]:
-    """One line a layer with the shape that it makes; a nonlinearity shares the line of the layer before it."""
-    users = _users(nodes)
-    variables = _variables(nodes, users)
-    lines: list[list[str]] = [] if variables[None] == "x" else [["        image = x"]]
-    expression = ""  # that of the last line
-    for index, node in enumerate(nodes):
-        reads = [variables[name] for name in node.layer.inputs]
-        if node.layer.kind.reads_vector and len(node.given[0].sizes) > 1:
-            lines.append([f"        x = {reads[0]}.flatten(1)  # {node.given[0].values}"])
-            reads = ["x"]
-        variable, shape = variables[node.layer.name], f"  # {node.output}"
-        if _joins_the_line_before(nodes, index, users):
-            joined = _assignment(layers[node.layer.name], node, [expression], variable, shape)
-            if len(joined) == 1:
-                lines[-1], expression = joined, _expression(joined[0], variable, shape)
-                continue
-        lines.append(_assignment(layers[node.layer.name], node, reads, variable, shape))
-        expression = _expression(lines[-1][0], variable, shape) if len(lines[-1]) == 1 else ""
-    return [line for group in lines for line in group] + [f"        return {variables[nodes[-1].layer.name]}"]
-
-
-def _users(nodes: list[Node]) -> dict[str | None, list[int]]:
-    users: dict[str | None, list[int]] = {None: [], **{node.layer.name: [] for node in nodes}}
-    for index, node in enumerate(nodes):
-        for name in node.layer.inputs:
-            users[name].append(index)
-    return users
-
-
-def _variables(nodes: list[Node], users: dict[str | None, list[int]]) -> dict[str | None, str]:
-    """`x` for what only the next layer reads; a name of its own for what several layers, or a later one, read."""
-    variables: dict[str | None, str] = {None: "x" if users[None] in ([0], []) else "image"}
-    ends = {node.layer.line: node.layer.name for node in nodes}
-    for index, node in enumerate(nodes):
-        name = node.layer.name
-        last = index == len(nodes) - 1
-        next_alone = users[name] == [index + 1] and not isinstance(nodes[index + 1].layer.kind, Join)
-        own = node.layer.line if ends[node.layer.line] == name else name
-        variables[name] = "x" if last or next_alone else attribute_of(own)
-    return variables
-
-
-def _joins_the_line_before(nodes: list[Node], index: int, users: dict[str | None, list[int]]) -> bool:
-    node, before = nodes[index], nodes[index - 1] if index else None
-    return (
-        before is not None
-        and node.layer.kind.pointwise
-        and node.layer.inputs == (before.layer.name,)
-        and users[before.layer.name] == [index]
-        and node.layer.line == before.layer.line
-    )
-
-
-def _assignment(layer: TorchLayer, node: Node, reads: list[str], variable: str, shape: str) -> list[str]:
-    match layer:
-        case TorchModule(before=before):
-            if before is not None:
-                reads = [f"{before.function}({', '.join([*reads, *before.arguments])})"]
-            return call(f"self.{attribute_of(node.layer.name)}", reads, 8, f"{variable} = ", shape)
-        case TorchFunction(TorchCall(function, arguments)):
-            return call(function, [*reads, *arguments], 8, f"{variable} = ", shape)
-        case TorchJoin(TorchCall(function, arguments)):
-            return call(function, [f"({', '.join(reads)})", *arguments], 8, f"{variable} = ", shape)
-        case TorchOperator(symbol):
-            return [f"        {variable} = {f' {symbol} '.join(reads)}{shape}"]
-
-
-def _expression(line: str, variable: str, shape: str) -> str:
-    return line.strip().removeprefix(f"{variable} = ").removesuffix(shape)
 
 
 def _recipe_lines(recipe: Recipe | None) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from alexc.compiler.diagnostics import Diagnostic, Label, list_in_words
+from collections.abc import Mapping
+
+from alexc.compiler.diagnostics import MOST_ERRORS, Diagnostic, Label, list_in_words
 from alexc.compiler.graph import Graph, Node
 from alexc.compiler.layers.kind import Join, Misfit, Shape
 from alexc.compiler.net import Layer, Net
+from alexc.compiler.source import Span
 
 MOST_PARAMETERS = 10**11
 
@@ -15,7 +18,11 @@ def infer_shapes(net: Net) -> tuple[Graph | None, list[Diagnostic]]:
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
     diagnostics: list[Diagnostic] = []
+    spans: dict[str | None, Span] = {None: net.input_span}
     for layer in net.layers:
+        if len(diagnostics) >= MOST_ERRORS:
+            break
+        spans[layer.name] = layer.span
         if not all(name in made for name in layer.inputs):
             continue  # it reads one that did not fit
         given = tuple(made[name] for name in layer.inputs)
@@ -23,7 +30,7 @@ def infer_shapes(net: Net) -> tuple[Graph | None, list[Diagnostic]]:
             kind = layer.kind
             output = kind.join(given, net.towers) if isinstance(kind, Join) else kind.output(given[0], net.towers)
         except Misfit as misfit:
-            diagnostics.append(_diagnose(net, layer, given, misfit))
+            diagnostics.append(_diagnose(spans, layer, given, misfit))
             continue
         made[layer.name] = output
         weights = kind.weights(given[0], output)
@@ -37,14 +44,34 @@ def infer_shapes(net: Net) -> tuple[Graph | None, list[Diagnostic]]:
         message = f"the network has {graph.parameters:,} parameters; at most {MOST_PARAMETERS:,} are taken"
         label = f"{largest.weight_count:,} of them here"
         return None, [Diagnostic("E0304", message, largest.layer.span, label, help="fewer or smaller kernels")]
+    diagnostics = _unread(graph)
+    if diagnostics:
+        return None, diagnostics
     graph.verify()
     return graph, []
 
 
-def _diagnose(net: Net, layer: Layer, given: tuple[Shape, ...], misfit: Misfit) -> Diagnostic:
-    spans = {each.name: each.span for each in net.layers}
+def _unread(graph: Graph) -> list[Diagnostic]:
+    """What is made and then not used would only be a slip."""
+    used = graph.read_names() | {graph.nodes[-1].layer.name} | {head.layer.name for head in graph.heads}
+    return [
+        Diagnostic(
+            "E0212",
+            f"nothing reads `{node.layer.name}`",
+            node.layer.span,
+            f"{node.output} is made here",
+            help="read it by its name, as in `concat left right`, or remove it; a further head ends in `softmax`",
+        )
+        for node in graph.nodes
+        if node.layer.name not in used
+    ]
+
+
+def _diagnose(
+    spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], misfit: Misfit
+) -> Diagnostic:
     others = tuple(
-        Label(spans[name] if name else net.input_span, f"{shape} is made here")
+        Label(spans[name], f"{shape} is made here")
         for name, shape in dict(zip(layer.inputs, given, strict=True)).items()
     )
     reads = [

@@ -133,6 +133,11 @@ class Kind(Arguments):
         """The layer's parameters; None where it has none."""
         return None
 
+    @property
+    def share_of_loss(self) -> float:
+        """The factor of this layer's part of the loss, where it belongs to the loss."""
+        return 1.0
+
     def multiply_adds(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
         """Multiplications, each with its addition, for one image; only layers with weights count them."""
         return 0

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from alexc.compiler.arguments import Positive
 from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchFunction
 
 
 class Softmax(Kind):
-    """Makes the units of a vector positive with the sum 1. As the last layer it belongs to the loss."""
+    """Makes the units of a vector positive with the sum 1.
+
+    As the last layer it belongs to the loss. So does one in a branch that nothing reads: a further head, which trains
+    with the network, by its `share` of the loss, and is not computed otherwise.
+    """
 
     keyword: ClassVar[str] = "softmax"
     in_loss: ClassVar[bool] = True
+
+    share: Positive = 1.0
+
+    @property
+    def share_of_loss(self) -> float:
+        """The factor of this head's cross-entropy."""
+        return self.share
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """The shape stays."""

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexc.runtime.data.draws import epoch_order
@@ -24,6 +23,7 @@ from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
 from alexc.runtime.testing.evaluation import Scores, Tally, measure
 from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
 from alexc.runtime.training.metrics import Metrics
 from alexc.runtime.training.report import print_epoch, print_note
 from alexc.runtime.training.run_folder import RunFolder
@@ -155,14 +155,14 @@ def _step(training: Training, batch: Batch) -> tuple[float, int]:
     network.train()
     _fix_draws(network, training.seed, training.state.step)
     labels = batch.labels.to(training.device)
-    logits = network(place_images(batch.images, training.device))
-    loss = F.cross_entropy(logits, labels)
+    heads = heads_of(network(place_images(batch.images, training.device)))
+    loss = cross_entropy_of_heads(network, heads, labels)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     _check_step(training, loss)
     optimizer.rate = training.schedule.rate
     optimizer.step()
-    return loss.item(), int((logits.argmax(1) != labels).sum())
+    return loss.item(), int((heads[0].argmax(1) != labels).sum())
 
 
 def _fix_draws(network: nn.Module, seed: int, step: int) -> None:

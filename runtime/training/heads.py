@@ -1,0 +1,27 @@
+"""The loss of a network with one head or several, as GoogLeNet has them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def heads_of(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What a network returns in training, as a tuple: the logits of the main head first, each (N, classes)."""
+    return made if isinstance(made, tuple) else (made,)
+
+
+def cross_entropy_of_heads(network: nn.Module, heads: tuple[Tensor, ...], labels: Tensor) -> Tensor:
+    """The sum of the heads' mean cross-entropies, each times its share (Szegedy et al. 2015, section 5).
+
+    Args:
+        network: its `head_shares` says how much each head counts; all count fully where it does not say.
+        heads: (N, classes) each.
+        labels: (N,).
+    """
+    shares = getattr(network, "head_shares", None) or (1.0,) * len(heads)
+    loss = torch.zeros((), device=labels.device, dtype=heads[0].dtype)
+    for share, head in zip(shares, heads, strict=True):
+        loss = loss + share * F.cross_entropy(head, labels)
+    return loss
