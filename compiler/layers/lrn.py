@@ -13,7 +13,8 @@ class Lrn(Kind):
     """Divides each value by (k + alpha * sum of squares of `size` neighbouring maps at the same place) ** beta.
 
     `norm=sum` is the paper's formula; `norm=mean` divides alpha by `size`, as torch and Caffe do. `over=tower` looks at
-    the maps of the same tower only, `over=all` across towers.
+    the maps of the same tower only, `over=all` across towers. With `within=map` the squares are those of `size` by
+    `size` places around the value in its own map, as in cuda-convnet; `norm=mean` then divides alpha by `size` squared.
     """
 
     keyword: ClassVar[str] = "lrn"
@@ -25,10 +26,15 @@ class Lrn(Kind):
     beta: NotNegative
     norm: Annotated[Literal["sum", "mean"], one_of("sum", "mean")]
     over: Annotated[Literal["tower", "all"] | None, one_of("tower", "all")] = None
+    within: Annotated[Literal["map"] | None, one_of("map")] = None
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """The shape stays."""
         require_maps(given)
+        if self.within == "map":
+            if self.over is not None:
+                raise Misfit("E0303", "normalises within each map, so `over` means nothing", "over", "leave it out")
+            return given
         if given.towers > 1 and self.over is None:
             raise Misfit(
                 "E0301",
@@ -38,11 +44,17 @@ class Lrn(Kind):
         return given
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
-        """The runtime's `LocalResponseNorm`, which takes the sum; for `norm=mean` alpha is divided here."""
-        alpha = self.alpha if self.norm == "sum" else self.alpha / self.size
+        """The runtime's layer, which takes the sum; for `norm=mean` alpha is divided here."""
+        neighbours = self.size**2 if self.within == "map" else self.size
+        alpha = self.alpha if self.norm == "sum" else self.alpha / neighbours
         arguments = [
             str(self.size), f"alpha={literal(alpha)}", f"beta={literal(self.beta)}", f"k={literal(self.k)}"
         ]  # fmt: skip
+        if self.within == "map":
+            return TorchModule(
+                TorchCall("ResponseNormWithinMap", tuple(arguments)),
+                ("from alexc.runtime.layers.response_norm_within_map import ResponseNormWithinMap",),
+            )
         if self.over == "tower" and given.towers > 1:
             arguments.append(f"towers={given.towers}")
         return TorchModule(

@@ -1,0 +1,29 @@
+"""Local response normalisation within each feature map, as in cuda-convnet (Krizhevsky 2011)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ResponseNormWithinMap(nn.Module):
+    """b = a / (k + alpha * sum of a^2 over the `size` by `size` places around it in the same map)^beta.
+
+    Beyond the map's edge there is nothing to add. For an even `size` the window reaches one place further up and left.
+    """
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        before, after = self.size // 2, (self.size - 1) // 2
+        squares = F.pad(x * x, (before, after, before, after))
+        sums = F.avg_pool2d(squares, self.size, stride=1, divisor_override=1)
+        return x * torch.pow(self.k + self.alpha * sums, -self.beta)
+
+    def extra_repr(self) -> str:
+        """The arguments, for `repr`."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
