@@ -39,6 +39,16 @@ class CaffeNet(nn.Module):
     """Images (N, 3, 227, 227) to logits (N, 1000); comments give one image's shapes."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (3, 227, 227)
+    multipliers: ClassVar[dict[str, tuple[float, float]]] = {
+        "conv1.bias": (2.0, 0.0),
+        "conv2.bias": (2.0, 0.0),
+        "conv3.bias": (2.0, 0.0),
+        "conv4.bias": (2.0, 0.0),
+        "conv5.bias": (2.0, 0.0),
+        "fc6.bias": (2.0, 0.0),
+        "fc7.bias": (2.0, 0.0),
+        "fc8.bias": (2.0, 0.0),
+    }
 
     def __init__(self) -> None:
         super().__init__()

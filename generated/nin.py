@@ -35,6 +35,20 @@ class NiN(nn.Module):
     """Images (N, 3, 224, 224) to logits (N, 1000); comments give one image's shapes."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (3, 224, 224)
+    multipliers: ClassVar[dict[str, tuple[float, float]]] = {
+        "mlp1_conv1.bias": (2.0, 0.0),
+        "mlp1_conv2.bias": (2.0, 0.0),
+        "mlp1_conv3.bias": (2.0, 0.0),
+        "mlp2_conv1.bias": (2.0, 0.0),
+        "mlp2_conv2.bias": (2.0, 0.0),
+        "mlp2_conv3.bias": (2.0, 0.0),
+        "mlp3_conv1.bias": (2.0, 0.0),
+        "mlp3_conv2.bias": (2.0, 0.0),
+        "mlp3_conv3.bias": (2.0, 0.0),
+        "mlp4_conv1.bias": (2.0, 0.0),
+        "mlp4_conv2.bias": (2.0, 0.0),
+        "mlp4_conv3.bias": (2.0, 0.0),
+    }
 
     def __init__(self) -> None:
         super().__init__()

@@ -52,6 +52,7 @@ WEIGHTS = """
 `vgg*`, `squeezenet*`, `googlenet` and `resnet*`: as many parameters and, with the same weights, the same logits and
 gradients, which `tests/test_torchvision.py` holds in float64. So weights that were trained there can be used here:
 
+    alexc compile examples/resnet50.net
     alexc weights import resnet50.pth --into generated/resnet50.py --out resnet50.safetensors
 
 Layers are matched by the shapes of their tensors and by their order, and the list is printed. `--without LAYER` leaves
