@@ -86,7 +86,10 @@ class Difference:
 
 
 def difference(before: Graph, after: Graph) -> Difference:
-    """Compare two networks with their placements and recipes; layers are matched by name and order."""
+    """Compare two networks with their placements and recipes; layers are matched by name and order.
+
+    A layer that only passes on the other shape that it is given is not told of.
+    """
     return Difference(
         tuple(_settings(before, after)),
         tuple(_layers(before, after)),
@@ -158,6 +161,7 @@ def _layers(before: Graph, after: Graph) -> Iterator[LayerChange]:
     pairs = list(_pairs(before.nodes, after.nodes))
     renamed = {old.layer.name: new.layer.name for old, new in pairs if old and new}
     in_sequence = _in_sequence(before.nodes) & _in_sequence(after.nodes)
+    passed_on: object = None
     for old, new in pairs:
         if old is None and new is not None:
             yield LayerChange(new.layer.name, "added", (step_text(new.layer.kind),), None, _figures(new))
@@ -165,8 +169,10 @@ def _layers(before: Graph, after: Graph) -> Iterator[LayerChange]:
             yield LayerChange(old.layer.name, "dropped", (step_text(old.layer.kind),), _figures(old), None)
         elif old is not None and new is not None:
             what = (*_written(old, new), *_flow(old, new, renamed, in_sequence))
-            if what or _figures(old) != _figures(new):
-                yield LayerChange(new.layer.name, "changed", what, _figures(old), _figures(new))
+            figures = (_figures(old), _figures(new))
+            if what or (figures[0] != figures[1] and (old.output, new.output) != passed_on):
+                yield LayerChange(new.layer.name, "changed", what, *figures)
+            passed_on = (old.output, new.output)
 
 
 def _pairs(before: Sequence[Node], after: Sequence[Node]) -> Iterator[tuple[Node | None, Node | None]]:

@@ -115,9 +115,20 @@ def test_the_order_of_layers_counts() -> None:
 
 
 def test_what_a_layer_reads() -> None:
-    found = edited(("  fc3: linear", "  fc3: conv1 -> linear"))
-    assert changes(found) == [("fc3", "changed", ("input conv2.dropout -> conv1.maxpool",))]
+    text = """network Small {
+  input 3x16x16
+  stem: conv 8 kernel=1
+  left: conv 8 kernel=1
+  right: stem -> conv 8 kernel=1
+  concat left right
+  fc: linear 10 -> softmax
+}
+"""
+    found = difference(graph(text), graph(text.replace("right: stem", "right: left")))
+    assert changes(found) == [("right", "changed", ("input stem -> left",))]
     assert found.weights.load
+    turned = difference(graph(text), graph(text.replace("left right", "right left")))
+    assert changes(turned) == [("concat1", "changed", ("input left, right -> right, left",))]
 
 
 def test_a_recipe() -> None:
@@ -184,7 +195,7 @@ def test_the_command(tmp_path: Path, alexc: Alexc) -> None:
     assert as_json.returncode == 1
     told = json.loads(as_json.stdout)
     assert (told["same"], told["weights_load"]) == (False, False)
-    assert [each["layer"] for each in told["layers"]] == ["conv2", "conv2.relu", "conv2.dropout", "fc3"]
+    assert [each["layer"] for each in told["layers"]] == ["conv2", "fc3"]
     for spec in ("wrong.net", "nowhere.net"):
         broken = alexc("diff", "a.net", spec)
         assert (broken.returncode, broken.stdout) == (2, "")

@@ -1,0 +1,53 @@
+"""The language's reference is current, and what the documents show is what alexc does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from alexc.compiler.format import format_spec
+from alexc.compiler.layers.registry import kinds
+from alexc.compiler.pipeline import check_file
+from alexc.compiler.source import Source
+from tests import tutorial
+from tests.conftest import ROOT, Alexc
+from tests.language_reference import PAGE, with_parts
+
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
+SNIPPETS = [
+    pytest.param(text, id=f"{path.stem}-{number}")
+    for path in DOCUMENTS
+    for number, text in enumerate(re.findall(r"^```net\n(.*?)^```$", path.read_text(encoding="utf-8"), re.M | re.S))
+]
+
+
+def test_the_reference_is_current() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_parts(page) == page, "run `python -m tests.language_reference` and read the change"
+    for kind in kinds():
+        assert f"#### `{kind}" in page
+
+
+def test_a_change_of_the_compiler_would_be_seen() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_parts(page.replace("a whole number from 1 to", "a number from")) == page
+    assert "a whole number from 1 to" in page
+
+
+@pytest.mark.parametrize("text", SNIPPETS)
+def test_what_the_documents_show_is_sound_and_laid_out(tmp_path: Path, text: str) -> None:
+    shutil.copytree(ROOT / "spec", tmp_path / "spec")
+    (tmp_path / "docs").mkdir()
+    spec = tmp_path / "docs" / "shown.net"
+    spec.write_text(text)
+    assert check_file(spec).diagnostics == ()
+    assert format_spec(Source("shown.net", text)) == (text, [])
+
+
+def test_the_tutorial_does_what_it_says(tmp_path: Path, alexc: Alexc) -> None:
+    page = tutorial.PAGE.read_text(encoding="utf-8")
+    assert page.count("$ alexc ") > 5
+    assert tutorial.replayed(page, tmp_path) == page, "run `python -m tests.tutorial` and read the change"

@@ -1,0 +1,47 @@
+"""Replays docs/tutorial.md: its files are written, its commands run.
+
+`python -m tests.tutorial` puts the output of the commands into the page anew.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+PAGE = ROOT / "docs" / "tutorial.md"
+BLOCK = re.compile(r"^(```net (\S+)\n|```console\n\$ alexc ([^\n]+)\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def replayed(page: str, folder: Path) -> str:
+    """The page with the output of each `$ alexc …`, run in `folder` where the page's files are written as they come."""
+    shutil.copytree(ROOT / "spec", folder / "spec", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+
+    def replay(block: re.Match[str]) -> str:
+        head, file, command, body = block.groups()
+        if file is not None:
+            path = folder / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(body, encoding="utf-8")
+            return block[0]
+        return f"{head}{_output(command, folder)}```"
+
+    return BLOCK.sub(replay, page)
+
+
+def _output(command: str, folder: Path) -> str:
+    arguments = [sys.executable, "-m", "alexc", *shlex.split(command)]
+    result = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert result.returncode in (0, 1), result.stderr
+    return result.stdout + result.stderr
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        PAGE.write_text(replayed(PAGE.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
