@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
+from alexc.compiler.block_definitions import bind_parameters
+from alexc.compiler.diagnostics import MOST_ERRORS, Diagnostic, Label
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.names import objection
+from alexc.compiler.names import FILE_NAMES, MODULE_ATTRIBUTES, objection
 from alexc.compiler.parts import Enter, Item, Part, Scope, attribute_of
 from alexc.compiler.source import Span
-from alexc.compiler.tree import Argument, Block, Call, Change, Nested, Number, Pipeline, Statement, Step, Value, Word
+from alexc.compiler.tree import (
+    Argument,
+    Block,
+    Call,
+    Change,
+    Nested,
+    Number,
+    Pipeline,
+    Statement,
+    Step,
+    Value,
+    Word,
+    only_value,
+)
 
 MOST_PARTS = 200_000
-DEEPEST_BLOCKS = 16
+DEEPEST_NESTING = 32
+LONGEST_ATTRIBUTE = 128
+LANGUAGE_WORDS = ("input", "repeat", "without", "every", "after", "before")
 
+_COUNT_FORM = "as in `repeat 3 { … }`"
 _Bindings = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where statements stand: how their names are made and what stands around them."""
+
+    scope: Scope = field(default_factory=Scope)
+    bindings: _Bindings = field(default_factory=dict)
+    statement: str | None = None
+    within: tuple[str, ...] = ()
 
 
 class Expander:
@@ -24,175 +53,170 @@ class Expander:
 
     Attributes:
         diagnostics: what is wrong with the lines so far.
-        lines: the network's own lines by name, as they were written.
+        lines: the names of the network's own lines.
+        broken: the lines and block instances that could not be written out.
     """
 
     def __init__(self, blocks: Mapping[str, Block], diagnostics: list[Diagnostic]) -> None:
         self.diagnostics = diagnostics
-        self.lines: dict[str, Pipeline] = {}
+        self.lines: set[str] = set()
+        self.broken: set[str] = set()
         self._blocks = blocks
         self._names: dict[str, Span] = {}
         self._attributes: dict[str, Span] = {}
         self._unnamed: Counter[str] = Counter()
         self._budget = MOST_PARTS
+        self._reported: set[tuple[str, Span]] = set()
         self._items: list[Item] = []
 
     def expand(self, statements: Iterable[Statement]) -> list[Item]:
         """The parts of a network's lines."""
         self._items = []
-        self._read(statements, Scope(), {}, None, ())
+        self._read(statements, _Place())
         return self._items
 
-    def expand_again(self, name: str, line: Pipeline) -> list[Item]:
-        """The parts of a line that stands in place of the one of the same name."""
-        for known in [each for each in self._names if each == name or each.startswith(f"{name}.")]:
-            del self._names[known]
-            self._attributes.pop(attribute_of(known), None)
-        for counted in [each for each in self._unnamed if each.startswith(f"{name}.")]:
-            del self._unnamed[counted]
-        label = Step(Word(name, (line.label or line.steps[0]).kind.span), (), line.span)
-        return self.expand([replace(line, label=label)])
+    def expand_instance(self, instance: Enter, changes: Sequence[Argument]) -> list[Item]:
+        """The parts of a block instance with other arguments."""
+        block = self._blocks[instance.step.kind.text]
+        keyed = _keyed(instance.step.arguments, block)
+        changed = _keyed(changes, block)
+        given = {argument.key.text: argument for argument in keyed if argument.key}
+        for argument in changed:
+            if argument.key:
+                given.pop(argument.key.text, None)
+        step = replace(instance.step, arguments=(*given.values(), *changed))
+        place = _Place(instance.scope, {}, instance.statement, instance.within)
+        self._items = []
+        self._put_block(step, instance.prefix.removesuffix("."), instance.line, instance.start, place)
+        return self._items
 
-    def _read(
-        self,
-        statements: Iterable[Statement],
-        scope: Scope,
-        bindings: _Bindings,
-        statement: str | None,
-        within: tuple[str, ...],
-    ) -> None:
+    def keep(self, items: Sequence[Item]) -> None:
+        """Free the names that none of these parts has."""
+        kept: dict[str, Span] = {}
+        for item in items:
+            own, span = (item.name, item.kind.span) if isinstance(item, Part) else (item.prefix[:-1], item.step.span)
+            for name in (own, item.line):
+                kept[name] = self._names.get(name, span)
+        self._names = kept
+        self._attributes = {attribute_of(name): span for name, span in kept.items()}
+        self._unnamed.clear()
+
+    def _read(self, statements: Iterable[Statement], place: _Place) -> None:
         for each in statements:
-            if self._budget <= 0:
+            if self._budget <= 0 or len(self.diagnostics) >= MOST_ERRORS:
                 return
             match each:
                 case Pipeline():
-                    self._read_pipeline(each, scope, bindings, statement, within)
+                    self._read_pipeline(each, place)
                 case Nested():
-                    self._read_nested(each, scope, bindings, statement, within)
-                case Change():
-                    message = f"`{each.label.kind.text}` is changed, but nothing is extended here"
-                    self._report(
-                        "E0605", message, each.label.span, help="write a kind after the colon: `conv1: conv …`"
-                    )
+                    self._read_nested(each, place)
+                case Change(label):
+                    message = f"`{label.kind.text}` is changed, but nothing is extended here"
+                    self._report("E0605", message, label.span, help="write a kind after the colon: `conv1: conv …`")
 
-    def _read_nested(
-        self, nested: Nested, scope: Scope, bindings: _Bindings, statement: str | None, within: tuple[str, ...]
-    ) -> None:
+    def _read_nested(self, nested: Nested, place: _Place) -> None:
         if nested.head.kind.text != "repeat" or nested.label is not None:
             word = nested.label.kind if nested.label else nested.head.kind
-            self._report(
-                "E0605", "only `repeat` has statements in braces here", word.span, help="as in `repeat 3 { … }`"
-            )
+            self._report("E0605", "only `repeat` has statements in braces here", word.span, help=_COUNT_FORM)
             return
-        count = _only_value(nested.head)
-        if isinstance(count, Word):
-            count = bindings.get(count.text, count)
-        if not isinstance(count, Number) or not isinstance(count.value, int) or not 1 <= count.value <= MOST_PARTS:
-            message = f"`repeat` takes a whole number from 1 to {MOST_PARTS}"
-            self._report("E0204", message, nested.head.span, help="as in `repeat 3 { … }`")
+        count = self._count(nested.head, place.bindings)
+        if count is None or not self._may_nest(nested.head.kind, place):
             return
-        outer = f"{scope.suffixes[-1]}_" if scope.suffixes else ""
-        for number in range(1, count.value + 1):
-            if not self._spend(nested.head.span):
+        outer = f"{place.scope.suffixes[-1]}_" if place.scope.suffixes else ""
+        for number in range(1, count + 1):
+            if not self._spend(nested.head):
                 return
-            inner = Scope(scope.prefix, (*scope.suffixes, f"{outer}{number}"))
-            self._read(nested.statements, inner, bindings, statement, within)
+            scope = Scope(place.scope.prefix, (*place.scope.suffixes, f"{outer}{number}"))
+            self._read(nested.statements, replace(place, scope=scope, within=(*place.within, "repeat")))
 
-    def _read_pipeline(
-        self, line: Pipeline, scope: Scope, bindings: _Bindings, statement: str | None, within: tuple[str, ...]
-    ) -> None:
-        steps = list(line.steps)
-        start = None
-        if len(steps) > 1 and not steps[0].arguments and self._is_reference(steps[0].kind, scope):
+    def _count(self, head: Step, bindings: _Bindings) -> int | None:
+        match only_value(head):
+            case Word(text) if text in bindings:
+                value: object = bindings[text]
+            case other:
+                value = other
+        match value:
+            case Number(int(count)) if 1 <= count <= MOST_PARTS:
+                return count
+        self._report("E0204", f"`repeat` takes a whole number from 1 to {MOST_PARTS}", head.span, help=_COUNT_FORM)
+        return None
+
+    def _read_pipeline(self, line: Pipeline, place: _Place) -> None:
+        steps, start = list(line.steps), None
+        if len(steps) > 1 and not steps[0].arguments and self._is_reference(steps[0].kind, place.scope):
             start = steps.pop(0).kind
-        name = self._line_name(line, steps[0], scope)
-        statement = statement or name
-        if not scope.prefix and not scope.suffixes:
-            self.lines[name] = line
-        taken: set[str] = set()
+        name = self._line_name(line, steps[0], place.scope)
+        if not place.scope.prefix and not place.scope.suffixes:
+            self.lines.add(name)
+        place = replace(place, statement=place.statement or name)
+        counts: Counter[str] = Counter()
         for position, step in enumerate(steps):
-            part = name if position == 0 else _unused(f"{name}.{step.kind.text}", taken)
-            taken.add(part)
+            part = name
             if position:
+                counts[step.kind.text] += 1
+                number = counts[step.kind.text]
+                part = f"{name}.{step.kind.text}{number if number > 1 else ''}"
                 self._claim(part, step.kind.span)
-            arguments = tuple(_bound(argument, bindings) for argument in step.arguments)
-            first_of_line = start if position == 0 else None
-            if step.kind.text in self._blocks:
-                instance = replace(step, arguments=arguments)
-                self._put_block(instance, part, name, statement, first_of_line, scope, within)
-            elif self._spend(step.kind.span):
-                self._items.append(Part(part, name, statement, step.kind, arguments, (), first_of_line, scope))
+            step = replace(step, arguments=_bound(step.arguments, place.bindings))
+            self._put_step(step, part, name, start if position == 0 else None, place)
         self._names[name] = steps[0].kind.span
 
     def _is_reference(self, word: Word, scope: Scope) -> bool:
         return word.text == "input" or any(each in self._names for each in scope.candidates(word.text))
 
-    def _put_block(
-        self,
-        step: Step,
-        name: str,
-        line: str,
-        statement: str,
-        start: Word | None,
-        scope: Scope,
-        within: tuple[str, ...],
-    ) -> None:
-        block = self._blocks[step.kind.text]
-        if step.kind.text in within or len(within) >= DEEPEST_BLOCKS:
-            message = f"the block `{step.kind.text}` contains itself"
-            if step.kind.text not in within:
-                message = f"blocks are nested more than {DEEPEST_BLOCKS} deep"
-            self._report("E0604", message, step.kind.span, Label(block.span, "it is defined here"))
-            return
-        bindings = self._bind_parameters(block, step)
-        if bindings is None:
-            return
-        prefix = f"{name}."
-        self._items.append(Enter(prefix, line, statement, start, scope))
-        self._read(block.statements, Scope(prefix), bindings, statement, (*within, step.kind.text))
+    def _put_step(self, step: Step, name: str, line: str, start: Word | None, place: _Place) -> None:
+        assert place.statement is not None
+        if step.kind.text in self._blocks:
+            self._put_block(step, name, line, start, place)
+        elif self._spend(step):
+            part = Part(name, line, place.statement, step.kind, step.arguments, (), start, place.scope)
+            self._items.append(part)
 
-    def _bind_parameters(self, block: Block, step: Step) -> dict[str, Value] | None:
-        names = [parameter.name.text for parameter in block.parameters]
-        given: dict[str, Value] = {}
-        places = iter(names)
-        before = len(self.diagnostics)
-        for argument in step.arguments:
-            name = next(places, None) if argument.key is None else argument.key.text
-            word = argument.key.span if argument.key else argument.span
-            if name not in names or len(argument.values) > 1:
-                takes = f"takes {list_in_words([f'`{each}`' for each in names])}" if names else "takes no arguments"
-                helpful = did_you_mean(argument.key.text, names) if argument.key else ""
-                self._report("E0202", f"the block `{step.kind.text}` {takes}", word, Label(block.span, "here"), helpful)
-            elif name in given:
-                self._report("E0205", f"`{name}` of the block `{step.kind.text}` is given twice", argument.span)
-            else:
-                given[name] = argument.values[0]
-        for parameter in block.parameters:
-            if parameter.default is not None:
-                given.setdefault(parameter.name.text, parameter.default)
-        missing = [f"`{name}`" for name in names if name not in given]
-        if missing and len(self.diagnostics) == before:
-            message = f"the block `{step.kind.text}` needs {list_in_words(missing)}"
-            self._report("E0203", message, step.kind.span, Label(block.span, "it is defined here"))
-        return given if len(self.diagnostics) == before else None
+    def _put_block(self, step: Step, name: str, line: str, start: Word | None, place: _Place) -> None:
+        assert place.statement is not None
+        block, before = self._blocks[step.kind.text], len(self.diagnostics)
+        if not self._may_nest(step.kind, place) or not self._spend(step):
+            self.broken.add(name)
+            return
+        bindings = bind_parameters(block, step, self.diagnostics)
+        if bindings is None or len(self.diagnostics) > before:
+            self.broken.add(name)
+            return
+        self._items.append(Enter(f"{name}.", line, place.statement, step, start, place.scope, place.within))
+        inside = _Place(Scope(f"{name}."), bindings, place.statement, (*place.within, step.kind.text))
+        self._read(block.statements, inside)
+
+    def _may_nest(self, word: Word, place: _Place) -> bool:
+        if word.text in place.within and word.text != "repeat":
+            defined = Label(self._blocks[word.text].span, "it is defined here")
+            self._report("E0604", f"the block `{word.text}` contains itself", word.span, defined)
+            return False
+        if len(place.within) >= DEEPEST_NESTING:
+            message = f"blocks and repetitions are nested more than {DEEPEST_NESTING} deep"
+            self._report("E0604", message, word.span)
+            return False
+        return True
 
     def _line_name(self, line: Pipeline, first: Step, scope: Scope) -> str:
         if line.label is None:
             return self._free_name(first.kind, scope)
         word = line.label.kind
         if line.label.arguments:
+            edit = word.text in LANGUAGE_WORDS
             message = f"`{line.label.span.text}` is no name for a line"
-            self._report("E0605", message, line.label.span, help="a line begins `name: kind …`")
+            helpful = "only a network that extends another is edited" if edit else "a line begins `name: kind …`"
+            self._report("E0605", message, line.label.span, help=helpful)
             return self._free_name(first.kind, scope)
         complaint = objection(word.text)
         if not complaint and (word.text in kinds() or word.text in self._blocks):
             complaint = "is the name of a kind"
-        if not complaint and word.text in ("input", "repeat"):
+        if not complaint and word.text in LANGUAGE_WORDS:
             complaint = "is a word of the language"
         if complaint:
             self._report("E0206", f"`{word.text}` {complaint}", word.span, help="choose another name")
         name = f"{scope.prefix}{word.text}{scope.suffixes[-1] if scope.suffixes else ''}"
-        self._claim(name, word.span)
+        if not self._claim(name, word.span):
+            return self._free_name(first.kind, scope)  # so that its parts are not reported too
         return name
 
     def _free_name(self, kind: Word, scope: Scope) -> str:
@@ -204,29 +228,66 @@ class Expander:
                 self._claim(name, kind.span)
                 return name
 
-    def _claim(self, name: str, span: Span) -> None:
+    def _claim(self, name: str, span: Span) -> bool:
+        """Give a part its name; False where another has it, which is then reported."""
         attribute = attribute_of(name)
         if attribute in self._attributes:
             taken = Label(self._attributes[attribute], "taken here")
             self._report("E0207", f"`{name}` is the name of two layers", span, taken, "choose another name")
-        self._attributes.setdefault(attribute, span)
+            return False
+        if complaint := _objection_to_attribute(name, attribute):
+            self._report("E0206", f"`{name}` {complaint}", span, help="choose another name")
+        self._attributes[attribute] = span
         self._names.setdefault(name, span)
+        return True
 
-    def _spend(self, span: Span) -> bool:
-        self._budget -= 1
-        if self._budget == 0:
-            self._report("E0604", f"the network has more than {MOST_PARTS:,} layers when it is written out", span)
+    def _spend(self, step: Step) -> bool:
+        """Count a step against the budget; long ones count more, since each copy of them is read."""
+        if self._budget <= 0 or len(self.diagnostics) >= MOST_ERRORS:
+            return False
+        self._budget -= 1 + (step.span.end - step.span.start) // 256
+        if self._budget <= 0:
+            message = f"the network has more than {MOST_PARTS:,} layers when it is written out"
+            self._report("E0604", message, step.kind.span)
         return self._budget > 0
 
     def _report(self, code: str, headline: str, span: Span, other: Label | None = None, help: str = "") -> None:
-        self.diagnostics.append(Diagnostic(code, headline, span, others=(other,) if other else (), help=help))
+        """Once for a mistake in a block or a repetition, however often that is written out."""
+        if (code, span) not in self._reported:
+            self._reported.add((code, span))
+            self.diagnostics.append(Diagnostic(code, headline, span, others=(other,) if other else (), help=help))
 
 
-def _bound(argument: Argument, bindings: _Bindings) -> Argument:
-    """The argument with a block's parameters replaced by their values."""
+def _objection_to_attribute(name: str, attribute: str) -> str:
+    """Why a name that is made of several cannot be an attribute of the generated class."""
+    if len(attribute) > LONGEST_ATTRIBUTE:
+        return f"is longer than {LONGEST_ATTRIBUTE} letters when it is written out"
+    if name == attribute:
+        return ""
+    if attribute in MODULE_ATTRIBUTES | FILE_NAMES or keyword.iskeyword(attribute) or hasattr(builtins, attribute):
+        return f"would be `{attribute}` in Python, which is a name that the generated file uses itself"
+    return ""
+
+
+def _keyed(arguments: Sequence[Argument], block: Block) -> list[Argument]:
+    """The arguments of a block instance, each with the key that it may have been written without."""
+    names = iter(block.parameters)
+    keyed: list[Argument] = []
+    for argument in arguments:
+        parameter = next(names, None) if argument.key is None else None
+        key = Word(parameter.name.text, argument.span) if parameter else argument.key
+        keyed.append(replace(argument, key=key))
+    return keyed
+
+
+def _bound(arguments: tuple[Argument, ...], bindings: _Bindings) -> tuple[Argument, ...]:
+    """Arguments with a block's parameters replaced by their values."""
     if not bindings:
-        return argument
-    return replace(argument, values=tuple(_bound_value(value, bindings) for value in argument.values))
+        return arguments
+    return tuple(
+        replace(argument, values=tuple(_bound_value(value, bindings) for value in argument.values))
+        for argument in arguments
+    )
 
 
 def _bound_value(value: Value, bindings: _Bindings) -> Value:
@@ -237,57 +298,3 @@ def _bound_value(value: Value, bindings: _Bindings) -> Value:
             return replace(value, values=tuple(_bound_value(each, bindings) for each in value.values))
         case _:
             return value
-
-
-def _unused(name: str, taken: set[str]) -> str:
-    number = 1
-    unused = name
-    while unused in taken:
-        number += 1
-        unused = f"{name}{number}"
-    return unused
-
-
-def _only_value(step: Step) -> Value | None:
-    if len(step.arguments) != 1 or step.arguments[0].key is not None or len(step.arguments[0].values) != 1:
-        return None
-    return step.arguments[0].values[0]
-
-
-def read_blocks(blocks: Sequence[Block], diagnostics: list[Diagnostic]) -> dict[str, Block]:
-    """The `block` definitions by name, each checked by itself."""
-    found: dict[str, Block] = {}
-    for block in blocks:
-        if block.name is None:
-            diagnostics.append(Diagnostic("E0206", "a block needs a name", block.span, help="block inception(n) { … }"))
-            continue
-        complaint = objection(block.name.text)
-        if not complaint and block.name.text in kinds():
-            complaint = "is the name of a kind"
-        if complaint:
-            message = f"`{block.name.text}` {complaint}"
-            diagnostics.append(Diagnostic("E0206", message, block.name.span, help="choose another name"))
-        elif block.name.text in found:
-            first = Label(found[block.name.text].span, "the first one")
-            message = f"there are two blocks `{block.name.text}`"
-            diagnostics.append(Diagnostic("E0207", message, block.name.span, others=(first,), help="rename one"))
-        elif not block.statements:
-            diagnostics.append(Diagnostic("E0210", f"the block `{block.name.text}` has no lines", block.span))
-        else:
-            found[block.name.text] = block
-            _check_parameters(block, diagnostics)
-    return found
-
-
-def _check_parameters(block: Block, diagnostics: list[Diagnostic]) -> None:
-    seen: dict[str, Span] = {}
-    for parameter in block.parameters:
-        name = parameter.name
-        if name.text in seen:
-            first = Label(seen[name.text], "first here")
-            message = f"the block has the parameter `{name.text}` twice"
-            diagnostics.append(Diagnostic("E0207", message, name.span, others=(first,)))
-        elif "." in name.text or name.text == "input":
-            message = f"`{name.text}` cannot be the name of a parameter"
-            diagnostics.append(Diagnostic("E0206", message, name.span, help="choose another name"))
-        seen[name.text] = name.span

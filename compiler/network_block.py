@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 from alexc.compiler.arguments import LARGEST_SIZE
 from alexc.compiler.binding import bind
-from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean
-from alexc.compiler.expand import Expander, read_blocks
+from alexc.compiler.block_definitions import read_blocks
+from alexc.compiler.diagnostics import MOST_ERRORS, Diagnostic, Label, did_you_mean
+from alexc.compiler.expand import Expander
 from alexc.compiler.layers.kind import Join, Kind, Shape
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.net import Layer
 from alexc.compiler.parts import Enter, Item, Part, Scope
 from alexc.compiler.source import Span
-from alexc.compiler.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word
+from alexc.compiler.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word, only_value
 from alexc.compiler.variants import Editor
 
 SETTINGS = ("input", "towers", "default")
@@ -60,8 +61,9 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
         message = "the network has no layers"
         helpful = "add a line such as `conv 96 kernel=11`"
         result.diagnostics.append(Diagnostic("E0210", message, own.span, help=helpful))
-    result.lines = list(dict.fromkeys(item.statement for item in editor.items))
-    _Linker(result, settings.defaults, list(definitions)).link(editor.items)
+    result.lines = list(dict.fromkeys([*(item.statement for item in editor.items), *expander.broken]))
+    if not any(each.code == "E0604" for each in result.diagnostics):  # the parts are all there
+        _Linker(result, settings.defaults, list(definitions), expander.broken).link(editor.items)
     return result
 
 
@@ -108,7 +110,7 @@ class _Settings:
                 (self._read_input if name == "input" else self._read_towers)(step)
 
     def _read_input(self, step: Step) -> None:
-        value = _only_value(step)
+        value = only_value(step)
         if (
             not isinstance(value, Dimensions)
             or len(value.sizes) != 3
@@ -119,7 +121,7 @@ class _Settings:
         self._result.input, self._result.input_span = Shape(value.sizes), step.span
 
     def _read_towers(self, step: Step) -> None:
-        value = _only_value(step)
+        value = only_value(step)
         if not isinstance(value, Number) or not isinstance(value.value, int) or not 1 <= value.value <= 1024:
             self._report("E0204", "`towers` must be a whole number from 1 to 1024", step.span)
             return
@@ -161,19 +163,28 @@ class _Settings:
 
 
 class _Linker:
-    """Gives every part its kind and the layers that it reads."""
+    """Gives every part its kind and the layers that it reads.
 
-    def __init__(self, result: NetworkBlock, defaults: dict[str, dict[str, Argument]], blocks: list[str]) -> None:
+    `broken` names the lines that could not be written out: it is no further mistake to read them.
+    """
+
+    def __init__(
+        self, result: NetworkBlock, defaults: dict[str, dict[str, Argument]], blocks: list[str], broken: set[str]
+    ) -> None:
         self._result = result
         self._defaults = defaults
         self._blocks = blocks
+        self._broken = broken
         self._current: str | None = None  # the layer that the next part reads; None is the network's input
         self._entered: dict[str, str | None] = {"": None}
         self._ends: dict[str, str] = {}
-        self._reported: set[Diagnostic] = set()
+        self._reported: set[tuple[str, Span]] = set()
 
     def link(self, items: Sequence[Item]) -> None:
+        """Read the parts in order."""
         for item in items:
+            if len(self._result.diagnostics) >= MOST_ERRORS:
+                return
             if isinstance(item, Enter):
                 if item.start is not None:
                     self._current = self._source(item.start, item.scope)
@@ -194,7 +205,9 @@ class _Linker:
         before = self._current if part.start is None else self._source(part.start, part.scope)
         kind = kinds().get(part.kind.text)
         if kind is None:
-            known = [*kinds(), *self._blocks, *(SETTINGS if part.name == part.line else ())]
+            known = {*kinds(), *self._blocks}
+            if part.name == part.line:
+                known |= {*SETTINGS, *self._ends}
             message = f"there is no kind of layer `{part.kind.text}`"
             self._report(Diagnostic("E0201", message, part.kind.span, help=did_you_mean(part.kind.text, known)))
             return
@@ -220,6 +233,7 @@ class _Linker:
             if isinstance(value, Word):
                 named.append(self._source(value, part.scope))
             else:
+                named.append(None)
                 message = f"`{value.span.text}` is not the name of a layer"
                 self._report(Diagnostic("E0211", message, value.span, help=f"{part.kind.text} left right"))
         begins = part.name == part.line and part.start is None
@@ -235,6 +249,8 @@ class _Linker:
         for candidate in scope.candidates(word.text):
             if candidate in self._ends:
                 return self._ends[candidate]
+            if candidate in self._broken:
+                return None  # why it is not there has been said
         inside = {name.removeprefix(scope.prefix) for name in self._ends if name.startswith(scope.prefix)}
         message = f"there is no layer `{word.text}` above this line"
         self._report(Diagnostic("E0211", message, word.span, help=did_you_mean(word.text, inside)))
@@ -242,12 +258,6 @@ class _Linker:
 
     def _report(self, diagnostic: Diagnostic) -> None:
         """Once for a mistake in a block or a default, however often that is used."""
-        if diagnostic not in self._reported:
-            self._reported.add(diagnostic)
+        if (diagnostic.code, diagnostic.span) not in self._reported:
+            self._reported.add((diagnostic.code, diagnostic.span))
             self._result.diagnostics.append(diagnostic)
-
-
-def _only_value(step: Step) -> object:
-    if len(step.arguments) != 1 or step.arguments[0].key is not None or len(step.arguments[0].values) != 1:
-        return None
-    return step.arguments[0].values[0]

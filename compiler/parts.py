@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alexc.compiler.tree import Argument, Word
+from alexc.compiler.tree import Argument, Step, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,19 @@ class Enter:
         prefix: that of the scope inside.
         line: the full name of the pipeline that the instance stands in.
         statement: the network's own line that it belongs to.
+        step: the block's name and its arguments.
         start: the name that its line starts from; None takes what stands before as the block's `input`.
         scope: where `start` is looked up.
+        within: the blocks and repetitions around, outermost first.
     """
 
     prefix: str
     line: str
     statement: str
+    step: Step
     start: Word | None
     scope: Scope
+    within: tuple[str, ...]
 
 
 Item = Part | Enter

@@ -15,7 +15,7 @@ from alexc.compiler.source import Source, Span
 from alexc.compiler.syntax import parse
 from alexc.compiler.tree import Base, Tree
 
-LARGEST_FILE = 2**20  # bytes
+LARGEST_FILE = 2**24  # bytes: a spec of 100,000 layers has a third of that
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alexc.compiler.diagnostics import Diagnostic, Label, did_you_mean
+from alexc.compiler.extending import Load, chain_of
 from alexc.compiler.names import objection
 from alexc.compiler.net import Net, Placement, Recipe
 from alexc.compiler.network_block import read_network
@@ -10,7 +11,6 @@ from alexc.compiler.placement_block import read_placement_block
 from alexc.compiler.source import Span
 from alexc.compiler.train_block import read_train_block
 from alexc.compiler.tree import Block, Tree
-from alexc.compiler.variants import Load, chain_of
 
 BLOCKS = ("network", "placement", "train", "block")
 

@@ -33,6 +33,8 @@ from alexc.compiler.tree import (
 )
 
 MOST_SYNTAX_ERRORS = 20
+DEEPEST_BRACKETS = 64
+LONGEST_TO_MEND = 2**20  # characters: a longer text is read once only, and its first mistake reported
 
 _IN_WORDS = {
     "WORD": "a name",
@@ -65,9 +67,13 @@ def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
     while text is not None and len(diagnostics) < MOST_SYNTAX_ERRORS:
         try:
             return Tree(source, tuple(_parse(source, text))), diagnostics
+        except _TooDeep as error:
+            diagnostics.append(_diagnose_depth(source, error.token))
+            text = None
         except UnexpectedInput as error:
             diagnostics.append(_diagnose(source, error))
-            text = None if _at_end(error) else _blank_line(text, diagnostics[-1].span.start)
+            mendable = not _at_end(error) and len(text) <= LONGEST_TO_MEND
+            text = _blank_line(text, diagnostics[-1].span.start) if mendable else None
     return Tree(source, ()), diagnostics
 
 
@@ -115,6 +121,12 @@ def _diagnose(source: Source, error: UnexpectedInput) -> Diagnostic:
     return Diagnostic("E0101", f"{found} cannot stand here", place, f"expected {list_in_words(expected, 'or')}")
 
 
+def _diagnose_depth(source: Source, token: Token) -> Diagnostic:
+    message = f"brackets stand more than {DEEPEST_BRACKETS} deep in each other"
+    start = token.start_pos or 0
+    return Diagnostic("E0101", message, Span(source, start, start + 1), help="write the inner part as a block")
+
+
 def _diagnose_characters(source: Source, place: int) -> Diagnostic:
     run = re.compile(r"[+-]?[\w.]+|.", re.DOTALL).match(source.text, place)
     assert run is not None
@@ -141,15 +153,28 @@ def _diagnose_characters(source: Source, place: int) -> Diagnostic:
     return Diagnostic("E0101", f"{shown} has no meaning in a spec", span, help=hint.get(found, ""))
 
 
+class _TooDeep(Exception):  # noqa: N818 - it is no defect of the program but a finding about a spec
+    def __init__(self, token: Token) -> None:
+        super().__init__(token)
+        self.token = token
+
+
 class _LineEnds(PostLex):
-    """Keeps only the line ends that end a statement: none after `->`, `{` or `,`, none before `->` or `{`."""
+    """Keeps only the line ends that end a statement: none after `->`, `{` or `,`, none before `->` or `{`.
+
+    Brackets that are nested too deeply end the reading.
+    """
 
     always_accept = ("_NEWLINE", "WORD")  # a line end is held back until the word after it is read
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         held: Token | None = None
         previous = "_LBRACE"
+        depth = 0
         for token in stream:
+            depth += (token.type in ("_LBRACE", "_LPAR")) - (token.type in ("_RBRACE", "RPAR"))
+            if depth > DEEPEST_BRACKETS:
+                raise _TooDeep(token)
             if token.type == "_NEWLINE":
                 if previous not in ("_ARROW", "_LBRACE", "_COMMA"):
                     held = held or token

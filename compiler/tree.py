@@ -111,6 +111,13 @@ def first_word(statement: Statement) -> Word:
     return statement.head.kind if isinstance(statement, Nested) else statement.steps[0].kind
 
 
+def only_value(step: Step) -> Value | None:
+    """The one value that follows a kind, without a key; None where there is anything else."""
+    if len(step.arguments) != 1 or step.arguments[0].key is not None or len(step.arguments[0].values) != 1:
+        return None
+    return step.arguments[0].values[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A name that stands for a value inside a block, and its default or None."""

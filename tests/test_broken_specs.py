@@ -49,7 +49,7 @@ def test_one_mistake_is_one_error(spec: Path) -> None:
     [
         (b"network A {\xff}", "not UTF-8"),
         (b"network A {\0}", "zero byte"),
-        (b"#" * (2**20 + 1), "larger than 1,048,576 bytes"),
+        (b"#" * (2**24 + 1), "larger than 16,777,216 bytes"),
     ],
 )
 def test_unreadable_files(tmp_path: Path, alexc: Alexc, data: bytes, words: str) -> None:

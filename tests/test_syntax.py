@@ -10,7 +10,7 @@ import pytest
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.source import Source
 from alexc.compiler.syntax import parse
-from alexc.compiler.tree import Call, Dimensions, LayerRange, Number, Tree, Word
+from alexc.compiler.tree import Block, Call, Dimensions, LayerRange, Number, Pipeline, Tree, Word
 from tests.conftest import ROOT
 
 FLAGSHIP = (ROOT / "spec" / "alexnet.net").read_text()
@@ -22,9 +22,15 @@ def tree_of(text: str) -> Tree:
     return tree
 
 
+def pipelines(block: Block) -> list[Pipeline]:
+    found = [each for each in block.statements if isinstance(each, Pipeline)]
+    assert len(found) == len(block.statements)
+    return found
+
+
 def test_values() -> None:
     (block,) = tree_of("a B {\n k 3x4 1e-4 -2 w a=f(1, x) b..c d, e\n}").blocks
-    values = [value for argument in block.statements[0].steps[0].arguments for value in argument.values]
+    values = [value for argument in pipelines(block)[0].steps[0].arguments for value in argument.values]
     dimensions, small, negative, word, call, layers, first, second = values
     assert isinstance(dimensions, Dimensions)
     assert dimensions.sizes == (3, 4)
@@ -44,16 +50,16 @@ def test_values() -> None:
 def test_every_span_is_the_text_it_stands_for() -> None:
     tree = tree_of(FLAGSHIP)
     for block in tree.blocks:
-        assert tree.source[block.keyword.span] == block.keyword.text
-        for statement in block.statements:
-            if statement.name:
-                assert tree.source[statement.name.span] == statement.name.text
+        assert block.keyword.span.text == block.keyword.text
+        for statement in pipelines(block):
+            if statement.label:
+                assert statement.label.span.text == statement.label.kind.text
             for step in statement.steps:
-                assert tree.source[step.kind.span] == step.kind.text
+                assert step.kind.span.text == step.kind.text
                 for argument in step.arguments:
                     key = f"{argument.key.text}=" if argument.key else ""
-                    values = ", ".join(tree.source[value.span] for value in argument.values)
-                    assert tree.source[argument.span] == key + values
+                    values = ", ".join(value.span.text for value in argument.values)
+                    assert argument.span.text == key + values
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ def test_every_span_is_the_text_it_stands_for() -> None:
 )
 def test_a_pipeline_goes_on_after_and_before_an_arrow(text: str) -> None:
     (block,) = tree_of(text).blocks
-    (statement,) = block.statements
+    (statement,) = pipelines(block)
     assert [step.kind.text for step in statement.steps] == ["x", "y", "z"]
 
 
@@ -109,6 +115,14 @@ def test_random_edits_of_the_flagship_never_raise() -> None:
         "1.1." * 50_000,
         "#" * 500_000,
         "a..b" * 50_000,
+        "x" + " a" * 200_000,
+        "x" + " -> relu" * 100_000,
+        "x" + " f(" * 100_000,
+        "a=f(" * 1_000 + ")" * 1_000,
+        "{\n" * 100_000 + "}\n" * 100_000,
+        "repeat 1 {\n" * 100_000 + "}\n" * 100_000,
+        "concat a b\n" * 50_000,
+        "x: relu\n" * 50_000,
     ],
 )
 def test_long_runs_are_answered_at_once(hostile: str) -> None:

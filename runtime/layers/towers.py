@@ -18,5 +18,7 @@ def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
     Returns:
         (N, sum of C_i, ...): tower 0's part of every tensor, then tower 1's, and so on.
     """
-    parts = [tensor.unflatten(1, (towers, -1)) for tensor in tensors]  # (N, towers, C_i / towers, ...)
+    parts = [
+        tensor.reshape(len(tensor), towers, -1, *tensor.shape[2:]) for tensor in tensors
+    ]  # (N, towers, C_i / towers, ...)
     return torch.cat(parts, dim=2).flatten(1, 2)
