@@ -1,22 +1,24 @@
-"""GoogLeNet: 6,998,552 parameters, 3,227,160 neurons.
+"""GoogLeNet: 13,378,280 parameters, 3,235,304 neurons.
 
 Made by alexc from googlenet.net: edit that file, not this one.
 
-    layer  output        weights    neurons  multiply-adds
-    conv1  64x112x112      9,408    802,816    118,013,952
-    conv2  64x56x56        4,096    200,704     12,845,056
-    conv3  192x56x56     110,592    602,112    346,816,512
-    inc3a  64x28x28      163,328    288,512    128,049,152
-    inc3b  128x28x28     388,096    501,760    304,267,264
-    inc4a  192x14x14     375,552    122,304     73,608,192
-    inc4b  160x14x14     448,512    127,008     87,908,352
-    inc4c  128x14x14     509,440    130,144     99,850,240
-    inc4d  112x14x14     604,672    137,984    118,515,712
-    inc4e  256x14x14     867,328    200,704    169,996,288
-    inc5a  256x7x7     1,042,432     50,176     51,079,168
-    inc5b  384x7x7     1,442,816     61,936     70,697,984
-    fc     1000        1,024,000      1,000      1,024,000
-    total              6,990,272  3,227,160  1,582,671,872
+    layer  output         weights    neurons  multiply-adds
+    conv1  64x112x112       9,408    802,816    118,013,952
+    conv2  64x56x56         4,096    200,704     12,845,056
+    conv3  192x56x56      110,592    602,112    346,816,512
+    inc3a  64x28x28       163,328    288,512    128,049,152
+    inc3b  128x28x28      388,096    501,760    304,267,264
+    inc4a  192x14x14      375,552    122,304     73,608,192
+    inc4b  160x14x14      448,512    127,008     87,908,352
+    inc4c  128x14x14      509,440    130,144     99,850,240
+    inc4d  112x14x14      604,672    137,984    118,515,712
+    inc4e  256x14x14      867,328    200,704    169,996,288
+    inc5a  256x7x7      1,042,432     50,176     51,079,168
+    inc5b  384x7x7      1,442,816     61,936     70,697,984
+    aux1   512x4x4      3,186,688      4,072      4,169,728
+    aux2   528x4x4      3,188,736      4,072      4,202,496
+    fc     1000         1,024,000      1,000      1,024,000
+    total              13,365,696  3,235,304  1,591,044,096
 """
 
 from typing import ClassVar
@@ -45,6 +47,7 @@ class GoogLeNet(nn.Module):
     """Images (N, 3, 224, 224) to logits (N, 1000); comments give one image's shapes."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (3, 224, 224)
+    head_shares: ClassVar[tuple[float, ...]] = (1.0, 0.3, 0.3)
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,6 +111,14 @@ class GoogLeNet(nn.Module):
         self.inc5b_five = nn.Conv2d(48, 128, kernel_size=5, padding=2)
         self.inc5b_last = nn.Conv2d(832, 128, kernel_size=1)
         self.inc5b_dropout = Dropout(0.4, scale="train")
+        self.aux1_conv1 = nn.Conv2d(512, 128, kernel_size=1)
+        self.aux1_linear1 = nn.Linear(2048, 1024)
+        self.aux1_linear1_dropout = Dropout(0.7, scale="train")
+        self.aux1_linear2 = nn.Linear(1024, 1000)
+        self.aux2_conv1 = nn.Conv2d(528, 128, kernel_size=1)
+        self.aux2_linear1 = nn.Linear(2048, 1024)
+        self.aux2_linear1_dropout = Dropout(0.7, scale="train")
+        self.aux2_linear2 = nn.Linear(1024, 1000)
         self.fc = nn.Linear(1024, 1000)
         self.reset_parameters()
 
@@ -173,10 +184,16 @@ class GoogLeNet(nn.Module):
         initialise(self.inc5b_five1, "inc5b_five1", seed, weight=Xavier(), bias=0.2)
         initialise(self.inc5b_five, "inc5b_five", seed, weight=Xavier(), bias=0.2)
         initialise(self.inc5b_last, "inc5b_last", seed, weight=Xavier(), bias=0.2)
+        initialise(self.aux1_conv1, "aux1_conv1", seed, weight=Xavier(), bias=0.2)
+        initialise(self.aux1_linear1, "aux1_linear1", seed, weight=Xavier(), bias=0.2)
+        initialise(self.aux1_linear2, "aux1_linear2", seed, weight=Xavier(), bias=0.0)
+        initialise(self.aux2_conv1, "aux2_conv1", seed, weight=Xavier(), bias=0.2)
+        initialise(self.aux2_linear1, "aux2_linear1", seed, weight=Xavier(), bias=0.2)
+        initialise(self.aux2_linear2, "aux2_linear2", seed, weight=Xavier(), bias=0.0)
         initialise(self.fc, "fc", seed, weight=Xavier(), bias=0.0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The logits of each class: the softmax belongs to the loss."""
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The logits of each class; in training also those of aux1.linear2 and aux2.linear2."""
         x = F.relu(self.conv1(x))  # 64x112x112
         x = F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 64x56x56
         x = self.conv1_lrn(x)  # 64x56x56
@@ -286,8 +303,33 @@ class GoogLeNet(nn.Module):
             dim=1,
         )  # 1024x7x7
         x = torch.mean(x, dim=(2, 3))  # 1024
-        x = self.inc5b_dropout(x)  # 1024
-        x = self.fc(x)  # 1000
+        inc5b = self.inc5b_dropout(x)  # 1024
+        if self.training:
+            x = F.avg_pool2d(
+                inc4a_concat1,
+                kernel_size=5,
+                stride=3,
+                ceil_mode=True,
+            )  # 512x4x4
+            x = F.relu(self.aux1_conv1(x))  # 128x4x4
+            x = x.flatten(1)  # 2048
+            x = F.relu(self.aux1_linear1(x))  # 1024
+            x = self.aux1_linear1_dropout(x)  # 1024
+            aux1_linear2 = self.aux1_linear2(x)  # 1000
+            x = F.avg_pool2d(
+                inc4d_concat1,
+                kernel_size=5,
+                stride=3,
+                ceil_mode=True,
+            )  # 528x4x4
+            x = F.relu(self.aux2_conv1(x))  # 128x4x4
+            x = x.flatten(1)  # 2048
+            x = F.relu(self.aux2_linear1(x))  # 1024
+            x = self.aux2_linear1_dropout(x)  # 1024
+            aux2_linear2 = self.aux2_linear2(x)  # 1000
+        x = self.fc(inc5b)  # 1000
+        if self.training:
+            return x, aux1_linear2, aux2_linear2
         return x
 
 

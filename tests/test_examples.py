@@ -25,7 +25,7 @@ PUBLISHED = {
     "overfeat_fast": 145_920_872,
     "zfnet": 62_357_608,
     "nin": 7_595_176,
-    "googlenet": 6_998_552,
+    "googlenet": 6_998_552 + 3_188_840 + 3_190_888,  # with the two heads that are there in training
     "cifar_80sec": 2_432 + 25_632 + 51_264 + 65_600 + 650,
     "cifar_18pct": 2_432 + 25_632 + 51_264 + 10_250,
     # a kernel and a bias of its own at each of 6x6 places
@@ -50,13 +50,14 @@ WEIGHTS = """
 
 `alexnet_2014`, `vgg*`, `squeezenet*`, `googlenet_bn` and `resnet*` are the networks that torchvision calls `alexnet`,
 `vgg*`, `squeezenet*`, `googlenet` and `resnet*`: as many parameters and, with the same weights, the same logits and
-gradients, which `tests/test_torchvision.py` holds in float64. So weights that were trained there can be used here:
+gradients, in training those of GoogLeNet's further heads too, which `tests/test_torchvision.py` holds in float64. So
+weights that were trained there can be used here:
 
     alexc compile examples/resnet50.net
     alexc weights import resnet50.pth --into generated/resnet50.py --out resnet50.safetensors
 
 Layers are matched by the shapes of their tensors and by their order, and the list is printed. `--without LAYER` leaves
-a layer of the file out, such as `aux1` and `aux2` of GoogLeNet. What the command writes is for `load_state_dict`:
+a layer of the file out, with all that lies under it. What the command writes is for `load_state_dict`:
 
     from safetensors.torch import load_file
     network.load_state_dict(load_file("resnet50.safetensors"))
