@@ -6,17 +6,21 @@ Only blanks and line ends change, and never one that ends a statement: the words
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import groupby, zip_longest
+from typing import TypeVar
 
 from lark import Lark
 
 from alexc.compiler.diagnostics import Diagnostic
 from alexc.compiler.source import Source, Span
 from alexc.compiler.syntax import parse
+
+Thing = TypeVar("Thing")
+Key = TypeVar("Key", bound=Hashable)
 
 INDENT = 2
 WIDEST = 120  # columns are given up where they would make a line longer than this
@@ -243,7 +247,7 @@ def _with_comments(rows: list[_Row], tail: int) -> list[str]:
     nearest = max((len(row.text) for row in behind), default=0) + 2
     fits = all(tail + len(row.comment) <= WIDEST for row in behind)
     column = max(nearest, tail) if fits else nearest
-    return [f"{row.text.ljust(column)}{row.comment}" if row in behind else f"{row.text}{row.comment}" for row in rows]
+    return [f"{row.text.ljust(column) if row.words and row.comment else row.text}{row.comment}" for row in rows]
 
 
 def _set_columns(lines: Sequence[_Line]) -> int:
@@ -278,10 +282,10 @@ def _set_settings(lines: Sequence[_Line]) -> None:
     """The keywords in one column, and the values of those of one keyword in columns."""
     statements = [_arguments(line.words) for line in lines]
     width = max((len(statement[0]) for statement in statements if len(statement) > 1), default=0)
-    for keyword in dict.fromkeys(statement[0] for statement in statements):
-        alike = [(line, rest) for line, (first, *rest) in zip(lines, statements, strict=True) if first == keyword]
+    for keyword, alike in _by(zip(lines, statements, strict=True), lambda pair: pair[1][0]).items():
         gap = " " if keyword == "default" else ""
-        for (line, _), text in zip(alike, _in_columns([rest for _, rest in alike], gap), strict=True):
+        texts = _in_columns([rest for _, (_, *rest) in alike], gap)
+        for (line, _), text in zip(alike, texts, strict=True):
             line.rows[0].text = f"{' ' * INDENT * line.depth}{keyword.ljust(width)} {text}".rstrip()
 
 
@@ -315,8 +319,7 @@ def _set_layers(lines: Sequence[_Line]) -> int:
     """Labels, values, and the arrow behind the first kind in columns; the column of that arrow, or 0."""
     layers = [_Layer.of(line) for line in lines]
     labels = max(len(layer.label) for layer in layers) + 1
-    for nature in dict.fromkeys((layer.kind, bool(layer.start)) for layer in layers):
-        alike = [layer for layer in layers if (layer.kind, bool(layer.start)) == nature]
+    for alike in _by(layers, lambda layer: (layer.kind, bool(layer.start))).values():
         starts = max(len(layer.start) for layer in alike)
         for layer, text in zip(alike, _in_columns([layer.arguments for layer in alike]), strict=True):
             label = layer.label.ljust(labels) if layer.label else ""
@@ -329,6 +332,13 @@ def _set_layers(lines: Sequence[_Line]) -> int:
         before = layer.text.ljust(column) if aligned else f"{layer.text} "
         layer.line.rows[0].text = f"{before}{layer.tail}" if layer.tail else layer.text
     return column if aligned else 0
+
+
+def _by(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
+    groups: dict[Key, list[Thing]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return groups
 
 
 def _arguments(words: Sequence[str]) -> list[str]:

@@ -54,12 +54,15 @@ def test_passes_do_not_import_each_other() -> None:
         assert imports_of(ROOT / "compiler" / f"{name}.py") & others == set()
 
 
-@pytest.mark.parametrize("command", ["summary", "compile", "check", "--help"])
+@pytest.mark.parametrize("command", ["summary", "compile", "check", "fmt", "diff", "explain", "--help"])
 def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -> None:
     arguments = {
         "summary": ["summary"],
         "compile": ["compile", str(ROOT / "spec" / "alexnet.net"), "-o", str(tmp_path)],
         "check": ["check", str(ROOT / "spec" / "alexnet.net")],
+        "fmt": ["fmt", "--check", str(ROOT / "spec" / "alexnet.net")],
+        "diff": ["diff", *[str(ROOT / "spec" / "alexnet.net")] * 2],
+        "explain": ["explain", "E0301"],
         "--help": ["--help"],
     }[command]
     code = (
