@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from alexc.compiler.binding import bind
 from alexc.compiler.difference import Difference, difference
@@ -13,6 +14,7 @@ from alexc.compiler.graph import Graph
 from alexc.compiler.layers.conv import Conv
 from alexc.compiler.layers.kind import Join, Kind
 from alexc.compiler.pipeline import check_file, check_text
+from alexc.compiler.pytorch import write_pytorch
 from alexc.compiler.source import Source
 from alexc.compiler.spec_text import step_text
 from alexc.compiler.syntax import parse
@@ -143,6 +145,43 @@ def test_a_recipe() -> None:
         ),
         ("train epochs", "90", "60"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "loads"),
+    [
+        (("-> relu -> maxpool", "-> tanh -> maxpool"), True),
+        (("-> relu -> maxpool 2", "-> maxpool 2 -> relu"), True),
+        ((" -> dropout 0.5 scale=train", ""), True),
+        (("conv2: conv 8 kernel=3 pad=1", "conv2: conv 8 kernel=5 pad=2"), False),
+        (("conv2: conv 8 kernel=3 pad=1", "conv2: conv 8 kernel=3 pad=1 bias=none"), False),
+        (("conv2: conv 8 kernel=3 pad=1", "conv2: conv 8 kernel=3 pad=1 groups=2"), False),
+        (("  conv2:", "  other:"), False),
+        (("pad=1 -> relu -> maxpool", "pad=1 -> batchnorm -> relu -> maxpool"), False),
+    ],
+)
+def test_whether_weights_load_is_what_torch_says(edit: tuple[str, str], loads: bool) -> None:
+    text = SMALL.replace("conv1..conv2", "conv1").replace(*edit)
+    assert text != SMALL.replace("conv1..conv2", "conv1")
+    graphs = graph(SMALL), graph(text)
+    before, after = (network(each) for each in graphs)
+    assert difference(*graphs).weights.load == loads
+    for target, source in ((before, after), (after, before)):
+        if loads:
+            target.load_state_dict(source.state_dict())
+        else:
+            with pytest.raises(RuntimeError, match="loading state_dict"):
+                target.load_state_dict(source.state_dict())
+
+
+def network(compiled: Graph) -> nn.Module:
+    names: dict[str, object] = {"__name__": "compiled"}
+    exec(write_pytorch(compiled, "compiled.net"), names)
+    made = names[compiled.net.name]
+    assert isinstance(made, type)
+    module = made()
+    assert isinstance(module, nn.Module)
+    return module
 
 
 @pytest.mark.parametrize("spec", sorted(ROOT.glob("examples/*.net")), ids=lambda spec: spec.stem)
