@@ -114,7 +114,7 @@ def compare(name: str, folder: Path, training: bool) -> None:
     compare_gradients(network, reference, {match.target: match.source for match in matches}, training)
 
 
-def in_order(made: Any) -> tuple[Tensor, ...]:
+def in_order(made: Any) -> tuple[Tensor, ...]:  # noqa: ANN401 - torchvision has a type of its own
     """The logits of all heads: ours has the further ones in the order of the network, torchvision the last first."""
     if isinstance(made, Tensor):
         return (made,)
@@ -123,13 +123,13 @@ def in_order(made: Any) -> tuple[Tensor, ...]:
 
 def compare_gradients(network: nn.Module, reference: nn.Module, sources: Mapping[str, str], training: bool) -> None:
     """Compare those of every parameter; in training also the running statistics."""
-    theirs = dict(reference.named_parameters())
+    parameters = dict(reference.named_parameters())
     # The statistics of a batch take a bias before them away: its gradient is nothing but rounding.
-    largest = max(float(each.grad.abs().max()) for each in theirs.values() if each.grad is not None)
+    largest = max(float(each.grad.abs().max()) for each in parameters.values() if each.grad is not None)
     compared = 0
     for key, parameter in network.named_parameters():
         layer, _, tensor = key.rpartition(".")
-        gradient = theirs[f"{sources[layer]}.{tensor}"].grad
+        gradient = parameters[f"{sources[layer]}.{tensor}"].grad
         if gradient is None:  # of a head that is computed in training only
             assert not training
             assert parameter.grad is None, key
@@ -138,7 +138,7 @@ def compare_gradients(network: nn.Module, reference: nn.Module, sources: Mapping
         assert training or gradient.abs().max() > 0, key
         assert close(parameter.grad, gradient, 1e-3 * largest if training else 0), key
         compared += 1
-    assert compared > 0.8 * len(theirs)
+    assert compared > 0.8 * len(parameters)
     for key, value in network.named_buffers() if training else ():
         layer, _, tensor = key.rpartition(".")
         assert close(value, reference.get_buffer(f"{sources[layer]}.{tensor}"), 0), key
