@@ -67,7 +67,8 @@ def test_input_is_the_image() -> None:
 def test_a_residual_network_computes_what_is_written_out() -> None:
     net = network(
         graph_of(
-            " stem: conv 4 kernel=3 pad=1 -> relu\n left: conv 4 kernel=3 pad=1 -> batchnorm -> relu -> add stem -> relu\n"
+            " stem: conv 4 kernel=3 pad=1 -> relu\n"
+            " left: conv 4 kernel=3 pad=1 -> batchnorm -> relu -> add stem -> relu\n"
             " right: left -> conv 6 kernel=1\n wide: concat left right\n linear 5"
         )
     )

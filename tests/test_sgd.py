@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
 
-from alexc.runtime.training.sgd import PaperSGD
+from alexc.runtime.training.sgd import PaperSGD, parameter_groups
 
 RATES = (0.01, 0.01, 0.01, 0.001, 0.001, 0.0001)
 MOMENTUM, DECAY = 0.9, 0.0005
@@ -74,3 +76,32 @@ def test_a_weight_without_a_gradient_stays() -> None:
     assert unused.tolist() == [1, 1, 1]
     assert moved.tolist() == pytest.approx([1 - 0.1 * (1 + 0.1 * 1)] * 3)
     assert [v.tolist() for v in optimizer.velocities()][1] == [0, 0, 0]
+
+
+class Multiplied(nn.Module):
+    """Two parameters, one with a rate and a decay of its own, as a compiled network gives them."""
+
+    multipliers: ClassVar[dict[str, tuple[float, float]]] = {"bias": (2.0, 0.5)}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
+        self.bias = nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("momentum", [MOMENTUM, 0.0])
+def test_multipliers_are_a_rate_and_a_decay_of_their_own(momentum: float) -> None:
+    network, twin = Multiplied(), Multiplied()
+    optimizer = PaperSGD(parameter_groups(network), lr=RATES[0], momentum=momentum, weight_decay=DECAY)
+    plain = PaperSGD([twin.weight], lr=RATES[0], momentum=momentum, weight_decay=DECAY)
+    own = PaperSGD([twin.bias], lr=2 * RATES[0], momentum=momentum, weight_decay=DECAY / 2)
+    for rate, gradient in zip(RATES, gradients(3, (5,)), strict=True):
+        for each in (network.weight, network.bias, twin.weight, twin.bias):
+            each.grad = gradient.clone()
+        optimizer.rate, plain.rate, own.rate = rate, rate, 2 * rate
+        for each_optimizer in (optimizer, plain, own):
+            each_optimizer.step()
+    assert torch.equal(network.weight, twin.weight)
+    assert torch.equal(network.bias, twin.bias)
+    assert not torch.equal(network.weight, network.bias)
+    assert len(optimizer.velocities()) == 2

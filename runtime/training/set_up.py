@@ -32,7 +32,7 @@ from alexc.runtime.training.metrics import Metrics
 from alexc.runtime.training.report import print_header, print_note
 from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
 from alexc.runtime.training.schedule import schedule_of
-from alexc.runtime.training.sgd import PaperSGD
+from alexc.runtime.training.sgd import PaperSGD, parameter_groups
 from alexc.runtime.training.state import TrainingState
 
 DEFAULT_SEED = 0
@@ -114,7 +114,7 @@ def set_up(options: TrainOptions) -> Iterator[Training]:
         _check_room(run, network, begun=options.resume)
         place_network(network, device)
         optimizer = PaperSGD(
-            network.parameters(), rules.optimizer.lr, rules.optimizer.momentum, rules.optimizer.weight_decay
+            parameter_groups(network), rules.optimizer.lr, rules.optimizer.momentum, rules.optimizer.weight_decay
         )
         schedule, state = schedule_of(rules), TrainingState()
         if options.resume:

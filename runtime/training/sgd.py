@@ -16,14 +16,17 @@ class PaperSGD(torch.optim.Optimizer):
     torch.optim.SGD keeps the rate outside the velocity: the two agree until the rate changes, and differ after it.
 
     Args:
-        params: the parameters, each with its gradient in `grad`.
+        params: the parameters, each with its gradient in `grad`; or groups of them, as `parameter_groups` makes.
         lr: the learning rate; change it between steps by `rate`.
         momentum: the share of the velocity that a step keeps.
         weight_decay: the factor of the weight in the update.
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    def __init__(
+        self, params: Iterable[nn.Parameter] | list[dict[str, Any]], lr: float, momentum: float, weight_decay: float
+    ) -> None:
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(params, {**defaults, "rate_multiplier": 1.0, "decay_multiplier": 1.0})
         for weight in self._weights():
             self.state[weight]["velocity"] = torch.zeros_like(weight, memory_format=torch.preserve_format)
 
@@ -62,14 +65,14 @@ class PaperSGD(torch.optim.Optimizer):
         # torch's fused kernel computes b <- momentum b + (1 - dampening)(g + weight_decay w); w <- w - lr b.
         # With lr = -1 and 1 - dampening = -rate, b is the paper's velocity: one pass over memory instead of four.
         # Without momentum the kernel has no b, and both rules are w <- w - rate (g + weight_decay w).
-        momentum, rate = group["momentum"], group["lr"]
+        momentum, rate = group["momentum"], group["lr"] * group["rate_multiplier"]
         sgd(
             weights,
             [_gradient_like(weight) for weight in weights],
             [self.state[weight]["velocity"] for weight in weights],
             fused=True,
             momentum=momentum,
-            weight_decay=group["weight_decay"],
+            weight_decay=group["weight_decay"] * group["decay_multiplier"],
             lr=-1.0 if momentum else rate,
             dampening=1.0 + rate if momentum else 0.0,
             nesterov=False,
@@ -78,6 +81,18 @@ class PaperSGD(torch.optim.Optimizer):
 
     def _weights(self) -> list[nn.Parameter]:
         return [weight for group in self.param_groups for weight in group["params"]]
+
+
+def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
+    """A network's parameters by their multipliers of rate and decay, which its class may give in `multipliers`."""
+    multipliers: dict[str, tuple[float, float]] = getattr(network, "multipliers", {})
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in network.named_parameters():
+        groups.setdefault(multipliers.get(name, (1.0, 1.0)), []).append(weight)
+    return [
+        {"params": weights, "rate_multiplier": rate, "decay_multiplier": decay}
+        for (rate, decay), weights in groups.items()
+    ]
 
 
 def _gradient_like(weight: Tensor) -> Tensor:
