@@ -131,7 +131,7 @@ def _diagnose_characters(source: Source, place: int) -> Diagnostic:
     run = re.compile(r"[+-]?[\w.]+|.", re.DOTALL).match(source.text, place)
     assert run is not None
     found, span = run.group(), Span(source, *run.span())
-    if re.fullmatch(r"[+-]?[0-9][0-9.]*([eE][+-]?[0-9]+)?(x[0-9]+)*", found) and len(found) > 2:
+    if re.fullmatch(r"[+-]?\.?[0-9][0-9.]*([eE][+-]?[0-9]+)?(x[0-9]+)*", found) and len(found) > 2:
         return Diagnostic(
             "E0103",
             "a number has more digits than a spec may use",
