@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ from alexc.table import aligned
 
 EXIT_THEY_DIFFER = 1
 EXIT_CANNOT_COMPARE = 2
+LONGEST_LINE = 110  # of names; tables are as wide as they must be
 
 
 class Format(StrEnum):
@@ -108,5 +110,9 @@ def _weights(weights: SharedWeights) -> list[str]:
         (weights.only_before, "only before"),
         (weights.only_after, "only after"),
     ):
-        lines += [f"  {words}: {', '.join(names)}"] if names else []
+        lines += _wrapped(f"{words}: {', '.join(names)}") if names else []
     return lines
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, LONGEST_LINE, initial_indent="  ", subsequent_indent="    ", break_long_words=False)

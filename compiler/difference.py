@@ -160,15 +160,15 @@ def _ranges(names: Sequence[str], lines: Sequence[str]) -> str:
 def _layers(before: Graph, after: Graph) -> Iterator[LayerChange]:
     pairs = list(_pairs(before.nodes, after.nodes))
     renamed = {old.layer.name: new.layer.name for old, new in pairs if old and new}
-    in_sequence = _in_sequence(before.nodes) & _in_sequence(after.nodes)
+    in_sequence, in_sequence_now = _in_sequence(before.nodes), _in_sequence(after.nodes)
     passed_on: object = None
     for old, new in pairs:
         if old is None and new is not None:
-            yield LayerChange(new.layer.name, "added", (step_text(new.layer.kind),), None, _figures(new))
+            yield LayerChange(new.layer.name, "added", _in_full(new, in_sequence_now), None, _figures(new))
         elif new is None and old is not None:
-            yield LayerChange(old.layer.name, "dropped", (step_text(old.layer.kind),), _figures(old), None)
+            yield LayerChange(old.layer.name, "dropped", _in_full(old, in_sequence), _figures(old), None)
         elif old is not None and new is not None:
-            what = (*_written(old, new), *_flow(old, new, renamed, in_sequence))
+            what = (*_written(old, new), *_flow(old, new, renamed, in_sequence & in_sequence_now))
             figures = (_figures(old), _figures(new))
             if what or (figures[0] != figures[1] and (old.output, new.output) != passed_on):
                 yield LayerChange(new.layer.name, "changed", what, *figures)
@@ -213,11 +213,19 @@ def _written(old: Node, new: Node) -> Iterator[str]:
         yield f"weights {shapes[0]} -> {shapes[1]}"
 
 
+def _in_full(node: Node, in_sequence: Container[str]) -> tuple[str, ...]:
+    text = step_text(node.layer.kind)
+    return (text,) if node.layer.name in in_sequence else (text, f"input {_names(node.layer.inputs)}")
+
+
 def _flow(old: Node, new: Node, renamed: Mapping[str, str], in_sequence: Container[str]) -> Iterator[str]:
-    reads = [renamed.get(name, name) if name else "the image" for name in old.layer.inputs]
-    reads_now = [name or "the image" for name in new.layer.inputs]
-    if reads != reads_now and not (old.layer.name in in_sequence and new.layer.name in in_sequence):
-        yield f"input {', '.join(reads)} -> {', '.join(reads_now)}"
+    reads = tuple(renamed.get(name, name) if name else None for name in old.layer.inputs)
+    if reads != new.layer.inputs and not (old.layer.name in in_sequence and new.layer.name in in_sequence):
+        yield f"input {_names(reads)} -> {_names(new.layer.inputs)}"
+
+
+def _names(inputs: Sequence[str | None]) -> str:
+    return ", ".join(name or "the image" for name in inputs)
 
 
 def _weights_text(node: Node) -> str:

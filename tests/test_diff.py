@@ -129,6 +129,12 @@ def test_what_a_layer_reads() -> None:
     found = difference(graph(text), graph(text.replace("right: stem", "right: left")))
     assert changes(found) == [("right", "changed", ("input stem -> left",))]
     assert found.weights.load
+    last = "  last: stem -> conv 16 kernel=1 -> add concat1\n"
+    longer = difference(graph(text), graph(text.replace("  fc:", f"{last}  fc:")))
+    assert changes(longer)[:2] == [
+        ("last", "added", ("conv 16 kernel=1", "input stem")),
+        ("last.add", "added", ("add", "input last, concat1")),
+    ]
     turned = difference(graph(text), graph(text.replace("left right", "right left")))
     assert changes(turned) == [("concat1", "changed", ("input left, right -> right, left",))]
 
