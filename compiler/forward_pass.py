@@ -5,7 +5,7 @@ from __future__ import annotations
 from alexc.compiler.graph import Graph, Node
 from alexc.compiler.layers.kind import Join, TorchCall, TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
 from alexc.compiler.parts import attribute_of
-from alexc.compiler.python_text import call
+from alexc.compiler.python_text import call, operation
 
 _BODY = 8  # the indentation of a method's body
 
@@ -37,7 +37,7 @@ def forward_lines(graph: Graph, layers: dict[str, TorchLayer]) -> list[str]:
             lines.append([f"{' ' * indent}x = {reads[0]}.flatten(1)  # {node.given[0].values}"])
             reads = ["x"]
         variable, shape = variables[node.layer.name], f"  # {node.output}"
-        if _joins_the_line_before(nodes, index, users):
+        if expression and _joins_the_line_before(nodes, index, users):
             joined = _assignment(layers[node.layer.name], node, [expression], indent, variable, shape)
             if len(joined) == 1:
                 lines[-1], expression = joined, _expression(joined[0], variable, shape)
@@ -101,9 +101,9 @@ def _assignment(layer: TorchLayer, node: Node, reads: list[str], indent: int, va
         case TorchFunction(TorchCall(function, arguments)):
             return call(function, [*reads, *arguments], indent, f"{variable} = ", shape)
         case TorchJoin(TorchCall(function, arguments)):
-            return call(function, [f"({', '.join(reads)})", *arguments], indent, f"{variable} = ", shape)
+            return call(function, [tuple(reads), *arguments], indent, f"{variable} = ", shape)
         case TorchOperator(symbol):
-            return [f"{' ' * indent}{variable} = {f' {symbol} '.join(reads)}{shape}"]
+            return operation(symbol, reads, indent, f"{variable} = ", shape)
 
 
 def _expression(line: str, variable: str, shape: str) -> str:

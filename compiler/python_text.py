@@ -17,16 +17,40 @@ def literal(value: float | int | str | bool | None) -> str:
     return repr(value)
 
 
-def call(name: str, arguments: Sequence[str], indent: int, before: str = "", after: str = "") -> list[str]:
-    """The lines of a call, on one line where that fits, otherwise one argument a line.
+def call(
+    name: str, arguments: Sequence[str | tuple[str, ...]], indent: int, before: str = "", after: str = ""
+) -> list[str]:
+    """The lines of a call, on one line where that fits, otherwise one argument a line; an argument may be a tuple.
 
     `before` and `after` are the text around it, as `RECIPE = ` and `,`; lines come with `indent` blanks in front.
     """
     margin = " " * indent
-    line = f"{margin}{before}{name}({', '.join(arguments)}){after}"
+    texts = [each if isinstance(each, str) else f"({', '.join(each)})" for each in arguments]
+    line = f"{margin}{before}{name}({', '.join(texts)}){after}"
     if len(line) <= LINE_LENGTH or not arguments:
         return [line]
-    return [f"{margin}{before}{name}(", *(f"{margin}    {each}," for each in arguments), f"{margin}){after}"]
+    lines = [f"{margin}{before}{name}("]
+    for argument, text in zip(arguments, texts, strict=True):
+        if isinstance(argument, str) or len(margin) + 4 + len(text) + 1 <= LINE_LENGTH:
+            lines.append(f"{margin}    {text},")
+        else:
+            lines += call("", argument, indent + 4, after=",")
+    return [*lines, f"{margin}){after}"]
+
+
+def operation(symbol: str, operands: Sequence[str], indent: int, before: str, after: str) -> list[str]:
+    """The lines of operands with an operator between them, on one line where that fits."""
+    margin = " " * indent
+    line = f"{margin}{before}{f' {symbol} '.join(operands)}{after}"
+    if len(line) <= LINE_LENGTH:
+        return [line]
+    first, *others = operands
+    return [
+        f"{margin}{before}(",
+        f"{margin}    {first}",
+        *(f"{margin}    {symbol} {each}" for each in others),
+        f"{margin}){after}",
+    ]
 
 
 def import_sections(statements: Iterable[str]) -> list[list[str]]:

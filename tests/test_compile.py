@@ -52,6 +52,7 @@ def test_the_bytes_do_not_depend_on_hashing_or_the_folder(tmp_path: Path) -> Non
 
 
 # Forms that the examples do not have: long argument lists, one step, no recipe, towers in linear, plain statements.
+LONG_NAMES = " ".join(f"a_branch_with_a_long_name_{i}" for i in range(5))
 VARIANTS = {
     "plain": "network Plain {\n input 1x8x8\n conv 4 kernel=3x1 stride=1x2 pad=1x0 bias=none\n relu\n"
     " maxpool 2 round=ceil pad=1\n tanh\n linear 3\n}\n",
@@ -61,6 +62,23 @@ VARIANTS = {
     " a_layer_with_a_rather_long_name_so_that_lines_break: conv 6 kernel=3 groups=3"
     " weight=uniform(-0.0001, 0.0001) bias=-1.5 -> relu -> tanh -> relu -> tanh -> relu -> tanh -> relu\n"
     " linear 8 weight=xavier(2) -> softmax -> dropout 0.25 scale=train\n linear 8 weight=xavier\n}\n",
+    "kinds": "network Kinds {\n input 3x19x19\n"
+    " a: conv 8 kernel=3 pad=same stride=2 dilation=2 weight_rate=1 bias_rate=2 bias_decay=0 -> batchnorm -> relu\n"
+    " b: local 8 kernel=2 pad=same weight_decay=0 -> leaky_relu -> elu 0.5 -> batchnorm eps=1e-3 momentum=0.5\n"
+    " c: concat a b -> avgpool 3 stride=1 pad=1 count_pad=no round=ceil -> adaptive_avgpool 2x3 -> global_avgpool\n"
+    " flatten -> batchnorm -> linear 3\n}\n",
+    "branches": "network Branches {\n input 4x9x9\n towers 2\n"
+    " stem: conv 8 kernel=3 pad=1\n left: stem -> conv 8 kernel=1 reads=tower -> relu\n"
+    + "".join(f" a_branch_with_a_long_name_{i}: stem -> conv 4 kernel=1 reads=all\n" for i in range(4))
+    + " concat left stem "
+    + " ".join(f"a_branch_with_a_long_name_{i}" for i in range(4))
+    + "\n wide: conv 8 kernel=3 pad=1 reads=tower -> add left stem -> global_maxpool\n"
+    " linear 4 reads=all -> softmax\n}\n",
+    "joins": "network Joins {\n input 4x9x9\n"
+    + "".join(f" a_branch_with_a_long_name_{i}: input -> conv 4 kernel=1\n" for i in range(5))
+    + f" both: concat {LONG_NAMES} -> relu\n total: a_branch_with_a_long_name_0 -> conv 4 kernel=1"
+    f" -> add {LONG_NAMES}\n"
+    " concat both total -> linear 4\n}\n",
     "recipe": FLAGSHIP.replace(
         "augment   random_crop 227 -> mirror -> pca_color 0.1 by=eigenvalue", "augment mirror 0.25"
     )

@@ -16,7 +16,7 @@ Momentum = Annotated[float, BeforeValidator(as_float), Field(gt=0, le=1), Expect
 
 
 class Batchnorm(Trained):
-    """Gives each feature map, or unit, mean 0 and variance 1 over a batch, then multiplies and adds a number of its own.
+    """Gives each feature map, or unit, mean 0 and variance 1 over a batch, then multiplies by and adds its own.
 
     At test time it takes running means and variances, to which a training step contributes the share `momentum`.
     `eps` is added to the variance. `weight` and `bias` are the numbers that these start from.
