@@ -6,7 +6,7 @@ import pickle
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from alexc.runtime.printable import printable
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
 _MOST_NAMED = 5
+_DEEPEST = 32  # names in one, as in layer1.0.conv1
 _NESTED = ("state_dict", "model")  # where training scripts put the weights in a checkpoint
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
@@ -79,7 +80,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     shown = printable(path)
     try:
         if path.suffix == ".safetensors":
-            loaded: object = dict(sorted(load_file(path).items(), key=lambda item: _natural(item[0])))
+            loaded: object = dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -109,8 +110,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def match_layers(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Match]:
     """Say which layer of `given` becomes which layer of `wanted`.
 
-    Where both have the same names, those decide. Otherwise the layers whose tensors have the same names and shapes
-    (`weight` 64x3x11x11, `bias` 64) are matched in their order: the first with the first, the second with the second.
+    Where both have the same names, those decide. Otherwise the layers of `wanted` are filled one after the other, each
+    by the first layer of `given` whose tensors have the same names and shapes (`weight` 64x3x11x11, `bias` 64); layers
+    under one name, such as those of `layer1.0`, stay together, and numbered ones in their order.
 
     Raises:
         UserError: a layer has no counterpart; the message names layers of both sides.
@@ -118,14 +120,27 @@ def match_layers(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> l
     sources, targets = _layers(given), _layers(wanted)
     if sources == targets:
         return [Match(name, name, shapes) for name, shapes in targets.items()]
+    _check_counts(sources, targets)
+    filled: list[str] = []
+    furthest = [0]
+    if _fill(_tree(sources), list(targets.values()), filled, furthest) is None:
+        name, shapes = list(targets.items())[furthest[0]]
+        raise UserError(
+            f"it has layers of the same shapes, but in another order: nothing that comes next in it fits "
+            f"{name} ({in_words(shapes)})"
+        )
+    return [Match(source, name, targets[name]) for source, name in zip(filled, targets, strict=True)]
+
+
+def _check_counts(sources: Mapping[str, Shapes], targets: Mapping[str, Shapes]) -> None:
+    """Check that both sides have as many layers of each shape."""
     waiting: dict[Shapes, list[str]] = defaultdict(list)
     for name, shapes in sources.items():
         waiting[shapes].append(name)
-    matches: list[Match] = []
     lacking: list[str] = []
     for name, shapes in targets.items():
         if waiting[shapes]:
-            matches.append(Match(waiting[shapes].pop(0), name, shapes))
+            waiting[shapes].pop(0)
         else:
             lacking.append(f"{name} ({in_words(shapes)})")
     left = {name for names in waiting.values() for name in names}
@@ -134,7 +149,53 @@ def match_layers(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> l
         raise UserError(
             "; ".join([*_listed("nothing in it fits", lacking), *_listed("the network has no place for", over)])
         )
-    return matches
+
+
+@dataclass
+class _Module:
+    """A name of a file with what lies under it: a layer, modules, or both."""
+
+    path: str
+    shapes: Shapes | None = None
+    children: dict[str, _Module] = field(default_factory=dict)
+
+
+def _tree(layers: Mapping[str, Shapes]) -> _Module:
+    root = _Module("")
+    for name, shapes in layers.items():
+        module = root
+        parts = name.split(".") if name else []
+        if len(parts) > _DEEPEST:
+            raise UserError(f"`{printable(name[:80])}…` lies under more than {_DEEPEST} names")
+        for part in parts:
+            path = f"{module.path}.{part}" if module.path else part
+            module = module.children.setdefault(part, _Module(path))
+        module.shapes = shapes
+    return root
+
+
+def _fill(module: _Module, wanted: Sequence[Shapes], filled: list[str], furthest: list[int]) -> int | None:
+    """Fill the next layers by all those of `module`; None, with `filled` as it was, where they do not fit there.
+
+    `furthest` holds the place of the last layer that anything was tried for.
+    """
+    before = len(filled)
+    if module.shapes is not None:
+        furthest[0] = max(furthest[0], before)
+        if before == len(wanted) or wanted[before] != module.shapes:
+            return None
+        filled.append(module.path)
+    waiting = dict(module.children)
+    while waiting:
+        numbered = next((name for name in waiting if name.isdigit()), None)
+        for name, child in waiting.items():
+            if (name == numbered or not name.isdigit()) and _fill(child, wanted, filled, furthest) is not None:
+                del waiting[name]
+                break
+        else:
+            del filled[before:]
+            return None
+    return len(filled)
 
 
 def carry_over(
@@ -176,7 +237,7 @@ def _leave_out(tensors: Mapping[str, Tensor], without: Sequence[str], path: Path
     for layer in without:
         under = [name for name in kept if name.startswith(f"{layer}.")]
         if not under:
-            tops = sorted({name.split(".")[0] for name in kept}, key=_natural)
+            tops = sorted({name.split(".")[0] for name in kept}, key=natural_order)
             raise UserError(
                 f"{printable(path)} has no layer `{printable(layer)}` to leave out; it has {printable(', '.join(tops))}"
             )
@@ -199,7 +260,7 @@ def _write(out: Path, tensors: dict[str, Tensor]) -> None:
         raise UserError(f"{printable(out)} cannot be written: {error.strerror}") from None
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural_order(name: str) -> list[tuple[int, str]]:
     """A key that sorts `features.9` before `features.10`."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 

@@ -56,8 +56,9 @@ weights that were trained there can be used here:
     alexc compile examples/resnet50.net
     alexc weights import resnet50.pth --into generated/resnet50.py --out resnet50.safetensors
 
-Layers are matched by the shapes of their tensors and by their order, and the list is printed. `--without LAYER` leaves
-a layer of the file out, with all that lies under it. What the command writes is for `load_state_dict`:
+Layers are matched by the shapes of their tensors and by their order, those under one name together, and the list is
+printed; a file that does not fit is refused. `--without LAYER` leaves a layer of the file out, with all that lies under
+it. What the command writes is for `load_state_dict`:
 
     from safetensors.torch import load_file
     network.load_state_dict(load_file("resnet50.safetensors"))

@@ -16,7 +16,7 @@ from alexc.compiler.graph import Graph
 from alexc.compiler.pipeline import check_file
 from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.errors import UserError
-from alexc.runtime.weights_import import carry_over, match_layers
+from alexc.runtime.weights_import import carry_over, match_layers, natural_order
 from tests.conftest import ROOT
 
 # torchvision's name: the spec, and what a variant inserts so that it can read smaller images, as torchvision's can.
@@ -168,6 +168,15 @@ def set_mode(network: nn.Module, training: bool) -> None:
     for module in network.modules():
         if "Dropout" in type(module).__name__:
             module.eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_that_keeps_no_order_gives_the_same_layers(name: str) -> None:
+    with torch.device("meta"):
+        given = theirs(name).state_dict()
+    wanted = compiled(graph_of(ROOT / "examples" / f"{NETWORKS[name][0]}.net")).state_dict()
+    without_order = {key: given[key] for key in sorted(given, key=natural_order)}
+    assert match_layers(without_order, wanted) == match_layers(given, wanted)
 
 
 def test_layers_that_are_not_there_are_not_matched() -> None:

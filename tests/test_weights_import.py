@@ -124,6 +124,28 @@ def test_a_counter_that_old_checkpoints_lack_is_not_asked_for() -> None:
     assert [(match.source, match.target) for match in match_layers(given, wanted)] == [("bn1", "a")]
 
 
+def tensors(**sizes: int) -> dict[str, Tensor]:
+    return {f"{name.replace('_', '.')}.weight": torch.zeros(size) for name, size in sizes.items()}
+
+
+def test_layers_under_one_name_stay_together() -> None:
+    """Without that, `aux` would come to stand where `body.b` belongs."""
+    matches = match_layers(tensors(aux=2, body_a=1, body_b=2), tensors(one=1, two=2, three=2))
+    assert [match.source for match in matches] == ["body.a", "body.b", "aux"]
+
+
+def test_layers_in_another_order_are_refused() -> None:
+    with pytest.raises(UserError, match=r"in another order: nothing that comes next in it fits one \(weight 1\)"):
+        match_layers({"0.weight": torch.zeros(2), "1.weight": torch.zeros(1)}, tensors(one=1, two=2))
+    with pytest.raises(UserError, match=r"in another order: .* fits two \(weight 2\)"):
+        match_layers(tensors(a_x=1, a_y=3, b=2), tensors(one=1, two=2, three=3))
+
+
+def test_a_name_of_very_many_parts_is_refused() -> None:
+    with pytest.raises(UserError, match="lies under more than 32 names"):
+        match_layers({"a." * 100_000 + "weight": torch.zeros(1)}, tensors(one=1))
+
+
 class Attack:
     def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
         return os.system, ("touch owned",)
@@ -173,5 +195,5 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path, network: Networ
     with pytest.raises(UserError, match="is already there"):
         import_weights(tmp_path / "a.pt", network, [], mine)
     assert mine.read_text() == "mine"
-    with pytest.raises(UserError, match="out.safetensors cannot be written: No such file or directory"):
+    with pytest.raises(UserError, match=r"out\.safetensors cannot be written: No such file or directory"):
         import_weights(tmp_path / "a.pt", network, [], tmp_path / "nowhere" / "out.safetensors")
