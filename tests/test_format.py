@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from alexc.compiler.format import WIDEST, format_spec, without_spans
 from alexc.compiler.pipeline import check_file
@@ -107,6 +109,10 @@ def test_comments_stay_where_they_were(text: str, expected: str) -> None:
     assert hold(text) == expected
 
 
+def test_a_path_is_no_comment() -> None:
+    assert laid_out('network B   extends "a#b -> c.net"{}') == 'network B extends "a#b -> c.net" {\n}\n'
+
+
 def test_columns() -> None:
     text = """network A {
 input 3x8x8
@@ -176,6 +182,52 @@ def test_comments_and_breaks_anywhere() -> None:
                 )
         if not parse(Source("test.net", text))[1]:
             hold(text)
+
+
+BLANKS = st.sampled_from(["", " ", "\t", "  "])
+BREAKS = st.sampled_from(["", " ", "\n", "\r\n", " # c\n", "\n\n # d d \n", "\n\n\n", "# e#f\t\r\n \t"])
+LINE_ENDS = st.sampled_from(["\n", "\r\n", " # c\n", "\n\n\n# d\n", "\t\n# e\n# f \n\n"])
+WORDS = st.sampled_from(["conv", "x", "relu", "a.b", "input", "default", "every", "extends", "é", "longer_name"])
+ATOMS = st.one_of(WORDS, st.sampled_from(["1", "-2", "1e-4", "0.5", "3x4", "3x4x5", "a..b"]))
+
+
+@st.composite
+def joined(draw: st.DrawFn, parts: st.SearchStrategy[str], by: str, breaks: st.SearchStrategy[str], most: int) -> str:
+    """Parts with `by` between them, and blanks or breaks around that."""
+    text = draw(parts)
+    for _ in range(draw(st.integers(0, most))):
+        text += draw(BLANKS) + by + draw(breaks) + draw(parts)
+    return text
+
+
+CALLS = joined(ATOMS, ",", BREAKS, 2).map(lambda values: f"f( {values})")
+VALUES = st.one_of(ATOMS, CALLS)
+KEYED = st.tuples(WORDS, BLANKS, BLANKS, VALUES).map(lambda parts: f"{parts[0]}{parts[1]}={parts[2]}{parts[3]}")
+ARGUMENTS = st.lists(st.one_of(joined(VALUES, ",", BREAKS, 2), KEYED), max_size=4).map(
+    lambda all_: "".join(f" {each}" for each in all_)
+)
+STEPS = st.tuples(WORDS, ARGUMENTS).map("".join)
+LABELS = st.one_of(st.just(""), st.tuples(WORDS, ARGUMENTS, BLANKS).map(lambda parts: f"{''.join(parts)}:"))
+PIPELINES = st.tuples(LABELS, BLANKS, joined(STEPS, "->", BREAKS, 3)).map("".join)
+EDITS = st.tuples(WORDS, BLANKS, KEYED).map(lambda parts: f"{parts[0]}{parts[1]}: {parts[2]}")
+
+
+@st.composite
+def bodies(draw: st.DrawFn, statements: st.SearchStrategy[str]) -> str:
+    lines = draw(st.lists(statements, max_size=5))
+    return "{" + draw(BREAKS) + "".join(line + draw(LINE_ENDS) for line in lines) + "}"
+
+
+NESTED = st.tuples(LABELS, STEPS, BREAKS, bodies(st.one_of(PIPELINES, EDITS))).map("".join)
+HEADS = st.sampled_from(["network A", "train", "block b(p, q = 3)", 'network B extends "a.net" A', "placement p"])
+BLOCKS = st.tuples(HEADS, BREAKS, bodies(st.one_of(PIPELINES, EDITS, NESTED)), LINE_ENDS).map("".join)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(st.tuples(LINE_ENDS, st.lists(BLOCKS, max_size=3)).map(lambda parts: parts[0] + "".join(parts[1])))
+def test_any_text_of_the_grammar(text: str) -> None:
+    assume(not parse(Source("test.net", text))[1])
+    hold(text)
 
 
 def test_files(tmp_path: Path, alexc: Alexc) -> None:
