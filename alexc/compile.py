@@ -47,6 +47,8 @@ def _module_name(spec: Path) -> str:
     name = spec.stem.replace("-", "_")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
         raise UserError(f"{spec}: a Python module cannot be called `{name!a}`; rename the file, as in my_net.net")
+    if spec.suffix != ".net":
+        raise UserError(f"{str(spec)!a}: the name of a spec ends in `.net`; rename the file, as in {name}.net")
     return name
 
 

@@ -12,10 +12,11 @@ from alexc.compiler.arguments import Arguments
 from alexc.compiler.diagnostics import list_in_words
 from alexc.compiler.forward_pass import forward_lines
 from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.kind import TorchLayer, TorchModule
+from alexc.compiler.layers.kind import TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
 from alexc.compiler.net import Recipe
 from alexc.compiler.parts import attribute_of
 from alexc.compiler.python_text import LINE_LENGTH, call, import_sections, literal
+from alexc.compiler.rendered_check import require_expected_form
 from alexc.compiler.summary import Row, total
 from alexc.compiler.summary import rows as summary_rows
 
@@ -31,6 +32,9 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
     Args:
         graph: the network.
         spec_name: the name of the spec's file, without folders, so that the text does not depend on where it lies.
+
+    Raises:
+        UnexpectedText: what was rendered is not what the compiler means to write; a defect of alexc.
     """
     nodes = graph.without_loss()
     layers = {node.layer.name: node.layer.kind.torch(node.given[0], node.output) for node in nodes}
@@ -38,7 +42,7 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
     statements = {*_BASE_IMPORTS, *(each for layer in layers.values() for each in layer.imports)}
     statements |= {f"from {_INITIAL} import {name}" for name in _initial_names(nodes)}
     statements |= {f"from {_RECIPE} import {name}" for name in _recipe_names(recipe)}
-    return _template().render(
+    text = _template().render(
         headline=_headline(graph),
         made_by=f"{MADE_BY} {spec_name}: edit that file, not this one.",
         count_lines=_count_lines(graph),
@@ -55,6 +59,22 @@ def write_pytorch(graph: Graph, spec_name: str) -> str:
         forward_lines=forward_lines(graph, layers),
         recipe_lines=_recipe_lines(recipe),
     )
+    require_expected_form(text, graph.net.name, statements, _calls(layers, nodes, recipe))
+    return text
+
+
+def _calls(layers: dict[str, TorchLayer], nodes: list[Node], recipe: Recipe | None) -> set[str]:
+    """All that the file may call."""
+    calls = {f"self.{attribute_of(name)}" for name in layers} | _initial_names(nodes) | _recipe_names(recipe)
+    for layer in layers.values():
+        match layer:
+            case TorchModule(constructor, _, before):
+                calls |= {constructor.function} | ({before.function} if before else set())
+            case TorchFunction(made) | TorchJoin(made):
+                calls.add(made.function)
+            case TorchOperator():
+                pass
+    return calls
 
 
 @cache

@@ -1,0 +1,145 @@
+"""The last gate: a generated file holds nothing but what the compiler means to write.
+
+Names and numbers of a spec reach the file through gates of their own. Should one of those have a hole, or the template
+a mistake, what is rendered differs in form from what is allowed here, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+_STATEMENTS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Expr)
+_STATEMENTS_IN_METHODS = (ast.Assign, ast.Expr, ast.Return, ast.If)
+_EXPRESSIONS = (ast.Name, ast.Attribute, ast.Call, ast.Constant, ast.Tuple, ast.Dict, ast.BinOp, ast.UnaryOp)
+_PARTS = (ast.keyword, ast.alias, ast.arguments, ast.arg, ast.Load, ast.Store, ast.Add, ast.BitOr, ast.USub)
+_ALLOWED = (ast.Module, ast.Subscript, *_STATEMENTS, *_STATEMENTS_IN_METHODS, *_EXPRESSIONS, *_PARTS)
+
+_METHODS = ("__init__", "reset_parameters", "forward")
+_BUILTIN_CALLS = ("super", "super().__init__", "self.reset_parameters")
+_BUILTIN_NAMES = ("self", "x", "seed", "super", "int", "str", "float", "tuple", "dict")
+
+
+class UnexpectedText(Exception):  # noqa: N818 - what is unexpected is the text
+    """A rendered file holds something that the compiler does not write: a defect of alexc, not of the spec."""
+
+
+def require_expected_form(text: str, class_name: str, imports: Iterable[str], calls: Iterable[str]) -> None:
+    """Check a rendered file before it is written.
+
+    Args:
+        text: the file.
+        class_name: the name of its one class.
+        imports: the import statements that it may hold, one name each.
+        calls: what it may call, as it is written: `nn.Conv2d`, `self.conv1`.
+
+    Raises:
+        UnexpectedText: it holds anything else.
+    """
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise UnexpectedText(f"it is not Python: {error}") from None
+    for node in ast.walk(module):
+        if not isinstance(node, _ALLOWED):
+            raise _unexpected(node)
+    _check_top(module, class_name, _single_imports("\n".join(imports)))
+    _check_calls(module, {*calls, *_BUILTIN_CALLS})
+    _check_names(module)
+
+
+def _check_top(module: ast.Module, class_name: str, imports: set[str]) -> None:
+    docstring, *body = module.body
+    if not isinstance(docstring, ast.Expr) or not _is_text(docstring):
+        raise _unexpected(docstring)
+    classes = 0
+    for node in body:
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                if not _single_imports(ast.unparse(node)) <= imports:
+                    raise _unexpected(node)
+            case ast.ClassDef(name=name, bases=[base], keywords=[], decorator_list=[]):
+                if name != class_name or ast.unparse(base) != "nn.Module":
+                    raise _unexpected(node)
+                classes += 1
+                _check_class(node)
+            case ast.Assign(targets=[ast.Name("RECIPE")], value=ast.Call()):
+                pass
+            case _:
+                raise _unexpected(node)
+    if classes != 1:
+        raise UnexpectedText(f"it has {classes} classes")
+
+
+def _check_class(made: ast.ClassDef) -> None:
+    for node in made.body:
+        match node:
+            case ast.FunctionDef(name=name, decorator_list=[]) if name in _METHODS:
+                _check_body(node.body)
+            case ast.AnnAssign(target=ast.Name()) if not any(isinstance(each, ast.Call) for each in ast.walk(node)):
+                pass
+            case ast.Expr() if _is_text(node):
+                pass
+            case _:
+                raise _unexpected(node)
+
+
+def _check_body(body: list[ast.stmt]) -> None:
+    for node in body:
+        if not isinstance(node, _STATEMENTS_IN_METHODS):
+            raise _unexpected(node)
+        match node:
+            case ast.Expr(value=value) if not _is_text(node) and not isinstance(value, ast.Call):
+                raise _unexpected(node)
+            case ast.If(test=test, body=inner, orelse=[]):
+                if ast.unparse(test) != "self.training":
+                    raise _unexpected(node)
+                _check_body(inner)
+            case ast.If():
+                raise _unexpected(node)
+
+
+def _check_calls(module: ast.Module, calls: set[str]) -> None:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call):
+            match node.func:
+                case ast.Attribute(value=ast.Name(), attr="flatten"):
+                    pass
+                case called if ast.unparse(called) not in calls:
+                    raise _unexpected(node)
+
+
+def _check_names(module: ast.Module) -> None:
+    """Every name is imported, assigned here, or one of a few; no attribute is Python's own but `__init__`."""
+    imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    imported = {alias.asname or alias.name for node in imports for alias in node.names}
+    assigned = {node.id for node in ast.walk(module) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    known = {*imported, *assigned, *_BUILTIN_NAMES}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name) and node.id not in known:
+            raise _unexpected(node)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in {*imported, "self", "super"}:
+            raise _unexpected(node)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr != "__init__":
+            raise _unexpected(node)
+
+
+def _single_imports(text: str) -> set[str]:
+    """Import statements, one name each."""
+    found: set[str] = set()
+    for node in ast.parse(text).body:
+        assert isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names:
+            single = ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], 0)
+            found.add(ast.unparse(single))
+    return found
+
+
+def _is_text(node: ast.Expr) -> bool:
+    return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _unexpected(node: ast.AST) -> UnexpectedText:
+    line = getattr(node, "lineno", 0)
+    text = ast.unparse(node).split("\n")[0]
+    return UnexpectedText(f"line {line} of the generated file would be `{text[:100]}`, which alexc never writes")
