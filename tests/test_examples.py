@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,17 @@ def _lines_that_say_something(text: str) -> int:
 
 def test_the_page_is_current() -> None:
     assert PAGE.read_text() == page()
+
+
+def test_the_readme_lists_every_example_with_its_size() -> None:
+    listed: list[str] = []
+    rows = re.findall(r"^\| (.*) \| .* \| ([0-9., ]+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    for links, sizes in rows:
+        specs = re.findall(r"\((examples/\w+\.net)\)", links)
+        if specs:
+            assert sizes == ", ".join(f"{graph_of(ROOT / spec).parameters / 1e6:.1f}" for spec in specs)
+        listed += specs
+    assert sorted(listed) == sorted(str(spec.relative_to(ROOT)) for spec in SPECS[1:])
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
