@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import keyword
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from alexc.compiler.pytorch import MADE_BY, write_pytorch
+from alexc.compiler.spec_writer import write_spec
 from alexc.runtime.errors import UserError
 from alexc.spec_file import graph_of
 from alexc.text_file import write_text
+
+
+class Emitted(StrEnum):
+    """What a spec is compiled to."""
+
+    PYTHON = "python"
+    NET = "net"
 
 
 def compile_(
@@ -23,8 +32,15 @@ def compile_(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; end with 1 where a file is not what it would be.")
     ] = False,
+    emit: Annotated[
+        Emitted, typer.Option(help="`net` prints the spec instead, with variants, blocks and defaults written out.")
+    ] = Emitted.PYTHON,
 ) -> None:
     """Write the PyTorch module of each spec into DIR, in a file of the spec's name."""
+    if emit is Emitted.NET:
+        for spec in specs:
+            print(write_spec(graph_of(spec)), end="")
+        return
     targets: dict[Path, Path] = {}
     for spec in specs:
         target = out / f"{_module_name(spec)}.py"

@@ -9,10 +9,8 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Literal
 
-from alexc.compiler.arguments import Arguments
 from alexc.compiler.graph import Graph, Node
-from alexc.compiler.net import Placement, Recipe
-from alexc.compiler.spec_text import argument_text, step_text
+from alexc.compiler.spec_text import argument_text, placement_lines, recipe_texts, step_text
 
 
 @dataclass(frozen=True)
@@ -113,48 +111,10 @@ def _settings(before: Graph, after: Graph) -> Iterator[Setting]:
 def _settings_of(graph: Graph) -> dict[str, str]:
     settings = {"network": graph.net.name, "input": str(graph.net.input), "towers": str(graph.net.towers)}
     lines = list(graph.statements())
-    settings |= {f"placement {each.name}": _placement_text(each, lines) for each in graph.net.placements}
+    settings |= {f"placement {each.name}": "; ".join(placement_lines(each, lines)) for each in graph.net.placements}
     if graph.net.recipe is not None:
-        settings |= {f"train {name}": text for name, text in _recipe_texts(graph.net.recipe).items()}
+        settings |= {f"train {name}": text for name, text in recipe_texts(graph.net.recipe).items()}
     return settings
-
-
-def _recipe_texts(recipe: Recipe) -> dict[str, str]:
-    return {
-        "prepare": _pipeline_text(recipe.prepare),
-        "augment": _pipeline_text(recipe.augment),
-        "test": step_text(recipe.test),
-        "loss": step_text(recipe.loss),
-        "optimizer": step_text(recipe.optimizer),
-        "schedule": step_text(recipe.schedule),
-        "batch": str(recipe.batch),
-        "epochs": str(recipe.epochs),
-    }
-
-
-def _pipeline_text(steps: Sequence[Arguments]) -> str:
-    return " -> ".join(step_text(step) for step in steps)
-
-
-def _placement_text(placement: Placement, lines: Sequence[str]) -> str:
-    mesh = " ".join(f"{axis.name}={axis.devices}" for axis in placement.mesh)
-    splits = [
-        f"split {split.what} by {split.axis}{f' in {_ranges(split.statements, lines)}' if split.statements else ''}"
-        for split in placement.splits
-    ]
-    keeps = [f"keep {_ranges(keep.statements, lines)} on {keep.axis} {keep.index}" for keep in placement.keeps]
-    return "; ".join([f"mesh {mesh}", *splits, *keeps])
-
-
-def _ranges(names: Sequence[str], lines: Sequence[str]) -> str:
-    """Lines of a network as a placement names them: `conv1..conv5, fc8`."""
-    runs: list[list[str]] = []
-    for name in sorted(names, key=lines.index):
-        if runs and lines.index(name) == lines.index(runs[-1][-1]) + 1:
-            runs[-1].append(name)
-        else:
-            runs.append([name])
-    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)
 
 
 def _layers(before: Graph, after: Graph) -> Iterator[LayerChange]:

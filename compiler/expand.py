@@ -69,10 +69,12 @@ class Expander:
         self._reported: set[tuple[str, Span]] = set()
         self._items: list[Item] = []
 
-    def expand(self, statements: Iterable[Statement]) -> list[Item]:
-        """The parts of a network's lines."""
+    def expand(
+        self, statements: Iterable[Statement], scope: Scope | None = None, statement: str | None = None
+    ) -> list[Item]:
+        """The parts of a network's lines, or of lines that belong to one of them, inside a block."""
         self._items = []
-        self._read(statements, _Place())
+        self._read(statements, _Place(scope or Scope(), {}, statement))
         return self._items
 
     def expand_instance(self, instance: Enter, changes: Sequence[Argument]) -> list[Item]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alexc.compiler.arguments import Arguments
+from alexc.compiler.net import Placement, Recipe
 
 
 def step_text(step: Arguments) -> str:
@@ -40,3 +43,44 @@ def _sizes_text(sizes: tuple[int, ...]) -> str:
         top, bottom, left, right = sizes
         return f"{top}x{left}" if (top, left) == (bottom, right) else f"sides({', '.join(map(str, sizes))})"
     return "x".join(map(str, sizes))
+
+
+def recipe_texts(recipe: Recipe) -> dict[str, str]:
+    """What the statements of a `train` block say, by their first words."""
+    return {
+        "prepare": _pipeline_text(recipe.prepare),
+        "augment": _pipeline_text(recipe.augment),
+        "test": step_text(recipe.test),
+        "loss": step_text(recipe.loss),
+        "optimizer": step_text(recipe.optimizer),
+        "schedule": step_text(recipe.schedule),
+        "batch": str(recipe.batch),
+        "epochs": str(recipe.epochs),
+    }
+
+
+def placement_lines(placement: Placement, lines: Sequence[str]) -> list[str]:
+    """The statements of a `placement` block; `lines` are the network's own, in order."""
+    mesh = " ".join(f"{axis.name}={axis.devices}" for axis in placement.mesh)
+    splits = [
+        f"split {split.what} by {split.axis}{f' in {_ranges(split.statements, lines)}' if split.statements else ''}"
+        for split in placement.splits
+    ]
+    keeps = [f"keep {_ranges(keep.statements, lines)} on {keep.axis} {keep.index}" for keep in placement.keeps]
+    return [f"mesh {mesh}", *splits, *keeps]
+
+
+def _pipeline_text(steps: Sequence[Arguments]) -> str:
+    return " -> ".join(step_text(step) for step in steps)
+
+
+def _ranges(names: Sequence[str], lines: Sequence[str]) -> str:
+    """Lines of a network as a placement names them: `conv1..conv5, fc8`."""
+    places = {name: place for place, name in enumerate(lines)}
+    runs: list[list[str]] = []
+    for name in sorted(names, key=places.__getitem__):
+        if runs and places[name] == places[runs[-1][-1]] + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)

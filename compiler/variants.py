@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from alexc.compiler.diagnostics import Diagnostic, did_you_mean
 from alexc.compiler.expand import Expander
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.parts import Enter, Item, Part
+from alexc.compiler.parts import Enter, Item, Part, Scope
 from alexc.compiler.source import Span
 from alexc.compiler.tree import Argument, Change, Nested, Pipeline, Statement, Step, Word
 
@@ -34,6 +35,7 @@ class Editor:
             return
         for statement in statements:
             self._apply(statement)
+            self.items = _renamed(self.items)
 
     def _apply(self, statement: Statement) -> None:
         match statement:
@@ -107,10 +109,26 @@ class Editor:
         if not places:
             self._nothing(anchor, self._layers())
             return
-        label = Step(names[0], (), names[0].span) if names else None
-        self._expander.keep(self.items)
         place = places[-1] + 1 if where == "after" else places[0]
-        self.items[place:place] = self._expander.expand([replace(statement, label=label)])
+        beside = self.items[places[0]]
+        self._expander.keep(self.items)
+        if isinstance(beside, Part) and beside.name == anchor.text != beside.line:
+            self.items[place:place] = self._in_line(beside, statement, names)
+            return
+        label = Step(names[0], (), names[0].span) if names else None
+        own_line = beside.statement == beside.line
+        scope, within = (Scope(), None) if own_line else (beside.scope, beside.statement)
+        self.items[place:place] = self._expander.expand([replace(statement, label=label)], scope, within)
+
+    def _in_line(self, beside: Part, statement: Pipeline, names: Sequence[Word]) -> list[Part]:
+        """The parts that join the line of another part; they get their names as if they had been written there."""
+        for name in names:
+            message = f"`{beside.name}` is a part of a line, and so is what stands beside it: it has no name of its own"
+            self._report("E0605", message, name.span, help=f"leave out `{name.text}`")
+        return [
+            Part(f"{beside.name}.", beside.line, beside.statement, step.kind, step.arguments, (), None, beside.scope)
+            for step in statement.steps
+        ]
 
     def _replace_line(self, name: Word, line: Pipeline) -> None:
         inside = [_is_in(item, name.text) or item.statement == name.text == item.line for item in self.items]
@@ -177,8 +195,7 @@ def _is_in(item: Item, name: str) -> bool:
 
 
 def _changed_everywhere(items: Sequence[Item], kind: Word, statement: Pipeline | Change) -> list[Item]:
-    """The items with one kind changed, or replaced; a part that is named after its kind gets a new name."""
-    taken = {_name_of(item) for item in items}
+    """The items with one kind changed, or replaced by another."""
     changed: list[Item] = []
     for item in items:
         if not isinstance(item, Part) or item.kind.text != kind.text:
@@ -187,18 +204,26 @@ def _changed_everywhere(items: Sequence[Item], kind: Word, statement: Pipeline |
             changed.append(replace(item, changes=(*item.changes, *statement.arguments)))
         else:
             step = statement.steps[0]
-            name = _renamed(item, step.kind.text, taken)
-            taken.add(name)
-            changed.append(replace(item, name=name, kind=step.kind, arguments=step.arguments, changes=()))
+            changed.append(replace(item, kind=step.kind, arguments=step.arguments, changes=()))
     return changed
 
 
-def _renamed(part: Part, kind: str, taken: set[str]) -> str:
-    stem, dot, last = part.name.rpartition(".")
-    if part.name == part.line or not last.startswith(part.kind.text):
-        return part.name
-    name, number = f"{stem}{dot}{kind}", 1
-    while name in taken:
-        number += 1
-        name = f"{stem}{dot}{kind}{number}"
-    return name
+def _renamed(items: Sequence[Item]) -> list[Item]:
+    """The items with the names that they would have, had their lines been written so.
+
+    Block instances, whose names are those of all their layers, keep theirs.
+    """
+    renamed: list[Item] = []
+    counts: dict[str, Counter[str]] = {}
+    for item in items:
+        first = item.line not in counts
+        count = counts.setdefault(item.line, Counter())
+        kind = item.kind.text if isinstance(item, Part) else item.step.kind.text
+        if not first:
+            count[kind] += 1
+        if isinstance(item, Part):
+            number = count[kind] if count[kind] > 1 else ""
+            name = item.line if first else f"{item.line}.{kind}{number}"
+            item = item if item.name == name else replace(item, name=name)
+        renamed.append(item)
+    return renamed

@@ -141,7 +141,8 @@ def test_a_spec_with_a_name_that_could_lead_elsewhere_is_not_compiled(tmp_path: 
 
 NAMES = [
     "__import__", "exec", "eval", "print", "self", "x", "nn", "torch", "F", "Tensor", "forward", "__init__", "class",
-    "None", "training", "image", "a__b", "ａ", "а", "naïve", "a\u200bb", "a\u202eb", "x" * 65, "multipliers", "RECIPE", "match",
+    "None", "training", "image", "a__b", "ａ", "а", "naïve", "a\u200bb", "a\u202eb", "x" * 65,
+    "multipliers", "RECIPE", "match",
 ]  # fmt: skip
 
 

@@ -91,25 +91,47 @@ def test_an_edit_gives_the_network_that_is_written_by_hand(name: str) -> None:
     assert (made == compiled(by_hand())) == (not edits)
 
 
-def test_an_insertion_inside_a_line_is_read_by_what_follows() -> None:
-    checked = check_text(variant("after conv1.relu twice: tanh"), "test.net")
-    assert checked.graph is not None
-    reads = {node.layer.name: node.layer.inputs for node in checked.graph.nodes}
-    assert reads["twice"] == ("conv1.relu",)
-    assert reads["conv1.lrn"] == ("twice",)
+def names(text: str) -> list[str]:
+    checked = check_text(text, "test.net")
+    assert checked.graph is not None, render_all(checked.source, checked.diagnostics)
+    return [node.layer.name for node in checked.graph.nodes]
 
 
-def test_a_line_is_replaced_but_not_what_stands_inside_it() -> None:
-    checked = check_text(variant("after conv1.relu twice: tanh", "conv1: conv 8 kernel=1 -> relu"), "test.net")
-    assert checked.graph is not None
-    assert [node.layer.name for node in checked.graph.nodes][:4] == ["conv1", "conv1.relu", "twice", "conv2"]
+def test_what_is_put_beside_a_part_joins_its_line() -> None:
+    made = compiled(variant("after conv1.relu: tanh -> relu", "before conv1.lrn: sigmoid"))
+    assert made == compiled(
+        by_hand(
+            (
+                "conv 8 kernel=3 -> relu -> lrn -> maxpool",
+                "conv 8 kernel=3 -> relu -> tanh -> relu -> sigmoid -> lrn -> maxpool",
+            )
+        )
+    )
+    (problem,) = check_text(variant("after conv1.relu mine: tanh"), "test.net").diagnostics
+    assert (problem.code, problem.span.text) == ("E0605", "mine")
 
 
-def test_a_kind_that_is_put_beside_itself_gets_a_name_of_its_own() -> None:
-    text = "network A {\n input 3x8x8\n a: conv 4 kernel=1 -> relu -> tanh\n linear 2\n}\n"
-    checked = check_text(text + "network B extends A {\n every relu: tanh\n}\n", "test.net")
-    assert checked.graph is not None
-    assert [node.layer.name for node in checked.graph.nodes] == ["a", "a.tanh2", "a.tanh", "linear1"]
+def test_parts_are_named_as_if_their_line_had_been_written_so() -> None:
+    text = "network A {\n input 3x8x8\n a: conv 4 kernel=1 -> relu -> tanh -> relu\n linear 2\n}\n"
+    assert names(text + "network B extends A {\n every relu: tanh\n}\n") == [
+        "a",
+        "a.tanh",
+        "a.tanh2",
+        "a.tanh3",
+        "linear1",
+    ]
+    assert names(text + "network B extends A {\n without a.relu\n}\n") == ["a", "a.tanh", "a.relu", "linear1"]
+
+
+def test_a_line_goes_on_without_its_first_layer() -> None:
+    text = "network A {\n input 3x8x8\n a: lrn 5 k=1 alpha=1 beta=1 norm=sum -> conv 4 kernel=1 -> relu\n linear 2\n}\n"
+    assert names(text + "network B extends A {\n without lrn\n}\n") == ["a", "a.relu", "linear1"]
+
+
+def test_a_line_inside_a_block_instance() -> None:
+    text = "block b() {\n c: conv 4 kernel=1\n d: relu\n}\nnetwork A {\n input 3x8x8\n a: b\n linear 2\n}\n"
+    edited = text + "network B extends A {\n after a.c e: tanh -> sigmoid\n}\n"
+    assert names(edited) == ["a.c", "a.e", "a.e.sigmoid", "a.d", "linear1"]
 
 
 def test_what_a_line_starts_from_outlives_its_first_layer() -> None:
@@ -119,7 +141,7 @@ def test_what_a_line_starts_from_outlives_its_first_layer() -> None:
     )
     checked = check_text(text, "test.net")
     assert checked.graph is not None
-    assert {node.layer.name: node.layer.inputs for node in checked.graph.nodes}["b.tanh"] == ("stem",)
+    assert {node.layer.name: node.layer.inputs for node in checked.graph.nodes}["b"] == ("stem",)
 
 
 def test_variants_of_variants() -> None:
