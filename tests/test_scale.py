@@ -1,0 +1,18 @@
+"""Time per layer stays the same, however many layers a spec has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.compile import FORMS, measure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.__name__)
+def test_time_per_layer_does_not_grow_with_the_number_of_layers(form: Callable[[int], str]) -> None:
+    measure(form, 100)  # what is loaded once is not counted
+    few = min(measure(form, 10**3).total for _ in range(3))
+    many = min(measure(form, 10**4).total for _ in range(2))
+    assert many <= 4 * few, f"{many:.0f} µs a layer, and {few:.0f} µs where there are ten times fewer"
