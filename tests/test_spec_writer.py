@@ -36,7 +36,7 @@ def test_it_compiles_to_the_same_bytes(spec: Path) -> None:
 
 ODD = {
     "names of parts": " a: conv 4 kernel=1 -> relu -> tanh\n b: a.relu -> tanh\n concat a b input -> relu\n linear 2",
-    "multipliers": " conv 4 pad=sides(0, 1, 2, 3) kernel=3 bias_rate=2\n linear 2 bias_decay=0 weight=uniform(-1, 1e-7)",
+    "multipliers": " conv 4 pad=sides(0, 1, 2, 3) kernel=3 bias_rate=2\n linear 2 bias_decay=0 weight=uniform(-1, 1)",
     "a block that starts from a name": " a: conv 4 kernel=1\n b: a -> relu\n c: a -> twin 4 -> relu\n add b c",
     "a repeated block": " conv 4 kernel=1\n repeat 3 { t: twin 4 -> add conv1 }\n linear 2",
     "the input of a block": " twin 3\n add input twin1\n linear 2",
