@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from alexc.compiler.format import format_spec
 from alexc.compiler.pytorch import MADE_BY, write_pytorch
+from alexc.compiler.source import Source
 from alexc.compiler.spec_writer import write_spec
 from alexc.runtime.errors import UserError
 from alexc.spec_file import graph_of
@@ -39,7 +41,8 @@ def compile_(
     """Write the PyTorch module of each spec into DIR, in a file of the spec's name."""
     if emit is Emitted.NET:
         for spec in specs:
-            print(write_spec(graph_of(spec)), end="")
+            text, _ = format_spec(Source(spec.name, write_spec(graph_of(spec))))
+            print(text, end="")
         return
     targets: dict[Path, Path] = {}
     for spec in specs:
