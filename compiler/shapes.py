@@ -67,9 +67,7 @@ def _unread(graph: Graph) -> list[Diagnostic]:
     ]
 
 
-def _diagnose(
-    spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], misfit: Misfit
-) -> Diagnostic:
+def _diagnose(spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], misfit: Misfit) -> Diagnostic:
     others = tuple(
         Label(spans[name], f"{shape} is made here")
         for name, shape in dict(zip(layer.inputs, given, strict=True)).items()
