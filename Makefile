@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/alexc compile spec/alexnet.net
 	$(BIN)/alexc train generated/alexnet.py --batch 32 --steps 6 --out $(DEMO)/alexnet
 	$(BIN)/alexc compile examples/small.net
-	$(BIN)/alexc train generated/small.py --epochs 8 --out $(DEMO)/small
+	$(BIN)/alexc train generated/small.py --epochs 20 --out $(DEMO)/small
 	$(BIN)/alexc evaluate $(DEMO)/small
 	@echo
 	@echo "Plot:        $(DEMO)/small/curves.png"

@@ -49,9 +49,9 @@ class Cifar11Pct(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, kernel_size=5, padding=2)
-        self.lrn1 = LocalResponseNorm(5, alpha=0.0002, beta=0.75, k=1.0)
+        self.conv1_lrn = LocalResponseNorm(5, alpha=0.0002, beta=0.75, k=1.0)
         self.conv2 = nn.Conv2d(64, 64, kernel_size=5, padding=2)
-        self.lrn2 = LocalResponseNorm(5, alpha=0.0002, beta=0.75, k=1.0)
+        self.conv2_lrn = LocalResponseNorm(5, alpha=0.0002, beta=0.75, k=1.0)
         self.local3 = LocalConv2d(64, 32, (6, 6), kernel_size=3, padding=1)
         self.local4 = LocalConv2d(32, 32, (6, 6), kernel_size=3, padding=1)
         self.fc10 = nn.Linear(1152, 10)
@@ -71,10 +71,10 @@ class Cifar11Pct(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The logits of each class: the softmax belongs to the loss."""
         x = F.relu(self.conv1(x))  # 64x24x24
-        x = self.lrn1(x)  # 64x24x24
+        x = self.conv1_lrn(x)  # 64x24x24
         x = F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 64x12x12
         x = F.relu(self.conv2(x))  # 64x12x12
-        x = self.lrn2(x)  # 64x12x12
+        x = self.conv2_lrn(x)  # 64x12x12
         x = F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 64x6x6
         x = F.relu(self.local3(x))  # 32x6x6
         x = F.relu(self.local4(x))  # 32x6x6

@@ -43,14 +43,14 @@ class Cifar18Pct(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 32, kernel_size=5, padding=2)
-        self.lrn1 = ResponseNormWithinMap(
+        self.conv1_lrn = ResponseNormWithinMap(
             3,
             alpha=5.555555555555556e-06,
             beta=0.75,
             k=1.0,
         )
         self.conv2 = nn.Conv2d(32, 32, kernel_size=5, padding=2)
-        self.lrn2 = ResponseNormWithinMap(
+        self.conv2_lrn = ResponseNormWithinMap(
             3,
             alpha=5.555555555555556e-06,
             beta=0.75,
@@ -74,10 +74,10 @@ class Cifar18Pct(nn.Module):
         """The logits of each class: the softmax belongs to the loss."""
         x = self.conv1(x)  # 32x32x32
         x = F.relu(F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True))  # 32x16x16
-        x = self.lrn1(x)  # 32x16x16
+        x = self.conv1_lrn(x)  # 32x16x16
         x = F.relu(self.conv2(x))  # 32x16x16
         x = F.avg_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 32x8x8
-        x = self.lrn2(x)  # 32x8x8
+        x = self.conv2_lrn(x)  # 32x8x8
         x = F.relu(self.conv3(x))  # 64x8x8
         x = F.avg_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)  # 64x4x4
         x = x.flatten(1)  # 1024
