@@ -44,13 +44,14 @@ def compile_(
             text, _ = format_spec(Source(spec.name, write_spec(graph_of(spec))))
             print(text, end="")
         return
+    graphs = {spec: graph_of(spec) for spec in specs}
     targets: dict[Path, Path] = {}
-    for spec in specs:
+    for spec in graphs:
         target = out / f"{_module_name(spec)}.py"
         if target in targets:
             raise UserError(f"{spec}: would be written to {target}, as {targets[target]} is; rename one of the two")
         targets[target] = spec
-    texts = {target: write_pytorch(graph_of(spec), spec.name) for target, spec in targets.items()}
+    texts = {target: write_pytorch(graphs[spec], spec.name) for target, spec in targets.items()}
     stale = [target for target, text in texts.items() if not _is_current(target, text)]
     if check and stale:
         for target in stale:
