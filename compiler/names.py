@@ -23,7 +23,8 @@ _MODULE_ATTRIBUTES = """
 # Names that a generated file binds itself.
 _FILE_NAMES = """
     ClassVar F RECIPE Tensor nn torch x image self seed
-    Dropout GroupedLinear LocalConv2d LocalResponseNorm concat_towers initialise
+    Dropout GroupedLinear LocalConv2d LocalResponseNorm
+    ResponseNormWithinMap concat_towers initialise
     Normal Uniform Constant Xavier Kaiming Recipe Resize CenterCrop Subtract RandomCrop Mirror PCAColor TenCrop
     CenterView CrossEntropy SGD Plateau ConstantRate
 """
