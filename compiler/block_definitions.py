@@ -28,7 +28,14 @@ def read_blocks(blocks: Sequence[Block], diagnostics: list[Diagnostic]) -> dict[
             message = f"there are two blocks `{name.text}`"
             diagnostics.append(Diagnostic("E0207", message, name.span, others=(first,), help="rename one"))
         elif not block.statements:
-            diagnostics.append(Diagnostic("E0210", f"the block `{name.text}` has no lines", block.span))
+            diagnostics.append(
+                Diagnostic(
+                    "E0210",
+                    f"the block `{name.text}` has no lines",
+                    block.span,
+                    help="block pair(n) { conv n kernel=3 -> relu }",
+                )
+            )
         else:
             found[name.text] = block
             _check_parameters(block, diagnostics)

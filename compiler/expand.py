@@ -250,7 +250,8 @@ class Expander:
         self._budget -= 1 + (step.span.end - step.span.start) // 256
         if self._budget <= 0:
             message = f"the network has more than {MOST_PARTS:,} layers when it is written out"
-            self._report("E0604", message, step.kind.span)
+            helpful = "repeat less: nested repetitions multiply"
+            self._report("E0604", message, step.kind.span, help=helpful)
         return self._budget > 0
 
     def _report(self, code: str, headline: str, span: Span, other: Label | None = None, help: str = "") -> None:

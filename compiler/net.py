@@ -72,7 +72,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A `train` block. `view_spans` are the places that say the size of what the network is shown."""
+    """A `train` block. `spans` are the places of its statements and of their steps, by their words."""
 
     prepare: tuple[PrepareStep, ...]
     augment: tuple[AugmentStep, ...]

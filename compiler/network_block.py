@@ -99,7 +99,12 @@ class _Settings:
             step = statement.steps[0]
             name = step.kind.text
             if len(statement.steps) > 1:
-                self._report("E0204", f"`{name}` is a setting; nothing can follow it", statement.steps[1].span)
+                self._report(
+                    "E0204",
+                    f"`{name}` is a setting; nothing can follow it",
+                    statement.steps[1].span,
+                    help="begin a new line",
+                )
             elif name == "default":
                 self._read_default(step, fresh)
             elif name in here:

@@ -30,7 +30,8 @@ def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
     assert isinstance(crop, CenterCrop)
     if crop.size > resize.shorter:
         message = f"`center_crop` cuts {crop.size} pixels out of a shorter side of {resize.shorter}"
-        return [_misfit(message, recipe, "prepare")]
+        cut = Label(recipe.spans[Resize.keyword], f"leaves {resize.shorter}")
+        return [_misfit(message, recipe, CenterCrop.keyword, cut, "resize to more, or cut less")]
     return []
 
 
@@ -41,16 +42,17 @@ def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
         message = f"recipes show square images of 3 channels, the network reads {graph.net.input}"
         return [_misfit(message, recipe, "test", says)]
     stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), height)
-    crops = [("augment", step.size) for step in recipe.augment if isinstance(step, RandomCrop)]
+    views = [*(step for step in recipe.augment if isinstance(step, RandomCrop)), recipe.test]
     diagnostics = []
-    for statement, size in [*crops, ("test", recipe.test.size)]:
+    for view in views:
+        size, keyword = view.size, view.keyword
         if size != height:
-            message = f"`{statement}` shows {size}x{size} pixels, the network reads {height}x{width}"
-            diagnostics.append(_misfit(message, recipe, statement, says, "make the two sizes equal"))
+            message = f"`{keyword}` shows {size}x{size} pixels, the network reads {height}x{width}"
+            diagnostics.append(_misfit(message, recipe, keyword, says, "make the two sizes equal"))
         elif size > stored:
-            cut = Label(recipe.spans["prepare"], f"keeps {stored}x{stored}")
-            message = f"`{statement}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
-            diagnostics.append(_misfit(message, recipe, statement, cut, "prepare larger images"))
+            cut = Label(recipe.spans[CenterCrop.keyword], f"keeps {stored}x{stored}")
+            message = f"`{keyword}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
+            diagnostics.append(_misfit(message, recipe, keyword, cut, "prepare larger images"))
             break  # the other views would only say the same
     return diagnostics
 
@@ -64,5 +66,5 @@ def _check_loss(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     return [_misfit(message, recipe, "loss", end, "end the last layer with `-> softmax`")]
 
 
-def _misfit(message: str, recipe: Recipe, statement: str, other: Label | None = None, help: str = "") -> Diagnostic:
-    return Diagnostic("E0501", message, recipe.spans[statement], others=(other,) if other else (), help=help)
+def _misfit(message: str, recipe: Recipe, word: str, other: Label | None = None, help: str = "") -> Diagnostic:
+    return Diagnostic("E0501", message, recipe.spans[word], others=(other,) if other else (), help=help)

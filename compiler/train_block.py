@@ -40,6 +40,7 @@ def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagno
     for name, statement in statements.items():
         values[name], problems = _read_statement(name, statement)
         spans[name] = statement.span
+        spans |= {step.kind.text: step.span for step in _steps(name, statement) if step is not None}
         diagnostics += problems
     misspelt = {match for each in diagnostics for match in get_close_matches(each.span.text, _EXAMPLES, n=1)}
     for name, example in _EXAMPLES.items():
@@ -74,10 +75,9 @@ def _read_statement(name: str, statement: Pipeline) -> tuple[Any, list[Diagnosti
     if name in NUMBERS:
         number, _, problems = bind(WholeNumber, first.kind, first.arguments, {})
         return (number.value if number else None), problems
-    steps = [_inner_step(first), *statement.steps[1:]]
     values: list[Arguments] = []
     diagnostics: list[Diagnostic] = []
-    for step in steps:
+    for step in _steps(name, statement):
         if step is None:
             choices = " or ".join(f"`{choice.keyword}`" for choice in CHOICES[name])
             message = f"`{name}` does not say what"
@@ -92,6 +92,11 @@ def _read_statement(name: str, statement: Pipeline) -> tuple[Any, list[Diagnosti
     if diagnostics:
         return None, diagnostics
     return (tuple(values) if name in PIPELINES else values[0]), []
+
+
+def _steps(name: str, statement: Pipeline) -> list[Step | None]:
+    """What a statement names, each with its arguments; None where the first is missing."""
+    return [] if name in NUMBERS else [_inner_step(statement.steps[0]), *statement.steps[1:]]
 
 
 def _inner_step(step: Step) -> Step | None:
