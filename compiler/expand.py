@@ -171,7 +171,8 @@ class Expander:
         if step.kind.text in self._blocks:
             self._put_block(step, name, line, start, place)
         elif self._spend(step):
-            part = Part(name, line, place.statement, step.kind, step.arguments, (), start, place.scope)
+            flows = name != line or start is not None
+            part = Part(name, line, place.statement, step.kind, step.arguments, (), start, flows, place.scope)
             self._items.append(part)
 
     def _put_block(self, step: Step, name: str, line: str, start: Word | None, place: _Place) -> None:

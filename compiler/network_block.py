@@ -241,8 +241,7 @@ class _Linker:
                 named.append(None)
                 message = f"`{value.span.text}` is not the name of a layer"
                 self._report(Diagnostic("E0211", message, value.span, help=f"{part.kind.text} left right"))
-        begins = part.name == part.line and part.start is None
-        inputs = tuple(named) if begins else (before, *named)
+        inputs = (before, *named) if part.flows else tuple(named)
         if len(inputs) < 2:
             message = f"`{part.kind.text}` joins two layers or more"
             self._report(Diagnostic("E0203", message, part.kind.span, help=f"{part.kind.text} left right"))

@@ -36,6 +36,8 @@ class Part:
         arguments: what is written after the kind.
         changes: what variants write instead.
         start: the name that its line starts from, where it does; None reads what stands before.
+        flows: whether something flows in, so that a join reads it beside what it names; what begins a line as it was
+            written, and starts from no name, is joined of what it names alone.
         scope: where `start` and the names in `arguments` are looked up.
     """
 
@@ -46,6 +48,7 @@ class Part:
     arguments: tuple[Argument, ...]
     changes: tuple[Argument, ...]
     start: Word | None
+    flows: bool
     scope: Scope
 
 

@@ -126,7 +126,17 @@ class Editor:
             message = f"`{beside.name}` is a part of a line, and so is what stands beside it: it has no name of its own"
             self._report("E0605", message, name.span, help=f"leave out `{name.text}`")
         return [
-            Part(f"{beside.name}.", beside.line, beside.statement, step.kind, step.arguments, (), None, beside.scope)
+            Part(
+                f"{beside.name}.",
+                beside.line,
+                beside.statement,
+                step.kind,
+                step.arguments,
+                (),
+                None,
+                True,
+                beside.scope,
+            )
             for step in statement.steps
         ]
 
