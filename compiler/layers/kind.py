@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -117,17 +118,17 @@ class Kind(Arguments):
     reads_vector: ClassVar[bool] = False  # feature maps are flattened, channels first, before they are read
     in_loss: ClassVar[bool] = False  # as the last layer it belongs to the loss, which reads what stands before it
 
+    @abstractmethod
     def output(self, given: Shape, towers: int) -> Shape:
         """The shape made from `given` in a network of `towers` towers.
 
         Raises:
             Misfit: the layer cannot read it.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def torch(self, given: Shape, output: Shape) -> TorchLayer:
         """How the layer reads in PyTorch."""
-        raise NotImplementedError
 
     def weights(self, given: Shape, output: Shape) -> Weights | None:  # noqa: ARG002
         """The layer's parameters; None where it has none."""
@@ -154,13 +155,13 @@ class Kind(Arguments):
 class Join(Kind):
     """Base of the kinds that read several layers, which a spec names after them: `concat left right`."""
 
+    @abstractmethod
     def join(self, given: Sequence[Shape], towers: int) -> Shape:
         """The shape made from two shapes or more.
 
         Raises:
             Misfit: they cannot be joined.
         """
-        raise NotImplementedError
 
     def output(self, given: Shape, towers: int) -> Shape:
         """The shape made from one layer."""
