@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,21 @@ def check_text(text: str, name: str) -> Checked:
 
 
 def _check(source: Source) -> Checked:
+    """Run the passes, with Python's search for circular garbage put off.
+
+    The passes make many small frozen values and no circles: searching them again and again would make the time per
+    layer grow with the length of a spec.
+    """
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        return _run_passes(source)
+    finally:
+        if searching:
+            gc.enable()
+
+
+def _run_passes(source: Source) -> Checked:
     tree, diagnostics = parse(source)
     if diagnostics:
         return Checked(source, None, tuple(diagnostics))
