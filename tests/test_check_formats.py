@@ -13,6 +13,8 @@ import pytest
 from alexc.compiler.diagnostics import TITLES
 from tests.conftest import ROOT, Alexc
 
+pytestmark = pytest.mark.slow  # most start the command line
+
 FORMATS = ("text", "json", "sarif", "github")
 SPECS = [f"tests/broken_specs/{name}.net" for name in ("several_mistakes", "reads_missing", "syntax_end_of_file")]
 CODES = ["E0202", "E0201", "E0204", "E0301", "E0101"]

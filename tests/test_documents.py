@@ -47,6 +47,7 @@ def test_what_the_documents_show_is_sound_and_laid_out(tmp_path: Path, text: str
     assert format_spec(Source("shown.net", text)) == (text, [])
 
 
+@pytest.mark.slow
 def test_the_tutorial_does_what_it_says(tmp_path: Path, alexc: Alexc) -> None:
     page = tutorial.PAGE.read_text(encoding="utf-8")
     assert page.count("$ alexc ") > 5

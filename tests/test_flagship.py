@@ -127,6 +127,7 @@ def test_input_is_227_pixels_a_side() -> None:
         meta_flagship()(torch.empty(1, 3, 224, 224, device="meta"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 7])
 def test_initial_values(seed: int | None) -> None:
     """Weights from N(0, 0.01): mean, variance and kurtosis within five standard errors; biases exact."""

@@ -223,6 +223,7 @@ HEADS = st.sampled_from(["network A", "train", "block b(p, q = 3)", 'network B e
 BLOCKS = st.tuples(HEADS, BREAKS, bodies(st.one_of(PIPELINES, EDITS, NESTED)), LINE_ENDS).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(st.tuples(LINE_ENDS, st.lists(BLOCKS, max_size=3)).map(lambda parts: parts[0] + "".join(parts[1])))
 def test_any_text_of_the_grammar(text: str) -> None:

@@ -100,6 +100,7 @@ def test_random_edits_of_the_flagship_never_raise() -> None:
     assert found > 50  # most edits do break it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hostile",
     [

@@ -20,6 +20,8 @@ from alexc.runtime.weights_import import carry_over, match_layers, natural_order
 from tests.conftest import ROOT
 
 # torchvision's name: the spec, and what a variant inserts so that it can read smaller images, as torchvision's can.
+pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
+
 NETWORKS = {
     "alexnet": ("alexnet_2014", "after conv5.maxpool: adaptive_avgpool 6"),
     **{
@@ -32,7 +34,6 @@ NETWORKS = {
     "googlenet": ("googlenet_bn", ""),
     **{f"resnet{depth}": (f"resnet{depth}", "") for depth in (18, 34, 50, 101, 152)},
 }
-HEAVY = {name for name in NETWORKS if name.startswith("vgg")} | {"resnet101", "resnet152"}
 SIZE = 64  # pixels a side
 
 
@@ -79,12 +80,11 @@ def test_the_parameters_are_as_many(name: str) -> None:
     assert sum(each.numel() for each in compiled(graph).parameters()) == expected
 
 
-@pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.slow] * (each in HEAVY)) for each in NETWORKS])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_logits_and_gradients_are_equal(name: str, tmp_path: Path) -> None:
     compare(name, tmp_path, training=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vgg11_bn", "googlenet", "resnet18", "resnet50"])
 def test_statistics_of_a_batch_are_equal(name: str, tmp_path: Path) -> None:
     compare(name, tmp_path, training=True)

@@ -18,6 +18,8 @@ from alexc.runtime.network_file import NetworkFile, load_network_file
 from alexc.runtime.weights_import import import_weights, match_layers
 from tests.conftest import Alexc
 
+pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
+
 # Twelve convolutions of one shape, so that their order is all that tells them apart.
 SPEC = """network Deep {
   input 3x16x16
