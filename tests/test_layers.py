@@ -87,6 +87,10 @@ def test_fixed_masks_depend_on_seed_step_and_layer_alone() -> None:
     assert len({*keys(0, 5), *keys(0, 6), *keys(1, 5)}) == 6
 
 
+def test_no_images() -> None:
+    assert Dropout(0.5, "test")(torch.empty(0, 3, 4)).shape == (0, 3, 4)
+
+
 def test_a_mask_is_that_of_its_place() -> None:
     whole = keep_mask(7, 32, 64, 0.5, CPU)
     assert torch.equal(keep_mask(7, 8, 16, 0.5, CPU), whole[:8, :16])

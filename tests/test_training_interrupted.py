@@ -204,6 +204,7 @@ def test_a_second_signal_ends_at_once(home: Path, tmp_path: Path) -> None:
         (("train", "tiny.py", "--data", "store", "--device", "warp"), "expected cpu, cuda, cuda:1 or mps"),
         (("train", "tiny.py", "--data", "store", "--device", "cuda:99"), "CUDA devices; try cpu"),
         (("train", "tiny.py", "--data", "nowhere"), "nowhere"),
+        (("train", "tiny.py", "--data", "store", "--seed", str(2**63)), "is too large: at most 9223372036854775807"),
         (("evaluate", "store"), "store is not a run"),
         (("predict", "whole", "tiny.py", "none.png"), "tiny.py cannot be used: not an image"),
     ],
@@ -215,6 +216,7 @@ def test_mistakes_are_errors_without_a_traceback(home: Path, arguments: tuple[st
     assert message in errors
     assert any(line.startswith("error: ") for line in errors.splitlines())
     assert "Traceback" not in errors
+    assert "making the store" not in errors
 
 
 def test_the_three_commands_of_a_newcomer(home: Path, tmp_path: Path) -> None:

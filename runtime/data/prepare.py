@@ -135,7 +135,8 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
         raise UserError(f"{printable(data)} is an unfinished store: run `alexc prepare` again, it goes on")
     destination = default_destination(data, geometry)
     if not is_store(destination):
-        _say(f"{printable(data)} is not prepared yet: making the store {printable(destination)}")
+        if data.is_dir():
+            _say(f"{printable(data)} is not prepared yet: making the store {printable(destination)}")
         return prepare(data, destination, geometry, workers)
     if not _is_current(destination, _origin(list_images(data), geometry, exif=False)):
         again = f"alexc prepare {shlex.quote(str(data))} --resize {geometry.resize} --crop {geometry.crop}"

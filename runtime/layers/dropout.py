@@ -32,7 +32,7 @@ class Dropout(nn.Module):
         if not self.training:
             return x * (1 - self.p) if self.scale == "test" else x
         key = int(torch.randint(2**31, ()).item()) if self.key is None else self.key
-        kept = keep_mask(key, x.shape[0], x[0].numel(), self.p, x.device).view_as(x)
+        kept = keep_mask(key, x.shape[0], x.shape[1:].numel(), self.p, x.device).view_as(x)
         y = torch.where(kept, x, torch.zeros((), dtype=x.dtype, device=x.device))
         return y if self.scale == "test" else y / (1 - self.p)
 

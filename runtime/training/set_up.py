@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from alexc.runtime.cores import available_cores
 from alexc.runtime.data.dataset_facts import facts_of
 from alexc.runtime.data.drawn_images import drawn_images
+from alexc.runtime.data.draws import LARGEST_SEED
 from alexc.runtime.data.feed import Feed
 from alexc.runtime.data.preparation import geometry_of, mean_to_subtract
 from alexc.runtime.data.prepare import store_for
@@ -176,7 +177,13 @@ def _run_folder(options: TrainOptions, file: NetworkFile) -> RunFolder:
 
 
 def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | None, device: torch.device) -> _Plan:
-    """Fill what the options leave open: from the run to resume, else from the recipe."""
+    """Fill what the options leave open: from the run to resume, else from the recipe.
+
+    Raises:
+        UserError: when the seed is larger than a generator takes.
+    """
+    if options.seed is not None and options.seed > LARGEST_SEED:
+        raise UserError(f"--seed {options.seed} is too large: at most {LARGEST_SEED}")
     workers = options.workers or (1 if device.type == "cpu" else min(8, max(1, available_cores() // 2)))
     data = None if options.data is None else options.data.absolute()
     if before is None:
