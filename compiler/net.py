@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 from alexc.compiler.layers.kind import Kind, Shape
@@ -36,10 +37,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Axis:
-    """A named axis of a mesh of devices, and its length."""
+    """A named axis of a mesh of devices, its length, and the place of its name."""
 
     name: str
     devices: int
+    span: Span
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Split:
     what: Literal["images", "channels"]
     axis: str
     statements: tuple[str, ...] | None
+    span: Span
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,23 @@ class Keep:
     statements: tuple[str, ...]
     axis: str
     index: int
+    span: Span
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Which device computes what."""
+    """Which device computes what; the axes of the mesh outermost first."""
 
     name: str
+    span: Span
     mesh: tuple[Axis, ...]
     splits: tuple[Split, ...]
     keeps: tuple[Keep, ...]
+
+    @property
+    def devices(self) -> int:
+        """How many devices the mesh has."""
+        return prod(axis.devices for axis in self.mesh)
 
 
 @dataclass(frozen=True)

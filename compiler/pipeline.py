@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexc.compiler.diagnostics import Diagnostic
 from alexc.compiler.graph import Graph
+from alexc.compiler.place import place
+from alexc.compiler.placed_graph import PlacedGraph
 from alexc.compiler.recipe_fit import check_recipe
 from alexc.compiler.resolve import resolve
 from alexc.compiler.shapes import infer_shapes
@@ -21,11 +24,12 @@ LARGEST_FILE = 2**24  # bytes: a spec of 100,000 layers has a third of that
 
 @dataclass(frozen=True)
 class Checked:
-    """A spec with what could be made of it: a graph when there are no diagnostics."""
+    """A spec with what could be made of it: when there are no diagnostics a graph, and by its name each placement."""
 
     source: Source
     graph: Graph | None
     diagnostics: tuple[Diagnostic, ...]
+    placed: Mapping[str, PlacedGraph] = field(default_factory=dict)
 
 
 def check_file(path: Path) -> Checked:
@@ -75,7 +79,13 @@ def _run_passes(source: Source) -> Checked:
     if graph is None:
         return Checked(source, None, tuple(diagnostics))
     diagnostics = check_recipe(graph)
-    return Checked(source, None if diagnostics else graph, tuple(diagnostics))
+    placed: dict[str, PlacedGraph] = {}
+    for placement in net.placements:
+        on_mesh, found = place(graph, placement)
+        diagnostics += found
+        if on_mesh is not None:
+            placed[placement.name] = on_mesh
+    return Checked(source, None if diagnostics else graph, tuple(diagnostics), placed)
 
 
 def read_source(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:

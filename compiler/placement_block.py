@@ -41,7 +41,9 @@ def read_placement_block(
         reader.report("E0210", "the placement does not say its mesh", block.span, help=_FORMS["mesh"])
     if reader.diagnostics or block.name is None:
         return None, reader.diagnostics
-    return Placement(block.name.text, tuple(reader.mesh), tuple(reader.splits), tuple(reader.keeps)), []
+    return Placement(
+        block.name.text, block.name.span, tuple(reader.mesh), tuple(reader.splits), tuple(reader.keeps)
+    ), []
 
 
 def _merged(chain: Sequence[Block]) -> list[Statement]:
@@ -105,7 +107,7 @@ class _Reader:
             self.report("E0403", message, length.span)
         else:
             self._axis_spans[axis.text] = axis.span
-            self.mesh.append(Axis(axis.text, length.value))
+            self.mesh.append(Axis(axis.text, length.value, axis.span))
 
     def _read_split(self, step: Step) -> None:
         values = [value for argument in step.arguments for value in argument.values]
@@ -118,7 +120,7 @@ class _Reader:
                 self._misformed("split", step.span)
                 return
         if self._has_axis(axis):
-            self.splits.append(Split("images" if what == "images" else "channels", axis.text, statements))
+            self.splits.append(Split("images" if what == "images" else "channels", axis.text, statements, step.span))
 
     def _read_keep(self, step: Step) -> None:
         values = [value for argument in step.arguments for value in argument.values]
@@ -135,7 +137,7 @@ class _Reader:
             message = f"the axis `{axis.text}` has the devices 0 to {devices - 1}, not {index}"
             self.report("E0401", message, values[-1].span, Label(self._axis_spans[axis.text], "its length"))
         else:
-            self.keeps.append(Keep(statements, axis.text, index))
+            self.keeps.append(Keep(statements, axis.text, index, step.span))
 
     def _has_axis(self, axis: Word) -> bool:
         if axis.text not in self._axis_spans:

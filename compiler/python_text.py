@@ -17,6 +17,11 @@ def literal(value: float | int | str | bool | None) -> str:
     return repr(value)
 
 
+def in_tuple(items: Sequence[str]) -> str:
+    """Expressions as a tuple."""
+    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+
+
 def call(
     name: str, arguments: Sequence[str | tuple[str, ...]], indent: int, before: str = "", after: str = ""
 ) -> list[str]:

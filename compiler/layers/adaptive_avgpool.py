@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from alexc.compiler.arguments import Sizes
-from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchFunction, require_maps
+from alexc.compiler.layers.kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
 
 
-class AdaptiveAvgpool(Kind):
+class AdaptiveAvgpool(EachChannel):
     """Cuts each map into `size` by `size` windows, as equal as its sides allow, and takes the mean of each."""
 
     keyword: ClassVar[str] = "adaptive_avgpool"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Join, Misfit, Shape, TorchOperator
+from alexc.compiler.layers.kind import Cut, Join, Misfit, Shape, TorchOperator
 
 
 class Add(Join):
@@ -22,6 +22,10 @@ class Add(Join):
             if other.towers != first.towers:
                 raise Misfit("E0305", "adds layers that are cut into towers to layers that are not")
         return first
+
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
+        """Each channel by itself."""
+        return None if any(shape.channels % devices for shape in given) else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchOperator:  # noqa: ARG002
         """The operator `+`."""

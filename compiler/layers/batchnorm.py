@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 
 from alexc.compiler.arguments import Expects, Positive, Real, as_float
 from alexc.compiler.initial_values import Constant
-from alexc.compiler.layers.kind import Shape, TorchCall, TorchModule, Weights
+from alexc.compiler.layers.kind import Cut, OnMesh, Shape, TorchCall, TorchModule, Weights
 from alexc.compiler.layers.trained import Trained
-from alexc.compiler.python_text import literal
+from alexc.compiler.python_text import in_tuple, literal
 
 Momentum = Annotated[float, BeforeValidator(as_float), Field(gt=0, le=1), Expects("a number above 0 and up to 1")]
 
@@ -23,6 +24,7 @@ class Batchnorm(Trained):
     """
 
     keyword: ClassVar[str] = "batchnorm"
+    shared_statistics: ClassVar[int] = 2  # mean and variance
 
     eps: Positive = 1e-5
     momentum: Momentum = 0.1
@@ -41,11 +43,25 @@ class Batchnorm(Trained):
         """None: it rescales those of the layer before it."""
         return 0
 
-    def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
+        """Each channel by itself."""
+        return None if given[0].channels % devices else Cut(self)
+
+    def torch(self, given: Shape, output: Shape) -> TorchModule:
         """`nn.BatchNorm2d`, or `nn.BatchNorm1d` for a vector."""
+        return self.torch_on_mesh(given, output, OnMesh())
+
+    def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:  # noqa: ARG002
+        """Where the images are cut, the runtime's `SharedBatchNorm2d`, whose statistics are those of all of them."""
         arguments = [str(given.channels)]
         if self.eps != 1e-5:
             arguments.append(f"eps={literal(self.eps)}")
         if self.momentum != 0.1:
             arguments.append(f"momentum={literal(self.momentum)}")
-        return TorchModule(TorchCall(f"nn.BatchNorm{2 if len(given.sizes) == 3 else 1}d", tuple(arguments)))
+        name = f"BatchNorm{2 if len(given.sizes) == 3 else 1}d"
+        if not place.images:
+            return TorchModule(TorchCall(f"nn.{name}", tuple(arguments)))
+        return TorchModule(
+            TorchCall(f"Shared{name}", (*arguments, f"images={in_tuple(place.images)}")),
+            (f"from alexc.runtime.layers.shared_batch_norm import Shared{name}",),
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Join, Misfit, Shape, TorchCall, TorchJoin
+from alexc.compiler.layers.kind import Cut, Join, Misfit, Shape, TorchCall, TorchJoin
 
 
 class Concat(Join):
@@ -25,6 +25,10 @@ class Concat(Join):
             if other.towers != first.towers:
                 raise Misfit("E0305", "joins layers that are cut into towers with layers that are not")
         return Shape((sum(shape.channels for shape in given), *first.sizes[1:]), first.towers)
+
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:
+        """Tower by tower; without towers no device's share of the result lies in its shares of what is joined."""
+        return None if output.towers % devices or any(shape.channels % devices for shape in given) else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchJoin:  # noqa: ARG002
         """`torch.cat`, or the runtime's `concat_towers`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from alexc.compiler.arguments import Count, Padding, Sizes
 from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
-from alexc.compiler.layers.kind import Misfit, Shape, TorchCall, require_maps
-from alexc.compiler.layers.reading import Reads, require_even, towers_apart
+from alexc.compiler.layers.kind import Cut, Misfit, Shape, TorchCall, require_maps
+from alexc.compiler.layers.reading import Reads, require_even, require_even_cut, towers_apart
 from alexc.compiler.layers.trained import Trained
 from alexc.compiler.layers.window import Sides, arguments_in_torch, places, sides_of
 
@@ -47,6 +48,14 @@ class Convolving(Trained):
             ),
             towers,
         )
+
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut:  # noqa: ARG002
+        """A share of the kernels: of whole groups, which read their own maps, or of those that read all maps."""
+        apart = self.groups_in_all(output)
+        require_even_cut("kernels", self.kernels, apart, self.reads, devices)
+        groups = apart // devices if apart > 1 else 1
+        part = self.model_copy(update={"kernels": self.kernels // devices, "groups": groups, "reads": None})
+        return Cut(part, reads_all=apart == 1)
 
     def reach(self) -> tuple[int, int]:
         """How many values a kernel spans, down and across."""

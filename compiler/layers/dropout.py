@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from alexc.compiler.arguments import Fraction, one_of
-from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchModule
-from alexc.compiler.python_text import literal
+from alexc.compiler.layers.kind import EachChannel, OnMesh, Shape, TorchCall, TorchModule
+from alexc.compiler.python_text import in_tuple, literal
 
 
-class Dropout(Kind):
+class Dropout(EachChannel):
     """Sets each value to zero with probability `p` while training.
 
     `scale=test`, the paper's, multiplies all values by 1 - p at test time; `scale=train`, torch's, divides those that
@@ -26,9 +26,17 @@ class Dropout(Kind):
         """The shape stays."""
         return given
 
-    def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
-        """The runtime's `Dropout`, whose masks are the same on every mesh."""
+    def torch(self, given: Shape, output: Shape) -> TorchModule:
+        """The runtime's `Dropout`."""
+        return self.torch_on_mesh(given, output, OnMesh())
+
+    def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:  # noqa: ARG002
+        """The same with the axes that cut its values, so that its masks are the same on every mesh."""
+        arguments = [literal(self.p), f'scale="{self.scale}"']
+        arguments += [
+            f"{name}={in_tuple(axes)}" for name, axes in (("images", place.images), ("units", place.channels)) if axes
+        ]
         return TorchModule(
-            TorchCall("Dropout", (literal(self.p), f'scale="{self.scale}"')),
+            TorchCall("Dropout", tuple(arguments)),
             ("from alexc.runtime.layers.dropout import Dropout",),
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchFunction
+from alexc.compiler.layers.kind import EachChannel, Shape, TorchCall, TorchFunction
 
 
-class Flatten(Kind):
+class Flatten(EachChannel):
     """Puts all values into one vector, channels first. `linear` does so by itself."""
 
     keyword: ClassVar[str] = "flatten"

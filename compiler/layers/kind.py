@@ -32,6 +32,12 @@ class Shape:
         """How many numbers there are."""
         return prod(self.sizes)
 
+    def share(self, devices: int) -> Shape:
+        """The part that one of several devices has of it, cut by channels."""
+        assert self.channels % devices == 0, f"{devices} devices cannot share {self} evenly"
+        towers = self.towers // devices if self.towers % devices == 0 else 1
+        return Shape((self.channels // devices, *self.sizes[1:]), towers)
+
     def __str__(self) -> str:
         return "x".join(map(str, self.sizes))
 
@@ -95,6 +101,33 @@ class TorchOperator:
     imports: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What one of several devices computes of a layer whose channels they share.
+
+    Attributes:
+        kind: the layer with its share of the kernels or units.
+        reads_all: whether it reads all channels; otherwise those of its own device.
+        halo: with maps of its own device, how many it reads beside them of the devices before and after.
+    """
+
+    kind: Kind
+    reads_all: bool = False
+    halo: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class OnMesh:
+    """Where on a mesh a layer computes, as the generated class says it.
+
+    `images` and `channels` are the axes that cut what it reads, outermost first: `self.tower`; `halo` as in `Cut`.
+    """
+
+    images: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    halo: tuple[int, int] = (0, 0)
+
+
 TorchLayer = TorchModule | TorchFunction | TorchJoin | TorchOperator
 
 
@@ -116,6 +149,7 @@ class Kind(Arguments):
 
     pointwise: ClassVar[bool] = False  # reads each value by itself: shares a line of the generated file
     reads_vector: ClassVar[bool] = False  # feature maps are flattened, channels first, before they are read
+    shared_statistics: ClassVar[int] = 0  # numbers a channel that devices share in training where the images are cut
     in_loss: ClassVar[bool] = False  # as the last layer it belongs to the loss, which reads what stands before it
 
     @abstractmethod
@@ -129,6 +163,18 @@ class Kind(Arguments):
     @abstractmethod
     def torch(self, given: Shape, output: Shape) -> TorchLayer:
         """How the layer reads in PyTorch."""
+
+    def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchLayer:  # noqa: ARG002
+        """How a device's part of the layer reads in PyTorch; `given` and `output` are the shapes there."""
+        return self.torch(given, output)
+
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
+        """One device's part of the layer, where several share its channels; None where each must compute it whole.
+
+        Raises:
+            Misfit: its weights cannot be cut into so many parts.
+        """
+        return None
 
     def weights(self, given: Shape, output: Shape) -> Weights | None:  # noqa: ARG002
         """The layer's parameters; None where it has none."""
@@ -150,6 +196,14 @@ class Kind(Arguments):
     def neurons(self, given: Shape, output: Shape) -> int:
         """Units with weights of their own or shared: the outputs of a layer with weights."""
         return output.values if self.weights(given, output) else 0
+
+
+class EachChannel(Kind):
+    """Base of the kinds that make each channel of the same one that they read: any part of them is cut alike."""
+
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
+        """The same layer, of its device's channels."""
+        return None if any(shape.channels % devices for shape in given) else Cut(self)
 
 
 class Join(Kind):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from alexc.compiler.arguments import Count
 from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
-from alexc.compiler.layers.kind import Misfit, Shape, TorchCall, TorchModule, Weights
-from alexc.compiler.layers.reading import Reads, require_even, towers_apart
+from alexc.compiler.layers.kind import Cut, Misfit, Shape, TorchCall, TorchModule, Weights
+from alexc.compiler.layers.reading import Reads, require_even, require_even_cut, towers_apart
 from alexc.compiler.layers.trained import Trained
 
 
@@ -33,6 +34,14 @@ class Linear(Trained):
         if given.channels % apart:
             raise Misfit("E0302", f"reads {given.channels} channels, which {apart} towers cannot share evenly", "reads")
         return Shape((self.units,), towers)
+
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut:  # noqa: ARG002
+        """A share of the units: of whole towers, which read their own values, or of those that read all values."""
+        apart = self._towers_apart(output)
+        require_even_cut("units", self.units, apart, self.reads, devices)
+        reads = "tower" if apart > devices else None
+        part = self.model_copy(update={"units": self.units // devices, "reads": reads})
+        return Cut(part, reads_all=apart == 1)
 
     def weights(self, given: Shape, output: Shape) -> Weights:
         """(units, values read)."""

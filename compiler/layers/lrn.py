@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from alexc.compiler.arguments import Count, NotNegative, Positive, one_of
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchModule, require_maps
+from alexc.compiler.layers.kind import Cut, Kind, Misfit, OnMesh, Shape, TorchCall, TorchModule, require_maps
 from alexc.compiler.python_text import literal
 
 
@@ -43,8 +44,24 @@ class Lrn(Kind):
             )
         return given
 
-    def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
+        """Whole towers or maps by themselves; across towers with a halo, which a device's only neighbours can give."""
+        maps = given[0]
+        if maps.channels % devices:
+            return None
+        if self.within == "map":
+            return Cut(self)
+        if self.over == "tower" and maps.towers > 1:
+            return None if maps.towers % devices else Cut(self)
+        halo = (self.size // 2, (self.size - 1) // 2)
+        return None if max(halo) > maps.channels // devices else Cut(self, halo=halo)
+
+    def torch(self, given: Shape, output: Shape) -> TorchModule:
         """The runtime's layer, which takes the sum; for `norm=mean` alpha is divided here."""
+        return self.torch_on_mesh(given, output, OnMesh())
+
+    def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:  # noqa: ARG002
+        """The same, with the neighbours' maps that it is given beside its own."""
         neighbours = self.size**2 if self.within == "map" else self.size
         alpha = self.alpha if self.norm == "sum" else self.alpha / neighbours
         arguments = [
@@ -57,6 +74,8 @@ class Lrn(Kind):
             )
         if self.over == "tower" and given.towers > 1:
             arguments.append(f"towers={given.towers}")
+        if any(place.halo):
+            arguments.append(f"halo={place.halo}")
         return TorchModule(
             TorchCall("LocalResponseNorm", tuple(arguments)),
             ("from alexc.runtime.layers.local_response_norm import LocalResponseNorm",),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchFunction
+from alexc.compiler.layers.kind import EachChannel, Shape, TorchCall, TorchFunction
 
 
-class Pointwise(Kind):
+class Pointwise(EachChannel):
     """Base of the nonlinearities without arguments; `function` is torch's name of each."""
 
     pointwise: ClassVar[bool] = True

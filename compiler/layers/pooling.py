@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from alexc.compiler.arguments import Margins, OptionalSizes, Sizes, one_of
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, require_maps
+from alexc.compiler.layers.kind import EachChannel, Misfit, Shape, require_maps
 from alexc.compiler.layers.window import Rounding, arguments_in_torch, places
 
 
-class Pooling(Kind):
+class Pooling(EachChannel):
     """Base of the kinds that make one value of each window."""
 
     positional: ClassVar[tuple[str, ...]] = ("window",)

@@ -52,3 +52,25 @@ def require_even(what: str, count: int, towers: int, argument: str | None) -> No
             argument,
             help=f"a multiple of {towers}, such as {near}",
         )
+
+
+def require_even_cut(what: str, count: int, apart: int, reads: Reads, devices: int) -> None:
+    """Check that devices can share `count` kernels or units, in `apart` groups that do not see each other.
+
+    Raises:
+        Misfit: they cannot.
+    """
+    if apart > 1 and apart % devices:
+        groups = f"{apart} {'towers' if reads == 'tower' else 'groups'}, which each read their own maps"
+        evenly = [str(count) for count in range(2, apart + 1) if apart % count == 0]
+        raise Misfit(
+            "E0404",
+            f"is cut into {groups}; {devices} devices cannot share them evenly",
+            help=f"an axis of {' or '.join(evenly[-2:])} devices for this layer, or no split of its channels",
+        )
+    if count % devices:
+        raise Misfit(
+            "E0404",
+            f"has {count} {what}, which {devices} devices cannot share evenly",
+            help=f"a number of devices that divides {count}, or no split of this layer's channels",
+        )

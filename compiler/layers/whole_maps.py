@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Kind, Shape, TorchCall, TorchFunction, require_maps
+from alexc.compiler.layers.kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
 
 
-class WholeMaps(Kind):
+class WholeMaps(EachChannel):
     """Base of the kinds that make a vector of one value a map; `function` is torch's name of each."""
 
     function: ClassVar[str]
