@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The specs whose compiled files are checked in: those that come to fewer than 400 lines.
 COMPILED := $(wildcard $(foreach folder,spec examples,$(patsubst generated/%.py,$(folder)/%.net,$(wildcard generated/*.py))))
+# The placements of the flagship that are checked in beside it.
+PLACED := spec/alexnet.net $(patsubst %,--placement %,two_gpus one_weird_trick pod)
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: demo test quick lint generated clean
@@ -36,9 +38,11 @@ lint: .venv/installed
 	$(BIN)/alexc fmt --check spec/*.net examples/*.net
 	$(BIN)/alexc check spec/*.net examples/*.net
 	$(BIN)/alexc compile --check $(COMPILED)
+	$(BIN)/alexc compile --check $(PLACED)
 
 generated: .venv/installed
 	$(BIN)/alexc compile $(COMPILED)
+	$(BIN)/alexc compile $(PLACED)
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

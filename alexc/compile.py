@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +12,12 @@ from typing import Annotated
 import typer
 
 from alexc.compiler.format import format_spec
+from alexc.compiler.pipeline import Checked
 from alexc.compiler.pytorch import MADE_BY, write_pytorch
 from alexc.compiler.source import Source
 from alexc.compiler.spec_writer import write_spec
 from alexc.runtime.errors import UserError
-from alexc.spec_file import graph_of
+from alexc.spec_file import graph_of, placed_graph, sound_spec
 from alexc.text_file import write_text
 
 
@@ -34,33 +36,72 @@ def compile_(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; end with 1 where a file is not what it would be.")
     ] = False,
+    placements: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--placement",
+            metavar="NAME",
+            help="Write the network as this placement of the spec lays it on devices; may be given several times.",
+            show_default="for one device",
+        ),
+    ] = None,
     emit: Annotated[
         Emitted, typer.Option(help="`net` prints the spec instead, with variants, blocks and defaults written out.")
     ] = Emitted.PYTHON,
 ) -> None:
-    """Write the PyTorch module of each spec into DIR, in a file of the spec's name."""
+    """Write the PyTorch module of each spec into DIR, in a file of the spec's name.
+
+    With --placement into a file of the spec's and the placement's name: alexnet_two_gpus.py.
+    """
     if emit is Emitted.NET:
         for spec in specs:
             text, _ = format_spec(Source(spec.name, write_spec(graph_of(spec))))
             print(text, end="")
         return
-    graphs = {spec: graph_of(spec) for spec in specs}
-    targets: dict[Path, Path] = {}
-    for spec in graphs:
-        target = out / f"{_module_name(spec)}.py"
-        if target in targets:
-            raise UserError(f"{spec}: would be written to {target}, as {targets[target]} is; rename one of the two")
-        targets[target] = spec
-    texts = {target: write_pytorch(graphs[spec], spec.name) for target, spec in targets.items()}
+    targets: dict[Path, _Asked] = {}
+    for spec in specs:
+        checked = sound_spec(spec)
+        for placement in placements or (None,):
+            asked = _Asked(spec, checked, placement)
+            target = out / f"{asked.module_name()}.py"
+            if target in targets:
+                twice = f"{spec}: would be written to {target}, as {targets[target].spec} is"
+                raise UserError(f"{twice}; rename one of the two")
+            targets[target] = asked
+    texts = {target: asked.text() for target, asked in targets.items()}
     stale = [target for target, text in texts.items() if not _is_current(target, text)]
     if check and stale:
         for target in stale:
-            print(f"{target}: not what alexc makes of {targets[target]}; run `alexc compile {targets[target]}`")
+            spec = targets[target].spec
+            print(f"{target}: not what alexc makes of {spec}; run `alexc compile {spec}{targets[target].option()}`")
         raise typer.Exit(1)
     for target, text in texts.items():
         if target in stale:
             _write(target, text)
         print(f"{target}  {'written' if target in stale else 'unchanged'}")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A file that is asked for: a spec for one device, or as a placement lays it out."""
+
+    spec: Path
+    checked: Checked
+    placement: str | None
+
+    def module_name(self) -> str:
+        """The name of the Python file, without its ending."""
+        return _module_name(self.spec) + (f"_{self.placement}" if self.placement else "")
+
+    def option(self) -> str:
+        """What the command line says of the placement."""
+        return f" --placement {self.placement}" if self.placement else ""
+
+    def text(self) -> str:
+        """The Python file."""
+        assert self.checked.graph is not None
+        placed = placed_graph(self.spec, self.checked, self.placement) if self.placement else None
+        return write_pytorch(self.checked.graph, self.spec.name, placed)
 
 
 def _module_name(spec: Path) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import typer
 
-from alexc.compiler.diagnostics import Diagnostic, render_all
+from alexc.compiler.diagnostics import Diagnostic, did_you_mean, render_all
 from alexc.compiler.graph import Graph
 from alexc.compiler.pipeline import Checked, check_file, read_source
+from alexc.compiler.placed_graph import PlacedGraph
 from alexc.compiler.source import Source
 from alexc.runtime.errors import UserError
 
@@ -49,13 +50,35 @@ def _reading(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def graph_of(path: Path) -> Graph:
-    """The graph of a spec without mistakes; otherwise prints them and ends the command with 1."""
+def sound_spec(path: Path) -> Checked:
+    """A spec without mistakes; otherwise prints them and ends the command with 1."""
     checked = read_spec(path)
     if checked.graph is None:
         print(render_all(checked.source, checked.diagnostics), file=sys.stderr)
         raise typer.Exit(1)
-    return checked.graph
+    return checked
+
+
+def graph_of(path: Path) -> Graph:
+    """The graph of a spec without mistakes; otherwise prints them and ends the command with 1."""
+    graph = sound_spec(path).graph
+    assert graph is not None
+    return graph
+
+
+def placed_graph(path: Path, checked: Checked, placement: str) -> PlacedGraph:
+    """The network of a spec as one of its placements lays it out.
+
+    Raises:
+        UserError: the spec has no placement of this name.
+    """
+    if placement in checked.placed:
+        return checked.placed[placement]
+    if not checked.placed:
+        form = "`placement two_gpus { … }`"
+        raise UserError(f"{path}: has no placement `{placement!s}`, nor any other; write one: {form}")
+    known = did_you_mean(placement, checked.placed)
+    raise UserError(f"{path}: has no placement `{placement!s}`; {known}")
 
 
 def flagship() -> Graph:

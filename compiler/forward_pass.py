@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from alexc.compiler.graph import Graph, Node
 from alexc.compiler.layers.kind import Join, TorchCall, TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
 from alexc.compiler.parts import attribute_of
@@ -10,7 +12,7 @@ from alexc.compiler.python_text import call, operation
 _BODY = 8  # the indentation of a method's body
 
 
-def forward_lines(graph: Graph, layers: dict[str, TorchLayer]) -> list[str]:
+def forward_lines(graph: Graph, layers: Mapping[str, TorchLayer]) -> list[str]:
     """The body of `forward`.
 
     A nonlinearity shares the line of the layer before it. What leads to a further head alone is computed in training
@@ -44,15 +46,14 @@ def forward_lines(graph: Graph, layers: dict[str, TorchLayer]) -> list[str]:
                 continue
         lines.append(_assignment(layers[node.layer.name], node, reads, indent, variable, shape))
         expression = _expression(lines[-1][0], variable, shape) if len(lines[-1]) == 1 else ""
-    return [line for group in lines for line in group] + _return_lines(
-        graph, variables[nodes[-1].layer.name], variables
-    )
+    return [line for group in lines for line in group] + _return_lines(graph, variables)
 
 
-def _return_lines(graph: Graph, main: str, variables: dict[str | None, str]) -> list[str]:
-    if len(graph.heads) < 2:
+def _return_lines(graph: Graph, variables: dict[str | None, str]) -> list[str]:
+    ends = [head.layer.inputs[0] for head in graph.heads] or [graph.nodes[-1].layer.name]
+    main, *others = [variables[name] for name in ends]
+    if not others:
         return [f"        return {main}"]
-    others = [variables[head.layer.inputs[0]] for head in graph.heads[1:]]
     return [
         "        if self.training:",
         f"            return {', '.join([main, *others])}",

@@ -9,9 +9,10 @@ from itertools import permutations
 from alexc.compiler.diagnostics import Diagnostic, Label
 from alexc.compiler.graph import Graph, Node
 from alexc.compiler.layers.kind import Cut, Misfit, Shape
+from alexc.compiler.names import objection
 from alexc.compiler.net import Keep, Layer, Placement, Split
 from alexc.compiler.parts import attribute_of
-from alexc.compiler.placed_graph import Exchange, Layout, Part, PlacedGraph, PlacedLayer, Transition
+from alexc.compiler.placed_graph import Exchange, Layout, Part, PlacedGraph, PlacedLayer, Transition, placed_name
 
 
 def place(graph: Graph, placement: Placement) -> tuple[PlacedGraph | None, list[Diagnostic]]:
@@ -20,7 +21,7 @@ def place(graph: Graph, placement: Placement) -> tuple[PlacedGraph | None, list[
     A statement without `in` covers the layers that no other one places on its axis; what no statement places is whole
     on each device of the axis.
     """
-    diagnostics = _names_of_axes(graph, placement)
+    diagnostics = _check_names(graph, placement)
     parts = [_parts_on_axis(graph, placement, axis, diagnostics) for axis in range(len(placement.mesh))]
     if diagnostics:
         return None, diagnostics
@@ -46,10 +47,14 @@ class _Where:
     says: Split | Keep | None
 
 
-def _names_of_axes(graph: Graph, placement: Placement) -> list[Diagnostic]:
-    """An axis is an attribute of the generated class, as a layer is."""
+def _check_names(graph: Graph, placement: Placement) -> list[Diagnostic]:
+    """The class is named after network and placement; an axis is an attribute of it, as a layer is."""
     layers = {attribute_of(node.layer.name): node.layer for node in graph.nodes}
-    return [
+    name = placed_name(graph.net.name, placement.name)
+    complaint = objection(name)
+    message = f"its class would be `{name}`, which {complaint}"
+    found = [Diagnostic("E0206", message, placement.span, help="choose another name")] if complaint else []
+    return found + [
         Diagnostic(
             "E0207",
             f"`{axis.name}` is the name of an axis and of a layer",
@@ -172,7 +177,10 @@ class _Placer:
         loss = tuple(self._loss_part(axis, self._layouts[names[0]][axis]) for axis in self._axes)
         ends = [head.layer for head in heads] or [graph.nodes[-1].layer]
         reads = [(part, False) for part in loss]
-        outputs = [self._exchanged(name, reads, None, end) for name, end in zip(names, ends, strict=True)]
+        # The main head's output is moved last: it is what the forward pass ends with.
+        outputs = [self._exchanged(name, reads, None, end) for name, end in [*zip(names, ends, strict=True)][::-1]][
+            ::-1
+        ]
         return PlacedGraph(
             graph,
             self._placement,

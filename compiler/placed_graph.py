@@ -119,6 +119,11 @@ class PlacedGraph:
     outputs: tuple[str, ...]
 
     @property
+    def class_name(self) -> str:
+        """The name of the generated class."""
+        return placed_name(self.graph.net.name, self.placement.name)
+
+    @property
     def mesh(self) -> tuple[Axis, ...]:
         """The axes, outermost first."""
         return self.placement.mesh
@@ -181,3 +186,8 @@ class PlacedGraph:
             assert name not in shapes, f"{name} is made twice"
             shapes[name] = made
         assert {layouts[name] for name in self.outputs} == {self.loss}
+
+
+def placed_name(network: str, placement: str) -> str:
+    """The class of a network on a mesh: `AlexNet` and `two_gpus` make `AlexNetTwoGpus`."""
+    return network + "".join(word[:1].upper() + word[1:] for word in placement.split("_"))

@@ -1,80 +1,58 @@
-"""Graph to a Python file: one PyTorch module and, where the spec has one, its recipe."""
+"""Graph to a Python file: a PyTorch module, the same on a mesh where a placement is asked for, and the recipe."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from textwrap import indent, wrap
 
 from jinja2 import Environment, StrictUndefined, Template
 
 from alexc.compiler.arguments import Arguments
-from alexc.compiler.diagnostics import list_in_words
-from alexc.compiler.forward_pass import forward_lines
-from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.kind import TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
+from alexc.compiler.graph import Graph
+from alexc.compiler.local_graph import axes_of
+from alexc.compiler.module_class import construct, placed_class, whole_class
 from alexc.compiler.net import Recipe
 from alexc.compiler.parts import attribute_of
-from alexc.compiler.python_text import LINE_LENGTH, call, import_sections, literal
+from alexc.compiler.placed_graph import Layout, PlacedGraph
+from alexc.compiler.python_text import call, import_sections, in_tuple
 from alexc.compiler.rendered_check import require_expected_form
 from alexc.compiler.summary import Row, total
 from alexc.compiler.summary import rows as summary_rows
 
 MADE_BY = "Made by alexc from"
-_BASE_IMPORTS = ("from typing import ClassVar", "from torch import Tensor, nn")
-_INITIAL = "alexc.runtime.layers.initial_values"
 _RECIPE = "alexc.runtime.recipe"
+_PLACEMENT = "alexc.runtime.placement"
 
 
-def write_pytorch(graph: Graph, spec_name: str) -> str:
+def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = None) -> str:
     """The text of the Python file.
 
     Args:
         graph: the network.
         spec_name: the name of the spec's file, without folders, so that the text does not depend on where it lies.
+        placed: the same network on a mesh, for a file that holds both.
 
     Raises:
         UnexpectedText: what was rendered is not what the compiler means to write; a defect of alexc.
     """
-    nodes = graph.without_loss()
-    layers = {node.layer.name: node.layer.kind.torch(node.given[0], node.output) for node in nodes}
+    classes = [whole_class(graph), *([placed_class(placed)] if placed else [])]
     recipe = graph.net.recipe
-    statements = {*_BASE_IMPORTS, *(each for layer in layers.values() for each in layer.imports)}
-    statements |= {f"from {_INITIAL} import {name}" for name in _initial_names(nodes)}
+    values = _recipe_names(recipe) | _placement_names(placed)
+    statements = {each for made in classes for each in made.imports}
     statements |= {f"from {_RECIPE} import {name}" for name in _recipe_names(recipe)}
+    statements |= {f"from {_PLACEMENT} import {name}" for name in _placement_names(placed)}
+    source = f"{spec_name}, placement {placed.placement.name}" if placed else spec_name
     text = _template().render(
-        headline=_headline(graph),
-        made_by=f"{MADE_BY} {spec_name}: edit that file, not this one.",
+        headline=f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons.",
+        made_by=f"{MADE_BY} {source}: edit that file, not this one.",
         count_lines=_count_lines(graph),
         import_sections=import_sections(statements),
-        class_name=graph.net.name,
-        class_lines=_class_lines(graph, nodes),
-        input_shape=repr(graph.net.input.sizes),
-        constructor_lines=_constructor_lines(nodes, layers),
-        multiplier_lines=_multiplier_lines(nodes),
-        initial_lines=_initial_lines(nodes),
-        head_lines=_head_lines(graph),
-        forward_returns="Tensor | tuple[Tensor, ...]" if len(graph.heads) > 1 else "Tensor",
-        forward_headline=_forward_headline(graph, nodes),
-        forward_lines=forward_lines(graph, layers),
-        recipe_lines=_recipe_lines(recipe),
+        classes=classes,
+        constants=[lines for lines in (_recipe_lines(recipe), _placement_lines(placed)) if lines],
     )
-    require_expected_form(text, graph.net.name, statements, _calls(layers, nodes, recipe))
+    names = [made.name for made in classes]
+    require_expected_form(text, names, statements, {*values, *(each for made in classes for each in made.calls)})
     return text
-
-
-def _calls(layers: dict[str, TorchLayer], nodes: list[Node], recipe: Recipe | None) -> set[str]:
-    """All that the file may call."""
-    calls = {f"self.{attribute_of(name)}" for name in layers} | _initial_names(nodes) | _recipe_names(recipe)
-    for layer in layers.values():
-        match layer:
-            case TorchModule(constructor, _, before):
-                calls |= {constructor.function} | ({before.function} if before else set())
-            case TorchFunction(made) | TorchJoin(made):
-                calls.add(made.function)
-            case TorchOperator():
-                pass
-    return calls
 
 
 @cache
@@ -84,39 +62,6 @@ def _template() -> Template:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     return environment.from_string(text)
-
-
-def _headline(graph: Graph) -> str:
-    return f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons."
-
-
-def _class_lines(graph: Graph, nodes: list[Node]) -> list[str]:
-    """The class's docstring: what goes in and out, and which layers see one tower only."""
-    reads, makes = _spaced(graph.net.input.sizes), _spaced(nodes[-1].output.sizes)
-    kind = "logits" if graph.heads else "outputs"
-    headline = f"Images (N, {reads}) to {kind} (N, {makes}); comments give one image's shapes."
-    apart = [row.layer for row in summary_rows(graph) if row.reads == "tower"]
-    if not apart:
-        return [f'    """{headline}"""']
-    towers = f"Cut into {graph.net.towers} towers; in {list_in_words(apart)} a tower reads its own maps only."
-    return [f'    """{headline}', "", *indent("\n".join(wrap(towers, LINE_LENGTH - 4)), "    ").split("\n"), '    """']
-
-
-def _head_lines(graph: Graph) -> list[str]:
-    """The attribute that tells the loss how much each of several heads counts."""
-    if len(graph.heads) < 2:
-        return []
-    shares = ", ".join(literal(head.layer.kind.share_of_loss) for head in graph.heads)
-    return [f"    head_shares: ClassVar[tuple[float, ...]] = ({shares})"]
-
-
-def _forward_headline(graph: Graph, nodes: list[Node]) -> str:
-    if not graph.heads:
-        return f"What the last layer, {nodes[-1].layer.name}, makes of the images."
-    if len(graph.heads) == 1:
-        return "The logits of each class: the softmax belongs to the loss."
-    others = list_in_words([head.layer.line for head in graph.heads[1:]])
-    return f"The logits of each class; in training also those of {others}."
 
 
 def _count_lines(graph: Graph) -> list[str]:
@@ -139,62 +84,20 @@ def _count_lines(graph: Graph) -> list[str]:
     ]
 
 
-def _constructor_lines(nodes: list[Node], layers: dict[str, TorchLayer]) -> list[str]:
-    lines: list[str] = []
-    for node in nodes:
-        layer = layers[node.layer.name]
-        if isinstance(layer, TorchModule):
-            made = layer.constructor
-            lines += call(made.function, made.arguments, 8, f"self.{attribute_of(node.layer.name)} = ")
-    return lines
-
-
-def _multiplier_lines(nodes: list[Node]) -> list[str]:
-    """The attribute that tells the optimiser which parameters have a rate or decay of their own."""
-    items = [
-        f'"{attribute_of(node.layer.name)}.{parameter}": ({literal(rate)}, {literal(decay)})'
-        for node in nodes
-        for parameter, (rate, decay) in node.layer.kind.multipliers().items()
-    ]
-    if not items:
-        return []
-    before = "    multipliers: ClassVar[dict[str, tuple[float, float]]] = {"
-    return [before, *(f"        {item}," for item in items), "    }"]
-
-
-def _initial_lines(nodes: list[Node]) -> list[str]:
-    lines: list[str] = []
-    for node in nodes:
-        if node.weights is not None:
-            name = attribute_of(node.layer.name)
-            start = f"weight={_construct(node.weights.start)}", f"bias={literal(node.weights.bias_start)}"
-            lines += call("initialise", [f"self.{name}", f'"{name}"', "seed", *start], 8)
-    return lines
-
-
-def _initial_names(nodes: list[Node]) -> set[str]:
-    distributions = {type(node.weights.start).__name__ for node in nodes if node.weights}
-    return distributions | {"initialise"} if distributions else set()
-
-
 def _recipe_lines(recipe: Recipe | None) -> list[str]:
     if recipe is None:
         return []
     lines = ["RECIPE = Recipe("]
     for field, steps in (("prepare", recipe.prepare), ("augment", recipe.augment)):
-        lines += call("", _tuple_items([_construct(step) for step in steps]), 4, f"{field}=", ",")
+        lines += call("", _tuple_items([construct(step) for step in steps]), 4, f"{field}=", ",")
     for field, step in (
         ("test", recipe.test),
         ("loss", recipe.loss),
         ("optimizer", recipe.optimizer),
         ("schedule", recipe.schedule),
     ):
-        lines.append(f"    {field}={_construct(step)},")
+        lines.append(f"    {field}={construct(step)},")
     return [*lines, f"    batch={recipe.batch},", f"    epochs={recipe.epochs},", ")"]
-
-
-def _tuple_items(items: list[str]) -> list[str]:
-    return [f"{items[0]},"] if len(items) == 1 else items
 
 
 def _recipe_names(recipe: Recipe | None) -> set[str]:
@@ -205,18 +108,55 @@ def _recipe_names(recipe: Recipe | None) -> set[str]:
     return {type(step).__name__ for step in steps} | {"Recipe"}
 
 
-def _construct(value: Arguments) -> str:
-    """A call that makes the runtime's value of the same name; what equals the default is left out."""
-    fields = type(value).model_fields
-    arguments: list[str] = []
-    for name, field in fields.items():
-        text = literal(getattr(value, name))
-        if name in value.positional and field.is_required():
-            arguments.append(text)
-        elif field.is_required() or getattr(value, name) != field.default:
-            arguments.append(f"{name}={text}")
-    return f"{type(value).__name__}({', '.join(arguments)})"
+def _placement_lines(placed: PlacedGraph | None) -> list[str]:
+    """What the runtime must know: how weights and gradients lie, and what a device sees of the images and the loss."""
+    if placed is None:
+        return []
+    mesh = ", ".join(f'"{axis.name}": {axis.devices}' for axis in placed.mesh)
+    alike = [
+        _layers_arguments(placed, weights, summed, names) for (weights, summed), names in _layers_alike(placed).items()
+    ]
+    lines = ["PLACEMENT = Placement(", f"    mesh={{{mesh}}},"]
+    lines += ["    layers=[", *(line for each in alike for line in call("Layers", each, 8, after=",")), "    ],"]
+    for name, layout in (("images", placed.input), ("loss", placed.loss)):
+        if axes := axes_of(placed, layout, "images"):
+            lines.append(f"    {name}={_axes_tuple(axes)},")
+    if kept := _kept(placed, placed.loss):
+        lines.append(f"    loss_kept={kept},")
+    return [*lines, ")"]
 
 
-def _spaced(sizes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, sizes))
+def _layers_arguments(
+    placed: PlacedGraph, weights: Layout, summed: tuple[int, ...], names: list[str]
+) -> list[str | tuple[str, ...]]:
+    arguments: list[str | tuple[str, ...]] = [tuple(_tuple_items([f'"{name}"' for name in names]))]
+    axes = {"split": axes_of(placed, weights, "channels"), "summed": tuple(placed.mesh[axis].name for axis in summed)}
+    arguments += [f"{name}={_axes_tuple(found)}" for name, found in axes.items() if found]
+    return arguments + ([f"kept={kept}"] if (kept := _kept(placed, weights)) else [])
+
+
+def _layers_alike(placed: PlacedGraph) -> dict[tuple[Layout, tuple[int, ...]], list[str]]:
+    """The layers with weights, by how those and their gradients lie."""
+    found: dict[tuple[Layout, tuple[int, ...]], list[str]] = {}
+    for node in placed.layers():
+        if node.whole.weights:
+            found.setdefault((node.weights, node.summed), []).append(attribute_of(node.whole.layer.name))
+    return found
+
+
+def _kept(placed: PlacedGraph, layout: Layout) -> str:
+    """The axes on which something lies on one device, each with that device's number; "" where there is none."""
+    items = [f'"{axis.name}": {part}' for axis, part in zip(placed.mesh, layout, strict=True) if isinstance(part, int)]
+    return f"{{{', '.join(items)}}}" if items else ""
+
+
+def _axes_tuple(axes: tuple[str, ...]) -> str:
+    return in_tuple([f'"{axis}"' for axis in axes])
+
+
+def _placement_names(placed: PlacedGraph | None) -> set[str]:
+    return {"Placement", "Layers"} if placed else set()
+
+
+def _tuple_items(items: list[str]) -> list[str]:
+    return [f"{items[0]},"] if len(items) == 1 else items

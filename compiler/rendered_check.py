@@ -7,29 +7,42 @@ a mistake, what is rendered differs in form from what is allowed here, and nothi
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _STATEMENTS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Expr)
 _STATEMENTS_IN_METHODS = (ast.Assign, ast.Expr, ast.Return, ast.If)
-_EXPRESSIONS = (ast.Name, ast.Attribute, ast.Call, ast.Constant, ast.Tuple, ast.Dict, ast.BinOp, ast.UnaryOp)
-_PARTS = (ast.keyword, ast.alias, ast.arguments, ast.arg, ast.Load, ast.Store, ast.Add, ast.BitOr, ast.USub)
+_EXPRESSIONS = (ast.Name, ast.Attribute, ast.Call, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.UnaryOp)
+_PARTS = (
+    ast.keyword,
+    ast.alias,
+    ast.arguments,
+    ast.arg,
+    ast.Load,
+    ast.Store,
+    ast.Add,
+    ast.Mult,
+    ast.FloorDiv,
+    ast.BitOr,
+    ast.USub,
+)
 _ALLOWED = (ast.Module, ast.Subscript, *_STATEMENTS, *_STATEMENTS_IN_METHODS, *_EXPRESSIONS, *_PARTS)
 
 _METHODS = ("__init__", "reset_parameters", "forward")
 _BUILTIN_CALLS = ("super", "super().__init__", "self.reset_parameters")
-_BUILTIN_NAMES = ("self", "x", "seed", "super", "int", "str", "float", "tuple", "dict")
+_BUILTIN_NAMES = ("self", "x", "seed", "mesh", "super", "len", "int", "str", "float", "tuple", "dict")
+_CONSTANTS = ("RECIPE", "PLACEMENT")
 
 
 class UnexpectedText(Exception):  # noqa: N818 - what is unexpected is the text
     """A rendered file holds something that the compiler does not write: a defect of alexc, not of the spec."""
 
 
-def require_expected_form(text: str, class_name: str, imports: Iterable[str], calls: Iterable[str]) -> None:
+def require_expected_form(text: str, class_names: Sequence[str], imports: Iterable[str], calls: Iterable[str]) -> None:
     """Check a rendered file before it is written.
 
     Args:
         text: the file.
-        class_name: the name of its one class.
+        class_names: the names of its classes, in order.
         imports: the import statements that it may hold, one name each.
         calls: what it may call, as it is written: `nn.Conv2d`, `self.conv1`.
 
@@ -43,32 +56,32 @@ def require_expected_form(text: str, class_name: str, imports: Iterable[str], ca
     for node in ast.walk(module):
         if not isinstance(node, _ALLOWED):
             raise _unexpected(node)
-    _check_top(module, class_name, _single_imports("\n".join(imports)))
+    _check_top(module, class_names, _single_imports("\n".join(imports)))
     _check_calls(module, {*calls, *_BUILTIN_CALLS})
     _check_names(module)
 
 
-def _check_top(module: ast.Module, class_name: str, imports: set[str]) -> None:
+def _check_top(module: ast.Module, class_names: Sequence[str], imports: set[str]) -> None:
     docstring, *body = module.body
     if not isinstance(docstring, ast.Expr) or not _is_text(docstring):
         raise _unexpected(docstring)
-    classes = 0
+    classes: list[str] = []
     for node in body:
         match node:
             case ast.Import() | ast.ImportFrom():
                 if not _single_imports(ast.unparse(node)) <= imports:
                     raise _unexpected(node)
             case ast.ClassDef(name=name, bases=[base], keywords=[], decorator_list=[]):
-                if name != class_name or ast.unparse(base) != "nn.Module":
+                if ast.unparse(base) != "nn.Module":
                     raise _unexpected(node)
-                classes += 1
+                classes.append(name)
                 _check_class(node)
-            case ast.Assign(targets=[ast.Name("RECIPE")], value=ast.Call()):
+            case ast.Assign(targets=[ast.Name(name)], value=ast.Call()) if name in _CONSTANTS:
                 pass
             case _:
                 raise _unexpected(node)
-    if classes != 1:
-        raise UnexpectedText(f"it has {classes} classes")
+    if classes != list(class_names):
+        raise UnexpectedText(f"it has the classes {', '.join(classes)}")
 
 
 def _check_class(made: ast.ClassDef) -> None:

@@ -37,8 +37,54 @@ def test_the_checked_in_file_is_what_the_compiler_makes(spec: Path) -> None:
         assert not checked_in.exists()
 
 
+PLACED = ("two_gpus", "one_weird_trick", "pod")  # of the flagship
+
+
 def test_every_generated_file_has_its_spec() -> None:
-    assert {path.stem for path in (ROOT / "generated").glob("*.py")} <= {spec.stem for spec in SPECS}
+    made_of = {spec.stem for spec in SPECS} | {f"alexnet_{placement}" for placement in PLACED}
+    assert {path.stem for path in (ROOT / "generated").glob("*.py")} <= made_of
+
+
+def test_a_placed_file_holds_the_whole_network_as_it_is_without_a_placement() -> None:
+    def classes_and_recipe(name: str) -> list[str]:
+        body = ast.parse((ROOT / "generated" / f"{name}.py").read_text()).body
+        return [ast.unparse(node) for node in body if isinstance(node, ast.ClassDef | ast.Assign)]
+
+    whole, recipe = classes_and_recipe("alexnet")
+    for placement in PLACED:
+        first, on_mesh, its_recipe, values = classes_and_recipe(f"alexnet_{placement}")
+        assert (first, its_recipe) == (whole, recipe)
+        assert "exchange.all_gather(x, self." in on_mesh
+        assert values.startswith("PLACEMENT = Placement(")
+
+
+def test_compile_writes_placements_beside_the_spec_and_knows_when_they_are_stale(tmp_path: Path, alexc: Alexc) -> None:
+    spec = tmp_path / "alexnet.net"
+    spec.write_text(FLAGSHIP)
+    options = [option for placement in PLACED for option in ("--placement", placement)]
+    result = alexc("compile", spec, *options)
+    assert (result.returncode, result.stderr) == (0, "")
+    for placement in PLACED:
+        made = (tmp_path / "generated" / f"alexnet_{placement}.py").read_text()
+        assert made == (ROOT / "generated" / f"alexnet_{placement}.py").read_text()
+    spec.write_text(FLAGSHIP.replace("mesh  copy=4", "mesh  copy=2"))
+    stale = alexc("compile", spec, "--check", *options)
+    assert stale.returncode == 1
+    assert stale.stdout.count("\n") == 1
+    assert "run `alexc compile" in stale.stdout
+    assert "--placement pod`" in stale.stdout
+
+
+def test_an_unknown_placement_is_named_with_those_there_are(tmp_path: Path, alexc: Alexc) -> None:
+    spec = tmp_path / "alexnet.net"
+    spec.write_text(FLAGSHIP)
+    result = alexc("compile", spec, "--placement", "two_gpu")
+    assert result.returncode == 1
+    assert result.stderr.endswith("has no placement `two_gpu`; did you mean `two_gpus`?\n")
+    spec.write_text(FLAGSHIP[: FLAGSHIP.index("placement ")])
+    result = alexc("compile", spec, "--placement", "two_gpus")
+    assert result.returncode == 1
+    assert "nor any other" in result.stderr
 
 
 def test_the_bytes_do_not_depend_on_hashing_or_the_folder(tmp_path: Path) -> None:
@@ -118,12 +164,12 @@ def test_a_comment_of_the_spec_reaches_no_python() -> None:
     assert compiled(comment_only, "alexnet.net") == (ROOT / "generated" / "alexnet.py").read_text()
 
 
-def test_a_generated_file_holds_nothing_but_imports_a_class_and_a_recipe() -> None:
+def test_a_generated_file_holds_nothing_but_imports_classes_recipe_and_placement() -> None:
     for path in (ROOT / "generated").glob("*.py"):
         body = ast.parse(path.read_text()).body
         kinds = [type(node) for node in body[1:] if not isinstance(node, ast.Import | ast.ImportFrom)]
         assert isinstance(body[0], ast.Expr)
-        assert kinds == [ast.ClassDef, ast.Assign]
+        assert kinds in ([ast.ClassDef, ast.Assign], [ast.ClassDef, ast.ClassDef, ast.Assign, ast.Assign])
 
 
 def test_compile_writes_and_then_leaves_it(tmp_path: Path, alexc: Alexc) -> None:

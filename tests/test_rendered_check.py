@@ -44,7 +44,7 @@ class Net(nn.Module):
 
 
 def require(text: str) -> None:
-    require_expected_form(text, "Net", IMPORTS, CALLS)
+    require_expected_form(text, ["Net"], IMPORTS, CALLS)
 
 
 def test_the_sound_file_passes() -> None:

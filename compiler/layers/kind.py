@@ -69,12 +69,14 @@ class TorchCall:
 class TorchModule:
     """A layer that reads in PyTorch as a submodule: the call that makes it, and the imports that this needs.
 
-    `before` is a call that its input goes through first; its arguments follow the input.
+    `before` is a call that its input goes through first; its arguments follow the input. `calls_within` is what the
+    arguments of the constructor call.
     """
 
     constructor: TorchCall
     imports: tuple[str, ...] = ()
     before: TorchCall | None = None
+    calls_within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
