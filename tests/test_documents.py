@@ -12,8 +12,8 @@ from alexc.compiler.format import format_spec
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.pipeline import check_file
 from alexc.compiler.source import Source
-from tests import tutorial
-from tests.conftest import ROOT, Alexc
+from tests import replayed_pages
+from tests.conftest import ROOT
 from tests.language_reference import PAGE, with_parts
 
 DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
@@ -48,7 +48,8 @@ def test_what_the_documents_show_is_sound_and_laid_out(tmp_path: Path, text: str
 
 
 @pytest.mark.slow
-def test_the_tutorial_does_what_it_says(tmp_path: Path, alexc: Alexc) -> None:
-    page = tutorial.PAGE.read_text(encoding="utf-8")
-    assert page.count("$ alexc ") > 5
-    assert tutorial.replayed(page, tmp_path) == page, "run `python -m tests.tutorial` and read the change"
+@pytest.mark.parametrize(("page", "commands"), zip(replayed_pages.PAGES, (6, 3), strict=True), ids=str)
+def test_what_the_documents_run_prints_what_they_show(tmp_path: Path, page: Path, commands: int) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.count("$ alexc ") >= commands
+    assert replayed_pages.replayed(text, tmp_path) == text, "run `python -m tests.replayed_pages` and read the change"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from alexc.runtime.mesh import Axis, share
 
 _LOW_32 = 0xFFFFFFFF
 
@@ -19,12 +22,21 @@ class Dropout(nn.Module):
 
     The mask depends on `key` and on a value's place alone. A training loop sets the key by `fix_masks`; without that
     each call draws a new one from torch's generator, so that `torch.manual_seed` governs it as usual.
+
+    Args:
+        p: the probability.
+        scale: see above.
+        images: the axes of a mesh that cut the images, outermost first.
+        units: the axes that cut the units, or the channels of maps.
     """
 
-    def __init__(self, p: float, scale: Literal["test", "train"]) -> None:
+    def __init__(
+        self, p: float, scale: Literal["test", "train"], images: Sequence[Axis] = (), units: Sequence[Axis] = ()
+    ) -> None:
         super().__init__()
         self.p = p
         self.scale = scale
+        self.image_share, self.unit_share = share(images)[0], share(units)[0]  # which of the equal parts this one is
         self.key: int | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,7 +44,9 @@ class Dropout(nn.Module):
         if not self.training:
             return x * (1 - self.p) if self.scale == "test" else x
         key = int(torch.randint(2**31, ()).item()) if self.key is None else self.key
-        kept = keep_mask(key, x.shape[0], x.shape[1:].numel(), self.p, x.device).view_as(x)
+        images, units = x.shape[0], x.shape[1:].numel()
+        first = self.image_share * images, self.unit_share * units
+        kept = keep_mask(key, images, units, self.p, x.device, first).view_as(x)
         y = torch.where(kept, x, torch.zeros((), dtype=x.dtype, device=x.device))
         return y if self.scale == "test" else y / (1 - self.p)
 
@@ -49,10 +63,12 @@ def fix_masks(network: nn.Module, seed: int, step: int) -> None:
             module.key = int.from_bytes(digest[:4], "big")
 
 
-def keep_mask(key: int, images: int, units: int, p: float, device: torch.device) -> Tensor:
-    """Boolean (images, units): true with probability 1 - p, by a hash of (key, image, unit)."""
-    rows = torch.arange(images, device=device)[:, None]
-    columns = torch.arange(units, device=device)[None]
+def keep_mask(
+    key: int, images: int, units: int, p: float, device: torch.device, first: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """Boolean (images, units): true with probability 1 - p, by a hash of (key, image, unit), counted from `first`."""
+    rows = torch.arange(first[0], first[0] + images, device=device)[:, None]
+    columns = torch.arange(first[1], first[1] + units, device=device)[None]
     mixed = _mix(_mix(_mix(rows + key) + 0x9E3779B9) ^ _mix(columns + 0x85EBCA6B))
     return _mix(mixed) >= int(p * 2**32)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from alexc.runtime.layers.only_on import Absent
+from alexc.runtime.mesh import Axis, share
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def initialise(
     layer: nn.Module,
     name: str,
     seed: int | None,
+    shard: Sequence[Axis] = (),
     *,
     weight: Normal | Uniform | Constant | Xavier | Kaiming,
     bias: float | None,
@@ -81,18 +86,22 @@ def initialise(
         layer: a module with a `weight` and perhaps a `bias`.
         name: the layer's name in the network.
         seed: the network's seed, or None.
+        shard: the axes of a mesh that cut the layer along dimension 0, outermost first: it gets its share of the whole.
         weight: the distribution of the weight.
         bias: the value of every bias; None where the layer has none.
     """
+    if isinstance(layer, Absent):
+        return
     target = layer.weight
     assert isinstance(target, Tensor)
     with torch.no_grad():
         if seed is None:
             weight.fill(target, None)
         elif not target.is_meta:
-            drawn = torch.empty(target.shape)
+            index, shares = share(shard)
+            drawn = torch.empty(shares * target.shape[0], *target.shape[1:])
             weight.fill(drawn, _generator(f"{seed}/{name}.weight"))
-            target.copy_(drawn)
+            target.copy_(drawn.chunk(shares)[index])
         if bias is not None:
             assert isinstance(layer.bias, Tensor)
             layer.bias.fill_(bias)

@@ -16,15 +16,22 @@ class LocalResponseNorm(nn.Module):
     """b_i = a_i / (k + alpha * sum_j a_j^2)^beta, j from max(0, i - size/2) to min(C - 1, i + size/2).
 
     torch's layer of this name divides alpha by `size`; this one does not. For an even `size` the window reaches one map
-    further down than up, as in torch. `towers` blocks of neighbouring maps are normalised each by itself.
+    further down than up, as in torch. `towers` blocks of neighbouring maps are normalised each by itself. With
+    `halo=(below, above)` so many maps before and after are given for their squares alone, and left out of the result.
     """
 
-    def __init__(self, size: int, alpha: float, beta: float, k: float, towers: int = 1) -> None:
+    def __init__(
+        self, size: int, alpha: float, beta: float, k: float, towers: int = 1, halo: tuple[int, int] = (0, 0)
+    ) -> None:
         super().__init__()
-        self.size, self.alpha, self.beta, self.k, self.towers = size, alpha, beta, k, towers
+        self.size, self.alpha, self.beta, self.k, self.towers, self.halo = size, alpha, beta, k, towers, halo
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
+        """(N, below + C + above, H, W) to (N, C, H, W)."""
+        below, above = self.halo
+        return self._normalised(x)[:, below : x.shape[1] - above] if below or above else self._normalised(x)
+
+    def _normalised(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu" and not torch.compiler.is_compiling():
             y: Tensor = _TiledNorm.apply(x, self.size, self.alpha, self.beta, self.k, self.towers)
             return y

@@ -1,6 +1,6 @@
-"""Replays docs/tutorial.md: its files are written, its commands run.
+"""Replays pages of docs/: the files that they show are written, their commands run.
 
-`python -m tests.tutorial` puts the output of the commands into the page anew.
+`python -m tests.replayed_pages` puts the output of the commands into the pages anew.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-PAGE = ROOT / "docs" / "tutorial.md"
+PAGES = tuple(ROOT / "docs" / name for name in ("tutorial.md", "placement.md"))
 BLOCK = re.compile(r"^(```net (\S+)\n|```console\n\$ alexc ([^\n]+)\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -43,5 +43,6 @@ def _output(command: str, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(replayed(PAGE.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+    for page in PAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            page.write_text(replayed(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
