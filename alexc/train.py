@@ -34,6 +34,10 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random draw.", show_default="0")] = None,
+    ranks: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that train together.", show_default="the devices of the file's mesh"),
+    ] = None,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 1000,
 ) -> None:
     """Train a network by the recipe in its file.
@@ -44,7 +48,7 @@ def train(
     from alexc.runtime.training.set_up import TrainOptions
 
     options = TrainOptions(
-        network, data, out, epochs, batch, device, workers, resume, seed, save_every, tuple(sys.argv)
+        network, data, out, epochs, batch, device, workers, resume, seed, save_every, ranks, tuple(sys.argv)
     )
     code = run_training(options, steps)
     if code:

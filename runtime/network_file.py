@@ -1,11 +1,18 @@
-"""A network file: Python with one network class and its RECIPE, compiled by alexc or written by hand in that form."""
+"""A network file: Python with one network class and its RECIPE, compiled by alexc or written by hand in that form.
+
+With a PLACEMENT there is a second class beside it: what each device of a mesh computes of the same network.
+"""
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import sys
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 
@@ -13,12 +20,18 @@ import torch
 from torch import nn
 
 from alexc.runtime.errors import UserError
+from alexc.runtime.mesh import Mesh
+from alexc.runtime.placement import Placement
 from alexc.runtime.printable import printable
 from alexc.runtime.recipe import Recipe
 
 FORM = (
     "expected what `alexc compile` writes: RECIPE = Recipe(...) and one class of nn.Module with "
     "input_shape = (channels, height, width) and reset_parameters(seed)"
+)
+PLACED_FORM = (
+    "expected what `alexc compile --placement` writes: PLACEMENT = Placement(...), the class of the whole network, and "
+    "one whose constructor takes the mesh"
 )
 
 
@@ -32,6 +45,8 @@ class NetworkFile:
         network_class: the class of the network.
         recipe: how it is trained and tested.
         input_shape: (channels, height, width) of one image.
+        placed_class: the class of what each device of a mesh computes; its constructor takes the mesh.
+        placement: how it lies on the mesh; None, with `placed_class`, in a file for one device.
     """
 
     path: Path
@@ -39,16 +54,20 @@ class NetworkFile:
     network_class: type[nn.Module]
     recipe: Recipe
     input_shape: tuple[int, int, int]
+    placed_class: type[nn.Module] | None
+    placement: Placement | None
 
     @property
     def name(self) -> str:
         """The name of the network's class."""
         return self.network_class.__name__
 
-    @property
+    @cached_property
     def sha256(self) -> str:
-        """The hash of the file's bytes."""
-        return hashlib.sha256(self.content).hexdigest()
+        """The hash of the network and its recipe: not of comments, of the layout of the text, or of the placement."""
+        placed = self.placed_class.__name__ if self.placed_class else None
+        body = [node for node in ast.parse(self.content).body if not _says_nothing_of_the_network(node, placed)]
+        return hashlib.sha256(ast.unparse(ast.Module(body, [])).encode()).hexdigest()
 
     @property
     def size(self) -> int:
@@ -61,8 +80,25 @@ class NetworkFile:
         Raises:
             UserError: when the class raises, naming file and line.
         """
+        return self._build(seed, self.network_class)
+
+    def build_placed(self, seed: int, mesh: Mesh) -> nn.Module:
+        """What this device of the mesh computes, with the initial values of this seed.
+
+        Raises:
+            UserError: when the class raises, naming file and line.
+        """
+        assert self.placed_class is not None
+        return self._build(seed, partial(self.placed_class, mesh))
+
+    def build_without_memory(self) -> nn.Module:
+        """The whole network on torch's meta device: names and shapes without values."""
+        with torch.device("meta"):
+            return self._build(0, self.network_class)
+
+    def _build(self, seed: int, make: Callable[[], nn.Module]) -> nn.Module:
         try:
-            network = self.network_class()
+            network = make()
             network.reset_parameters(seed)  # type: ignore[operator]
         except Exception as error:
             raise _raised(self.path, error, f"{self.name}() cannot be made") from error
@@ -77,7 +113,7 @@ class NetworkFile:
         network.eval()
         try:
             with torch.no_grad():
-                logits = network(torch.zeros(1, *self.input_shape))
+                logits = network(torch.zeros(1, *self.input_shape, device=next(network.parameters()).device))
         except Exception as error:
             shape = "x".join(map(str, self.input_shape))
             raise _raised(self.path, error, f"{self.name} cannot read an image of {shape}") from error
@@ -101,8 +137,17 @@ def load_network_file(path: Path) -> NetworkFile:
     if not isinstance(recipe, Recipe):
         found = "has no RECIPE" if recipe is None else f"has a RECIPE of type {type(recipe).__name__}"
         raise UserError(f"{printable(path)} {found}: {FORM}")
-    network_class = _network_class(path, module)
-    return NetworkFile(path, content, network_class, recipe, _input_shape(path, network_class))
+    placement = vars(module).get("PLACEMENT")
+    networks = _networks(path, module)
+    if placement is None:
+        placed_class = None
+    elif isinstance(placement, Placement):
+        placed_class = _placed_class(path, networks)
+        networks = [each for each in networks if each is not placed_class]
+    else:
+        raise UserError(f"{printable(path)} has a PLACEMENT of type {type(placement).__name__}: {PLACED_FORM}")
+    network_class = _network_class(path, networks)
+    return NetworkFile(path, content, network_class, recipe, _input_shape(path, network_class), placed_class, placement)
 
 
 def _read(path: Path) -> bytes:
@@ -138,22 +183,52 @@ def _run(path: Path, content: bytes) -> ModuleType:
     return module
 
 
-def _network_class(path: Path, module: ModuleType) -> type[nn.Module]:
+def _networks(path: Path, module: ModuleType) -> list[type[nn.Module]]:
+    """The classes of networks: at least one, each with `reset_parameters`."""
     own = [
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == module.__name__
     ]
     networks = [value for value in own if hasattr(value, "input_shape")]
-    if len(networks) > 1:
-        names = ", ".join(value.__name__ for value in networks)
-        raise UserError(f"{printable(path)} has {len(networks)} networks ({names}): {FORM}")
     if not networks:
         found = f"{own[0].__name__} has no input_shape" if own else "it has no class of nn.Module"
         raise UserError(f"{printable(path)}: {found}: {FORM}")
-    if not callable(getattr(networks[0], "reset_parameters", None)):
-        raise UserError(f"{printable(path)}: {networks[0].__name__} has no method reset_parameters: {FORM}")
+    for network in networks:
+        if not callable(getattr(network, "reset_parameters", None)):
+            raise UserError(f"{printable(path)}: {network.__name__} has no method reset_parameters: {FORM}")
+    return networks
+
+
+def _network_class(path: Path, networks: Sequence[type[nn.Module]]) -> type[nn.Module]:
+    if len(networks) != 1:
+        names = ", ".join(value.__name__ for value in networks)
+        raise UserError(f"{printable(path)} has {len(networks)} networks ({names}): {FORM}")
     return networks[0]
+
+
+def _placed_class(path: Path, networks: Sequence[type[nn.Module]]) -> type[nn.Module]:
+    """The one whose constructor takes the mesh."""
+    placed = [each for each in networks if "mesh" in inspect.signature(each).parameters]
+    if len(placed) != 1 or len(networks) != 2:
+        names = ", ".join(each.__name__ for each in networks)
+        raise UserError(f"{printable(path)} has a PLACEMENT, and the networks {names}: {PLACED_FORM}")
+    return placed[0]
+
+
+def _says_nothing_of_the_network(node: ast.stmt, placed_class: str | None) -> bool:
+    """Docstrings, imports of torch and alexc, and what a placement adds to the file."""
+    match node:
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.ImportFrom(module=str(module)) | ast.Import(names=[ast.alias(name=str(module))]):
+            return module.partition(".")[0] in ("alexc", "torch", "typing")
+        case ast.ClassDef(name=name):
+            return name == placed_class
+        case ast.Assign(targets=[ast.Name("PLACEMENT")]):
+            return True
+        case _:
+            return False
 
 
 def _input_shape(path: Path, network_class: type[nn.Module]) -> tuple[int, int, int]:

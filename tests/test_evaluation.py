@@ -185,7 +185,9 @@ def test_runs_that_are_none(home: Path, tmp_path: Path) -> None:
         load_trained_network(tmp_path, CPU)
     run = tmp_path / "run"
     shutil.copytree(home / "run", run)
-    (run / "network.py").write_text((run / "network.py").read_text() + "\n# changed\n")
+    (run / "network.py").write_text((run / "network.py").read_text() + "\n# a comment changes nothing\n")
+    load_trained_network(run, CPU)
+    (run / "network.py").write_text((run / "network.py").read_text() + "\nCHANGED = True\n")
     with pytest.raises(UserError, match=r"network\.py was changed after the training began"):
         load_trained_network(run, CPU)
     shutil.copy(home / "tiny.py", run / "network.py")

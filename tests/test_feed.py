@@ -56,7 +56,10 @@ def feed(threads: int, batch: int = 5) -> Feed:
 def copies(threads: int) -> list[Batch]:
     with feed(threads) as source:
         groups = groups_of(epoch_order(1, 0, IMAGES), 5)
-        return [Batch(batch.images.clone(), batch.labels) for batch in source.batches(SPLIT, groups, training_views)]
+        return [
+            Batch(batch.images.clone(), batch.labels, batch.count)
+            for batch in source.batches(SPLIT, groups, training_views)
+        ]
 
 
 def test_holds_the_views_of_its_images_in_order() -> None:

@@ -60,12 +60,13 @@ def test_each_head_counts_by_its_share() -> None:
     network, labels = compiled().train(), torch.tensor([3, 7])
     heads = heads_of(network(torch.randn(2, 3, 16, 16, dtype=torch.float64)))
     main, aux1, aux2 = (-head.log_softmax(1)[[0, 1], labels].mean() for head in heads)
-    torch.testing.assert_close(cross_entropy_of_heads(network, heads, labels), main + 0.3 * aux1 + 0.5 * aux2)
+    torch.testing.assert_close(cross_entropy_of_heads(network, heads, labels, 2), main + 0.3 * aux1 + 0.5 * aux2)
 
 
 def test_one_head_is_plain_cross_entropy() -> None:
     logits, labels = torch.randn(4, 5), torch.tensor([0, 1, 2, 3])
-    assert torch.equal(cross_entropy_of_heads(nn.Identity(), heads_of(logits), labels), F.cross_entropy(logits, labels))
+    loss = cross_entropy_of_heads(nn.Identity(), heads_of(logits), labels, 4)
+    assert torch.equal(loss, F.cross_entropy(logits, labels))
 
 
 def test_all_heads_count_as_parameters_and_none_is_left_unread() -> None:

@@ -114,6 +114,7 @@ def options(network: Path, store: Path, run: Path, **changes: Any) -> TrainOptio
         resume=False,
         seed=None,
         save_every=1000,
+        ranks=None,
         command=("test",),
     )
     return replace(plain, **changes)

@@ -13,8 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alexc.runtime.data.batch_share import BatchShare
 from alexc.runtime.data.store import Split
 from alexc.runtime.data.views import Renderer, View
+
+WHOLE_BATCH = BatchShare()
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +26,14 @@ class Batch:
 
     Attributes:
         images: (N, 3, size, size), float32, channels last in memory; overwritten once the next batch is asked for.
-        labels: (N,), int64; where an image has several views its label stands once for each.
+        labels: (M,), int64, of the rows whose logits this process has; where an image has several views its label
+            stands once for each.
+        count: the images of the whole batch, whoever is shown them.
     """
 
     images: Tensor
     labels: Tensor
+    count: int
 
 
 class Feed:
@@ -41,11 +47,20 @@ class Feed:
         batch: the most views of a batch.
         threads: how many batches are made at once.
         pinned: whether the buffers lie in page-locked memory, from which a GPU copies faster.
+        share: the part of each batch that is made here.
     """
 
-    def __init__(self, renderer: Renderer, size: int, batch: int, threads: int, pinned: bool = False) -> None:
-        self._renderer = renderer
-        shape = (batch, size, size, 3)
+    def __init__(
+        self,
+        renderer: Renderer,
+        size: int,
+        batch: int,
+        threads: int,
+        pinned: bool = False,
+        share: BatchShare = WHOLE_BATCH,
+    ) -> None:
+        self._renderer, self._share = renderer, share
+        shape = (share.rows_shown(batch), size, size, 3)
         self._buffers = [torch.empty(shape, pin_memory=pinned) for _ in range(threads + 1)]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="feed")
 
@@ -60,7 +75,7 @@ class Feed:
     def batches(
         self, split: Split, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
     ) -> Iterator[Batch]:
-        """One batch for each group of image numbers, in order.
+        """One batch for each group of image numbers, in order: of each its share.
 
         Args:
             split: where the images lie.
@@ -95,15 +110,18 @@ class Feed:
         self, split: Split, group: NDArray[np.int64], views: Callable[[int], Sequence[View]], buffer: Tensor
     ) -> Batch:
         out = buffer.numpy()
+        # All views of an image are shown to the same process: a batch is cut between images.
+        count = len(views(int(group[0]))) if len(group) else 1
         row = 0
-        labels = []
-        for index in group.tolist():
+        for index in self._share.own(group).tolist():
             image = split.image(index)
             for view in views(index):
                 self._renderer.render(image, view, out[row])
-                labels.append(split.labels[index])
                 row += 1
-        return Batch(buffer[:row].permute(0, 3, 1, 2), torch.tensor(np.array(labels)))
+        rows = self._share.rows_shown(len(group)) * count
+        out[row:rows] = 0
+        labels = self._share.labels(np.asarray(split.labels)[group]).repeat_interleave(count)
+        return Batch(buffer[:rows].permute(0, 3, 1, 2), labels, len(group))
 
 
 def groups_of(order: NDArray[np.int64], images: int) -> list[NDArray[np.int64]]:

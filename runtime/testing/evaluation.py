@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from alexc.runtime.data.batch_share import NO_LABEL
 from alexc.runtime.data.feed import Feed, groups_of
 from alexc.runtime.data.store import Split
 from alexc.runtime.data.views import View
@@ -77,7 +78,10 @@ class Tally:
         self._loss = 0.0
 
     def count(self, log_probabilities: Tensor, labels: Tensor) -> None:
-        """Add a batch: log-probabilities (N, outputs) and labels (N,), on the CPU."""
+        """Add a batch: log-probabilities (N, outputs) and labels (N,), on the CPU; those without one are left out."""
+        log_probabilities, labels = log_probabilities[labels != NO_LABEL], labels[labels != NO_LABEL]
+        if not len(labels):
+            return
         valid = ~log_probabilities.isnan().any(1)  # what is not a number is never right
         first = log_probabilities.topk(min(TOP, log_probabilities.shape[1])).indices
         self._right5 += int(((first == labels[:, None]).any(1) & valid).sum())
@@ -85,6 +89,16 @@ class Tally:
         self._images += len(labels)
         guess = torch.where(valid, first[:, 0], (labels + 1) % log_probabilities.shape[1])
         np.add.at(self._guesses, (labels.numpy(), guess.numpy()), 1)
+
+    def counts(self) -> Tensor:
+        """All that was counted, as one float64 vector: those of several processes can be added."""
+        return torch.tensor([*self._guesses.reshape(-1).tolist(), self._images, self._right5, self._loss]).double()
+
+    def take(self, counts: Tensor) -> None:
+        """Go on from what `counts` tells."""
+        *guesses, images, right5, loss = counts.tolist()
+        self._guesses = np.array(guesses, np.int64).reshape(self._guesses.shape)
+        self._images, self._right5, self._loss = int(images), int(right5), loss
 
     def scores(self) -> Scores:
         """The figures of all that was counted."""
@@ -108,7 +122,7 @@ def measure(
     task: str,
     before_batch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Show the network every image of a split.
+    """Show the network every image of a split; each of several processes its share.
 
     Args:
         network: left in evaluation mode.
@@ -122,10 +136,10 @@ def measure(
     """
     groups = groups_of(np.arange(len(split)), max(1, rows // len(views)))
     with Progress(task, len(split), "images") as progress:
-        for probabilities, labels in _answers(network, feed, split, views, groups, before_batch):
+        for probabilities, labels, count in _answers(network, feed, split, views, groups, before_batch):
             for tally, chosen in tallies:
                 tally.count(average(probabilities[:, list(chosen)]), labels)
-            progress.advance(len(labels))
+            progress.advance(count)
 
 
 def log_probabilities_of(network: nn.Module, images: Tensor, views: int) -> Tensor:
@@ -148,11 +162,11 @@ def _answers(
     views: Sequence[View],
     groups: Sequence[NDArray[np.int64]],
     before_batch: Callable[[], None],
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor, int]]:
     network.eval()
     for batch in feed.batches(split, groups, lambda _: views):
         before_batch()
-        yield log_probabilities_of(network, batch.images, len(views)), batch.labels[:: len(views)]
+        yield log_probabilities_of(network, batch.images, len(views)), batch.labels[:: len(views)], batch.count
 
 
 def _confusion(label: int, guesses: NDArray[np.int64]) -> Confusion:

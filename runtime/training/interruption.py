@@ -31,11 +31,6 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    @property
-    def exit_code(self) -> int | None:
-        """What a shell expects of a process that this signal ended."""
-        return None if self.signal is None else 128 + self.signal
-
     def _notice(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.signal = signal.Signals(number)
         for each in SIGNALS:  # the system itself ends the process at the next one, whatever it is busy with

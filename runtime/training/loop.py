@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from alexc.runtime.data.batch_share import NO_LABEL
 from alexc.runtime.data.draws import epoch_order
 from alexc.runtime.data.feed import Batch, Feed, groups_of
 from alexc.runtime.data.store import Store
@@ -23,12 +24,14 @@ from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
 from alexc.runtime.testing.evaluation import Scores, Tally, measure
 from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.gradient_sum import GradientSum
 from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
 from alexc.runtime.training.metrics import Metrics
+from alexc.runtime.training.rank import Rank
 from alexc.runtime.training.report import print_epoch, print_note
 from alexc.runtime.training.run_folder import RunFolder
 from alexc.runtime.training.schedule import Schedule
-from alexc.runtime.training.sgd import PaperSGD
+from alexc.runtime.training.sgd import PaperSGD, names_in_groups
 from alexc.runtime.training.state import TrainingState
 
 ALL_STEPS_RECORDED = 100
@@ -44,10 +47,14 @@ class Training:
     """All that a training needs, checked and in place; `training_setup` makes it.
 
     Attributes:
-        network: on its device.
+        rank: which part of the training this process has.
+        network: what it has of the network, on its device.
+        names: the weights and buffers of the whole network, in its order.
+        velocity_names: the weights of the whole network, in the optimiser's order.
         device: where it computes.
         outputs: how many outputs the network has.
         optimizer: moves the network's weights.
+        gradients: sums them over the ranks; None in one process.
         schedule: the learning rate.
         store: the images.
         feed: renders them.
@@ -63,10 +70,14 @@ class Training:
         identity: what a checkpoint must agree in: see `training_setup`.
     """
 
+    rank: Rank
     network: nn.Module
+    names: Sequence[str]
+    velocity_names: Sequence[str]
     device: torch.device
     outputs: int
     optimizer: PaperSGD
+    gradients: GradientSum | None
     schedule: Schedule
     store: Store
     feed: Feed
@@ -87,7 +98,8 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
 
     Args:
         training: what to train; its state says where to go on.
-        interrupted: asked before each step and each batch of validation whether to stop there.
+        interrupted: asked after each step and before each batch of validation whether to stop there; where several
+            processes train, it is enough that one is asked to.
         steps: stop after this many steps since the beginning, before the next one; None for no such limit.
 
     Raises:
@@ -98,15 +110,16 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
     state, schedule = training.state, training.schedule
     limit = math.inf if steps is None else steps
     try:
+        stop = training.rank.any(interrupted())
         while state.epoch < training.epochs and not schedule.ended:
             watch = _Stopwatch()
             with _epoch_progress(training) as progress:
                 for batch in _rest_of_epoch(training):
-                    if interrupted() or state.step >= limit:
+                    if stop or state.step >= limit:
                         raise Stopped
-                    loss, wrong = _step(training, batch)
-                    state.count_step(len(batch.labels), loss, wrong, watch.lap())
-                    progress.advance(len(batch.labels), f"loss {state.loss_sum / state.images:.4f}")
+                    loss, wrong, stop = _step(training, batch, interrupted)
+                    state.count_step(batch.count, loss, wrong, watch.lap())
+                    progress.advance(batch.count, f"loss {state.loss_sum / state.images:.4f}")
                     _record_step(training, loss)
                     if state.step % training.save_every == 0:
                         save(training)
@@ -118,22 +131,31 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
 
 
 def save(training: Training) -> None:
-    """Save the newest checkpoint.
+    """Save the newest checkpoint: whole weights, whatever the mesh.
 
     Raises:
         UserError: when a weight is not finite, or the disk is full; the checkpoints before stay.
     """
     _check_weights(training)
-    training.state.metrics_bytes = training.metrics.sync()
-    training.run.save_last(
-        training.identity
-        | {
-            "state": asdict(training.state),
-            "schedule": training.schedule.state(),
-            "weights": training.network.state_dict(),
-            "velocities": training.optimizer.velocities(),
-        }
-    )
+    rank = training.rank
+    weights = rank.whole(training.network.state_dict(), training.names)
+    own_velocities = zip(names_in_groups(training.network), training.optimizer.velocities(), strict=True)
+    velocities = rank.whole(dict(own_velocities), training.velocity_names)
+
+    def write() -> int:
+        training.state.metrics_bytes = training.metrics.sync()
+        training.run.save_last(
+            training.identity
+            | {
+                "state": asdict(training.state),
+                "schedule": training.schedule.state(),
+                "weights": weights,
+                "velocities": list(velocities.values()),
+            }
+        )
+        return training.state.metrics_bytes
+
+    training.state.metrics_bytes = rank.from_chief(write)
 
 
 def _epoch_progress(training: Training) -> Progress:
@@ -149,20 +171,55 @@ def _rest_of_epoch(training: Training) -> Iterator[Batch]:
     return training.feed.batches(split, groups[state.position :], lambda image: (training.views.view(epoch, image),))
 
 
-def _step(training: Training, batch: Batch) -> tuple[float, int]:
-    """One step on the mean loss of the batch; returns that loss, and how many guesses were wrong."""
+def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> tuple[float, int, bool]:
+    """One step on the mean loss of the batch.
+
+    Returns:
+        That loss, how many guesses were wrong, and whether any process was asked to stop.
+    """
     network, optimizer = training.network, training.optimizer
     network.train()
     _fix_draws(network, training.seed, training.state.step)
     labels = batch.labels.to(training.device)
     heads = heads_of(network(place_images(batch.images, training.device)))
-    loss = cross_entropy_of_heads(network, heads, labels)
+    loss = cross_entropy_of_heads(network, heads, labels, batch.count)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    _check_step(training, loss)
+    if training.gradients is not None:
+        training.gradients.wait()
+    figures = _Figures.of(training, loss, heads[0].argmax(1), labels, interrupted())
+    _check_step(training, figures)
     optimizer.rate = training.schedule.rate
     optimizer.step()
-    return loss.item(), int((heads[0].argmax(1) != labels).sum())
+    return figures.loss, figures.wrong, figures.stop
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """What all processes know of a step.
+
+    Attributes:
+        loss: of the whole batch.
+        wrong: how many guesses were.
+        spoilt: whether a gradient is not finite.
+        stop: whether any process was asked to stop.
+    """
+
+    loss: float
+    wrong: int
+    spoilt: bool
+    stop: bool
+
+    @staticmethod
+    def of(training: Training, loss: Tensor, guesses: Tensor, labels: Tensor, stop: bool) -> _Figures:
+        """Those of this process's part, and those of the others, in one message."""
+        gradients = [weight.grad for weight in training.network.parameters() if weight.grad is not None]
+        wrong = ((guesses != labels) & (labels != NO_LABEL)).sum().item()
+        counted = (loss.item(), wrong) if training.rank.counts else (0.0, 0)
+        spoilt = not _all_finite(gradients)
+        figures = torch.tensor([*counted, float(spoilt), float(stop)], dtype=torch.float64)
+        total, wrong, spoilt, stop = training.rank.sum(figures).tolist()
+        return _Figures(total, round(wrong), bool(spoilt), bool(stop))
 
 
 def _fix_draws(network: nn.Module, seed: int, step: int) -> None:
@@ -172,25 +229,25 @@ def _fix_draws(network: nn.Module, seed: int, step: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # for layers that use torch's own generator
 
 
-def _check_step(training: Training, loss: Tensor) -> None:
+def _check_step(training: Training, figures: _Figures) -> None:
     """Refuse a step that would spoil the weights."""
-    gradients = [weight.grad for weight in training.network.parameters() if weight.grad is not None]
-    if not math.isfinite(loss.item()):
-        raise _not_finite(training, f"the loss is {loss.item()}")
-    if not _all_finite(gradients):
-        raise _not_finite(training, "a gradient is not finite")
+    if not math.isfinite(figures.loss):
+        raise training.rank.agreed(_not_finite(training, f"the loss is {figures.loss}"))
+    if figures.spoilt:
+        raise training.rank.agreed(_not_finite(training, "a gradient is not finite"))
 
 
 def _check_weights(training: Training) -> None:
     """Refuse to save weights that a step has made infinite."""
-    if not _all_finite([value for value in training.network.state_dict().values() if value.is_floating_point()]):
-        raise _not_finite(training, "a weight is not finite")
+    values = [value for value in training.network.state_dict().values() if value.is_floating_point()]
+    if training.rank.any(not _all_finite(values)):
+        raise training.rank.agreed(_not_finite(training, "a weight is not finite"))
 
 
 def _all_finite(tensors: list[Tensor]) -> bool:
     # The least and the largest value are not finite when any is not: a fifth of the time of a norm or a mask.
     bounds = [bound for tensor in tensors for bound in torch.aminmax(tensor)]
-    return bool(torch.stack(bounds).isfinite().all())
+    return not bounds or bool(torch.stack(bounds).isfinite().all())
 
 
 def _not_finite(training: Training, what: str) -> UserError:
@@ -213,7 +270,7 @@ def _validate(training: Training, interrupted: Callable[[], bool]) -> Scores:
     """Loss and errors on the validation split, by the central view alone."""
 
     def stop_if_interrupted() -> None:
-        if interrupted():
+        if training.rank.any(interrupted()):
             raise Stopped
 
     tally = Tally(len(training.store.classes), training.outputs)
@@ -227,6 +284,7 @@ def _validate(training: Training, interrupted: Callable[[], bool]) -> Scores:
         "validation",
         stop_if_interrupted,
     )
+    tally.take(training.rank.sum(tally.counts() * training.rank.counts))
     return tally.scores()
 
 
@@ -247,7 +305,10 @@ def _finish_epoch(training: Training, scores: Scores, seconds: float) -> None:
         print_note(note)
     if state.count_epoch(scores.top1_error):
         _check_weights(training)
-        training.run.save_best(training.identity | {"epoch": epoch, "weights": training.network.state_dict()})
+        weights = training.rank.whole(training.network.state_dict(), training.names)
+        training.rank.from_chief(
+            lambda: training.run.save_best(training.identity | {"epoch": epoch, "weights": weights})
+        )
     save(training)
 
 

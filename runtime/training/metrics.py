@@ -86,6 +86,28 @@ class Metrics:
         self._file.flush()
 
 
+class NoMetrics(Metrics):
+    """Records nothing: what a process has that leaves it to another."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def sync(self) -> int:
+        """Nothing was written."""
+        return 0
+
+    def _record(self, kind: str, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        pass
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The records of a file that `Metrics` wrote; a last line that was cut off is left out.
 

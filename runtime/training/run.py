@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import shlex
+import signal
 
+from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.curves import draw_curves
 from alexc.runtime.training.interruption import Interruption
+from alexc.runtime.training.launch import (
+    is_started_by_torchrun,
+    joined,
+    placement_to_train,
+    start_ranks,
+    torchrun_line,
+)
 from alexc.runtime.training.loop import Stopped, Training, train
 from alexc.runtime.training.metrics import read_metrics
+from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_files, print_note
 from alexc.runtime.training.set_up import TrainOptions, set_up
 
 
 def run_training(options: TrainOptions, steps: int | None) -> int:
-    """Train, print what comes of it, and draw the curves.
+    """Train, in one process or as many as the file's placement has devices; print what comes of it, draw the curves.
 
     Args:
         options: what to train.
@@ -25,14 +35,29 @@ def run_training(options: TrainOptions, steps: int | None) -> int:
     Raises:
         UserError: when something does not fit, or the training cannot go on.
     """
-    with set_up(options) as training, Interruption() as interruption:
+    file = load_network_file(options.network)
+    placement = placement_to_train(options, file)
+    if placement is None:
+        return _train(options, steps, alone())
+    if not is_started_by_torchrun():
+        print_note(f"on several machines, run on each: {torchrun_line(options.network, placement.devices)}")
+        return start_ranks(options, file, placement)
+    with joined(options, placement) as (own_options, rank):
+        return _train(own_options, steps, rank)
+
+
+def _train(options: TrainOptions, steps: int | None, rank: Rank) -> int:
+    with set_up(options, rank) as training, Interruption() as interruption:
+        number = 0
         try:
             train(training, lambda: interruption.signal is not None, steps)
         except Stopped:
-            ending = "as --steps says" if interruption.signal is None else f"by {interruption.signal.name}"
+            number = int(rank.largest(interruption.signal or 0))  # any process may have been asked
+            ending = f"by {signal.Signals(number).name}" if number else "as --steps says"
             print_note(f"stopped {ending} after step {training.state.step:,}; go on with: {_go_on(options, training)}")
-        _conclude(training)
-        return interruption.exit_code or 0
+        if rank.is_chief:
+            _conclude(training)
+        return 128 + number if number else 0
 
 
 def _go_on(options: TrainOptions, training: Training) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from alexc.runtime.cores import available_cores
+from alexc.runtime.data.batch_share import BatchShare
 from alexc.runtime.data.dataset_facts import facts_of
 from alexc.runtime.data.drawn_images import drawn_images
 from alexc.runtime.data.draws import LARGEST_SEED
 from alexc.runtime.data.feed import Feed
 from alexc.runtime.data.preparation import geometry_of, mean_to_subtract
 from alexc.runtime.data.prepare import store_for
-from alexc.runtime.data.store import Store
+from alexc.runtime.data.store import Store, open_store
 from alexc.runtime.data.views import Renderer, TrainingViews, central_view
 from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
 from alexc.runtime.errors import UserError
@@ -29,11 +31,12 @@ from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
 from alexc.runtime.printable import printable
 from alexc.runtime.training.loop import Training, save
-from alexc.runtime.training.metrics import Metrics
+from alexc.runtime.training.metrics import Metrics, NoMetrics
+from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_header, print_note
 from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
 from alexc.runtime.training.schedule import schedule_of
-from alexc.runtime.training.sgd import PaperSGD, parameter_groups
+from alexc.runtime.training.sgd import PaperSGD, names_in_groups, parameter_groups
 from alexc.runtime.training.state import TrainingState
 
 DEFAULT_SEED = 0
@@ -56,6 +59,7 @@ class TrainOptions:
         resume: go on with a run.
         seed: of every draw, by default 0.
         save_every: steps from one checkpoint to the next.
+        ranks: how many processes train; by default as many as the placement of the file has devices.
         command: the command line, for the record.
     """
 
@@ -69,6 +73,7 @@ class TrainOptions:
     resume: bool
     seed: int | None
     save_every: int
+    ranks: int | None
     command: tuple[str, ...]
 
 
@@ -84,23 +89,30 @@ class _Plan:
 
 
 @contextmanager
-def set_up(options: TrainOptions) -> Iterator[Training]:
+def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training]:
     """Check everything, lock the run's folder, print what is trained, and hand out a training ready to run.
+
+    Args:
+        options: what to train.
+        rank: which part of it this process has; all of it where nothing is said.
 
     Raises:
         UserError: when the options, the network file, the data and the run do not fit each other.
     """
+    rank = rank or alone()
     file = load_network_file(options.network)
     geometry = geometry_of(file)
     device = find_device(options.device)
     make_deterministic(device)
-    run = _run_folder(options, file)
-    before = run.read_record() if options.resume else None
+    run = rank.from_chief(lambda: _run_folder(options, file))
+    before = rank.from_chief(lambda: run.read_record() if options.resume else None)
     plan = _plan(options, file, before, device)
-    network = file.build(plan.seed)
-    outputs = file.outputs(network)
-    store = store_for(_data_folder(plan), geometry, workers=available_cores())
+    network = rank.build(file, plan.seed)
+    whole = network if rank.placement is None else file.build_without_memory()
+    outputs = file.outputs(whole)
+    store = open_store(rank.from_chief(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
     _check_data(file, outputs, store, plan.batch)
+    _check_even_batches(whole, rank.share, plan.batch, store)
     facts, rules = facts_of(store), file.recipe
     identity = {
         "network": file.name,
@@ -111,22 +123,24 @@ def set_up(options: TrainOptions) -> Iterator[Training]:
         "versions": _versions(),
     }
     with ExitStack() as held:
-        _lock(run, held)
-        _check_room(run, network, begun=options.resume)
+        rank.from_chief(lambda: _take(run, whole, held, begun=options.resume))
         place_network(network, device)
         optimizer = PaperSGD(
             parameter_groups(network), rules.optimizer.lr, rules.optimizer.momentum, rules.optimizer.weight_decay
         )
         schedule, state = schedule_of(rules), TrainingState()
         if options.resume:
-            checkpoint = run.newest_checkpoint()
-            _check_same(options, run, checkpoint, identity, network)
-            network.load_state_dict(checkpoint["weights"])
-            for velocity, saved in zip(optimizer.velocities(), checkpoint["velocities"], strict=True):
-                velocity.copy_(saved)
+            checkpoint = rank.from_chief(run.newest_checkpoint)
+            rank.from_chief(partial(_check_same, options, run, checkpoint, identity, whole))
+            network.load_state_dict(rank.own(checkpoint["weights"]))
+            saved = rank.own(dict(zip(names_in_groups(whole), checkpoint["velocities"], strict=True)))
+            for name, velocity in zip(names_in_groups(network), optimizer.velocities(), strict=True):
+                velocity.copy_(saved[name])
             schedule.restore(checkpoint["schedule"])
             state = TrainingState(**checkpoint["state"])
-        metrics = held.enter_context(Metrics(run.metrics, run.events, state.metrics_bytes, state.step))
+        metrics = held.enter_context(
+            Metrics(run.metrics, run.events, state.metrics_bytes, state.step) if rank.is_chief else NoMetrics()
+        )
         feed = held.enter_context(
             Feed(
                 Renderer(file.size, mean_to_subtract(rules, facts)),
@@ -134,13 +148,18 @@ def set_up(options: TrainOptions) -> Iterator[Training]:
                 plan.batch,
                 plan.workers,
                 pinned=device.type == "cuda",
+                share=rank.share,
             )
         )
         training = Training(
+            rank=rank,
             network=network,
+            names=list(whole.state_dict()),
+            velocity_names=names_in_groups(whole),
             device=device,
             outputs=outputs,
             optimizer=optimizer,
+            gradients=rank.gradient_sum(network),
             schedule=schedule,
             store=store,
             feed=feed,
@@ -158,10 +177,10 @@ def set_up(options: TrainOptions) -> Iterator[Training]:
         record = _record(options, plan, training, before)
         if before is None:
             save(training)  # a disk that cannot take it shows before the first step, and there is always a checkpoint
-            run.create(file, facts, record)
+            rank.from_chief(lambda: run.create(file, facts, record))
         else:
-            run.write_record(record)
-        _print_header(options, training, before)
+            rank.from_chief(lambda: run.write_record(record))
+        _print_header(options, training, whole, before)
         yield training
 
 
@@ -231,6 +250,25 @@ def _check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> No
             f"note: the data has {classes} classes and {file.name} {outputs} outputs; the other {outputs - classes} "
             "are never right"
         )
+
+
+def _check_even_batches(network: nn.Module, share: BatchShare, batch: int, store: Store) -> None:
+    """Refuse batches that devices cannot share evenly where empty rows would count: in batch normalisation."""
+    normalises = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+    last = len(store.train) % batch
+    uneven = next((rows for rows in (batch, last) if rows % share.multiple), None)
+    if normalises and uneven is not None:
+        which = f"a batch of {batch}" if uneven == batch else f"the last batch of an epoch, {last} images,"
+        raise UserError(
+            f"{which} cannot be shared evenly by {share.multiple} devices, which batch normalisation needs: give a "
+            f"--batch that {share.multiple} divides, and as many training images that what is left over does too"
+        )
+
+
+def _take(run: RunFolder, network: nn.Module, held: ExitStack, begun: bool) -> None:
+    """Lock the run's folder, and see that there is room in it."""
+    _lock(run, held)
+    _check_room(run, network, begun)
 
 
 def _lock(run: RunFolder, held: ExitStack) -> None:
@@ -306,6 +344,7 @@ def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapp
         "from_step": training.state.step,
         "device": str(training.device),
         "device_name": device_text(training.device),
+        "mesh": None if training.rank.placement is None else dict(training.rank.placement.mesh),
         "threads": torch.get_num_threads(),
         "workers": plan.workers,
         "save_every": options.save_every,
@@ -325,9 +364,11 @@ def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapp
     }
 
 
-def _print_header(options: TrainOptions, training: Training, before: Mapping[str, Any] | None) -> None:
+def _print_header(
+    options: TrainOptions, training: Training, network: nn.Module, before: Mapping[str, Any] | None
+) -> None:
     store = training.store
-    parameters = sum(weight.numel() for weight in training.network.parameters())
+    parameters = sum(weight.numel() for weight in network.parameters())
     per_epoch = -(-len(store.train) // training.batch)
     print_header(
         [
@@ -338,6 +379,7 @@ def _print_header(options: TrainOptions, training: Training, before: Mapping[str
                 f"{len(store.classes)} classes ({store.path})",
             ),
             ("device", device_text(training.device)),
+            *_mesh_row(training.rank),
             ("batch", f"{training.batch} images, {per_epoch:,} steps an epoch"),
             ("epochs", str(training.epochs)),
             ("seed", str(training.seed)),
@@ -345,6 +387,14 @@ def _print_header(options: TrainOptions, training: Training, before: Mapping[str
         ],
         _resume_notes(training, before["commands"][-1]) if before else [],
     )
+
+
+def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
+    """The devices that train together."""
+    if rank.placement is None:
+        return []
+    axes = " ".join(f"{axis}={devices}" for axis, devices in rank.placement.mesh.items())
+    return [("mesh", f"{axes}: {rank.mesh.devices} ranks")]
 
 
 def _resume_notes(training: Training, last: Mapping[str, Any]) -> list[str]:

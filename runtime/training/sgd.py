@@ -83,6 +83,12 @@ class PaperSGD(torch.optim.Optimizer):
         return [weight for group in self.param_groups for weight in group["params"]]
 
 
+def names_in_groups(network: nn.Module) -> list[str]:
+    """The names of a network's parameters in the order of `parameter_groups`, which is that of the velocities."""
+    names = {weight: name for name, weight in network.named_parameters()}
+    return [names[weight] for group in parameter_groups(network) for weight in group["params"]]
+
+
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
     """A network's parameters by their multipliers of rate and decay, which its class may give in `multipliers`."""
     multipliers: dict[str, tuple[float, float]] = getattr(network, "multipliers", {})

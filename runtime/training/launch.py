@@ -1,0 +1,219 @@
+"""Several processes that train one network: how they are started, how they find each other, how they end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import signal
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from alexc.runtime.cores import available_cores
+from alexc.runtime.data.drawn_images import drawn_images
+from alexc.runtime.data.preparation import geometry_of
+from alexc.runtime.data.prepare import store_for
+from alexc.runtime.device import find_device
+from alexc.runtime.errors import UserError
+from alexc.runtime.mesh import make_mesh
+from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.placement import Placement
+from alexc.runtime.printable import printable
+from alexc.runtime.training.rank import Rank, SaidElsewhere
+from alexc.runtime.training.set_up import TrainOptions
+
+LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waiting for another one
+EXIT_LOST = 75  # of a process whose peers are gone: it is not the one at fault
+EXIT_MISTAKE, EXIT_INTERNAL = 1, 70
+_LOST = ("gloo", "Connection closed by peer", "Connection reset", "NCCL", "Timed out waiting", "Broken pipe")
+
+
+def placement_to_train(options: TrainOptions, file: NetworkFile) -> Placement | None:
+    """How the network of a file is trained: on a mesh of several devices, or (None) in one process.
+
+    Raises:
+        UserError: `--ranks` does not fit the file.
+    """
+    placement = file.placement
+    if placement is None:
+        if (options.ranks or 1) > 1:
+            raise UserError(
+                f"--ranks {options.ranks}: {printable(options.network)} is for one device; write a placement in the "
+                "spec and compile that: alexc compile SPEC --placement NAME"
+            )
+        return None
+    if options.ranks not in (None, placement.devices):
+        mesh = " ".join(f"{axis}={devices}" for axis, devices in placement.mesh.items())
+        raise UserError(
+            f"--ranks {options.ranks}: the mesh of {printable(options.network)}, {mesh}, has {placement.devices} "
+            "devices; leave the option out, or change the mesh in the spec and compile it again"
+        )
+    return placement if placement.devices > 1 else None
+
+
+def is_started_by_torchrun() -> bool:
+    """Whether this process is one of several already."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) -> int:
+    """Start a process for each device on this machine, as torchrun does, and wait for them.
+
+    Returns:
+        The exit code: 0; that of the process that failed first; or 128 and the number of the signal that ended all.
+
+    Raises:
+        UserError: there are too few devices, or the images cannot be prepared.
+    """
+    ranks = placement.devices
+    _check_devices(options, ranks)
+    if not options.resume or options.data is not None:
+        _prepare(options, file)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // ranks)))
+    if Path("/sys/class/net/lo").exists():
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    logging.disable(logging.CRITICAL)  # this process only watches: what matters of the end it says itself
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=ranks,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+        monitor_interval=0.1,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "alexc", *sys.argv[1:])
+    except ChildFailedError as failed:
+        return _ending(failed.failures)
+    except SignalException as ended:
+        return 128 + ended.sigval
+    return 0
+
+
+@contextmanager
+def joined(options: TrainOptions, placement: Placement) -> Iterator[tuple[TrainOptions, Rank]]:
+    """Take this process's place among the others; hands out the options with its own device.
+
+    The first one alone prints. A mistake that all have found is told by it, any other by the process that made it; then
+    all of them end.
+
+    Raises:
+        UserError: there are more or fewer processes than the mesh has devices.
+    """
+    number, ranks, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    errors = sys.stderr
+    if number:
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until this process ends
+    try:
+        if ranks != placement.devices:
+            raise _wrong_count(options, placement, ranks)
+        device = _own_device(options, local)
+        kind = torch.device(device).type
+        # One GPU that several processes share is beyond NCCL.
+        backend = "cpu:gloo,cuda:nccl" if kind == "cuda" and not _names_one_gpu(options) else "gloo"
+        dist.init_process_group(backend, timeout=LONGEST_SILENCE)
+        yield replace(options, device=device), Rank(make_mesh(placement.mesh, kind), placement)
+        dist.barrier()
+        dist.destroy_process_group()
+    except SaidElsewhere:
+        _end(EXIT_MISTAKE)
+    except UserError as mistake:
+        where = f"rank {number}: " if number else ""
+        print(f"error: {where}{mistake}", file=errors, flush=True)
+        _end(EXIT_MISTAKE)
+    except RuntimeError as error:  # so the collectives tell that a peer is gone
+        if any(word in str(error) for word in _LOST):
+            _end(EXIT_LOST)
+        raise
+
+
+def torchrun_line(network: Path, ranks: int) -> str:
+    """What starts a training on several machines, as few as can be, run on each of them."""
+    machines = next(count for count in range(2, ranks + 1) if ranks % count == 0)
+    return (
+        f"torchrun --nnodes {machines} --nproc-per-node {ranks // machines} --rdzv-backend c10d "
+        f"--rdzv-endpoint HOST:29400 -m alexc train {shlex.quote(printable(network))}"
+    )
+
+
+def _check_devices(options: TrainOptions, ranks: int) -> None:
+    device = find_device(options.device)
+    if device.type == "mps":
+        raise UserError(f"--device mps: {ranks} ranks cannot share it; give --device cpu")
+    if device.type == "cuda" and not _names_one_gpu(options) and torch.cuda.device_count() < ranks:
+        raise UserError(
+            f"the placement has {ranks} devices, and this machine shows torch {torch.cuda.device_count()} GPUs: give "
+            "--device cpu, or --device cuda:0 to let all ranks share one GPU, or compile a smaller mesh"
+        )
+
+
+def _names_one_gpu(options: TrainOptions) -> bool:
+    return options.device is not None and torch.device(options.device).index is not None
+
+
+def _own_device(options: TrainOptions, local: int) -> str:
+    device = find_device(options.device)
+    if device.type != "cuda" or _names_one_gpu(options):
+        return str(device)
+    if local >= torch.cuda.device_count():
+        raise UserError(f"local rank {local} has no GPU: this machine shows torch {torch.cuda.device_count()}")
+    torch.cuda.set_device(local)
+    return f"cuda:{local}"
+
+
+def _prepare(options: TrainOptions, file: NetworkFile) -> None:
+    """Make the store once, before there are ranks that would wait for it."""
+    store_for(options.data or drawn_images(), geometry_of(file), available_cores())
+
+
+def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> UserError:
+    mesh = " ".join(f"{axis}={devices}" for axis, devices in placement.mesh.items())
+    mistake = UserError(
+        f"{ranks} ranks were started, but the mesh of {printable(options.network)}, {mesh}, has {placement.devices} "
+        f"devices: start as many, or compile another placement"
+    )
+    return mistake if os.environ["RANK"] == "0" else SaidElsewhere()
+
+
+def _ending(failures: Mapping[int, ProcessFailure]) -> int:
+    """Say why the processes ended, unless the one at fault has said so, and with what exit code."""
+    killed = {rank: -failure.exitcode for rank, failure in failures.items() if failure.exitcode < 0}
+    if killed:
+        rank, number = next(iter(killed.items()))
+        with suppress(ValueError):
+            print(
+                f"error: rank {rank} was killed by {signal.Signals(number).name}, and the others were stopped. The "
+                "checkpoints are whole: go on with the same command and --resume",
+                file=sys.stderr,
+            )
+        return EXIT_MISTAKE
+    codes = [failure.exitcode for failure in failures.values() if failure.exitcode != EXIT_LOST]
+    if codes:
+        return codes[0]
+    print(
+        f"error: the ranks have lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke. The "
+        "checkpoints are whole: go on with the same command and --resume",
+        file=sys.stderr,
+    )
+    return EXIT_MISTAKE
+
+
+def _end(code: int) -> NoReturn:
+    """End at once: closing the group would wait for processes that are gone."""
+    sys.stdout.flush()
+    os._exit(code)
