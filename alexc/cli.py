@@ -10,6 +10,7 @@ from alexc.diff import diff
 from alexc.evaluate import evaluate
 from alexc.explain import explain
 from alexc.fmt import fmt
+from alexc.plan import plan_
 from alexc.predict import predict
 from alexc.prepare import prepare
 from alexc.summary import summary
@@ -24,6 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, diff, explain, fmt, summary, compile_, prepare, train, evaluate, predict):
+for command in (check, diff, explain, fmt, summary, plan_, compile_, prepare, train, evaluate, predict):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)

@@ -48,16 +48,17 @@ def test_the_runtime_and_what_is_generated_do_not_import_the_compiler() -> None:
 
 
 def test_passes_do_not_import_each_other() -> None:
-    passes = {"syntax", "resolve", "shapes", "recipe_fit", "pytorch"}
+    passes = {"syntax", "resolve", "shapes", "recipe_fit", "place", "pytorch"}
     for name in passes:
         others = {f"alexc.compiler.{other}" for other in passes - {name}}
         assert imports_of(ROOT / "compiler" / f"{name}.py") & others == set()
 
 
-@pytest.mark.parametrize("command", ["summary", "compile", "check", "fmt", "diff", "explain", "--help"])
+@pytest.mark.parametrize("command", ["summary", "plan", "compile", "check", "fmt", "diff", "explain", "--help"])
 def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -> None:
     arguments = {
         "summary": ["summary"],
+        "plan": ["plan", str(ROOT / "spec" / "alexnet.net")],
         "compile": ["compile", str(ROOT / "spec" / "alexnet.net"), "-o", str(tmp_path)],
         "check": ["check", str(ROOT / "spec" / "alexnet.net")],
         "fmt": ["fmt", "--check", str(ROOT / "spec" / "alexnet.net")],

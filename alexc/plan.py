@@ -1,0 +1,324 @@
+"""`alexc plan`: what each device of a placement holds, computes and sends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.graph import Graph
+from alexc.compiler.net import Placement
+from alexc.compiler.pipeline import Checked
+from alexc.compiler.place import place
+from alexc.compiler.placed_graph import Exchange, PlacedGraph
+from alexc.compiler.plan import PASSES, Device, Message, Plan, UnevenBatch, data_parallel, plan
+from alexc.runtime.errors import UserError
+from alexc.spec_file import placed_graph, sound_spec
+from alexc.table import aligned
+
+DEFAULT_BATCH = 128
+VALUE_BYTES = {"float32": 4, "bfloat16": 2, "float64": 8}
+
+
+class Format(StrEnum):
+    """How the plan is written."""
+
+    table = "table"
+    json = "json"
+
+
+class Dtype(StrEnum):
+    """The type of all numbers."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float64 = "float64"
+
+
+def plan_(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A `.net` file.", show_default=False)],
+    placement: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One placement in full.", show_default="all, side by side")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Images of a step, over all devices.", show_default="the recipe's")
+    ] = None,
+    dtype: Annotated[Dtype, typer.Option(help="The type of all numbers.")] = Dtype.float32,
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+) -> None:
+    """Show what each device holds, computes and sends in a training step; without --placement compare them all."""
+    checked = sound_spec(spec)
+    assert checked.graph is not None
+    recipe = checked.graph.net.recipe
+    images = batch or (recipe.batch if recipe else DEFAULT_BATCH)
+    step = f"a training step of {images:,} images in {dtype.value}"
+    if placement is not None:
+        made = _plan(placed_graph(spec, checked, placement), images, dtype)
+        print(json.dumps(_as_json(made), indent=2) if format_ is Format.json else "\n".join(_in_full(made, step)))
+        return
+    if not checked.placed:
+        raise UserError(f"{spec}: has no placement; write one: `placement two_gpus {{ … }}`")
+    plans = {name: _plan(placed, images, dtype) for name, placed in _with_yardsticks(checked).items()}
+    if format_ is Format.json:
+        print(json.dumps({name: _as_json(each) for name, each in plans.items()}, indent=2))
+    else:
+        print("\n".join(_side_by_side(checked.graph, plans, step, spec)))
+
+
+def _plan(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
+    try:
+        return plan(placed, batch, VALUE_BYTES[dtype.value])
+    except UnevenBatch as uneven:
+        raise UserError(
+            f"--batch {batch}: the {uneven.devices} devices of {placed.placement.name} that split the images cannot "
+            f"share it evenly; give a multiple of {uneven.devices}"
+        ) from None
+
+
+def _with_yardsticks(checked: Checked) -> dict[str, PlacedGraph]:
+    """The placements, with one device and plain data parallelism over as many devices for comparison."""
+    assert checked.graph is not None
+    sizes = sorted({1, *(placed.devices for placed in checked.placed.values())})
+    rows = dict(checked.placed)
+    for devices in sizes:
+        name = "one device" if devices == 1 else f"images over {devices}"
+        rows[name] = _placed(checked.graph, data_parallel(checked.graph, devices))
+    return rows
+
+
+def _placed(graph: Graph, placement: Placement) -> PlacedGraph:
+    placed, _ = place(graph, placement)
+    assert placed is not None
+    return placed
+
+
+def _side_by_side(graph: Graph, plans: dict[str, Plan], step: str, spec: Path) -> list[str]:
+    header = ("placement", "devices", "mesh", "parameters", "memory", "multiply-adds", "work", "sent", "B per 1,000")
+    rows: list[Sequence[str]] = [header]
+    own = {placement.name for placement in graph.net.placements}
+    for name, made in plans.items():
+        largest = max(made.devices, key=made.memory)
+        device = made.busiest()
+        rows.append(
+            (
+                name,
+                str(made.placed.devices),
+                _mesh(made.placed) if name in own else "",
+                f"{max(each.parameters for each in made.devices):,}",
+                _megabytes(made.memory(largest)),
+                f"{max(each.multiply_adds for each in made.devices):,}",
+                f"{made.work():.2f}",
+                _megabytes(device.sent()),
+                f"{made.bytes_per_thousand():.2f}",
+            )
+        )
+    detail = f"alexc plan {spec} --placement {next(iter(plans))}"
+    return [
+        f"{graph.net.name}: {step}",
+        "",
+        *aligned(rows, set(header[1:2] + header[3:])),
+        "",
+        "Of the device that has most: parameters; memory in MB of weights, gradients, velocities and activations;",
+        "multiply-adds of a forward pass; MB sent in a step, and bytes sent for 1,000 multiply-adds of the step.",
+        "work: multiply-adds of all devices, as a multiple of one device's.",
+        "",
+        f"One in full: {detail}",
+    ]
+
+
+def _in_full(made: Plan, step: str) -> list[str]:
+    placed = made.placed
+    devices = "1 device" if placed.devices == 1 else f"{placed.devices} devices"
+    device = made.busiest()
+    lines = [f"{placed.graph.net.name} on {devices}, {_mesh(placed)}: {step}", "", *_device_table(made), ""]
+    exchanges = _exchange_table(made)
+    if len(exchanges) > 1:
+        lines += [*exchanges, ""]
+        if len(made.devices) > 1:
+            lines += ["Sizes are those of the device that gives or sends most.", ""]
+    lines += [*_layer_table(made, device), ""]
+    sent = [f"forward {_megabytes(device.sent('forward'))}", f"backward {_megabytes(device.sent('backward'))}"]
+    sent += [f"gradients {_megabytes(device.sent('gradients'))}"] if device.sent("gradients") else []
+    lines.append(f"{_megabytes(device.sent())} MB sent a device and step: {', '.join(sent)}")
+    return lines
+
+
+def _device_table(made: Plan) -> list[str]:
+    header = (
+        "device",
+        "parameters",
+        "weights MB",
+        "gradients MB",
+        "velocities MB",
+        "activations MB",
+        "multiply-adds",
+        "share",
+    )
+    rows: list[Sequence[str]] = [header]
+    whole = made.placed.graph.multiply_adds * made.batch
+    for device in made.devices:
+        weights = device.parameters * made.value_bytes
+        rows.append(
+            (
+                _numbers(made, device),
+                f"{device.parameters:,}",
+                _megabytes(weights),
+                _megabytes(weights),
+                _megabytes(weights * made.velocities),
+                _megabytes(device.activations * made.value_bytes),
+                f"{device.multiply_adds:,}",
+                f"{100 * device.multiply_adds / max(1, whole):.1f} %",
+            )
+        )
+    return aligned(rows, set(header[1:]))
+
+
+def _numbers(made: Plan, device: Device) -> str:
+    """The number of a device, or those of all that are alike."""
+    if device.count == 1:
+        return str(device.number)
+    if len(made.devices) == 1:
+        return f"0-{made.placed.devices - 1}"
+    return f"{device.number} and {device.count - 1} like it"
+
+
+def _exchange_table(made: Plan) -> list[str]:
+    header = ("reader", "reads", "over", "forward", "backward", "values", "MB forward", "MB backward")
+    rows: list[Sequence[str]] = [header]
+    placed = made.placed
+    in_loss = {head.layer.name for head in placed.graph.heads}
+    for exchange in placed.exchanges():
+        axis = placed.mesh[exchange.axis]
+        given = placed.local_shape(exchange.shape, exchange.before).values
+        if any(exchange.halo):
+            given = given // placed.local_shape(exchange.shape, exchange.before).channels * sum(exchange.halo)
+        rows.append(
+            (
+                "the loss" if exchange.reader in in_loss else exchange.reader,
+                _source(exchange, placed),
+                f"{axis.name}={axis.devices}",
+                exchange.transition.forward or "-",
+                (exchange.transition.backward or "-") if exchange.has_gradient else "-",
+                f"{given:,}",
+                _most(made, exchange, "forward"),
+                _most(made, exchange, "backward"),
+            )
+        )
+    for message in made.busiest().messages:
+        if message.layer not in {exchange.reader for exchange in placed.exchanges()} and message.phase == "forward":
+            rows.append(
+                (
+                    message.layer,
+                    "statistics",
+                    _over(message, placed),
+                    message.collective,
+                    "reduce-scatter",
+                    "",
+                    _megabytes(message.sent),
+                    _megabytes(message.sent),
+                )
+            )
+        if message.phase == "gradients":
+            values = message.handed // made.value_bytes
+            rows.append(
+                (
+                    "gradients",
+                    f"of {message.layer} …",
+                    _over(message, placed),
+                    "-",
+                    message.collective,
+                    f"{values:,}",
+                    "-",
+                    _megabytes(message.sent),
+                )
+            )
+    return aligned(rows, {"values", "MB forward", "MB backward"})
+
+
+def _source(exchange: Exchange, placed: PlacedGraph) -> str:
+    """The layer whose output an exchange moves, seen through other exchanges."""
+    sources = {each.name: each.reads for each in placed.exchanges()}
+    name = exchange.reads
+    while name in sources:
+        name = sources[name]
+    return name or "the images"
+
+
+def _most(made: Plan, exchange: Exchange, phase: str) -> str:
+    axis = made.placed.mesh[exchange.axis].name
+    sizes = [
+        message.sent
+        for device in made.devices
+        for message in device.messages
+        if (message.phase, message.layer, message.axes) == (phase, exchange.reader, (axis,))
+        and message.collective == (exchange.transition.forward if phase == "forward" else exchange.transition.backward)
+    ]
+    return _megabytes(max(sizes)) if sizes else "-"
+
+
+def _over(message: Message, placed: PlacedGraph) -> str:
+    return " ".join(f"{axis.name}={axis.devices}" for axis in placed.mesh if axis.name in message.axes)
+
+
+def _layer_table(made: Plan, device: Device) -> list[str]:
+    header = ("layer", "multiply-adds", "MB sent", "B per 1,000")
+    rows: list[Sequence[str]] = [header]
+    place = made.placed.coordinates(device.number)
+    work: dict[str, int] = {}
+    for node in made.placed.layers():
+        images = made.batch // made.placed.cut_into(node.layout, "images")
+        done = node.local.multiply_adds * images if made.placed.is_held(node.layout, place) else 0
+        work[node.whole.layer.statement] = work.get(node.whole.layer.statement, 0) + done
+    for statement, done in work.items():
+        sent = device.sent(statement=statement)
+        rows.append((statement, f"{done:,}", _megabytes(sent), _ratio(sent, done)))
+    if gradients := device.sent("gradients"):
+        rows.append(("gradients", "", _megabytes(gradients), ""))
+    total = device.sent()
+    rows.append(("total", f"{device.multiply_adds:,}", _megabytes(total), _ratio(total, device.multiply_adds)))
+    return aligned(rows, set(header[1:]))
+
+
+def _ratio(sent: int, multiply_adds: int) -> str:
+    return f"{1000 * sent / (PASSES * multiply_adds):.2f}" if multiply_adds else "-"
+
+
+def _mesh(placed: PlacedGraph) -> str:
+    return " ".join(f"{axis.name}={axis.devices}" for axis in placed.mesh)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.2f}" if size else "-"
+
+
+def _as_json(made: Plan) -> dict[str, object]:
+    placed = made.placed
+    return {
+        "network": placed.graph.net.name,
+        "placement": placed.placement.name,
+        "mesh": {axis.name: axis.devices for axis in placed.mesh},
+        "batch": made.batch,
+        "value_bytes": made.value_bytes,
+        "devices": [
+            {
+                "device": device.number,
+                "alike": device.count,
+                "parameters": device.parameters,
+                "weight_bytes": device.parameters * made.value_bytes,
+                "gradient_bytes": device.parameters * made.value_bytes,
+                "optimizer_bytes": device.parameters * made.velocities * made.value_bytes,
+                "activation_bytes": device.activations * made.value_bytes,
+                "multiply_adds": device.multiply_adds,
+                "bytes_sent": device.sent(),
+                "messages": [asdict(message) for message in device.messages],
+            }
+            for device in made.devices
+        ],
+        "bytes_per_thousand_multiply_adds": made.bytes_per_thousand(),
+        "work": made.work(),
+    }
