@@ -7,9 +7,11 @@ import os
 import shlex
 import signal
 import sys
+import time
+import traceback
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +37,7 @@ from alexc.runtime.training.rank import Rank, SaidElsewhere
 from alexc.runtime.training.set_up import TrainOptions
 
 LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waiting for another one
+PATIENCE = 10.0  # seconds in which the first process tells of a mistake that all have found
 EXIT_LOST = 75  # of a process whose peers are gone: it is not the one at fault
 EXIT_MISTAKE, EXIT_INTERNAL = 1, 70
 _LOST = ("gloo", "Connection closed by peer", "Connection reset", "NCCL", "Timed out waiting", "Broken pipe")
@@ -79,8 +82,9 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     """
     ranks = placement.devices
     _check_devices(options, ranks)
-    if not options.resume or options.data is not None:
-        _prepare(options, file)
+    geometry = geometry_of(file)
+    if not options.resume or options.data is not None:  # once, before there are ranks that would wait for it
+        store_for(options.data or drawn_images(), geometry, available_cores())
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // ranks)))
     if Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
@@ -105,15 +109,16 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     return 0
 
 
-@contextmanager
-def joined(options: TrainOptions, placement: Placement) -> Iterator[tuple[TrainOptions, Rank]]:
-    """Take this process's place among the others; hands out the options with its own device.
+def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[TrainOptions, Rank], int]) -> NoReturn:
+    """Take this process's place among the others, train, and end it.
 
     The first one alone prints. A mistake that all have found is told by it, any other by the process that made it; then
     all of them end.
 
-    Raises:
-        UserError: there are more or fewer processes than the mesh has devices.
+    Args:
+        options: what to train.
+        placement: the mesh, which must have as many devices as there are processes.
+        train: given the options with this process's own device, and its part; returns the exit code.
     """
     number, ranks, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     errors = sys.stderr
@@ -127,19 +132,23 @@ def joined(options: TrainOptions, placement: Placement) -> Iterator[tuple[TrainO
         # One GPU that several processes share is beyond NCCL.
         backend = "cpu:gloo,cuda:nccl" if kind == "cuda" and not _names_one_gpu(options) else "gloo"
         dist.init_process_group(backend, timeout=LONGEST_SILENCE)
-        yield replace(options, device=device), Rank(make_mesh(placement.mesh, kind), placement)
+        code = train(replace(options, device=device), Rank(make_mesh(placement.mesh, kind), placement))
         dist.barrier()
         dist.destroy_process_group()
+        _end(code)
     except SaidElsewhere:
+        time.sleep(PATIENCE)  # or this process's end would have the first one stopped before it has said why
         _end(EXIT_MISTAKE)
     except UserError as mistake:
         where = f"rank {number}: " if number else ""
         print(f"error: {where}{mistake}", file=errors, flush=True)
         _end(EXIT_MISTAKE)
-    except RuntimeError as error:  # so the collectives tell that a peer is gone
-        if any(word in str(error) for word in _LOST):
-            _end(EXIT_LOST)
-        raise
+    except Exception as error:
+        if isinstance(error, RuntimeError) and any(word in str(error) for word in _LOST):
+            _end(EXIT_LOST)  # so the collectives tell that a peer is gone
+        traceback.print_exc(file=errors)
+        print(f"\nalexc: rank {number} has failed: see the lines above", file=errors, flush=True)
+        _end(EXIT_INTERNAL)
 
 
 def torchrun_line(network: Path, ranks: int) -> str:
@@ -176,11 +185,6 @@ def _own_device(options: TrainOptions, local: int) -> str:
     return f"cuda:{local}"
 
 
-def _prepare(options: TrainOptions, file: NetworkFile) -> None:
-    """Make the store once, before there are ranks that would wait for it."""
-    store_for(options.data or drawn_images(), geometry_of(file), available_cores())
-
-
 def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> UserError:
     mesh = " ".join(f"{axis}={devices}" for axis, devices in placement.mesh.items())
     mistake = UserError(
@@ -214,6 +218,7 @@ def _ending(failures: Mapping[int, ProcessFailure]) -> int:
 
 
 def _end(code: int) -> NoReturn:
-    """End at once: closing the group would wait for processes that are gone."""
+    """End at once: closing the group would wait for processes that are gone, and its threads can abort the exit."""
     sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(code)

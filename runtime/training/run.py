@@ -10,10 +10,10 @@ from alexc.runtime.training.curves import draw_curves
 from alexc.runtime.training.interruption import Interruption
 from alexc.runtime.training.launch import (
     is_started_by_torchrun,
-    joined,
     placement_to_train,
     start_ranks,
     torchrun_line,
+    work_as_rank,
 )
 from alexc.runtime.training.loop import Stopped, Training, train
 from alexc.runtime.training.metrics import read_metrics
@@ -39,11 +39,10 @@ def run_training(options: TrainOptions, steps: int | None) -> int:
     placement = placement_to_train(options, file)
     if placement is None:
         return _train(options, steps, alone())
-    if not is_started_by_torchrun():
-        print_note(f"on several machines, run on each: {torchrun_line(options.network, placement.devices)}")
-        return start_ranks(options, file, placement)
-    with joined(options, placement) as (own_options, rank):
-        return _train(own_options, steps, rank)
+    if is_started_by_torchrun():
+        work_as_rank(options, placement, lambda own_options, rank: _train(own_options, steps, rank))
+    print_note(f"on several machines, run on each: {torchrun_line(options.network, placement.devices)}")
+    return start_ranks(options, file, placement)
 
 
 def _train(options: TrainOptions, steps: int | None, rank: Rank) -> int:

@@ -106,13 +106,13 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     make_deterministic(device)
     run = rank.from_chief(lambda: _run_folder(options, file))
     before = rank.from_chief(lambda: run.read_record() if options.resume else None)
-    plan = _plan(options, file, before, device)
+    plan = rank.from_chief(lambda: _plan(options, file, before, device))
     network = rank.build(file, plan.seed)
     whole = network if rank.placement is None else file.build_without_memory()
     outputs = file.outputs(whole)
     store = open_store(rank.from_chief(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
-    _check_data(file, outputs, store, plan.batch)
-    _check_even_batches(whole, rank.share, plan.batch, store)
+    rank.from_chief(lambda: _check_data(file, outputs, store, plan.batch))
+    rank.from_chief(lambda: _check_even_batches(whole, rank.share, plan.batch, store))
     facts, rules = facts_of(store), file.recipe
     identity = {
         "network": file.name,
