@@ -11,7 +11,6 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -196,19 +195,19 @@ def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> Use
 
 def _ending(failures: Mapping[int, ProcessFailure]) -> int:
     """Say why the processes ended, unless the one at fault has said so, and with what exit code."""
-    killed = {rank: -failure.exitcode for rank, failure in failures.items() if failure.exitcode < 0}
-    if killed:
-        rank, number = next(iter(killed.items()))
-        with suppress(ValueError):
+    told = [failure.exitcode for failure in failures.values() if failure.exitcode > 0 and failure.exitcode != EXIT_LOST]
+    if told:
+        return told[0]
+    # Those that the end of the first one left behind were ended by SIGTERM.
+    killed = {rank: -failure.exitcode for rank, failure in failures.items() if -failure.exitcode != signal.SIGTERM}
+    for rank, number in killed.items():
+        if number > 0:
             print(
                 f"error: rank {rank} was killed by {signal.Signals(number).name}, and the others were stopped. The "
                 "checkpoints are whole: go on with the same command and --resume",
                 file=sys.stderr,
             )
-        return EXIT_MISTAKE
-    codes = [failure.exitcode for failure in failures.values() if failure.exitcode != EXIT_LOST]
-    if codes:
-        return codes[0]
+            return EXIT_MISTAKE
     print(
         f"error: the ranks have lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke. The "
         "checkpoints are whole: go on with the same command and --resume",
