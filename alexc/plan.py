@@ -98,7 +98,17 @@ def _placed(graph: Graph, placement: Placement) -> PlacedGraph:
 
 
 def _side_by_side(graph: Graph, plans: dict[str, Plan], step: str, spec: Path) -> list[str]:
-    header = ("placement", "devices", "mesh", "parameters", "memory", "multiply-adds", "work", "sent", "B per 1,000")
+    header = (
+        "placement",
+        "devices",
+        "mesh",
+        "parameters",
+        "memory MB",
+        "multiply-adds",
+        "work",
+        "sent MB",
+        "B per 1,000",
+    )
     rows: list[Sequence[str]] = [header]
     own = {placement.name for placement in graph.net.placements}
     for name, made in plans.items():
@@ -123,8 +133,8 @@ def _side_by_side(graph: Graph, plans: dict[str, Plan], step: str, spec: Path) -
         "",
         *aligned(rows, set(header[1:2] + header[3:])),
         "",
-        "Of the device that has most: parameters; memory in MB of weights, gradients, velocities and activations;",
-        "multiply-adds of a forward pass; MB sent in a step, and bytes sent for 1,000 multiply-adds of the step.",
+        "Of the device that has most: parameters; memory of weights, gradients, velocities and activations;",
+        "multiply-adds of a forward pass; what it sends in a step, also in bytes for 1,000 multiply-adds of the step.",
         "work: multiply-adds of all devices, as a multiple of one device's.",
         "",
         f"One in full: {detail}",

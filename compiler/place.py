@@ -10,7 +10,7 @@ from alexc.compiler.diagnostics import Diagnostic, Label
 from alexc.compiler.graph import Graph, Node
 from alexc.compiler.layers.kind import Cut, Misfit, Shape
 from alexc.compiler.names import objection
-from alexc.compiler.net import Keep, Layer, Placement, Split
+from alexc.compiler.net import Axis, Keep, Layer, Placement, Split
 from alexc.compiler.parts import attribute_of
 from alexc.compiler.placed_graph import Exchange, Layout, Part, PlacedGraph, PlacedLayer, Transition, placed_name
 
@@ -92,8 +92,23 @@ def _parts_on_axis(graph: Graph, placement: Placement, number: int, diagnostics:
                 diagnostics.append(_twice(axis.name, f"`{statement}`", rule, before.says))
                 break
     if rest is not None:
-        return {name: found.get(name, _Where(rest.what, rest)) for name in graph.statements()}
+        found = {name: found.get(name, _Where(rest.what, rest)) for name in graph.statements()}
+    _check_idle(graph, axis, found, diagnostics)
     return found
+
+
+def _check_idle(graph: Graph, axis: Axis, found: Mapping[str, _Where], diagnostics: list[Diagnostic]) -> None:
+    """Where every layer with weights is kept on one device, each device must have some."""
+    weighty = {node.layer.statement for node in graph.nodes if node.weights}
+    kept = [found[name].part for name in weighty if name in found]
+    if len(kept) < len(weighty) or not all(isinstance(part, int) for part in kept):
+        return
+    idle = next((device for device in range(axis.devices) if device not in kept), None)
+    if idle is not None:
+        message = f"device {idle} of the axis `{axis.name}` has no weights: all layers are kept on others"
+        diagnostics.append(
+            Diagnostic("E0405", message, axis.span, help="keep some layers there, or make the axis shorter")
+        )
 
 
 def _twice(axis: str, what: str, rule: Split | Keep, before: Split | Keep) -> Diagnostic:

@@ -247,7 +247,7 @@ def test_a_loss_that_is_not_finite_is_told_once(home: Path) -> None:
     assert "the training has stopped there" in errors
 
 
-def test_a_disk_that_is_full_is_told_once(home: Path) -> None:
+def test_a_folder_that_is_taken_is_told_once(home: Path) -> None:
     (home / "occupied").mkdir()
     (home / "occupied" / "something").write_text("")
     _, errors = finish(start(home, "copies", "occupied"), 1)
