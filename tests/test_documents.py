@@ -48,7 +48,7 @@ def test_what_the_documents_show_is_sound_and_laid_out(tmp_path: Path, text: str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "commands"), zip(replayed_pages.PAGES, (6, 3), strict=True), ids=str)
+@pytest.mark.parametrize(("page", "commands"), [*zip(replayed_pages.PAGES, (6, 3), strict=True)], ids=str)
 def test_what_the_documents_run_prints_what_they_show(tmp_path: Path, page: Path, commands: int) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("$ alexc ") >= commands
