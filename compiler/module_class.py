@@ -124,14 +124,21 @@ def _towers_apart(graph: Graph) -> list[str]:
 
 
 def _exchange_table(placed: PlacedGraph) -> list[str]:
-    """Before which layer what moves, and the shape of one image's tensor that a device gives to it."""
+    """Before which layer what moves, with the shape of one image's tensor on a device before it does."""
     in_loss = {head.layer.name for head in placed.graph.heads}
 
     def cells(exchange: Exchange) -> tuple[str, ...]:
         axis = placed.mesh[exchange.axis]
         reader = "the loss" if exchange.reader in in_loss else exchange.reader
-        gives = placed.local_shape(exchange.shape, exchange.before)
-        return (reader, f"{exchange.transition.function} over {axis.name}", f"of {gives} a device")
+        match exchange.before[exchange.axis]:
+            case int(device):
+                lies = f"what device {device} has"
+            case "whole":
+                lies = "what each device has"
+            case part:
+                lies = f"each device's {part}"
+        given = placed.local_shape(exchange.shape, exchange.before)
+        return (reader, f"{exchange.transition.function} over {axis.name}", f"{lies}, {given}")
 
     table = [cells(exchange) for exchange in placed.exchanges()]
     if not table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
@@ -41,7 +41,7 @@ class Axis:
 
     name: str
     devices: int
-    span: Span
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Split:
     what: Literal["images", "channels"]
     axis: str
     statements: tuple[str, ...] | None
-    span: Span
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Keep:
     statements: tuple[str, ...]
     axis: str
     index: int
-    span: Span
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Placement:
     """Which device computes what; the axes of the mesh outermost first."""
 
     name: str
-    span: Span
+    span: Span = field(compare=False)
     mesh: tuple[Axis, ...]
     splits: tuple[Split, ...]
     keeps: tuple[Keep, ...]

@@ -102,10 +102,10 @@ class AlexNetOneWeirdTrick(nn.Module):
     """AlexNet on 8 devices, gpu=8; comments give one image's shapes on a device.
 
     What moves before a layer reads it:
-        fc6       all_gather over gpu  of 256x6x6 a device
-        fc7       all_gather over gpu  of 512 a device
-        fc8       all_gather over gpu  of 512 a device
-        the loss  all_to_all over gpu  of 125 a device
+        fc6       all_gather over gpu  each device's images, 256x6x6
+        fc7       all_gather over gpu  each device's channels, 512
+        fc8       all_gather over gpu  each device's channels, 512
+        the loss  all_to_all over gpu  each device's channels, 125
     """
 
     input_shape: ClassVar[tuple[int, int, int]] = (3, 227, 227)

@@ -102,11 +102,11 @@ class AlexNetPod(nn.Module):
     """AlexNet on 8 devices, copy=4 tower=2; comments give one image's shapes on a device.
 
     What moves before a layer reads it:
-        conv3     all_gather over tower        of 128x13x13 a device
-        fc6       all_gather over tower        of 128x6x6 a device
-        fc7       all_gather over tower        of 2048 a device
-        fc8       all_gather over tower        of 2048 a device
-        the loss  all_gather_whole over tower  of 500 a device
+        conv3     all_gather over tower        each device's channels, 128x13x13
+        fc6       all_gather over tower        each device's channels, 128x6x6
+        fc7       all_gather over tower        each device's channels, 2048
+        fc8       all_gather over tower        each device's channels, 2048
+        the loss  all_gather_whole over tower  each device's channels, 500
     """
 
     input_shape: ClassVar[tuple[int, int, int]] = (3, 227, 227)

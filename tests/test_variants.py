@@ -193,12 +193,12 @@ def test_a_recipe_that_extends_another_replaces_statements(tmp_path: Path) -> No
 
 def test_a_placement_that_extends_another(tmp_path: Path) -> None:
     pair = "placement pair {\n  mesh tower=2\n  split channels by tower\n}\n"
-    wide = 'placement four extends "a.net" pair {\n  mesh tower=2 copy=2\n}\n'
+    wide = 'placement four extends "a.net" pair {\n  mesh copy=1 tower=2\n}\n'
     write(tmp_path, a=BASE + pair, b='network B extends "a.net" {\n}\n' + wide)
     checked = check_file(tmp_path / "b.net")
     assert checked.graph is not None, shown(checked)
     (placement,) = checked.graph.net.placements
-    assert [(axis.name, axis.devices) for axis in placement.mesh] == [("tower", 2), ("copy", 2)]
+    assert [(axis.name, axis.devices) for axis in placement.mesh] == [("copy", 1), ("tower", 2)]
     assert [split.axis for split in placement.splits] == ["tower"]
 
 
