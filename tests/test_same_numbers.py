@@ -68,6 +68,20 @@ network Net {
 }
 """
 
+# Two layers that read the images.
+FAR = """
+network Net {
+  input  3x16x16
+
+  default conv, linear  weight=xavier
+
+  stem:  conv 8 kernel=3 pad=1           -> relu -> lrn 4 k=1 alpha=0.1 beta=0.75 norm=sum
+  far:   input -> conv 8 kernel=5 pad=2  -> relu
+  add stem far                           -> maxpool 4
+  fc:    linear 12                       -> softmax
+}
+"""
+
 TWO_RANKS = {
     "towers": (OVER_TOWER, "mesh tower=2\nsplit channels by tower"),
     "towers, normalised over all": (OVER_ALL, "mesh tower=2\nsplit channels by tower"),
@@ -81,6 +95,8 @@ TWO_RANKS = {
     "one after the other": (OVER_ALL, "mesh gpu=2\nkeep conv1..conv4 on gpu 0\nkeep conv5..fc8 on gpu 1"),
     "kept in the middle": (OVER_ALL, "mesh gpu=2\nkeep conv3..conv4 on gpu 1\nsplit channels by gpu in fc6"),
     "by turns": (OVER_TOWER, "mesh gpu=2\nsplit channels by gpu in conv1 conv3 fc7\nsplit images by gpu in fc6"),
+    "kept between images": (OVER_TOWER, "mesh gpu=2\nsplit images by gpu\nkeep conv2..conv3 on gpu 1"),
+    "an even window": (FAR, "mesh gpu=2\nsplit channels by gpu"),
     "branches by channels": (BRANCHES, "mesh gpu=2\nsplit channels by gpu"),
     "branches by images": (BRANCHES, "mesh gpu=2\nsplit images by gpu"),
     "branches apart": (BRANCHES, "mesh gpu=2\nkeep left on gpu 0\nkeep right on gpu 1"),
@@ -103,6 +119,7 @@ FOUR_RANKS = {
         "mesh tower=2 part=2\nsplit channels by tower\nsplit channels by part",
     ),
     "copies of branches": (BRANCHES, "mesh copy=2 gpu=2\nsplit images by copy\nsplit channels by gpu"),
+    "kept, of images that are read whole": (FAR, "mesh a=2 b=2\nsplit images by a in stem\nkeep stem on b 1"),
     "images twice": (BRANCHES, "mesh copy=2 gpu=2\nsplit images by copy\nsplit images by gpu"),
     "halo of four": (OVER_ALL.replace("towers 2", "towers 4"), "mesh gpu=4\nsplit channels by gpu"),
 }
