@@ -143,7 +143,7 @@ class _ReduceScatter(Function):
         parts = _stacked(values, axis.devices, dim if restore is None else restore.index(dim))
         own = parts.new_empty((len(parts) // axis.devices, *parts.shape[1:]))
         _reduce_scatter_flat(own, parts, group=axis.group)
-        return own if restore is None else own.permute(_LAST_TO_SECOND)
+        return _received(own) if restore is None else own.permute(_LAST_TO_SECOND)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
@@ -190,7 +190,7 @@ class _AllReduce(Function):
         values, restore = _in_memory_order(x)
         total = values.clone()
         dist.all_reduce(total, group=axis.group)
-        return total if restore is None else total.permute(_LAST_TO_SECOND)
+        return _received(total) if restore is None else total.permute(_LAST_TO_SECOND)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
@@ -360,7 +360,7 @@ def _stacked(x: Tensor, devices: int, dim: int) -> Tensor:
 
 def _side_by_side(parts: Tensor, devices: int, dim: int) -> Tensor:
     """The reverse of `_stacked`."""
-    return parts if dim == 0 else torch.cat(parts.chunk(devices), dim)
+    return _received(parts) if dim == 0 else torch.cat(parts.chunk(devices), dim)
 
 
 def _broadcasted(x: Tensor, axis: Axis, device: int, images: int) -> Tensor:
@@ -396,7 +396,12 @@ def _routed(x: Tensor, axis: Axis, sends: list[int], receives: list[int]) -> Ten
     x = x.contiguous()
     received = x.new_empty((sum(receives), *x.shape[1:]))
     dist.all_to_all_single(received, x, receives, sends, group=axis.group)
-    return received
+    return _received(received)
+
+
+def _received(x: Tensor) -> Tensor:
+    """What a collective has written, as another view: torch 2.11, compiling, loses the gradient of what is written."""
+    return x.view_as(x)
 
 
 def _all_to(axis: Axis, device: int, rows: int) -> list[int]:
