@@ -27,6 +27,7 @@ _FILE_NAMES = """
     ResponseNormWithinMap concat_towers initialise
     Normal Uniform Constant Xavier Kaiming Recipe Resize CenterCrop Subtract RandomCrop Mirror PCAColor TenCrop
     CenterView CrossEntropy SGD Plateau ConstantRate
+    StepRate ExponentialRate DiscreteExponentialRate PolynomialRate CosineRate
     exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d
 """
 MODULE_ATTRIBUTES = frozenset(_MODULE_ATTRIBUTES.split())

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from alexc.compiler.arguments import Arguments, Count, Fraction, NotNegative, Positive, one_of
+from pydantic import Field
+
+from alexc.compiler.arguments import LARGEST_SIZE, Arguments, Count, Expects, Fraction, NotNegative, Positive, one_of
 
 
 class Resize(Arguments):
@@ -116,6 +118,54 @@ class ConstantRate(Arguments):
 
     keyword: ClassVar[str] = "constant"
 
+    warmup: NotNegative = 0.0
+
+
+class StepRate(Arguments):
+    """Divide the rate after every so many epochs."""
+
+    keyword: ClassVar[str] = "step"
+
+    every: Count
+    divide: Positive
+    warmup: NotNegative = 0.0
+
+
+class ExponentialRate(Arguments):
+    """Divide the rate evenly, step by step, so that at the end it is divided by so much."""
+
+    keyword: ClassVar[str] = "exponential"
+
+    divide: Positive
+    warmup: NotNegative = 0.0
+
+
+class DiscreteExponentialRate(Arguments):
+    """The same in so many equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
+
+    keyword: ClassVar[str] = "discrete_exponential"
+
+    divide: Positive
+    steps: Annotated[int, Field(ge=2, le=LARGEST_SIZE), Expects(f"a whole number from 2 to {LARGEST_SIZE}")]
+    warmup: NotNegative = 0.0
+
+
+class PolynomialRate(Arguments):
+    """Lower the rate to zero as the share of the training that is left, to a power; 1 is a straight line."""
+
+    keyword: ClassVar[str] = "polynomial"
+
+    power: Positive = 1.0
+    warmup: NotNegative = 0.0
+
+
+class CosineRate(Arguments):
+    """Lower the rate to zero along half a cosine."""
+
+    keyword: ClassVar[str] = "cosine"
+
+    warmup: NotNegative = 0.0
+
 
 class WholeNumber(Arguments):
     """A number by itself: `batch 128`."""
@@ -131,7 +181,7 @@ AugmentStep = RandomCrop | Mirror | PCAColor
 TestViews = TenCrop | CenterView
 Loss = CrossEntropy
 Optimizer = SGD
-Schedule = Plateau | ConstantRate
+Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponentialRate | PolynomialRate | CosineRate
 
 # The statements of a `train` block, and the kinds that each may name.
 CHOICES: dict[str, tuple[type[Arguments], ...]] = {
@@ -140,7 +190,15 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "test": (TenCrop, CenterView),
     "loss": (CrossEntropy,),
     "optimizer": (SGD,),
-    "schedule": (Plateau, ConstantRate),
+    "schedule": (
+        Plateau,
+        ConstantRate,
+        StepRate,
+        ExponentialRate,
+        DiscreteExponentialRate,
+        PolynomialRate,
+        CosineRate,
+    ),
 }
 NUMBERS = ("batch", "epochs")
 PIPELINES = ("prepare", "augment")

@@ -26,10 +26,10 @@ from alexc.runtime.recipe import (
     CenterView,
     CrossEntropy,
     Mirror,
-    Plateau,
     RandomCrop,
     Recipe,
     Resize,
+    StepRate,
     Subtract,
 )
 from torch import Tensor, nn
@@ -107,7 +107,7 @@ RECIPE = Recipe(
     test=CenterView(227),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=0.0005),
-    schedule=Plateau(of="val_error", divide=10.0, times=3),
+    schedule=StepRate(every=20, divide=10.0),
     batch=256,
     epochs=90,
 )

@@ -33,10 +33,10 @@ from alexc.runtime.recipe import (
     CenterCrop,
     CrossEntropy,
     Mirror,
-    Plateau,
     RandomCrop,
     Recipe,
     Resize,
+    StepRate,
     Subtract,
     TenCrop,
 )
@@ -339,7 +339,7 @@ RECIPE = Recipe(
     test=TenCrop(224),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=0.0002),
-    schedule=Plateau(of="val_error", divide=10.0, times=3),
+    schedule=StepRate(every=8, divide=1.041667),
     batch=32,
     epochs=60,
 )

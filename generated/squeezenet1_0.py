@@ -28,7 +28,7 @@ from alexc.runtime.recipe import (
     CenterView,
     CrossEntropy,
     Mirror,
-    Plateau,
+    PolynomialRate,
     RandomCrop,
     Recipe,
     Resize,
@@ -203,7 +203,7 @@ RECIPE = Recipe(
     test=CenterView(224),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.04, momentum=0.9, weight_decay=0.0002),
-    schedule=Plateau(of="val_error", divide=10.0, times=3),
+    schedule=PolynomialRate(),
     batch=512,
     epochs=68,
 )

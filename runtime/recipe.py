@@ -103,7 +103,56 @@ class Plateau:
 
 @dataclass(frozen=True)
 class ConstantRate:
-    """The same rate from the first step to the last."""
+    """The same rate from the first step to the last.
+
+    With this and the rules below the rate first rises evenly, through `warmup` epochs, to what the rule says.
+    """
+
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class StepRate:
+    """Divide the rate after every so many epochs."""
+
+    every: int
+    divide: float
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class ExponentialRate:
+    """Divide the rate evenly, step by step, so that at the end it is divided by so much."""
+
+    divide: float
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class DiscreteExponentialRate:
+    """The same in so many equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
+
+    divide: float
+    steps: int
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class PolynomialRate:
+    """Lower the rate to zero as (1 - the share of the training that is done) to this power; 1 is a straight line."""
+
+    power: float = 1.0
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class CosineRate:
+    """Lower the rate to zero along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
+
+    warmup: float = 0.0
+
+
+Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponentialRate | PolynomialRate | CosineRate
 
 
 @dataclass(frozen=True)
@@ -115,6 +164,6 @@ class Recipe:
     test: TenCrop | CenterView
     loss: CrossEntropy
     optimizer: SGD
-    schedule: Plateau | ConstantRate
+    schedule: Schedule
     batch: int
     epochs: int

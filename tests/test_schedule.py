@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
+import torch
+from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from alexc.runtime import recipe
 from alexc.runtime.training.plateau import PlateauSchedule
-from alexc.runtime.training.schedule import ConstantSchedule, schedule_of
+from alexc.runtime.training.schedule import FixedRule, FixedSchedule, schedule_of
 
 
 def plateau(patience: int = 3, times: int = 3, least: float = 0.0) -> PlateauSchedule:
@@ -85,11 +89,68 @@ def test_goes_on_from_its_state() -> None:
         assert before + rates(second, figures[cut:]) == expected
 
 
-def test_constant() -> None:
-    base = recipe.Recipe(
-        (), (), recipe.CenterView(8), recipe.CrossEntropy(), recipe.SGD(0.3), recipe.ConstantRate(), 1, 1
-    )
-    schedule = schedule_of(base)
-    assert isinstance(schedule, ConstantSchedule)
+EPOCHS, STEPS = 12, 5
+
+
+def fixed(rule: FixedRule, epochs: int = EPOCHS) -> list[float]:
+    """The rate of every step, and of a few beyond the end."""
+    base = recipe.Recipe((), (), recipe.CenterView(8), recipe.CrossEntropy(), recipe.SGD(0.3), rule, 1, 1)
+    schedule = schedule_of(base, epochs)
+    assert isinstance(schedule, FixedSchedule)
     schedule.after_epoch(0.5)
-    assert (schedule.rate, schedule.ended) == (0.3, False)
+    assert not schedule.ended
+    return [schedule.rate_at(step, STEPS) for step in range(epochs * STEPS + 3)]
+
+
+def torchs(make: Callable[[torch.optim.Optimizer], LRScheduler], calls_a_step: bool, steps: int) -> list[float]:
+    """The rates of torch's own scheduler, called after each step or after each epoch."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+    scheduler = make(optimizer)
+    rates = []
+    for step in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if calls_a_step or (step + 1) % STEPS == 0:
+            scheduler.step()
+    return rates
+
+
+def test_a_constant_rate() -> None:
+    assert set(fixed(recipe.ConstantRate())) == {0.3}
+
+
+@pytest.mark.parametrize(
+    ("rule", "make", "calls_a_step"),
+    [
+        (recipe.StepRate(4, 10), lambda o: lr_scheduler.StepLR(o, 4, 0.1), False),
+        (recipe.CosineRate(), lambda o: lr_scheduler.CosineAnnealingLR(o, EPOCHS * STEPS), True),
+        (recipe.PolynomialRate(), lambda o: lr_scheduler.PolynomialLR(o, EPOCHS * STEPS, 1), True),
+        (recipe.PolynomialRate(0.5), lambda o: lr_scheduler.PolynomialLR(o, EPOCHS * STEPS, 0.5), True),
+        (recipe.ExponentialRate(50), lambda o: lr_scheduler.ExponentialLR(o, 50 ** (-1 / (EPOCHS * STEPS))), True),
+    ],
+)
+def test_the_same_as_torchs(
+    rule: FixedRule, make: Callable[[torch.optim.Optimizer], LRScheduler], calls_a_step: bool
+) -> None:
+    assert fixed(rule)[: EPOCHS * STEPS] == pytest.approx(torchs(make, calls_a_step, EPOCHS * STEPS), abs=1e-12)
+
+
+def test_discrete_exponential_as_cuda_convnet2_tells_it() -> None:
+    """Its example: `dexp[base=0.01;tgtFactor=100;numSteps=3]` is 0.01, 0.001 and 0.0001, a third of the time each."""
+    third = EPOCHS * STEPS // 3
+    expected = [0.3] * third + [0.03] * third + [0.003] * (third + 3)
+    assert fixed(recipe.DiscreteExponentialRate(100, 3)) == pytest.approx(expected)
+
+
+def test_beyond_its_end_a_schedule_stays() -> None:
+    assert fixed(recipe.CosineRate())[-3:] == pytest.approx([0] * 3)
+    assert fixed(recipe.ExponentialRate(50))[-3:] == pytest.approx([0.3 / 50] * 3)
+
+
+def test_a_warm_up_rises_evenly_to_what_the_schedule_says() -> None:
+    cold, warm = fixed(recipe.CosineRate()), fixed(recipe.CosineRate(warmup=2))
+    shares = [(step + 1) / (2 * STEPS) for step in range(2 * STEPS)]
+    assert warm[: 2 * STEPS] == pytest.approx([share * rate for share, rate in zip(shares, cold, strict=False)])
+    assert warm[2 * STEPS :] == cold[2 * STEPS :]
+    half = fixed(recipe.ConstantRate(warmup=0.5))
+    assert half[:3] == pytest.approx([0.3 * share / 2.5 for share in (1, 2, 2.5)])

@@ -392,3 +392,17 @@ def test_one_value_that_is_not_finite_is_found(value: float, place: int) -> None
     assert _all_finite([torch.zeros(3), weight])
     weight[place // 400, place // 100 % 4, place // 10 % 10, place % 10] = value
     assert not _all_finite([torch.zeros(3), weight])
+
+
+def test_a_schedule_by_steps_is_followed_and_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
+    plateau = 'Plateau(of="val_loss", divide=2.0, times=3, patience=1, least=10.0)'
+    network = tiny.write_network(tmp_path, (plateau, "CosineRate(warmup=1.0)"), name="cosine.py")
+    tiny.run_to(tiny.options(network, home / "store", tmp_path / "whole"))
+    tiny.run_to(tiny.options(network, home / "store", tmp_path / "stopped"), steps=5)
+    tiny.run_to(tiny.options(network, home / "store", tmp_path / "stopped", resume=True))
+    tiny.assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+    rates = [each["rate"] for each in tiny.metrics(tmp_path / "whole") if each["kind"] == "step"]
+    steps = tiny.EPOCHS * tiny.STEPS_PER_EPOCH
+    falls = [0.02 * (1 + math.cos(math.pi * step / steps)) / 2 for step in range(steps)]
+    rises = [min(1.0, (step + 1) / tiny.STEPS_PER_EPOCH) for step in range(steps)]
+    assert rates == pytest.approx([fall * rise for fall, rise in zip(falls, rises, strict=True)])

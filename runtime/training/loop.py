@@ -171,6 +171,10 @@ def _rest_of_epoch(training: Training) -> Iterator[Batch]:
     return training.feed.batches(split, groups[state.position :], lambda image: (training.views.view(epoch, image),))
 
 
+def _steps_an_epoch(training: Training) -> int:
+    return -(-len(training.store.train) // training.batch)
+
+
 def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> tuple[float, int, bool]:
     """One step on the mean loss of the batch.
 
@@ -189,7 +193,7 @@ def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> 
         training.gradients.wait()
     figures = _Figures.of(training, loss, heads[0].argmax(1), labels, interrupted())
     _check_step(training, figures)
-    optimizer.rate = training.schedule.rate
+    optimizer.rate = training.schedule.rate_at(training.state.step, _steps_an_epoch(training))
     optimizer.step()
     return figures.loss, figures.wrong, figures.stop
 
@@ -255,7 +259,7 @@ def _not_finite(training: Training, what: str) -> UserError:
     saved = f"the checkpoints in {printable(training.run.path)} are from before"
     return UserError(
         f"{what} at step {state.step + 1} (epoch {state.epoch + 1}), and the training has stopped there; {saved}. "
-        f"Usually the learning rate ({training.schedule.rate:g} now) is too high: lower `lr` in the spec, "
+        f"Usually the learning rate ({training.optimizer.rate:g} now) is too high: lower `lr` in the spec, "
         "compile it and train anew"
     )
 
@@ -263,7 +267,7 @@ def _not_finite(training: Training, what: str) -> UserError:
 def _record_step(training: Training, loss: float) -> None:
     state = training.state
     if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
-        training.metrics.step(state.step, state.epoch + 1, loss, training.schedule.rate)
+        training.metrics.step(state.step, state.epoch + 1, loss, training.optimizer.rate)
 
 
 def _validate(training: Training, interrupted: Callable[[], bool]) -> Scores:
@@ -291,7 +295,7 @@ def _validate(training: Training, interrupted: Callable[[], bool]) -> Scores:
 def _finish_epoch(training: Training, scores: Scores, seconds: float) -> None:
     """Record the epoch, let the schedule see it, and save: the best first, so that `last` never tells of a lost one."""
     state, schedule, metrics = training.state, training.schedule, training.metrics
-    epoch, rate = state.epoch + 1, schedule.rate
+    epoch, rate = state.epoch + 1, schedule.rate_at(state.step - 1, _steps_an_epoch(training))
     figures = EpochFigures(
         state.loss_sum / state.images, state.wrong / state.images, scores.loss, scores.top1_error, scores.top5_error
     )

@@ -34,6 +34,10 @@ class PlateauSchedule:
         """The learning rate of the next step."""
         return self._lr / self._rule.divide ** self._state["divisions"]
 
+    def rate_at(self, step: int, steps_an_epoch: int) -> float:  # noqa: ARG002
+        """The learning rate of any step until the next epoch ends."""
+        return self.rate
+
     @property
     def ended(self) -> bool:
         """Whether the training is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 from alexc.runtime import recipe
@@ -11,9 +12,8 @@ from alexc.runtime.training.plateau import PlateauSchedule
 class Schedule(Protocol):
     """The learning rate as training goes on."""
 
-    @property
-    def rate(self) -> float:
-        """The learning rate of the next step."""
+    def rate_at(self, step: int, steps_an_epoch: int) -> float:
+        """The learning rate of a step, counted from 0 over all epochs."""
 
     @property
     def ended(self) -> bool:
@@ -33,29 +33,68 @@ class Schedule(Protocol):
         """Go on from where another one stood."""
 
 
-class ConstantSchedule:
-    """The same rate from the first step to the last."""
+class FixedSchedule:
+    """A rate that is known beforehand: a function of the step alone.
+
+    Args:
+        rule: the recipe's.
+        lr: the rate that it changes.
+        epochs: how many the training has.
+    """
 
     of = "val_error"
     ended = False
 
-    def __init__(self, lr: float) -> None:
-        self.rate = lr
+    def __init__(self, rule: FixedRule, lr: float, epochs: int) -> None:
+        self._rule, self._lr, self._epochs = rule, lr, epochs
+
+    def rate_at(self, step: int, steps_an_epoch: int) -> float:
+        """The learning rate of a step; in the warm-up a share of it that rises evenly, from the first step on."""
+        warmup = self._rule.warmup * steps_an_epoch
+        rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+        return self._lr * rise * _factor(self._rule, step / steps_an_epoch, self._epochs)
 
     def after_epoch(self, figure: float) -> None:
-        """Nothing changes."""
+        """Nothing depends on what was reached."""
 
     def state(self) -> dict[str, float]:
-        """Nothing that changes."""
+        """Nothing but the step matters."""
         return {}
 
     def restore(self, state: dict[str, float]) -> None:
         """Nothing to restore."""
 
 
-def schedule_of(recipe_: recipe.Recipe) -> Schedule:
-    """The schedule that a recipe asks for, at its beginning."""
-    lr = recipe_.optimizer.lr
-    if isinstance(recipe_.schedule, recipe.Plateau):
-        return PlateauSchedule(recipe_.schedule, lr)
-    return ConstantSchedule(lr)
+FixedRule = (
+    recipe.ConstantRate
+    | recipe.StepRate
+    | recipe.ExponentialRate
+    | recipe.DiscreteExponentialRate
+    | recipe.PolynomialRate
+    | recipe.CosineRate
+)
+
+
+def schedule_of(recipe_: recipe.Recipe, epochs: int) -> Schedule:
+    """The schedule that a recipe asks for, for a training of so many epochs."""
+    lr, rule = recipe_.optimizer.lr, recipe_.schedule
+    return PlateauSchedule(rule, lr) if isinstance(rule, recipe.Plateau) else FixedSchedule(rule, lr, epochs)
+
+
+def _factor(rule: FixedRule, epochs_done: float, epochs: int) -> float:
+    """What the rate is multiplied by after so many epochs, counted in parts too."""
+    done = min(1.0, epochs_done / epochs)
+    match rule:
+        case recipe.ConstantRate():
+            return 1.0
+        case recipe.StepRate(every, divide):
+            return math.pow(divide, -(epochs_done // every))
+        case recipe.ExponentialRate(divide):
+            return math.pow(divide, -done)
+        case recipe.DiscreteExponentialRate(divide, steps):
+            part = min(steps - 1, int(done * steps))
+            return math.pow(divide, -part / (steps - 1))
+        case recipe.PolynomialRate(power):
+            return math.pow(1 - done, power)
+        case recipe.CosineRate():
+            return (1 + math.cos(math.pi * done)) / 2

@@ -128,7 +128,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         optimizer = PaperSGD(
             parameter_groups(network), rules.optimizer.lr, rules.optimizer.momentum, rules.optimizer.weight_decay
         )
-        schedule, state = schedule_of(rules), TrainingState()
+        schedule, state = schedule_of(rules, plan.epochs), TrainingState()
         if options.resume:
             checkpoint = rank.from_chief(run.newest_checkpoint)
             rank.from_chief(partial(_check_same, options, run, checkpoint, identity, whole))
