@@ -86,19 +86,22 @@ class CenterView(Arguments):
 
 
 class CrossEntropy(Arguments):
-    """The mean cross-entropy of the softmax."""
+    """The mean cross-entropy of the softmax; `smoothing` of each target is spread evenly over the classes."""
 
     keyword: ClassVar[str] = "cross_entropy"
 
+    smoothing: Fraction = 0.0
+
 
 class SGD(Arguments):
-    """The paper's gradient descent, with the rate inside the velocity."""
+    """Gradient descent with momentum; the paper's form has the rate inside the velocity."""
 
     keyword: ClassVar[str] = "sgd"
 
     lr: Positive
     momentum: Fraction = 0.0
     weight_decay: NotNegative = 0.0
+    form: Annotated[Literal["paper", "torch", "nesterov"], one_of("paper", "torch", "nesterov")] = "paper"
 
 
 class Plateau(Arguments):

@@ -72,19 +72,27 @@ class CenterView:
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """The mean cross-entropy of the softmax: multinomial logistic regression (section 3.5)."""
+    """The mean cross-entropy of the softmax: multinomial logistic regression (section 3.5).
+
+    With `smoothing` so much of the target is spread evenly over all classes (Szegedy et al. 2016, section 7).
+    """
+
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
 class SGD:
-    """The paper's gradient descent, with the rate inside the velocity (section 5).
+    """Gradient descent with momentum; in the paper's form with the rate inside the velocity (section 5).
 
-    v <- momentum v - weight_decay lr w - lr g;  w <- w + v
+    paper:    v <- momentum v - weight_decay lr w - lr g;  w <- w + v
+    torch:    v <- momentum v + weight_decay w + g;        w <- w - lr v
+    nesterov: v as in torch's form;                        w <- w - lr (g + weight_decay w + momentum v)
     """
 
     lr: float
     momentum: float = 0.0
     weight_decay: float = 0.0
+    form: Literal["paper", "torch", "nesterov"] = "paper"
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,15 @@ def test_one_head_is_plain_cross_entropy() -> None:
     assert torch.equal(loss, F.cross_entropy(logits, labels))
 
 
+def test_smoothing_spreads_a_part_of_each_target_evenly() -> None:
+    logits, labels = torch.randn(4, 5, dtype=torch.float64), torch.tensor([0, 1, 2, -100])
+    target = torch.full((3, 5), 0.1 / 5, dtype=torch.float64)
+    target[range(3), labels[:3]] += 0.9
+    by_hand = -(target * logits[:3].log_softmax(1)).sum() / 3
+    made = cross_entropy_of_heads(nn.Identity(), heads_of(logits), labels, 3, smoothing=0.1)
+    torch.testing.assert_close(made, by_hand, rtol=1e-13, atol=0)
+
+
 def test_all_heads_count_as_parameters_and_none_is_left_unread() -> None:
     graph = check_text(SPEC, "heads.net").graph
     assert graph is not None

@@ -15,7 +15,7 @@ from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.mesh import Mesh, make_mesh
 from alexc.runtime.placement import Placement
 from alexc.runtime.training.gradient_sum import GradientSum
-from alexc.runtime.training.sgd import PaperSGD, parameter_groups
+from alexc.runtime.training.sgd import MomentumSGD, parameter_groups
 from tests.ranks import run_ranks
 from tests.test_same_numbers import BATCH, TWO_RANKS, batches, compiled, counts_once, own_rows
 
@@ -31,7 +31,7 @@ def losses(
     network.reset_parameters(0)  # type: ignore[operator]
     network.to("cuda").train()
     sums = GradientSum(network, placement, mesh) if placement and mesh else None
-    optimizer = PaperSGD(parameter_groups(network), lr=0.02, momentum=0.9, weight_decay=5e-3)
+    optimizer = MomentumSGD(parameter_groups(network), lr=0.02, momentum=0.9, weight_decay=5e-3)
     found = []
     for step, (images, labels) in enumerate(batches()):
         if placement and mesh:

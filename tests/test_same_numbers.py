@@ -20,7 +20,7 @@ from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.mesh import Mesh, make_mesh
 from alexc.runtime.placement import Placement
 from alexc.runtime.training.gradient_sum import GradientSum
-from alexc.runtime.training.sgd import PaperSGD, parameter_groups
+from alexc.runtime.training.sgd import MomentumSGD, parameter_groups
 from alexc.runtime.whole_weights import whole
 from tests.ranks import run_ranks
 
@@ -149,7 +149,7 @@ def trained(network: nn.Module, placement: Placement | None = None, mesh: Mesh |
     """The losses of this device's part of each batch, already divided by the whole batch's size."""
     network.reset_parameters(SEED)  # type: ignore[operator]
     network.train()
-    optimizer = PaperSGD(parameter_groups(network), lr=0.02, momentum=0.9, weight_decay=5e-3)
+    optimizer = MomentumSGD(parameter_groups(network), lr=0.02, momentum=0.9, weight_decay=5e-3)
     sums = GradientSum(network, placement, mesh) if placement and mesh else None
     size = network.input_shape[-1]  # type: ignore[index]
     losses = []

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from alexc.runtime.training.sgd import PaperSGD, parameter_groups
+from alexc.runtime.training.sgd import Form, MomentumSGD, parameter_groups
 
 RATES = (0.01, 0.01, 0.01, 0.001, 0.001, 0.0001)
 MOMENTUM, DECAY = 0.9, 0.0005
@@ -44,7 +44,7 @@ def paper(start: list[float], steps: int, momentum: float) -> list[float]:
 def test_is_the_papers_rule(steps: int, momentum: float) -> None:
     weight = nn.Parameter(torch.linspace(-3, 3, 17, dtype=torch.float64))
     expected = torch.tensor(paper(weight.tolist(), steps, momentum), dtype=torch.float64)
-    run(PaperSGD([weight], lr=RATES[0], momentum=momentum, weight_decay=DECAY), weight, steps)
+    run(MomentumSGD([weight], lr=RATES[0], momentum=momentum, weight_decay=DECAY), weight, steps)
     torch.testing.assert_close(weight.detach(), expected, rtol=1e-12, atol=1e-13)
 
 
@@ -52,7 +52,7 @@ def test_is_the_papers_rule(steps: int, momentum: float) -> None:
 def test_agrees_with_torch_until_the_rate_changes(steps: int, same: bool) -> None:
     start = torch.linspace(-3, 3, 17, dtype=torch.float64)
     ours, torchs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    run(PaperSGD([ours], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), ours, steps)
+    run(MomentumSGD([ours], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), ours, steps)
     run(torch.optim.SGD([torchs], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), torchs, steps)
     assert torch.allclose(ours, torchs, rtol=1e-12, atol=1e-13) is same
     if not same:  # the velocity that was gathered at the old rate is still at work at its old size
@@ -62,15 +62,15 @@ def test_agrees_with_torch_until_the_rate_changes(steps: int, same: bool) -> Non
 def test_layouts_in_memory_do_not_matter() -> None:
     start = torch.randn(4, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     plain, last = nn.Parameter(start.clone()), nn.Parameter(start.clone(memory_format=torch.channels_last))
-    run(PaperSGD([plain], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), plain, len(RATES))
-    run(PaperSGD([last], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), last, len(RATES))
+    run(MomentumSGD([plain], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), plain, len(RATES))
+    run(MomentumSGD([last], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY), last, len(RATES))
     assert last.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(plain, last, rtol=1e-13, atol=0)
 
 
 def test_a_weight_without_a_gradient_stays() -> None:
     moved, unused = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
-    optimizer = PaperSGD([moved, unused], lr=0.1, momentum=0.9, weight_decay=0.1)
+    optimizer = MomentumSGD([moved, unused], lr=0.1, momentum=0.9, weight_decay=0.1)
     moved.grad = torch.ones(3)
     optimizer.step()
     assert unused.tolist() == [1, 1, 1]
@@ -92,9 +92,9 @@ class Multiplied(nn.Module):
 @pytest.mark.parametrize("momentum", [MOMENTUM, 0.0])
 def test_multipliers_are_a_rate_and_a_decay_of_their_own(momentum: float) -> None:
     network, twin = Multiplied(), Multiplied()
-    optimizer = PaperSGD(parameter_groups(network), lr=RATES[0], momentum=momentum, weight_decay=DECAY)
-    plain = PaperSGD([twin.weight], lr=RATES[0], momentum=momentum, weight_decay=DECAY)
-    own = PaperSGD([twin.bias], lr=2 * RATES[0], momentum=momentum, weight_decay=DECAY / 2)
+    optimizer = MomentumSGD(parameter_groups(network), lr=RATES[0], momentum=momentum, weight_decay=DECAY)
+    plain = MomentumSGD([twin.weight], lr=RATES[0], momentum=momentum, weight_decay=DECAY)
+    own = MomentumSGD([twin.bias], lr=2 * RATES[0], momentum=momentum, weight_decay=DECAY / 2)
     for rate, gradient in zip(RATES, gradients(3, (5,)), strict=True):
         for each in (network.weight, network.bias, twin.weight, twin.bias):
             each.grad = gradient.clone()
@@ -105,3 +105,16 @@ def test_multipliers_are_a_rate_and_a_decay_of_their_own(momentum: float) -> Non
     assert torch.equal(network.bias, twin.bias)
     assert not torch.equal(network.weight, network.bias)
     assert len(optimizer.velocities()) == 2
+
+
+@pytest.mark.parametrize(("form", "nesterov"), [("torch", False), ("nesterov", True)])
+def test_torchs_forms_are_torchs(form: Form, nesterov: bool) -> None:
+    ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64)) for _ in range(2))
+    optimizer = MomentumSGD([ours], RATES[0], MOMENTUM, DECAY, form)
+    torchs = torch.optim.SGD([theirs], RATES[0], MOMENTUM, weight_decay=DECAY, nesterov=nesterov)
+    for rate, gradient in zip(RATES, gradients(3, (5,)), strict=True):
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        optimizer.rate = torchs.param_groups[0]["lr"] = rate
+        optimizer.step()
+        torchs.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-13, atol=0)

@@ -12,7 +12,9 @@ def heads_of(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return made if isinstance(made, tuple) else (made,)
 
 
-def cross_entropy_of_heads(network: nn.Module, heads: tuple[Tensor, ...], labels: Tensor, images: int) -> Tensor:
+def cross_entropy_of_heads(
+    network: nn.Module, heads: tuple[Tensor, ...], labels: Tensor, images: int, smoothing: float = 0.0
+) -> Tensor:
     """The sum of the heads' mean cross-entropies, each times its share (Szegedy et al. 2015, section 5).
 
     Each process of several has the part of its own rows: what they have adds up to the mean over the batch.
@@ -22,9 +24,10 @@ def cross_entropy_of_heads(network: nn.Module, heads: tuple[Tensor, ...], labels
         heads: (N, classes) each.
         labels: (N,); rows labelled `NO_LABEL` count nothing.
         images: those of the whole batch.
+        smoothing: how much of each target is spread evenly over the classes.
     """
     shares = getattr(network, "head_shares", None) or (1.0,) * len(heads)
     loss = torch.zeros((), device=labels.device, dtype=heads[0].dtype)
     for share, head in zip(shares, heads, strict=True):
-        loss = loss + share * (F.cross_entropy(head, labels, reduction="sum") / images)
+        loss = loss + share * (F.cross_entropy(head, labels, reduction="sum", label_smoothing=smoothing) / images)
     return loss

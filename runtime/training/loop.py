@@ -31,7 +31,7 @@ from alexc.runtime.training.rank import Rank
 from alexc.runtime.training.report import print_epoch, print_note
 from alexc.runtime.training.run_folder import RunFolder
 from alexc.runtime.training.schedule import Schedule
-from alexc.runtime.training.sgd import PaperSGD, names_in_groups
+from alexc.runtime.training.sgd import MomentumSGD, names_in_groups
 from alexc.runtime.training.state import TrainingState
 
 ALL_STEPS_RECORDED = 100
@@ -56,6 +56,7 @@ class Training:
         optimizer: moves the network's weights.
         gradients: sums them over the ranks; None in one process.
         schedule: the learning rate.
+        smoothing: how much of each target is spread evenly over the classes.
         store: the images.
         feed: renders them.
         views: draws the views of training.
@@ -76,9 +77,10 @@ class Training:
     velocity_names: Sequence[str]
     device: torch.device
     outputs: int
-    optimizer: PaperSGD
+    optimizer: MomentumSGD
     gradients: GradientSum | None
     schedule: Schedule
+    smoothing: float
     store: Store
     feed: Feed
     views: TrainingViews
@@ -186,7 +188,7 @@ def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> 
     _fix_draws(network, training.seed, training.state.step)
     labels = batch.labels.to(training.device)
     heads = heads_of(network(place_images(batch.images, training.device)))
-    loss = cross_entropy_of_heads(network, heads, labels, batch.count)
+    loss = cross_entropy_of_heads(network, heads, labels, batch.count, training.smoothing)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     if training.gradients is not None:

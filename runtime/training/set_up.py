@@ -36,7 +36,7 @@ from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_header, print_note
 from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
 from alexc.runtime.training.schedule import schedule_of
-from alexc.runtime.training.sgd import PaperSGD, names_in_groups, parameter_groups
+from alexc.runtime.training.sgd import MomentumSGD, names_in_groups, parameter_groups
 from alexc.runtime.training.state import TrainingState
 
 DEFAULT_SEED = 0
@@ -125,9 +125,8 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     with ExitStack() as held:
         rank.from_chief(lambda: _take(run, whole, held, begun=options.resume))
         place_network(network, device)
-        optimizer = PaperSGD(
-            parameter_groups(network), rules.optimizer.lr, rules.optimizer.momentum, rules.optimizer.weight_decay
-        )
+        rule = rules.optimizer
+        optimizer = MomentumSGD(parameter_groups(network), rule.lr, rule.momentum, rule.weight_decay, rule.form)
         schedule, state = schedule_of(rules, plan.epochs), TrainingState()
         if options.resume:
             checkpoint = rank.from_chief(run.newest_checkpoint)
@@ -161,6 +160,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             optimizer=optimizer,
             gradients=rank.gradient_sum(network),
             schedule=schedule,
+            smoothing=rules.loss.smoothing,
             store=store,
             feed=feed,
             views=TrainingViews(rules.augment, facts, file.size, plan.seed),

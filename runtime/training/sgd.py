@@ -1,30 +1,41 @@
-"""The paper's gradient descent, with the learning rate inside the velocity."""
+"""Gradient descent with momentum: the paper's form, with the learning rate inside the velocity, and torch's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
+Form = Literal["paper", "torch", "nesterov"]
 
-class PaperSGD(torch.optim.Optimizer):
+
+class MomentumSGD(torch.optim.Optimizer):
     """v <- momentum v - weight_decay lr w - lr g;  w <- w + v (section 5 of the paper).
 
-    torch.optim.SGD keeps the rate outside the velocity: the two agree until the rate changes, and differ after it.
+    torch.optim.SGD keeps the rate outside the velocity, v <- momentum v + weight_decay w + g; w <- w - lr v: the two
+    agree until the rate changes, and differ after it. Nesterov's form, as torch has it, moves w by
+    lr (g + weight_decay w + momentum v) instead.
 
     Args:
         params: the parameters, each with its gradient in `grad`; or groups of them, as `parameter_groups` makes.
         lr: the learning rate; change it between steps by `rate`.
         momentum: the share of the velocity that a step keeps.
         weight_decay: the factor of the weight in the update.
+        form: which of the three.
     """
 
     def __init__(
-        self, params: Iterable[nn.Parameter] | list[dict[str, Any]], lr: float, momentum: float, weight_decay: float
+        self,
+        params: Iterable[nn.Parameter] | list[dict[str, Any]],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        form: Form = "paper",
     ) -> None:
+        self._form = form
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__(params, {**defaults, "rate_multiplier": 1.0, "decay_multiplier": 1.0})
         for weight in self._weights():
@@ -66,6 +77,7 @@ class PaperSGD(torch.optim.Optimizer):
         # With lr = -1 and 1 - dampening = -rate, b is the paper's velocity: one pass over memory instead of four.
         # Without momentum the kernel has no b, and both rules are w <- w - rate (g + weight_decay w).
         momentum, rate = group["momentum"], group["lr"] * group["rate_multiplier"]
+        in_velocity = bool(momentum) and self._form == "paper"
         sgd(
             weights,
             [_gradient_like(weight) for weight in weights],
@@ -73,9 +85,9 @@ class PaperSGD(torch.optim.Optimizer):
             fused=True,
             momentum=momentum,
             weight_decay=group["weight_decay"] * group["decay_multiplier"],
-            lr=-1.0 if momentum else rate,
-            dampening=1.0 + rate if momentum else 0.0,
-            nesterov=False,
+            lr=-1.0 if in_velocity else rate,
+            dampening=1.0 + rate if in_velocity else 0.0,
+            nesterov=self._form == "nesterov",
             maximize=False,
         )
 
