@@ -12,8 +12,6 @@ from typing import Annotated
 import typer
 
 from alexc.compiler.graph import Graph
-from alexc.compiler.net import Placement
-from alexc.compiler.pipeline import Checked
 from alexc.compiler.place import place
 from alexc.compiler.placed_graph import Exchange, PlacedGraph
 from alexc.compiler.plan import PASSES, Device, Message, Plan, UnevenBatch, data_parallel, plan
@@ -63,7 +61,8 @@ def plan_(
         return
     if not checked.placed:
         raise UserError(f"{spec}: has no placement; write one: `placement two_gpus {{ … }}`")
-    plans = {name: _plan(placed, images, dtype) for name, placed in _with_yardsticks(checked).items()}
+    plans = {name: _plan(placed, images, dtype) for name, placed in checked.placed.items()}
+    plans |= _yardsticks(checked.graph, plans, images, dtype)
     if format_ is Format.json:
         print(json.dumps({name: _as_json(each) for name, each in plans.items()}, indent=2))
     else:
@@ -80,21 +79,15 @@ def _plan(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
         ) from None
 
 
-def _with_yardsticks(checked: Checked) -> dict[str, PlacedGraph]:
-    """The placements, with one device and plain data parallelism over as many devices for comparison."""
-    assert checked.graph is not None
-    sizes = sorted({1, *(placed.devices for placed in checked.placed.values())})
-    rows = dict(checked.placed)
-    for devices in sizes:
-        name = "one device" if devices == 1 else f"images over {devices}"
-        rows[name] = _placed(checked.graph, data_parallel(checked.graph, devices))
-    return rows
-
-
-def _placed(graph: Graph, placement: Placement) -> PlacedGraph:
-    placed, _ = place(graph, placement)
-    assert placed is not None
-    return placed
+def _yardsticks(graph: Graph, plans: dict[str, Plan], batch: int, dtype: Dtype) -> dict[str, Plan]:
+    """One device, and plain data parallelism over as many devices as the placements have, where the batch allows it."""
+    found: dict[str, Plan] = {}
+    for devices in sorted({1, *(made.placed.devices for made in plans.values())}):
+        placed, _ = place(graph, data_parallel(graph, devices))
+        if placed is not None and batch % devices == 0:
+            name = "one device" if devices == 1 else f"images over {devices}"
+            found[name] = plan(placed, batch, VALUE_BYTES[dtype.value])
+    return found
 
 
 def _side_by_side(graph: Graph, plans: dict[str, Plan], step: str, spec: Path) -> list[str]:
@@ -108,6 +101,7 @@ def _side_by_side(graph: Graph, plans: dict[str, Plan], step: str, spec: Path) -
         "work",
         "sent MB",
         "B per 1,000",
+        "most for",
     )
     rows: list[Sequence[str]] = [header]
     own = {placement.name for placement in graph.net.placements}
@@ -125,20 +119,30 @@ def _side_by_side(graph: Graph, plans: dict[str, Plan], step: str, spec: Path) -
                 f"{made.work():.2f}",
                 _megabytes(device.sent()),
                 f"{made.bytes_per_thousand():.2f}",
+                _largest(device),
             )
         )
     detail = f"alexc plan {spec} --placement {next(iter(plans))}"
     return [
         f"{graph.net.name}: {step}",
         "",
-        *aligned(rows, set(header[1:2] + header[3:])),
+        *aligned(rows, set(header[1:2] + header[3:-1])),
         "",
         "Of the device that has most: parameters; memory of weights, gradients, velocities and activations;",
         "multiply-adds of a forward pass; what it sends in a step, also in bytes for 1,000 multiply-adds of the step.",
-        "work: multiply-adds of all devices, as a multiple of one device's.",
+        "A step is three forward passes. work: multiply-adds of all devices, as a multiple of one device's.",
         "",
         f"One in full: {detail}",
     ]
+
+
+def _largest(device: Device) -> str:
+    """The line of the spec that most bytes are sent for, and how many of them."""
+    by_line: dict[str, int] = {}
+    for message in device.messages:
+        by_line[message.statement] = by_line.get(message.statement, 0) + message.sent
+    line = max(by_line, key=lambda each: by_line[each], default="")
+    return f"{line} {_megabytes(by_line[line])}" if line else ""
 
 
 def _in_full(made: Plan, step: str) -> list[str]:
@@ -152,9 +156,11 @@ def _in_full(made: Plan, step: str) -> list[str]:
         if len(made.devices) > 1:
             lines += ["Sizes are those of the device that gives or sends most.", ""]
     lines += [*_layer_table(made, device), ""]
+    lines += ["B per 1,000: bytes sent for 1,000 multiply-adds of a step, which is three forward passes.", ""]
     sent = [f"forward {_megabytes(device.sent('forward'))}", f"backward {_megabytes(device.sent('backward'))}"]
     sent += [f"gradients {_megabytes(device.sent('gradients'))}"] if device.sent("gradients") else []
-    lines.append(f"{_megabytes(device.sent())} MB sent a device and step: {', '.join(sent)}")
+    whose = "a device and step" if len(made.devices) == 1 else f"a step by device {device.number}, which sends most"
+    lines.append(f"{_megabytes(device.sent())} MB sent {whose}: {', '.join(sent)}")
     return lines
 
 
@@ -219,34 +225,18 @@ def _exchange_table(made: Plan) -> list[str]:
                 _most(made, exchange, "backward"),
             )
         )
-    for message in made.busiest().messages:
-        if message.layer not in {exchange.reader for exchange in placed.exchanges()} and message.phase == "forward":
-            rows.append(
-                (
-                    message.layer,
-                    "statistics",
-                    _over(message, placed),
-                    message.collective,
-                    "reduce-scatter",
-                    "",
-                    _megabytes(message.sent),
-                    _megabytes(message.sent),
-                )
-            )
-        if message.phase == "gradients":
-            values = message.handed // made.value_bytes
-            rows.append(
-                (
-                    "gradients",
-                    f"of {message.layer} …",
-                    _over(message, placed),
-                    "-",
-                    message.collective,
-                    f"{values:,}",
-                    "-",
-                    _megabytes(message.sent),
-                )
-            )
+    messages = made.busiest().messages
+    for message in messages:
+        if not message.exchange and message.phase == "forward":
+            sent = _megabytes(message.sent)
+            over = _over(message, placed)
+            rows.append((message.layer, "statistics", over, message.collective, "reduce-scatter", "", sent, sent))
+    for over in dict.fromkeys(_over(each, placed) for each in messages if each.phase == "gradients"):
+        summed = [each for each in messages if each.phase == "gradients" and _over(each, placed) == over]
+        values = sum(each.handed for each in summed) // made.value_bytes
+        layers = f"{summed[0].layer}…{summed[-1].layer}" if len(summed) > 1 else summed[0].layer
+        sent = _megabytes(sum(each.sent for each in summed))
+        rows.append(("gradients", layers, over, "-", "all-reduce", f"{values:,}", "-", sent))
     return aligned(rows, {"values", "MB forward", "MB backward"})
 
 
@@ -260,13 +250,12 @@ def _source(exchange: Exchange, placed: PlacedGraph) -> str:
 
 
 def _most(made: Plan, exchange: Exchange, phase: str) -> str:
-    axis = made.placed.mesh[exchange.axis].name
+    """What the device that sends most in this exchange does."""
     sizes = [
         message.sent
         for device in made.devices
         for message in device.messages
-        if (message.phase, message.layer, message.axes) == (phase, exchange.reader, (axis,))
-        and message.collective == (exchange.transition.forward if phase == "forward" else exchange.transition.backward)
+        if (message.phase, message.exchange) == (phase, exchange.name)
     ]
     return _megabytes(max(sizes)) if sizes else "-"
 
@@ -287,8 +276,6 @@ def _layer_table(made: Plan, device: Device) -> list[str]:
     for statement, done in work.items():
         sent = device.sent(statement=statement)
         rows.append((statement, f"{done:,}", _megabytes(sent), _ratio(sent, done)))
-    if gradients := device.sent("gradients"):
-        rows.append(("gradients", "", _megabytes(gradients), ""))
     total = device.sent()
     rows.append(("total", f"{device.multiply_adds:,}", _megabytes(total), _ratio(total, device.multiply_adds)))
     return aligned(rows, set(header[1:]))
@@ -303,6 +290,8 @@ def _mesh(placed: PlacedGraph) -> str:
 
 
 def _megabytes(size: int) -> str:
+    if 0 < size < 5000:
+        return "<0.01"
     return f"{size / 1e6:,.2f}" if size else "-"
 
 
@@ -328,6 +317,18 @@ def _as_json(made: Plan) -> dict[str, object]:
                 "messages": [asdict(message) for message in device.messages],
             }
             for device in made.devices
+        ],
+        "exchanges": [
+            {
+                "exchange": exchange.name,
+                "reader": exchange.reader,
+                "reads": _source(exchange, placed),
+                "transition": exchange.transition.function,
+                "axis": placed.mesh[exchange.axis].name,
+                "devices": placed.mesh[exchange.axis].devices,
+                "values_per_image_and_device": placed.local_shape(exchange.shape, exchange.before).values,
+            }
+            for exchange in placed.exchanges()
         ],
         "bytes_per_thousand_multiply_adds": made.bytes_per_thousand(),
         "work": made.work(),

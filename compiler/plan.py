@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import Literal
 
 from alexc.compiler.graph import Graph
 from alexc.compiler.net import Axis, Placement, Split
+from alexc.compiler.parts import attribute_of
 from alexc.compiler.placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer, Transition
 
 Phase = Literal["forward", "backward", "gradients"]
@@ -26,8 +26,9 @@ class Message:
         phase: when.
         collective: what is sent.
         axes: between the devices of which axes.
-        statement: the line of the spec that needs it; "" for gradients, which many need.
-        layer: the layer that reads what is sent, or the first of those whose gradients are summed.
+        statement: the line of the spec that needs it.
+        layer: the layer that reads what is sent, or whose gradients are summed.
+        exchange: the name of the exchange; "" for statistics and gradients.
         handed: bytes of the tensor that this device hands over.
         sent: bytes that leave it, where nothing is sent twice.
     """
@@ -37,6 +38,7 @@ class Message:
     axes: tuple[str, ...]
     statement: str
     layer: str
+    exchange: str
     handed: int
     sent: int
 
@@ -167,7 +169,7 @@ class _Counter:
             if placed.is_held(node.layout, place):
                 images = self._images(node.layout)
                 parameters += node.local.weight_count + node.local.bias_count
-                activations += node.local.output.values * images
+                activations += node.local.output.values * images * (not node.local.layer.kind.alias)
                 multiply_adds += node.local.multiply_adds * images
         for exchange in placed.exchanges():
             if placed.is_held(exchange.after, place) and exchange.transition not in _ALIASES:
@@ -201,7 +203,16 @@ class _Counter:
         # What lies on one device of another axis is handed over there alone.
         others = tuple("whole" if number == exchange.axis else part for number, part in enumerate(exchange.before))
         held = self._placed.is_held(others, place)
-        return Message(phase, collective, (axis.name,), exchange.statement, exchange.reader, handed * held, sent * held)
+        return Message(
+            phase,
+            collective,
+            (axis.name,),
+            exchange.statement,
+            exchange.reader,
+            exchange.name,
+            handed * held,
+            sent * held,
+        )
 
     def _sizes(
         self, exchange: Exchange, place: tuple[int, ...], phase: Phase, collective: Collective
@@ -247,7 +258,7 @@ class _Counter:
         backward: list[Message] = []
         for axis in [each for each, part in zip(self._placed.mesh, node.layout, strict=True) if part == "images"][::-1]:
             if numbers:
-                where = ((axis.name,), node.whole.layer.statement, node.whole.layer.name)
+                where = ((axis.name,), node.whole.layer.statement, node.whole.layer.name, "")
                 sent = numbers * (axis.devices - 1)
                 forward.append(Message("forward", "all-gather", *where, numbers, sent))
                 if has_gradient:
@@ -255,29 +266,30 @@ class _Counter:
         return forward, backward
 
     def _gradients(self, place: tuple[int, ...]) -> list[Message]:
-        """The sums of gradients, those over the same axes together."""
-        totals: dict[tuple[int, ...], int] = {}
-        first: dict[tuple[int, ...], str] = {}
+        """The sums of the gradients of each layer; they travel together in buckets of those over the same axes."""
+        messages = []
         for node in self._placed.layers():
             if node.summed and self._placed.is_held(node.weights, place):
                 size = (node.local.weight_count + node.local.bias_count) * self._bytes
-                totals[node.summed] = totals.get(node.summed, 0) + size
-                first.setdefault(node.summed, node.whole.layer.name)
-        messages = []
-        for axes, size in totals.items():
-            devices = prod(self._placed.mesh[axis].devices for axis in axes)
-            names = tuple(self._placed.mesh[axis].name for axis in axes)
-            sent = int(Fraction(2 * size * (devices - 1), devices))
-            messages.append(Message("gradients", "all-reduce", names, "", first[axes], size, sent))
+                devices = prod(self._placed.mesh[axis].devices for axis in node.summed)
+                names = tuple(self._placed.mesh[axis].name for axis in node.summed)
+                layer = node.whole.layer
+                sent = 2 * size * (devices - 1) // devices
+                messages.append(Message("gradients", "all-reduce", names, layer.statement, layer.name, "", size, sent))
         return messages
 
     def _images(self, layout: Layout) -> int:
         return self._batch // self._placed.cut_into(layout, "images")
 
 
+def messages_of(placed: PlacedGraph, device: int, batch: int, value_bytes: int) -> tuple[Message, ...]:
+    """What the device of this number does in a step."""
+    return _Counter(placed, batch, value_bytes).device(placed.coordinates(device), 1).messages
+
+
 def data_parallel(graph: Graph, devices: int) -> Placement:
     """The placement that others are measured against: whole weights everywhere, the images split."""
-    span = graph.net.name_span
-    return Placement(
-        f"images_over_{devices}", span, (Axis("copy", devices, span),), (Split("images", "copy", None, span),), ()
-    )
+    span, layers = graph.net.name_span, {attribute_of(node.layer.name) for node in graph.nodes}
+    names = ["copy", *(f"copy{number}" for number in range(len(layers)))]
+    axis = next(name for name in names if name not in layers)
+    return Placement("copies", span, (Axis(axis, devices, span),), (Split("images", axis, None, span),), ())

@@ -146,3 +146,52 @@ def test_a_spec_without_placements(alexc: Alexc, tmp_path: Path) -> None:
     result = alexc("plan", spec)
     assert result.returncode == 1
     assert "has no placement; write one" in result.stderr
+
+
+JOINED = """
+network Net {
+  input  3x16x16
+
+  copy:  conv 8 kernel=3 pad=1                      -> relu
+  left:  conv 8 kernel=1
+  right: copy -> conv 24 kernel=1
+  both:  concat left right -> conv 8 kernel=1 -> batchnorm -> flatten
+  fc:    linear 8                                   -> softmax
+}
+
+placement p {
+"""
+
+
+def test_a_join_is_charged_for_each_thing_that_it_reads(alexc: Alexc, tmp_path: Path) -> None:
+    spec = tmp_path / "joined.net"
+    spec.write_text(JOINED + "  mesh gpu=2\n  split images by gpu in copy..right\n}\n")
+    rows = alexc("plan", spec, "--placement", "p", "--batch", "128").stdout.splitlines()
+    sizes = {row.split()[1]: row.split()[6] for row in rows if row.startswith("both ") and "all-gather" in row}
+    # 8 and 24 maps of 16x16, 64 images on each of two devices, 4 bytes a number
+    assert sizes == {"left": f"{8 * 256 * 64 * 4 / 1e6:.2f}", "right": f"{24 * 256 * 64 * 4 / 1e6:.2f}"}
+
+
+def test_statistics_have_a_row_of_their_own(alexc: Alexc, tmp_path: Path) -> None:
+    spec = tmp_path / "joined.net"
+    spec.write_text(JOINED + "  mesh gpu=2\n  split channels by gpu in copy..right\n  split images by gpu in both\n}\n")
+    printed = alexc("plan", spec, "--placement", "p").stdout
+    assert "both.batchnorm" in printed
+    assert "statistics" in printed
+
+
+def test_what_takes_no_memory_is_not_counted() -> None:
+    graph = placed("mesh gpu=2\nsplit images by gpu", JOINED.partition("\nplacement")[0] + "\nplacement p {\n")
+    (device,) = plan(graph, 2, 4).devices
+    values = [node.local.output.values for node in graph.layers() if node.whole.layer.kind.keyword != "flatten"]
+    assert device.activations == sum(values)
+    assert len(values) == len(list(graph.layers())) - 1
+
+
+def test_a_layer_may_be_called_as_the_yardsticks_axis_and_a_batch_need_not_fit_it(alexc: Alexc, tmp_path: Path) -> None:
+    spec = tmp_path / "joined.net"
+    spec.write_text(JOINED + "  mesh gpu=4\n  split channels by gpu in copy..right\n}\n")
+    result = alexc("plan", spec, "--batch", "2")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "one device" in result.stdout
+    assert "images over 4" not in result.stdout

@@ -17,12 +17,12 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.place import place
 from alexc.compiler.placed_graph import PlacedGraph
-from alexc.compiler.plan import Message, plan
+from alexc.compiler.plan import Message, messages_of, plan
 from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.mesh import Mesh, make_mesh
 from alexc.runtime.training.gradient_sum import GradientSum
-from tests.collectives_meter import CollectivesMeter
+from tests.collectives_meter import CollectivesMeter, Issued
 from tests.conftest import ROOT
 from tests.ranks import run_ranks
 from tests.test_place import SPECS, on_many_meshes
@@ -42,12 +42,31 @@ def names_of(placed: PlacedGraph) -> dict[str, Any]:
     return vars(module)
 
 
-def planned(placed: PlacedGraph, device: int, batch: int) -> tuple[list[tuple[str, str, int]], list[Message]]:
+def planned(placed: PlacedGraph, device: int, batch: int) -> tuple[list[Issued], list[Message]]:
     """Of a device the collectives of the two passes, and the sums of gradients."""
-    like = {index: made for made in plan(placed, batch, 4).devices for index in [made.number]}
-    messages = like[device].messages
-    passes = [(each.phase, _ISSUED_AS.get(each.collective, each.collective), each.handed) for each in messages]
-    return [each for each in passes if each[0] != "gradients"], [each for each in messages if each.phase == "gradients"]
+    messages = messages_of(placed, device, batch, 4)
+    passes: list[Issued] = [
+        (
+            each.phase,
+            _ISSUED_AS.get(each.collective, each.collective),
+            each.handed,
+            ranks_over(placed, device, each.axes),
+        )
+        for each in messages
+        if each.phase != "gradients"
+    ]
+    return passes, [each for each in messages if each.phase == "gradients"]
+
+
+def ranks_over(placed: PlacedGraph, device: int, axes: tuple[str, ...]) -> tuple[int, ...]:
+    """The devices that differ from this one on these axes alone."""
+    here = placed.coordinates(device)
+    apart = [number for number, axis in enumerate(placed.mesh) if axis.name not in axes]
+    return tuple(
+        other
+        for other in range(placed.devices)
+        if all(placed.coordinates(other)[number] == here[number] for number in apart)
+    )
 
 
 def placed_network(names: dict[str, Any], placed: PlacedGraph, mesh: Mesh, batch: int) -> tuple[nn.Module, Tensor]:
@@ -79,9 +98,15 @@ def check_planned(placed: PlacedGraph, device: int, what: str) -> None:
         with CollectivesMeter() as meter:
             torch.autograd.backward(total(network(images)))
             sums.wait()
-        reduced = sum(size for _, collective, size in meter.seen if collective == "all-reduce")
-        spread = sum(size for _, collective, size in passes if collective == "all-reduce")
-        assert reduced - spread == sum(each.handed for each in gradients), f"{what}, device {device}: gradients"
+        summed: dict[tuple[int, ...], int] = {}
+        for sign, issued in ((1, meter.seen), (-1, passes)):
+            for _, collective, size, ranks in issued:
+                summed[ranks] = summed.get(ranks, 0) + sign * size * (collective == "all-reduce")
+        wanted: dict[tuple[int, ...], int] = {}
+        for each in gradients:
+            over = ranks_over(placed, device, each.axes)
+            wanted[over] = wanted.get(over, 0) + each.handed
+        assert {ranks: size for ranks, size in summed.items() if size} == wanted, f"{what}, device {device}: gradients"
     finally:
         dist.destroy_process_group()
 
@@ -92,8 +117,9 @@ def check_all(pipe: Connection, parts: list[tuple[str, str | None]]) -> None:
         count = 0
         for net, text in parts:
             for what, placed in placements_of(net, text).items():
-                for made in plan(placed, BATCH, 4).devices[:4]:
-                    check_planned(placed, made.number, what)
+                first_of_each_sort = [made.number for made in plan(placed, BATCH, 4).devices[:4]]
+                for device in dict.fromkeys([*first_of_each_sort, placed.devices - 1]):
+                    check_planned(placed, device, what)
                     count += 1
         pipe.send(count)
     except BaseException:

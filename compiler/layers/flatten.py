@@ -11,6 +11,7 @@ class Flatten(EachChannel):
     """Puts all values into one vector, channels first. `linear` does so by itself."""
 
     keyword: ClassVar[str] = "flatten"
+    alias: ClassVar[bool] = True
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """Anything to (values,)."""

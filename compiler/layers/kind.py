@@ -150,6 +150,7 @@ class Kind(Arguments):
     """Base of the kinds. A kind without weights answers only `output` and `torch`."""
 
     pointwise: ClassVar[bool] = False  # reads each value by itself: shares a line of the generated file
+    alias: ClassVar[bool] = False  # what it makes is what it reads, in another shape: it takes no memory
     reads_vector: ClassVar[bool] = False  # feature maps are flattened, channels first, before they are read
     shared_statistics: ClassVar[int] = 0  # numbers a channel that devices share in training where the images are cut
     in_loss: ClassVar[bool] = False  # as the last layer it belongs to the loss, which reads what stands before it
