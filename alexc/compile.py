@@ -53,6 +53,8 @@ def compile_(
 
     With --placement into a file of the spec's and the placement's name: alexnet_two_gpus.py.
     """
+    if emit is Emitted.NET and placements:
+        raise UserError("--emit net writes the spec with all its placements: leave --placement out")
     if emit is Emitted.NET:
         for spec in specs:
             text, _ = format_spec(Source(spec.name, write_spec(graph_of(spec))))

@@ -75,6 +75,14 @@ def test_compile_writes_placements_beside_the_spec_and_knows_when_they_are_stale
     assert "--placement pod`" in stale.stdout
 
 
+def test_a_placement_is_not_passed_over_where_a_spec_is_written(tmp_path: Path, alexc: Alexc) -> None:
+    spec = tmp_path / "alexnet.net"
+    spec.write_text(FLAGSHIP)
+    result = alexc("compile", spec, "--emit", "net", "--placement", "pod")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "leave --placement out" in result.stderr
+
+
 def test_an_unknown_placement_is_named_with_those_there_are(tmp_path: Path, alexc: Alexc) -> None:
     spec = tmp_path / "alexnet.net"
     spec.write_text(FLAGSHIP)
