@@ -123,7 +123,17 @@ def _placement_lines(placed: PlacedGraph | None) -> list[str]:
             lines.append(f"    {name}={_axes_tuple(axes)},")
     if kept := _kept(placed, placed.loss):
         lines.append(f"    loss_kept={kept},")
+    if within := _images_within(placed):
+        lines.append(f"    images_within={_axes_tuple(within)},")
     return [*lines, ")"]
+
+
+def _images_within(placed: PlacedGraph) -> tuple[str, ...]:
+    """The axes that cut the images of layers without weights alone."""
+    told = {*axes_of(placed, placed.input, "images"), *axes_of(placed, placed.loss, "images")}
+    told |= {placed.mesh[axis].name for node in placed.layers() for axis in node.summed}
+    cut = {axis for node in placed.layers() for axis in axes_of(placed, node.layout, "images")}
+    return tuple(axis.name for axis in placed.mesh if axis.name in cut - told)
 
 
 def _layers_arguments(

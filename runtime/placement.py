@@ -34,6 +34,7 @@ class Placement:
         images: the axes over which each device reads its own share of a batch, outermost first.
         loss: the axes over which each device has the loss of its own share of the batch.
         loss_kept: the one device that has the loss, by the axis on which it does.
+        images_within: further axes that cut the images, but only between layers without weights.
     """
 
     mesh: Mapping[str, int]
@@ -41,11 +42,18 @@ class Placement:
     images: tuple[str, ...] = ()
     loss: tuple[str, ...] = ()
     loss_kept: Mapping[str, int] = field(default_factory=dict)
+    images_within: tuple[str, ...] = ()
 
     @property
     def devices(self) -> int:
         """How many devices the mesh has."""
         return prod(self.mesh.values())
+
+    @property
+    def image_axes(self) -> frozenset[str]:
+        """All axes that cut the images anywhere."""
+        summed = (axis for layers in self.layers for axis in layers.summed)
+        return frozenset((*self.images, *self.loss, *self.images_within, *summed))
 
     def layers_of(self, tensor: str) -> Layers:
         """What is said of the layer that holds a tensor of this name: `conv1.weight`."""

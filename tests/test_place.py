@@ -12,6 +12,7 @@ from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.place import place
 from alexc.compiler.placed_graph import PlacedGraph
 from alexc.compiler.pytorch import write_pytorch
+from alexc.runtime.placement import Placement as RuntimePlacement
 from tests.conftest import ROOT
 
 SPECS = [ROOT / "spec" / "alexnet.net", *sorted((ROOT / "examples").glob("*.net"))]
@@ -243,3 +244,25 @@ def test_a_mesh_does_not_change_what_is_computed() -> None:
         for node in graph.layers():
             devices = graph.cut_into(node.layout, "channels")
             assert node.local.multiply_adds * devices == node.whole.multiply_adds
+
+
+def test_an_axis_that_cuts_images_between_weights_alone_is_told_to_the_runtime() -> None:
+    net = """
+network Net {
+  input  3x16x16
+
+  conv1: conv 8 kernel=3 pad=1 -> relu
+  pool:  maxpool 2
+  fc:    linear 8              -> softmax
+}
+
+placement p {
+"""
+    graph = placed("mesh gpu=2\nsplit images by gpu in pool", net)
+    names: dict[str, object] = {"__name__": "placed"}
+    exec(write_pytorch(graph.graph, "net.net", graph), names)
+    placement = names["PLACEMENT"]
+    assert isinstance(placement, RuntimePlacement)
+    assert (placement.images, placement.loss, placement.images_within) == ((), (), ("gpu",))
+    assert placement.image_axes == {"gpu"}
+    assert "images_within" not in write_pytorch(FLAGSHIP.placed["pod"].graph, "a.net", FLAGSHIP.placed["pod"])

@@ -53,8 +53,7 @@ class Rank:
         if self.placement is None:
             return BatchShare()
         placement, mesh = self.placement, self.mesh
-        cut = {*placement.images, *placement.loss, *(axis for layers in placement.layers for axis in layers.summed)}
-        _, multiple = mesh.share([axis.name for axis in mesh.axes if axis.name in cut])
+        _, multiple = mesh.share([axis.name for axis in mesh.axes if axis.name in placement.image_axes])
         judged = mesh.share(placement.loss) if self._has_loss() else None
         return BatchShare(multiple, mesh.share(placement.images), judged)
 
