@@ -38,11 +38,6 @@ class Rank:
         self.mesh, self.placement = mesh, placement
 
     @property
-    def number(self) -> int:
-        """This process's number, from 0."""
-        return self.mesh.rank
-
-    @property
     def is_chief(self) -> bool:
         """Whether this process prints, and writes the run's folder."""
         return self.mesh.rank == 0
