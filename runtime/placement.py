@@ -50,6 +50,11 @@ class Placement:
         return prod(self.mesh.values())
 
     @property
+    def mesh_text(self) -> str:
+        """The mesh as a spec writes it: `copy=4 tower=2`."""
+        return " ".join(f"{axis}={devices}" for axis, devices in self.mesh.items())
+
+    @property
     def image_axes(self) -> frozenset[str]:
         """All axes that cut the images anywhere."""
         summed = (axis for layers in self.layers for axis in layers.summed)

@@ -393,8 +393,7 @@ def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
     """The devices that train together."""
     if rank.placement is None:
         return []
-    axes = " ".join(f"{axis}={devices}" for axis, devices in rank.placement.mesh.items())
-    return [("mesh", f"{axes}: {rank.mesh.devices} ranks")]
+    return [("mesh", f"{rank.placement.mesh_text}: {rank.mesh.devices} ranks")]
 
 
 def _resume_notes(training: Training, last: Mapping[str, Any]) -> list[str]:
