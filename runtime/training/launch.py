@@ -58,8 +58,8 @@ def placement_to_train(options: TrainOptions, file: NetworkFile) -> Placement | 
         return None
     if options.ranks not in (None, placement.devices):
         raise UserError(
-            f"--ranks {options.ranks}: the mesh of {printable(options.network)}, {placement.mesh_text}, has {placement.devices} "
-            "devices; leave the option out, or change the mesh in the spec and compile it again"
+            f"--ranks {options.ranks}: the mesh of {printable(options.network)}, {placement.mesh_text}, has "
+            f"{placement.devices} devices; leave the option out, or change the mesh in the spec and compile it again"
         )
     return placement if placement.devices > 1 else None
 
@@ -185,8 +185,8 @@ def _own_device(options: TrainOptions, local: int) -> str:
 
 def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> UserError:
     mistake = UserError(
-        f"{ranks} ranks were started, but the mesh of {printable(options.network)}, {placement.mesh_text}, has {placement.devices} "
-        f"devices: start as many, or compile another placement"
+        f"{ranks} ranks were started, but the mesh of {printable(options.network)}, {placement.mesh_text}, has "
+        f"{placement.devices} devices: start as many, or compile another placement"
     )
     return mistake if os.environ["RANK"] == "0" else SaidElsewhere()
 
