@@ -6,6 +6,7 @@ When a message is bettered: run `python -m tests.test_broken_specs` and read the
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ FOLDER = ROOT / "tests" / "broken_specs"
 SPECS = sorted(FOLDER.glob("*.net"))
 
 
+@cache
 def message(spec: Path) -> str:
     checked = check_text(spec.read_bytes().decode(), spec.name)
     assert checked.graph is None

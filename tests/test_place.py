@@ -224,6 +224,7 @@ def on_many_meshes(graph: Graph) -> dict[str, Placement]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
 def test_every_example_can_be_placed(spec: Path) -> None:
     graph = check_file(spec).graph
