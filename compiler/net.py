@@ -9,7 +9,18 @@ from typing import Literal
 
 from alexc.compiler.layers.kind import Kind, Shape
 from alexc.compiler.source import Source, Span
-from alexc.compiler.train_steps import AugmentStep, Loss, Optimizer, PrepareStep, Schedule, TestViews
+from alexc.compiler.train_steps import (
+    AugmentStep,
+    Average,
+    EarlyEnd,
+    GradientStep,
+    Loss,
+    Optimizer,
+    Precision,
+    PrepareStep,
+    Schedule,
+    TestViews,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,10 @@ class Placement:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A `train` block. `spans` are the places of its statements and of their steps, by their words."""
+    """A `train` block. `spans` are the places of its statements and of their steps, by their words.
+
+    None stands where nothing was said.
+    """
 
     prepare: tuple[PrepareStep, ...]
     augment: tuple[AugmentStep, ...]
@@ -90,6 +104,10 @@ class Recipe:
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
+    gradients: tuple[GradientStep, ...]
+    precision: Precision | None
+    average: Average | None
+    stop: EarlyEnd | None
     batch: int
     epochs: int
     spans: Mapping[str, Span]

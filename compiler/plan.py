@@ -12,6 +12,7 @@ from alexc.compiler.graph import Graph
 from alexc.compiler.net import Axis, Placement, Split
 from alexc.compiler.parts import attribute_of
 from alexc.compiler.placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer, Transition
+from alexc.compiler.train_steps import Adam, AdamW, Optimizer
 
 Phase = Literal["forward", "backward", "gradients"]
 _ALIASES = (Transition.SPREAD, Transition.KEEP_ON)  # what they make needs no memory of its own
@@ -133,10 +134,17 @@ def plan(placed: PlacedGraph, batch: int, value_bytes: int) -> Plan:
         if batch % cut:
             raise UnevenBatch(cut)
     optimizer = placed.graph.net.recipe.optimizer if placed.graph.net.recipe else None
-    velocities = 1 if optimizer is not None and optimizer.momentum else 0
+    velocities = _velocities(optimizer) if optimizer is not None else 0
     counter = _Counter(placed, batch, value_bytes)
     devices = tuple(counter.device(place, count) for place, count in _unlike_places(placed))
     return Plan(placed, batch, value_bytes, velocities, devices)
+
+
+def _velocities(optimizer: Optimizer) -> int:
+    """How many tensors of a weight's size an optimiser keeps for it."""
+    if isinstance(optimizer, Adam | AdamW):
+        return 2
+    return 1 if optimizer.momentum else 0
 
 
 def _unlike_places(placed: PlacedGraph) -> Iterator[tuple[tuple[int, ...], int]]:

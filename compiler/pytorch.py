@@ -97,6 +97,11 @@ def _recipe_lines(recipe: Recipe | None) -> list[str]:
         ("schedule", recipe.schedule),
     ):
         lines.append(f"    {field}={construct(step)},")
+    if recipe.gradients:
+        lines += call("", _tuple_items([construct(step) for step in recipe.gradients]), 4, "gradients=", ",")
+    for field, said in (("precision", recipe.precision), ("average", recipe.average), ("stop", recipe.stop)):
+        if said is not None:
+            lines.append(f"    {field}={construct(said)},")
     return [*lines, f"    batch={recipe.batch},", f"    epochs={recipe.epochs},", ")"]
 
 
@@ -104,7 +109,8 @@ def _recipe_names(recipe: Recipe | None) -> set[str]:
     if recipe is None:
         return set()
     steps: list[Arguments] = [*recipe.prepare, *recipe.augment, recipe.test, recipe.loss]
-    steps += [recipe.optimizer, recipe.schedule]
+    steps += [recipe.optimizer, recipe.schedule, *recipe.gradients]
+    steps += [said for said in (recipe.precision, recipe.average, recipe.stop) if said is not None]
     return {type(step).__name__ for step in steps} | {"Recipe"}
 
 

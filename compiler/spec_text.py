@@ -54,6 +54,10 @@ def recipe_texts(recipe: Recipe) -> dict[str, str]:
         "loss": step_text(recipe.loss),
         "optimizer": step_text(recipe.optimizer),
         "schedule": step_text(recipe.schedule),
+        "gradients": _pipeline_text(recipe.gradients),
+        "precision": _optional_text(recipe.precision),
+        "average": _optional_text(recipe.average),
+        "stop": _optional_text(recipe.stop),
         "batch": str(recipe.batch),
         "epochs": str(recipe.epochs),
     }
@@ -68,6 +72,10 @@ def placement_lines(placement: Placement, lines: Sequence[str]) -> list[str]:
     ]
     keeps = [f"keep {_ranges(keep.statements, lines)} on {keep.axis} {keep.index}" for keep in placement.keeps]
     return [f"mesh {mesh}", *splits, *keeps]
+
+
+def _optional_text(step: Arguments | None) -> str:
+    return "" if step is None else step_text(step)
 
 
 def _pipeline_text(steps: Sequence[Arguments]) -> str:

@@ -21,21 +21,28 @@ _EXAMPLES = {
     "loss": "cross_entropy",
     "optimizer": "sgd lr=0.01 momentum=0.9",
     "schedule": "plateau of=val_error divide=10 times=3",
+    "gradients": "clip_norm 1",
+    "precision": "bf16",
+    "average": "ema decay=0.999",
+    "stop": "stalled of=val_error patience=10",
     "batch": "128",
     "epochs": "90",
 }
+# The statements that need not be there, and what then holds.
+_OPTIONAL: dict[str, Any] = {"augment": (), "gradients": (), "precision": None, "average": None, "stop": None}
 
 
 def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagnostic]]:
     """Read a recipe; `chain` is its block and what that extends, the root first.
 
-    Every statement must stand there exactly once, `augment` at most once; those of a variant replace the others.
+    Every statement must stand there exactly once, those of `_OPTIONAL` at most once; those of a variant replace the
+    others.
     """
     diagnostics: list[Diagnostic] = []
     statements: dict[str, Pipeline] = {}
     for block in chain:
         statements |= _statements_of(block, diagnostics)
-    values: dict[str, Any] = {"augment": ()}
+    values: dict[str, Any] = dict(_OPTIONAL)
     spans: dict[str, Span] = {}
     for name, statement in statements.items():
         values[name], problems = _read_statement(name, statement)

@@ -104,6 +104,99 @@ class SGD(Arguments):
     form: Annotated[Literal["paper", "torch", "nesterov"], one_of("paper", "torch", "nesterov")] = "paper"
 
 
+class Adam(Arguments):
+    """Kingma and Ba's moving moments of the gradient; weight decay is added to the gradient."""
+
+    keyword: ClassVar[str] = "adam"
+
+    lr: Positive
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: Positive = 1e-8
+    weight_decay: NotNegative = 0.0
+
+
+class AdamW(Arguments):
+    """The same with the weights decayed beside it, by rate times `weight_decay`, as Loshchilov and Hutter have it."""
+
+    keyword: ClassVar[str] = "adamw"
+
+    lr: Positive
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: Positive = 1e-8
+    weight_decay: NotNegative = 0.01
+
+
+class ClipNorm(Arguments):
+    """Scale all gradients down together, so that their common norm is at most this."""
+
+    keyword: ClassVar[str] = "clip_norm"
+    positional: ClassVar[tuple[str, ...]] = ("largest",)
+
+    largest: Positive
+
+
+class ClipValue(Arguments):
+    """Cut every value of a gradient to at most this, either way."""
+
+    keyword: ClassVar[str] = "clip_value"
+    positional: ClassVar[tuple[str, ...]] = ("largest",)
+
+    largest: Positive
+
+
+class Float32(Arguments):
+    """Compute in float32 throughout: what happens where nothing is said."""
+
+    keyword: ClassVar[str] = "float32"
+
+
+class BFloat16(Arguments):
+    """Compute layers in bfloat16 where that is safe; weights, loss and updates stay float32."""
+
+    keyword: ClassVar[str] = "bf16"
+
+
+class Float16(Arguments):
+    """The same in float16; the loss is scaled, by half after a step that overflows, by 2 after `growth` that do not."""
+
+    keyword: ClassVar[str] = "fp16"
+
+    scale: Positive = 65536.0
+    growth: Count = 2000
+
+
+class MovingAverage(Arguments):
+    """Validate, and keep as the best, a moving average of the weights: each step it keeps `decay` of itself."""
+
+    keyword: ClassVar[str] = "ema"
+
+    decay: Fraction
+
+
+class Stalled(Arguments):
+    """End when `patience` epochs in a row did not lower the figure's best value by more than `least`."""
+
+    keyword: ClassVar[str] = "stalled"
+
+    of: Annotated[Literal["val_error", "val_loss", "train_loss"], one_of("val_error", "val_loss", "train_loss")]
+    patience: Count
+    least: NotNegative = 0.0
+
+
+class Reached(Arguments):
+    """End after the first epoch in which the figure is at most `value`."""
+
+    keyword: ClassVar[str] = "reached"
+
+    of: Annotated[
+        Literal["val_error", "val_loss", "train_error", "train_loss"],
+        one_of("val_error", "val_loss", "train_error", "train_loss"),
+    ]
+    value: NotNegative
+
+
 class Plateau(Arguments):
     """Divide the rate when a figure stops improving."""
 
@@ -183,7 +276,11 @@ PrepareStep = Resize | CenterCrop | Subtract
 AugmentStep = RandomCrop | Mirror | PCAColor
 TestViews = TenCrop | CenterView
 Loss = CrossEntropy
-Optimizer = SGD
+Optimizer = SGD | Adam | AdamW
+GradientStep = ClipNorm | ClipValue
+Precision = Float32 | BFloat16 | Float16
+Average = MovingAverage
+EarlyEnd = Stalled | Reached
 Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponentialRate | PolynomialRate | CosineRate
 
 # The statements of a `train` block, and the kinds that each may name.
@@ -192,7 +289,7 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "augment": (RandomCrop, Mirror, PCAColor),
     "test": (TenCrop, CenterView),
     "loss": (CrossEntropy,),
-    "optimizer": (SGD,),
+    "optimizer": (SGD, Adam, AdamW),
     "schedule": (
         Plateau,
         ConstantRate,
@@ -202,6 +299,10 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
         PolynomialRate,
         CosineRate,
     ),
+    "gradients": (ClipNorm, ClipValue),
+    "precision": (Float32, BFloat16, Float16),
+    "average": (MovingAverage,),
+    "stop": (Stalled, Reached),
 }
 NUMBERS = ("batch", "epochs")
-PIPELINES = ("prepare", "augment")
+PIPELINES = ("prepare", "augment", "gradients")

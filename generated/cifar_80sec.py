@@ -20,9 +20,9 @@ from alexc.runtime.recipe import (
     CenterCrop,
     CenterView,
     CrossEntropy,
-    Plateau,
     Recipe,
     Resize,
+    StepRate,
     Subtract,
 )
 from torch import Tensor, nn
@@ -82,7 +82,7 @@ RECIPE = Recipe(
     test=CenterView(32),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.001, momentum=0.9, weight_decay=0.004),
-    schedule=Plateau(of="val_error", divide=10.0, times=1),
+    schedule=StepRate(every=8, divide=10.0),
     batch=128,
     epochs=10,
 )

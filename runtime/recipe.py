@@ -96,6 +96,94 @@ class SGD:
 
 
 @dataclass(frozen=True)
+class Adam:
+    """Moving moments of the gradient (Kingma and Ba 2015, algorithm 1), weight decay added to the gradient.
+
+    g <- g + weight_decay w;  m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2;
+    w <- w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+    """
+
+    lr: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Adam with w <- w - lr weight_decay w instead of the term in g (Loshchilov and Hutter 2019, algorithm 2)."""
+
+    lr: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class ClipNorm:
+    """Multiply all gradients by largest / norm where their common Euclidean norm is larger (Pascanu et al. 2013)."""
+
+    largest: float
+
+
+@dataclass(frozen=True)
+class ClipValue:
+    """Cut every value of a gradient to -largest..largest."""
+
+    largest: float
+
+
+@dataclass(frozen=True)
+class Float32:
+    """Compute in float32 throughout."""
+
+
+@dataclass(frozen=True)
+class BFloat16:
+    """Compute in bfloat16 what torch.autocast finds safe; weights, loss and updates stay float32."""
+
+
+@dataclass(frozen=True)
+class Float16:
+    """The same in float16, with the loss multiplied by a scale (Micikevicius et al. 2018).
+
+    A step whose gradients overflow is left out and halves the scale; `growth` steps in a row that do not double it.
+    """
+
+    scale: float = 65536.0
+    growth: int = 2000
+
+
+@dataclass(frozen=True)
+class MovingAverage:
+    """Validate and keep as the best the average a <- decay a + (1 - decay) w, taken after each step from w_0 on.
+
+    Buffers such as running statistics are averaged alike; counts are copied.
+    """
+
+    decay: float
+
+
+@dataclass(frozen=True)
+class Stalled:
+    """End when `patience` epochs in a row did not lower the figure's best value by more than `least`."""
+
+    of: Literal["val_error", "val_loss", "train_loss"]
+    patience: int
+    least: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reached:
+    """End after the first epoch in which the figure is at most `value`."""
+
+    of: Literal["val_error", "val_loss", "train_error", "train_loss"]
+    value: float
+
+
+@dataclass(frozen=True)
 class Plateau:
     """Divide the rate when a figure stops improving; end when it stops once more after `times` divisions (section 5).
 
@@ -171,7 +259,11 @@ class Recipe:
     augment: tuple[RandomCrop | Mirror | PCAColor, ...]
     test: TenCrop | CenterView
     loss: CrossEntropy
-    optimizer: SGD
+    optimizer: SGD | Adam | AdamW
     schedule: Schedule
     batch: int
     epochs: int
+    gradients: tuple[ClipNorm | ClipValue, ...] = ()
+    precision: Float32 | BFloat16 | Float16 = Float32()
+    average: MovingAverage | None = None
+    stop: Stalled | Reached | None = None

@@ -21,7 +21,7 @@ def whole(tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> di
         mesh: where.
 
     Returns:
-        By the order of `placement.layers`, on the device of `tensors`.
+        Sorted by name, on the device of `tensors`.
     """
     described: list[dict[str, tuple[torch.Size, torch.dtype]]] = [{} for _ in range(mesh.devices)]
     own_tensors = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}

@@ -12,6 +12,7 @@ import pytest
 from alexc.compiler.graph import Graph
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.summary import rows, total
+from alexc.compiler.train_steps import SGD
 from tests.conftest import ROOT, Alexc
 
 # layer: output, weights, biases, neurons, multiply-adds, what it reads
@@ -61,7 +62,7 @@ def test_the_spec_says_the_papers_recipe(flagship: Graph) -> None:
     recipe = flagship.net.recipe
     assert recipe is not None
     assert [type(step).__name__ for step in recipe.prepare] == ["Resize", "CenterCrop", "Subtract"]
-    assert (recipe.optimizer.lr, recipe.optimizer.momentum, recipe.optimizer.weight_decay) == (0.01, 0.9, 0.0005)
+    assert recipe.optimizer == SGD(lr=0.01, momentum=0.9, weight_decay=0.0005)
     assert (recipe.batch, recipe.epochs) == (128, 90)
     assert recipe.schedule.model_dump() == {
         "of": "val_error", "divide": 10.0, "times": 3, "patience": 3, "least": 0.0

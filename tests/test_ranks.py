@@ -111,7 +111,9 @@ def assert_alike(one: Path, other: Path) -> None:
         assert list(a["weights"]) == list(b["weights"])
         for key, value in a["weights"].items():
             torch.testing.assert_close(value, b["weights"][key], rtol=1e-4, atol=1e-5)
-        for here_velocity, there_velocity in zip(a.get("velocities", []), b.get("velocities", []), strict=True):
+        for here_velocity, there_velocity in zip(
+            *(each.get("moments", {}).get("velocity", []) for each in (a, b)), strict=True
+        ):
             torch.testing.assert_close(here_velocity, there_velocity, rtol=1e-3, atol=1e-5)
 
 

@@ -75,7 +75,7 @@ def test_a_weight_without_a_gradient_stays() -> None:
     optimizer.step()
     assert unused.tolist() == [1, 1, 1]
     assert moved.tolist() == pytest.approx([1 - 0.1 * (1 + 0.1 * 1)] * 3)
-    assert [v.tolist() for v in optimizer.velocities()][1] == [0, 0, 0]
+    assert [v.tolist() for v in optimizer.moments()["velocity"]][1] == [0, 0, 0]
 
 
 class Multiplied(nn.Module):
@@ -104,7 +104,7 @@ def test_multipliers_are_a_rate_and_a_decay_of_their_own(momentum: float) -> Non
     assert torch.equal(network.weight, twin.weight)
     assert torch.equal(network.bias, twin.bias)
     assert not torch.equal(network.weight, network.bias)
-    assert len(optimizer.velocities()) == 2
+    assert len(optimizer.moments()["velocity"]) == 2
 
 
 @pytest.mark.parametrize(("form", "nesterov"), [("torch", False), ("nesterov", True)])

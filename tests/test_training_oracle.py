@@ -227,7 +227,7 @@ def test_a_training_is_the_papers(source: Path, store: Store, tmp_path: Path, co
         )
         train(training, lambda: False)
         weights = weights_of(training.network)
-        velocities = dict(zip(weights, training.optimizer.velocities(), strict=True))
+        velocities = dict(zip(weights, training.optimizer.moments()["velocity"], strict=True))
 
     assert len(expected.losses) == EPOCHS * 4  # of 5, 5, 5 and 1 images
     assert len(set(expected.rates)) > 1, "the rate has to change for its place in the update to show"

@@ -143,16 +143,19 @@ def checkpoint(path: Path) -> dict[str, Any]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Bit for bit: weights, velocities, state, best weights and metrics."""
+    """Bit for bit: weights, moments, state, best weights and metrics."""
     for name in ("last.pt", "best.pt"):
         a, b = checkpoint(one / name), checkpoint(other / name)
         assert a.keys() == b.keys()
         for key, value in a.items():
-            if key == "weights":
+            if key == "weights" or key == "average":
                 assert value.keys() == b[key].keys()
                 assert all(torch.equal(value[weight], b[key][weight]) for weight in value), name
-            elif key == "velocities":
-                assert all(torch.equal(x, y) for x, y in zip(value, b[key], strict=True)), name
+            elif key == "moments":
+                assert value.keys() == b[key].keys()
+                assert all(
+                    torch.equal(x, y) for moment in value for x, y in zip(value[moment], b[key][moment], strict=True)
+                ), name
             else:
                 assert value == b[key], (name, key)
     assert metrics(one) == metrics(other)

@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,16 +23,22 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
+from alexc.runtime.recipe import Recipe
 from alexc.runtime.testing.evaluation import Scores, Tally, measure
+from alexc.runtime.training.averaged_weights import AveragedWeights
+from alexc.runtime.training.clipping import clip_gradients
+from alexc.runtime.training.early_end import EarlyEnd
 from alexc.runtime.training.figures import EpochFigures
 from alexc.runtime.training.gradient_sum import GradientSum
 from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
 from alexc.runtime.training.metrics import Metrics
+from alexc.runtime.training.optimizer import Optimizer
+from alexc.runtime.training.precision import LossScale, autocast
 from alexc.runtime.training.rank import Rank
 from alexc.runtime.training.report import print_epoch, print_note
 from alexc.runtime.training.run_folder import RunFolder
 from alexc.runtime.training.schedule import Schedule
-from alexc.runtime.training.sgd import MomentumSGD, names_in_groups
+from alexc.runtime.training.sgd import names_in_groups
 from alexc.runtime.training.state import TrainingState
 
 ALL_STEPS_RECORDED = 100
@@ -50,13 +57,16 @@ class Training:
         rank: which part of the training this process has.
         network: what it has of the network, on its device.
         names: the weights and buffers of the whole network, in its order.
-        velocity_names: the weights of the whole network, in the optimiser's order.
+        moment_names: the weights of the whole network, in the optimiser's order.
         device: where it computes.
         outputs: how many outputs the network has.
         optimizer: moves the network's weights.
         gradients: sums them over the ranks; None in one process.
+        loss_scale: what the loss is multiplied by for its gradients.
+        average: of the weights, which is validated in their place; None where the recipe has none.
+        early_end: ends the training by what it has reached.
+        recipe: how to train.
         schedule: the learning rate.
-        smoothing: how much of each target is spread evenly over the classes.
         store: the images.
         feed: renders them.
         views: draws the views of training.
@@ -74,13 +84,16 @@ class Training:
     rank: Rank
     network: nn.Module
     names: Sequence[str]
-    velocity_names: Sequence[str]
+    moment_names: Sequence[str]
     device: torch.device
     outputs: int
-    optimizer: MomentumSGD
+    optimizer: Optimizer
     gradients: GradientSum | None
+    loss_scale: LossScale
+    average: AveragedWeights | None
+    early_end: EarlyEnd
+    recipe: Recipe
     schedule: Schedule
-    smoothing: float
     store: Store
     feed: Feed
     views: TrainingViews
@@ -113,7 +126,7 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
     limit = math.inf if steps is None else steps
     try:
         stop = training.rank.any(interrupted())
-        while state.epoch < training.epochs and not schedule.ended:
+        while state.epoch < training.epochs and not schedule.ended and not training.early_end.ended:
             watch = _Stopwatch()
             with _epoch_progress(training) as progress:
                 for batch in _rest_of_epoch(training):
@@ -125,7 +138,8 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
                     _record_step(training, loss)
                     if state.step % training.save_every == 0:
                         save(training)
-            scores = _validate(training, interrupted)
+            with _averaged(training):
+                scores = _validate(training, interrupted)
             _finish_epoch(training, scores, watch.lap())
     except Stopped:
         save(training)
@@ -141,8 +155,12 @@ def save(training: Training) -> None:
     _check_weights(training)
     rank = training.rank
     weights = rank.whole(training.network.state_dict(), training.names)
-    own_velocities = zip(names_in_groups(training.network), training.optimizer.velocities(), strict=True)
-    velocities = rank.whole(dict(own_velocities), training.velocity_names)
+    own_names = names_in_groups(training.network)
+    moments = {
+        name: list(rank.whole(dict(zip(own_names, values, strict=True)), training.moment_names).values())
+        for name, values in training.optimizer.moments().items()
+    }
+    average = {} if training.average is None else rank.whole(training.average.values(), training.names)
 
     def write() -> int:
         training.state.metrics_bytes = training.metrics.sync()
@@ -152,12 +170,20 @@ def save(training: Training) -> None:
                 "state": asdict(training.state),
                 "schedule": training.schedule.state(),
                 "weights": weights,
-                "velocities": list(velocities.values()),
+                "moments": moments,
+                "average": average,
+                "loss_scale": asdict(training.loss_scale),
+                "early_end": training.early_end.state(),
             }
         )
         return training.state.metrics_bytes
 
     training.state.metrics_bytes = rank.from_chief(write)
+
+
+def _averaged(training: Training) -> AbstractContextManager[None]:
+    """A context in which the network has the weights that are validated and kept as the best."""
+    return nullcontext() if training.average is None else training.average.in_network()
 
 
 def _epoch_progress(training: Training) -> Progress:
@@ -187,17 +213,32 @@ def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> 
     network.train()
     _fix_draws(network, training.seed, training.state.step)
     labels = batch.labels.to(training.device)
-    heads = heads_of(network(place_images(batch.images, training.device)))
-    loss = cross_entropy_of_heads(network, heads, labels, batch.count, training.smoothing)
+    with autocast(training.recipe.precision, training.device):
+        heads = heads_of(network(place_images(batch.images, training.device)))
+    loss = cross_entropy_of_heads(network, heads, labels, batch.count, training.recipe.loss.smoothing)
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    torch.autograd.backward(loss * training.loss_scale.scale)
     if training.gradients is not None:
         training.gradients.wait()
     figures = _Figures.of(training, loss, heads[0].argmax(1), labels, interrupted())
-    _check_step(training, figures)
     optimizer.rate = training.schedule.rate_at(training.state.step, _steps_an_epoch(training))
-    optimizer.step()
+    scale = training.loss_scale.scale
+    if not training.loss_scale.skips(figures.spoilt):
+        _check_step(training, figures)
+        _move_weights(training, scale)
     return figures.loss, figures.wrong, figures.stop
+
+
+def _move_weights(training: Training, scale: float) -> None:
+    """Take the step that the gradients of the loss, multiplied by `scale`, ask for."""
+    network = training.network
+    if scale != 1.0:
+        gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
+        torch._foreach_mul_(gradients, 1.0 / scale)
+    clip_gradients(network, training.recipe.gradients, training.rank)
+    training.optimizer.step()
+    if training.average is not None:
+        training.average.update()
 
 
 @dataclass(frozen=True)
@@ -305,16 +346,17 @@ def _finish_epoch(training: Training, scores: Scores, seconds: float) -> None:
     seconds += state.seconds
     metrics.epoch(state.step, epoch, figures, rate, seconds, images_per_second)
     print_epoch(epoch, figures, rate, images_per_second, seconds)
-    note = schedule.after_epoch(getattr(figures, schedule.of))
-    if note is not None:
-        metrics.note(state.step, epoch, note)
-        print_note(note)
+    for note in (schedule.after_epoch(getattr(figures, schedule.of)), training.early_end.after_epoch(figures)):
+        if note is not None:
+            metrics.note(state.step, epoch, note)
+            print_note(note)
     if state.count_epoch(scores.top1_error):
         _check_weights(training)
-        weights = training.rank.whole(training.network.state_dict(), training.names)
-        training.rank.from_chief(
-            lambda: training.run.save_best(training.identity | {"epoch": epoch, "weights": weights})
-        )
+        with _averaged(training):
+            weights = training.rank.whole(training.network.state_dict(), training.names)
+            training.rank.from_chief(
+                lambda: training.run.save_best(training.identity | {"epoch": epoch, "weights": weights})
+            )
     save(training)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import TypeVar, cast
 
 import torch
@@ -67,6 +68,14 @@ class Rank:
     def gradient_sum(self, network: nn.Module) -> GradientSum | None:
         """What sums the gradients of a network over the processes; None for a process alone."""
         return None if self.placement is None else GradientSum(network, self.placement, self.mesh)
+
+    def copies(self, name: str) -> int:
+        """How many processes have the same part of the weight of this name."""
+        if self.placement is None:
+            return 1
+        layers = self.placement.layers_of(name)
+        parts = prod(self.mesh[axis].devices for axis in (*layers.split, *layers.kept))
+        return self.mesh.devices // parts
 
     def sum(self, figures: Tensor) -> Tensor:
         """The sum over all processes of a vector of float64 on the CPU."""

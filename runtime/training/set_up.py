@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,13 +30,18 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
 from alexc.runtime.printable import printable
+from alexc.runtime.recipe import SGD, Recipe
+from alexc.runtime.training.averaged_weights import AveragedWeights
+from alexc.runtime.training.early_end import EarlyEnd
 from alexc.runtime.training.loop import Training, save
 from alexc.runtime.training.metrics import Metrics, NoMetrics
+from alexc.runtime.training.optimizer import optimizer_of
+from alexc.runtime.training.precision import LossScale, loss_scale_of
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_header, print_note
 from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
 from alexc.runtime.training.schedule import schedule_of
-from alexc.runtime.training.sgd import MomentumSGD, names_in_groups, parameter_groups
+from alexc.runtime.training.sgd import names_in_groups
 from alexc.runtime.training.state import TrainingState
 
 DEFAULT_SEED = 0
@@ -123,20 +128,25 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         "versions": _versions(),
     }
     with ExitStack() as held:
-        rank.from_chief(lambda: _take(run, whole, held, begun=options.resume))
+        rank.from_chief(lambda: _take(run, whole, rules, held, begun=options.resume))
         place_network(network, device)
-        rule = rules.optimizer
-        optimizer = MomentumSGD(parameter_groups(network), rule.lr, rule.momentum, rule.weight_decay, rule.form)
-        schedule, state = schedule_of(rules, plan.epochs), TrainingState()
+        optimizer = optimizer_of(rules.optimizer, network)
+        schedule, early_end, state = schedule_of(rules, plan.epochs), EarlyEnd(rules.stop), TrainingState()
+        loss_scale = loss_scale_of(rules.precision)
+        checkpoint = None
         if options.resume:
             checkpoint = rank.from_chief(run.newest_checkpoint)
             rank.from_chief(partial(_check_same, options, run, checkpoint, identity, whole))
             network.load_state_dict(rank.own(checkpoint["weights"]))
-            saved = rank.own(dict(zip(names_in_groups(whole), checkpoint["velocities"], strict=True)))
-            for name, velocity in zip(names_in_groups(network), optimizer.velocities(), strict=True):
-                velocity.copy_(saved[name])
             schedule.restore(checkpoint["schedule"])
+            early_end.restore(checkpoint["early_end"])
+            loss_scale = LossScale(**checkpoint["loss_scale"])
             state = TrainingState(**checkpoint["state"])
+            moments = {name: _own(rank, whole, network, values) for name, values in checkpoint["moments"].items()}
+            optimizer.restore(moments, state.step - loss_scale.skipped)
+        average = AveragedWeights(network, rules.average.decay) if rules.average else None
+        if checkpoint is not None and average is not None:
+            average.restore(rank.own(checkpoint["average"]))
         metrics = held.enter_context(
             Metrics(run.metrics, run.events, state.metrics_bytes, state.step) if rank.is_chief else NoMetrics()
         )
@@ -154,13 +164,16 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             rank=rank,
             network=network,
             names=list(whole.state_dict()),
-            velocity_names=names_in_groups(whole),
+            moment_names=names_in_groups(whole),
             device=device,
             outputs=outputs,
             optimizer=optimizer,
             gradients=rank.gradient_sum(network),
+            loss_scale=loss_scale,
+            average=average,
+            early_end=early_end,
+            recipe=rules,
             schedule=schedule,
-            smoothing=rules.loss.smoothing,
             store=store,
             feed=feed,
             views=TrainingViews(rules.augment, facts, file.size, plan.seed),
@@ -182,6 +195,12 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             rank.from_chief(lambda: run.write_record(record))
         _print_header(options, training, whole, before)
         yield training
+
+
+def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tensor]) -> list[Tensor]:
+    """What belongs to the weights of this process, of tensors that belong to those of the whole network."""
+    own = rank.own(dict(zip(names_in_groups(whole), values, strict=True)))
+    return [own[name] for name in names_in_groups(network)]
 
 
 def _run_folder(options: TrainOptions, file: NetworkFile) -> RunFolder:
@@ -265,10 +284,10 @@ def _check_even_batches(network: nn.Module, share: BatchShare, batch: int, store
         )
 
 
-def _take(run: RunFolder, network: nn.Module, held: ExitStack, begun: bool) -> None:
+def _take(run: RunFolder, network: nn.Module, rules: Recipe, held: ExitStack, begun: bool) -> None:
     """Lock the run's folder, and see that there is room in it."""
     _lock(run, held)
-    _check_room(run, network, begun)
+    _check_room(run, network, rules, begun)
 
 
 def _lock(run: RunFolder, held: ExitStack) -> None:
@@ -280,11 +299,13 @@ def _lock(run: RunFolder, held: ExitStack) -> None:
         ) from None
 
 
-def _check_room(run: RunFolder, network: nn.Module, begun: bool) -> None:
+def _check_room(run: RunFolder, network: nn.Module, rules: Recipe, begun: bool) -> None:
     """Check for the most that lies in the folder at once: last, previous and next, best and the next best."""
     weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     full, best = (1, 1) if begun else (3, 2)
-    check_room(run.path, full * 2 * weights + best * weights)
+    moments = 1 if isinstance(rules.optimizer, SGD) else 2
+    tensors = 1 + moments + (rules.average is not None)
+    check_room(run.path, full * tensors * weights + best * weights)
 
 
 def _check_same(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import torch
@@ -52,9 +52,14 @@ class MomentumSGD(torch.optim.Optimizer):
         for group in self.param_groups:
             group["lr"] = rate
 
-    def velocities(self) -> list[Tensor]:
+    def moments(self) -> dict[str, list[Tensor]]:
         """The velocity of every parameter, in the order they were given."""
-        return [self.state[weight]["velocity"] for weight in self._weights()]
+        return {"velocity": [self.state[weight]["velocity"] for weight in self._weights()]}
+
+    def restore(self, moments: Mapping[str, Sequence[Tensor]], steps: int) -> None:  # noqa: ARG002 - Adam counts them
+        """Go on from the velocities of another one."""
+        for here, there in zip(self.moments()["velocity"], moments["velocity"], strict=True):
+            here.copy_(there)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -96,7 +101,7 @@ class MomentumSGD(torch.optim.Optimizer):
 
 
 def names_in_groups(network: nn.Module) -> list[str]:
-    """The names of a network's parameters in the order of `parameter_groups`, which is that of the velocities."""
+    """The names of a network's parameters in the order of `parameter_groups`, and so of an optimiser's moments."""
     names = {weight: name for name, weight in network.named_parameters()}
     return [names[weight] for group in parameter_groups(network) for weight in group["params"]]
 

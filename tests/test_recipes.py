@@ -1,0 +1,220 @@
+"""What a recipe may ask beside the paper's: each part against torch's, and whole trainings with it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from alexc.compiler.pipeline import check_text
+from alexc.compiler.pytorch import write_pytorch
+from alexc.runtime import recipe
+from alexc.runtime.network_file import load_network_file
+from alexc.runtime.testing.trained_network import load_trained_network
+from alexc.runtime.training.averaged_weights import AveragedWeights
+from alexc.runtime.training.clipping import clip_gradients
+from alexc.runtime.training.early_end import EarlyEnd
+from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.precision import LossScale, loss_scale_of
+from alexc.runtime.training.rank import alone
+from tests import tiny_training as tiny
+
+SGD = "optimizer=SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),"
+EXTRAS = {
+    "adam": ("optimizer=Adam(lr=0.01),", ""),
+    "adamw": ("optimizer=AdamW(lr=0.01, weight_decay=0.1),", ""),
+    "clipped": (SGD, "gradients=(ClipValue(0.5), ClipNorm(0.1)),"),
+    "bf16": (SGD, "precision=BFloat16(),"),
+    "averaged": (SGD, "average=MovingAverage(0.8),"),
+    "all": (
+        "optimizer=AdamW(lr=0.01),",
+        "gradients=(ClipNorm(1.0),), precision=BFloat16(), average=MovingAverage(0.5), "
+        'stop=Stalled(of="val_loss", patience=50),',
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recipes")
+    tiny.make_store(folder)
+    return folder
+
+
+def network(folder: Path, optimizer: str, more: str, *edits: tuple[str, str]) -> Path:
+    return tiny.write_network(folder, (SGD, optimizer), ("    batch=8,", f"    {more} batch=8,"), *edits)
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_a_training_stopped_and_resumed_is_the_same_bit_for_bit(home: Path, tmp_path: Path, name: str) -> None:
+    path = network(tmp_path, *EXTRAS[name])
+    tiny.run_to(tiny.options(path, home / "store", tmp_path / "whole"))
+    for step in (2, 7, None):  # within the first epoch, within the second, to the end
+        begun = (tmp_path / "stopped").exists()
+        tiny.run_to(tiny.options(path, home / "store", tmp_path / "stopped", resume=begun), steps=step)
+    tiny.assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+    losses = [each["loss"] for each in tiny.metrics(tmp_path / "whole") if each["kind"] == "step"]
+    assert all(math.isfinite(loss) for loss in losses)
+
+
+def test_every_extra_changes_the_weights(home: Path, tmp_path: Path) -> None:
+    found = []
+    for name, (optimizer, more) in (EXTRAS | {"plain": (SGD, "")}).items():
+        path = network(tmp_path, optimizer, more)
+        run = tiny.run_to(tiny.options(path, home / "store", tmp_path / name, epochs=1)).path
+        found.append(tiny.checkpoint(run / "best.pt")["weights"]["fc.weight"])
+    assert all(not torch.equal(one, other) for i, one in enumerate(found) for other in found[:i])
+
+
+def test_the_average_is_what_is_validated_kept_and_evaluated(home: Path, tmp_path: Path) -> None:
+    path = network(tmp_path, SGD, "average=MovingAverage(0.8),")
+    run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run", epochs=1)).path
+    last, best = tiny.checkpoint(run / "last.pt"), tiny.checkpoint(run / "best.pt")
+    assert all(torch.equal(value, best["weights"][name]) for name, value in last["average"].items())
+    assert not torch.equal(last["weights"]["fc.weight"], best["weights"]["fc.weight"])
+    trained = load_trained_network(run, torch.device("cpu")).network
+    assert torch.equal(trained.state_dict()["fc.weight"], last["average"]["fc.weight"])
+
+
+def test_the_average_is_torchs() -> None:
+    here = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    ours = AveragedWeights(here, 0.7)
+    average = get_ema_multi_avg_fn(0.7)  # type: ignore[no-untyped-call]
+    theirs = AveragedModel(here, multi_avg_fn=average, use_buffers=True)
+    theirs.update_parameters(here)  # the first call copies, as ours begins
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(4):
+        with torch.no_grad():
+            for weight in here.parameters():
+                weight.add_(torch.randn(weight.shape, generator=generator))
+            here(torch.randn(8, 3, generator=generator))
+        ours.update()
+        theirs.update_parameters(here)
+    for name, value in theirs.module.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(ours.values()[name], value)
+    plain = {name: value.clone() for name, value in here.state_dict().items()}
+    with ours.in_network():
+        torch.testing.assert_close(here[0].weight, theirs.module[0].weight)  # type: ignore[index]
+    assert all(torch.equal(value, plain[name]) for name, value in here.state_dict().items())
+
+
+@pytest.mark.parametrize("largest", [0.1, 3.0, 1e6])
+def test_clipping_is_torchs(largest: float) -> None:
+    ours, theirs = nn.Linear(5, 7), nn.Linear(5, 7)
+    for weight, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(2)) * 3
+        other.grad = weight.grad.clone()
+    clip_gradients(ours, (recipe.ClipNorm(largest), recipe.ClipValue(largest / 4)), alone())
+    nn.utils.clip_grad_norm_(theirs.parameters(), largest)
+    nn.utils.clip_grad_value_(theirs.parameters(), largest / 4)
+    for weight, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(weight.grad, other.grad, rtol=1e-6, atol=0)
+
+
+def test_the_scale_of_the_loss_is_torchs() -> None:
+    """Beside torch's own scaler, over steps of which some overflow."""
+    torchs, ours = torch.amp.GradScaler("cpu", 64.0, growth_interval=3), loss_scale_of(recipe.Float16(64.0, 3))
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], 0.0)
+    for spoilt in (False, False, True, False, False, False, True, True, False, False, False, False):
+        torchs.scale(weight.sum())
+        weight.grad = torch.full_like(weight, math.inf if spoilt else 1.0)
+        torchs.unscale_(optimizer)
+        torchs.step(optimizer)
+        torchs.update()
+        assert ours.skips(spoilt) is spoilt
+        assert ours.scale == torchs.get_scale()
+    assert ours.skipped == 3
+
+
+def test_gradients_that_no_scale_can_mend_are_not_skipped() -> None:
+    scale = LossScale(2.0, growth=3)
+    assert [scale.skips(True) for _ in range(2)] == [True, False]
+    assert not LossScale().skips(True)
+
+
+def test_steps_that_overflow_in_fp16_are_left_out_and_the_training_goes_on(home: Path, tmp_path: Path) -> None:
+    path = network(tmp_path, SGD, "precision=Float16(scale=1073741824.0, growth=1000),")
+    run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "whole", epochs=40)).path
+    saved = tiny.checkpoint(run / "last.pt")
+    scale = saved["loss_scale"]
+    assert scale["skipped"] > 3
+    assert scale["scale"] == 2.0**30 / 2 ** scale["skipped"]
+    assert not torch.equal(saved["weights"]["fc.weight"], load_network_file(path).build(0).state_dict()["fc.weight"])
+    begun = tiny.options(path, home / "store", tmp_path / "stopped", epochs=40)
+    tiny.run_to(begun, steps=2)  # while steps are still left out
+    tiny.run_to(tiny.options(path, home / "store", tmp_path / "stopped", epochs=40, resume=True))
+    tiny.assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
+def figures(val_error: float) -> EpochFigures:
+    return EpochFigures(1.0, val_error, 1.0, val_error, 0.0)
+
+
+def test_a_stalled_figure_ends_the_training() -> None:
+    end = EarlyEnd(recipe.Stalled("val_error", patience=2, least=0.05))
+    notes = [end.after_epoch(figures(error)) for error in (0.9, 0.8, 0.76, 0.7, 0.69, math.nan)]
+    assert notes[:5] == [None] * 5
+    assert notes[5] == "val_error has not improved for 2 epochs (best 0.7): the end"
+    assert end.ended
+    again = EarlyEnd(recipe.Stalled("val_error", patience=2, least=0.05))
+    again.restore(end.state())
+    assert again.ended
+
+
+def test_a_figure_that_is_reached_ends_the_training(home: Path, tmp_path: Path) -> None:
+    end = EarlyEnd(recipe.Reached("train_error", 0.25))
+    assert end.after_epoch(figures(0.26)) is None
+    assert end.after_epoch(figures(0.25)) == "train_error has reached 0.25: the end"
+    path = network(tmp_path, SGD, 'stop=Reached(of="val_loss", value=100.0),')
+    run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run")).path
+    assert tiny.checkpoint(run / "last.pt")["state"]["epoch"] == 1
+    assert [each["kind"] for each in tiny.metrics(run)][-1] == "note"
+
+
+SPEC = """
+network Tiny {
+  input 3x16x16
+  fc: linear 4 -> softmax
+}
+
+train {
+  prepare   resize 20 -> center_crop 20 -> subtract mean_image
+  test      center 16
+  loss      cross_entropy
+  optimizer adamw lr=0.001 beta2=0.98
+  schedule  cosine warmup=1
+  gradients clip_value 2 -> clip_norm 1
+  precision fp16 scale=1024
+  average   ema decay=0.99
+  stop      reached of=train_error value=0.25
+  batch     8
+  epochs    3
+}
+"""
+
+
+def test_a_spec_says_all_of_it_and_the_compiled_file_holds_it(tmp_path: Path) -> None:
+    checked = check_text(SPEC, "tiny.net")
+    assert checked.graph is not None, checked.diagnostics
+    path = tmp_path / "tiny.py"
+    path.write_text(write_pytorch(checked.graph, "tiny.net"))
+    assert load_network_file(path).recipe == recipe.Recipe(
+        prepare=(recipe.Resize(20), recipe.CenterCrop(20), recipe.Subtract("mean_image")),
+        augment=(),
+        test=recipe.CenterView(16),
+        loss=recipe.CrossEntropy(),
+        optimizer=recipe.AdamW(0.001, beta2=0.98),
+        schedule=recipe.CosineRate(warmup=1.0),
+        batch=8,
+        epochs=3,
+        gradients=(recipe.ClipValue(2.0), recipe.ClipNorm(1.0)),
+        precision=recipe.Float16(scale=1024.0),
+        average=recipe.MovingAverage(0.99),
+        stop=recipe.Reached("train_error", 0.25),
+    )
