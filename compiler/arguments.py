@@ -60,6 +60,15 @@ def _four_sides(value: object) -> object:
             return other
 
 
+def _rgb(value: object) -> object:
+    """(red, green, blue) of the call `rgb(…)`."""
+    match value:
+        case ("rgb", *channels):
+            return tuple(as_float(channel) for channel in channels)
+        case other:
+            return other
+
+
 def as_float(value: object) -> object:
     """Whole numbers as the fractions that a field of `float` is strict about."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -85,6 +94,11 @@ Padding = Annotated[
 Real = Annotated[float, BeforeValidator(as_float), Expects("a number")]
 NotNegative = Annotated[float, BeforeValidator(as_float), Field(ge=0), Expects("a number of at least 0")]
 Positive = Annotated[float, BeforeValidator(as_float), Field(gt=0), Expects("a number greater than 0")]
+Colors = Annotated[
+    tuple[float, float, float],
+    BeforeValidator(_rgb),
+    Expects("one number for each channel, as in `rgb(0.5, 0.4, 0.4)`"),
+]
 YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[
     float, BeforeValidator(as_float), Field(ge=0, lt=1), Expects("a number from 0 up to, and without, 1")

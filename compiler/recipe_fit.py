@@ -5,9 +5,22 @@ from __future__ import annotations
 from alexc.compiler.diagnostics import Diagnostic, Label
 from alexc.compiler.graph import Graph
 from alexc.compiler.net import Recipe
-from alexc.compiler.train_steps import CenterCrop, RandomCrop, Resize, Subtract
+from alexc.compiler.train_steps import (
+    CenterCrop,
+    ColorJitter,
+    Cutout,
+    Mirror,
+    Normalize,
+    PCAColor,
+    RandomCrop,
+    RandomResizedCrop,
+    Resize,
+    Subtract,
+)
 
-_FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract))
+_FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (Resize, CenterCrop, Normalize))
+# The order in which a view is made, whatever a recipe says: it must say the same.
+_ORDER_OF_AUGMENTATION = ((RandomCrop, RandomResizedCrop), (Mirror,), (ColorJitter,), (PCAColor,), (Cutout,))
 
 
 def check_recipe(graph: Graph) -> list[Diagnostic]:
@@ -15,13 +28,18 @@ def check_recipe(graph: Graph) -> list[Diagnostic]:
     recipe = graph.net.recipe
     if recipe is None:
         return []
-    return [*_check_preparation(recipe), *_check_views(graph, recipe), *_check_loss(graph, recipe)]
+    return [
+        *_check_preparation(recipe),
+        *_check_augmentation(recipe),
+        *_check_views(graph, recipe),
+        *_check_loss(graph, recipe),
+    ]
 
 
 def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
     form = tuple(type(step) for step in recipe.prepare)
     if form not in _FORMS_OF_PREPARATION:
-        message = "`prepare` must be `resize`, then `center_crop`, then `subtract` or nothing"
+        message = "`prepare` must be `resize`, then `center_crop`, then `subtract`, `normalize` or nothing"
         return [
             _misfit(message, recipe, "prepare", help="prepare resize 256 -> center_crop 256 -> subtract mean_image")
         ]
@@ -35,6 +53,27 @@ def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
     return []
 
 
+def _check_augmentation(recipe: Recipe) -> list[Diagnostic]:
+    places = [
+        place
+        for step in recipe.augment
+        for place, kinds in enumerate(_ORDER_OF_AUGMENTATION)
+        if isinstance(step, kinds)
+    ]
+    for step, before, place in zip(recipe.augment[1:], places, places[1:], strict=False):
+        if place <= before:
+            order = ", ".join(f"`{kinds[-1].keyword}`" for kinds in _ORDER_OF_AUGMENTATION)
+            message = f"`augment` has `{step.keyword}` out of order, or twice"
+            return [_misfit(message, recipe, step.keyword, help=f"each at most once, in this order: {order}")]
+    resized = next((step for step in recipe.augment if isinstance(step, RandomResizedCrop)), None)
+    subtracted = next((step for step in recipe.prepare if isinstance(step, Subtract)), None)
+    if resized is not None and subtracted is not None and subtracted.what == "mean_image":
+        message = "a mean image does not fit windows that `random_resized_crop` scales"
+        here = Label(recipe.spans[Subtract.keyword], "subtracts it here")
+        return [_misfit(message, recipe, resized.keyword, here, "subtract mean_color, or normalize")]
+    return []
+
+
 def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     channels, height, width = graph.net.input.sizes
     says = Label(graph.net.input_span, "the network's input")
@@ -42,14 +81,14 @@ def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
         message = f"recipes show square images of 3 channels, the network reads {graph.net.input}"
         return [_misfit(message, recipe, "test", says)]
     stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), height)
-    views = [*(step for step in recipe.augment if isinstance(step, RandomCrop)), recipe.test]
+    views = [*(step for step in recipe.augment if isinstance(step, RandomCrop | RandomResizedCrop)), recipe.test]
     diagnostics = []
     for view in views:
         size, keyword = view.size, view.keyword
         if size != height:
             message = f"`{keyword}` shows {size}x{size} pixels, the network reads {height}x{width}"
             diagnostics.append(_misfit(message, recipe, keyword, says, "make the two sizes equal"))
-        elif size > stored:
+        elif size > stored and not isinstance(view, RandomResizedCrop):
             cut = Label(recipe.spans[CenterCrop.keyword], f"keeps {stored}x{stored}")
             message = f"`{keyword}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
             diagnostics.append(_misfit(message, recipe, keyword, cut, "prepare larger images"))

@@ -27,13 +27,17 @@ def argument_text(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return _sizes_text(value)
+        return _colors_text(value) if any(isinstance(each, float) for each in value) else _sizes_text(value)
     if isinstance(value, float):
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, Arguments):
         values = [argument_text(getattr(value, name)) for name in type(value).model_fields]
         return f"{value.keyword}({', '.join(values)})" if values else value.keyword
     return str(value)
+
+
+def _colors_text(colors: tuple[float, ...]) -> str:
+    return f"rgb({', '.join(map(argument_text, colors))})"
 
 
 def _sizes_text(sizes: tuple[int, ...]) -> str:

@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from alexc.compiler.arguments import LARGEST_SIZE, Arguments, Count, Expects, Fraction, NotNegative, Positive, one_of
+from alexc.compiler.arguments import (
+    LARGEST_SIZE,
+    Arguments,
+    Colors,
+    Count,
+    Expects,
+    Fraction,
+    NotNegative,
+    Positive,
+    as_float,
+    one_of,
+)
 
 
 class Resize(Arguments):
@@ -31,12 +42,21 @@ class CenterCrop(Arguments):
 
 
 class Subtract(Arguments):
-    """Subtract the training set's mean image."""
+    """Subtract the training set's mean image, or its mean colour from every pixel."""
 
     keyword: ClassVar[str] = "subtract"
     positional: ClassVar[tuple[str, ...]] = ("what",)
 
-    what: Annotated[Literal["mean_image"], one_of("mean_image")]
+    what: Annotated[Literal["mean_image", "mean_color"], one_of("mean_image", "mean_color")]
+
+
+class Normalize(Arguments):
+    """From pixels of 0..1 subtract `mean`, and divide by `std`: by default what torchvision's networks were shown."""
+
+    keyword: ClassVar[str] = "normalize"
+
+    mean: Colors = (0.485, 0.456, 0.406)
+    std: Colors = (0.229, 0.224, 0.225)
 
 
 class RandomCrop(Arguments):
@@ -46,6 +66,17 @@ class RandomCrop(Arguments):
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
     size: Count
+
+
+class RandomResizedCrop(Arguments):
+    """Scale a window of random area and shape to a square: at least `smallest` of the image, sides 1 : `aspect`."""
+
+    keyword: ClassVar[str] = "random_resized_crop"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    smallest: Fraction = 0.08
+    aspect: Annotated[float, BeforeValidator(as_float), Field(ge=1), Expects("a number of at least 1")] = 1.333333
 
 
 class Mirror(Arguments):
@@ -67,6 +98,26 @@ class PCAColor(Arguments):
     by: Annotated[Literal["eigenvalue", "stddev"], one_of("eigenvalue", "stddev")] = "eigenvalue"
 
 
+class ColorJitter(Arguments):
+    """Change brightness, contrast and saturation by up to such a share, and turn the hue by up to half its circle."""
+
+    keyword: ClassVar[str] = "color_jitter"
+
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+    saturation: Fraction = 0.0
+    hue: Annotated[float, BeforeValidator(as_float), Field(ge=0, le=0.5), Expects("a number from 0 to 0.5")] = 0.0
+
+
+class Cutout(Arguments):
+    """Blank a square at a place drawn anew each time; it may lie partly outside."""
+
+    keyword: ClassVar[str] = "cutout"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+
+
 class TenCrop(Arguments):
     """Four corners, the centre, and their mirror images."""
 
@@ -83,6 +134,16 @@ class CenterView(Arguments):
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
     size: Count
+
+
+class GridCrop(Arguments):
+    """Squares at `steps` by `steps` places spread evenly over the image, and their mirror images."""
+
+    keyword: ClassVar[str] = "grid_crop"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    steps: Annotated[int, Field(ge=1, le=32), Expects("a whole number from 1 to 32")] = 3
 
 
 class CrossEntropy(Arguments):
@@ -272,9 +333,9 @@ class WholeNumber(Arguments):
     value: Count
 
 
-PrepareStep = Resize | CenterCrop | Subtract
-AugmentStep = RandomCrop | Mirror | PCAColor
-TestViews = TenCrop | CenterView
+PrepareStep = Resize | CenterCrop | Subtract | Normalize
+AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout
+TestViews = TenCrop | CenterView | GridCrop
 Loss = CrossEntropy
 Optimizer = SGD | Adam | AdamW
 GradientStep = ClipNorm | ClipValue
@@ -285,9 +346,9 @@ Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponen
 
 # The statements of a `train` block, and the kinds that each may name.
 CHOICES: dict[str, tuple[type[Arguments], ...]] = {
-    "prepare": (Resize, CenterCrop, Subtract),
-    "augment": (RandomCrop, Mirror, PCAColor),
-    "test": (TenCrop, CenterView),
+    "prepare": (Resize, CenterCrop, Subtract, Normalize),
+    "augment": (RandomCrop, RandomResizedCrop, Mirror, ColorJitter, PCAColor, Cutout),
+    "test": (TenCrop, CenterView, GridCrop),
     "loss": (CrossEntropy,),
     "optimizer": (SGD, Adam, AdamW),
     "schedule": (

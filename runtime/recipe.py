@@ -25,9 +25,17 @@ class CenterCrop:
 
 @dataclass(frozen=True)
 class Subtract:
-    """Subtract the training set's mean image, per pixel and channel (section 2)."""
+    """Subtract the training set's mean image, per pixel and channel (section 2), or its mean colour everywhere."""
 
-    what: Literal["mean_image"]
+    what: Literal["mean_image", "mean_color"]
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """(x / 255 - mean) / std, per channel: as torchvision's `ToTensor` and `Normalize`; the default is ImageNet's."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,19 @@ class RandomCrop:
     """Cut a square of `size` by `size` pixels at a place drawn anew each time (section 4.1)."""
 
     size: int
+
+
+@dataclass(frozen=True)
+class RandomResizedCrop:
+    """Scale a window to `size` by `size`: its area a share of the image from `smallest` to 1 (Szegedy et al. 2015).
+
+    The logarithm of width / height is drawn evenly from 1 / aspect to aspect; after ten windows that do not fit the
+    whole image is taken, as by torchvision's transform of this name.
+    """
+
+    size: int
+    smallest: float = 0.08
+    aspect: float = 1.333333
 
 
 @dataclass(frozen=True)
@@ -57,6 +78,26 @@ class PCAColor:
 
 
 @dataclass(frozen=True)
+class ColorJitter:
+    """Change brightness, contrast, saturation and hue, in an order drawn anew: as torchvision's transform of this name.
+
+    The first three are multiplied by draws from 1 - share to 1 + share; the hue is turned by -hue to hue of its circle.
+    """
+
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """Set a square of `size` by `size` to zero, its centre anywhere in the view (DeVries and Taylor 2017)."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class TenCrop:
     """Average the softmax over the four corners, the centre and their mirror images (section 4.1)."""
 
@@ -68,6 +109,14 @@ class CenterView:
     """Look at the central `size` by `size` pixels only."""
 
     size: int
+
+
+@dataclass(frozen=True)
+class GridCrop:
+    """Average the softmax over `steps` by `steps` squares spread evenly, and their mirror images (Howard 2013)."""
+
+    size: int
+    steps: int = 3
 
 
 @dataclass(frozen=True)
@@ -251,13 +300,17 @@ class CosineRate:
 Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponentialRate | PolynomialRate | CosineRate
 
 
+AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout
+TestViews = TenCrop | CenterView | GridCrop
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained and tested."""
 
-    prepare: tuple[Resize | CenterCrop | Subtract, ...]
-    augment: tuple[RandomCrop | Mirror | PCAColor, ...]
-    test: TenCrop | CenterView
+    prepare: tuple[Resize | CenterCrop | Subtract | Normalize, ...]
+    augment: tuple[AugmentStep, ...]
+    test: TestViews
     loss: CrossEntropy
     optimizer: SGD | Adam | AdamW
     schedule: Schedule

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from alexc.runtime import recipe
 from alexc.runtime.data.dataset_facts import DatasetFacts
 from alexc.runtime.data.store import Geometry
+from alexc.runtime.data.views import Renderer
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.printable import printable
@@ -35,13 +36,28 @@ def geometry_of(file: NetworkFile) -> Geometry:
 
 
 def mean_to_subtract(rules: recipe.Recipe, facts: DatasetFacts) -> NDArray[np.float64]:
-    """(H, W, 3): the training set's mean image, or zeros where the recipe subtracts nothing (section 2)."""
-    subtracts = any(isinstance(part, recipe.Subtract) for part in rules.prepare)
-    return facts.mean_image if subtracts else np.zeros_like(facts.mean_image)
+    """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour; zeros where nothing is subtracted."""
+    for part in rules.prepare:
+        match part:
+            case recipe.Subtract("mean_image"):
+                return facts.mean_image
+            case recipe.Subtract("mean_color"):
+                return np.broadcast_to(facts.mean_image.mean(axis=(0, 1)), facts.mean_image.shape)
+            case recipe.Normalize(mean, _):
+                return np.broadcast_to(np.array(mean) * 255, facts.mean_image.shape)
+    return np.zeros_like(facts.mean_image)
+
+
+def renderer_of(file: NetworkFile, facts: DatasetFacts) -> Renderer:
+    """Renders views as the recipe of a network prepares images."""
+    mean = mean_to_subtract(file.recipe, facts)
+    stds = [part.std for part in file.recipe.prepare if isinstance(part, recipe.Normalize)]
+    return Renderer(file.size, mean, 1 / (255 * np.array(stds[0]))) if stds else Renderer(file.size, mean)
 
 
 def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
-    crops = [part.size for part in file.recipe.augment if isinstance(part, recipe.RandomCrop)]
+    kinds = recipe.RandomCrop | recipe.RandomResizedCrop
+    crops = [part.size for part in file.recipe.augment if isinstance(part, kinds)]
     for what, size in [("RandomCrop", size) for size in crops] + [
         (type(file.recipe.test).__name__, file.recipe.test.size)
     ]:

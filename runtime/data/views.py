@@ -5,18 +5,22 @@ The paper's section 4.1: random crops, mirroring and colour noise in training; t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from torchvision.transforms.v2 import functional as transforms  # type: ignore[import-untyped]
 
 from alexc.runtime import recipe
 from alexc.runtime.data.dataset_facts import DatasetFacts
 from alexc.runtime.data.draws import Purpose, generator
 
 Value = TypeVar("Value", bound=np.generic)
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,18 @@ class View:
         left: its first column, before mirroring.
         mirrored: whether it is turned left to right.
         color: added to red, green and blue, in grey levels of 0..255.
+        window: height and width of what is scaled to the size of the view; None where it has that size.
+        jitter: what torchvision's functions of these names do to the window, in order, and by how much.
+        hole: top, left, bottom and right of a square of the view that is blank.
     """
 
     top: int
     left: int
     mirrored: bool = False
     color: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    window: tuple[int, int] | None = None
+    jitter: tuple[tuple[str, float], ...] = ()
+    hole: tuple[int, int, int, int] | None = None
 
 
 def central_view(stored: int, size: int) -> View:
@@ -50,11 +60,24 @@ def ten_views(stored: int, size: int) -> tuple[View, ...]:
     return tuple(View(top, left, mirrored) for mirrored in (False, True) for top, left in places)
 
 
-def views_for_test(test: recipe.TenCrop | recipe.CenterView, stored: int) -> tuple[View, ...]:
+def grid_views(stored: int, size: int, steps: int) -> tuple[View, ...]:
+    """Windows at `steps` by `steps` places from edge to edge, row by row, then their mirror images."""
+    if steps == 1:
+        center = central_view(stored, size)
+        return (center, replace(center, mirrored=True))
+    places = [round(step * (stored - size) / (steps - 1)) for step in range(steps)]
+    return tuple(View(top, left, mirrored) for mirrored in (False, True) for top in places for left in places)
+
+
+def views_for_test(test: recipe.TestViews, stored: int) -> tuple[View, ...]:
     """The views that a recipe averages over at test time."""
-    if isinstance(test, recipe.TenCrop):
-        return ten_views(stored, test.size)
-    return (central_view(stored, test.size),)
+    match test:
+        case recipe.TenCrop(size):
+            return ten_views(stored, size)
+        case recipe.GridCrop(size, steps):
+            return grid_views(stored, size, steps)
+        case recipe.CenterView(size):
+            return (central_view(stored, size),)
 
 
 class TrainingViews:
@@ -69,7 +92,7 @@ class TrainingViews:
 
     def __init__(
         self,
-        augment: Sequence[recipe.RandomCrop | recipe.Mirror | recipe.PCAColor],
+        augment: Sequence[recipe.AugmentStep],
         facts: DatasetFacts,
         size: int,
         seed: int,
@@ -79,6 +102,10 @@ class TrainingViews:
         self._places = 0
         self._mirror_probability = 0.0
         self._colors = np.zeros((3, 3))
+        self._stored, self._size = facts.geometry.crop, size
+        self._resized: recipe.RandomResizedCrop | None = None
+        self._jitter: recipe.ColorJitter | None = None
+        self._cutout = 0
         for part in augment:
             match part:
                 case recipe.RandomCrop():
@@ -87,6 +114,12 @@ class TrainingViews:
                     self._mirror_probability = probability
                 case recipe.PCAColor():
                     self._colors = principal_color_steps(part, facts)
+                case recipe.RandomResizedCrop():
+                    self._resized = part
+                case recipe.ColorJitter():
+                    self._jitter = part
+                case recipe.Cutout(side):
+                    self._cutout = side
 
     def view(self, epoch: int, image: int) -> View:
         """The view of training image number `image` in this epoch."""
@@ -97,7 +130,38 @@ class TrainingViews:
         red, green, blue = (self._colors @ draw.standard_normal(3)).tolist()
         if not self._places:
             top, left = self._center.top, self._center.left
-        return View(top, left, mirrored, (red, green, blue))
+        view = View(top, left, mirrored, (red, green, blue))
+        if self._resized is not None:
+            top, left, *window = _window(draw, self._resized, self._stored)
+            view = replace(view, top=top, left=left, window=(window[0], window[1]))
+        if self._jitter is not None:
+            view = replace(view, jitter=_jitter(draw, self._jitter))
+        return replace(view, hole=_hole(draw, self._cutout, self._size)) if self._cutout else view
+
+
+def _window(draw: np.random.Generator, rule: recipe.RandomResizedCrop, stored: int) -> tuple[int, int, int, int]:
+    """Top, left, height and width, drawn as torchvision's RandomResizedCrop draws them."""
+    for _ in range(_ATTEMPTS):
+        area = stored * stored * draw.uniform(rule.smallest, 1)
+        aspect = math.exp(draw.uniform(-math.log(rule.aspect), math.log(rule.aspect)))
+        height, width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+        if 0 < height <= stored and 0 < width <= stored:
+            return int(draw.integers(stored - height + 1)), int(draw.integers(stored - width + 1)), height, width
+    return 0, 0, stored, stored
+
+
+def _jitter(draw: np.random.Generator, rule: recipe.ColorJitter) -> tuple[tuple[str, float], ...]:
+    shares = (("adjust_brightness", rule.brightness), ("adjust_contrast", rule.contrast))
+    shares += (("adjust_saturation", rule.saturation), ("adjust_hue", rule.hue))
+    amounts = [(name, draw.uniform(-share, share) + (0 if name == "adjust_hue" else 1)) for name, share in shares]
+    order = draw.permutation(len(shares)).tolist()
+    return tuple(amounts[place] for place in order if shares[place][1])
+
+
+def _hole(draw: np.random.Generator, side: int, size: int) -> tuple[int, int, int, int]:
+    """A square about a pixel of the view, cut off at its edges."""
+    top, left = (draw.integers(0, size, size=2) - side // 2).tolist()
+    return max(0, top), max(0, left), min(size, top + side), min(size, left + side)
 
 
 def principal_color_steps(noise: recipe.PCAColor, facts: DatasetFacts) -> NDArray[np.float64]:
@@ -109,13 +173,18 @@ def principal_color_steps(noise: recipe.PCAColor, facts: DatasetFacts) -> NDArra
 class Renderer:
     """Cuts views out of stored images: pixels minus the mean image in the same window, plus the view's colour.
 
+    All this is multiplied by `factor`, and blank where the view has a hole.
+
     Args:
         size: pixels a side of a view.
-        mean_image: (H, W, 3), of the size of the stored images; zeros where a recipe subtracts nothing.
+        mean_image: (H, W, 3), of the size of the stored images; zeros where a recipe subtracts nothing, and of one colour
+            where views are scaled windows.
+        factor: (3,), for each channel.
     """
 
-    def __init__(self, size: int, mean_image: NDArray[np.float64]) -> None:
+    def __init__(self, size: int, mean_image: NDArray[np.float64], factor: NDArray[np.float64] | None = None) -> None:
         self._size = size
+        self._factor = None if factor is None else np.tile(factor.astype(np.float32), size)
         self._stored = mean_image.shape[1]
         self._mean = _rows(mean_image.astype(np.float32))
         self._mirrored_mean = _rows(np.ascontiguousarray(mean_image[:, ::-1], np.float32))
@@ -123,6 +192,9 @@ class Renderer:
     def render(self, image: NDArray[np.uint8], view: View, out: NDArray[np.float32]) -> None:
         """Write the view of `image` (H, W, 3) into `out` (size, size, 3), contiguous."""
         size = self._size
+        if view.window is not None or view.jitter:
+            image = _adjusted(image, view, size)
+            view = replace(view, top=0, left=0) if view.window is not None else view
         rows = slice(view.top, view.top + size)
         if view.mirrored:
             pixels = _mirrored(image[rows, view.left : view.left + size])
@@ -135,6 +207,27 @@ class Renderer:
         color = np.tile(np.array(view.color, np.float32), size)
         np.subtract(color, mean[rows, 3 * left : 3 * (left + size)], out=target)
         np.add(target, pixels, out=target)
+        if self._factor is not None:
+            np.multiply(target, self._factor, out=target)
+        if view.hole is not None:
+            top, left, bottom, right = view.hole
+            out[top:bottom, left:right] = 0
+
+
+def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uint8]:
+    """The stored image with the view's window scaled and its colours changed; the window alone where it is scaled."""
+    height, width = view.window or (size, size)
+    rows, columns = slice(view.top, view.top + height), slice(view.left, view.left + width)
+    window = Image.fromarray(np.ascontiguousarray(image[rows, columns]))
+    if view.window is not None:
+        window = window.resize((size, size), Image.Resampling.BILINEAR)
+    for name, amount in view.jitter:
+        window = getattr(transforms, name)(window, amount)
+    if view.window is not None:
+        return np.asarray(window)
+    result = image.copy()
+    result[rows, columns] = np.asarray(window)
+    return result
 
 
 def _mirrored(window: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -55,11 +55,12 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int) -> Evalu
     store = store_for(data or _data_of_run(trained), geometry_of(trained.file), available_cores())
     _check_classes(trained, store)
     views = trained.test_views()
-    center = views.index(central_view(store.geometry.crop, trained.file.size))
+    center = central_view(store.geometry.crop, trained.file.size)
+    shown = views if center in views else (*views, center)
     all_views, central = (Tally(len(store.classes), trained.outputs) for _ in range(2))
-    tallies: list[tuple[Tally, Sequence[int]]] = [(all_views, range(len(views))), (central, (center,))]
-    with Feed(trained.renderer(), trained.file.size, max(rows, len(views)), threads=1) as feed:
-        measure(trained.network, feed, store.val, views, rows, tallies, "evaluate")
+    tallies: list[tuple[Tally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
+    with Feed(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1) as feed:
+        measure(trained.network, feed, store.val, shown, rows, tallies, "evaluate")
     scores = {f"{len(views)} crops": all_views.scores()} if len(views) > 1 else {}
     return Evaluation(trained, store, scores | {"centre": central.scores()})
 

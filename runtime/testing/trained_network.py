@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from alexc.runtime.data.dataset_facts import DatasetFacts
-from alexc.runtime.data.preparation import geometry_of, mean_to_subtract
+from alexc.runtime.data.preparation import geometry_of, renderer_of
 from alexc.runtime.data.views import Renderer, View, views_for_test
 from alexc.runtime.device import place_network
 from alexc.runtime.errors import UserError
@@ -47,7 +47,7 @@ class TrainedNetwork:
 
     def renderer(self) -> Renderer:
         """Renders what it is shown."""
-        return Renderer(self.file.size, mean_to_subtract(self.file.recipe, self.facts))
+        return renderer_of(self.file, self.facts)
 
     def class_name(self, output: int) -> str:
         """The name of the class of an output, safe to print."""

@@ -21,10 +21,10 @@ from alexc.runtime.data.dataset_facts import facts_of
 from alexc.runtime.data.drawn_images import drawn_images
 from alexc.runtime.data.draws import LARGEST_SEED
 from alexc.runtime.data.feed import Feed
-from alexc.runtime.data.preparation import geometry_of, mean_to_subtract
+from alexc.runtime.data.preparation import geometry_of, renderer_of
 from alexc.runtime.data.prepare import store_for
 from alexc.runtime.data.store import Store, open_store
-from alexc.runtime.data.views import Renderer, TrainingViews, central_view
+from alexc.runtime.data.views import TrainingViews, central_view
 from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
@@ -152,7 +152,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         )
         feed = held.enter_context(
             Feed(
-                Renderer(file.size, mean_to_subtract(rules, facts)),
+                renderer_of(file, facts),
                 file.size,
                 plan.batch,
                 plan.workers,
