@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+_AMP: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16"}
 
 
 def train(
@@ -38,18 +40,58 @@ def train(
         int | None,
         typer.Option(min=1, help="Processes that train together.", show_default="the devices of the file's mesh"),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Start from the weights of this run or file; a last layer of another shape is new."),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER", help="Leave this layer as it is; may be given again.")
+    ] = None,
+    amp: Annotated[bool, typer.Option("--amp", help="Compute in mixed precision, whatever the recipe says.")] = False,
+    amp_dtype: Annotated[
+        Literal["bfloat16", "float16"], typer.Option(metavar="bfloat16|float16", help="The type that --amp takes.")
+    ] = "bfloat16",
+    accumulate: Annotated[
+        int | None,
+        typer.Option(min=1, help="Compute each batch in so many parts, to save memory.", show_default="1"),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Train so many times, with --seed and the next ones, each in a folder under --out."),
+    ] = None,
+    print_freq: Annotated[
+        int | None, typer.Option(min=1, help="Print a line every so many steps.", show_default="a line an epoch")
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Write event files for TensorBoard.")] = True,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 1000,
 ) -> None:
     """Train a network by the recipe in its file.
 
     Killed or stopped at any moment, it goes on with --resume as if nothing had happened.
     """
-    from alexc.runtime.training.run import run_training
+    from alexc.runtime.training.run import run_seeds, run_training
     from alexc.runtime.training.set_up import TrainOptions
 
     options = TrainOptions(
-        network, data, out, epochs, batch, device, workers, resume, seed, save_every, ranks, tuple(sys.argv)
+        network,
+        data,
+        out,
+        epochs,
+        batch,
+        device,
+        workers,
+        resume,
+        seed,
+        save_every,
+        ranks,
+        tuple(sys.argv),
+        weights=weights,
+        freeze=tuple(freeze or ()),
+        accumulate=accumulate,
+        print_freq=print_freq,
+        amp=_AMP[amp_dtype] if amp else None,
+        tensorboard=tensorboard,
     )
-    code = run_training(options, steps)
+    code = run_training(options, steps) if seeds is None else run_seeds(options, steps, seeds)
     if code:
         raise typer.Exit(code)

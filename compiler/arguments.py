@@ -97,7 +97,7 @@ Positive = Annotated[float, BeforeValidator(as_float), Field(gt=0), Expects("a n
 Colors = Annotated[
     tuple[float, float, float],
     BeforeValidator(_rgb),
-    Expects("one number for each channel, as in `rgb(0.5, 0.4, 0.4)`"),
+    Expects("a number for each channel, as in `rgb(0.5, 0.4, 0.4)`"),
 ]
 YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[

@@ -62,7 +62,7 @@ def _check_augmentation(recipe: Recipe) -> list[Diagnostic]:
     ]
     for step, before, place in zip(recipe.augment[1:], places, places[1:], strict=False):
         if place <= before:
-            order = ", ".join(f"`{kinds[-1].keyword}`" for kinds in _ORDER_OF_AUGMENTATION)
+            order = ", ".join(" or ".join(f"`{kind.keyword}`" for kind in kinds) for kinds in _ORDER_OF_AUGMENTATION)
             message = f"`augment` has `{step.keyword}` out of order, or twice"
             return [_misfit(message, recipe, step.keyword, help=f"each at most once, in this order: {order}")]
     resized = next((step for step in recipe.augment if isinstance(step, RandomResizedCrop)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,12 +25,23 @@ from alexc.runtime.training.rank import alone
 from tests import tiny_training as tiny
 
 SGD = "optimizer=SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),"
-EXTRAS = {
+EXTRAS: dict[str, tuple[Any, ...]] = {
     "adam": ("optimizer=Adam(lr=0.01),", ""),
     "adamw": ("optimizer=AdamW(lr=0.01, weight_decay=0.1),", ""),
     "clipped": (SGD, "gradients=(ClipValue(0.5), ClipNorm(0.1)),"),
     "bf16": (SGD, "precision=BFloat16(),"),
     "averaged": (SGD, "average=MovingAverage(0.8),"),
+    "windows": (
+        SGD,
+        "",
+        ('Subtract("mean_image")', "Normalize()"),
+        (
+            "(RandomCrop(16), Mirror(), PCAColor(0.1))",
+            "(RandomResizedCrop(16), Mirror(), ColorJitter(0.4, 0.4, 0.4, 0.1), PCAColor(0.1), Cutout(6))",
+        ),
+        ("TenCrop(16)", "GridCrop(16, steps=2)"),
+        ("self.conv(x / 64)", "self.conv(x)"),
+    ),
     "all": (
         "optimizer=AdamW(lr=0.01),",
         "gradients=(ClipNorm(1.0),), precision=BFloat16(), average=MovingAverage(0.5), "
@@ -63,8 +75,8 @@ def test_a_training_stopped_and_resumed_is_the_same_bit_for_bit(home: Path, tmp_
 
 def test_every_extra_changes_the_weights(home: Path, tmp_path: Path) -> None:
     found = []
-    for name, (optimizer, more) in (EXTRAS | {"plain": (SGD, "")}).items():
-        path = network(tmp_path, optimizer, more)
+    for name, changes in (EXTRAS | {"plain": (SGD, "")}).items():
+        path = network(tmp_path, *changes)
         run = tiny.run_to(tiny.options(path, home / "store", tmp_path / name, epochs=1)).path
         found.append(tiny.checkpoint(run / "best.pt")["weights"]["fc.weight"])
     assert all(not torch.equal(one, other) for i, one in enumerate(found) for other in found[:i])

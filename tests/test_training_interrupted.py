@@ -19,6 +19,10 @@ from tests import tiny_training as tiny
 pytestmark = pytest.mark.slow
 EPOCHS, SAVE_EVERY = 30, 1
 STEPS = EPOCHS * tiny.STEPS_PER_EPOCH
+RICH = (  # all that a checkpoint may have to hold
+    ("SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),", "AdamW(lr=0.003), precision=BFloat16(),"),
+    ("    batch=8,", '    average=MovingAverage(0.9), stop=Stalled(of="val_loss", patience=1000), batch=8,'),
+)
 STEADY = (("times=3, patience=1", "times=3, patience=100"),)  # so that the schedule does not end it early
 
 
@@ -31,13 +35,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.make_store(home)
     network = tiny.write_network(home, *STEADY)
     tiny.run_to(tiny.options(network, home / "store", home / "whole", epochs=EPOCHS))
+    rich = tiny.write_network(home, *STEADY, *RICH, name="rich.py")
+    tiny.run_to(tiny.options(rich, home / "store", home / "whole-rich", epochs=EPOCHS))
     torch.set_num_threads(before)
     return home
 
 
-def command(home: Path, run: Path, *more: object) -> subprocess.Popen[str]:
+def command(home: Path, run: Path, *more: object, network: str = "tiny.py") -> subprocess.Popen[str]:
     return tiny.alexc(
-        "train", home / "tiny.py", "--data", home / "store", "--out", run, "--epochs", EPOCHS, "--device", "cpu",
+        "train", home / network, "--data", home / "store", "--out", run, "--epochs", EPOCHS, "--device", "cpu",
         "--save-every", SAVE_EVERY, *more, cwd=home,
     )  # fmt: skip
 
@@ -58,26 +64,29 @@ def wait_for(process: subprocess.Popen[str], run: Path, count: int) -> None:
         time.sleep(0.002)
 
 
-def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_path: Path) -> None:
-    draw = random.Random(os.environ.get("ALEXC_KILL_SEED", "1"))
+@pytest.mark.parametrize("sweep", range(4))
+def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_path: Path, sweep: int) -> None:
+    """Forty kills in all, saves included: one follows every step."""
+    network, whole = ("tiny.py", "whole") if sweep % 2 else ("rich.py", "whole-rich")
+    draw = random.Random(f"{os.environ.get('ALEXC_KILL_SEED', '1')}-{sweep}")
     run = tmp_path / "run"
     kills = 0
     resume: tuple[str, ...] = ()
-    while kills < 8:
+    while kills < 10:
         before = lines(run)
-        process = command(home, run, *resume)
-        wait_for(process, run, min(before + draw.randrange(2, 16), STEPS))
+        process = command(home, run, *resume, network=network)
+        wait_for(process, run, min(before + draw.randrange(2, 12), STEPS))
         time.sleep(draw.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "the training ended before it was killed"
         kills += 1
         resume = ("--resume",)
-    process = command(home, run, *resume)
+    process = command(home, run, *resume, network=network)
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert f"after step {STEPS}" in printed
-    tiny.assert_same_run(run, home / "whole")
+    tiny.assert_same_run(run, home / whole)
 
 
 # Ends its own process by SIGKILL at the n-th call of what a save does: opening, syncing, renaming, removing.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torchvision.transforms.v2 import functional as tv  # type: ignore[import-untyped]
+from PIL import Image
+from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from alexc.runtime import recipe
 from alexc.runtime.data.dataset_facts import DatasetFacts
@@ -16,6 +18,8 @@ from alexc.runtime.data.draws import Purpose, epoch_order, generator
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews, View, central_view, ten_views, views_for_test
 
+tv: Any = v2.functional
+ResizedCrop: Any = v2.RandomResizedCrop
 STORED, SIZE = 40, 27
 PIXELS = np.random.default_rng(3)
 IMAGE = PIXELS.integers(0, 256, (STORED, STORED, 3), dtype=np.uint8)
@@ -141,3 +145,107 @@ def test_order_is_a_permutation_of_its_own_for_every_epoch_and_seed() -> None:
 
 def test_purposes_draw_different_numbers() -> None:
     assert generator(1, Purpose.ORDER, 0).random() != generator(1, Purpose.VIEW, 0).random()
+
+
+PLAIN = np.broadcast_to(MEAN.mean(axis=(0, 1)), MEAN.shape)
+
+
+def pil(image: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(image)
+
+
+def drawn(view: View, mean: NDArray[np.float64] = PLAIN, factor: NDArray[np.float64] | None = None) -> torch.Tensor:
+    """(3, SIZE, SIZE), float64."""
+    out = np.full((SIZE, SIZE, 3), np.nan, np.float32)
+    Renderer(SIZE, mean, factor).render(IMAGE, view, out)
+    return torch.from_numpy(out.astype(np.float64)).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_normalized_as_torchvision_does(mirrored: bool) -> None:
+    rule = recipe.Normalize()
+    image = torch.from_numpy(IMAGE.astype(np.float64) / 255).permute(2, 0, 1)
+    expected = tv.crop(tv.normalize(image, list(rule.mean), list(rule.std)), 3, 4, SIZE, SIZE)
+    mean = np.broadcast_to(np.array(rule.mean) * 255, MEAN.shape)
+    made = drawn(View(3, 4, mirrored), mean, 1 / (255 * np.array(rule.std)))
+    torch.testing.assert_close(made, tv.hflip(expected) if mirrored else expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("window", [(20, 35), (27, 27), (40, 40), (5, 9)])
+def test_a_window_is_scaled_as_torchvision_scales_it(window: tuple[int, int], mirrored: bool) -> None:
+    top, left = 40 - window[0], (40 - window[1]) // 2
+    scaled = tv.resized_crop(pil(IMAGE), top, left, *window, [SIZE, SIZE])
+    expected = tv.pil_to_tensor(tv.hflip(scaled) if mirrored else scaled).double()
+    expected -= torch.from_numpy(PLAIN[0, 0].copy()).view(3, 1, 1)
+    torch.testing.assert_close(drawn(View(top, left, mirrored, window=window)), expected, rtol=0, atol=1e-4)
+
+
+def test_windows_are_drawn_as_torchvision_draws_them() -> None:
+    """Means and deviations of area and shape over many draws; no window leaves the image."""
+    rule = recipe.RandomResizedCrop(SIZE, smallest=0.2, aspect=1.5)
+    views = TrainingViews((rule,), FACTS, SIZE, seed=1)
+    ours = [views.view(0, image) for image in range(4000)]
+    windows = np.array([view.window for view in ours], float)
+    assert all(view.top + h <= STORED and view.left + w <= STORED for view, (h, w) in zip(ours, windows, strict=True))
+    torch.manual_seed(0)
+    crop, image = ResizedCrop(SIZE, (0.2, 1.0), (1 / 1.5, 1.5)), torch.zeros(3, STORED, STORED)
+    drawn_by_torchvision = [crop.make_params([image]) for _ in range(4000)]
+    theirs = np.array([(each["height"], each["width"]) for each in drawn_by_torchvision], float)
+    for figure in (lambda w: w[:, 0] * w[:, 1] / STORED**2, lambda w: np.log(w[:, 1] / w[:, 0])):
+        assert figure(windows).mean() == pytest.approx(figure(theirs).mean(), abs=0.015)
+        assert figure(windows).std() == pytest.approx(figure(theirs).std(), abs=0.015)
+
+
+@pytest.mark.parametrize("window", [None, (30, 20)])
+def test_colors_are_changed_as_torchvision_changes_them(window: tuple[int, int] | None) -> None:
+    jitter = (("adjust_hue", 0.2), ("adjust_brightness", 1.3), ("adjust_saturation", 0.6), ("adjust_contrast", 1.4))
+    image = tv.crop(pil(IMAGE), 2, 3, *(window or (SIZE, SIZE)))
+    image = image if window is None else tv.resize(image, [SIZE, SIZE])
+    image = tv.adjust_brightness(tv.adjust_hue(image, 0.2), 1.3)
+    image = tv.adjust_contrast(tv.adjust_saturation(image, 0.6), 1.4)
+    expected = tv.pil_to_tensor(image).double() - torch.from_numpy(PLAIN[0, 0].copy()).view(3, 1, 1)
+    torch.testing.assert_close(drawn(View(2, 3, window=window, jitter=jitter)), expected, rtol=0, atol=1e-4)
+
+
+def test_the_amounts_and_the_order_of_jitter_are_drawn() -> None:
+    views = TrainingViews((recipe.ColorJitter(0.4, 0.3, 0.0, 0.1),), FACTS, SIZE, seed=2)
+    drawn_amounts = [views.view(0, image).jitter for image in range(600)]
+    assert {len(jitter) for jitter in drawn_amounts} == {3}
+    assert len({tuple(name for name, _ in jitter) for jitter in drawn_amounts}) == 6
+    for name, low, high in (("brightness", 0.6, 1.4), ("contrast", 0.7, 1.3), ("hue", -0.1, 0.1)):
+        amounts = [dict(jitter)[f"adjust_{name}"] for jitter in drawn_amounts]
+        assert low <= min(amounts) < low + 0.03 * (high - low)
+        assert high - 0.03 * (high - low) < max(amounts) <= high
+
+
+def test_cutout_blanks_a_square_that_may_lie_partly_outside() -> None:
+    views = TrainingViews((recipe.Cutout(8),), FACTS, SIZE, seed=3)
+    whole = drawn(views_for_test(recipe.CenterView(SIZE), STORED)[0])
+    shares = []
+    for image in range(300):
+        view = views.view(0, image)
+        assert view.hole is not None
+        top, left, bottom, right = view.hole
+        made, expected = drawn(view), whole.clone()
+        expected[:, top:bottom, left:right] = 0
+        torch.testing.assert_close(made, expected, rtol=0, atol=1e-4)
+        shares.append((bottom - top) * (right - left) / SIZE**2)
+    # In each direction the mean length is 8 less what hangs over: 4+3+2+1 at one end, 3+2+1 at the other.
+    assert np.mean(shares) == pytest.approx(((8 - 16 / SIZE) / SIZE) ** 2, rel=0.05)
+    assert max(shares) == 64 / SIZE**2
+
+
+def test_further_steps_leave_the_draws_of_the_paper_as_they_are() -> None:
+    more = (recipe.RandomCrop(SIZE), recipe.Mirror(), recipe.ColorJitter(0.5), recipe.PCAColor(0.1), recipe.Cutout(5))
+    for image in range(20):
+        one = TrainingViews(AUGMENT, FACTS, SIZE, seed=4).view(1, image)
+        other = TrainingViews(more, FACTS, SIZE, seed=4).view(1, image)
+        assert (one.top, one.left, one.mirrored, one.color) == (other.top, other.left, other.mirrored, other.color)
+
+
+@pytest.mark.parametrize(("steps", "places"), [(1, [6]), (2, [0, 13]), (3, [0, 6, 13]), (14, list(range(14)))])
+def test_a_grid_of_views_reaches_from_edge_to_edge(steps: int, places: list[int]) -> None:
+    views = views_for_test(recipe.GridCrop(SIZE, steps), STORED)
+    expected = [(top, left, mirrored) for mirrored in (False, True) for top in places for left in places]
+    assert [(view.top, view.left, view.mirrored) for view in views] == expected

@@ -36,7 +36,7 @@ def geometry_of(file: NetworkFile) -> Geometry:
 
 
 def mean_to_subtract(rules: recipe.Recipe, facts: DatasetFacts) -> NDArray[np.float64]:
-    """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour; zeros where nothing is subtracted."""
+    """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour; zeros where none is."""
     for part in rules.prepare:
         match part:
             case recipe.Subtract("mean_image"):

@@ -13,7 +13,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.transforms.v2 import functional as transforms  # type: ignore[import-untyped]
 
 from alexc.runtime import recipe
 from alexc.runtime.data.dataset_facts import DatasetFacts
@@ -151,8 +150,12 @@ def _window(draw: np.random.Generator, rule: recipe.RandomResizedCrop, stored: i
 
 
 def _jitter(draw: np.random.Generator, rule: recipe.ColorJitter) -> tuple[tuple[str, float], ...]:
-    shares = (("adjust_brightness", rule.brightness), ("adjust_contrast", rule.contrast))
-    shares += (("adjust_saturation", rule.saturation), ("adjust_hue", rule.hue))
+    shares = (
+        ("adjust_brightness", rule.brightness),
+        ("adjust_contrast", rule.contrast),
+        ("adjust_saturation", rule.saturation),
+        ("adjust_hue", rule.hue),
+    )
     amounts = [(name, draw.uniform(-share, share) + (0 if name == "adjust_hue" else 1)) for name, share in shares]
     order = draw.permutation(len(shares)).tolist()
     return tuple(amounts[place] for place in order if shares[place][1])
@@ -177,8 +180,8 @@ class Renderer:
 
     Args:
         size: pixels a side of a view.
-        mean_image: (H, W, 3), of the size of the stored images; zeros where a recipe subtracts nothing, and of one colour
-            where views are scaled windows.
+        mean_image: (H, W, 3), of the size of the stored images; zeros where a recipe subtracts nothing, and of one
+            colour where views are scaled windows.
         factor: (3,), for each channel.
     """
 
@@ -221,8 +224,12 @@ def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uin
     window = Image.fromarray(np.ascontiguousarray(image[rows, columns]))
     if view.window is not None:
         window = window.resize((size, size), Image.Resampling.BILINEAR)
-    for name, amount in view.jitter:
-        window = getattr(transforms, name)(window, amount)
+    if view.jitter:
+        # A second to import, and few recipes need it.
+        from torchvision.transforms.v2 import functional as transforms  # type: ignore[import-untyped]
+
+        for name, amount in view.jitter:
+            window = getattr(transforms, name)(window, amount)
     if view.window is not None:
         return np.asarray(window)
     result = image.copy()

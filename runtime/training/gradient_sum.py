@@ -90,7 +90,7 @@ def _buckets(network: nn.Module, placement: Placement, mesh: Mesh) -> Iterator[_
     for name, weight in reversed(list(network.named_parameters())):
         axes = placement.layers_of(name).summed
         group = groups.get(axes)
-        if group is None:
+        if group is None or not weight.requires_grad:
             continue
         bucket = open_buckets.setdefault(axes, _Bucket(group, []))
         bucket.weights.append(weight)

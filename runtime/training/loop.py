@@ -75,6 +75,9 @@ class Training:
         epochs: how many there are.
         batch: images a step.
         seed: of every draw.
+        frozen: the layers that stay as they are.
+        parts: into how many parts a batch is cut, which are computed one after the other.
+        print_every: steps from one printed line to the next; None for no such lines.
         save_every: steps from one checkpoint to the next, within an epoch.
         run: the folder to save in.
         metrics: the record to write.
@@ -102,6 +105,9 @@ class Training:
     epochs: int
     batch: int
     seed: int
+    frozen: Sequence[nn.Module]
+    parts: int
+    print_every: int | None
     save_every: int
     run: RunFolder
     metrics: Metrics
@@ -211,22 +217,44 @@ def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> 
     """
     network, optimizer = training.network, training.optimizer
     network.train()
-    _fix_draws(network, training.seed, training.state.step)
+    for layer in training.frozen:
+        layer.eval()  # running statistics stay, too
     labels = batch.labels.to(training.device)
-    with autocast(training.recipe.precision, training.device):
-        heads = heads_of(network(place_images(batch.images, training.device)))
-    loss = cross_entropy_of_heads(network, heads, labels, batch.count, training.recipe.loss.smoothing)
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss * training.loss_scale.scale)
+    parts = [
+        _gradients_of_part(training, part, images, its_labels, batch.count)
+        for part, (images, its_labels) in enumerate(_parts_of(training, batch.images, labels))
+    ]
+    loss, guesses = torch.stack([loss for loss, _ in parts]).sum(), torch.cat([guesses for _, guesses in parts])
     if training.gradients is not None:
         training.gradients.wait()
-    figures = _Figures.of(training, loss, heads[0].argmax(1), labels, interrupted())
+    figures = _Figures.of(training, loss, guesses, labels, interrupted())
     optimizer.rate = training.schedule.rate_at(training.state.step, _steps_an_epoch(training))
     scale = training.loss_scale.scale
     if not training.loss_scale.skips(figures.spoilt):
         _check_step(training, figures)
         _move_weights(training, scale)
     return figures.loss, figures.wrong, figures.stop
+
+
+def _parts_of(training: Training, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Images and labels of each part of a batch; of several processes each has the whole of its share as one part."""
+    if training.parts == 1:
+        return [(images, labels)]
+    return list(zip(images.chunk(training.parts), labels.chunk(training.parts), strict=True))
+
+
+def _gradients_of_part(
+    training: Training, part: int, images: Tensor, labels: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
+    """Add the gradients of a part of a batch of `count` images; returns its share of the mean loss, and the guesses."""
+    network = training.network
+    _fix_draws(network, training.seed, training.state.step, part)
+    with autocast(training.recipe.precision, training.device):
+        heads = heads_of(network(place_images(images, training.device)))
+    loss = cross_entropy_of_heads(network, heads, labels, count, training.recipe.loss.smoothing)
+    torch.autograd.backward(loss * training.loss_scale.scale)
+    return loss.detach(), heads[0].detach().argmax(1)
 
 
 def _move_weights(training: Training, scale: float) -> None:
@@ -269,10 +297,11 @@ class _Figures:
         return _Figures(total, round(wrong), bool(spoilt), bool(stop))
 
 
-def _fix_draws(network: nn.Module, seed: int, step: int) -> None:
-    """Make whatever the network draws in this step a function of (seed, step)."""
-    fix_masks(network, seed, step)
-    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
+def _fix_draws(network: nn.Module, seed: int, step: int, part: int) -> None:
+    """Make whatever the network draws in this part of a step a function of (seed, step, part)."""
+    place = f"{seed}/{step}" + (f"/{part}" if part else "")
+    digest = hashlib.sha256(place.encode()).digest()
+    fix_masks(network, seed if not part else int.from_bytes(digest[8:15], "big"), step)
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # for layers that use torch's own generator
 
 
@@ -309,6 +338,8 @@ def _not_finite(training: Training, what: str) -> UserError:
 
 def _record_step(training: Training, loss: float) -> None:
     state = training.state
+    if training.print_every and state.step % training.print_every == 0 and training.rank.is_chief:
+        print_note(f"epoch {state.epoch + 1}  step {state.step:,}  loss {loss:.4f}  rate {training.optimizer.rate:.3g}")
     if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
         training.metrics.step(state.step, state.epoch + 1, loss, training.optimizer.rate)
 

@@ -34,16 +34,16 @@ class Metrics:
 
     Args:
         lines: the file of JSON lines, one object a line, `kind` "step" or "epoch".
-        events: the folder of TensorBoard's event files.
+        events: the folder of TensorBoard's event files; None writes none.
         kept: the bytes of `lines` that a checkpoint knows of; what lies beyond happens again, and is cut off.
         step: the step that the training goes on from; TensorBoard hides what lies beyond.
     """
 
-    def __init__(self, lines: Path, events: Path, kept: int, step: int) -> None:
+    def __init__(self, lines: Path, events: Path | None, kept: int, step: int) -> None:
         self._file = lines.open("ab")
         self._file.truncate(min(kept, lines.stat().st_size))
         self._file.seek(0, os.SEEK_END)
-        self._events = SummaryWriter(str(events), purge_step=step + 1 if step else None)
+        self._events = None if events is None else SummaryWriter(str(events), purge_step=step + 1 if step else None)
 
     def __enter__(self) -> Metrics:
         return self
@@ -52,7 +52,8 @@ class Metrics:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._file.close()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
     def step(self, step: int, epoch: int, loss: float, rate: float) -> None:
         """Record one step; `epoch` counts from 1."""
@@ -78,7 +79,7 @@ class Metrics:
     def _record(self, kind: str, step: int, epoch: int, values: Mapping[str, float]) -> None:
         self._write({"kind": kind, "step": step, "epoch": epoch} | {name: _json(v) for name, v in values.items()})
         for name, value in values.items():
-            if name in _TAGS:
+            if self._events is not None and name in _TAGS:
                 self._events.add_scalar(_TAGS[name], value, step)
 
     def _write(self, record: Mapping[str, Any]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shlex
 import signal
+from dataclasses import replace
+from statistics import mean, stdev
 
+from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.curves import draw_curves
 from alexc.runtime.training.interruption import Interruption
@@ -19,6 +22,7 @@ from alexc.runtime.training.loop import Stopped, Training, train
 from alexc.runtime.training.metrics import read_metrics
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_files, print_note
+from alexc.runtime.training.run_folder import RunFolder, new_run_path
 from alexc.runtime.training.set_up import TrainOptions, set_up
 
 
@@ -43,6 +47,41 @@ def run_training(options: TrainOptions, steps: int | None) -> int:
         work_as_rank(options, placement, lambda own_options, rank: _train(own_options, steps, rank))
     print_note(f"on several machines, run on each: {torchrun_line(options.network, placement.devices)}")
     return start_ranks(options, file, placement)
+
+
+def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
+    """Train so many times, with one seed after the other, each in a folder of its own; print how much they differ.
+
+    Args:
+        options: what to train; its seed is the first one, and its folder holds a folder for each seed.
+        steps: as for `run_training`, of each training.
+        count: how many.
+
+    Returns:
+        The exit code of the first training that did not end by itself, or 0.
+
+    Raises:
+        UserError: as `run_training`; or when runs are to be resumed and no folder is named.
+    """
+    if options.resume and options.out is None:
+        raise UserError("--resume with --seeds: name the folder of the runs by --out")
+    folder = options.out or new_run_path(load_network_file(options.network).name)
+    first = options.seed or 0
+    errors = []
+    for seed in range(first, first + count):
+        run = RunFolder(folder / f"seed-{seed}")
+        print_note(f"seed {seed} ({seed - first + 1} of {count})")
+        code = run_training(replace(options, seed=seed, out=run.path, resume=options.resume and run.is_run()), steps)
+        if code:
+            return code
+        epochs = [record for record in read_metrics(run.metrics) if record["kind"] == "epoch"]
+        errors += [min(record["val_error"] for record in epochs)] if epochs else []
+    if len(errors) > 1:
+        print_note(
+            f"\nvalidation error, best epoch of {count} seeds: {mean(errors):.1%} on average, standard deviation "
+            f"{stdev(errors):.1%}, from {min(errors):.1%} to {max(errors):.1%}"
+        )
+    return 0
 
 
 def _train(options: TrainOptions, steps: int | None, rank: Rank) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +30,10 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
 from alexc.runtime.printable import printable
-from alexc.runtime.recipe import SGD, Recipe
+from alexc.runtime.recipe import SGD, BFloat16, Float16, Recipe
 from alexc.runtime.training.averaged_weights import AveragedWeights
 from alexc.runtime.training.early_end import EarlyEnd
+from alexc.runtime.training.frozen_layers import check_layers, freeze
 from alexc.runtime.training.loop import Training, save
 from alexc.runtime.training.metrics import Metrics, NoMetrics
 from alexc.runtime.training.optimizer import optimizer_of
@@ -42,6 +43,7 @@ from alexc.runtime.training.report import print_header, print_note
 from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
 from alexc.runtime.training.schedule import schedule_of
 from alexc.runtime.training.sgd import names_in_groups
+from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.training.state import TrainingState
 
 DEFAULT_SEED = 0
@@ -66,6 +68,12 @@ class TrainOptions:
         save_every: steps from one checkpoint to the next.
         ranks: how many processes train; by default as many as the placement of the file has devices.
         command: the command line, for the record.
+        weights: a run or a file to start from in place of initial values.
+        freeze: layers that stay as they are; by default none, or those of the run to resume.
+        amp: "bf16" or "fp16" in place of the precision of the recipe, or of the run to resume.
+        accumulate: into how many parts each batch is cut, by default one, or as in the run to resume.
+        print_freq: steps from one printed line to the next; by default there are none.
+        tensorboard: whether event files are written.
     """
 
     network: Path
@@ -80,6 +88,12 @@ class TrainOptions:
     save_every: int
     ranks: int | None
     command: tuple[str, ...]
+    weights: Path | None = None
+    freeze: tuple[str, ...] = ()
+    amp: Literal["bf16", "fp16"] | None = None
+    accumulate: int | None = None
+    print_freq: int | None = None
+    tensorboard: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,9 @@ class _Plan:
     batch: int
     seed: int
     workers: int
+    freeze: tuple[str, ...]
+    amp: Literal["bf16", "fp16"] | None
+    accumulate: int
 
 
 @contextmanager
@@ -119,16 +136,25 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     rank.from_chief(lambda: _check_data(file, outputs, store, plan.batch))
     rank.from_chief(lambda: _check_even_batches(whole, rank.share, plan.batch, store))
     facts, rules = facts_of(store), file.recipe
+    if plan.amp is not None:
+        rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
+    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
     identity = {
         "network": file.name,
         "network_sha256": file.sha256,
         "store": store.identity,
         "seed": plan.seed,
         "batch": plan.batch,
+        "freeze": list(plan.freeze),
+        "amp": plan.amp,
+        "accumulate": plan.accumulate,
         "versions": _versions(),
     }
     with ExitStack() as held:
         rank.from_chief(lambda: _take(run, whole, rules, held, begun=options.resume))
+        if options.weights is not None:
+            network.load_state_dict(rank.own(_starting_weights(options.weights, file, plan.seed, rank)))
+        frozen = freeze(network, plan.freeze)
         place_network(network, device)
         optimizer = optimizer_of(rules.optimizer, network)
         schedule, early_end, state = schedule_of(rules, plan.epochs), EarlyEnd(rules.stop), TrainingState()
@@ -147,8 +173,9 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         average = AveragedWeights(network, rules.average.decay) if rules.average else None
         if checkpoint is not None and average is not None:
             average.restore(rank.own(checkpoint["average"]))
+        events = run.events if options.tensorboard else None
         metrics = held.enter_context(
-            Metrics(run.metrics, run.events, state.metrics_bytes, state.step) if rank.is_chief else NoMetrics()
+            Metrics(run.metrics, events, state.metrics_bytes, state.step) if rank.is_chief else NoMetrics()
         )
         feed = held.enter_context(
             Feed(
@@ -182,6 +209,9 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             epochs=plan.epochs,
             batch=plan.batch,
             seed=plan.seed,
+            frozen=frozen,
+            parts=plan.accumulate,
+            print_every=options.print_freq,
             save_every=options.save_every,
             run=run,
             metrics=metrics,
@@ -201,6 +231,33 @@ def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tens
     """What belongs to the weights of this process, of tensors that belong to those of the whole network."""
     own = rank.own(dict(zip(names_in_groups(whole), values, strict=True)))
     return [own[name] for name in names_in_groups(network)]
+
+
+def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank: Rank) -> None:
+    """Refuse options that do not fit the network or each other."""
+    check_layers(network, plan.freeze)
+    if options.weights is not None and options.resume:
+        raise UserError("--weights begins a run and --resume goes on with one: leave one of them out")
+    if plan.accumulate > 1 and rank.placement is not None:
+        raise UserError("--accumulate cuts the batches of one device: leave it out, or train a file without placement")
+    if plan.accumulate > plan.batch:
+        raise UserError(f"--accumulate {plan.accumulate}: a batch of {plan.batch} has fewer images than that")
+
+
+def _starting_weights(path: Path, file: NetworkFile, seed: int, rank: Rank) -> dict[str, Tensor]:
+    """Whole weights to start from; says so where the last layer is new."""
+
+    def read() -> tuple[dict[str, Tensor], str | None]:
+        return starting_weights(path, file.build(seed).state_dict())
+
+    weights, new = rank.from_chief(read)
+    if rank.is_chief:
+        print_note(f"starting from the weights of {printable(path)}{f'; {new} is new' if new else ''}")
+    return weights
+
+
+def _option_text(value: object) -> str:
+    return ",".join(value) or "none" if isinstance(value, list) else "none" if value is None else str(value)
 
 
 def _run_folder(options: TrainOptions, file: NetworkFile) -> RunFolder:
@@ -231,6 +288,9 @@ def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | 
             batch=options.batch or file.recipe.batch,
             seed=DEFAULT_SEED if options.seed is None else options.seed,
             workers=workers,
+            freeze=options.freeze,
+            amp=options.amp,
+            accumulate=options.accumulate or 1,
         )
     given = before["data"]
     return _Plan(
@@ -239,6 +299,9 @@ def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | 
         batch=options.batch or before["batch"],
         seed=before["seed"] if options.seed is None else options.seed,
         workers=workers,
+        freeze=options.freeze or tuple(before["freeze"]),
+        amp=options.amp or before["amp"],
+        accumulate=options.accumulate or before["accumulate"],
     )
 
 
@@ -334,10 +397,11 @@ def _check_same(
             f"{shown} was trained on other data than it is given now: name the folder or the store that it began "
             "with by --data, or train into another folder"
         )
-    for name in ("seed", "batch"):
+    for name in ("seed", "batch", "freeze", "amp", "accumulate"):
         if checkpoint[name] != identity[name]:
+            given, begun = (_option_text(each[name]) for each in (identity, checkpoint))
             raise UserError(
-                f"--{name} {identity[name]}: {shown} was begun with {name} {checkpoint[name]}; leave the option out, "
+                f"--{name} {given}: {shown} was begun with {name} {begun}; leave the option out, "
                 "or train into another folder"
             )
 
@@ -376,13 +440,25 @@ def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapp
         "network_file": str(options.network.absolute()),
         "network_sha256": training.identity["network_sha256"],
         "started": before["started"] if before else now,
-        "data": None if plan.data is None else str(plan.data),
+        "data": _path_text(plan.data),
         "store": {"path": str(training.store.path.absolute()), "identity": training.store.identity},
         "epochs": plan.epochs,
         "batch": plan.batch,
         "seed": plan.seed,
+        "freeze": list(plan.freeze),
+        "amp": plan.amp,
+        "accumulate": plan.accumulate,
+        "weights": before["weights"]
+        if before
+        else None
+        if options.weights is None
+        else str(options.weights.absolute()),
         "commands": [*(before["commands"] if before else []), command],
     }
+
+
+def _path_text(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def _print_header(

@@ -1,0 +1,69 @@
+"""Weights that a training starts from instead of initial values: another run's, or a file's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint
+from alexc.runtime.training.run_folder import RunFolder
+from alexc.runtime.weights_import import read_tensors
+
+_MOST_LAYERS_SHOWN = 5
+
+
+def starting_weights(path: Path, network: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str | None]:
+    """The weights and buffers to start from.
+
+    The last layer may differ in shape, as it does for another number of classes: it keeps its initial values.
+
+    Args:
+        path: the folder of a run, whose best weights are taken; a checkpoint; or what `alexc weights import` wrote.
+        network: the network's own weights and buffers, in its order, with their initial values.
+
+    Returns:
+        As `network`, and the name of the last layer where it is new.
+
+    Raises:
+        UserError: when the file cannot be read, or any other layer differs.
+    """
+    given = _read(path)
+    last = list(network)[-1].rpartition(".")[0]
+    differing = [name for name in {**network, **given} if _shape(network, name) != _shape(given, name)]
+    others = [name for name in differing if name.rpartition(".")[0] != last]
+    if others:
+        lines = [
+            f"{printable(name)} is {_shape(given, name)} there and {_shape(network, name)} in the network"
+            for name in others[:_MOST_LAYERS_SHOWN]
+        ]
+        more = [f"and {len(others) - len(lines)} more"] if len(others) > len(lines) else []
+        raise UserError(
+            f"--weights {printable(path)} holds other layers than the network: {'; '.join([*lines, *more])}. Only the "
+            "last layer may differ; weights with other names are brought in by `alexc weights import`"
+        )
+    return {name: network[name] if name in differing else given[name] for name in network}, (
+        last if differing else None
+    )
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if path.is_dir():
+        run = RunFolder(path)
+        run.read_record()
+        path = run.best if run.best.exists() else run.last
+    if path.suffix == ".pt":
+        try:
+            content = load_checkpoint(path)
+        except DamagedCheckpoint as reason:
+            raise UserError(f"--weights {printable(path)} cannot be used ({reason})") from None
+        weights: Mapping[str, Tensor] = content.get("weights", {})
+        return weights
+    return read_tensors(path)
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> str:
+    return "x".join(map(str, weights[name].shape)) if name in weights else "missing"

@@ -1,0 +1,150 @@
+"""Options of a training beside its recipe: where it starts, what stays, how a batch is computed, several seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from alexc.runtime.errors import UserError
+from alexc.runtime.training.run import run_seeds
+from tests import tiny_training as tiny
+
+PLAIN = (  # nothing that draws, and nothing that looks at a whole batch
+    ("self.torchs_drop(self.drop(x.flatten(1)))", "x.flatten(1)"),
+    ("self.norm(self.conv(x / 64))", "self.conv(x / 64)"),
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("options")
+    tiny.make_store(folder)
+    tiny.write_network(folder)
+    tiny.write_network(folder, *PLAIN, name="plain.py")
+    return folder
+
+
+def train(
+    home: Path,
+    run: Path,
+    steps: int | None = None,
+    network: str = "tiny.py",
+    **changes: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    asked = tiny.options(home / network, home / "store", run, **changes)
+    return tiny.checkpoint(tiny.run_to(asked, steps).path / "last.pt")
+
+
+@pytest.fixture(scope="module")
+def trained(home: Path) -> Path:
+    train(home, home / "trained", epochs=1)
+    return home / "trained"
+
+
+@pytest.mark.parametrize("form", ["run", "checkpoint", "safetensors"])
+def test_starts_from_given_weights(home: Path, tmp_path: Path, trained: Path, form: str) -> None:
+    weights = tiny.checkpoint(trained / "best.pt")["weights"]
+    save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "w.safetensors")
+    source = {"run": trained, "checkpoint": trained / "best.pt", "safetensors": tmp_path / "w.safetensors"}[form]
+    begun = train(home, tmp_path / "run", steps=0, weights=source)
+    assert all(torch.equal(value, weights[name]) for name, value in begun["weights"].items())
+
+
+def test_a_last_layer_for_other_classes_is_new_and_said_so(
+    home: Path, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny.write_network(tmp_path, ("nn.Linear(216, 4)", "nn.Linear(216, 3)"))
+    asked = tiny.options(other, home / "store", tmp_path / "run", weights=trained)
+    begun = tiny.checkpoint(tiny.run_to(asked, 0).path / "last.pt")["weights"]
+    fresh = tiny.checkpoint(tiny.run_to(tiny.options(other, home / "store", tmp_path / "fresh"), 0).path / "last.pt")
+    assert "fc is new" in capsys.readouterr().out
+    assert torch.equal(begun["fc.weight"], fresh["weights"]["fc.weight"])
+    assert torch.equal(begun["conv.weight"], tiny.checkpoint(trained / "best.pt")["weights"]["conv.weight"])
+
+
+def test_weights_of_another_network_are_refused(home: Path, tmp_path: Path, trained: Path) -> None:
+    other = tiny.write_network(tmp_path, ("nn.Conv2d(3, 6, 5)", "nn.Conv2d(3, 6, 5, bias=False)"))
+    with pytest.raises(UserError, match="conv.bias is 6 there and missing in the network"):
+        tiny.run_to(tiny.options(other, home / "store", tmp_path / "run", weights=trained))
+    with pytest.raises(UserError, match="leave one of them out"):
+        train(home, trained, resume=True, weights=trained)
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes((trained / "best.pt").read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"broken.pt cannot be used \(it is cut off"):
+        train(home, tmp_path / "run", weights=broken)
+
+
+def test_frozen_layers_stay_and_the_others_move(home: Path, tmp_path: Path) -> None:
+    start = train(home, tmp_path / "start", steps=0)["weights"]
+    end = train(home, tmp_path / "run", freeze=("conv", "norm"))["weights"]
+    for name, value in end.items():
+        assert torch.equal(value, start[name]) is not name.startswith("fc"), name
+    train(home, tmp_path / "stopped", steps=5, freeze=("conv", "norm"))
+    train(home, tmp_path / "stopped", resume=True)  # the run knows what is frozen
+    tiny.assert_same_run(tmp_path / "stopped", tmp_path / "run")
+    with pytest.raises(UserError, match=r"--freeze conv: .* was begun with freeze conv,norm"):
+        train(home, tmp_path / "run", resume=True, freeze=("conv",))
+
+
+def test_layers_to_freeze_must_be_there(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--freeze cnv: .* did you mean conv\?"):
+        train(home, tmp_path / "run", freeze=("cnv",))
+    with pytest.raises(UserError, match="nothing is left to train"):
+        train(home, tmp_path / "run", freeze=("conv", "norm", "fc"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8])
+def test_a_batch_in_parts_trains_alike(home: Path, tmp_path: Path, parts: int) -> None:
+    whole = train(home, tmp_path / "whole", network="plain.py")["weights"]
+    cut = train(home, tmp_path / "cut", network="plain.py", accumulate=parts)["weights"]
+    for name, value in whole.items():
+        torch.testing.assert_close(cut[name], value, rtol=1e-4, atol=1e-6)
+    for one, other in zip(tiny.metrics(tmp_path / "whole"), tiny.metrics(tmp_path / "cut"), strict=True):
+        assert one == {name: pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
+                       for name, value in other.items()}  # fmt: skip
+
+
+def test_parts_draw_masks_of_their_own_and_resume(home: Path, tmp_path: Path) -> None:
+    train(home, tmp_path / "run", accumulate=2)
+    train(home, tmp_path / "stopped", steps=6, accumulate=2)
+    train(home, tmp_path / "stopped", resume=True)
+    tiny.assert_same_run(tmp_path / "stopped", tmp_path / "run")
+    with pytest.raises(UserError, match=r"--accumulate 3: .* was begun with accumulate 2"):
+        train(home, tmp_path / "run", resume=True, accumulate=3)
+    with pytest.raises(UserError, match="a batch of 8 has fewer images"):
+        train(home, tmp_path / "other", accumulate=9)
+
+
+def test_amp_is_the_recipes_precision(home: Path, tmp_path: Path) -> None:
+    said = tiny.write_network(tmp_path, ("    batch=8,", "    precision=BFloat16(), batch=8,"))
+    tiny.run_to(tiny.options(said, home / "store", tmp_path / "said"))
+    asked = train(home, tmp_path / "asked", amp="bf16")
+    spoken = tiny.checkpoint(tmp_path / "said" / "last.pt")
+    assert all(torch.equal(value, spoken["weights"][name]) for name, value in asked["weights"].items())
+    plain = train(home, tmp_path / "plain")
+    assert not torch.equal(plain["weights"]["fc.weight"], asked["weights"]["fc.weight"])
+
+
+def test_lines_are_printed_as_often_as_asked(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(home, tmp_path / "run", steps=7, print_freq=3, tensorboard=False)
+    printed = capsys.readouterr().out
+    assert [line[:16] for line in printed.splitlines() if "  step " in line] == ["epoch 1  step 3 ", "epoch 2  step 6 "]
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def test_several_seeds_are_trained_and_compared(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1)
+    assert run_seeds(asked, None, 3) == 0
+    printed = capsys.readouterr().out
+    assert "validation error, best epoch of 3 seeds: " in printed
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["seed-5", "seed-6", "seed-7"]
+    train(home, tmp_path / "alone", seed=6, epochs=1)
+    tiny.assert_same_run(tmp_path / "all" / "seed-6", tmp_path / "alone")
+    again = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1, resume=True)
+    assert run_seeds(again, None, 4) == 0
+    assert (tmp_path / "all" / "seed-8" / "best.pt").exists()
