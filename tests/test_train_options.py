@@ -68,7 +68,7 @@ def test_a_last_layer_for_other_classes_is_new_and_said_so(
 
 def test_weights_of_another_network_are_refused(home: Path, tmp_path: Path, trained: Path) -> None:
     other = tiny.write_network(tmp_path, ("nn.Conv2d(3, 6, 5)", "nn.Conv2d(3, 6, 5, bias=False)"))
-    with pytest.raises(UserError, match="conv.bias is 6 there and missing in the network"):
+    with pytest.raises(UserError, match=r"conv\.bias is 6 there and missing in the network"):
         tiny.run_to(tiny.options(other, home / "store", tmp_path / "run", weights=trained))
     with pytest.raises(UserError, match="leave one of them out"):
         train(home, trained, resume=True, weights=trained)

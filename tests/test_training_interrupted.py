@@ -19,7 +19,7 @@ from tests import tiny_training as tiny
 pytestmark = pytest.mark.slow
 EPOCHS, SAVE_EVERY = 30, 1
 STEPS = EPOCHS * tiny.STEPS_PER_EPOCH
-RICH = (  # all that a checkpoint may have to hold
+FULL = (  # all that a checkpoint may have to hold
     ("SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),", "AdamW(lr=0.003), precision=BFloat16(),"),
     ("    batch=8,", '    average=MovingAverage(0.9), stop=Stalled(of="val_loss", patience=1000), batch=8,'),
 )
@@ -35,8 +35,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.make_store(home)
     network = tiny.write_network(home, *STEADY)
     tiny.run_to(tiny.options(network, home / "store", home / "whole", epochs=EPOCHS))
-    rich = tiny.write_network(home, *STEADY, *RICH, name="rich.py")
-    tiny.run_to(tiny.options(rich, home / "store", home / "whole-rich", epochs=EPOCHS))
+    full = tiny.write_network(home, *STEADY, *FULL, name="full.py")
+    tiny.run_to(tiny.options(full, home / "store", home / "whole-full", epochs=EPOCHS))
     torch.set_num_threads(before)
     return home
 
@@ -67,7 +67,7 @@ def wait_for(process: subprocess.Popen[str], run: Path, count: int) -> None:
 @pytest.mark.parametrize("sweep", range(4))
 def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_path: Path, sweep: int) -> None:
     """Forty kills in all, saves included: one follows every step."""
-    network, whole = ("tiny.py", "whole") if sweep % 2 else ("rich.py", "whole-rich")
+    network, whole = ("tiny.py", "whole") if sweep % 2 else ("full.py", "whole-full")
     draw = random.Random(f"{os.environ.get('ALEXC_KILL_SEED', '1')}-{sweep}")
     run = tmp_path / "run"
     kills = 0

@@ -181,6 +181,11 @@ def test_a_window_is_scaled_as_torchvision_scales_it(window: tuple[int, int], mi
     torch.testing.assert_close(drawn(View(top, left, mirrored, window=window)), expected, rtol=0, atol=1e-4)
 
 
+def area_and_shape(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of windows (N, 2), height and width: the share of the image, and the logarithm of width / height."""
+    return windows[:, 0] * windows[:, 1] / STORED**2, np.log(windows[:, 1] / windows[:, 0])
+
+
 def test_windows_are_drawn_as_torchvision_draws_them() -> None:
     """Means and deviations of area and shape over many draws; no window leaves the image."""
     rule = recipe.RandomResizedCrop(SIZE, smallest=0.2, aspect=1.5)
@@ -192,9 +197,9 @@ def test_windows_are_drawn_as_torchvision_draws_them() -> None:
     crop, image = ResizedCrop(SIZE, (0.2, 1.0), (1 / 1.5, 1.5)), torch.zeros(3, STORED, STORED)
     drawn_by_torchvision = [crop.make_params([image]) for _ in range(4000)]
     theirs = np.array([(each["height"], each["width"]) for each in drawn_by_torchvision], float)
-    for figure in (lambda w: w[:, 0] * w[:, 1] / STORED**2, lambda w: np.log(w[:, 1] / w[:, 0])):
-        assert figure(windows).mean() == pytest.approx(figure(theirs).mean(), abs=0.015)
-        assert figure(windows).std() == pytest.approx(figure(theirs).std(), abs=0.015)
+    for ours_here, theirs_here in zip(*(area_and_shape(each) for each in (windows, theirs)), strict=True):
+        assert ours_here.mean() == pytest.approx(theirs_here.mean(), abs=0.015)
+        assert ours_here.std() == pytest.approx(theirs_here.std(), abs=0.015)
 
 
 @pytest.mark.parametrize("window", [None, (30, 20)])
