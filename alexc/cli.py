@@ -10,9 +10,11 @@ from alexc.diff import diff
 from alexc.evaluate import evaluate
 from alexc.explain import explain
 from alexc.fmt import fmt
+from alexc.inspect import inspect
 from alexc.plan import plan_
 from alexc.predict import predict
 from alexc.prepare import prepare
+from alexc.runs import runs
 from alexc.summary import summary
 from alexc.train import train
 from alexc.weights import weights
@@ -25,6 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, diff, explain, fmt, summary, plan_, compile_, prepare, train, evaluate, predict):
+for command in (check, diff, explain, fmt, summary, plan_, compile_, prepare, inspect, train, runs, evaluate, predict):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)

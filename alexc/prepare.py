@@ -24,6 +24,9 @@ def prepare(
     exif: Annotated[
         bool, typer.Option("--exif/--no-exif", help="Turn photographs upright as their EXIF data says.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; tell how large the store will be and how long it takes.")
+    ] = False,
     bad_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Fail when more than this share of the files is unusable.")
     ] = 0.01,
@@ -38,6 +41,11 @@ def prepare(
     from alexc.runtime.data.store import Geometry
 
     geometry = Geometry(resize, crop)
+    if dry_run:
+        from alexc.runtime.data.estimate import estimate, estimate_text
+
+        print(estimate_text(estimate(data, geometry, workers or available_cores(), exif)))
+        return
     destination = out or preparing.default_destination(data, geometry, exif)
     try:
         store = preparing.prepare(data, destination, geometry, workers or available_cores(), exif, bad_share)

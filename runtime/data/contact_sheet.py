@@ -1,0 +1,72 @@
+"""A picture of what a store holds: its mean image, and a row of images for each of a few classes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from alexc.runtime.data.store import Store
+from alexc.runtime.durable_files import write_bytes
+from alexc.runtime.printable import printable
+
+MOST_CLASSES, MOST_IMAGES = 10, 8
+_LONGEST_NAME = 24
+_INK = "#30343b"
+
+
+def sheet_images(store: Store) -> list[tuple[int, list[int]]]:
+    """The classes that are shown, spread evenly over all of them, and the training images of each, spread likewise."""
+    labels = np.asarray(store.train.labels)
+    classes = _spread(len(store.classes), MOST_CLASSES)
+    found = [(label, np.flatnonzero(labels == label)) for label in classes]
+    return [(label, [int(images[place]) for place in _spread(len(images), MOST_IMAGES)]) for label, images in found]
+
+
+def write_contact_sheet(store: Store, path: Path) -> None:
+    """Write the picture as a PNG, whole or not at all.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    rows = sheet_images(store)
+    figure = Figure(figsize=(1.3 * MOST_IMAGES + 2.2, 1.35 * (len(rows) + 1) + 0.4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(rows) + 1, MOST_IMAGES, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    grid[0, 0].imshow(store.mean_image.round().astype(np.uint8))
+    _label(grid[0, 0], "mean image")
+    for axes, (name, value) in zip(grid[0, 1:], zip("123", store.eigenvalues, strict=True), strict=False):
+        axes.imshow(_component(store, int(name) - 1))
+        axes.set_title(f"colours {name}: {value:.4f}", fontsize=8, color=_INK)
+    for line, (label, images) in zip(grid[1:], rows, strict=True):
+        for axes, image in zip(line, images, strict=False):
+            axes.imshow(store.train.image(image))
+        _label(line[0], printable(store.classes[label]))
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    write_bytes(path, picture.getvalue())
+
+
+def _component(store: Store, number: int) -> NDArray[np.uint8]:
+    """(64, 256, 3): from minus three to three standard deviations along a principal component of the colours."""
+    steps = np.linspace(-3, 3, 256)[:, None] * np.sqrt(max(0.0, store.eigenvalues[number]))
+    colors = store.mean_image.mean(axis=(0, 1)) + 255 * steps * store.eigenvectors[:, number]
+    return np.broadcast_to(np.clip(colors, 0, 255).astype(np.uint8), (64, 256, 3))
+
+
+def _label(axes: Axes, text: str) -> None:
+    shown = text.replace("$", r"\$")  # a dollar sign would begin a formula
+    shown = shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
+    axes.text(-0.06, 0.5, shown, transform=axes.transAxes, ha="right", va="center", fontsize=9, color=_INK)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many of the places 0..count - 1, evenly."""
+    return list(dict.fromkeys(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()))

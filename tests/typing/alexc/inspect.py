@@ -1,0 +1,1 @@
+../../../alexc/inspect.py
