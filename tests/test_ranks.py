@@ -16,6 +16,7 @@ import torch
 
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
+from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.checkpoint import load_checkpoint
 from tests import tiny_training as tiny
 
@@ -67,6 +68,13 @@ train {
   epochs    3
 }
 """
+# What changes or follows the weights beside the paper's rule.
+FULL = """
+  gradients clip_norm 0.5
+  average   ema decay=0.8
+  stop      stalled of=val_loss patience=50
+  batch     8
+"""
 PLACEMENTS = ("towers", "copies", "pod", "trick")
 STEPS = 12
 
@@ -81,6 +89,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "one.py").write_text(write_pytorch(checked.graph, "tiny.net"))
     for name in PLACEMENTS:
         (home / f"{name}.py").write_text(write_pytorch(checked.graph, "tiny.net", checked.placed[name]))
+    full = check_text(SPEC.replace("  batch     8\n", FULL), "tiny.net")
+    assert full.graph is not None, full.diagnostics
+    (home / "one_full.py").write_text(write_pytorch(full.graph, "tiny.net"))
+    (home / "pod_full.py").write_text(write_pytorch(full.graph, "tiny.net", full.placed["pod"]))
     finish(start(home, "one", "whole"))
     return home
 
@@ -111,6 +123,8 @@ def assert_alike(one: Path, other: Path) -> None:
         assert list(a["weights"]) == list(b["weights"])
         for key, value in a["weights"].items():
             torch.testing.assert_close(value, b["weights"][key], rtol=1e-4, atol=1e-5)
+        for key, value in a.get("average", {}).items():
+            torch.testing.assert_close(value, b["average"][key], rtol=1e-4, atol=1e-5)
         for here_velocity, there_velocity in zip(
             *(each.get("moments", {}).get("velocity", []) for each in (a, b)), strict=True
         ):
@@ -128,6 +142,21 @@ def test_it_trains_as_one_process_does(home: Path, placement: str) -> None:
     assert record["commands"][0]["mesh"] == dict(
         item for item in (("copy", 2), ("tower", 2), ("gpu", 4)) if f"{item[0]}={item[1]}" in printed
     )
+
+
+def test_clipped_averaged_and_partly_frozen_it_trains_as_one_process_does(home: Path) -> None:
+    finish(start(home, "one_full", "whole-full", "--freeze", "conv1"))
+    finish(start(home, "pod_full", "pod-full", "--freeze", "conv1"))
+    assert_alike(home / "pod-full", home / "whole-full")
+    finish(start(home, "pod_full", "turns", "--freeze", "conv1", "--steps", 3))
+    finish(start(home, "one_full", "turns", "--steps", 7, "--resume"))
+    finish(start(home, "pod_full", "turns", "--resume"))
+    assert_alike(home / "turns", home / "whole-full")
+    last, best = (tiny.checkpoint(home / "pod-full" / name) for name in ("last.pt", "best.pt"))
+    begun = load_network_file(home / "one_full.py").build(0).state_dict()
+    assert torch.equal(last["weights"]["conv1.weight"], begun["conv1.weight"])
+    assert not torch.equal(last["average"]["fc3.weight"], last["weights"]["fc3.weight"])
+    assert best["weights"].keys() == last["average"].keys()
 
 
 def test_stopped_and_resumed_it_ends_with_the_same_bits(home: Path) -> None:

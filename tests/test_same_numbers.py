@@ -1,6 +1,7 @@
 """The same numbers on every mesh: generated modules train in float64 as one process does, to 1e-12.
 
-Six steps of the paper's momentum with dropout and normalisation; the loss of every step and all weights at the end.
+Six steps of the paper's momentum, clipped to a norm, with dropout and normalisation; the loss of every step and
+all weights at the end.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from torch import Tensor, nn
 
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
+from alexc.runtime import recipe
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.mesh import Mesh, make_mesh
 from alexc.runtime.placement import Placement
+from alexc.runtime.training.clipping import clip_gradients
 from alexc.runtime.training.gradient_sum import GradientSum
+from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.sgd import MomentumSGD, parameter_groups
 from alexc.runtime.whole_weights import whole
 from tests.ranks import run_ranks
@@ -27,6 +31,7 @@ from tests.ranks import run_ranks
 pytestmark = pytest.mark.slow
 
 BATCH, STEPS, SEED = 8, 6, 3
+CLIPPED = (recipe.ClipNorm(0.5),)  # bites in each of the steps
 
 # AlexNet in small: the same layers, towers, reads and order.
 ALEXNET = """
@@ -166,6 +171,7 @@ def trained(network: nn.Module, placement: Placement | None = None, mesh: Mesh |
         torch.autograd.backward(loss)
         if sums:
             sums.wait()
+        clip_gradients(network, CLIPPED, Rank(mesh, placement) if mesh else alone())
         optimizer.step()
         losses.append(loss.item())
     return losses

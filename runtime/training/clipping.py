@@ -22,18 +22,19 @@ def clip_gradients(network: nn.Module, steps: Sequence[recipe.ClipNorm | recipe.
         rank: of several processes each has a part of the gradients; the norm is that of the whole.
     """
     gradients = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
+    values = list(gradients.values())  # none where all layers of this process are frozen
     for step in steps:
         if isinstance(step, recipe.ClipValue):
-            torch._foreach_clamp_min_(list(gradients.values()), -step.largest)
-            torch._foreach_clamp_max_(list(gradients.values()), step.largest)
+            for value in values:
+                value.clamp_(-step.largest, step.largest)
         else:
             share = step.largest / (_norm(gradients, rank) + _EPSILON)
-            if share < 1:
-                torch._foreach_mul_(list(gradients.values()), share)
+            if share < 1 and values:
+                torch._foreach_mul_(values, share)
 
 
 def _norm(gradients: dict[str, Tensor], rank: Rank) -> float:
     """The Euclidean norm of all gradients of the whole network, each counted once."""
-    norms = torch._foreach_norm(list(gradients.values()))
+    norms = torch._foreach_norm(list(gradients.values())) if gradients else []
     squares = [norm.item() ** 2 / rank.copies(name) for name, norm in zip(gradients, norms, strict=True)]
     return float(rank.sum(torch.tensor([sum(squares)], dtype=torch.float64)).sqrt())

@@ -261,8 +261,9 @@ def _move_weights(training: Training, scale: float) -> None:
     """Take the step that the gradients of the loss, multiplied by `scale`, ask for."""
     network = training.network
     if scale != 1.0:
-        gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
-        torch._foreach_mul_(gradients, 1.0 / scale)
+        for weight in network.parameters():
+            if weight.grad is not None:
+                weight.grad.mul_(1.0 / scale)
     clip_gradients(network, training.recipe.gradients, training.rank)
     training.optimizer.step()
     if training.average is not None:
