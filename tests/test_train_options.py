@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from alexc.runtime.errors import UserError
+from alexc.runtime.training.checkpoint import load_checkpoint, save_checkpoint
 from alexc.runtime.training.run import run_seeds
 from tests import tiny_training as tiny
 
@@ -148,3 +150,18 @@ def test_several_seeds_are_trained_and_compared(home: Path, tmp_path: Path, caps
     again = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1, resume=True)
     assert run_seeds(again, None, 4) == 0
     assert (tmp_path / "all" / "seed-8" / "best.pt").exists()
+
+
+def test_a_run_of_an_older_alexc_is_refused_and_its_weights_can_be_used(home: Path, tmp_path: Path) -> None:
+    train(home, tmp_path / "old", epochs=1)
+    record = json.loads((tmp_path / "old" / "run.json").read_text())
+    saved = load_checkpoint(tmp_path / "old" / "last.pt")
+    for name in ("freeze", "amp", "accumulate"):
+        del record[name], saved[name]
+    for name in ("moments", "average", "early_end", "loss_scale"):
+        del saved[name]
+    save_checkpoint(tmp_path / "old" / "last.pt", saved | {"velocities": []})
+    (tmp_path / "old" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"was begun by an older alexc .* --weights"):
+        train(home, tmp_path / "old", resume=True, epochs=2)
+    train(home, tmp_path / "new", steps=1, weights=tmp_path / "old")

@@ -299,9 +299,9 @@ def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | 
         batch=options.batch or before["batch"],
         seed=before["seed"] if options.seed is None else options.seed,
         workers=workers,
-        freeze=options.freeze or tuple(before["freeze"]),
-        amp=options.amp or before["amp"],
-        accumulate=options.accumulate or before["accumulate"],
+        freeze=options.freeze or tuple(before.get("freeze", ())),
+        amp=options.amp or before.get("amp"),
+        accumulate=options.accumulate or before.get("accumulate", 1),
     )
 
 
@@ -380,6 +380,11 @@ def _check_same(
 ) -> None:
     """Refuse to go on with something else than what was begun."""
     shown = printable(run.path)
+    if not checkpoint.keys() >= {"moments", "average", "early_end", *identity}:
+        raise UserError(
+            f"{shown} was begun by an older alexc (or its checkpoint is none of a training): go on with that, or "
+            f"begin anew from its weights by --weights {shown} --out NEW"
+        )
     if checkpoint["network_sha256"] != identity["network_sha256"]:
         differing = _differing_layers(checkpoint["weights"], network.state_dict())
         if differing:
@@ -448,11 +453,7 @@ def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapp
         "freeze": list(plan.freeze),
         "amp": plan.amp,
         "accumulate": plan.accumulate,
-        "weights": before["weights"]
-        if before
-        else None
-        if options.weights is None
-        else str(options.weights.absolute()),
+        "weights": before.get("weights") if before else _path_text(options.weights),
         "commands": [*(before["commands"] if before else []), command],
     }
 
