@@ -18,6 +18,9 @@ from tests import tiny_training as tiny
 from tests.conftest import Alexc
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inspect")

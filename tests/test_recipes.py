@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,6 +15,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime import recipe
+from alexc.runtime.data.dataset_facts import facts_of
+from alexc.runtime.data.preparation import renderer_of
+from alexc.runtime.data.store import open_store
+from alexc.runtime.data.views import View
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.testing.trained_network import load_trained_network
 from alexc.runtime.training.averaged_weights import AveragedWeights
@@ -61,6 +66,7 @@ def network(folder: Path, optimizer: str, more: str, *edits: tuple[str, str]) ->
     return tiny.write_network(folder, (SGD, optimizer), ("    batch=8,", f"    {more} batch=8,"), *edits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXTRAS)
 def test_a_training_stopped_and_resumed_is_the_same_bit_for_bit(home: Path, tmp_path: Path, name: str) -> None:
     path = network(tmp_path, *EXTRAS[name])
@@ -73,6 +79,7 @@ def test_a_training_stopped_and_resumed_is_the_same_bit_for_bit(home: Path, tmp_
     assert all(math.isfinite(loss) for loss in losses)
 
 
+@pytest.mark.slow
 def test_every_extra_changes_the_weights(home: Path, tmp_path: Path) -> None:
     found = []
     for name, changes in (EXTRAS | {"plain": (SGD, "")}).items():
@@ -150,6 +157,7 @@ def test_gradients_that_no_scale_can_mend_are_not_skipped() -> None:
     assert not LossScale().skips(True)
 
 
+@pytest.mark.slow
 def test_steps_that_overflow_in_fp16_are_left_out_and_the_training_goes_on(home: Path, tmp_path: Path) -> None:
     path = network(tmp_path, SGD, "precision=Float16(scale=1073741824.0, growth=1000),")
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "whole", epochs=40)).path
@@ -230,3 +238,30 @@ def test_a_spec_says_all_of_it_and_the_compiled_file_holds_it(tmp_path: Path) ->
         average=recipe.MovingAverage(0.99),
         stop=recipe.Reached("train_error", 0.25),
     )
+
+
+def test_gradients_of_a_scaled_loss_are_scaled_back(home: Path, tmp_path: Path) -> None:
+    ends = []
+    for scale in ("1.0", "1024.0"):
+        path = network(tmp_path, SGD, f"precision=Float16(scale={scale}, growth=1000),")
+        run = tiny.run_to(tiny.options(path, home / "store", tmp_path / scale, epochs=1)).path
+        saved = tiny.checkpoint(run / "last.pt")
+        assert saved["loss_scale"]["skipped"] == 0
+        ends.append(saved["weights"])
+    for name, value in ends[0].items():
+        torch.testing.assert_close(ends[1][name], value, rtol=0.01, atol=2e-3)
+
+
+@pytest.mark.parametrize("how", ["Normalize(std=(0.2, 0.3, 0.4))", 'Subtract("mean_color")'])
+def test_images_are_prepared_as_the_recipe_says(home: Path, tmp_path: Path, how: str) -> None:
+    file = load_network_file(network(tmp_path, SGD, "", ('Subtract("mean_image")', how)))
+    store = open_store(home / "store")
+    shown = np.empty((tiny.SIZE, tiny.SIZE, 3), np.float32)
+    renderer_of(file, facts_of(store)).render(store.train.image(5), View(1, 3), shown)
+    pixels = store.train.image(5)[1 : 1 + tiny.SIZE, 3 : 3 + tiny.SIZE].astype(np.float64)
+    if "std" in how:
+        expected = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.2, 0.3, 0.4]
+    else:
+        images = [store.train.image(index).astype(np.float64) for index in range(len(store.train))]
+        expected = pixels - np.mean(images, axis=(0, 1, 2))
+    np.testing.assert_allclose(shown, expected, rtol=0, atol=1e-4)

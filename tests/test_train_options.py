@@ -15,6 +15,7 @@ from alexc.runtime.training.checkpoint import load_checkpoint, save_checkpoint
 from alexc.runtime.training.run import run_seeds
 from tests import tiny_training as tiny
 
+pytestmark = pytest.mark.slow
 PLAIN = (  # nothing that draws, and nothing that looks at a whole batch
     ("self.torchs_drop(self.drop(x.flatten(1)))", "x.flatten(1)"),
     ("self.norm(self.conv(x / 64))", "self.conv(x / 64)"),
