@@ -17,7 +17,6 @@ from alexc.runtime.training.run_list import HEADER, run_rows
 from tests import tiny_training as tiny
 from tests.conftest import Alexc
 
-
 pytestmark = pytest.mark.slow
 
 
