@@ -19,6 +19,7 @@ from alexc.runtime.data.dataset_facts import facts_of
 from alexc.runtime.data.preparation import renderer_of
 from alexc.runtime.data.store import open_store
 from alexc.runtime.data.views import View
+from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.testing.trained_network import load_trained_network
 from alexc.runtime.training.averaged_weights import AveragedWeights
@@ -265,3 +266,26 @@ def test_images_are_prepared_as_the_recipe_says(home: Path, tmp_path: Path, how:
         images = [store.train.image(index).astype(np.float64) for index in range(len(store.train))]
         expected = pixels - np.mean(images, axis=(0, 1, 2))
     np.testing.assert_allclose(shown, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["BFloat16()", "Float16(scale=1.0)"])
+def test_the_loss_is_taken_in_float32(home: Path, tmp_path: Path, precision: str) -> None:
+    """A loss of 16 bits would be one that float16 or bfloat16 can hold, step for step."""
+    path = network(tmp_path, SGD, f"precision={precision},")
+    run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run", epochs=1)).path
+    losses = torch.tensor([each["loss"] for each in tiny.metrics(run) if each["kind"] == "step"])
+    for short in (torch.float16, torch.bfloat16):
+        assert (losses.to(short).float() != losses).all()
+
+
+def test_a_loss_that_is_not_finite_stops_a_training_in_fp16_too(home: Path, tmp_path: Path) -> None:
+    nan = ("self.conv(x / 64)", "self.conv(x / 64) * (torch.nan if self.training else 1)")
+    path = network(tmp_path, SGD, "precision=Float16(),", nan)
+    with pytest.raises(UserError, match="the loss is nan at step 1 "):
+        tiny.run_to(tiny.options(path, home / "store", tmp_path / "run"))
+
+
+def test_a_scaled_window_of_a_mean_image_is_refused(home: Path, tmp_path: Path) -> None:
+    path = network(tmp_path, SGD, "", ("RandomCrop(16)", "RandomResizedCrop(16)"))
+    with pytest.raises(UserError, match="a mean image does not fit"):
+        tiny.run_to(tiny.options(path, home / "store", tmp_path / "run"))

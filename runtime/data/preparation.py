@@ -31,6 +31,7 @@ def geometry_of(file: NetworkFile) -> Geometry:
         )
     geometry = Geometry(shorter[0], size[0])
     _check_sizes(file, geometry)
+    _check_windows(file)
     _check_numbers(file)
     return geometry
 
@@ -57,19 +58,26 @@ def renderer_of(file: NetworkFile, facts: DatasetFacts) -> Renderer:
 
 def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
     kinds = recipe.RandomCrop | recipe.RandomResizedCrop
-    crops = [part.size for part in file.recipe.augment if isinstance(part, kinds)]
-    for what, size in [("RandomCrop", size) for size in crops] + [
-        (type(file.recipe.test).__name__, file.recipe.test.size)
-    ]:
-        if size != file.size:
+    crops = [part for part in file.recipe.augment if isinstance(part, kinds)]
+    for step in (*crops, file.recipe.test):
+        if step.size != file.size:
             raise UserError(
-                f"{printable(file.path)}: {what}({size}) does not fit {file.name}, "
+                f"{printable(file.path)}: {type(step).__name__}({step.size}) does not fit {file.name}, "
                 f"which reads images of {file.size}x{file.size}"
             )
     if file.size > geometry.crop:
         raise UserError(
             f"{printable(file.path)}: {file.name} reads images of {file.size}x{file.size}, "
             f"but CenterCrop({geometry.crop}) stores smaller ones: store {file.size} or more"
+        )
+
+
+def _check_windows(file: NetworkFile) -> None:
+    resized = any(isinstance(part, recipe.RandomResizedCrop) for part in file.recipe.augment)
+    if resized and recipe.Subtract("mean_image") in file.recipe.prepare:
+        raise UserError(
+            f"{printable(file.path)}: a mean image does not fit the windows that RandomResizedCrop scales: subtract "
+            "mean_color, or normalize"
         )
 
 

@@ -17,6 +17,8 @@ def cross_entropy_of_heads(
 ) -> Tensor:
     """The sum of the heads' mean cross-entropies, each times its share (Szegedy et al. 2015, section 5).
 
+    It is taken in float32, or in float64 where the logits have that, whatever the precision of the layers.
+
     Each process of several has the part of its own rows: what they have adds up to the mean over the batch.
 
     Args:
@@ -27,7 +29,8 @@ def cross_entropy_of_heads(
         smoothing: how much of each target is spread evenly over the classes.
     """
     shares = getattr(network, "head_shares", None) or (1.0,) * len(heads)
-    loss = torch.zeros((), device=labels.device, dtype=heads[0].dtype)
-    for share, head in zip(shares, heads, strict=True):
+    logits = [head.to(torch.promote_types(head.dtype, torch.float32)) for head in heads]
+    loss = torch.zeros((), device=labels.device, dtype=logits[0].dtype)
+    for share, head in zip(shares, logits, strict=True):
         loss = loss + share * (F.cross_entropy(head, labels, reduction="sum", label_smoothing=smoothing) / images)
     return loss

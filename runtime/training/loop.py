@@ -230,9 +230,10 @@ def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> 
         training.gradients.wait()
     figures = _Figures.of(training, loss, guesses, labels, interrupted())
     optimizer.rate = training.schedule.rate_at(training.state.step, _steps_an_epoch(training))
+    _check_loss(training, figures)
     scale = training.loss_scale.scale
     if not training.loss_scale.skips(figures.spoilt):
-        _check_step(training, figures)
+        _check_gradients(training, figures)
         _move_weights(training, scale)
     return figures.loss, figures.wrong, figures.stop
 
@@ -306,10 +307,14 @@ def _fix_draws(network: nn.Module, seed: int, step: int, part: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # for layers that use torch's own generator
 
 
-def _check_step(training: Training, figures: _Figures) -> None:
-    """Refuse a step that would spoil the weights."""
+def _check_loss(training: Training, figures: _Figures) -> None:
+    """Refuse a step whose loss, which no scale has touched, would spoil the weights."""
     if not math.isfinite(figures.loss):
         raise training.rank.agreed(_not_finite(training, f"the loss is {figures.loss}"))
+
+
+def _check_gradients(training: Training, figures: _Figures) -> None:
+    """Refuse a step whose gradients would."""
     if figures.spoilt:
         raise training.rank.agreed(_not_finite(training, "a gradient is not finite"))
 
