@@ -49,8 +49,9 @@ def train(
     ] = None,
     amp: Annotated[bool, typer.Option("--amp", help="Compute in mixed precision, whatever the recipe says.")] = False,
     amp_dtype: Annotated[
-        Literal["bfloat16", "float16"], typer.Option(metavar="bfloat16|float16", help="The type that --amp takes.")
-    ] = "bfloat16",
+        Literal["bfloat16", "float16"] | None,
+        typer.Option(metavar="bfloat16|float16", help="The type that --amp takes.", show_default="bfloat16"),
+    ] = None,
     accumulate: Annotated[
         int | None,
         typer.Option(min=1, help="Compute each batch in so many parts, to save memory.", show_default="1"),
@@ -69,6 +70,8 @@ def train(
 
     Killed or stopped at any moment, it goes on with --resume as if nothing had happened.
     """
+    if amp_dtype is not None and not amp:
+        raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")
     from alexc.runtime.training.run import run_seeds, run_training
     from alexc.runtime.training.set_up import TrainOptions
 
@@ -89,7 +92,7 @@ def train(
         freeze=tuple(freeze or ()),
         accumulate=accumulate,
         print_freq=print_freq,
-        amp=_AMP[amp_dtype] if amp else None,
+        amp=_AMP[amp_dtype or "bfloat16"] if amp else None,
         tensorboard=tensorboard,
     )
     code = run_training(options, steps) if seeds is None else run_seeds(options, steps, seeds)

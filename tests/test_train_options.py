@@ -10,10 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from alexc.compiler.pipeline import check_text
+from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.errors import UserError
 from alexc.runtime.training.checkpoint import load_checkpoint, save_checkpoint
 from alexc.runtime.training.run import run_seeds
 from tests import tiny_training as tiny
+from tests.conftest import ROOT, Alexc
 
 pytestmark = pytest.mark.slow
 PLAIN = (  # nothing that draws, and nothing that looks at a whole batch
@@ -138,6 +141,18 @@ def test_lines_are_printed_as_often_as_asked(home: Path, tmp_path: Path, capsys:
     printed = capsys.readouterr().out
     assert [line[:16] for line in printed.splitlines() if "  step " in line] == ["epoch 1  step 3 ", "epoch 2  step 6 "]
     assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, alexc: Alexc) -> None:
+    placed = tmp_path / "placed.py"
+    flagship = check_text((ROOT / "spec" / "alexnet.net").read_text(), "alexnet.net")
+    assert flagship.graph is not None
+    placed.write_text(write_pytorch(flagship.graph, "alexnet.net", flagship.placed["two_gpus"]))
+    with pytest.raises(UserError, match="--seeds trains on one device"):
+        run_seeds(tiny.options(placed, home / "store", tmp_path / "run"), None, 2)
+    result = alexc("train", home / "tiny.py", "--amp-dtype", "float16")
+    assert result.returncode == 2
+    assert "add --amp" in result.stderr
 
 
 def test_several_seeds_are_trained_and_compared(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from alexc.runtime.training.metrics import read_metrics
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_files, print_note
 from alexc.runtime.training.run_folder import RunFolder, new_run_path
-from alexc.runtime.training.set_up import TrainOptions, set_up
+from alexc.runtime.training.set_up import DEFAULT_SEED, TrainOptions, set_up
 
 
 def run_training(options: TrainOptions, steps: int | None) -> int:
@@ -61,12 +61,15 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
         The exit code of the first training that did not end by itself, or 0.
 
     Raises:
-        UserError: as `run_training`; or when runs are to be resumed and no folder is named.
+        UserError: as `run_training`; when runs are to be resumed and no folder is named; for a file with a placement.
     """
     if options.resume and options.out is None:
         raise UserError("--resume with --seeds: name the folder of the runs by --out")
-    folder = options.out or new_run_path(load_network_file(options.network).name)
-    first = options.seed or 0
+    file = load_network_file(options.network)
+    if placement_to_train(options, file) is not None:
+        raise UserError("--seeds trains on one device, one seed after the other: train a file without placement")
+    folder = options.out or new_run_path(file.name)
+    first = DEFAULT_SEED if options.seed is None else options.seed
     errors = []
     for seed in range(first, first + count):
         run = RunFolder(folder / f"seed-{seed}")
@@ -76,7 +79,7 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
             return code
         epochs = [record for record in read_metrics(run.metrics) if record["kind"] == "epoch"]
         errors += [min(record["val_error"] for record in epochs)] if epochs else []
-    if len(errors) > 1:
+    if len(errors) == count:
         print_note(
             f"\nvalidation error, best epoch of {count} seeds: {mean(errors):.1%} on average, standard deviation "
             f"{stdev(errors):.1%}, from {min(errors):.1%} to {max(errors):.1%}"
