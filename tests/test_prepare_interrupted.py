@@ -37,6 +37,14 @@ def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepare(source, tmp_path_factory.mktemp("whole") / "store", Geometry(), 2).path
 
 
+@pytest.fixture(autouse=True)
+def _signals_arrive() -> Iterator[None]:
+    """A program started in the background may ignore Ctrl-C, and so would the commands that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class TestInterruptions:
     """The command in processes of its own, stopped in earnest."""
 
