@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pytest
 import torch
 from torch import nn
@@ -11,21 +9,13 @@ from torch import nn
 from alexc.runtime import recipe
 from alexc.runtime.training.adam import AdaptiveMoments
 from alexc.runtime.training.sgd import parameter_groups
+from tests.test_sgd import Multiplied
 
 RATES = (0.01, 0.01, 0.003, 0.001)
 RULES = (
     recipe.Adam(0.01, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=0.1),
     recipe.AdamW(0.01, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=0.1),
 )
-
-
-class Multiplied(nn.Module):
-    multipliers: ClassVar[dict[str, tuple[float, float]]] = {"bias": (2.0, 0.5)}
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
-        self.bias = nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
 
 
 def gradients() -> list[torch.Tensor]:

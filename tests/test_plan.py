@@ -100,6 +100,15 @@ def test_memory_has_velocities_only_with_momentum() -> None:
     assert with_momentum.memory(device) - without.memory(device) == device.parameters * 4
 
 
+def test_memory_has_two_moments_with_adam() -> None:
+    two = FLAGSHIP.placed["two_gpus"]
+    text = SPEC.read_text().replace("sgd lr=0.01 momentum=0.9", "adamw lr=0.01")
+    adam = check_text(text, "adam.net").placed["two_gpus"]
+    with_momentum, with_moments = plan(two, 128, 4), plan(adam, 128, 4)
+    (device,) = with_momentum.devices
+    assert with_moments.memory(device) - with_momentum.memory(device) == device.parameters * 4
+
+
 def test_an_uneven_batch_is_refused() -> None:
     with pytest.raises(UnevenBatch) as found:
         plan(FLAGSHIP.placed["pod"], 130, 4)

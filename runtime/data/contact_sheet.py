@@ -42,9 +42,9 @@ def write_contact_sheet(store: Store, path: Path) -> None:
         axes.axis("off")
     grid[0, 0].imshow(store.mean_image.round().astype(np.uint8))
     _label(grid[0, 0], "mean image")
-    for axes, (name, value) in zip(grid[0, 1:], zip("123", store.eigenvalues, strict=True), strict=False):
-        axes.imshow(_component(store, int(name) - 1))
-        axes.set_title(f"colours {name}: {value:.4f}", fontsize=8, color=_INK)
+    for number, value in enumerate(store.eigenvalues):
+        grid[0, number + 1].imshow(_component(store, number))
+        grid[0, number + 1].set_title(f"colours {number + 1}: {value:.4f}", fontsize=8, color=_INK)
     for line, (label, images) in zip(grid[1:], rows, strict=True):
         for axes, image in zip(line, images, strict=False):
             axes.imshow(store.train.image(image))
@@ -62,8 +62,8 @@ def _component(store: Store, number: int) -> NDArray[np.uint8]:
 
 
 def _label(axes: Axes, text: str) -> None:
-    shown = text.replace("$", r"\$")  # a dollar sign would begin a formula
-    shown = shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
+    shown = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+    shown = shown.replace("$", r"\$")  # which would begin a formula
     axes.text(-0.06, 0.5, shown, transform=axes.transAxes, ha="right", va="center", fontsize=9, color=_INK)
 
 
