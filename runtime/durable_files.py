@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,50 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+class NewFile:
+    """A file that is written in pieces, and is there, synced to disk, once the block has ended well.
+
+    Args:
+        path: where it will lie.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        self._file = self._temporary.open("wb")
+        self._hash = hashlib.sha256()
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._file as file:
+            if kind is None:
+                file.flush()
+                os.fsync(file.fileno())
+        if kind is None:
+            self._temporary.replace(self._path)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what was written so far."""
+        return self._hash.hexdigest()
+
+    def write(self, content: bytes) -> int:
+        """Append; returns how many bytes it were."""
+        self._hash.update(content)
+        return self._file.write(content)
+
+
 def write_bytes(path: Path, content: bytes) -> str:
     """Write a file whole or not at all, synced to disk; returns its SHA-256."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with NewFile(path) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    return hashlib.sha256(content).hexdigest()
+    return file.sha256
 
 
 def write_array(path: Path, array: NDArray[np.int64]) -> str:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from alexc.runtime.data import drawn_images
 from alexc.runtime.data.decode import load_image, square
 from alexc.runtime.data.drawn_images import COUNTS, SHAPES, draw_data_set, draw_image
-from alexc.runtime.data.image_folder import list_images
 from alexc.runtime.data.store import Geometry, SplitName
 from alexc.runtime.errors import UserError
+from tests.listed import list_images
 
 
 def test_ten_classes_of_two_hundred_and_fifty() -> None:

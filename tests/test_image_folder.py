@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from alexc.runtime.data.image_folder import ImageFolder, list_images
 from alexc.runtime.errors import UserError
+from tests.listed import Listed, list_images
 
 
 def tree(root: Path, *files: str) -> Path:
@@ -16,8 +16,8 @@ def tree(root: Path, *files: str) -> Path:
     return root
 
 
-def paths(images: ImageFolder, split: str) -> list[str]:
-    return [file.path for file in images.splits[split]]  # type: ignore[index]
+def paths(images: Listed, split: str) -> list[str]:
+    return [file.path for file in images.splits[split]]
 
 
 class TestLayouts:
@@ -110,23 +110,23 @@ class TestSplitByHash:
 class TestFingerprint:
     def test_it_changes_with_anything_in_the_folder(self, tmp_path: Path) -> None:
         root = tree(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg")
-        seen = [list_images(root).fingerprint()]
-        assert list_images(root).fingerprint() == seen[0]
+        seen = [list_images(root).fingerprint]
+        assert list_images(root).fingerprint == seen[0]
         os.utime(root / "train/a/1.jpg", ns=(0, 12345))
-        seen.append(list_images(root).fingerprint())
+        seen.append(list_images(root).fingerprint)
         (root / "train/a/1.jpg").write_bytes(b"xy")
         os.utime(root / "train/a/1.jpg", ns=(0, 12345))
-        seen.append(list_images(root).fingerprint())
+        seen.append(list_images(root).fingerprint)
         (root / "train/a/1.jpg").rename(root / "train/a/2.jpg")
-        seen.append(list_images(root).fingerprint())
+        seen.append(list_images(root).fingerprint)
         tree(root, "val/b/2.jpg")
-        seen.append(list_images(root).fingerprint())
+        seen.append(list_images(root).fingerprint)
         assert len(set(seen)) == 5
 
     def test_names_that_are_not_utf8(self, tmp_path: Path) -> None:
         root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg")
         os.close(os.open(os.fsencode(root / "b") + b"/\xff\n.jpg", os.O_CREAT))
-        assert len(list_images(root).fingerprint()) == 64
+        assert len(list_images(root).fingerprint) == 64
 
 
 class TestMistakes:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def run(
         function: Callable[[ShardTask], None],
-        tasks: Sequence[ShardTask],
+        tasks: Iterable[ShardTask],
         workers: int,
         finished: Callable[[ShardTask], None],
     ) -> None:
@@ -397,7 +397,7 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "train        8 images, 4 in a class" in done.stdout
         assert done.stderr == ""  # a progress line comes every ten seconds only
-        assert json.loads(next((tmp_path / "stores").glob("data-16-*/manifest.json")).read_text())["version"] == 1
+        assert json.loads(next((tmp_path / "stores").glob("data-16-*/manifest.json")).read_text())["version"] == 2
         again = self.run(tmp_path, "data", "--resize", "20", "--crop", "16")
         assert again.stdout == done.stdout
         assert "is up to date" in again.stderr

@@ -24,7 +24,8 @@ from alexc.runtime import recipe
 from alexc.runtime.data.dataset_facts import facts_of
 from alexc.runtime.data.draws import epoch_order
 from alexc.runtime.data.prepare import prepare
-from alexc.runtime.data.store import Geometry, Split, Store
+from alexc.runtime.data.split import Split
+from alexc.runtime.data.store import Geometry, Store
 from alexc.runtime.data.views import Renderer, TrainingViews, ten_views
 from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
 from alexc.runtime.testing.prediction import predict

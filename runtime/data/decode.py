@@ -93,6 +93,27 @@ def read_file(path: Path) -> bytes:
     return content
 
 
+def read_part(path: Path, offset: int, size: int) -> bytes:
+    """The bytes of a file in an archive, from `offset` on; bounded as `read_file` is.
+
+    Raises:
+        BadImage: when it cannot be read, is empty, too big or cut off.
+    """
+    if size > LARGEST_FILE:
+        raise BadImage(f"a file of {size:,} bytes; at most {LARGEST_FILE:,} are read")
+    if not size:
+        raise BadImage("an empty file")
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            content = file.read(size)
+    except OSError as error:
+        raise BadImage(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if len(content) < size:
+        raise BadImage("the archive ends in the middle of it")
+    return content
+
+
 def decode(content: bytes, ending: str, exif: bool = False) -> tuple[Image.Image, frozenset[str]]:
     """As `load_image`, from a file's bytes; `ending` is its name's, such as ".jpg"."""
     try:
@@ -132,6 +153,13 @@ def square(image: Image.Image, geometry: Geometry) -> NDArray[np.uint8]:
         image = image.resize(size, Image.Resampling.BILINEAR)
     left, top = (round((side - geometry.crop) / 2) for side in size)
     return np.asarray(image.crop((left, top, left + geometry.crop, top + geometry.crop)))
+
+
+def jpeg_of(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """A JPEG file of (H, W, 3) RGB pixels."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=quality)
+    return content.getvalue()
 
 
 def _decode(content: bytes, ending: str, exif: bool) -> tuple[Image.Image, frozenset[str]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from alexc.runtime.data.decode import BadImage, decode, read_file, square
-from alexc.runtime.data.image_folder import list_images
+from alexc.runtime.data.decode import BadImage, decode, jpeg_of, square
+from alexc.runtime.data.image_list import ImageList
+from alexc.runtime.data.image_source import open_source
 from alexc.runtime.data.store import SPLITS, Geometry
 from alexc.runtime.printable import printable
 
@@ -19,11 +20,11 @@ class Estimate:
     """What a store will be.
 
     Attributes:
-        root: the folder of images.
+        root: the folder of the source.
         layout: how it is read.
         classes: how many there are.
         images: by split.
-        store_bytes: of the pixels.
+        store_bytes: of the pixels, or about as many of the JPEGs.
         sampled: images that were decoded.
         bad: those of them that cannot be used.
         seconds: for all images, by `workers` processes.
@@ -41,33 +42,39 @@ class Estimate:
     workers: int
 
 
-def estimate(source: Path, geometry: Geometry, workers: int, exif: bool = False) -> Estimate:
-    """Decode up to `SAMPLE` images, spread evenly over the folder, and reckon.
+def estimate(
+    source: Path, geometry: Geometry, workers: int, exif: bool = False, quality: int | None = None
+) -> Estimate:
+    """Decode up to `SAMPLE` images, spread evenly over the source, and reckon.
 
     Raises:
-        UserError: when the folder has no usable layout.
+        UserError: when the source has no usable layout.
     """
-    found = list_images(source)
-    files = [file.path for split in SPLITS for file in found.splits[split]]
-    sample = files[:: max(1, len(files) // SAMPLE)][:SAMPLE]
-    bad = 0
+    with open_source(source) as opened:
+        return _estimate(opened.images, geometry, workers, exif, quality)
+
+
+def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, quality: int | None) -> Estimate:
+    sample = images.spread(SAMPLE)
+    bad = stored = 0
     started = time.perf_counter()
     for file in sample:
-        path = found.root / file
         try:
-            square(decode(read_file(path), path.suffix, exif)[0], geometry)
+            image, _ = decode(file.read(images.root), PurePosixPath(file.path).suffix, exif)
+            pixels = square(image, geometry)
+            stored += pixels.nbytes if quality is None else len(jpeg_of(pixels, quality))
         except BadImage:
             bad += 1
     each = (time.perf_counter() - started) / len(sample)
     return Estimate(
-        root=found.root,
-        layout=found.layout,
-        classes=len(found.classes),
-        images={split: len(found.splits[split]) for split in SPLITS},
-        store_bytes=len(files) * geometry.crop**2 * 3,
+        root=images.root,
+        layout=images.layout,
+        classes=len(images.classes),
+        images={split: images.count(split) for split in SPLITS},
+        store_bytes=round(stored / max(1, len(sample) - bad) * len(images)),
         sampled=len(sample),
         bad=bad,
-        seconds=each * len(files) / workers,
+        seconds=each * len(images) / workers,
         workers=workers,
     )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alexc.runtime.data.batch_share import BatchShare
-from alexc.runtime.data.store import Split
+from alexc.runtime.data.split import Split
 from alexc.runtime.data.views import Renderer, View
 
 WHOLE_BATCH = BatchShare()

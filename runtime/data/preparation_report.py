@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from alexc.runtime.data.decode import BACKGROUND, TREATMENTS
-from alexc.runtime.data.store import SPLITS, Split, Store
+from alexc.runtime.data.split import Split
+from alexc.runtime.data.store import SPLITS, Store
 from alexc.runtime.printable import printable
 
 _MOST_GROUPS_SHOWN = 10
@@ -21,11 +22,14 @@ def preparation_report(store: Store) -> str:
 
 def _overview(store: Store) -> list[str]:
     side = store.geometry.crop
-    size = sum(len(getattr(store, name)) for name in SPLITS) * side * side * 3
+    kind = "raw pixels" if store.quality is None else f"JPEGs of quality {store.quality}"
     color = store.mean_image.mean(axis=(0, 1))
     rows = [
         ("store", printable(store.path)),
-        ("size", f"{_bytes_text(size)}, {side} x {side} pixels an image, shorter side {store.geometry.resize}"),
+        (
+            "size",
+            f"{_bytes_text(store.bytes)} of {kind}, {side} x {side} an image, shorter side {store.geometry.resize}",
+        ),
         ("layout", store.preparation.layout),
         ("classes", f"{len(store.classes):,}"),
         *((name, _split_text(getattr(store, name), len(store.classes))) for name in SPLITS),

@@ -1,4 +1,6 @@
-"""From a folder of images to a store: in parallel, resumable after kill -9, finished by one rename.
+"""From a source of images to a store: in parallel, resumable after kill -9, finished by one rename.
+
+The list of images and what is told of each lie on the disk throughout: memory does not grow with their number.
 
 While it is made, everything lies in STORE.partial:
 
@@ -17,37 +19,42 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.image_folder import ImageFolder, SourceFile, list_images
+from alexc.runtime.data.duplicates import Duplicates
+from alexc.runtime.data.image_list import ImageList, SourceFile
+from alexc.runtime.data.image_source import ImageSource, open_source
+from alexc.runtime.data.scratch_database import scratch_database
 from alexc.runtime.data.shards import (
     ShardRecord,
     ShardTask,
+    is_finished,
     make_shard,
     read_image_sum,
     read_record,
+    shard_file,
     shard_length,
 )
+from alexc.runtime.data.split import Shard
 from alexc.runtime.data.store import (
     SOURCE,
     SPLITS,
+    VERSION,
     ColorSums,
     Geometry,
     Preparation,
-    Shard,
-    SplitContent,
     SplitName,
     Store,
     is_store,
     open_store,
     read_source,
-    write_store,
 )
+from alexc.runtime.data.store_writing import SplitContent, StoredImage, write_store
 from alexc.runtime.data.worker_pool import WorkerDied, run_in_workers
 from alexc.runtime.durable_files import sync_folder, write_bytes
 from alexc.runtime.errors import UserError
@@ -59,20 +66,73 @@ BAD_SHARE = 0.01
 QUARANTINE = "quarantine.txt"
 _PARTIAL_NAMES = frozenset((LOCK, SOURCE, "store", "records", "old", QUARANTINE))
 _MOST_FILES_SHOWN = 10
+_JPEG_SHARE = 1 / 8  # of the bytes of raw pixels, at the default quality: what room is checked for
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a store is to be.
+
+    Attributes:
+        geometry: how images become square.
+        exif: apply EXIF orientations; ImageNet's convention is to ignore them.
+        quality: of the JPEGs that it holds; None for raw pixels.
+    """
+
+    geometry: Geometry
+    exif: bool
+    quality: int | None
 
 
 @dataclass(frozen=True)
 class _Slice:
-    """A shard's task and the source files it is about; the record once the shard is finished."""
+    """The files of a shard: some of a split, one after the other."""
 
     split: SplitName
-    files: tuple[SourceFile, ...]
-    task: ShardTask
+    number: int
+    start: int
+    stop: int
 
-    def record(self) -> ShardRecord:
-        record = read_record(self.task)
-        assert record is not None, f"{self.task.name} is not finished"
-        return record
+    @property
+    def name(self) -> str:
+        return f"{self.split}-{self.number:05d}"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A store in the making: what of, how, and where."""
+
+    images: ImageList
+    layout: _Layout
+    partial: Path
+    slices: tuple[_Slice, ...]
+
+    @property
+    def records(self) -> Path:
+        return self.partial / "records"
+
+    def files(self, part: _Slice) -> tuple[SourceFile, ...]:
+        return self.images.files(part.split, part.start, part.stop)
+
+    def task(self, part: _Slice) -> ShardTask:
+        return ShardTask(
+            name=part.name,
+            root=self.images.root,
+            files=self.files(part),
+            pixels=self.partial / "store",
+            records=self.records,
+            geometry=self.layout.geometry,
+            exif=self.layout.exif,
+            quality=self.layout.quality,
+        )
+
+    def unfinished(self) -> list[_Slice]:
+        return [part for part in self.slices if not is_finished(self.records, part.name)]
+
+    def finished(self) -> Iterator[tuple[_Slice, ShardRecord]]:
+        """Each shard and what came out of it, once all are finished."""
+        for part in self.slices:
+            yield part, read_record(self.records, part.name)
 
 
 def prepare(
@@ -82,6 +142,7 @@ def prepare(
     workers: int,
     exif: bool = False,
     bad_share: float = BAD_SHARE,
+    quality: int | None = None,
 ) -> Store:
     """Make a store of the images in `source`, or go on where an earlier call was stopped.
 
@@ -90,41 +151,42 @@ def prepare(
     replaced when the new one is whole.
 
     Args:
-        source: a folder as `image_folder` describes.
+        source: a folder as `image_folder` or `imagenet_archives` describes.
         destination: the store's folder; beside it, while working, lies one of the same name ending in ".partial".
         geometry: how images become square.
         workers: how many processes decode images.
         exif: apply EXIF orientations; ImageNet's convention is to ignore them.
         bad_share: the highest share of unusable files, 0..1; over it the call fails.
+        quality: of the JPEGs that the store holds; None for raw pixels.
 
     Raises:
         UserError: when the source has no usable layout, too many bad files or changes meanwhile; when the destination
             is something else than a store of this source, or cannot be written.
     """
-    destination = destination.resolve()
-    images = list_images(source)
-    wanted = _origin(images, geometry, exif)
-    _check_destination(destination, images.root, wanted)
-    partial = destination.with_name(f"{destination.name}.partial")
-    if _is_current(destination, wanted) and not partial.exists():
-        _say(f"{printable(destination)} is up to date")
-        return open_store(destination)
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        _check_partial(partial)
-        with folder_lock(partial):
-            if not _is_current(destination, wanted):
-                _restore_old(partial, destination)
-                _make(images, wanted, partial, geometry, exif, workers, bad_share)
-                _publish(partial, destination)
-            shutil.rmtree(partial)
-    except OSError as error:
-        raise UserError(f"{printable(destination)} cannot be made: {_reason(error)}") from None
+    destination, layout = destination.resolve(), _Layout(geometry, exif, quality)
+    with open_source(source) as images:
+        wanted = _origin(images, layout)
+        _check_destination(destination, images.root, wanted)
+        partial = destination.with_name(f"{destination.name}.partial")
+        if _is_current(destination, wanted) and not partial.exists():
+            _say(f"{printable(destination)} is up to date")
+            return open_store(destination)
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            _check_partial(partial)
+            with folder_lock(partial):
+                if not _is_current(destination, wanted):
+                    _restore_old(partial, destination)
+                    _make(images.images, wanted, partial, layout, workers, bad_share)
+                    _publish(partial, destination)
+                shutil.rmtree(partial)
+        except OSError as error:
+            raise UserError(f"{printable(destination)} cannot be made: {_reason(error)}") from None
     return open_store(destination)
 
 
 def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
-    """The store to train from: `data` itself, or the one of a folder of images, prepared first when missing.
+    """The store to train from: `data` itself, or the one of a source of images, prepared first when missing.
 
     Raises:
         UserError: when a store does not fit `geometry`, or the images changed since their store was made.
@@ -133,13 +195,19 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
         return _fitting(open_store(data), geometry)
     if (data / SOURCE).is_file():
         raise UserError(f"{printable(data)} is an unfinished store: run `alexc prepare` again, it goes on")
-    destination = default_destination(data, geometry)
+    raw, jpegs = (default_destination(data, geometry, jpeg=jpeg) for jpeg in (False, True))
+    destination = jpegs if is_store(jpegs) and not is_store(raw) else raw
     if not is_store(destination):
         if data.is_dir():
             _say(f"{printable(data)} is not prepared yet: making the store {printable(destination)}")
         return prepare(data, destination, geometry, workers)
-    if not _is_current(destination, _origin(list_images(data), geometry, exif=False)):
+    quality = read_source(destination).get("quality")
+    with open_source(data) as images:
+        current = _is_current(destination, _origin(images, _Layout(geometry, exif=False, quality=quality)))
+    if not current:
         again = f"alexc prepare {shlex.quote(str(data))} --resize {geometry.resize} --crop {geometry.crop}"
+        if quality is not None:
+            again += f" --format jpeg --quality {quality}"
         raise UserError(
             f"{printable(data)} has changed since its store {printable(destination)} was made: "
             f"run `{printable(again)}` again"
@@ -147,20 +215,24 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
     return open_store(destination)
 
 
-def default_destination(source: Path, geometry: Geometry, exif: bool = False) -> Path:
+def default_destination(source: Path, geometry: Geometry, exif: bool = False, jpeg: bool = False) -> Path:
     """Where the store of a source lies when nothing else is said: under `stores/` in the current folder."""
     root = source.resolve()
     options = json.dumps([str(root), asdict(geometry), exif])
-    return Path("stores") / f"{root.name or 'root'}-{geometry.crop}-{hashlib.sha256(options.encode()).hexdigest()[:6]}"
+    kind = "-jpeg" if jpeg else ""
+    digest = hashlib.sha256(options.encode()).hexdigest()[:6]
+    return Path("stores") / f"{root.name or 'root'}-{geometry.crop}{kind}-{digest}"
 
 
-def _origin(images: ImageFolder, geometry: Geometry, exif: bool) -> dict[str, object]:
+def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
     """What a store was made of, as far as it can be told without opening an image."""
     return {
-        "folder": str(images.root.resolve()),
-        "fingerprint": images.fingerprint(),
-        "geometry": asdict(geometry),
-        "exif": exif,
+        "version": VERSION,
+        "folder": str(source.root.resolve()),
+        "fingerprint": source.fingerprint,
+        "geometry": asdict(layout.geometry),
+        "exif": layout.exif,
+        "quality": layout.quality,
     }
 
 
@@ -191,7 +263,12 @@ def _check_destination(destination: Path, root: Path, wanted: dict[str, object])
             return
         raise UserError(f"{shown} exists and is not a store; it was left as it is: choose another place by --out")
     made_from = read_source(destination)
-    for key, what in (("folder", "the images of"), ("geometry", "sizes"), ("exif", "EXIF orientations applied:")):
+    for key, what in (
+        ("folder", "the images of"),
+        ("geometry", "sizes"),
+        ("exif", "EXIF orientations applied:"),
+        ("quality", "JPEGs of quality"),
+    ):
         old, new = made_from.get(key), wanted[key]
         if old != new:
             raise UserError(
@@ -222,33 +299,27 @@ def _restore_old(partial: Path, destination: Path) -> None:
 
 
 def _make(
-    images: ImageFolder,
-    wanted: dict[str, object],
-    partial: Path,
-    geometry: Geometry,
-    exif: bool,
-    workers: int,
-    bad_share: float,
+    images: ImageList, wanted: dict[str, object], partial: Path, layout: _Layout, workers: int, bad_share: float
 ) -> None:
     """Leave a whole store in partial/store."""
     _clear_stale_work(partial, wanted)
-    slices = _slices(images, partial, geometry, exif)
-    todo = [part.task for part in slices if read_record(part.task) is None]
-    _check_space(partial, sum(len(task.files) for task in todo), geometry)
-    _make_shards(todo, len(images), workers)
-    records = [part.record() for part in slices]
-    quarantined = _quarantined(slices, records)
-    _check_quarantine(images, quarantined, partial, bad_share)
-    if list_images(images.root).fingerprint() != wanted["fingerprint"]:
-        raise UserError(f"{printable(images.root)} changed while it was prepared: run the same command again")
+    work = _Work(images, layout, partial, _slices(images))
+    _check_space(work)
+    _make_shards(work, workers)
+    quarantined = _quarantined(work)
+    _check_quarantine(work, quarantined, bad_share)
+    with open_source(images.root) as now:
+        if now.fingerprint != wanted["fingerprint"]:
+            raise UserError(f"{printable(images.root)} changed while it was prepared: run the same command again")
     write_store(
         partial / "store",
         images.classes,
-        geometry,
-        {name: _content(name, slices, records) for name in SPLITS},
-        _image_sum(slices, geometry),
-        _color_sums(slices, records),
-        _preparation(images, exif, slices, records, quarantined),
+        layout.geometry,
+        layout.quality,
+        {split: SplitContent(_shards(work, split), _stored_images(work, split)) for split in SPLITS},
+        _image_sum(work),
+        _color_sums(work),
+        _preparation(work, quarantined),
         wanted,
     )
 
@@ -268,111 +339,108 @@ def _clear_stale_work(partial: Path, wanted: dict[str, object]) -> None:
             left_over.unlink()
 
 
-def _slices(images: ImageFolder, partial: Path, geometry: Geometry, exif: bool) -> list[_Slice]:
-    slices = []
+def _slices(images: ImageList) -> tuple[_Slice, ...]:
+    slices: list[_Slice] = []
     for split in SPLITS:
-        files = images.splits[split]
-        length = shard_length(len(files))
-        for number, start in enumerate(range(0, len(files), length)):
-            part = files[start : start + length]
-            task = ShardTask(
-                name=f"{split}-{number:05d}",
-                root=images.root,
-                files=tuple(file.path for file in part),
-                pixels=partial / "store",
-                records=partial / "records",
-                geometry=geometry,
-                exif=exif,
-            )
-            slices.append(_Slice(split, part, task))
-    return slices
+        files = images.count(split)
+        length = shard_length(files)
+        starts = range(0, files, length)
+        slices += [_Slice(split, number, start, min(start + length, files)) for number, start in enumerate(starts)]
+    return tuple(slices)
 
 
-def _check_space(partial: Path, images: int, geometry: Geometry) -> None:
-    needed = images * geometry.crop**2 * 3
-    free = shutil.disk_usage(partial).free
+def _check_space(work: _Work) -> None:
+    images, side = sum(part.stop - part.start for part in work.unfinished()), work.layout.geometry.crop
+    needed = images * side**2 * 3 * (1 if work.layout.quality is None else _JPEG_SHARE)
+    free = shutil.disk_usage(work.partial).free
     if needed > free:
+        kind = f"{side} x {side} x 3 bytes" if work.layout.quality is None else f"{side} x {side} pixels as JPEGs"
         raise UserError(
-            f"{printable(partial.parent)} has {free / 1e9:,.1f} GB free, but {images:,} images of {geometry.crop} x "
-            f"{geometry.crop} x 3 bytes need {needed / 1e9:,.1f} GB: free some, or choose another disk by --out"
+            f"{printable(work.partial.parent)} has {free / 1e9:,.1f} GB free, but {images:,} images of {kind} "
+            f"need {needed / 1e9:,.1f} GB: free some, or choose another disk by --out"
         )
 
 
-def _make_shards(todo: Sequence[ShardTask], images: int, workers: int) -> None:
+def _make_shards(work: _Work, workers: int) -> None:
+    todo = work.unfinished()
     if not todo:
         return
-    done = images - sum(len(task.files) for task in todo)
-    with Progress("prepare", images, "images", done) as progress:
+    done = len(work.images) - sum(part.stop - part.start for part in todo)
+    with Progress("prepare", len(work.images), "images", done) as progress:
         try:
-            run_in_workers(make_shard, todo, workers, lambda task: progress.advance(len(task.files)))
+            tasks = map(work.task, todo)
+            run_in_workers(make_shard, tasks, workers, lambda task: progress.advance(len(task.files)))
         except WorkerDied as death:
-            in_work = (todo[position].files for position in death.positions)
+            in_work = [task.files for task in death.tasks if isinstance(task, ShardTask)]
             raise UserError(
                 "a worker process died, killed from outside or for want of memory. The work so far is kept: run the "
                 "same command again, with fewer --workers if memory is short. In work were "
-                + "; ".join(f"{printable(files[0])} to {printable(files[-1])}" for files in in_work)
+                + "; ".join(f"{printable(files[0].path)} to {printable(files[-1].path)}" for files in in_work)
             ) from None
 
 
-def _quarantined(slices: Sequence[_Slice], records: Sequence[ShardRecord]) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (part.files[position].path, reason)
-        for part, record in zip(slices, records, strict=True)
-        for position, reason in record.bad
-    )
+def _quarantined(work: _Work) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    for part, record in work.finished():
+        if record.bad:
+            files = work.files(part)
+            found += [(files[position].path, reason) for position, reason in record.bad]
+    return tuple(found)
 
 
-def _check_quarantine(
-    images: ImageFolder, quarantined: tuple[tuple[str, str], ...], partial: Path, bad_share: float
-) -> None:
+def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad_share: float) -> None:
     """Fail when too many files are bad, or all of a class."""
+    images, listed = work.images, work.partial / QUARANTINE
     lines = [f"{printable(file)}: {printable(reason)}" for file, reason in quarantined]
     shown = "\n".join(["", *(f"  {line}" for line in lines[:_MOST_FILES_SHOWN])])
     if len(lines) > _MOST_FILES_SHOWN:
         shown += f"\n  and {len(lines) - _MOST_FILES_SHOWN:,} more"
-    write_bytes(partial / QUARANTINE, "".join(f"{line}\n" for line in lines).encode())
+    write_bytes(listed, "".join(f"{line}\n" for line in lines).encode())
     share = len(quarantined) / len(images)
     if share > bad_share:
         raise UserError(
             f"{len(quarantined):,} of {len(images):,} files in {printable(images.root)} are no usable images, "
             f"{share:.1%}, over the ceiling of {bad_share:.1%}: repair or remove them, or raise --bad-share. "
-            f"The work so far is kept; all are listed in {printable(partial / QUARANTINE)}:{shown}"
+            f"The work so far is kept; all are listed in {printable(listed)}:{shown}"
         )
-    bad = {file for file, _ in quarantined}
     for split in SPLITS:
-        good = Counter(file.label for file in images.splits[split] if file.path not in bad)
+        good = Counter(image.label for image in _stored_images(work, split))
         for label, name in enumerate(images.classes):
             if not good[label]:
                 raise UserError(f"class {printable(name)} has no usable image in {split}:{shown}")
 
 
-def _content(split: SplitName, slices: Sequence[_Slice], records: Sequence[ShardRecord]) -> SplitContent:
-    shards, good = [], []
-    for part, record in zip(slices, records, strict=True):
-        if part.split == split:
-            good += _good(part, record)
-            if record.images:
-                shards.append(Shard(f"{part.task.name}.u8", record.images, record.sha256))
-    return SplitContent(
-        tuple(shards), np.array([file.label for file in good], np.int64), tuple(file.path for file in good)
+def _shards(work: _Work, split: SplitName) -> tuple[Shard, ...]:
+    return tuple(
+        Shard(shard_file(part.name, work.layout.quality), record.images, record.ends[-1], record.sha256)
+        for part, record in work.finished()
+        if part.split == split and record.images
     )
 
 
-def _good(part: _Slice, record: ShardRecord) -> list[SourceFile]:
+def _stored_images(work: _Work, split: SplitName) -> Iterator[StoredImage]:
+    for part, record in work.finished():
+        if part.split == split:
+            for file, end in zip(_good(work.files(part), record), record.ends, strict=True):
+                yield StoredImage(file.label, file.path, end)
+
+
+def _good(files: Sequence[SourceFile], record: ShardRecord) -> list[SourceFile]:
     bad = {position for position, _ in record.bad}
-    return [file for position, file in enumerate(part.files) if position not in bad]
+    return [file for position, file in enumerate(files) if position not in bad]
 
 
-def _image_sum(slices: Sequence[_Slice], geometry: Geometry) -> NDArray[np.int64]:
-    total = np.zeros((geometry.crop, geometry.crop, 3), np.int64)
-    for part in slices:
+def _image_sum(work: _Work) -> NDArray[np.int64]:
+    side = work.layout.geometry.crop
+    total = np.zeros((side, side, 3), np.int64)
+    for part in work.slices:
         if part.split == "train":
-            total += read_image_sum(part.task)
+            total += read_image_sum(work.records, part.name)
     return total
 
 
-def _color_sums(slices: Sequence[_Slice], records: Sequence[ShardRecord]) -> ColorSums:
-    sums = [record.color_sums for part, record in zip(slices, records, strict=True) if part.split == "train"]
+def _color_sums(work: _Work) -> ColorSums:
+    sums = [record.color_sums for part, record in work.finished() if part.split == "train"]
     return ColorSums(
         sum(one.pixels for one in sums),
         tuple(sum(one.values[i] for one in sums) for i in range(3)),
@@ -380,38 +448,30 @@ def _color_sums(slices: Sequence[_Slice], records: Sequence[ShardRecord]) -> Col
     )
 
 
-def _preparation(
-    images: ImageFolder,
-    exif: bool,
-    slices: Sequence[_Slice],
-    records: Sequence[ShardRecord],
-    quarantined: tuple[tuple[str, str], ...],
-) -> Preparation:
+def _preparation(work: _Work, quarantined: tuple[tuple[str, str], ...]) -> Preparation:
     treatments: Counter[str] = Counter()
-    for record in records:
+    small = 0
+    for _, record in work.finished():
         treatments.update(record.treatments)
+        small += record.small
     return Preparation(
-        layout=images.layout,
-        exif=exif,
+        layout=work.images.layout,
+        exif=work.layout.exif,
         treatments=dict(treatments),
-        small=sum(record.small for record in records),
-        ignored=images.ignored,
+        small=small,
+        ignored=work.images.ignored,
         quarantined=quarantined,
-        duplicates=_duplicates(slices, records),
+        duplicates=_duplicates(work),
     )
 
 
-def _duplicates(slices: Sequence[_Slice], records: Sequence[ShardRecord]) -> tuple[tuple[str, ...], ...]:
-    """Groups of files with the same bytes that do not all lie in one class of one split."""
-    groups: dict[str, list[tuple[SplitName, SourceFile]]] = {}
-    for part, record in zip(slices, records, strict=True):
-        for digest, file in zip(record.digests, _good(part, record), strict=True):
-            groups.setdefault(digest, []).append((part.split, file))
-    return tuple(
-        tuple(file.path for _, file in group)
-        for group in groups.values()
-        if len({(split, file.label) for split, file in group}) > 1
-    )
+def _duplicates(work: _Work) -> tuple[tuple[str, ...], ...]:
+    with scratch_database() as database:
+        found = Duplicates(database)
+        for part, record in work.finished():
+            for digest, file in zip(record.digests, _good(work.files(part), record), strict=True):
+                found.add(digest, f"{part.split} {file.label}", file.path)
+        return found.groups()
 
 
 def _publish(partial: Path, destination: Path) -> None:

@@ -11,13 +11,14 @@ import json
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.decode import BadImage, decode, read_file, square
+from alexc.runtime.data.decode import BadImage, decode, jpeg_of, square
+from alexc.runtime.data.image_list import SourceFile
 from alexc.runtime.data.store import ColorSums, Geometry
 from alexc.runtime.data.worker_pool import leave_if_asked
 from alexc.runtime.durable_files import write_array, write_bytes
@@ -34,20 +35,22 @@ class ShardTask:
     Attributes:
         name: the shard's file without its ending: "train-00000".
         root: the source folder.
-        files: paths relative to `root`.
-        pixels: the folder that gets the raw pixels.
+        files: what to decode.
+        pixels: the folder that gets the pixels.
         records: the folder that gets the record and the sum of the images.
         geometry: how images become square.
         exif: whether EXIF orientations are applied.
+        quality: of the JPEGs that are stored; None for raw pixels.
     """
 
     name: str
     root: Path
-    files: tuple[str, ...]
+    files: tuple[SourceFile, ...]
     pixels: Path
     records: Path
     geometry: Geometry
     exif: bool
+    quality: int | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class ShardRecord:
         bad: position in the task's files, and reason, of each file that is no usable image.
         treatments: how often each treatment was needed.
         small: good images whose shorter side was scaled up.
-        color_sums: over the shard's pixels.
+        color_sums: over the shard's pixels, before they were made JPEGs.
+        ends: where the bytes of each good image end in the shard.
         sha256: of the shard's bytes.
     """
 
@@ -68,12 +72,18 @@ class ShardRecord:
     treatments: dict[str, int]
     small: int
     color_sums: ColorSums
+    ends: tuple[int, ...]
     sha256: str
 
     @property
     def images(self) -> int:
         """How many images the shard holds."""
         return len(self.digests)
+
+
+def shard_file(name: str, quality: int | None) -> str:
+    """The file of a shard, by its name and what it holds."""
+    return f"{name}.u8" if quality is None else f"{name}.jpegs"
 
 
 def shard_length(files: int) -> int:
@@ -87,30 +97,32 @@ def make_shard(task: ShardTask) -> None:
     Raises:
         Stopped: when the parent of this worker asked for it; nothing of the shard remains.
     """
-    made = _Shard(task.geometry)
+    made = _Shard(task)
     temporary = task.pixels / f"{task.name}.{os.getpid()}.tmp"
     try:
         with temporary.open("wb") as output:
             for position, file in enumerate(task.files):
                 leave_if_asked()
-                made.add(position, task.root / file, task.exif, output)
+                made.add(position, file, output)
             output.flush()
             os.fsync(output.fileno())
         record = made.record()
         if record.images:  # an empty file could not be mapped
-            temporary.replace(task.pixels / f"{task.name}.u8")
+            temporary.replace(task.pixels / shard_file(task.name, task.quality))
     finally:
         temporary.unlink(missing_ok=True)
     write_array(task.records / f"{task.name}.npy", made.image_sum)
     write_bytes(task.records / f"{task.name}.json", json.dumps(asdict(record)).encode())
 
 
-def read_record(task: ShardTask) -> ShardRecord | None:
-    """The record of a finished shard; None when it has still to be made."""
-    try:
-        value = json.loads((task.records / f"{task.name}.json").read_bytes())
-    except FileNotFoundError:
-        return None
+def is_finished(records: Path, name: str) -> bool:
+    """Whether the shard of this name has its record."""
+    return (records / f"{name}.json").exists()
+
+
+def read_record(records: Path, name: str) -> ShardRecord:
+    """The record of a finished shard."""
+    value = json.loads((records / f"{name}.json").read_bytes())
     sums = value["color_sums"]
     return ShardRecord(
         digests=tuple(value["digests"]),
@@ -118,22 +130,25 @@ def read_record(task: ShardTask) -> ShardRecord | None:
         treatments=value["treatments"],
         small=value["small"],
         color_sums=ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"]))),
+        ends=tuple(value["ends"]),
         sha256=value["sha256"],
     )
 
 
-def read_image_sum(task: ShardTask) -> NDArray[np.int64]:
+def read_image_sum(records: Path, name: str) -> NDArray[np.int64]:
     """(crop, crop, 3): the sum of a finished shard's images."""
-    image_sum: NDArray[np.int64] = np.load(task.records / f"{task.name}.npy", allow_pickle=False)
+    image_sum: NDArray[np.int64] = np.load(records / f"{name}.npy", allow_pickle=False)
     return image_sum
 
 
 class _Shard:
     """A shard in the making."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        self.image_sum = np.zeros((geometry.crop, geometry.crop, 3), np.int64)
+    def __init__(self, task: ShardTask) -> None:
+        side = task.geometry.crop
+        self.image_sum = np.zeros((side, side, 3), np.int64)
+        self._task = task
+        self._ends: list[int] = []
         self._sha256 = hashlib.sha256()
         self._digests: list[str] = []
         self._bad: list[tuple[int, str]] = []
@@ -141,19 +156,22 @@ class _Shard:
         self._small = 0
         self._products = [[0] * 3 for _ in range(3)]
 
-    def add(self, position: int, path: Path, exif: bool, output: IO[bytes]) -> None:
+    def add(self, position: int, file: SourceFile, output: IO[bytes]) -> None:
+        task = self._task
         try:
-            content = read_file(path)
-            image, treatments = decode(content, path.suffix, exif)
-            pixels = square(image, self.geometry)
+            content = file.read(task.root)
+            image, treatments = decode(content, PurePosixPath(file.path).suffix, task.exif)
+            pixels = square(image, task.geometry)
         except BadImage as reason:
             self._bad.append((position, str(reason)))
             return
-        output.write(pixels.data)
-        self._sha256.update(pixels.data)
+        stored = pixels.data if task.quality is None else jpeg_of(pixels, task.quality)
+        output.write(stored)
+        self._sha256.update(stored)
+        self._ends.append((self._ends[-1] if self._ends else 0) + memoryview(stored).nbytes)
         self._digests.append(hashlib.sha256(content).hexdigest()[:32])
         self._treatments.update(treatments)
-        self._small += min(image.size) < self.geometry.resize
+        self._small += min(image.size) < task.geometry.resize
         self.image_sum += pixels
         self._add_products(pixels)
 
@@ -172,9 +190,10 @@ class _Shard:
             treatments=dict(self._treatments),
             small=self._small,
             color_sums=ColorSums(
-                len(self._digests) * self.geometry.crop**2,
+                len(self._digests) * self._task.geometry.crop**2,
                 tuple(self.image_sum.sum(axis=(0, 1)).tolist()),
                 tuple(map(tuple, self._products)),
             ),
+            ends=tuple(self._ends),
             sha256=self._sha256.hexdigest(),
         )

@@ -2,9 +2,11 @@
 
 A store is a folder:
 
-    train-00000.u8 ...   raw pixels, uint8, (images, crop, crop, 3), RGB
+    train-00000.u8 ...   raw pixels, uint8, (images, crop, crop, 3), RGB; in a store of JPEGs train-00000.jpegs ...,
+                         JPEG files one after the other
+    train-ends.npy       in a store of JPEGs only: int64 (N,), where each image ends in its shard
     train-labels.npy     int64 (N,)
-    train-files.json     the source path of each image, relative to the source folder
+    train-files.jsonl    the source path of each image, relative to the source folder, a line of JSON each
     train-sum.npy        int64 (crop, crop, 3): the sum of all training images, from which the exact mean follows
     val-...              the same without the sum
     source.json          where the images came from and what lay there, to notice a change
@@ -16,21 +18,20 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.durable_files import sync_folder, write_array, write_bytes
+from alexc.runtime.data.split import FileNames, JpegPixels, Pixels, Shard, Split
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
 FORMAT = "alexc image store"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 SOURCE = "source.json"
 SplitName = Literal["train", "val"]
@@ -51,15 +52,6 @@ class Geometry:
                 f"resize {self.resize} and crop {self.crop} do not fit: expected 1 <= crop <= resize <= 4096, "
                 "since the crop is cut from an image whose shorter side has `resize` pixels"
             )
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of raw pixels: its name, how many images it holds and the SHA-256 of its bytes."""
-
-    file: str
-    images: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -107,53 +99,6 @@ class Preparation:
     duplicates: tuple[tuple[str, ...], ...]
 
 
-class Split:
-    """The images of "train" or "val" with their labels; picklable, so that loader processes can share it.
-
-    Attributes:
-        labels: (N,), the class index of each image.
-        files: (N,), the path of each image relative to the source folder.
-    """
-
-    def __init__(
-        self, folder: Path, crop: int, shards: tuple[Shard, ...], labels: NDArray[np.int64], files: tuple[str, ...]
-    ) -> None:
-        self.labels = labels
-        self.files = files
-        self._folder, self._crop, self._shards = folder, crop, shards
-        self._starts = [0]
-        for shard in shards:
-            self._starts.append(self._starts[-1] + shard.images)
-        self._maps: dict[int, NDArray[np.uint8]] = {}
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB: a read-only view of the memory-mapped shard, no copy.
-
-        Raises:
-            IndexError: when `index` is not in 0..len - 1.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"image {index} of a split of {len(self)}")
-        number = bisect_right(self._starts, index) - 1
-        pixels = self._maps.get(number)
-        if pixels is None:
-            pixels = self._maps[number] = self._map(self._shards[number])
-        image: NDArray[np.uint8] = pixels[index - self._starts[number]]
-        return image
-
-    def _map(self, shard: Shard) -> NDArray[np.uint8]:
-        shape = (shard.images, self._crop, self._crop, 3)
-        # asarray: a plain array is indexed twice as fast as numpy's memmap subclass, on the same memory.
-        pixels: NDArray[np.uint8] = np.asarray(np.memmap(self._folder / shard.file, np.uint8, "r", shape=shape))
-        return pixels
-
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_maps": {}}  # a pickled map would be a copy of every pixel
-
-
 @dataclass(frozen=True, eq=False)
 class Store:
     """A prepared data set.
@@ -162,6 +107,8 @@ class Store:
         path: the folder it lies in.
         classes: class names; a label is a place in this tuple.
         geometry: how the images were made square.
+        quality: of a store of JPEGs; None where it holds raw pixels.
+        bytes: of all pixels or JPEGs.
         train: the images to learn from.
         val: the images to measure with.
         identity: SHA-256 of the manifest: the same for the same images and options, wherever the store lies.
@@ -174,6 +121,8 @@ class Store:
     path: Path
     classes: tuple[str, ...]
     geometry: Geometry
+    quality: int | None
+    bytes: int
     train: Split
     val: Split
     identity: str
@@ -181,15 +130,6 @@ class Store:
     eigenvalues: NDArray[np.float64]
     eigenvectors: NDArray[np.float64]
     preparation: Preparation
-
-
-@dataclass(frozen=True)
-class SplitContent:
-    """What a finished split holds, before it is written: see `Split` and `write_store`."""
-
-    shards: tuple[Shard, ...]
-    labels: NDArray[np.int64]
-    files: tuple[str, ...]
 
 
 def is_store(folder: Path) -> bool:
@@ -219,39 +159,6 @@ def principal_colors(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float6
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     largest = vectors[np.abs(vectors).argmax(axis=0), range(3)]
     return values, np.ascontiguousarray(vectors * np.where(largest < 0, -1.0, 1.0))
-
-
-def write_store(
-    folder: Path,
-    classes: tuple[str, ...],
-    geometry: Geometry,
-    splits: Mapping[SplitName, SplitContent],
-    image_sum: NDArray[np.int64],
-    color_sums: ColorSums,
-    preparation: Preparation,
-    source: Mapping[str, object],
-) -> None:
-    """Write everything beside the shards, which lie in `folder` already: the manifest last, and all synced to disk."""
-    hashes = {"train-sum.npy": write_array(folder / "train-sum.npy", image_sum)}
-    for name, content in splits.items():
-        hashes[f"{name}-labels.npy"] = write_array(folder / f"{name}-labels.npy", content.labels)
-        hashes[f"{name}-files.json"] = _write_json(folder / f"{name}-files.json", content.files)
-    _write_json(folder / SOURCE, source)
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "geometry": asdict(geometry),
-        "classes": classes,
-        "splits": {
-            name: {"images": len(content.labels), "shards": [asdict(shard) for shard in content.shards]}
-            for name, content in splits.items()
-        },
-        "color_sums": asdict(color_sums),
-        "preparation": asdict(preparation),
-        "sha256": hashes,
-    }
-    _write_json(folder / MANIFEST, manifest)
-    sync_folder(folder)
 
 
 def read_source(path: Path) -> dict[str, Any]:
@@ -293,13 +200,16 @@ def _why_no_store(path: Path) -> str:
 def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
     geometry = Geometry(**manifest["geometry"])
     classes = tuple(manifest["classes"])
-    train, val = (_open_split(path, geometry, len(classes), manifest, name) for name in SPLITS)
-    _allow_open_files(sum(len(manifest["splits"][name]["shards"]) for name in SPLITS))
+    shards = {name: tuple(Shard(**shard) for shard in manifest["splits"][name]["shards"]) for name in SPLITS}
+    train, val = (_open_split(path, geometry, len(classes), manifest, name, shards[name]) for name in SPLITS)
+    _allow_open_files(sum(map(len, shards.values())))
     eigenvalues, eigenvectors = principal_colors(_color_sums(manifest).covariance())
     return Store(
         path=path,
         classes=classes,
         geometry=geometry,
+        quality=manifest["quality"],
+        bytes=sum(shard.bytes for each in shards.values() for shard in each),
         train=train,
         val=val,
         identity=identity,
@@ -310,16 +220,41 @@ def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
     )
 
 
-def _open_split(path: Path, geometry: Geometry, classes: int, manifest: dict[str, Any], name: SplitName) -> Split:
-    shards = tuple(Shard(**shard) for shard in manifest["splits"][name]["shards"])
-    _check_shards(path, geometry, shards)
+def _open_split(
+    path: Path, geometry: Geometry, classes: int, manifest: dict[str, Any], name: SplitName, shards: tuple[Shard, ...]
+) -> Split:
+    _check_shards(path, shards)
+    count = sum(shard.images for shard in shards)
     labels = _load_array(path, manifest, f"{name}-labels.npy")
-    files = _parse(path / f"{name}-files.json", _checked(path, manifest, f"{name}-files.json"))
-    if not len(files) == len(labels) == sum(shard.images for shard in shards):
-        raise ValueError(f"{name} has {len(labels)} labels, but {len(files)} files")
+    _check_hash(path, manifest, f"{name}-files.jsonl")
+    files = FileNames(path / f"{name}-files.jsonl")
+    if not len(files) == len(labels) == count:
+        raise ValueError(f"{name} has {count} images, but {len(labels)} labels and {len(files)} files")
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"{name} has a label outside 0..{classes - 1}")
-    return Split(path, geometry.crop, shards, labels, tuple(files))
+    if manifest["quality"] is None:
+        return Split(_raw(path, geometry, shards), shards, labels, files)
+    return Split(_jpegs(path, geometry, shards, manifest, name), shards, labels, files)
+
+
+def _raw(path: Path, geometry: Geometry, shards: tuple[Shard, ...]) -> Pixels:
+    for shard in shards:
+        if shard.bytes != shard.images * geometry.crop**2 * 3:
+            raise ValueError(f"{shard.file} has {shard.bytes} bytes, too many or too few for its images")
+    return Pixels(path, geometry.crop, shards)
+
+
+def _jpegs(
+    path: Path, geometry: Geometry, shards: tuple[Shard, ...], manifest: dict[str, Any], name: SplitName
+) -> JpegPixels:
+    ends = _load_array(path, manifest, f"{name}-ends.npy")
+    start = 0
+    for shard in shards:
+        own = ends[start : start + shard.images]
+        if len(own) != shard.images or np.any(np.diff(own, prepend=0) <= 0) or int(own[-1]) != shard.bytes:
+            raise ValueError(f"{name}-ends.npy does not fit {shard.file}")
+        start += shard.images
+    return JpegPixels(path, geometry.crop, shards, ends)
 
 
 def _preparation(value: dict[str, Any]) -> Preparation:
@@ -333,17 +268,16 @@ def _color_sums(manifest: dict[str, Any]) -> ColorSums:
     return ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"])))
 
 
-def _check_shards(path: Path, geometry: Geometry, shards: tuple[Shard, ...]) -> None:
+def _check_shards(path: Path, shards: tuple[Shard, ...]) -> None:
     for shard in shards:
         if Path(shard.file).name != shard.file:  # a store may come from a stranger
             raise ValueError(f"{shard.file!r} is not a file name")
-        expected = shard.images * geometry.crop * geometry.crop * 3
         try:
             size = (path / shard.file).stat().st_size
         except OSError as error:
             raise _damaged(path / shard.file, error.strerror) from None
-        if size != expected:
-            raise _damaged(path / shard.file, f"it has {size:,} bytes, expected {expected:,}")
+        if size != shard.bytes:
+            raise _damaged(path / shard.file, f"it has {size:,} bytes, expected {shard.bytes:,}")
 
 
 def _allow_open_files(shards: int) -> None:
@@ -356,16 +290,20 @@ def _allow_open_files(shards: int) -> None:
 
 
 def _load_array(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.int64]:
-    _checked(path, manifest, name)
-    array: NDArray[np.int64] = np.load(path / name, allow_pickle=False)
+    """A checked array that stays on the disk; its header is read as plain values."""
+    _check_hash(path, manifest, name)
+    array: NDArray[np.int64] = np.asarray(np.load(path / name, mmap_mode="r", allow_pickle=False))
     return array
 
 
-def _checked(path: Path, manifest: dict[str, Any], name: str) -> bytes:
-    content = _read(path / name)
-    if hashlib.sha256(content).hexdigest() != manifest["sha256"][name]:
+def _check_hash(path: Path, manifest: dict[str, Any], name: str) -> None:
+    try:
+        with (path / name).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _damaged(path / name, error.strerror) from None
+    if digest != manifest["sha256"][name]:
         raise _damaged(path / name, "its content is not what was written")
-    return content
 
 
 def _read(path: Path) -> bytes:
@@ -384,7 +322,3 @@ def _parse(path: Path, content: bytes) -> Any:  # noqa: ANN401 - JSON is any of 
 
 def _damaged(path: Path, reason: str | None) -> UserError:
     return UserError(f"the store is damaged: {printable(path)}: {reason}; delete the store and prepare it again")
-
-
-def _write_json(path: Path, value: object) -> str:
-    return write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())

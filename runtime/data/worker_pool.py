@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -27,34 +27,32 @@ class WorkerDied(Exception):  # noqa: N818 - a finding, which the caller explain
     """A worker process was killed from outside or ran out of memory.
 
     Attributes:
-        positions: of the tasks that were in work.
+        tasks: those that were in work.
     """
 
-    def __init__(self, positions: Sequence[int]) -> None:
-        super().__init__(f"a worker process died in the middle of a task: one of {positions}")
-        self.positions = positions
+    def __init__(self, tasks: Sequence[object]) -> None:
+        super().__init__(f"a worker process died in the middle of a task: one of {tasks}")
+        self.tasks = tasks
 
 
 def run_in_workers(
-    function: Callable[[Task], None], tasks: Sequence[Task], workers: int, finished: Callable[[Task], None]
+    function: Callable[[Task], None], tasks: Iterable[Task], workers: int, finished: Callable[[Task], None]
 ) -> None:
     """Call `function`, of a module that imports quickly, with each task, in up to `workers` processes.
 
     Args:
         function: does one task; a long one calls `leave_if_asked` now and then.
-        tasks: what is to be done, in any order.
+        tasks: what is to be done, in any order; asked for as they are needed.
         workers: the number of processes.
         finished: called in this process after each task.
 
     Raises:
         WorkerDied: when a process ends in the middle of a task. What `function` raises is raised here too.
     """
-    if not tasks:
-        return
     context = multiprocessing.get_context("spawn")
     # No lock about it: a worker killed while it holds one would leave the others waiting.
     stop = context.RawValue(c_bool, False)
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker, (stop,)) as pool:
+    with ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
         try:
             _run(pool, function, tasks, workers, finished)
         except BaseException:
@@ -75,25 +73,25 @@ def leave_if_asked() -> None:
 def _run(
     pool: ProcessPoolExecutor,
     function: Callable[[Task], None],
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
     workers: int,
     finished: Callable[[Task], None],
 ) -> None:
     """Keep `workers` tasks in work, no more: what a pool has taken cannot be cancelled."""
-    waiting = iter(enumerate(tasks))
-    running: dict[Future[None], int] = {}
+    waiting = iter(tasks)
+    running: dict[Future[None], Task] = {}
     while True:
         with _interrupts_held_back():  # a worker started here inherits that: Ctrl-C reaches the parent alone
-            for position, task in islice(waiting, workers - len(running)):
-                running[pool.submit(function, task)] = position
+            for task in islice(waiting, workers - len(running)):
+                running[pool.submit(function, task)] = task
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             try:
                 future.result()
             except BrokenProcessPool:
-                raise WorkerDied(sorted(running.values())) from None
-            finished(tasks[running.pop(future)])
+                raise WorkerDied(list(running.values())) from None
+            finished(running.pop(future))
 
 
 @contextmanager

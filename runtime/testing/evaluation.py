@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from alexc.runtime.data.batch_share import NO_LABEL
 from alexc.runtime.data.feed import Feed, groups_of
-from alexc.runtime.data.store import Split
+from alexc.runtime.data.split import Split
 from alexc.runtime.data.views import View
 from alexc.runtime.device import place_images
 from alexc.runtime.progress import Progress

@@ -1,0 +1,38 @@
+"""The same image in two classes or splits, found by the hash of its file: on disk, however many images there are."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from itertools import groupby
+
+
+class Duplicates:
+    """Files by their hash; `groups` tells of those that are the same and should not be.
+
+    Args:
+        database: an empty one, for the hashes.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        database.execute("CREATE TABLE hashes (digest, place, path)")
+
+    def add(self, digest: str, place: str, path: str) -> None:
+        """Tell of a file, its hash in hexadecimal, and the class and split where it lies."""
+        self._database.execute("INSERT INTO hashes VALUES (?, ?, ?)", (bytes.fromhex(digest), place, os.fsencode(path)))
+
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The paths of files with the same hash that do not all lie in one place, in the order they were told of."""
+        rows = self._database.execute(
+            """
+            SELECT first, path
+            FROM hashes
+            JOIN (SELECT digest, MIN(rowid) AS first FROM hashes GROUP BY digest HAVING COUNT(DISTINCT place) > 1)
+            USING (digest)
+            ORDER BY first, hashes.rowid
+            """
+        )
+        return tuple(
+            tuple(os.fsdecode(path) for _, path in group) for _, group in groupby(rows, key=lambda row: row[0])
+        )

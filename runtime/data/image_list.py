@@ -1,0 +1,158 @@
+"""The list of a source's images, in order: on disk, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexc.runtime.data.decode import read_file, read_part
+from alexc.runtime.data.store import SPLITS, SplitName
+
+VALIDATION_SHARE = 5  # one in five
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that may be an image.
+
+    Attributes:
+        path: relative to the source folder, with `/`; of a file in an archive below the archive's name.
+        label: the class index.
+        size: bytes; -1 when the file cannot be looked at, such as a broken link.
+        mtime: time of the last change, ns; of a file in an archive the archive's.
+        archive: the tar file that holds it, relative to the source folder; None for a file of its own.
+        offset: where its bytes begin in the archive.
+    """
+
+    path: str
+    label: int
+    size: int
+    mtime: int
+    archive: str | None = None
+    offset: int = 0
+
+    def read(self, root: Path) -> bytes:
+        """The bytes of the file, which lies below `root`.
+
+        Raises:
+            BadImage: when it cannot be read, or is too big.
+        """
+        if self.archive is None:
+            return read_file(root / self.path)
+        return read_part(root / self.archive, self.offset, self.size)
+
+
+class ImageList:
+    """The images of a source: filled by `add`, then sorted by split, class and path, then read.
+
+    Args:
+        database: holds the list, and nothing else.
+        root: absolute path of the source folder.
+        classes: class names; a label is a place in this tuple.
+    """
+
+    def __init__(self, database: sqlite3.Connection, root: Path, classes: tuple[str, ...]) -> None:
+        self.root, self.classes = root, classes
+        self.layout = ""
+        self.ignored = 0
+        self._database = database
+        self._starts: dict[SplitName, int] = {}
+        self._counts: dict[SplitName, int] = {}
+        database.execute("CREATE TABLE found (split, label, path, size, mtime, archive, offset)")
+
+    def __len__(self) -> int:
+        return sum(self._counts.values())
+
+    def add(self, split: SplitName, file: SourceFile) -> None:
+        """Put a file on the list, in any order."""
+        # Bytes: a path need not be UTF-8, and bytes are sorted as their code points are.
+        row = (
+            SPLITS.index(split),
+            file.label,
+            os.fsencode(file.path),
+            file.size,
+            file.mtime,
+            file.archive,
+            file.offset,
+        )
+        self._database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def lone_class(self) -> int | None:
+        """The label of a class with fewer than two files; None where there is none."""
+        query = "SELECT label FROM found GROUP BY label HAVING COUNT(*) < 2"
+        row = self._database.execute(query).fetchone()
+        return None if row is None else int(row[0])
+
+    def hold_out(self) -> None:
+        """Make a fifth of each class, at least one file, the validation split: those whose path has the least hash."""
+        self._database.create_function("sha256", 1, lambda path: hashlib.sha256(path).digest(), deterministic=True)
+        self._database.execute(
+            """
+            UPDATE found SET split = 1 WHERE rowid IN (
+                SELECT file FROM (
+                    SELECT rowid AS file,
+                           ROW_NUMBER() OVER (PARTITION BY label ORDER BY sha256(path)) AS place,
+                           COUNT(*) OVER (PARTITION BY label) AS files
+                    FROM found
+                ) WHERE place <= MAX(1, files / ?)
+            )
+            """,
+            (VALIDATION_SHARE,),
+        )
+
+    def sort(self, layout: str, ignored: int) -> None:
+        """Bring the list into its order, once all is on it.
+
+        Args:
+            layout: how the source was read, a sentence for the report.
+            ignored: how many files are clearly not meant as images.
+        """
+        self.layout, self.ignored = layout, ignored
+        self._database.execute("CREATE TABLE listed AS SELECT * FROM found ORDER BY split, label, path")
+        self._database.execute("DROP TABLE found")
+        start = 1  # a table made like this numbers its rows from 1, in their order
+        for number, split in enumerate(SPLITS):
+            query = "SELECT COUNT(*) FROM listed WHERE split = ?"
+            self._starts[split] = start
+            self._counts[split] = self._database.execute(query, (number,)).fetchone()[0]
+            start += self._counts[split]
+
+    def count(self, split: SplitName) -> int:
+        """How many files a split has."""
+        return self._counts[split]
+
+    def files(self, split: SplitName, start: int, stop: int) -> tuple[SourceFile, ...]:
+        """The files of a split from place `start` to before `stop`."""
+        first = self._starts[split]
+        query = "SELECT * FROM listed WHERE rowid >= ? AND rowid < ? ORDER BY rowid"
+        end = first + min(stop, self._counts[split])
+        return tuple(_file(row) for row in self._database.execute(query, (first + start, end)))
+
+    def spread(self, most: int) -> tuple[SourceFile, ...]:
+        """At most so many files, evenly over the whole list."""
+        step = max(1, len(self) // most)
+        query = "SELECT * FROM listed WHERE (rowid - 1) % ? = 0 ORDER BY rowid LIMIT ?"
+        return tuple(_file(row) for row in self._database.execute(query, (step, most)))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of every file's split, path, class, size and time."""
+        digest = hashlib.sha256()
+        for split in SPLITS:
+            for file in self._all(split):
+                entry = f"{split}\0{file.path}\0{file.label}\0{file.size}\0{file.mtime}\0"
+                digest.update(entry.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+    def _all(self, split: SplitName) -> Iterator[SourceFile]:
+        for start in range(0, self.count(split), _ROWS_AT_ONCE):
+            yield from self.files(split, start, start + _ROWS_AT_ONCE)
+
+
+def _file(row: tuple[int, int, bytes, int, int, str | None, int]) -> SourceFile:
+    _, label, path, size, mtime, archive, offset = row
+    return SourceFile(os.fsdecode(path), label, size, mtime, archive, offset)

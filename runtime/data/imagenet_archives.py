@@ -1,0 +1,216 @@
+"""ImageNet as it is distributed (ILSVRC 2012): two tar files and the devkit, read without being unpacked.
+
+ILSVRC2012_img_train.tar       a tar file for each class, n01440764.tar ..., with 1,281,167 images in all
+ILSVRC2012_img_val.tar         ILSVRC2012_val_00000001.JPEG to ..._00050000.JPEG
+ILSVRC2012_devkit_t12.tar.gz   or the folder that it unpacks to; in data/: meta.mat, which tells the synset of each
+                               ILSVRC id, and ILSVRC2012_validation_ground_truth.txt, the id of each validation image
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sqlite3
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from alexc.runtime.data.image_list import ImageList, SourceFile
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+from alexc.runtime.progress import Progress
+
+TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
+DEVKIT = "ILSVRC2012_devkit_t12"
+META, GROUND_TRUTH = "meta.mat", "ILSVRC2012_validation_ground_truth.txt"
+_LARGEST_DEVKIT_FILE = 64_000_000
+_SYNSET = re.compile(r"n\d{8}")
+_VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+
+
+@dataclass(frozen=True)
+class ImageNetArchives:
+    """The folder in which they lie, and the devkit: an archive or a folder."""
+
+    root: Path
+    devkit: Path
+
+    def state(self) -> list[tuple[str, int, int]]:
+        """Name, size and time of each archive: differs when one is changed."""
+        paths = [self.root / TRAIN, self.root / VAL, *self._devkit_files()]
+        found = [(path.name, path.stat()) for path in paths]
+        return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
+
+    def _devkit_files(self) -> list[Path]:
+        if self.devkit.is_dir():
+            return [self.devkit / "data" / name for name in (META, GROUND_TRUTH)]
+        return [self.devkit]
+
+
+def find_archives(root: Path) -> ImageNetArchives | None:
+    """ImageNet's archives in a folder; None where there is none of them.
+
+    Raises:
+        UserError: when some are there, but not all.
+    """
+    root = root.absolute()
+    devkit = next((path for path in (root / f"{DEVKIT}.tar.gz", root / DEVKIT) if path.exists()), None)
+    train, val = (root / TRAIN).is_file(), (root / VAL).is_file()
+    if not train and not val:
+        return None
+    missing = [name for name, there in ((TRAIN, train), (VAL, val), (f"{DEVKIT}.tar.gz", devkit)) if not there]
+    if devkit is None or missing:
+        raise UserError(
+            f"{printable(root)} has some of ImageNet's archives, but lacks {' and '.join(missing)}: put all three "
+            "into one folder; they need not be unpacked"
+        )
+    return ImageNetArchives(root, devkit)
+
+
+def list_archives(archives: ImageNetArchives, database: sqlite3.Connection) -> ImageList:
+    """List what the archives hold; the classes are the synsets, sorted.
+
+    Args:
+        archives: where they are.
+        database: an empty one, for the list.
+
+    Raises:
+        UserError: when an archive is damaged, or one does not fit another.
+    """
+    synsets = _synsets_of_validation(archives)
+    classes = _classes(archives.root / TRAIN)
+    images = ImageList(database, archives.root, classes)
+    labels = {name: label for label, name in enumerate(classes)}
+    _add_training_images(images, archives, labels)
+    ignored = _add_validation_images(images, archives, labels, synsets)
+    images.sort(f"train from {TRAIN}, val from {VAL}, its classes from {archives.devkit.name}", ignored)
+    return images
+
+
+def _classes(train: Path) -> tuple[str, ...]:
+    names = sorted(PurePosixPath(name).stem for name, _, _ in _members(train))
+    strange = [name for name in names if not _SYNSET.fullmatch(name)]
+    if strange or len(names) < 2 or len(set(names)) < len(names):
+        what = printable(strange[0]) if strange else f"{len(set(names))} classes in {len(names)} files"
+        raise UserError(
+            f"{printable(train)}: expected a tar file for each class, such as n01440764.tar, but it has {what}"
+        )
+    return tuple(names)
+
+
+def _add_training_images(images: ImageList, archives: ImageNetArchives, labels: dict[str, int]) -> None:
+    path = archives.root / TRAIN
+    mtime = path.stat().st_mtime_ns
+    with Progress("list the training images", len(labels), "classes") as progress:
+        for name, offset, size in _members(path):
+            synset, found = PurePosixPath(name).stem, 0
+            for image, start, length in _members(path, offset, offset + size):
+                place = f"{TRAIN}/{synset}/{image}"
+                images.add("train", SourceFile(place, labels[synset], length, mtime, TRAIN, start))
+                found += 1
+            if not found:
+                raise UserError(f"{printable(path)}: class {synset} has no images")
+            progress.advance()
+
+
+def _add_validation_images(
+    images: ImageList, archives: ImageNetArchives, labels: dict[str, int], synsets: list[str]
+) -> int:
+    path, ignored = archives.root / VAL, 0
+    mtime = path.stat().st_mtime_ns
+    with Progress("list the validation images", len(synsets), "images") as progress:
+        for name, offset, size in _members(path):
+            number = _VAL_NAME.fullmatch(PurePosixPath(name).name)
+            if number is None:
+                ignored += 1
+                continue
+            synset = _synset(path, name, int(number.group(1)), labels, synsets)
+            images.add("val", SourceFile(f"{VAL}/{name}", labels[synset], size, mtime, VAL, offset))
+            progress.advance()
+    return ignored
+
+
+def _synset(path: Path, name: str, number: int, labels: dict[str, int], synsets: list[str]) -> str:
+    """The class of a validation image by its number."""
+    shown = f"{printable(path)}: {printable(name)}"
+    if not 1 <= number <= len(synsets):
+        raise UserError(f"{shown} is beyond the {len(synsets):,} images that {GROUND_TRUTH} tells of")
+    synset = synsets[number - 1]
+    if synset not in labels:
+        raise UserError(
+            f"{shown} is of class {synset}, which {TRAIN} does not have: these archives do not belong together"
+        )
+    return synset
+
+
+def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[str, int, int]]:
+    """Name, offset and size of each file in a tar file, or in one that lies in it between two places."""
+    with _reading(path), path.open("rb") as file:
+        last = os.fstat(file.fileno()).st_size if end is None else end
+        file.seek(start)
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # or it would remember every one
+                if member.offset_data + member.size > last:
+                    raise tarfile.ReadError(f"it ends in the middle of {member.name!r}")
+                if member.isreg() and not member.issparse():
+                    yield member.name, member.offset_data, member.size
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        reason = printable(error.strerror or error) if isinstance(error, OSError) else printable(error)
+        raise UserError(f"{printable(path)} is damaged or no tar file ({reason}): download it again") from None
+
+
+def _synsets_of_validation(archives: ImageNetArchives) -> list[str]:
+    """The synset of each validation image, in the order of their numbers."""
+    shown = printable(archives.devkit)
+    synset_of = _synset_of_ids(_devkit_file(archives.devkit, META), shown)
+    lines = _devkit_file(archives.devkit, GROUND_TRUTH).split()
+    try:
+        return [synset_of[int(line)] for line in lines]
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{shown}: {GROUND_TRUTH} has {printable(error)}, which is no id of {META}") from None
+
+
+def _synset_of_ids(content: bytes, shown: str) -> dict[int, str]:
+    import scipy.io  # type: ignore[import-untyped]  # half a second, and few need it
+
+    try:
+        synsets = scipy.io.loadmat(io.BytesIO(content), squeeze_me=True)["synsets"]
+        found = {int(each["ILSVRC2012_ID"]): str(each["WNID"]) for each in synsets}
+    except Exception as error:  # its parser raises nearly anything at broken data
+        raise UserError(f"{shown}: {META} cannot be read ({printable(error)}): download the devkit again") from None
+    return found
+
+
+def _devkit_file(devkit: Path, name: str) -> bytes:
+    """A file of the devkit's folder data/.
+
+    Raises:
+        UserError: when it is missing, or larger than any devkit's.
+    """
+    missing = UserError(f"{printable(devkit)} has no data/{name}: expected the devkit of ILSVRC 2012, task 1 and 2")
+    if devkit.is_dir():
+        try:
+            return (devkit / "data" / name).read_bytes()
+        except OSError:
+            raise missing from None
+    with _reading(devkit), tarfile.open(devkit, "r:gz") as archive:
+        while (member := archive.next()) is not None:
+            if not member.name.endswith(f"data/{name}"):
+                continue
+            if member.size > _LARGEST_DEVKIT_FILE:
+                raise UserError(f"{printable(devkit)}: data/{name} has {member.size:,} bytes: this is no devkit")
+            file = archive.extractfile(member)
+            if file is not None:
+                return file.read()
+    raise missing

@@ -1,0 +1,189 @@
+"""The images of a store as training reads them: pixels, labels and names, all left on the disk until asked for."""
+
+from __future__ import annotations
+
+import io
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of images: its name, how many images and bytes it holds, and the SHA-256 of these bytes."""
+
+    file: str
+    images: int
+    bytes: int
+    sha256: str
+
+
+class Pixels:
+    """Raw pixels, memory-mapped.
+
+    Args:
+        folder: the store's.
+        crop: pixels a side of an image.
+        shards: the files, in the order of the images.
+    """
+
+    def __init__(self, folder: Path, crop: int, shards: tuple[Shard, ...]) -> None:
+        self._folder, self._crop, self._shards = folder, crop, shards
+        self._maps: dict[int, NDArray[np.uint8]] = {}
+
+    def image(self, shard: int, place: int) -> NDArray[np.uint8]:
+        """(H, W, 3), RGB: image number `place` of a shard, a read-only view of the file."""
+        side = self._crop
+        image: NDArray[np.uint8] = self.mapped(shard).reshape(-1, side, side, 3)[place]
+        return image
+
+    def mapped(self, shard: int) -> NDArray[np.uint8]:
+        """(bytes,): a whole shard."""
+        content = self._maps.get(shard)
+        if content is None:
+            # asarray: a plain array is indexed twice as fast as numpy's memmap subclass, on the same memory.
+            content = np.asarray(np.memmap(self._folder / self._shards[shard].file, np.uint8, "r"))
+            self._maps[shard] = content
+        return content
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_maps": {}}  # a pickled map would be a copy of every pixel
+
+
+class JpegPixels(Pixels):
+    """JPEG files, one after the other, decoded when they are asked for.
+
+    Args:
+        folder: the store's.
+        crop: pixels a side of an image.
+        shards: the files, in the order of the images.
+        ends: (N,), where the bytes of each image end in its shard.
+    """
+
+    def __init__(self, folder: Path, crop: int, shards: tuple[Shard, ...], ends: NDArray[np.int64]) -> None:
+        super().__init__(folder, crop, shards)
+        self._ends = ends
+        self._starts = _starts(shards)
+
+    def image(self, shard: int, place: int) -> NDArray[np.uint8]:
+        """(H, W, 3), RGB: image number `place` of a shard.
+
+        Raises:
+            UserError: when it cannot be decoded, or has another size than the store says.
+        """
+        index = self._starts[shard] + place
+        start = int(self._ends[index - 1]) if place else 0
+        content = self.mapped(shard)[start : int(self._ends[index])].tobytes()
+        try:
+            with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
+                pixels = np.asarray(picture)
+        except Exception as error:  # a decoder raises nearly anything at broken data
+            raise self._damaged(shard, place, f"cannot be decoded ({error})") from None
+        if pixels.shape != (self._crop, self._crop, 3):
+            raise self._damaged(shard, place, f"is {pixels.shape}, expected {(self._crop, self._crop, 3)}")
+        return pixels
+
+    def _damaged(self, shard: int, place: int, what: str) -> UserError:
+        file = printable(self._folder / self._shards[shard].file)
+        return UserError(
+            f"the store is damaged: {file}: image {place} {printable(what)}; delete the store and prepare it again"
+        )
+
+
+class FileNames(Sequence[str]):
+    """The source path of each image of a split, relative to the source folder, with `/`.
+
+    Args:
+        path: the file that holds them, a line of JSON each.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ends: NDArray[np.int64] | None = None
+        with path.open("rb") as lines:
+            self._count = sum(block.count(b"\n") for block in iter(lambda: lines.read(_BLOCK), b""))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(self._count))]
+        place = range(self._count)[index]
+        if self._ends is None:
+            self._ends = np.flatnonzero(np.memmap(self._path, np.uint8, "r") == ord("\n"))
+        start = int(self._ends[place - 1]) + 1 if place else 0
+        with self._path.open("rb") as lines:
+            lines.seek(start)
+            return _name(lines.read(int(self._ends[place]) - start))
+
+    def __iter__(self) -> Iterator[str]:
+        with self._path.open("rb") as lines:
+            for line in lines:
+                yield _name(line)
+
+
+class Split:
+    """The images of "train" or "val" with their labels; picklable, so that other processes can share it.
+
+    Attributes:
+        labels: (N,), the class index of each image.
+        files: (N,), the path of each image relative to the source folder.
+    """
+
+    def __init__(
+        self, pixels: Pixels, shards: tuple[Shard, ...], labels: NDArray[np.int64], files: Sequence[str]
+    ) -> None:
+        self.labels = labels
+        self.files = files
+        self._pixels = pixels
+        self._starts = _starts(shards)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3), RGB: from raw pixels a read-only view of the memory-mapped file, no copy.
+
+        Raises:
+            IndexError: when `index` is not in 0..len - 1.
+            UserError: when the store is damaged there.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"image {index} of a split of {len(self)}")
+        shard = bisect_right(self._starts, index) - 1
+        return self._pixels.image(shard, index - self._starts[shard])
+
+
+def _starts(shards: tuple[Shard, ...]) -> list[int]:
+    """The number of the first image of each shard, and how many there are in all."""
+    starts = [0]
+    for shard in shards:
+        starts.append(starts[-1] + shard.images)
+    return starts
+
+
+def _name(line: bytes) -> str:
+    name: str = json.loads(line)
+    return name

@@ -1,0 +1,117 @@
+"""The files of a store beside its shards, written in pieces: memory does not grow with the number of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexc.runtime.data.split import Shard
+from alexc.runtime.data.store import (
+    FORMAT,
+    MANIFEST,
+    SOURCE,
+    VERSION,
+    ColorSums,
+    Geometry,
+    Preparation,
+    SplitName,
+)
+from alexc.runtime.durable_files import NewFile, sync_folder, write_array, write_bytes
+
+
+class StoredImage(NamedTuple):
+    """An image of a split: its class, its source path, and in a store of JPEGs where its bytes end in its shard."""
+
+    label: int
+    file: str
+    end: int
+
+
+@dataclass(frozen=True)
+class SplitContent:
+    """What a finished split holds: its shards, and their images, which are read once."""
+
+    shards: tuple[Shard, ...]
+    images: Iterable[StoredImage]
+
+
+def write_store(
+    folder: Path,
+    classes: tuple[str, ...],
+    geometry: Geometry,
+    quality: int | None,
+    splits: Mapping[SplitName, SplitContent],
+    image_sum: NDArray[np.int64],
+    color_sums: ColorSums,
+    preparation: Preparation,
+    source: Mapping[str, object],
+) -> None:
+    """Write everything beside the shards, which lie in `folder` already: the manifest last, and all synced to disk.
+
+    Args:
+        folder: the store's.
+        classes: class names.
+        geometry: how images were made square.
+        quality: of the JPEGs; None where the shards hold raw pixels.
+        splits: the images.
+        image_sum: (crop, crop, 3), of all training images.
+        color_sums: over all their pixels.
+        preparation: what was met on the way.
+        source: what the store was made of, plain values.
+    """
+    hashes = {"train-sum.npy": write_array(folder / "train-sum.npy", image_sum)}
+    for name, content in splits.items():
+        hashes |= _write_split(folder, name, content, quality)
+    _write_json(folder / SOURCE, source)
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "geometry": asdict(geometry),
+        "quality": quality,
+        "classes": classes,
+        "splits": {
+            name: {
+                "images": sum(shard.images for shard in content.shards),
+                "shards": [asdict(shard) for shard in content.shards],
+            }
+            for name, content in splits.items()
+        },
+        "color_sums": asdict(color_sums),
+        "preparation": asdict(preparation),
+        "sha256": hashes,
+    }
+    _write_json(folder / MANIFEST, manifest)
+    sync_folder(folder)
+
+
+def _write_split(folder: Path, name: SplitName, content: SplitContent, quality: int | None) -> dict[str, str]:
+    """Write labels, names and, of JPEGs, ends; returns each file's hash."""
+    count = sum(shard.images for shard in content.shards)
+    names = [f"{name}-labels.npy", f"{name}-files.jsonl", *([] if quality is None else [f"{name}-ends.npy"])]
+    with ExitStack() as open_files:
+        labels, lines, *ends = files = [open_files.enter_context(NewFile(folder / each)) for each in names]
+        for array in (labels, *ends):
+            _write_header(array, count)
+        for image in content.images:
+            labels.write(np.int64(image.label).tobytes())
+            lines.write(json.dumps(image.file).encode() + b"\n")
+            for each in ends:
+                each.write(np.int64(image.end).tobytes())
+    return {each: file.sha256 for each, file in zip(names, files, strict=True)}
+
+
+def _write_header(file: NewFile, count: int) -> None:
+    """The head of numpy's own format, for a vector of `count` int64."""
+    description = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int64)), "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(file, description)
+
+
+def _write_json(path: Path, value: object) -> None:
+    write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
