@@ -1,6 +1,9 @@
 """From a folder of images to a store: the same whatever happens on the way, and clear about what was met."""
 
+import hashlib
+import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +22,8 @@ from alexc.runtime.data.shards import MOST_IMAGES, ShardTask, make_shard, shard_
 from alexc.runtime.data.store import Geometry, Store, open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
+from tests.conftest import Alexc
+from tests.peak_memory import peak_kibibytes
 from tests.photographs import content, photographs
 
 SMALL = Geometry(resize=20, crop=16)
@@ -131,12 +136,145 @@ class TestPrepare:
         assert store.train.image(store.train.files.index("train/a/pixel.png")).tolist() == [[[255, 0, 0]] * 16] * 16
 
 
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from alexc.runtime.data.prepare import prepare\n"
+        "from alexc.runtime.data.store import Geometry\n"
+        "if __name__ == '__main__':\n"
+        "    store = prepare(Path(sys.argv[1]), Path(sys.argv[2]), Geometry(8, 8), 2)\n"
+        "    assert len(store.train) == int(sys.argv[3])\n"
+    )
+    peaks = []
+    for count in (2_000, 24_000):
+        source = photographs(tmp_path / f"data-{count}", train=1, val=1, size=(8, 8))
+        for number in range(count // 2 - 1):
+            for name in "ab":
+                os.link(source / f"train/{name}/000.png", source / f"train/{name}/{number:06d} of many.png")
+        peaks.append(peak_kibibytes(code, source, tmp_path / f"store-{count}", count))
+    assert peaks[1] - peaks[0] < 9_000  # lists of the files and of their hashes in memory took 21 MB
+
+
 class TestShardLength:
     def test_it_follows_from_the_number_of_files_alone(self) -> None:
         assert [shard_length(n) for n in (1, 16, 1024, 2000, 50_000, 65_536, 1_281_167)] == [
             *(16, 16, 16, 32, 782),
             *(MOST_IMAGES, MOST_IMAGES),
         ]
+
+
+class TestJpegStore:
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        return photographs(tmp_path / "data", train=21, val=3)
+
+    def test_it_holds_the_jpegs_of_the_same_pixels(self, source: Path, tmp_path: Path) -> None:
+        raw = prepare(source, tmp_path / "raw", SMALL, 2)
+        store = prepare(source, tmp_path / "store", SMALL, 2, quality=80)
+        assert (store.quality, raw.quality) == (80, None)
+        assert tuple(store.train.files) == tuple(raw.train.files)
+        assert store.bytes == sum(path.stat().st_size for path in store.path.glob("*.jpegs")) < raw.bytes
+        for mine, reference in ((store.train, raw.train), (store.val, raw.val)):
+            assert mine.labels.tolist() == reference.labels.tolist()
+            for index in range(len(reference)):
+                content = io.BytesIO()
+                Image.fromarray(reference.image(index)).save(content, "JPEG", quality=80)
+                np.testing.assert_array_equal(mine.image(index), np.asarray(Image.open(content)))
+        np.testing.assert_array_equal(store.mean_image, raw.mean_image)
+        np.testing.assert_array_equal(store.eigenvalues, raw.eigenvalues)
+        assert "of JPEGs of quality 80, 16 x 16 an image" in preparation_report(store)
+
+    def test_any_number_of_workers_and_a_stop_give_the_same_bytes(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = prepare(source, tmp_path / "whole", SMALL, 2, quality=90)
+        done: list[str] = []
+
+        def stop_after_two(
+            function: Callable[[ShardTask], None],
+            tasks: Iterable[ShardTask],
+            workers: int,
+            finished: Callable[[ShardTask], None],
+        ) -> None:
+            for task in tasks:
+                if len(done) == 2:
+                    raise KeyboardInterrupt
+                function(task)
+                done.append(task.name)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(preparing, "run_in_workers", stop_after_two)
+            with pytest.raises(KeyboardInterrupt):
+                prepare(source, tmp_path / "store", SMALL, 1, quality=90)
+        made = {name: (tmp_path / f"store.partial/store/{name}.jpegs").stat().st_ino for name in done}
+        store = prepare(source, tmp_path / "store", SMALL, 1, quality=90)
+        assert content(store.path) == content(whole.path)
+        assert {name: (store.path / f"{name}.jpegs").stat().st_ino for name in done} == made
+
+    def test_a_damaged_image_is_named_when_it_is_read(self, source: Path, tmp_path: Path, in_process: None) -> None:
+        store = prepare(source, tmp_path / "store", SMALL, 1, quality=90)
+        shard = store.path / "train-00000.jpegs"
+        content = bytearray(shard.read_bytes())
+        end = int(np.load(store.path / "train-ends.npy")[0])
+        content[end : end + 3] = b"xyz"
+        shard.write_bytes(content)
+        again = open_store(store.path)
+        np.testing.assert_array_equal(again.train.image(0), store.train.image(0))
+        with pytest.raises(UserError, match=r"train-00000.jpegs: image 1 cannot be decoded .* prepare it again"):
+            again.train.image(1)
+
+    def test_a_jpeg_of_another_size_is_refused(self, source: Path, tmp_path: Path, in_process: None) -> None:
+        store = prepare(source, tmp_path / "store", SMALL, 1, quality=90)
+        end = int(np.load(store.path / "train-ends.npy")[0])
+        small = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(small, "JPEG")
+        with (store.path / "train-00000.jpegs").open("r+b") as shard:
+            shard.write(small.getvalue().ljust(end, b"\0")[:end])
+        with pytest.raises(UserError, match=r"image 0 is \(8, 8, 3\), expected \(16, 16, 3\)"):
+            open_store(store.path).train.image(0)
+
+    @pytest.mark.parametrize("ends", [[0, 1], [5, 3], [5, 6]])
+    def test_ends_that_do_not_fit(self, source: Path, tmp_path: Path, in_process: None, ends: list[int]) -> None:
+        store = prepare(source, tmp_path / "store", SMALL, 1, quality=90)
+        values = np.load(store.path / "train-ends.npy")
+        values[:2] = ends if ends != [5, 6] else values[:2]
+        if ends == [5, 6]:
+            values[15] += 1  # the last of the first shard
+        np.save(store.path / "train-ends.npy", values)
+        manifest = json.loads((store.path / "manifest.json").read_text())
+        digest = hashlib.sha256((store.path / "train-ends.npy").read_bytes()).hexdigest()
+        manifest["sha256"]["train-ends.npy"] = digest
+        (store.path / "manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(UserError, match=r"train-ends.npy does not fit train-00000.jpegs"):
+            open_store(store.path)
+
+    def test_training_takes_it_where_there_is_no_other(
+        self, source: Path, tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        made = prepare(source, default_destination(source, SMALL, jpeg=True), SMALL, 1, quality=70)
+        assert store_for(source, SMALL, 1).identity == made.identity
+        (source / "train/a/000.png").unlink()
+        with pytest.raises(UserError, match=r"run `alexc prepare .* --format jpeg --quality 70` again"):
+            store_for(source, SMALL, 1)
+
+    def test_pixels_and_jpegs_do_not_replace_each_other(self, source: Path, tmp_path: Path, in_process: None) -> None:
+        prepare(source, tmp_path / "store", SMALL, 1, quality=90)
+        for quality, other in ((None, "raw pixels"), (80, "JPEGs of quality 80")):
+            with pytest.raises(UserError, match=f"is a store of images kept as JPEGs of quality 90, not {other};"):
+                prepare(source, tmp_path / "store", SMALL, 1, quality=quality)
+
+    def test_by_the_command_line(self, source: Path, alexc: Alexc) -> None:
+        small = (source, "--resize", 20, "--crop", 16)
+        dry = alexc("prepare", *small, "--format", "jpeg", "--dry-run")
+        assert dry.returncode == 0, dry.stderr
+        done = alexc("prepare", *small, "--format", "jpeg", "--quality", 75)
+        assert done.returncode == 0, done.stderr
+        assert "JPEGs of quality 75" in done.stdout
+        wrong = alexc("prepare", *small, "--quality", 75)
+        assert (wrong.returncode, "add --format jpeg" in wrong.stderr) == (2, True)
 
 
 class TestBadFiles:

@@ -150,10 +150,10 @@ def _class_folders(top: Path) -> list[str]:
     return sorted(entry.name for entry in _entries(top) if not entry.name.startswith(".") and entry.is_dir())
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            yield from entries
     except OSError as error:
         raise UserError(f"{printable(folder)} cannot be read: {error.strerror}") from None
 

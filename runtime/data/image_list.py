@@ -82,6 +82,11 @@ class ImageList:
         )
         self._database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
+    def added(self, split: SplitName) -> int:
+        """How many files of a split are on the list so far."""
+        query = "SELECT COUNT(*) FROM found WHERE split = ?"
+        return int(self._database.execute(query, (SPLITS.index(split),)).fetchone()[0])
+
     def lone_class(self) -> int | None:
         """The label of a class with fewer than two files; None where there is none."""
         query = "SELECT label FROM found GROUP BY label HAVING COUNT(*) < 2"

@@ -131,6 +131,11 @@ def _add_validation_images(
             synset = _synset(path, name, int(number.group(1)), labels, synsets)
             images.add("val", SourceFile(f"{VAL}/{name}", labels[synset], size, mtime, VAL, offset))
             progress.advance()
+    found = images.added("val")
+    if found < len(synsets):
+        raise UserError(
+            f"{printable(path)} has {found:,} images, but {GROUND_TRUTH} tells of {len(synsets):,}: download it again"
+        )
     return ignored
 
 
@@ -159,6 +164,9 @@ def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tup
                     raise tarfile.ReadError(f"it ends in the middle of {member.name!r}")
                 if member.isreg() and not member.issparse():
                     yield member.name, member.offset_data, member.size
+            file.seek(archive.offset)  # where no further file begins: tarfile takes anything there for the end
+            if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+                raise tarfile.ReadError("it ends in the middle")
 
 
 @contextmanager

@@ -267,14 +267,20 @@ def _check_destination(destination: Path, root: Path, wanted: dict[str, object])
         ("folder", "the images of"),
         ("geometry", "sizes"),
         ("exif", "EXIF orientations applied:"),
-        ("quality", "JPEGs of quality"),
+        ("quality", "images kept as"),
     ):
         old, new = made_from.get(key), wanted[key]
         if old != new:
+            if key == "quality":
+                old, new = _kept_as(old), _kept_as(new)
             raise UserError(
                 f"{shown} is a store of {what} {printable(old)}, not {printable(new)}; it was left as it is: "
                 "choose another place by --out"
             )
+
+
+def _kept_as(quality: object) -> str:
+    return "raw pixels" if quality is None else f"JPEGs of quality {quality}"
 
 
 def _check_partial(partial: Path) -> None:
