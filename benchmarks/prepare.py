@@ -1,0 +1,179 @@
+"""How `alexc prepare` scales: time and memory for trees of 1,000 classes and ever more images, raw and as JPEGs.
+
+`python benchmarks/prepare.py PHOTOGRAPHS` writes benchmarks/results/prepare.md. The trees are made of the photographs
+in a folder, scaled down, each file with bytes of its own at its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from alexc.runtime.data.store import Store, open_store
+from alexc.runtime.progress import Progress
+
+RESULTS = Path(__file__).parent / "results" / "prepare.md"
+CLASSES, SIDE, STORED = 1000, 96, 64
+IMAGES_PER_CLASS = (8, 16, 32, 64)
+SECONDS_BETWEEN_LOOKS = 0.05
+FORMS = (("raw", ()), ("JPEG", ("--format", "jpeg")))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One whole `alexc prepare`: wall-clock seconds, and the peaks of its memory in MB."""
+
+    images: int
+    form: str
+    seconds: float
+    parent: float
+    worker: float
+    store: float
+
+
+def reduced(photographs: Path) -> list[bytes]:
+    """Each photograph with a shorter side of `SIDE` pixels, as a JPEG."""
+    found = []
+    for path in sorted(photographs.rglob("*.jp*g")):
+        with Image.open(path) as image:
+            scale = SIDE / min(image.size)
+            small = image.convert("RGB").resize((round(image.width * scale), round(image.height * scale)))
+        content = io.BytesIO()
+        small.save(content, "JPEG", quality=90)
+        found.append(content.getvalue())
+    return found
+
+
+def grow(tree: Path, photographs: Sequence[bytes], per_class: int) -> None:
+    """Fill a tree of class folders up to so many images in each, no two files alike."""
+    for label in range(CLASSES):
+        folder = tree / f"class-{label:04d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            path = folder / f"{number:05d}.jpg"
+            if not path.exists():
+                which = (label * 7919 + number) % len(photographs)
+                path.write_bytes(photographs[which] + f"{label}/{number}".encode())
+
+
+def measure(tree: Path, store: Path, form: str, options: Sequence[str]) -> Measured:
+    """Prepare a tree and watch the memory of the command and of its workers."""
+    command = [sys.executable, "-m", "alexc", "prepare", str(tree), "--out", str(store), *options]
+    sizes = ["--resize", str(STORED), "--crop", str(STORED)]
+    parent, workers = 0, 0
+    started = time.perf_counter()
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen([*command, *sizes], stdout=quiet, stderr=quiet) as process:  # noqa: S603 - this very program
+        while process.poll() is None:
+            parent = max(parent, _peak(process.pid))
+            workers = max([workers, *map(_peak, _children(process.pid))])
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    opened = open_store(store)
+    return Measured(len(opened.train) + len(opened.val), form, seconds, parent / 1e3, workers / 1e3, opened.bytes / 1e6)
+
+
+def read_rate(store: Store) -> float:
+    """Images a second that one thread reads from a store in a random order, after it has read them once."""
+    order = np.random.default_rng(0).permutation(len(store.train))[:4096].tolist()
+    for _ in range(2):
+        started = time.perf_counter()
+        total = sum(int(store.train.image(index)[::8].sum()) for index in order)
+        seconds = time.perf_counter() - started
+    assert total > 0
+    return len(order) / seconds
+
+
+def main() -> None:
+    """Measure every size in both forms and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path, help="a folder of JPEG photographs, at any depth")
+    photographs = reduced(parser.parse_args().photographs)
+    measured, rates = [], {}
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Progress("measuring", len(IMAGES_PER_CLASS) * len(FORMS), "stores") as progress,
+    ):
+        for per_class in IMAGES_PER_CLASS:
+            grow(Path(scratch) / "tree", photographs, per_class)
+            for form, options in FORMS:
+                store = Path(scratch) / f"{form}-{per_class}"
+                measured.append(measure(Path(scratch) / "tree", store, form, options))
+                rates[form] = read_rate(open_store(store))
+                progress.advance()
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("\n".join([*_head(len(photographs)), *map(_row, measured), *_tail(rates)]) + "\n", "utf-8")
+    print(RESULTS.read_text(encoding="utf-8"), end="")
+
+
+def _peak(pid: int) -> int:
+    """The most that a process has held in memory so far, kB; 0 when it is gone."""
+    with suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(found.group(1)) if found else 0
+    return 0
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _row(measured: Measured) -> str:
+    each = measured.seconds / measured.images * 1e6
+    cells = (
+        f"{measured.images:,}",
+        measured.form,
+        f"{measured.seconds:,.1f}",
+        f"{each:,.0f}",
+        f"{measured.parent:,.1f}",
+        f"{measured.worker:,.1f}",
+        f"{measured.store:,.1f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _head(photographs: int) -> list[str]:
+    return [
+        "# Preparing ever more images",
+        "",
+        f"Trees of {CLASSES:,} class folders, made of {photographs} photographs scaled to a shorter side of {SIDE} pixels,",
+        f"stored at {STORED} x {STORED}. Whole commands, start to end, one run of each; the peaks of memory are those of",
+        "the command itself and of the largest of its workers.",
+        "",
+        f"- Date: {date.today().isoformat()}",
+        f"- Python: {platform.python_version()}, Pillow {version('pillow')}",
+        f"- Machine: {os.cpu_count()} cores, {platform.system()}",
+        "- Command: `python benchmarks/prepare.py PHOTOGRAPHS`",
+        "",
+        "| images | store | seconds | µs an image | command, MB | worker, MB | store, MB |",
+        "|---:|:---|---:|---:|---:|---:|---:|",
+    ]
+
+
+def _tail(rates: dict[str, float]) -> list[str]:
+    read = ", ".join(f"{rate:,.0f} from {form}" for form, rate in rates.items())
+    return ["", f"Images a second that one thread reads in a random order: {read} (the second of two readings)."]
+
+
+if __name__ == "__main__":
+    main()
