@@ -156,9 +156,9 @@ def _head(photographs: int) -> list[str]:
     return [
         "# Preparing ever more images",
         "",
-        f"Trees of {CLASSES:,} class folders, made of {photographs} photographs scaled to a shorter side of {SIDE} pixels,",
-        f"stored at {STORED} x {STORED}. Whole commands, start to end, one run of each; the peaks of memory are those of",
-        "the command itself and of the largest of its workers.",
+        f"Trees of {CLASSES:,} class folders, made of {photographs} photographs scaled to a shorter side of {SIDE}",
+        f"pixels, stored at {STORED} x {STORED}. Whole commands, start to end, one run of each; peaks of memory are",
+        "those of the command itself and of the largest of its workers.",
         "",
         f"- Date: {date.today().isoformat()}",
         f"- Python: {platform.python_version()}, Pillow {version('pillow')}",
