@@ -32,7 +32,7 @@ def prepare(
     resize: Annotated[int, typer.Option(help="Pixels of the shorter side after scaling.")] = 256,
     crop: Annotated[int, typer.Option(help="Pixels of the central square that is kept.")] = 256,
     format: Annotated[
-        Format, typer.Option(help="`jpeg` takes about an eighth of the room of `raw`, and more time in training.")
+        Format, typer.Option(help="`jpeg` takes about a ninth of the room of `raw`, and more time in training.")
     ] = Format.RAW,
     quality: Annotated[
         int | None, typer.Option(min=1, max=100, help="Of the JPEGs.", show_default=str(DEFAULT_QUALITY))

@@ -76,6 +76,11 @@ def test_says_what_happened() -> None:
     assert schedule.after_epoch(0.5) == (
         "val_error has not improved for 1 epochs (best 0.5): the end, after 1 divisions of the rate"
     )
+    coarse = plateau(patience=1, least=0.25)
+    coarse.after_epoch(0.5)
+    assert str(coarse.after_epoch(0.4)).startswith(
+        "val_error has not improved by more than 0.25 for 1 epochs (best 0.5)"
+    )
 
 
 def test_goes_on_from_its_state() -> None:

@@ -57,7 +57,9 @@ class PlateauSchedule:
         state["epochs_without"] += 1
         if state["epochs_without"] < self._rule.patience:
             return None
-        stopped = f"{self._rule.of} has not improved for {self._rule.patience} epochs (best {state['best']:.4g})"
+        rule = self._rule
+        change = f" by more than {rule.least:g}" if rule.least else ""
+        stopped = f"{rule.of} has not improved{change} for {rule.patience} epochs (best {state['best']:.4g})"
         if state["divisions"] == self._rule.times:
             state["ended"] = True
             return f"{stopped}: the end, after {self._rule.times} divisions of the rate"
