@@ -57,6 +57,19 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A line through points that is upright at each of them; from one to the next it bends like an S."""
+
+    points: tuple[Point, ...]
+    look: str
+
+    @property
+    def box(self) -> Box:
+        """The rectangle around it."""
+        return around(self.points)
+
+
+@dataclass(frozen=True)
 class Text:
     """A line of text; `at` is the left end, middle or right end of its base line, as `anchor` says."""
 
@@ -74,7 +87,7 @@ class Text:
         return Box(left, self.at.y - ASCENT * self.size, left + width, self.at.y + DESCENT * self.size)
 
 
-Mark = Face | Line | Text
+Mark = Face | Line | Curve | Text
 
 
 @dataclass(frozen=True)

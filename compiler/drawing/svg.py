@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Literal
 from xml.sax.saxutils import escape
 
-from alexc.compiler.drawing.marks import Face, Group, Line, Mark, Picture, Text
+from alexc.compiler.drawing.marks import Curve, Face, Group, Line, Mark, Picture, Text
 
 Theme = Literal["light", "dark", "either"]
 
@@ -102,6 +103,8 @@ def _mark(mark: Mark) -> str:
             return f'<polygon class="{look}" points="{_points(corners)}"/>'
         case Line(points, look):
             return f'<polyline class="{look}" points="{_points(points)}"/>'
+        case Curve(points, look):
+            return f'<path class="{look}" d="{_path(points)}"/>'
         case Text(at, words, look, size, anchor):
             place = f'x="{_number(at.x)}" y="{_number(at.y)}" font-size="{_number(size)}" text-anchor="{anchor}"'
             return f'<text class="{look}" {place}>{escape(words)}</text>'
@@ -109,6 +112,17 @@ def _mark(mark: Mark) -> str:
 
 def _points(points: tuple[tuple[float, float], ...]) -> str:
     return " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
+
+
+def _path(points: tuple[tuple[float, float], ...]) -> str:
+    steps = [f"M{_number(points[0][0])},{_number(points[0][1])}"]
+    for (x, y), (next_x, next_y) in pairwise(points):
+        middle = (y + next_y) / 2
+        bend = (
+            f"C{_number(x)},{_number(middle)} {_number(next_x)},{_number(middle)} {_number(next_x)},{_number(next_y)}"
+        )
+        steps.append(f"V{_number(next_y)}" if _number(x) == _number(next_x) else bend)
+    return " ".join(steps)
 
 
 def _number(value: float) -> str:
