@@ -12,7 +12,7 @@ from alexc.compiler.drawing.perspective import Scale, Volume
 from alexc.compiler.drawing.stages import Stage
 
 MOST_TOWERS = 4  # that are drawn; a network may have thousands
-_ROW_WIDTH = 1200.0
+_ROW_WIDTH, _ROW_HEIGHT = 1200.0, 350.0  # of a usual row
 _NAME, _LABEL, _NOTE = 12.0, 11.0, 10.0  # sizes of the font
 _LINE_HEIGHT = 13.0
 _GAP, _BETWEEN_WORDS, _BETWEEN_TOWERS, _BETWEEN_ROWS = 40.0, 8.0, 34.0, 34.0
@@ -79,12 +79,12 @@ def _draw_row(row: Sequence[Stage], follows: Stage | None, scale: Scale, pitch: 
 
 
 def _rows(stages: Sequence[Stage], scale: Scale) -> list[list[Stage]]:
-    """The stages in rows of about one width, none wider than a picture should be, but for a stage that is so alone."""
+    """The stages in rows of about one width; the rows of a very long network are as long as all of them are high."""
     lefts = _lefts(stages, scale)
-    rows = ceil(lefts[-1] / _ROW_WIDTH)
+    rows = max(1, ceil(lefts[-1] / max(_ROW_WIDTH, (_ROW_HEIGHT * lefts[-1]) ** 0.5)))
     filled: list[list[Stage]] = [[] for _ in range(rows)]
     for stage, left in zip(stages, lefts, strict=True):
-        filled[min(rows - 1, int(left / lefts[-1] * rows))].append(stage)
+        filled[min(rows - 1, int(left / max(1.0, lefts[-1]) * rows))].append(stage)
     return [row for row in filled if row]
 
 

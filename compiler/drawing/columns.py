@@ -9,6 +9,8 @@ from math import ceil
 from alexc.compiler.drawing.blocks import Block, cuts_of, levels_of
 from alexc.compiler.drawing.layered import Item
 
+_COLUMN_WIDTH = 400.0  # of a usual column, in pixels
+
 Measure = Callable[[int, bool], tuple[float, float]]  # of a block, or a line that passes: the room left and right of it
 
 
@@ -23,7 +25,7 @@ def columns_of(
         blocks: the blocks.
         measure: how much room an item needs.
         heights: how high each block is, with what lies below it.
-        tallest: how high a column should be at most.
+        tallest: how high a column should be at most, unless the picture would then be wider than high.
     """
     levels = levels_of(blocks)
     cuts = cuts_of(blocks, levels)
@@ -45,7 +47,7 @@ def columns_of(
 def _breaks(heights: Sequence[float], cuts: Collection[int], tallest: float) -> set[int]:
     """The levels that end a column: the cuts nearest to where columns of one height would end."""
     ends = list(accumulate(heights))
-    columns = ceil(ends[-1] / tallest)
+    columns = ceil(ends[-1] / max(tallest, (_COLUMN_WIDTH * ends[-1]) ** 0.5))
     return {
         min(cuts, key=lambda level: abs(ends[level] - ends[-1] * number / columns))
         for number in range(1, columns)

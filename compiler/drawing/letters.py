@@ -9,11 +9,12 @@ from __future__ import annotations
 ASCENT, DESCENT = 0.8, 0.24  # of letters above and below their base line, in sizes of the font
 
 _WIDTHS = {  # in sizes of the font
-    0.40: " .,:;'|ijlI!",
-    0.46: "()[]-/",
-    0.56: 'frt"·',
-    0.70: "0123456789abcdeghknopqsuvxyzEFJLST?_*$",
-    0.86: "ABCDGHKNOPQRUVXYZ×+=<>#&~^…",
+    0.40: " '\\ijlI|/J,.·:;",
+    0.48: "-f!()[]t",
+    0.60: 'r_`"*?zcs',
+    0.70: "LxvykaeTEFo$0123456789",
+    0.74: "hnu{}bdgpqSYZPC",
+    0.88: "BRXAVKUGDHN#+<=>^~×OQ&",
 }
 _OF_LETTER = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
 _WIDEST = 1.12

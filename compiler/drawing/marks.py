@@ -108,6 +108,11 @@ class Picture:
     groups: tuple[Group, ...]
     box: Box
 
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height."""
+        return self.box.right - self.box.left, self.box.bottom - self.box.top
+
 
 def around(points: Sequence[Point]) -> Box:
     """The smallest rectangle that holds all points."""

@@ -16,7 +16,7 @@ from alexc.compiler.layers.kind import Shape
 
 _LONGEST_SIDE, _SIDE_POWER = 190.0, 0.62
 _LONGEST_DEPTH, _DEPTH_UNIT = 110.0, 3.9  # pixels: in all, and for one channel
-_LONGEST_BAR, _BAR_UNIT = 200.0, 3.3
+_LONGEST_BAR, _BAR_UNIT = 190.0, 2.9
 _SHORTEST = 3.0
 _BAR_THICKNESS = 9.0
 _AWAY_X, _AWAY_Y = -0.36, -0.28  # of a pixel that goes away from the reader

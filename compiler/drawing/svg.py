@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Literal
 from xml.sax.saxutils import escape
@@ -39,7 +40,6 @@ _FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 # What each look is: which colour fills it or draws it, and how.
 _FACES = {"image": 0.85, "maps": 0.72, "units": 0.85, "join": 1, "plain": 1, "kernel": 0.18}
 _LINES = {
-    "edge": ("ink", "stroke-width: 1"),
     "reads": ("kernel", "stroke-width: .8"),
     "across": ("across", "stroke-width: 1; stroke-dasharray: 1.5 2.5; stroke-linecap: round"),
     "flow": ("soft", "stroke-width: 1"),
@@ -51,12 +51,12 @@ def svg_of(picture: Picture, theme: Theme = "either") -> str:
     """The SVG file. With the theme `either` its colours follow the reader's preference."""
     box = picture.box
     name = f"alexc-{_identifier(picture.title)}"
-    width, height = (_number(size) for size in (box.right - box.left, box.bottom - box.top))
-    view = " ".join(_number(size) for size in (box.left, box.top, box.right - box.left, box.bottom - box.top))
+    width, height = map(_number, picture.size)
+    view = " ".join(map(_number, (box.left, box.top, *picture.size)))
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="alexc" role="img" viewBox="{view}" width="{width}" '
-            f'height="{height}" aria-labelledby="{name}-title {name}-description">',
+            '<svg xmlns="http://www.w3.org/2000/svg" class="alexc-picture" role="img" '
+            f'viewBox="{view}" width="{width}" height="{height}" aria-labelledby="{name}-title {name}-description">',
             f'<title id="{name}-title">{escape(picture.title)}</title>',
             f'<desc id="{name}-description">{escape(picture.description)}</desc>',
             f"<style>\n{_style(theme)}\n</style>",
@@ -68,27 +68,34 @@ def svg_of(picture: Picture, theme: Theme = "either") -> str:
 
 
 def _style(theme: Theme) -> str:
-    fixed = [f".alexc text {{ font-family: {_FONTS}; }}", ".alexc .name { font-weight: bold }"]
-    fixed += [".alexc .label { paint-order: stroke; stroke-width: 3; stroke-linejoin: round }"]
-    fixed += [f".alexc .{look} {{ fill: none; {how} }}" for look, (_, how) in _LINES.items()]
-    fixed += [
-        f".alexc polygon.{look} {{ fill-opacity: {share}; stroke-linejoin: round }}" for look, share in _FACES.items()
-    ]
+    fixed = {
+        "text": f"font-family: {_FONTS}",
+        ".name": "font-weight: bold",
+        ".label": "paint-order: stroke; stroke-width: 3; stroke-linejoin: round",
+        **{f".{look}": f"fill: none; {how}" for look, (_, how) in _LINES.items()},
+        **{f"polygon.{look}": f"fill-opacity: {share}; stroke-linejoin: round" for look, share in _FACES.items()},
+    }
     if theme != "either":
-        return "\n".join(fixed + _colors(_DARK if theme == "dark" else _LIGHT))
-    dark = "\n".join(_colors(_DARK))
-    return "\n".join([*fixed, *_colors(_LIGHT), f"@media (prefers-color-scheme: dark) {{\n{dark}\n}}"])
+        return _rules(fixed | _colors(_DARK if theme == "dark" else _LIGHT))
+    dark = _rules(_colors(_DARK))
+    return f"{_rules(fixed)}\n{_rules(_colors(_LIGHT))}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-def _colors(colors: dict[str, str]) -> list[str]:
-    ink = colors["ink"]
-    rules = [f".alexc .paper {{ fill: {colors['paper']} }}", f".alexc .name, .alexc .label {{ fill: {ink} }}"]
-    rules += [f".alexc .note {{ fill: {colors['soft']} }}", f".alexc .label {{ stroke: {colors['paper']} }}"]
-    rules += [
-        f".alexc polygon.{look} {{ fill: {colors[look]}; stroke: {colors['kernel'] if look == 'kernel' else ink} }}"
-        for look in _FACES
-    ]
-    return rules + [f".alexc .{look} {{ stroke: {colors[color]} }}" for look, (color, _) in _LINES.items()]
+def _rules(rules: Mapping[str, str]) -> str:
+    """Rules that hold within a picture only, though it may stand in a page."""
+    return "\n".join(f".alexc-picture {what} {{ {how} }}" for what, how in rules.items())
+
+
+def _colors(colors: Mapping[str, str]) -> dict[str, str]:
+    edges = {look: colors["kernel" if look == "kernel" else "ink"] for look in _FACES}
+    return {
+        ".paper": f"fill: {colors['paper']}",
+        ".name": f"fill: {colors['ink']}",
+        ".note": f"fill: {colors['soft']}",
+        ".label": f"fill: {colors['ink']}; stroke: {colors['paper']}",
+        **{f"polygon.{look}": f"fill: {colors[look]}; stroke: {edge}" for look, edge in edges.items()},
+        **{f".{look}": f"stroke: {colors[color]}" for look, (color, _) in _LINES.items()},
+    }
 
 
 def _group(group: Group, prefix: str) -> list[str]:
