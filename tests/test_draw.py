@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -387,6 +388,10 @@ def test_colours_are_for_light_and_dark() -> None:
     before, after = either.split("@media")
     assert ".alexc-picture .paper { fill: #ffffff }" in before
     assert ".alexc-picture .paper { fill: #0d1117 }" in after
+    for text in (light, dark):
+        without_colors = [rule for rule in before.splitlines() if rule.startswith(".alexc") and "#" not in rule]
+        assert len(without_colors) > 10
+        assert [rule for rule in without_colors if rule not in text.splitlines()] == []
     used = set(re.findall(r'class="(\w+)"', either)) - {"alexc-picture"}
     for look in used:
         for style in (before, after.split("</style>")[0]):
@@ -417,7 +422,9 @@ def test_the_command_writes_a_png(
         assert image.size == pytest.approx((2 * width, 2 * height), abs=2)
         pixels = image.convert("RGB")
     assert pixels.getpixel((1, 1)) == paper
-    assert len(set(pixels.get_flattened_data())) > 100
+    colors = Counter(pixels.get_flattened_data())
+    assert len(colors) > 100
+    assert colors[paper] > 0.5 * pixels.width * pixels.height
 
 
 def test_words_are_drawn_in_a_png(tmp_path: Path, alexc: Alexc) -> None:

@@ -155,7 +155,7 @@ def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[M
 def _entry(each: _Placed) -> list[Mark]:
     """The arrows with which a row goes on."""
     apexes = [volume.at(*_APEX) for volume in each.volumes]
-    return [mark for apex in apexes for mark in arrow(Point(each.left - _GAP, apex.y), apex, "flow")]
+    return [mark for apex in apexes for mark in arrow(Point(0, apex.y), apex, "flow")]
 
 
 def _exit(each: _Placed, follows: Stage, foot: float) -> list[Mark]:

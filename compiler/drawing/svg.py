@@ -68,17 +68,19 @@ def svg_of(picture: Picture, theme: Theme = "either") -> str:
 
 
 def _style(theme: Theme) -> str:
-    fixed = {
-        "text": f"font-family: {_FONTS}",
-        ".name": "font-weight: bold",
-        ".label": "paint-order: stroke; stroke-width: 3; stroke-linejoin: round",
-        **{f".{look}": f"fill: none; {how}" for look, (_, how) in _LINES.items()},
-        **{f"polygon.{look}": f"fill-opacity: {share}; stroke-linejoin: round" for look, share in _FACES.items()},
-    }
-    if theme != "either":
-        return _rules(fixed | _colors(_DARK if theme == "dark" else _LIGHT))
-    dark = _rules(_colors(_DARK))
-    return f"{_rules(fixed)}\n{_rules(_colors(_LIGHT))}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+    fixed = _rules(
+        {
+            "text": f"font-family: {_FONTS}",
+            ".name": "font-weight: bold",
+            ".label": "paint-order: stroke; stroke-width: 3; stroke-linejoin: round",
+            **{f".{look}": f"fill: none; {how}" for look, (_, how) in _LINES.items()},
+            **{f"polygon.{look}": f"fill-opacity: {share}; stroke-linejoin: round" for look, share in _FACES.items()},
+        }
+    )
+    light, dark = _rules(_colors(_LIGHT)), _rules(_colors(_DARK))
+    if theme == "either":
+        return f"{fixed}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+    return f"{fixed}\n{dark if theme == 'dark' else light}"
 
 
 def _rules(rules: Mapping[str, str]) -> str:
