@@ -138,6 +138,22 @@ def assert_nothing_covers_anything(picture: Picture) -> None:
             assert within(mark.box, picture.box), mark
 
 
+def assert_no_line_strikes_a_word_or_a_box(picture: Picture) -> None:
+    groups = picture.groups
+    boxes = [face.box for face in faces_of(groups)]
+    for first, second in combinations(boxes, 2):
+        assert not overlap(first, second)
+    words = [text.box for text in texts_of(groups)]
+    for group in groups:
+        for mark in group.marks:
+            if not isinstance(mark, Line | Curve) or mark.look == "frame":
+                continue
+            near = [box for box in (*words, *boxes) if overlap(box, mark.box)]
+            for start, end in pieces(mark):
+                hit = [box for box in near if not apart([start, end], corners(box))]
+                assert hit == [], (mark, hit)
+
+
 @each_spec
 def test_nothing_covers_anything(path: Path) -> None:
     assert_nothing_covers_anything(picture_of(graph_of(path)))
@@ -162,19 +178,17 @@ def test_what_covers_something_would_be_seen() -> None:
 
 @pytest.mark.parametrize("path", [path for path in SPECS if not is_chain(graph_of(path))], ids=lambda path: path.stem)
 def test_no_line_strikes_a_word_or_a_box_of_a_branched_network(path: Path) -> None:
-    groups = picture_of(graph_of(path)).groups
-    boxes = [face.box for face in faces_of(groups)]
-    for first, second in combinations(boxes, 2):
-        assert not overlap(first, second)
-    words = [text.box for text in texts_of(groups)]
-    for group in groups:
-        for mark in group.marks:
-            if not isinstance(mark, Line | Curve) or mark.look == "frame":
-                continue
-            near = [box for box in (*words, *boxes) if overlap(box, mark.box)]
-            for start, end in pieces(mark):
-                hit = [box for box in near if not apart([start, end], corners(box))]
-                assert hit == [], (mark, hit)
+    assert_no_line_strikes_a_word_or_a_box(picture_of(graph_of(path)))
+
+
+def test_a_line_that_strikes_would_be_seen() -> None:
+    picture = picture_of(graph_of(BRANCHES))
+    lines = [mark for group in picture.groups for mark in group.marks if isinstance(mark, Curve)]
+    for across in (-30.0, 30.0):
+        points = tuple(Point(point.x + across, point.y) for point in lines[0].points)
+        moved = Group("", (Curve((*points, Point(points[-1].x, points[-1].y + 30)), "flow"),))
+        with pytest.raises(AssertionError):
+            assert_no_line_strikes_a_word_or_a_box(replace(picture, groups=(*picture.groups, moved)))
 
 
 @pytest.mark.parametrize(("font", "size"), [("DejaVuSans.ttf", 10), ("DejaVuSans-Bold.ttf", 16)])

@@ -49,8 +49,9 @@ def draw_chain(stages: Sequence[Stage], top: float) -> list[Group]:
     rows = _rows(stages, scale)
     for number, row in enumerate(rows):
         follows = rows[number + 1][0] if number + 1 < len(rows) else None
-        groups += _draw_row(row, follows, scale, pitch, top)
-        top = box_of([mark for group in groups for mark in group.marks]).bottom + _BETWEEN_ROWS
+        drawn = _draw_row(row, follows, scale, pitch, top)
+        top = box_of([mark for group in drawn for mark in group.marks]).bottom + _BETWEEN_ROWS
+        groups += drawn
     return groups
 
 
