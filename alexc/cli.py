@@ -7,6 +7,7 @@ import typer
 from alexc.check import check
 from alexc.compile import compile_
 from alexc.diff import diff
+from alexc.draw import draw
 from alexc.evaluate import evaluate
 from alexc.explain import explain
 from alexc.fmt import fmt
@@ -27,6 +28,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, diff, explain, fmt, summary, plan_, compile_, prepare, inspect, train, runs, evaluate, predict):
+for command in (
+    check,
+    diff,
+    explain,
+    fmt,
+    summary,
+    draw,
+    plan_,
+    compile_,
+    prepare,
+    inspect,
+    train,
+    runs,
+    evaluate,
+    predict,
+):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)

@@ -54,10 +54,11 @@ def test_passes_do_not_import_each_other() -> None:
         assert imports_of(ROOT / "compiler" / f"{name}.py") & others == set()
 
 
-@pytest.mark.parametrize("command", ["summary", "plan", "compile", "check", "fmt", "diff", "explain", "--help"])
+@pytest.mark.parametrize("command", ["summary", "draw", "plan", "compile", "check", "fmt", "diff", "explain", "--help"])
 def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -> None:
     arguments = {
         "summary": ["summary"],
+        "draw": ["draw", str(ROOT / "spec" / "alexnet.net")],
         "plan": ["plan", str(ROOT / "spec" / "alexnet.net")],
         "compile": ["compile", str(ROOT / "spec" / "alexnet.net"), "-o", str(tmp_path)],
         "check": ["check", str(ROOT / "spec" / "alexnet.net")],

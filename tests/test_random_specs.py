@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexc.compiler.diagnostics import render_all
+from alexc.compiler.drawing.picture import picture_of
+from alexc.compiler.drawing.stages import is_chain
 from alexc.compiler.format import format_spec
 from alexc.compiler.graph import Graph
 from alexc.compiler.pipeline import check_text
@@ -20,6 +22,7 @@ from alexc.compiler.pytorch import write_pytorch
 from alexc.compiler.source import Source
 from alexc.compiler.spec_writer import write_spec
 from tests.conftest import ROOT
+from tests.test_draw import assert_no_line_strikes_a_word_or_a_box, assert_nothing_covers_anything
 from tests.test_kinds import LAYERS, module_of, record_shapes
 
 pytestmark = pytest.mark.slow
@@ -134,6 +137,16 @@ def test_layout_and_writing_out_change_nothing(seed: int) -> None:
     written = write_pytorch(graph_of(write_spec(graph_of(text))), "random.net")
     if not re.search(r"-> (twin|residual)", text):
         assert body.sub("", written) == body.sub("", made)
+
+
+@BOUNDED
+@given(SEEDS)
+def test_nothing_in_a_picture_covers_anything(seed: int) -> None:
+    graph = graph_of(random_spec(seed))
+    picture = picture_of(graph)
+    assert_nothing_covers_anything(picture)
+    if not is_chain(graph):
+        assert_no_line_strikes_a_word_or_a_box(picture)
 
 
 PIECES = [

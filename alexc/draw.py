@@ -1,0 +1,65 @@
+"""`alexc draw`: the picture of a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.drawing.marks import Picture
+from alexc.compiler.drawing.picture import picture_of
+from alexc.compiler.drawing.svg import svg_of
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+from alexc.spec_file import graph_of
+from alexc.text_file import write_text
+
+_PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
+
+
+def draw(
+    spec: Annotated[Path, typer.Argument(help="The `.net` file to draw.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="The picture: .svg or .png.", show_default="SPEC's name with .svg, here"
+        ),
+    ] = None,
+    dark: Annotated[
+        bool, typer.Option("--dark", help="Draw on black. Without it an SVG follows its reader; a PNG is light.")
+    ] = False,
+) -> None:
+    """Draw a network: volumes in perspective, as in the paper's Figure 2; boxes in layers where it has branches."""
+    target = out or Path(f"{spec.stem}.svg")
+    ending = target.suffix.lower()
+    if ending not in (".svg", ".png"):
+        raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(spec.stem)}.svg")
+    picture = picture_of(graph_of(spec))
+    if ending == ".svg":
+        write_text(target, svg_of(picture, "dark" if dark else "either"), mode=0o644)
+    else:
+        _write_png(target, picture, svg_of(picture, "dark" if dark else "light"))
+    print(f"{printable(target)}  written")
+
+
+def _write_png(target: Path, picture: Picture, svg: str) -> None:
+    """Write the picture with two pixels for one of the SVG, in the font that matplotlib brings along."""
+    from matplotlib import get_data_path
+    from resvg_py import svg_to_bytes
+
+    from alexc.runtime.durable_files import write_bytes
+
+    fonts = Path(get_data_path()) / "fonts" / "ttf"
+    width, height = picture.size
+    png = svg_to_bytes(
+        svg_string=svg,
+        zoom=min(2.0, (_PIXELS / (width * height)) ** 0.5),
+        skip_system_fonts=True,
+        font_files=[str(fonts / "DejaVuSans.ttf"), str(fonts / "DejaVuSans-Bold.ttf")],
+        sans_serif_family="DejaVu Sans",
+    )
+    try:
+        write_bytes(target, png)
+    except OSError as error:
+        raise UserError(f"{printable(target)}: cannot be written: {error.strerror}") from None

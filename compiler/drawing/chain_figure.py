@@ -1,0 +1,215 @@
+"""A network without branches as the paper's Figure 2 shows AlexNet: volumes in a row, towers above each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from alexc.compiler.drawing.letters import text_width
+from alexc.compiler.drawing.marks import Group, Line, Mark, Point, Text, box_of
+from alexc.compiler.drawing.perspective import Scale, Volume
+from alexc.compiler.drawing.stages import Stage
+
+MOST_TOWERS = 4  # that are drawn; a network may have thousands
+_ROW_WIDTH, _ROW_HEIGHT = 1200.0, 350.0  # of a usual row
+_NAME, _LABEL, _NOTE = 12.0, 11.0, 10.0  # sizes of the font
+_LINE_HEIGHT = 13.0
+_GAP, _BETWEEN_WORDS, _BETWEEN_TOWERS, _BETWEEN_ROWS = 40.0, 8.0, 34.0, 34.0
+_LABEL_ROOM = 17.0  # below a volume
+_WINDOW_UP, _WINDOW_AWAY = 0.3, 0.4  # where the middle of a window stands in the maps
+_APEX = (0.0, 0.72, 0.45)  # where its lines meet in the volume that is made of it
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A stage and the volumes of its towers, the upper one first."""
+
+    stage: Stage
+    volumes: tuple[Volume, ...]
+
+    @property
+    def left(self) -> float:
+        return self.volumes[0].left
+
+    @property
+    def right(self) -> float:
+        return self.volumes[0].right
+
+    @property
+    def middle(self) -> float:
+        return (self.left + self.right) / 2
+
+
+def draw_chain(stages: Sequence[Stage], top: float) -> list[Group]:
+    """The groups of the figure, one a stage, below `top` and right of 0."""
+    scale = Scale.of(stage.share for stage in stages)
+    pitch = _pitch(stages, scale)
+    groups: list[Group] = []
+    rows = _rows(stages, scale)
+    for number, row in enumerate(rows):
+        follows = rows[number + 1][0] if number + 1 < len(rows) else None
+        drawn = _draw_row(row, follows, scale, pitch, top)
+        top = box_of([mark for group in drawn for mark in group.marks]).bottom + _BETWEEN_ROWS
+        groups += drawn
+    return groups
+
+
+def _draw_row(row: Sequence[Stage], follows: Stage | None, scale: Scale, pitch: float, top: float) -> list[Group]:
+    """The groups of a row; `follows` is the stage that begins the next one."""
+    heading = (1.8 + max(len(stage.caption) for stage in row)) * _LINE_HEIGHT
+    lefts = _lefts(row, scale)
+    level = [_placed(stage, scale, left, 0, pitch) for stage, left in zip(row, lefts, strict=True)]
+    axis = top + heading - min(volume.top for each in level for volume in each.volumes)
+    placed = [_placed(stage, scale, left, axis, pitch) for stage, left in zip(row, lefts, strict=True)]
+    foot = max(volume.corner.y for each in placed for volume in each.volumes) + _LABEL_ROOM + _NOTE
+    groups = []
+    for place, each in enumerate(placed):
+        marks: list[Mark] = [face for volume in each.volumes for face in volume.faces(_look(each.stage))]
+        if place:
+            marks += _connections(placed[place - 1], each)
+            marks += _words(each.stage.way, (placed[place - 1].right + each.left) / 2, foot)
+        elif each.stage.name:
+            marks += _entry(each)
+        if follows is not None and each is placed[-1]:
+            marks += _exit(each, follows, foot)
+        marks += [label for volume in each.volumes for label in _sizes(each.stage, volume)]
+        marks += _caption(each, top)
+        groups.append(Group(each.stage.title, tuple(marks), each.stage.name))
+    return groups
+
+
+def _rows(stages: Sequence[Stage], scale: Scale) -> list[list[Stage]]:
+    """The stages in rows of about one width; the rows of a very long network are as long as all of them are high."""
+    lefts = _lefts(stages, scale)
+    rows = max(1, ceil(lefts[-1] / max(_ROW_WIDTH, (_ROW_HEIGHT * lefts[-1]) ** 0.5)))
+    filled: list[list[Stage]] = [[] for _ in range(rows)]
+    for stage, left in zip(stages, lefts, strict=True):
+        filled[min(rows - 1, int(left / max(1.0, lefts[-1]) * rows))].append(stage)
+    return [row for row in filled if row]
+
+
+def _lefts(row: Sequence[Stage], scale: Scale) -> list[float]:
+    """Where the stages of a row begin: their volumes, captions and the words between them keep their distances."""
+    lefts: list[float] = []
+    right = caption_right = words_right = 0.0
+    for stage in row:
+        width = scale.volume(stage.share, 0, 0).right
+        gap = _GAP * (1 if len(stage.shape.sizes) > 1 else 1.6)
+        caption, way = _caption_width(stage), max((text_width(word, _NOTE) for word in stage.way), default=0.0)
+        left = max((right + gap if lefts else 0) + _label_width(stage), caption_right + (caption - width) / 2)
+        if way and lefts:
+            left = max(left, 2 * words_right + way - right)
+            words_right = (right + left + way) / 2 + _BETWEEN_WORDS
+        lefts.append(left)
+        right = left + width
+        caption_right = left + (width + caption) / 2 + _BETWEEN_WORDS
+    return lefts
+
+
+def _placed(stage: Stage, scale: Scale, left: float, axis: float, pitch: float) -> _Placed:
+    towers = min(stage.towers, MOST_TOWERS)
+    middles = [axis + (tower - (towers - 1) / 2) * pitch for tower in range(towers)]
+    return _Placed(stage, tuple(scale.volume(stage.share, left, middle) for middle in middles))
+
+
+def _pitch(stages: Sequence[Stage], scale: Scale) -> float:
+    """The distance of two towers."""
+    volumes = [scale.volume(stage.share, 0, 0) for stage in stages if stage.towers > 1]
+    return max((volume.corner.y - volume.top for volume in volumes), default=0) + _BETWEEN_TOWERS
+
+
+def _look(stage: Stage) -> str:
+    if not stage.name:
+        return "image"
+    return "units" if len(stage.shape.sizes) == 1 else "maps"
+
+
+def _connections(source: _Placed, reader: _Placed) -> list[Mark]:
+    """How a stage reads the one before it: the window of a kernel and its lines, or lines from end to end."""
+    marks: list[Mark] = []
+    windows = [_window(volume, reader.stage) for volume in source.volumes]
+    if reader.stage.window is not None:
+        marks += [face for window in windows for face in window.faces("kernel")]
+    for tower, volume in enumerate(reader.volumes):
+        for other, window in enumerate(windows):
+            apart = reader.stage.across and (tower != other or len(reader.volumes) < len(windows))
+            if apart or tower == other or len(windows) != len(reader.volumes):
+                marks += _lines(window, volume, reader.stage, apart)
+    return marks
+
+
+def _window(volume: Volume, reader: Stage) -> Volume:
+    """What one kernel of the reader sees of a volume: all of it, where the reader has no kernels."""
+    return volume if reader.window is None else volume.part(*reader.window, _WINDOW_UP, _WINDOW_AWAY)
+
+
+def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[Mark]:
+    if reader.window is not None:
+        corners = window.right_corners()
+        look, ends = "reads", [(corner, volume.at(*_APEX)) for corner in (corners[::3] if apart else corners)]
+    else:
+        look, ends = "flow", [(window.at(1, up, 0), volume.at(0, up, 1)) for up in (0, 1)]
+    return [Line(points, "across" if apart else look) for points in ends]
+
+
+def _entry(each: _Placed) -> list[Mark]:
+    """The arrows with which a row goes on."""
+    apexes = [volume.at(*_APEX) for volume in each.volumes]
+    return [mark for apex in apexes for mark in arrow(Point(0, apex.y), apex, "flow")]
+
+
+def _exit(each: _Placed, follows: Stage, foot: float) -> list[Mark]:
+    """How the stage that begins the next row reads the last one of this row."""
+    marks: list[Mark] = []
+    for volume in each.volumes:
+        window = _window(volume, follows)
+        end = Point(volume.right + _GAP, volume.at(*_APEX).y)
+        marks += window.faces("kernel") if follows.window is not None else ()
+        corners = window.right_corners() if follows.window is not None else (window.at(1, 0, 0), window.at(1, 1, 0))
+        marks += [Line((corner, end), "reads" if follows.window is not None else "flow") for corner in corners]
+    width = max((text_width(word, _NOTE) for word in follows.way), default=0)
+    return marks + _words(follows.way, each.right + max(_GAP, width) / 2, foot)
+
+
+def arrow(start: Point, end: Point, look: str) -> list[Mark]:
+    """A level line with a head."""
+    head = (Point(end.x - 6, end.y - 3.5), end, Point(end.x - 6, end.y + 3.5))
+    return [Line((start, end), look), Line(head, look)]
+
+
+def _sizes(stage: Stage, volume: Volume) -> list[Mark]:
+    """The numbers at the sides of a volume: channels or units below it, those of the map at its left."""
+    near = volume.corner
+    channels = str(stage.share.channels)
+    if len(stage.shape.sizes) == 1:
+        return [Text(Point((volume.left + volume.right) / 2, near.y + 13), channels, "label", _LABEL)]
+    height, width = map(str, stage.shape.sizes[1:])
+    middle, far = volume.at(0, 0, 0.5), volume.at(0, 1, 1)
+    fits = text_width(channels, _LABEL) < volume.across
+    at = Point(near.x + (volume.across / 2 if fits else 0), near.y + 13)
+    return [
+        Text(at, channels, "label", _LABEL, "middle" if fits else "start"),
+        Text(Point(far.x - 4, far.y + 8), height, "label", _LABEL, "end"),
+        Text(Point(middle.x - 2, middle.y + 11), width, "label", _LABEL, "end"),
+    ]
+
+
+def _caption(each: _Placed, top: float) -> list[Mark]:
+    marks: list[Mark] = [Text(Point(each.middle, top + _NAME), each.stage.name or "image", "name", _NAME)]
+    return marks + _words(each.stage.caption, each.middle, top + _NAME + _LINE_HEIGHT)
+
+
+def _words(lines: Sequence[str], middle: float, first: float) -> list[Mark]:
+    return [
+        Text(Point(middle, first + number * _LINE_HEIGHT), words, "note", _NOTE) for number, words in enumerate(lines)
+    ]
+
+
+def _caption_width(stage: Stage) -> float:
+    notes = [text_width(words, _NOTE) for words in stage.caption]
+    return max([text_width(stage.name or "image", _NAME), *notes])
+
+
+def _label_width(stage: Stage) -> float:
+    return text_width(str(stage.shape.sizes[1]), _LABEL) + 6 if len(stage.shape.sizes) > 1 else 0

@@ -1,0 +1,35 @@
+"""A network's picture: which figure suits it, and what stands above."""
+
+from __future__ import annotations
+
+from alexc.compiler.drawing.blocks import blocks_of
+from alexc.compiler.drawing.chain_figure import MOST_TOWERS, draw_chain
+from alexc.compiler.drawing.graph_figure import draw_graph
+from alexc.compiler.drawing.marks import Box, Group, Picture, Point, Text, box_of
+from alexc.compiler.drawing.stages import is_chain, stages_of
+from alexc.compiler.drawing.svg import Theme, svg_of
+from alexc.compiler.drawing.words import network_in_words
+from alexc.compiler.graph import Graph
+
+_MARGIN = 16.0
+
+
+def draw_svg(graph: Graph, theme: Theme = "either") -> str:
+    """The picture of a network as the text of an SVG file. The same network and theme give the same bytes."""
+    return svg_of(picture_of(graph), theme)
+
+
+def picture_of(graph: Graph) -> Picture:
+    """The picture of a network."""
+    words = network_in_words(graph)
+    if graph.net.towers > MOST_TOWERS:
+        words += f"; {MOST_TOWERS} of the towers are drawn"
+    heading = Group(
+        "", (Text(Point(0, 16), graph.net.name, "name", 16, "start"), Text(Point(0, 34), words, "note", 11, "start"))
+    )
+    figure = draw_chain(stages_of(graph), 58) if is_chain(graph) else draw_graph(blocks_of(graph), 58)
+    groups = (heading, *figure)
+    box = box_of([mark for group in groups for mark in group.marks])
+    around = Box(box.left - _MARGIN, box.top - _MARGIN, box.right + _MARGIN, box.bottom + _MARGIN)
+    layers = [group.title for group in groups if group.title]
+    return Picture(graph.net.name, f"{graph.net.name} {words}. {'. '.join(layers)}.", groups, around)

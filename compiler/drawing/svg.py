@@ -1,0 +1,144 @@
+"""A picture as the text of an SVG file, with its colours for light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Literal
+from xml.sax.saxutils import escape
+
+from alexc.compiler.drawing.marks import Curve, Face, Group, Line, Mark, Picture, Text
+
+Theme = Literal["light", "dark", "either"]
+
+_LIGHT = {
+    "paper": "#ffffff",
+    "ink": "#1f2328",
+    "soft": "#59636e",
+    "image": "#d8d2c4",
+    "maps": "#b9d2ee",
+    "units": "#f2d9a6",
+    "join": "#d5c8ea",
+    "plain": "#eceff2",
+    "kernel": "#c4370c",
+    "across": "#7a3fb0",
+}
+_DARK = {
+    "paper": "#0d1117",
+    "ink": "#e6edf3",
+    "soft": "#9aa5b1",
+    "image": "#4a463b",
+    "maps": "#24466b",
+    "units": "#5f4a1c",
+    "join": "#47386a",
+    "plain": "#272d35",
+    "kernel": "#ff9a70",
+    "across": "#c9a2f5",
+}
+_FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+# What each look is: which colour fills it or draws it, and how.
+_FACES = {"image": 0.85, "maps": 0.72, "units": 0.85, "join": 1, "plain": 1, "kernel": 0.18}
+_LINES = {
+    "reads": ("kernel", "stroke-width: .8"),
+    "across": ("across", "stroke-width: 1; stroke-dasharray: 1.5 2.5; stroke-linecap: round"),
+    "flow": ("soft", "stroke-width: 1"),
+    "frame": ("soft", "stroke-width: 1; stroke-dasharray: 5 4"),
+}
+
+
+def svg_of(picture: Picture, theme: Theme = "either") -> str:
+    """The SVG file. With the theme `either` its colours follow the reader's preference."""
+    box = picture.box
+    name = f"alexc-{_identifier(picture.title)}"
+    width, height = map(_number, picture.size)
+    view = " ".join(map(_number, (box.left, box.top, *picture.size)))
+    return "\n".join(
+        [
+            '<svg xmlns="http://www.w3.org/2000/svg" class="alexc-picture" role="img" '
+            f'viewBox="{view}" width="{width}" height="{height}" aria-labelledby="{name}-title {name}-description">',
+            f'<title id="{name}-title">{escape(picture.title)}</title>',
+            f'<desc id="{name}-description">{escape(picture.description)}</desc>',
+            f"<style>\n{_style(theme)}\n</style>",
+            f'<rect class="paper" x="{_number(box.left)}" y="{_number(box.top)}" width="{width}" height="{height}"/>',
+            *[line for group in picture.groups for line in _group(group, name)],
+            "</svg>\n",
+        ]
+    )
+
+
+def _style(theme: Theme) -> str:
+    fixed = _rules(
+        {
+            "text": f"font-family: {_FONTS}",
+            ".name": "font-weight: bold",
+            ".label": "paint-order: stroke; stroke-width: 3; stroke-linejoin: round",
+            **{f".{look}": f"fill: none; {how}" for look, (_, how) in _LINES.items()},
+            **{f"polygon.{look}": f"fill-opacity: {share}; stroke-linejoin: round" for look, share in _FACES.items()},
+        }
+    )
+    light, dark = _rules(_colors(_LIGHT)), _rules(_colors(_DARK))
+    if theme == "either":
+        return f"{fixed}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+    return f"{fixed}\n{dark if theme == 'dark' else light}"
+
+
+def _rules(rules: Mapping[str, str]) -> str:
+    """Rules that hold within a picture only, though it may stand in a page."""
+    return "\n".join(f".alexc-picture {what} {{ {how} }}" for what, how in rules.items())
+
+
+def _colors(colors: Mapping[str, str]) -> dict[str, str]:
+    edges = {look: colors["kernel" if look == "kernel" else "ink"] for look in _FACES}
+    return {
+        ".paper": f"fill: {colors['paper']}",
+        ".name": f"fill: {colors['ink']}",
+        ".note": f"fill: {colors['soft']}",
+        ".label": f"fill: {colors['ink']}; stroke: {colors['paper']}",
+        **{f"polygon.{look}": f"fill: {colors[look]}; stroke: {edge}" for look, edge in edges.items()},
+        **{f".{look}": f"stroke: {colors[color]}" for look, (color, _) in _LINES.items()},
+    }
+
+
+def _group(group: Group, prefix: str) -> list[str]:
+    identifier = f' id="{prefix}-layer-{_identifier(group.name)}"' if group.name else ""
+    title = [f"<title>{escape(group.title)}</title>"] if group.title else []
+    return [f"<g{identifier}>", *title, *map(_mark, group.marks), "</g>"]
+
+
+def _mark(mark: Mark) -> str:
+    match mark:
+        case Face(corners, look):
+            return f'<polygon class="{look}" points="{_points(corners)}"/>'
+        case Line(points, look):
+            return f'<polyline class="{look}" points="{_points(points)}"/>'
+        case Curve(points, look):
+            return f'<path class="{look}" d="{_path(points)}"/>'
+        case Text(at, words, look, size, anchor):
+            place = f'x="{_number(at.x)}" y="{_number(at.y)}" font-size="{_number(size)}" text-anchor="{anchor}"'
+            return f'<text class="{look}" {place}>{escape(words)}</text>'
+
+
+def _points(points: tuple[tuple[float, float], ...]) -> str:
+    return " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
+
+
+def _path(points: tuple[tuple[float, float], ...]) -> str:
+    steps = [f"M{_number(points[0][0])},{_number(points[0][1])}"]
+    for (x, y), (next_x, next_y) in pairwise(points):
+        middle = (y + next_y) / 2
+        bend = (
+            f"C{_number(x)},{_number(middle)} {_number(next_x)},{_number(middle)} {_number(next_x)},{_number(next_y)}"
+        )
+        steps.append(f"V{_number(next_y)}" if _number(x) == _number(next_x) else bend)
+    return " ".join(steps)
+
+
+def _number(value: float) -> str:
+    """With at most two decimals: a hundredth of a pixel is not seen."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)

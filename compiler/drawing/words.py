@@ -1,0 +1,85 @@
+"""A layer in words: what a picture's titles say, and its captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alexc.compiler.graph import Graph, Node
+from alexc.compiler.layers.convolving import Convolving
+from alexc.compiler.layers.pooling import Pooling
+
+_KINDS = {
+    "adaptive_avgpool": "mean pooling",
+    "avgpool": "mean pooling",
+    "batchnorm": "batch norm",
+    "conv": "convolution",
+    "global_avgpool": "mean of each map",
+    "global_maxpool": "maximum of each map",
+    "linear": "dense",
+    "local": "local convolution",
+    "lrn": "response norm",
+    "maxpool": "max pooling",
+}
+
+
+def kind_in_words(node: Node) -> str:
+    """The kind's usual name; its keyword where that is one."""
+    keyword = node.layer.kind.keyword
+    return _KINDS.get(keyword, keyword.replace("_", " "))
+
+
+def layer_in_words(nodes: Sequence[Node]) -> str:
+    """A layer, with the parts that follow it: kind, kernels, what it reads, what it makes, parameters."""
+    first = nodes[0]
+    facts = [kind_in_words(first), *_kernels(first), *_reading(first), f"output {first.output}"]
+    parameters = sum(node.weight_count + node.bias_count for node in nodes)
+    if parameters:
+        facts.append(f"{parameters:,} parameters")
+    if nodes[1:]:
+        facts.append("then " + " ".join(node.layer.kind.keyword for node in nodes[1:]))
+    if nodes[-1].output != first.output:
+        facts.append(f"leaves {nodes[-1].output}")
+    return f"{first.layer.name}: {', '.join(facts)}"
+
+
+def network_in_words(graph: Graph) -> str:
+    """What a network reads, and its sums."""
+    towers = f", {graph.net.towers} towers" if graph.net.towers > 1 else ""
+    sums = f"{graph.parameters:,} parameters, {graph.multiply_adds:,} multiply-adds an image"
+    return f"reads {graph.net.input}{towers}; {sums}"
+
+
+def window_in_words(node: Node) -> list[str]:
+    """The window of a convolution or a pool and its stride: `3×3`, `stride 2`; empty for other kinds."""
+    kind = node.layer.kind
+    if isinstance(kind, Convolving):
+        return [_size(kind.kernel), *([] if kind.stride == (1, 1) else [f"stride {_pair(kind.stride)}"])]
+    if isinstance(kind, Pooling):
+        return [_size(kind.window), f"stride {_pair(kind.stride or kind.window)}"]
+    return []
+
+
+def _kernels(node: Node) -> list[str]:
+    kind = node.layer.kind
+    if isinstance(kind, Convolving):
+        assert node.weights is not None
+        depth = node.weights.shape[1]
+        groups = [f"{kind.groups} groups"] if kind.groups > 1 else []
+        stride = [] if kind.stride == (1, 1) else [f"stride {_pair(kind.stride)}"]
+        return [f"{kind.kernels} kernels of {kind.kernel[0]}x{kind.kernel[1]}x{depth}", *stride, *groups]
+    return [f"window {' '.join(window_in_words(node)).replace('×', 'x')}"] if isinstance(kind, Pooling) else []
+
+
+def _reading(node: Node) -> list[str]:
+    if node.given[0].towers == 1:
+        return ["reads the image"] if node.layer.inputs == (None,) else []
+    reads = getattr(node.layer.kind, "reads", None)
+    return {"tower": ["reads its own tower"], "all": ["reads all towers"]}.get(reads or "", [])
+
+
+def _size(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}×{pair[1]}"
+
+
+def _pair(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}×{pair[1]}"
