@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import resource
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +109,31 @@ class Preparation:
     duplicates: tuple[tuple[str, ...], ...]
 
 
+class _MappedShard:
+    """A shard's pixels as they lie in the file, no copy; the file stays there for us even when it is removed.
+
+    Args:
+        path: the file.
+        shape: (images, H, W, 3).
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int, int]) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), prod(shape), access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise _damaged(path, str(error)) from None
+        self._pixels: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8).reshape(shape)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        # To read what lies beyond the end of the file would end the process, by SIGBUS and without a word.
+        if self._map.size() < len(self._map):
+            raise _damaged(self._path, "it was cut off while it was in use")
+        image: NDArray[np.uint8] = self._pixels[index]
+        return image
+
+
 class Split:
     """The images of "train" or "val" with their labels; picklable, so that loader processes can share it.
 
@@ -124,7 +151,7 @@ class Split:
         self._starts = [0]
         for shard in shards:
             self._starts.append(self._starts[-1] + shard.images)
-        self._maps: dict[int, NDArray[np.uint8]] = {}
+        self._maps: dict[int, _MappedShard] = {}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -134,21 +161,23 @@ class Split:
 
         Raises:
             IndexError: when `index` is not in 0..len - 1.
+            UserError: when the shard was removed or cut off since the store was opened.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"image {index} of a split of {len(self)}")
         number = bisect_right(self._starts, index) - 1
-        pixels = self._maps.get(number)
-        if pixels is None:
-            pixels = self._maps[number] = self._map(self._shards[number])
-        image: NDArray[np.uint8] = pixels[index - self._starts[number]]
-        return image
+        return self._mapped(number).image(index - self._starts[number])
 
-    def _map(self, shard: Shard) -> NDArray[np.uint8]:
-        shape = (shard.images, self._crop, self._crop, 3)
-        # asarray: a plain array is indexed twice as fast as numpy's memmap subclass, on the same memory.
-        pixels: NDArray[np.uint8] = np.asarray(np.memmap(self._folder / shard.file, np.uint8, "r", shape=shape))
-        return pixels
+    def hold(self) -> None:
+        """Map every shard now: what is put in the place of the store later does not matter then."""
+        for number in range(len(self._shards)):
+            self._mapped(number)
+
+    def _mapped(self, number: int) -> _MappedShard:
+        if number not in self._maps:
+            shard = self._shards[number]
+            self._maps[number] = _MappedShard(self._folder / shard.file, (shard.images, self._crop, self._crop, 3))
+        return self._maps[number]
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_maps": {}}  # a pickled map would be a copy of every pixel
@@ -198,7 +227,7 @@ def is_store(folder: Path) -> bool:
 
 
 def open_store(path: Path) -> Store:
-    """Open a finished store; reads no pixels.
+    """Open a finished store, and hold its files from then on; reads no pixels.
 
     Raises:
         UserError: when `path` is not a store, is unfinished or of another version, or misses a part.
@@ -295,6 +324,8 @@ def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
     classes = tuple(manifest["classes"])
     train, val = (_open_split(path, geometry, len(classes), manifest, name) for name in SPLITS)
     _allow_open_files(sum(len(manifest["splits"][name]["shards"]) for name in SPLITS))
+    for split in (train, val):
+        split.hold()
     eigenvalues, eigenvectors = principal_colors(_color_sums(manifest).covariance())
     return Store(
         path=path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -219,12 +219,22 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         )
         record = _record(options, plan, training, before)
         if before is None:
-            save(training)  # a disk that cannot take it shows before the first step, and there is always a checkpoint
-            rank.from_chief(lambda: run.create(file, facts, record))
+            _begin(training, lambda: run.create(file, facts, record))
         else:
             rank.from_chief(lambda: run.write_record(record))
         _print_header(options, training, whole, before)
         yield training
+
+
+def _begin(training: Training, fill: Callable[[], None]) -> None:
+    """Save a first checkpoint and fill the run's folder: what cannot be written shows before the first step."""
+    try:
+        save(training)
+        training.rank.from_chief(fill)
+    except UserError:
+        if training.rank.is_chief:
+            training.run.clear()
+        raise
 
 
 def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tensor]) -> list[Tensor]:
