@@ -7,6 +7,7 @@ import typer
 from alexc.check import check
 from alexc.compile import compile_
 from alexc.diff import diff
+from alexc.doctor import doctor
 from alexc.evaluate import evaluate
 from alexc.explain import explain
 from alexc.fmt import fmt
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, diff, explain, fmt, summary, plan_, compile_, prepare, inspect, train, runs, evaluate, predict):
+for command in (
+    check, diff, explain, fmt, summary, plan_, compile_, doctor, prepare, inspect, train, runs, evaluate, predict,
+):  # fmt: skip
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)
