@@ -7,6 +7,7 @@ import typer
 from alexc.check import check
 from alexc.compile import compile_
 from alexc.diff import diff
+from alexc.doctor import doctor
 from alexc.draw import draw
 from alexc.evaluate import evaluate
 from alexc.explain import explain
@@ -37,6 +38,7 @@ for command in (
     draw,
     plan_,
     compile_,
+    doctor,
     prepare,
     inspect,
     train,

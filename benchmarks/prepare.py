@@ -88,7 +88,8 @@ def measure(tree: Path, store: Path, form: str, options: Sequence[str]) -> Measu
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     opened = open_store(store)
-    return Measured(len(opened.train) + len(opened.val), form, seconds, parent / 1e3, workers / 1e3, opened.bytes / 1e6)
+    images, stored = len(opened.train) + len(opened.val), opened.train.bytes + opened.val.bytes
+    return Measured(images, form, seconds, parent / 1e3, workers / 1e3, stored / 1e6)
 
 
 def read_rate(store: Store) -> float:

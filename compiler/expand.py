@@ -63,7 +63,7 @@ class Expander:
         self.broken: set[str] = set()
         self._blocks = blocks
         self._names: dict[str, Span] = {}
-        self._attributes: dict[str, Span] = {}
+        self._attributes: dict[str, tuple[str, Span]] = {}  # by the name in small letters
         self._unnamed: Counter[str] = Counter()
         self._budget = MOST_PARTS
         self._reported: set[tuple[str, Span]] = set()
@@ -100,7 +100,8 @@ class Expander:
             for name in (own, item.line):
                 kept[name] = self._names.get(name, span)
         self._names = kept
-        self._attributes = {attribute_of(name): span for name, span in kept.items()}
+        attributes = ((attribute_of(name), span) for name, span in kept.items())
+        self._attributes = {attribute.lower(): (attribute, span) for attribute, span in attributes}
         self._unnamed.clear()
 
     def _read(self, statements: Iterable[Statement], place: _Place) -> None:
@@ -227,20 +228,21 @@ class Expander:
         while True:
             self._unnamed[base] += 1
             name = f"{base}{self._unnamed[base]}"
-            if attribute_of(name) not in self._attributes:
+            if attribute_of(name).lower() not in self._attributes:
                 self._claim(name, kind.span)
                 return name
 
     def _claim(self, name: str, span: Span) -> bool:
         """Give a part its name; False where another has it, which is then reported."""
         attribute = attribute_of(name)
-        if attribute in self._attributes:
-            taken = Label(self._attributes[attribute], "taken here")
-            self._report("E0207", f"`{name}` is the name of two layers", span, taken, "choose another name")
+        if attribute.lower() in self._attributes:
+            other, there = self._attributes[attribute.lower()]
+            message = "is the name of two layers" if other == attribute else f"differs from `{other}` in case alone"
+            self._report("E0207", f"`{name}` {message}", span, Label(there, "taken here"), "choose another name")
             return False
         if complaint := _objection_to_attribute(name, attribute):
             self._report("E0206", f"`{name}` {complaint}", span, help="choose another name")
-        self._attributes[attribute] = span
+        self._attributes[attribute.lower()] = attribute, span
         self._names.setdefault(name, span)
         return True
 

@@ -55,6 +55,12 @@ def make_deterministic(device: torch.device) -> None:
         torch.backends.cudnn.benchmark = False
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device, or the machine, has no memory left."""
+    on_cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return on_cpu or isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
 def place_network(network: nn.Module, device: torch.device) -> nn.Module:
     """Move a network to the device, its weights channels last where that is fast."""
     if device.type in _CHANNELS_LAST:

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
+
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+
+
+@contextmanager
+def writing(path: Path, remedy: str) -> Iterator[None]:
+    """A block that writes `path`; when the disk is full or refuses, that is told, and `remedy` with it.
+
+    Raises:
+        UserError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{printable(path)} could not be written ({why_not_written(error)}); {remedy}") from error
+
+
+def why_not_written(error: OSError) -> str:
+    """What was in the way, and what to do about it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: make room"
+    return f"{error.strerror or error}: make it writable"
 
 
 def sync_folder(folder: Path) -> None:
@@ -40,13 +66,14 @@ class NewFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with self._file as file:
+        try:
+            with self._file as file:
+                if kind is None:
+                    file.flush()
+                    os.fsync(file.fileno())
             if kind is None:
-                file.flush()
-                os.fsync(file.fileno())
-        if kind is None:
-            self._temporary.replace(self._path)
-        else:
+                self._temporary.replace(self._path)
+        finally:
             self._temporary.unlink(missing_ok=True)
 
     @property

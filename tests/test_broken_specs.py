@@ -46,6 +46,14 @@ def test_one_mistake_is_one_error(spec: Path) -> None:
     assert errors == (3 if spec.stem.startswith("several_") else 1)
 
 
+def test_names_that_differ_in_case_alone() -> None:
+    assert "`Conv1` differs from `conv1` in case alone" in message(FOLDER / "name_differs_in_case_alone.net")
+
+
+def test_too_many_parameters() -> None:
+    assert "at most 100,000,000,000 are taken" in message(FOLDER / "too_many_parameters.net")
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

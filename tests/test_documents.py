@@ -47,6 +47,16 @@ def test_what_the_documents_show_is_sound_and_laid_out(tmp_path: Path, text: str
     assert format_spec(Source("shown.net", text)) == (text, [])
 
 
+def test_every_fault_names_tests_and_all_of_them_exist() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.endswith("| shown by |")]
+    assert len(rows) > 50
+    assert [row for row in rows if not re.search(r"`test_\w+` \|$", row)] == []
+    files = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    there = set(re.findall(r"^ *def (test_\w+)\(", files, re.M))
+    assert set(re.findall(r"`(test_\w+)`", page)) - there == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "commands"), [*zip(replayed_pages.PAGES, (6, 3), strict=True)], ids=str)
 def test_what_the_documents_run_prints_what_they_show(tmp_path: Path, page: Path, commands: int) -> None:

@@ -15,7 +15,7 @@ from alexc.runtime import recipe
 from alexc.runtime.data.dataset_facts import DatasetFacts
 from alexc.runtime.data.draws import epoch_order
 from alexc.runtime.data.feed import Batch, Feed, groups_of
-from alexc.runtime.data.split import Pixels, Split
+from alexc.runtime.data.split import RawPixels, Split
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews, View, ten_views
 
@@ -31,7 +31,7 @@ class MemorySplit(Split):
     """A split whose pixels lie in memory, and that counts how often it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(Pixels(Path(), STORED, ()), (), np.arange(IMAGES) % 2, tuple(map(str, range(IMAGES))))
+        super().__init__(RawPixels(Path(), STORED, ()), (), np.arange(IMAGES) % 2, tuple(map(str, range(IMAGES))))
         self.pixels = RNG.integers(0, 256, (IMAGES, STORED, STORED, 3), dtype=np.uint8)
         self.asked = 0
         self.lock = threading.Lock()

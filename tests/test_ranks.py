@@ -236,7 +236,7 @@ def test_a_killed_rank_ends_all_with_one_message_and_whole_checkpoints(home: Pat
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == before + 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_asked_to_stop_all_ranks_save_the_same_step(home: Path, number: signal.Signals) -> None:
     run = f"asked-{number.name}"
     process = start(home, "towers", run, "--epochs", 400)
@@ -302,24 +302,49 @@ def test_mistakes_are_told_once(home: Path, network: str, options: tuple[object,
     assert not (home / "never").exists()
 
 
-def torchrun(home: Path, ranks: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+def torchrun(home: Path, ranks: int, run: str, *more: object) -> subprocess.Popen[str]:
+    """torchrun itself, which starts the ranks."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-    command += ["-m", "alexc", "train", *map(str, arguments)]
+    command += ["-m", "alexc", "train", "copies.py", "--data", "store", "--out", run, "--device", "cpu"]
     settings = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.run(command, cwd=home, env=settings, capture_output=True, text=True, timeout=120)
+    return subprocess.Popen(
+        [*command, *map(str, more)], cwd=home, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_started_by_torchrun_it_joins(home: Path) -> None:
-    result = torchrun(home, 2, "copies.py", "--data", "store", "--out", "joined", "--device", "cpu")
-    assert result.returncode == 0, result.stderr
+    process = torchrun(home, 2, "joined")
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
     assert_alike(home / "joined", home / "whole")
-    assert result.stdout.count("\nnetwork ") + result.stdout.startswith("network ") == 1
+    assert printed.count("\nnetwork ") + printed.startswith("network ") == 1
 
 
 def test_torchrun_with_a_wrong_number_of_ranks(home: Path) -> None:
-    result = torchrun(home, 3, "copies.py", "--data", "store", "--out", "never", "--device", "cpu")
-    assert result.returncode != 0
-    assert result.stderr.count("error: 3 ranks were started, but the mesh of copies.py, copy=2, has 2 devices") == 1
+    process = torchrun(home, 3, "never")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert errors.count("error: 3 ranks were started, but the mesh of copies.py, copy=2, has 2 devices") == 1
+
+
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [("torchrun", signal.SIGTERM), ("torchrun", signal.SIGINT), ("a rank", signal.SIGTERM), ("a rank", signal.SIGUSR1)],
+)
+def test_asked_to_stop_under_torchrun_all_ranks_save_the_same_step(home: Path, to: str, number: signal.Signals) -> None:
+    """torchrun passes on SIGTERM and SIGINT; SIGUSR1 goes to the ranks, as `scancel --signal USR1` has it."""
+    run = f"torchrun-{to[-1]}-{number.name}"
+    process = torchrun(home, 2, run, "--epochs", 2000)
+    pids = ranks_of(process, 2)
+    wait_for_steps(home / run, process, 10)
+    os.kill(pids[1] if to == "a rank" else process.pid, number)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 1  # torchrun's own, whatever ended it; it tells those of the ranks
+    assert to == "torchrun" or f"exitcode  : {128 + number} " in errors
+    found = re.search(rf"stopped by {number.name} after step (\d+); go on with", printed)
+    assert found is not None, printed + errors
+    assert not any(map(alive, pids))
+    assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])
 
 
 def test_batch_normalisation_wants_even_batches(home: Path) -> None:

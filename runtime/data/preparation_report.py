@@ -22,13 +22,14 @@ def preparation_report(store: Store) -> str:
 
 def _overview(store: Store) -> list[str]:
     side = store.geometry.crop
+    size = _bytes_text(store.train.bytes + store.val.bytes)
     kind = "raw pixels" if store.quality is None else f"JPEGs of quality {store.quality}"
     color = store.mean_image.mean(axis=(0, 1))
     rows = [
         ("store", printable(store.path)),
         (
             "size",
-            f"{_bytes_text(store.bytes)} of {kind}, {side} x {side} an image, shorter side {store.geometry.resize}",
+            f"{size} of {kind}, {side} x {side} an image, shorter side {store.geometry.resize}",
         ),
         ("layout", store.preparation.layout),
         ("classes", f"{len(store.classes):,}"),

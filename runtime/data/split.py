@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import mmap
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,31 @@ class Shard:
     sha256: str
 
 
-class Pixels:
+class _MappedShard:
+    """A shard's bytes as they lie in the file, no copy; the file stays there for us even when it is removed.
+
+    Args:
+        path: the file.
+        size: of it, bytes.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise _damaged(path, str(error)) from None
+        self._content: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
+
+    def content(self) -> NDArray[np.uint8]:
+        # To read what lies beyond the end of the file would end the process, by SIGBUS and without a word.
+        if self._map.size() < len(self._map):
+            raise _damaged(self._path, "it was cut off while it was in use")
+        return self._content
+
+
+class RawPixels:
     """Raw pixels, memory-mapped.
 
     Args:
@@ -41,28 +66,30 @@ class Pixels:
 
     def __init__(self, folder: Path, crop: int, shards: tuple[Shard, ...]) -> None:
         self._folder, self._crop, self._shards = folder, crop, shards
-        self._maps: dict[int, NDArray[np.uint8]] = {}
+        self._maps: dict[int, _MappedShard] = {}
 
     def image(self, shard: int, place: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB: image number `place` of a shard, a read-only view of the file."""
+        """(H, W, 3), RGB: image number `place` of a shard, a read-only view of the file.
+
+        Raises:
+            UserError: when the shard was removed or cut off since the store was opened.
+        """
         side = self._crop
         image: NDArray[np.uint8] = self.mapped(shard).reshape(-1, side, side, 3)[place]
         return image
 
     def mapped(self, shard: int) -> NDArray[np.uint8]:
-        """(bytes,): a whole shard."""
-        content = self._maps.get(shard)
-        if content is None:
-            # asarray: a plain array is indexed twice as fast as numpy's memmap subclass, on the same memory.
-            content = np.asarray(np.memmap(self._folder / self._shards[shard].file, np.uint8, "r"))
-            self._maps[shard] = content
-        return content
+        """(bytes,): a whole shard, mapped when it is first asked for."""
+        if shard not in self._maps:
+            described = self._shards[shard]
+            self._maps[shard] = _MappedShard(self._folder / described.file, described.bytes)
+        return self._maps[shard].content()
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_maps": {}}  # a pickled map would be a copy of every pixel
 
 
-class JpegPixels(Pixels):
+class JpegPixels(RawPixels):
     """JPEG files, one after the other, decoded when they are asked for.
 
     Args:
@@ -90,16 +117,13 @@ class JpegPixels(Pixels):
             with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
                 pixels = np.asarray(picture)
         except Exception as error:  # a decoder raises nearly anything at broken data
-            raise self._damaged(shard, place, f"cannot be decoded ({error})") from None
+            raise self._damaged(shard, f"image {place} cannot be decoded ({error})") from None
         if pixels.shape != (self._crop, self._crop, 3):
-            raise self._damaged(shard, place, f"is {pixels.shape}, expected {(self._crop, self._crop, 3)}")
+            raise self._damaged(shard, f"image {place} is {pixels.shape}, expected {(self._crop, self._crop, 3)}")
         return pixels
 
-    def _damaged(self, shard: int, place: int, what: str) -> UserError:
-        file = printable(self._folder / self._shards[shard].file)
-        return UserError(
-            f"the store is damaged: {file}: image {place} {printable(what)}; delete the store and prepare it again"
-        )
+    def _damaged(self, shard: int, reason: str) -> UserError:
+        return _damaged(self._folder / self._shards[shard].file, reason)
 
 
 class FileNames(Sequence[str]):
@@ -150,13 +174,15 @@ class Split:
     Attributes:
         labels: (N,), the class index of each image.
         files: (N,), the path of each image relative to the source folder.
+        bytes: of all pixels or JPEGs.
     """
 
     def __init__(
-        self, pixels: Pixels, shards: tuple[Shard, ...], labels: NDArray[np.int64], files: Sequence[str]
+        self, pixels: RawPixels, shards: tuple[Shard, ...], labels: NDArray[np.int64], files: Sequence[str]
     ) -> None:
         self.labels = labels
         self.files = files
+        self.bytes = sum(shard.bytes for shard in shards)
         self._pixels = pixels
         self._starts = _starts(shards)
 
@@ -174,6 +200,17 @@ class Split:
             raise IndexError(f"image {index} of a split of {len(self)}")
         shard = bisect_right(self._starts, index) - 1
         return self._pixels.image(shard, index - self._starts[shard])
+
+    def hold(self) -> None:
+        """Map every shard now: what is put in the place of the store later does not matter then."""
+        for shard in range(len(self._starts) - 1):
+            self._pixels.mapped(shard)
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"the store is damaged: {printable(path)}: {printable(reason)}; delete the store and prepare it again"
+    )
 
 
 def _starts(shards: tuple[Shard, ...]) -> list[int]:

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.split import FileNames, JpegPixels, Pixels, Shard, Split
+from alexc.runtime.data.split import FileNames, JpegPixels, RawPixels, Shard, Split
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
@@ -108,7 +108,6 @@ class Store:
         classes: class names; a label is a place in this tuple.
         geometry: how the images were made square.
         quality: of a store of JPEGs; None where it holds raw pixels.
-        bytes: of all pixels or JPEGs.
         train: the images to learn from.
         val: the images to measure with.
         identity: SHA-256 of the manifest: the same for the same images and options, wherever the store lies.
@@ -122,7 +121,6 @@ class Store:
     classes: tuple[str, ...]
     geometry: Geometry
     quality: int | None
-    bytes: int
     train: Split
     val: Split
     identity: str
@@ -138,7 +136,7 @@ def is_store(folder: Path) -> bool:
 
 
 def open_store(path: Path) -> Store:
-    """Open a finished store; reads no pixels.
+    """Open a finished store, and hold its files from then on; reads no pixels.
 
     Raises:
         UserError: when `path` is not a store, is unfinished or of another version, or misses a part.
@@ -203,13 +201,14 @@ def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
     shards = {name: tuple(Shard(**shard) for shard in manifest["splits"][name]["shards"]) for name in SPLITS}
     train, val = (_open_split(path, geometry, len(classes), manifest, name, shards[name]) for name in SPLITS)
     _allow_open_files(sum(map(len, shards.values())))
+    for split in (train, val):
+        split.hold()
     eigenvalues, eigenvectors = principal_colors(_color_sums(manifest).covariance())
     return Store(
         path=path,
         classes=classes,
         geometry=geometry,
         quality=manifest["quality"],
-        bytes=sum(shard.bytes for each in shards.values() for shard in each),
         train=train,
         val=val,
         identity=identity,
@@ -237,11 +236,11 @@ def _open_split(
     return Split(_jpegs(path, geometry, shards, manifest, name), shards, labels, files)
 
 
-def _raw(path: Path, geometry: Geometry, shards: tuple[Shard, ...]) -> Pixels:
+def _raw(path: Path, geometry: Geometry, shards: tuple[Shard, ...]) -> RawPixels:
     for shard in shards:
         if shard.bytes != shard.images * geometry.crop**2 * 3:
             raise ValueError(f"{shard.file} has {shard.bytes} bytes, too many or too few for its images")
-    return Pixels(path, geometry.crop, shards)
+    return RawPixels(path, geometry.crop, shards)
 
 
 def _jpegs(

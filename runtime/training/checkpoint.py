@@ -6,7 +6,6 @@ archive, whose comment, at the very end of the file, holds the SHA-256 of all th
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -17,7 +16,7 @@ from typing import IO, Any, cast
 
 import torch
 
-from alexc.runtime.durable_files import sync_folder
+from alexc.runtime.durable_files import sync_folder, why_not_written
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
@@ -75,7 +74,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def _write(file: IO[bytes], content: Mapping[str, Any]) -> None:
     held = _HeldBack(file)
-    torch.save(dict(content), cast("IO[bytes]", held))  # of a file, torch.save needs no more than these two methods
+    try:
+        torch.save(dict(content), cast("IO[bytes]", held))  # of a file, torch.save needs no more than these two methods
+    except RuntimeError as error:
+        raise held.failure or error from None  # torch has words of its own for a write that failed
     if held.rest != b"\0\0":
         raise RuntimeError("torch.save no longer ends a file with an empty ZIP comment")
     file.write(_END + held.hash.hexdigest().encode())
@@ -87,6 +89,7 @@ class _HeldBack:
     def __init__(self, file: IO[bytes]) -> None:
         self.hash = hashlib.sha256()
         self.rest = b""
+        self.failure: OSError | None = None
         self._file = file
 
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
@@ -105,16 +108,16 @@ class _HeldBack:
         self._file.flush()
 
     def _pass_on(self, content: bytes | memoryview) -> None:
-        self._file.write(content)
+        try:
+            self._file.write(content)
+        except OSError as error:
+            self.failure = error
+            raise
         self.hash.update(content)
 
 
 def _not_saved(path: Path, error: Exception) -> UserError:
-    if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full: make room" if full else f"{error.strerror}: make it writable"
-    else:
-        why = str(error).splitlines()[0]
+    why = why_not_written(error) if isinstance(error, OSError) else str(error).splitlines()[0]
     return UserError(
         f"{printable(path)} could not be saved ({why}, then go on with --resume); the checkpoints before it are intact"
     )

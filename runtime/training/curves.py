@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,23 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from alexc.runtime.durable_files import write_bytes, writing
+
 _TRAIN, _VAL, _VAL5, _RATE = "#3b6fb6", "#c8553d", "#e3a857", "#4f7f52"
 _INK, _GRID = "#30343b", "#dfe3e8"
 
 
 def draw_curves(records: Sequence[dict[str, Any]], title: str, steps_per_epoch: int, path: Path) -> None:
-    """Write a PNG of the records of a run's metrics.
+    """Write a PNG of the records of a run's metrics, whole or not at all.
 
     Args:
         records: what `read_metrics` returns.
         title: stands above.
         steps_per_epoch: to place the steps among the epochs.
         path: the file to write.
+
+    Raises:
+        UserError: when it cannot be written.
     """
     steps = [record for record in records if record["kind"] == "step"]
     epochs = [record for record in records if record["kind"] == "epoch"]
@@ -45,7 +51,10 @@ def draw_curves(records: Sequence[dict[str, Any]], title: str, steps_per_epoch: 
     error.set_ylim(0, 1)
     for axes, name in ((loss, "loss"), (error, "error"), (rate, "learning rate")):
         _dress(axes, name)
-    figure.savefig(path, metadata={"Software": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    with writing(path, "the run itself is whole, and --resume draws them again"):
+        write_bytes(path, picture.getvalue())
 
 
 def _values(records: Sequence[dict[str, Any]], name: str) -> list[float]:

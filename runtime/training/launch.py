@@ -39,6 +39,7 @@ LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waitin
 PATIENCE = 10.0  # seconds in which the first process tells of a mistake that all have found
 EXIT_LOST = 75  # of a process whose peers are gone: it is not the one at fault
 EXIT_MISTAKE, EXIT_INTERNAL = 1, 70
+_PASSED_ON = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # to the processes that were started
 _LOST = ("gloo", "Connection closed by peer", "Connection reset", "NCCL", "Timed out waiting", "Broken pipe")
 
 
@@ -97,6 +98,7 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
         local_addr="localhost",
         max_restarts=0,
         monitor_interval=0.1,
+        signals_to_handle=_PASSED_ON,
     )
     try:
         elastic_launch(config, sys.executable)("-m", "alexc", *sys.argv[1:])

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
+from alexc.runtime.durable_files import writing
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
+from alexc.runtime.training.event_file import EventFile
 from alexc.runtime.training.figures import EpochFigures
 
 _TAGS = {
@@ -27,10 +27,13 @@ _TAGS = {
     "rate": "rate",
     "images_per_second": "images_per_second",
 }
+_GO_ON = "the checkpoints are intact: go on with --resume"
 
 
 class Metrics:
     """Appends records of steps and epochs; a context manager.
+
+    Whatever cannot be written raises a UserError that names the file.
 
     Args:
         lines: the file of JSON lines, one object a line, `kind` "step" or "epoch".
@@ -40,10 +43,15 @@ class Metrics:
     """
 
     def __init__(self, lines: Path, events: Path | None, kept: int, step: int) -> None:
-        self._file = lines.open("ab")
-        self._file.truncate(min(kept, lines.stat().st_size))
-        self._file.seek(0, os.SEEK_END)
-        self._events = None if events is None else SummaryWriter(str(events), purge_step=step + 1 if step else None)
+        self._path, self._folder = lines, events
+        with writing(lines, _GO_ON):
+            self._file = lines.open("ab")
+            self._file.truncate(min(kept, lines.stat().st_size))
+            self._file.seek(0, os.SEEK_END)
+        self._events: EventFile | None = None
+        if events is not None:
+            with writing(events, _GO_ON):
+                self._events = EventFile(events, step)
 
     def __enter__(self) -> Metrics:
         return self
@@ -51,9 +59,10 @@ class Metrics:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
+        told = kind is not None
+        self._close(self._file.close, self._path, told)
+        if self._events is not None and self._folder is not None:
+            self._close(self._events.close, self._folder, told)
 
     def step(self, step: int, epoch: int, loss: float, rate: float) -> None:
         """Record one step; `epoch` counts from 1."""
@@ -72,19 +81,32 @@ class Metrics:
 
     def sync(self) -> int:
         """Bring the lines to the disk; returns how many bytes they are."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with writing(self._path, _GO_ON):
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return self._file.tell()
 
     def _record(self, kind: str, step: int, epoch: int, values: Mapping[str, float]) -> None:
         self._write({"kind": kind, "step": step, "epoch": epoch} | {name: _json(v) for name, v in values.items()})
         for name, value in values.items():
-            if self._events is not None and name in _TAGS:
-                self._events.add_scalar(_TAGS[name], value, step)
+            if self._events is not None and self._folder is not None and name in _TAGS:
+                with writing(self._folder, _GO_ON):
+                    self._events.add(_TAGS[name], value, step)
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
+        with writing(self._path, _GO_ON):
+            self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+
+    @staticmethod
+    def _close(close: Callable[[], None], path: Path, told: bool) -> None:
+        """Close a file, whose last buffer may not fit; nothing new where another ending is told already."""
+        try:
+            with writing(path, _GO_ON):
+                close()
+        except UserError:
+            if not told:
+                raise
 
 
 class NoMetrics(Metrics):

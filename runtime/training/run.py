@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from statistics import mean, stdev
 
+from alexc.runtime.device import is_out_of_memory
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.curves import draw_curves
@@ -91,7 +94,8 @@ def _train(options: TrainOptions, steps: int | None, rank: Rank) -> int:
     with set_up(options, rank) as training, Interruption() as interruption:
         number = 0
         try:
-            train(training, lambda: interruption.signal is not None, steps)
+            with _memory_told(training):
+                train(training, lambda: interruption.signal is not None, steps)
         except Stopped:
             number = int(rank.largest(interruption.signal or 0))  # any process may have been asked
             ending = f"by {signal.Signals(number).name}" if number else "as --steps says"
@@ -99,6 +103,25 @@ def _train(options: TrainOptions, steps: int | None, rank: Rank) -> int:
         if rank.is_chief:
             _conclude(training)
         return 128 + number if number else 0
+
+
+@contextmanager
+def _memory_told(training: Training) -> Iterator[None]:
+    """A block that may need more memory than there is.
+
+    Raises:
+        UserError: when it does.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"not enough memory on {training.device} for batches of {training.batch}: end what else uses it and go on "
+            "with --resume, or train anew with a smaller --batch, or with --accumulate N, which computes each batch "
+            "in N parts"
+        ) from error
 
 
 def _go_on(options: TrainOptions, training: Training) -> str:

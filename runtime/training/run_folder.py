@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from alexc.runtime.data.dataset_facts import DatasetFacts, load_facts, save_facts
-from alexc.runtime.durable_files import write_bytes
+from alexc.runtime.durable_files import write_bytes, writing
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import LOCK
 from alexc.runtime.network_file import NetworkFile
@@ -33,6 +33,7 @@ from alexc.runtime.printable import printable
 from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 RUNS = Path("runs")
+_RUN_AGAIN = "nothing was trained: run the same command again"
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,32 @@ class RunFolder:
         return self.record.is_file()
 
     def create(self, file: NetworkFile, facts: DatasetFacts, record: Mapping[str, Any]) -> None:
-        """Fill the folder for a new run; `run.json`, which makes it one, last."""
-        write_bytes(self.network, file.content)
-        save_facts(facts, self.facts)
+        """Fill the folder for a new run; `run.json`, which makes it one, last.
+
+        Raises:
+            UserError: when it cannot be written.
+        """
+        with writing(self.path, _RUN_AGAIN):
+            write_bytes(self.network, file.content)
+            save_facts(facts, self.facts)
         self.write_record(record)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        """Write run.json."""
-        write_bytes(self.record, json.dumps(record, indent=2).encode() + b"\n")
+        """Write run.json.
+
+        Raises:
+            UserError: when it cannot be written.
+        """
+        with writing(self.record, _RUN_AGAIN):
+            write_bytes(self.record, json.dumps(record, indent=2).encode() + b"\n")
+
+    def clear(self) -> None:
+        """Remove what a run that could not begin has left, so that the same command can be run again."""
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK:
+                entry.unlink()
 
     def read_record(self) -> dict[str, Any]:
         """Read run.json.
@@ -126,9 +145,10 @@ class RunFolder:
         """Save the newest checkpoint, and keep the one before it; at every instant one of the two is whole."""
         fresh = self.path / "next.pt"
         save_checkpoint(fresh, content)
-        with suppress(FileNotFoundError):
-            self.last.replace(self.previous)
-        fresh.replace(self.last)
+        with writing(self.last, "the checkpoints are intact: go on with --resume"):
+            with suppress(FileNotFoundError):
+                self.last.replace(self.previous)
+            fresh.replace(self.last)
 
     def save_best(self, content: Mapping[str, Any]) -> None:
         """Save the weights with the lowest validation error."""

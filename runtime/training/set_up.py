@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,12 +30,13 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
 from alexc.runtime.printable import printable
-from alexc.runtime.recipe import SGD, BFloat16, Float16, Recipe
+from alexc.runtime.recipe import BFloat16, Float16, Recipe
 from alexc.runtime.training.averaged_weights import AveragedWeights
 from alexc.runtime.training.early_end import EarlyEnd
 from alexc.runtime.training.frozen_layers import check_layers, freeze
 from alexc.runtime.training.loop import Training, save
 from alexc.runtime.training.metrics import Metrics, NoMetrics
+from alexc.runtime.training.needed_bytes import bytes_on_disk
 from alexc.runtime.training.optimizer import optimizer_of
 from alexc.runtime.training.precision import LossScale, loss_scale_of
 from alexc.runtime.training.rank import Rank, alone
@@ -219,12 +220,22 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         )
         record = _record(options, plan, training, before)
         if before is None:
-            save(training)  # a disk that cannot take it shows before the first step, and there is always a checkpoint
-            rank.from_chief(lambda: run.create(file, facts, record))
+            _begin(training, lambda: run.create(file, facts, record))
         else:
             rank.from_chief(lambda: run.write_record(record))
         _print_header(options, training, whole, before)
         yield training
+
+
+def _begin(training: Training, fill: Callable[[], None]) -> None:
+    """Save a first checkpoint and fill the run's folder: what cannot be written shows before the first step."""
+    try:
+        save(training)
+        training.rank.from_chief(fill)
+    except UserError:
+        if training.rank.is_chief:
+            training.run.clear()
+        raise
 
 
 def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tensor]) -> list[Tensor]:
@@ -279,7 +290,7 @@ def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | 
     """
     if options.seed is not None and options.seed > LARGEST_SEED:
         raise UserError(f"--seed {options.seed} is too large: at most {LARGEST_SEED}")
-    workers = options.workers or (1 if device.type == "cpu" else min(8, max(1, available_cores() // 2)))
+    workers = options.workers or default_workers(device)
     data = None if options.data is None else options.data.absolute()
     if before is None:
         return _Plan(
@@ -303,6 +314,11 @@ def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | 
         amp=options.amp or before.get("amp"),
         accumulate=options.accumulate or before.get("accumulate", 1),
     )
+
+
+def default_workers(device: torch.device) -> int:
+    """Threads that prepare batches where nothing is said: on the CPU training itself wants the cores."""
+    return 1 if device.type == "cpu" else min(8, max(1, available_cores() // 2))
 
 
 def _data_folder(plan: _Plan) -> Path:
@@ -350,7 +366,7 @@ def _check_even_batches(network: nn.Module, share: BatchShare, batch: int, store
 def _take(run: RunFolder, network: nn.Module, rules: Recipe, held: ExitStack, begun: bool) -> None:
     """Lock the run's folder, and see that there is room in it."""
     _lock(run, held)
-    _check_room(run, network, rules, begun)
+    check_room(run.path, bytes_on_disk(network, rules, begun))
 
 
 def _lock(run: RunFolder, held: ExitStack) -> None:
@@ -360,15 +376,6 @@ def _lock(run: RunFolder, held: ExitStack) -> None:
         raise UserError(
             f"{printable(run.path)} cannot be written ({error.strerror}): name another folder with --out"
         ) from None
-
-
-def _check_room(run: RunFolder, network: nn.Module, rules: Recipe, begun: bool) -> None:
-    """Check for the most that lies in the folder at once: last, previous and next, best and the next best."""
-    weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
-    full, best = (1, 1) if begun else (3, 2)
-    moments = 1 if isinstance(rules.optimizer, SGD) else 2
-    tensors = 1 + moments + (rules.average is not None)
-    check_room(run.path, full * tensors * weights + best * weights)
 
 
 def _check_same(

@@ -1,0 +1,52 @@
+"""How fast a core decodes images, as `prepare` does."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import numpy as np
+from PIL import Image
+
+from alexc.runtime.cores import available_cores
+from alexc.runtime.data.decode import decode, square
+from alexc.runtime.data.store import Geometry
+from alexc.runtime.doctor.section import Section
+
+WIDTH, HEIGHT = 500, 375  # of most images of ImageNet
+_SECONDS = 1.0
+_IMAGENET = 1_281_167
+
+
+def decoder(geometry: Geometry) -> Section:
+    """The rate of decoding and cutting to a store's images."""
+    content = photograph_like()
+    rate = decoded_per_second(content, geometry)
+    hours = _IMAGENET / rate / available_cores() / 3600
+    return Section(
+        "decoder",
+        (
+            ("rate", f"{rate:,.0f} images/s a core, for {WIDTH}x{HEIGHT} JPEGs of {len(content) / 1e3:.0f} kB"),
+            ("ImageNet", f"{hours:.1f} hours for its {_IMAGENET:,} images, on all {available_cores()} cores"),
+        ),
+    )
+
+
+def photograph_like() -> bytes:
+    """A JPEG that takes about as many bytes as a photograph of its size."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (HEIGHT // 25, WIDTH // 25, 3), dtype=np.uint8))
+    pixels = np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)).astype(np.float64)
+    noisy = np.clip(pixels + rng.normal(0, 14, pixels.shape), 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noisy).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def decoded_per_second(content: bytes, geometry: Geometry) -> float:
+    """Images a second, of one core."""
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < _SECONDS:
+        square(decode(content, ".jpg")[0], geometry)
+        count += 1
+    return count / (time.perf_counter() - started)

@@ -1,0 +1,81 @@
+"""How much room a disk has, and how fast it writes and reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexc.runtime.doctor.section import Finding, Section
+from alexc.runtime.durable_files import why_not_written
+from alexc.runtime.printable import printable
+
+MEGABYTES = 128
+_CHUNK = 2**20
+_LITTLE_ROOM = 10 * 10**9
+_LONGEST = 4.0  # seconds for each direction
+
+
+@dataclass(frozen=True)
+class DiskSpeed:
+    """In bytes a second."""
+
+    write: float
+    read: float
+
+
+def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
+    """Room and speed of the disk under `folder`, which is to hold `needed` bytes; no speed where it takes no file."""
+    free = shutil.disk_usage(folder).free
+    rows = [("folder", printable(folder)), ("free", f"{free / 1e9:,.1f} GB")]
+    findings = []
+    if free < needed:
+        findings.append(
+            Finding(
+                f"{printable(folder)} has {free / 1e9:.1f} GB free, and the checkpoints need {needed / 1e9:.1f} GB: "
+                "make room, or train with --out on another disk",
+                stops=True,
+            )
+        )
+    elif free < _LITTLE_ROOM:
+        findings.append(
+            Finding(f"{printable(folder)} has {free / 1e9:.1f} GB free: 1,000 images of 256x256 need 0.2 GB in a store")
+        )
+    try:
+        speed = disk_speed(folder)
+    except OSError as error:
+        findings.append(
+            Finding(f"{printable(folder)} takes no file ({why_not_written(error)}, or work in another folder)", True)
+        )
+        return Section("disk", tuple(rows), tuple(findings)), None
+    rows += [("writes", f"{speed.write / 1e6:,.0f} MB/s, synced"), ("reads", f"{speed.read / 1e6:,.0f} MB/s")]
+    return Section("disk", tuple(rows), tuple(findings)), speed
+
+
+def disk_speed(folder: Path, megabytes: int = MEGABYTES) -> DiskSpeed:
+    """Write a file there, drop it from memory and read it; it is gone afterwards.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        content = os.urandom(_CHUNK)  # some file systems compress
+        started = time.perf_counter()
+        written = 0
+        while written < megabytes and time.perf_counter() - started < _LONGEST:
+            file.write(content)
+            written += 1
+        os.fsync(file.fileno())
+        write = written * _CHUNK / (time.perf_counter() - started)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        file.seek(0)
+        buffer = bytearray(_CHUNK)
+        started = time.perf_counter()
+        read = 0
+        while time.perf_counter() - started < _LONGEST and (count := file.readinto(buffer)):
+            read += count
+        return DiskSpeed(write, read / (time.perf_counter() - started))

@@ -1,0 +1,86 @@
+"""All that `alexc doctor` looks at, in order; each section as soon as it is known."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+
+from alexc.runtime.data.preparation import geometry_of
+from alexc.runtime.data.store import Geometry, open_store
+from alexc.runtime.device import find_device, make_deterministic
+from alexc.runtime.doctor.decoder import decoder
+from alexc.runtime.doctor.devices import devices
+from alexc.runtime.doctor.disk import disk
+from alexc.runtime.doctor.machine import Memory, machine, memory_here
+from alexc.runtime.doctor.section import Finding, Section
+from alexc.runtime.doctor.throughput import feed_rate, pixels_of, stand_in, step_time, throughput
+from alexc.runtime.errors import UserError
+from alexc.runtime.network_file import NetworkFile, load_network_file
+from alexc.runtime.printable import printable
+from alexc.runtime.training.needed_bytes import bytes_in_memory, bytes_on_disk
+from alexc.runtime.training.set_up import default_workers
+
+
+def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
+    """Look at the machine, its disk, the store and the network.
+
+    Args:
+        data: a store; without one the feed is timed on images of noise.
+        network: a network file; without one no step is timed.
+
+    Raises:
+        UserError: when the store or the network file cannot be used, or do not fit each other.
+    """
+    file = None if network is None else load_network_file(network)
+    store = None if data is None else open_store(data)
+    geometry = geometry_of(file) if file is not None else store.geometry if store is not None else Geometry()
+    if store is not None and store.geometry != geometry:
+        raise UserError(
+            f"{printable(store.path)} holds images of {store.geometry.crop} pixels a side, but {file and file.name} "
+            f"wants {geometry.crop}: give the store that was prepared for it"
+        )
+    memory, device = memory_here(), find_device(None)
+    yield machine(memory)
+    yield devices()
+    whole = None if file is None else file.build_without_memory()
+    needed = 0 if file is None or whole is None else bytes_on_disk(whole, file.recipe, begun=False)
+    section, speed = disk(_folder(data), needed)
+    yield section
+    yield decoder(geometry)
+    workers = default_workers(device)
+    with ExitStack() as held:
+        pixels = held.enter_context(stand_in(geometry)) if store is None else pixels_of(store)
+        feed = feed_rate(pixels, file, workers)
+        if file is None or whole is None:
+            step = None
+        else:
+            yield _memory_of(file, bytes_in_memory(whole, file.recipe), device, memory)
+            make_deterministic(device)
+            step = step_time(file, device)
+        yield throughput(step, feed, workers, pixels, speed.read if speed else math.inf, memory.usable)
+
+
+def _folder(data: Path | None) -> Path:
+    """Whose disk is looked at: where the store lies, if a file can be made there, else where runs will lie."""
+    beside = None if data is None else data.resolve().parent
+    return beside if beside is not None and os.access(beside, os.W_OK) else Path.cwd()
+
+
+def _memory_of(file: NetworkFile, needed: int, device: torch.device, memory: Memory) -> Section:
+    """What a training keeps in the device's memory beside its activations."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.usable
+    rows = (
+        ("network", file.name),
+        ("keeps", f"{needed / 1e9:.2f} GB: weights, gradients and what the optimiser keeps"),
+    )
+    if needed < free:
+        return Section("training", rows)
+    short = f"{file.name} keeps {needed / 1e9:.1f} GB in memory, and {device} has {free / 1e9:.1f} GB free"
+    return Section(
+        "training", rows, (Finding(f"{short}: end what else uses it, or train a smaller network", stops=True),)
+    )

@@ -1,0 +1,86 @@
+"""Cores and memory that this process may use."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexc.runtime.cores import available_cores
+from alexc.runtime.doctor.section import Finding, Section
+
+_CGROUP = Path("/sys/fs/cgroup")
+_LITTLE_MEMORY = 2 * 10**9  # torch, a small network and its batches
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In bytes; `limit` is what a container grants, infinite where it grants all."""
+
+    total: int
+    free: int
+    limit: float
+
+    @property
+    def usable(self) -> float:
+        """What a training can hope for."""
+        return min(self.free, self.limit)
+
+
+def machine(memory: Memory) -> Section:
+    """Rows on cores and memory."""
+    cores, quota = available_cores(), core_quota()
+    granted = f"; the container grants the time of {quota:g}" if quota < cores else ""
+    rows = [
+        ("cores", f"{cores} of {os.cpu_count()}{granted}"),
+        ("memory", f"{_gigabytes(memory.total)}, {_gigabytes(memory.free)} of it free"),
+    ]
+    if memory.limit < memory.total:
+        rows.append(("", f"the container grants {_gigabytes(memory.limit)}"))
+    findings = []
+    if memory.usable < _LITTLE_MEMORY:
+        findings.append(
+            Finding(
+                f"only {_gigabytes(memory.usable)} of memory can be used: end other programs, or take small batches"
+            )
+        )
+    return Section("machine", tuple(rows), tuple(findings))
+
+
+def memory_here() -> Memory:
+    """The memory of this machine."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total, free = page * os.sysconf("SC_PHYS_PAGES"), None
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        free = total  # only Linux tells
+    return Memory(total, free, memory_limit())
+
+
+def memory_limit(root: Path = _CGROUP) -> float:
+    """What the container grants in bytes, by the second or the first version of control groups."""
+    limits = (_first_number(root / name) for name in ("memory.max", "memory/memory.limit_in_bytes"))
+    return min((limit for limit in limits if limit is not None), default=math.inf)
+
+
+def core_quota(root: Path = _CGROUP) -> float:
+    """Of how many cores the container grants the time."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):  # no such file, or "max"
+        return math.inf
+
+
+def _first_number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB"

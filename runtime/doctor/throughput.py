@@ -1,0 +1,234 @@
+"""Whether a store keeps up with a network: how fast batches are made here, and how fast steps use them up."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from alexc.runtime import recipe
+from alexc.runtime.cores import available_cores
+from alexc.runtime.data.dataset_facts import DatasetFacts, facts_of
+from alexc.runtime.data.draws import epoch_order
+from alexc.runtime.data.feed import Feed, groups_of
+from alexc.runtime.data.preparation import renderer_of
+from alexc.runtime.data.split import RawPixels, Shard, Split
+from alexc.runtime.data.store import Geometry, Store
+from alexc.runtime.data.views import Renderer, TrainingViews
+from alexc.runtime.device import is_out_of_memory, place_images, place_network
+from alexc.runtime.doctor.section import Finding, Section
+from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.progress import Progress
+from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
+from alexc.runtime.training.optimizer import Optimizer, optimizer_of
+from alexc.runtime.training.precision import autocast
+
+# What a feed renders where no recipe is given.
+PAPERS: tuple[recipe.AugmentStep, ...] = (recipe.RandomCrop(227), recipe.Mirror(), recipe.PCAColor(0.1))
+_PAPERS_SIZE = 227
+_FEED_SECONDS = 1.5
+_FEED_BATCH = 32
+_LONG_STEP = 0.4  # seconds from which a step is timed well
+_STEPS = 4
+_STAND_IN_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The images that a feed is timed on.
+
+    Attributes:
+        split: where they lie.
+        facts: what a recipe must know of them.
+        total_bytes: of all that an epoch reads.
+        is_store: whether they are those that will be trained on.
+    """
+
+    split: Split
+    facts: DatasetFacts
+    total_bytes: int
+    is_store: bool
+
+
+def pixels_of(store: Store) -> Pixels:
+    """The training images of a store."""
+    return Pixels(store.train, facts_of(store), store.train.bytes, is_store=True)
+
+
+@contextmanager
+def stand_in(geometry: Geometry) -> Iterator[Pixels]:
+    """A few images of noise in a file that is gone afterwards, where no store is given."""
+    rng = np.random.default_rng(0)
+    side = geometry.crop
+    pixels = rng.integers(0, 256, (_STAND_IN_IMAGES, side, side, 3), dtype=np.uint8)
+    covariance = np.cov(pixels.reshape(-1, 3).T / 255)
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance)
+    with tempfile.TemporaryDirectory() as folder:
+        pixels.tofile(Path(folder) / "noise.u8")
+        shards = (Shard("noise.u8", len(pixels), pixels.nbytes, ""),)
+        labels, names = np.zeros(len(pixels), np.int64), ("",) * len(pixels)
+        split = Split(RawPixels(Path(folder), side, shards), shards, labels, names)
+        facts = DatasetFacts(("noise",), geometry, pixels.mean(axis=0), eigenvalues, eigenvectors, "")
+        yield Pixels(split, facts, pixels.nbytes, is_store=False)
+
+
+def feed_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
+    """Images a second that `workers` threads render as the recipe of a network has it, or as the paper's."""
+    if file is None:
+        size, augment = min(_PAPERS_SIZE, pixels.facts.geometry.crop), PAPERS
+        renderer = Renderer(size, pixels.facts.mean_image)
+    else:
+        size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, pixels.facts)
+    views = TrainingViews(augment, pixels.facts, size, seed=0)
+    rows = min(_FEED_BATCH, len(pixels.split))
+    groups = groups_of(epoch_order(0, 0, len(pixels.split)), rows)
+    shown = 0
+    with Feed(renderer, size, rows, workers) as feed:
+        started = time.perf_counter()
+        while time.perf_counter() - started < _FEED_SECONDS:
+            for batch in feed.batches(pixels.split, groups, lambda image: (views.view(0, image),)):
+                shown += batch.count
+                if time.perf_counter() - started >= _FEED_SECONDS:
+                    break
+        return shown / (time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """How long a network takes to train.
+
+    Attributes:
+        image: seconds of forward and backward for an image, by `timed` images at once.
+        update: seconds in which the weights are moved, however many images there were.
+        batch: images a step, as the recipe has it.
+        timed: the same, or as many as take long enough to be timed.
+        fits: whether a batch of twice that size was within the memory, if it was tried.
+    """
+
+    image: float
+    update: float
+    batch: int
+    timed: int
+    fits: bool
+
+    @property
+    def images_per_second(self) -> float:
+        """In steps of the recipe's batch."""
+        return self.batch / (self.batch * self.image + self.update)
+
+
+def step_time(file: NetworkFile, device: torch.device) -> StepTime:
+    """Time whole steps on images of noise: forward, backward and update, as the recipe has them."""
+    network = place_network(file.build(0), device)
+    network.train()
+    optimizer = optimizer_of(file.recipe.optimizer, network)
+    optimizer.rate = 0.0  # an update takes as long as any other, and leaves the weights as they are
+    timed, fits = 1, True
+    while True:
+        try:
+            seconds = min(_timed_step(file, network, optimizer, device, timed)[0] for _ in range(2))
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or timed == 1:
+                raise
+            timed, fits = timed // 2, False
+            break
+        if seconds >= _LONG_STEP or timed == file.recipe.batch:
+            break
+        timed = min(2 * timed, file.recipe.batch)
+    times = []
+    with Progress("training steps", _STEPS, "steps") as progress:
+        for _ in range(_STEPS):
+            times.append(_timed_step(file, network, optimizer, device, timed))
+            progress.advance()
+    compute, update = np.median(times, axis=0).tolist()
+    return StepTime(compute / timed, update, file.recipe.batch, timed, fits)
+
+
+def _timed_step(
+    file: NetworkFile, network: nn.Module, optimizer: Optimizer, device: torch.device, batch: int
+) -> tuple[float, float]:
+    """Seconds of forward and backward, and of the update."""
+    images = torch.randn(batch, *file.input_shape).to(memory_format=torch.channels_last) * 50
+    labels = torch.zeros(batch, dtype=torch.int64, device=device)
+    started = time.perf_counter()
+    optimizer.zero_grad(set_to_none=True)
+    with autocast(file.recipe.precision, device):
+        heads = heads_of(network(place_images(images, device)))
+    loss = cross_entropy_of_heads(network, heads, labels, batch, file.recipe.loss.smoothing)
+    torch.autograd.backward(loss)
+    loss.item()  # waits for a GPU
+    computed = time.perf_counter()
+    optimizer.step()
+    next(network.parameters()).flatten()[0].item()
+    return computed - started, time.perf_counter() - computed
+
+
+def throughput(
+    step: StepTime | None, feed: float, workers: int, pixels: Pixels, read: float, free_memory: float
+) -> Section:
+    """The rates side by side, and which of them is the limit.
+
+    Args:
+        step: of the network; None where none was given.
+        feed: images a second, from memory, by so many `workers`.
+        workers: threads.
+        pixels: the images.
+        read: bytes a second of the disk.
+        free_memory: bytes, in which the system keeps what was read of a store.
+    """
+    image_bytes = pixels.facts.geometry.crop**2 * 3
+    source = "the store" if pixels.is_store else "images of noise"
+    rows = [("feed", f"{feed:,.0f} images/s, {_threads(workers)}, from {source}")]
+    supply, limit = feed, "the feed"
+    if pixels.is_store and pixels.total_bytes > free_memory:
+        from_disk = read / image_bytes
+        rows.append(("disk", f"{from_disk:,.0f} images/s: the store is larger than the memory that is free"))
+        if from_disk < supply:
+            supply, limit = from_disk, "the disk"
+    if step is None:
+        rows.append(("step", "not timed: give a network file"))
+        return Section("throughput", tuple(rows))
+    rows.append(("step", f"{step.images_per_second:,.1f} images/s in batches of {step.batch}, timed on {step.timed}"))
+    if pixels.is_store:
+        hours = len(pixels.split) / min(step.images_per_second, supply) / 3600
+        rows.append(("epoch", f"{hours:.2f} hours for the {len(pixels.split):,} images of the store"))
+    share = step.images_per_second / supply
+    findings = [] if step.fits else [_does_not_fit(step)]
+    if share < 1:
+        source = "the store" if pixels.is_store else "a store in memory"
+        rows.append(("verdict", f"{source} keeps up: feeding takes {share:.1%} of a step, and goes on beside it"))
+    else:
+        rows.append(("verdict", f"{limit} is the limit: it gives {1 / share:.0%} of what the network can take"))
+        findings.append(Finding(_remedy(limit, share, workers)))
+    return Section("throughput", tuple(rows), tuple(findings))
+
+
+def _remedy(limit: str, share: float, workers: int) -> str:
+    if limit == "the disk":
+        return f"the disk must read {share:.1f} times as fast: put the store on a faster disk, or use more memory"
+    wanted = math.ceil(share * workers)
+    if wanted <= available_cores():
+        return f"the feed is {share:.1f} times too slow: train with --workers {wanted}"
+    return (
+        f"the feed is {share:.1f} times too slow, and {wanted} threads would need more than the {available_cores()} "
+        "cores here: store smaller images, or leave out what costs much (color_jitter, random_resized_crop)"
+    )
+
+
+def _does_not_fit(step: StepTime) -> Finding:
+    return Finding(
+        f"{2 * step.timed} images do not fit into the device's memory at once, {step.timed} do: train with a smaller "
+        "--batch, or with --accumulate"
+    )
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" + ("s" if count > 1 else "")
