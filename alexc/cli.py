@@ -16,6 +16,7 @@ from alexc.inspect import inspect
 from alexc.plan import plan_
 from alexc.predict import predict
 from alexc.prepare import prepare
+from alexc.report import report
 from alexc.runs import runs
 from alexc.summary import summary
 from alexc.train import train
@@ -29,22 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    check,
-    diff,
-    explain,
-    fmt,
-    summary,
-    draw,
-    plan_,
-    compile_,
-    doctor,
-    prepare,
-    inspect,
-    train,
-    runs,
-    evaluate,
-    predict,
-):
+SPECS = (check, diff, explain, fmt, summary, draw, plan_, compile_)
+RUNS = (doctor, prepare, inspect, train, runs, evaluate, predict, report)
+for command in (*SPECS, *RUNS):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from alexc.runtime.data.spread import spread
 from alexc.runtime.data.store import Store
 from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.printable import printable
@@ -23,9 +24,9 @@ _INK = "#30343b"
 def sheet_images(store: Store) -> list[tuple[int, list[int]]]:
     """The classes that are shown, spread evenly over all of them, and the training images of each, spread likewise."""
     labels = np.asarray(store.train.labels)
-    classes = _spread(len(store.classes), MOST_CLASSES)
+    classes = spread(len(store.classes), MOST_CLASSES)
     found = [(label, np.flatnonzero(labels == label)) for label in classes]
-    return [(label, [int(images[place]) for place in _spread(len(images), MOST_IMAGES)]) for label, images in found]
+    return [(label, [int(images[place]) for place in spread(len(images), MOST_IMAGES)]) for label, images in found]
 
 
 def write_contact_sheet(store: Store, path: Path) -> None:
@@ -65,8 +66,3 @@ def _label(axes: Axes, text: str) -> None:
     shown = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
     shown = shown.replace("$", r"\$")  # which would begin a formula
     axes.text(-0.06, 0.5, shown, transform=axes.transAxes, ha="right", va="center", fontsize=9, color=_INK)
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """At most so many of the places 0..count - 1, evenly."""
-    return list(dict.fromkeys(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()))

@@ -52,8 +52,7 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int) -> Evalu
     Raises:
         UserError: when the data is gone, or has other classes.
     """
-    store = store_for(data or _data_of_run(trained), geometry_of(trained.file), available_cores())
-    _check_classes(trained, store)
+    store = store_of_run(trained, data)
     views = trained.test_views()
     center = central_view(store.geometry.crop, trained.file.size)
     shown = views if center in views else (*views, center)
@@ -63,6 +62,17 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int) -> Evalu
         measure(trained.network, feed, store.val, shown, rows, tallies, "evaluate")
     scores = {f"{len(views)} crops": all_views.scores()} if len(views) > 1 else {}
     return Evaluation(trained, store, scores | {"centre": central.scores()})
+
+
+def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
+    """The images to show a network: of `data`, a store or a folder, or None for those that it was trained on.
+
+    Raises:
+        UserError: when the data is gone, or has other classes.
+    """
+    store = store_for(data or _data_of_run(trained), geometry_of(trained.file), available_cores())
+    _check_classes(trained, store)
+    return store
 
 
 def evaluation_text(evaluation: Evaluation) -> str:

@@ -138,11 +138,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         UserError: when the file cannot be read or holds something else.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{printable(path)} cannot be read ({error.strerror}): expected the metrics of a run") from None
     try:
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
     except ValueError as error:
         raise UserError(f"{printable(path)} is damaged ({error}): expected one JSON object a line") from None
 

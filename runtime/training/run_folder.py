@@ -1,6 +1,7 @@
 """A run: the folder of one training, with all that is needed to go on, to evaluate and to understand it later.
 
 network.py       the network file, as it was given
+network.net      the spec that it was made from, where that was found, with all that it extends written out
 data.npz         what must be known of the data: classes, mean image, colours (see `dataset_facts`)
 run.json         options, versions, device, data, and every command that worked on it
 metrics.jsonl    a JSON object a line: steps, epochs and notes
@@ -9,6 +10,7 @@ curves.png       the same as a picture
 last.pt          the newest checkpoint; previous.pt the one before it
 best.pt          the weights with the lowest validation error
 lock             held by the process that trains
+report.html      a page about all this, where `alexc report` made one
 """
 
 from __future__ import annotations
@@ -48,6 +50,11 @@ class RunFolder:
         return self.path / "network.py"
 
     @property
+    def spec(self) -> Path:
+        """The spec of the network file."""
+        return self.path / "network.net"
+
+    @property
     def facts(self) -> Path:
         """What must be known of the data."""
         return self.path / "data.npz"
@@ -71,6 +78,11 @@ class RunFolder:
     def curves(self) -> Path:
         """The picture of the training."""
         return self.path / "curves.png"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.path / "report.html"
 
     @property
     def last(self) -> Path:

@@ -1,0 +1,61 @@
+"""What a network answers to every validation image, kept in order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alexc.runtime.data.feed import Feed
+from alexc.runtime.data.split import Split
+from alexc.runtime.testing.evaluation import TOP, Tally, measure
+from alexc.runtime.testing.trained_network import TrainedNetwork
+
+
+class Answers(Tally):
+    """Counts as a tally does, and keeps the five best outputs of each image."""
+
+    def __init__(self, classes: int, outputs: int) -> None:
+        super().__init__(classes, outputs)
+        self._outputs: list[NDArray[np.int64]] = []
+        self._probabilities: list[NDArray[np.float32]] = []
+        self._right: list[NDArray[np.bool_]] = []
+
+    def count(self, log_probabilities: Tensor, labels: Tensor) -> None:
+        """Add a batch: log-probabilities (N, outputs) and labels (N,), on the CPU."""
+        super().count(log_probabilities, labels)
+        best = log_probabilities.topk(min(TOP, log_probabilities.shape[1]))
+        valid = ~log_probabilities.isnan().any(1)  # what is not a number is never right
+        self._outputs.append(best.indices.numpy())
+        self._probabilities.append(best.values.exp().numpy())
+        self._right.append(((best.indices[:, 0] == labels) & valid).numpy())
+
+    @property
+    def outputs(self) -> NDArray[np.int64]:
+        """(N, 5) or fewer columns: the likeliest outputs of each image, the likeliest first."""
+        return np.concatenate(self._outputs)
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """As `outputs`: what the network gives them, 0..1."""
+        return np.concatenate(self._probabilities)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,): whether the likeliest output is the image's class."""
+        return np.concatenate(self._right)
+
+
+def answers_to(trained: TrainedNetwork, split: Split, rows: int) -> Answers:
+    """Show a network every image of a split by the views of its recipe.
+
+    Args:
+        trained: the network.
+        split: the images; they have the network's classes.
+        rows: how many views the network is shown at once.
+    """
+    views = trained.test_views()
+    answers = Answers(len(trained.facts.classes), trained.outputs)
+    with Feed(trained.renderer(), trained.file.size, max(rows, len(views)), threads=1) as feed:
+        measure(trained.network, feed, split, views, rows, [(answers, range(len(views)))], "evaluate")
+    return answers

@@ -1,0 +1,187 @@
+"""A line chart as numbers that a template writes into an SVG: paths, ticks and a sentence for who cannot see it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from matplotlib.ticker import MaxNLocator
+
+WIDTH, HEIGHT = 420, 260
+LEFT, RIGHT, TOP, BOTTOM = 48, 404, 12, 222
+MOST_POINTS = 400
+_MOST_DOTS = 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart.
+
+    Attributes:
+        label: stands in the legend.
+        style: the class by which the page colours it.
+        points: (x, y) in the order of x; y is None where it is no number.
+        stepped: whether a value holds until the next one.
+        dots: whether each point is marked, where they are few.
+    """
+
+    label: str
+    style: str
+    points: tuple[tuple[float, float | None], ...]
+    stepped: bool = False
+    dots: bool = True
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on an axis: where, in the units of the drawing, and what it says."""
+
+    place: float
+    text: str
+
+
+@dataclass(frozen=True)
+class DrawnLine:
+    """A line as the drawing has it: the data of an SVG path, and the places of its dots."""
+
+    label: str
+    style: str
+    path: str
+    dots: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing of WIDTH by HEIGHT units.
+
+    Attributes:
+        title: what the y axis is.
+        x_title: what the x axis is.
+        description: what the lines say, in words.
+        lines: in the order in which they are drawn.
+        x_ticks: marks along the x axis.
+        y_ticks: marks along the y axis.
+    """
+
+    title: str
+    x_title: str
+    description: str
+    lines: tuple[DrawnLine, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+def draw_chart(title: str, x_title: str, lines: Sequence[Line], form: str, logarithmic: bool = False) -> Chart | None:
+    """A chart of these lines; None where no point has a number.
+
+    Args:
+        title: what the y axis is.
+        x_title: what the x axis is.
+        lines: the later ones over the earlier ones.
+        form: how a value is written, as `format` has it.
+        logarithmic: whether the y axis is; values of zero are then left out. Otherwise it begins at zero.
+    """
+    lines = [_drawable(line, logarithmic) for line in lines]
+    values = [y for line in lines for _, y in line.points if y is not None]
+    if not values:
+        return None
+    end = max(x for line in lines for x, _ in line.points)
+    x_marks = [mark for mark in _marks(0, end, whole=True) if mark <= end]
+    y_marks = _decades(min(values), max(values)) if logarithmic else _marks(0, max(values), whole=False)
+    height = math.log10 if logarithmic else float
+
+    def place_x(x: float) -> float:
+        return round(LEFT + (RIGHT - LEFT) * x / end, 1)
+
+    def place_y(y: float) -> float:
+        low, high = height(y_marks[0]), height(y_marks[-1])
+        return round(BOTTOM - (BOTTOM - TOP) * (height(y) - low) / (high - low), 1)
+
+    drawn = []
+    for line in lines:
+        places = [(place_x(x), None if y is None else place_y(y)) for x, y in line.points]
+        dots = tuple((x, y) for x, y in places if y is not None) if line.dots and len(places) <= _MOST_DOTS else ()
+        drawn.append(DrawnLine(line.label, line.style, _path(places, line.stepped), dots))
+    return Chart(
+        title,
+        x_title,
+        f"{title} against {x_title}. {' '.join(_in_words(line, form) for line in lines)}".strip(),
+        tuple(drawn),
+        tuple(Tick(place_x(x), f"{x:,.0f}") for x in x_marks),
+        tuple(Tick(place_y(y), _tick_text(y, y_marks, form)) for y in y_marks),
+    )
+
+
+def thinned(points: Sequence[tuple[float, float | None]]) -> tuple[tuple[float, float | None], ...]:
+    """At most MOST_POINTS points: where there are more, means of neighbours, of as many each but the last."""
+    size = -(-len(points) // MOST_POINTS)
+    if size <= 1:
+        return tuple(points)
+    means = []
+    for start in range(0, len(points), size):
+        part = points[start : start + size]
+        numbers = [y for _, y in part if y is not None]
+        means.append((sum(x for x, _ in part) / len(part), sum(numbers) / len(numbers) if numbers else None))
+    return tuple(means)
+
+
+def _drawable(line: Line, logarithmic: bool) -> Line:
+    points = tuple((x, None if y is None or (logarithmic and y <= 0) else y) for x, y in line.points)
+    return Line(line.label, line.style, points, line.stepped, line.dots)
+
+
+def _path(places: Sequence[tuple[float, float | None]], stepped: bool) -> str:
+    """The data of an SVG path, with a gap where a point has no number."""
+    parts: list[str] = []
+    before: float | None = None
+    for x, y in places:
+        if y is None:
+            before = None
+            continue
+        if before is None:
+            parts.append(f"M{x:g} {y:g}")
+        elif stepped and y != before:
+            parts.append(f"H{x:g}V{y:g}")
+        else:
+            parts.append(f"L{x:g} {y:g}")
+        before = y
+    return "".join(parts)
+
+
+def _marks(low: float, high: float, whole: bool) -> list[float]:
+    """Round numbers from `low` or below to `high` or above."""
+    if high <= low:
+        high = low + 1
+    marks = [float(mark) for mark in MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 5, 10]).tick_values(low, high)]
+    first = max((mark for mark in marks if mark <= low), default=marks[0])
+    last = min((mark for mark in marks if mark >= high), default=marks[-1])
+    return [mark for mark in marks if first <= mark <= last]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten from below `low` to above `high`, at most about six of them."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    if first == last:
+        first, last = first - 1, last + 1
+    every = -(-(last - first) // 6)
+    exponents = range(first, last + every, every)
+    return [10.0**exponent for exponent in exponents]
+
+
+def _tick_text(value: float, marks: Sequence[float], form: str) -> str:
+    """The value in this form, with as many decimals as tell the marks apart where it is a percentage."""
+    if not form.endswith("%"):
+        return format(value, form)
+    decimals = max(0, math.ceil(-math.log10(marks[1] - marks[0])) - 2)
+    return format(value, f".{decimals}%")
+
+
+def _in_words(line: Line, form: str) -> str:
+    numbers = [y for _, y in line.points if y is not None]
+    if not numbers:
+        return ""
+    turns = sum((a < b) != (b < c) for (a, b), (b, c) in pairwise(pairwise(numbers)))
+    middle = f", between {min(numbers):{form}} and {max(numbers):{form}}" if turns else ""
+    return f"{line.label}: from {numbers[0]:{form}} to {numbers[-1]:{form}}{middle}."

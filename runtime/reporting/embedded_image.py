@@ -1,0 +1,37 @@
+"""Images inside the page: data URIs, which need no other file and no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_QUALITY = 88
+
+
+def photograph_uri(pixels: NDArray[np.uint8], most: int) -> str:
+    """A JPEG of an image (H, W, 3), scaled down where a side has more than `most` pixels."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((most, most), Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    image.save(content, "jpeg", quality=_QUALITY, subsampling=0)
+    return _uri("image/jpeg", content.getvalue())
+
+
+def exact_uri(pixels: NDArray[np.uint8]) -> str:
+    """A PNG of an image (H, W, 3): every pixel as it is."""
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(content, "png")
+    return _uri("image/png", content.getvalue())
+
+
+def drawing_uri(svg: str) -> str:
+    """A drawing as an image, in which a browser runs no script and loads nothing, whatever the text says."""
+    return _uri("image/svg+xml", svg.encode())
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,161 @@
+"""The training images that the network sees as most like a validation image: Figure 4 of the paper, right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexc.runtime.data.feed import Feed, groups_of
+from alexc.runtime.data.split import Split
+from alexc.runtime.data.spread import spread
+from alexc.runtime.data.store import Store
+from alexc.runtime.data.views import central_view
+from alexc.runtime.printable import printable
+from alexc.runtime.progress import Progress
+from alexc.runtime.reporting.embedded_image import photograph_uri
+from alexc.runtime.reporting.layer_order import LastInput, PassedLayer
+from alexc.runtime.reporting.missing import Missing
+from alexc.runtime.testing.evaluation import log_probabilities_of
+from alexc.runtime.testing.trained_network import TrainedNetwork
+
+NEAREST = 6
+MOST_SEARCHED = 10_000
+_SIDE = 160
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the data: where it came from, a data URI, and the name of its class."""
+
+    file: str
+    image: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training image near a validation image: how far, and whether it is of the same class."""
+
+    picture: Picture
+    distance: float
+    same: bool
+
+
+@dataclass(frozen=True)
+class NearestImages:
+    """The section.
+
+    Attributes:
+        layer: the last layer with weights; distances are taken between what it reads.
+        numbers: how many numbers that is for each image.
+        searched: among how many training images.
+        images: how many training images there are.
+        rows: each validation image with those nearest to it, the nearest first.
+    """
+
+    layer: str
+    numbers: int
+    searched: int
+    images: int
+    rows: tuple[tuple[Picture, tuple[Neighbour, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search found: for each query (distance, image number) of the nearest, and the numbers a layer reads."""
+
+    found: tuple[tuple[tuple[float, int], ...], ...]
+    numbers: int
+
+
+def draw_nearest(
+    trained: TrainedNetwork,
+    layers: Sequence[PassedLayer],
+    store: Store,
+    queries: Sequence[int],
+    rows: int,
+    name: Callable[[int], str],
+) -> NearestImages | Missing:
+    """The section.
+
+    Args:
+        trained: the network.
+        layers: its layers, in the order in which an image passes them.
+        store: the images.
+        queries: the numbers of the validation images.
+        rows: how many images the network is shown at once.
+        name: the name of an output, as it is shown.
+    """
+    last = next((layer for layer in reversed(layers) if layer.has_weights), None)
+    if last is None:
+        return Missing("No layer of this network has weights of its own, so there is nothing to compare images by.")
+    candidates = spread(len(store.train), MOST_SEARCHED)
+    search = search_nearest(trained, last, store, queries, candidates, rows)
+
+    def picture(split: Split, number: int) -> Picture:
+        label = int(split.labels[number])
+        return Picture(printable(split.files[number]), photograph_uri(split.image(number), _SIDE), name(label))
+
+    drawn = tuple(
+        (
+            picture(store.val, query),
+            tuple(
+                Neighbour(picture(store.train, number), distance, store.train.labels[number] == store.val.labels[query])
+                for distance, number in found
+            ),
+        )
+        for query, found in zip(queries, search.found, strict=True)
+    )
+    return NearestImages(last.name, search.numbers, len(candidates), len(store.train), drawn)
+
+
+def search_nearest(
+    trained: TrainedNetwork,
+    last: PassedLayer,
+    store: Store,
+    queries: Sequence[int],
+    candidates: Sequence[int],
+    rows: int,
+) -> Search:
+    """Compare validation images with training images by Euclidean distance between what a layer reads of them.
+
+    Each image is seen by its central view. Of the training images a batch at a time is in memory, and the nearest so
+    far; of two that are as near the one with the lower number comes first.
+
+    Args:
+        trained: the network.
+        last: the layer.
+        store: the images.
+        queries: numbers of validation images.
+        candidates: numbers of training images.
+        rows: how many images the network is shown at once.
+    """
+    nearest: list[list[tuple[float, int]]] = [[] for _ in queries]
+    with (
+        Feed(trained.renderer(), trained.file.size, rows, threads=1) as feed,
+        LastInput(last.module) as given,
+        Progress("nearest images", len(candidates), "images") as progress,
+    ):
+        read = [values for _, values in _read_by(trained, given, feed, store.val, queries, rows)]
+        wanted = np.concatenate(read)
+        for numbers, values in _read_by(trained, given, feed, store.train, candidates, rows):
+            for place, query in enumerate(wanted):
+                distances = np.sqrt(np.square(values - query).sum(axis=1))
+                met = nearest[place] + list(zip(distances.tolist(), numbers.tolist(), strict=True))
+                nearest[place] = sorted(met)[:NEAREST]
+            progress.advance(len(numbers))
+    return Search(tuple(map(tuple, nearest)), wanted.shape[1])
+
+
+def _read_by(
+    trained: TrainedNetwork, given: LastInput, feed: Feed, split: Split, numbers: Sequence[int], rows: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """The numbers of a batch of images, and what the layer reads of each, (N, values)."""
+    center = central_view(trained.facts.geometry.crop, trained.file.size)
+    groups = groups_of(np.array(numbers, np.int64), rows)
+    for group, batch in zip(groups, feed.batches(split, groups, lambda _: (center,)), strict=True):
+        log_probabilities_of(trained.network, batch.images, 1)
+        yield group, given.value.reshape(batch.count, -1).cpu().double().numpy()

@@ -1,0 +1,168 @@
+"""The whole page: every section put into one HTML file, which loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from alexc.runtime.data.spread import spread
+from alexc.runtime.data.store import Store
+from alexc.runtime.durable_files import write_bytes
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+from alexc.runtime.reporting import chart
+from alexc.runtime.reporting.answers import answers_to
+from alexc.runtime.reporting.confusions import Confusions, confusions_of
+from alexc.runtime.reporting.curves import EPOCH_HEADER, Curves, curves_of
+from alexc.runtime.reporting.embedded_image import drawing_uri
+from alexc.runtime.reporting.kernels import Kernels, draw_kernels
+from alexc.runtime.reporting.layer_order import PassedLayer, layers_in_order
+from alexc.runtime.reporting.missing import Missing
+from alexc.runtime.reporting.nearest_images import NearestImages, draw_nearest
+from alexc.runtime.reporting.predictions import SAMPLES, Sample, draw_samples, sample_numbers
+from alexc.runtime.reporting.settings import Settings, settings_of
+from alexc.runtime.reporting.short_name import short_name
+from alexc.runtime.testing.evaluation import Scores
+from alexc.runtime.testing.run_evaluation import store_of_run
+from alexc.runtime.testing.trained_network import TrainedNetwork
+from alexc.runtime.training.metrics import read_metrics
+from alexc.runtime.training.run_folder import RunFolder
+
+QUERIES = 5
+_NO_SPEC = (
+    "The run has no spec to draw the network from. Write the one that it was compiled from into its folder "
+    "(alexc compile SPEC --emit net > RUN/network.net) and make this page again."
+)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The sections that need the images of the run.
+
+    Attributes:
+        views: how many views of each validation image were averaged.
+        scores: of the validation images.
+        confusions: what was taken for what.
+        samples: a few validation images with the answers.
+        nearest: those of them that come first, with training images.
+    """
+
+    views: int
+    scores: Scores
+    confusions: Confusions
+    samples: list[Sample]
+    nearest: NearestImages | Missing
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows."""
+
+    title: str
+    settings: Settings
+    curves: Curves | Missing
+    picture: str | Missing
+    kernels: Kernels | Missing
+    images: Images | Missing
+
+    def missing(self) -> list[str]:
+        """Why the sections are missing that are."""
+        nearest = self.images.nearest if isinstance(self.images, Images) else None
+        sections = (self.curves, self.picture, self.kernels, self.images, nearest)
+        return [section.reason for section in sections if isinstance(section, Missing)]
+
+
+def make_report(run: RunFolder, trained: TrainedNetwork, data: Path | None, rows: int, picture: str | None) -> Report:
+    """Everything about a run.
+
+    Args:
+        run: the run.
+        trained: its network.
+        data: a store or a folder of images with the same classes; None for the data it was trained on.
+        rows: how many views the network is shown at once.
+        picture: a drawing of the network as an SVG, where there is one.
+
+    Raises:
+        UserError: when a file of the run is damaged, or `data` does not fit.
+    """
+    record = run.read_record()
+    records = read_metrics(run.metrics) if run.metrics.exists() else []
+    layers = layers_in_order(trained.network, trained.file.input_shape)
+    store = _store(trained, data)
+    try:
+        curves = curves_of(records)
+        epochs = [each for each in records if each["kind"] == "epoch"]
+        settings = settings_of(run, trained, record, epochs, store if isinstance(store, Store) else None)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{printable(run.record)} or {printable(run.metrics.name)} beside it is damaged: "
+            "restore what training wrote"
+        ) from None
+    return Report(
+        title=trained.file.name,
+        settings=settings,
+        curves=curves,
+        picture=Missing(_NO_SPEC) if picture is None else drawing_uri(picture),
+        kernels=draw_kernels(layers),
+        images=store if isinstance(store, Missing) else _images(trained, layers, store, rows),
+    )
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the page, whole or not at all.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
+    try:
+        write_bytes(path, page_text(report).encode())
+    except OSError as error:
+        raise UserError(f"{printable(path)} cannot be written ({error.strerror}): name another file by --out") from None
+
+
+def page_text(report: Report) -> str:
+    """The page; every name and text in it is escaped by the template."""
+    return _template().render(report=report, epoch_header=EPOCH_HEADER, chart_size=chart, style=_text("page.css"))
+
+
+def _store(trained: TrainedNetwork, data: Path | None) -> Store | Missing:
+    """The images; where the run's own cannot be had the page is made without them."""
+    try:
+        return store_of_run(trained, data)
+    except UserError as mistake:
+        if data is not None:
+            raise
+        return Missing(f"No images: {mistake}.")
+
+
+def _images(trained: TrainedNetwork, layers: list[PassedLayer], store: Store, rows: int) -> Images:
+    def name(output: int) -> str:
+        return short_name(trained.class_name(output))
+
+    answers = answers_to(trained, store.val, rows)
+    scores = answers.scores()
+    numbers = sample_numbers(store.val.labels, answers.right, SAMPLES)
+    queries = [numbers[place] for place in spread(len(numbers), QUERIES)]
+    return Images(
+        views=len(trained.test_views()),
+        scores=scores,
+        confusions=confusions_of(scores.guesses, [name(label) for label in range(len(store.classes))], name),
+        samples=draw_samples(store.val, answers, numbers, name),
+        nearest=draw_nearest(trained, layers, store, queries, rows, name),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.tests["missing"] = lambda section: isinstance(section, Missing)
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    return environment.from_string(_text("page.html.jinja"))
+
+
+def _text(name: str) -> str:
+    return files("alexc.runtime.reporting").joinpath(name).read_text(encoding="utf-8")

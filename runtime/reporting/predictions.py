@@ -1,0 +1,106 @@
+"""A few validation images with the five likeliest classes of each: Figure 4 of the paper, left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexc.runtime.data.split import Split
+from alexc.runtime.data.spread import spread
+from alexc.runtime.printable import printable
+from alexc.runtime.reporting.answers import Answers
+from alexc.runtime.reporting.embedded_image import photograph_uri
+
+SAMPLES = 8
+_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One of the likeliest classes of an image: its probability, 0..1, and whether it is the true one."""
+
+    name: str
+    probability: float
+    true: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A validation image.
+
+    Attributes:
+        file: where it came from.
+        image: a data URI.
+        true: the name of its class.
+        right: whether the likeliest class is the true one.
+        guesses: the likeliest classes, the likeliest first.
+    """
+
+    file: str
+    image: str
+    true: str
+    right: bool
+    guesses: tuple[Guess, ...]
+
+
+def sample_numbers(labels: NDArray[np.int64], right: NDArray[np.bool_], count: int) -> list[int]:
+    """Numbers of images spread over the classes, in their order: half of them answered wrongly, where so many are.
+
+    Args:
+        labels: (N,), the classes.
+        right: (N,), whether each image was answered rightly.
+        count: how many, where there are so many images.
+    """
+    wrong_ones, right_ones = np.flatnonzero(~right), np.flatnonzero(right)
+    wrong_count = max(min(len(wrong_ones), count // 2), count - len(right_ones))
+    chosen = _spread_over_classes(wrong_ones, labels, wrong_count, Counter())
+    shown = Counter(labels[chosen].tolist())
+    chosen += _spread_over_classes(right_ones, labels, count - len(chosen), shown)
+    return sorted(chosen, key=lambda number: (int(labels[number]), number))
+
+
+def draw_samples(split: Split, answers: Answers, numbers: Iterable[int], name: Callable[[int], str]) -> list[Sample]:
+    """The section about these images.
+
+    Args:
+        split: where the images lie.
+        answers: to all images of the split.
+        numbers: which of them are drawn.
+        name: the name of an output, as it is shown.
+    """
+    outputs, probabilities, right = answers.outputs, answers.probabilities, answers.right
+    return [
+        Sample(
+            file=printable(split.files[number]),
+            image=photograph_uri(split.image(number), _SIDE),
+            true=name(int(split.labels[number])),
+            right=bool(right[number]),
+            guesses=tuple(
+                Guess(name(output), probability, output == split.labels[number])
+                for output, probability in zip(outputs[number].tolist(), probabilities[number].tolist(), strict=True)
+            ),
+        )
+        for number in numbers
+    ]
+
+
+def _spread_over_classes(
+    numbers: NDArray[np.int64], labels: NDArray[np.int64], count: int, shown: Counter[int]
+) -> list[int]:
+    """At most so many of the images, those first whose classes, with what is `shown` of them, have come least often."""
+    met = shown.copy()
+    turns: list[tuple[int, int, int]] = []
+    for number in numbers.tolist():
+        label = int(labels[number])
+        turns.append((met[label], label, number))
+        met[label] += 1
+    chosen: list[int] = []
+    for _, turn in groupby(sorted(turns), key=lambda each: each[0]):
+        images = [number for _, _, number in turn]
+        chosen += [images[place] for place in spread(len(images), count - len(chosen))]
+    return chosen

@@ -1,0 +1,99 @@
+"""The head of the page: what was trained, on what, how, and by which commands."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alexc.runtime.data.store import Store
+from alexc.runtime.printable import printable
+from alexc.runtime.testing.trained_network import TrainedNetwork
+from alexc.runtime.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command that worked on a run: when, from which step on, where, and its words."""
+
+    started: str
+    from_step: int
+    device: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The section: pairs of a name and a value, and the commands in order."""
+
+    rows: tuple[tuple[str, str], ...]
+    commands: tuple[Command, ...]
+
+
+def settings_of(
+    run: RunFolder,
+    trained: TrainedNetwork,
+    record: dict[str, Any],
+    epochs: Sequence[dict[str, Any]],
+    store: Store | None,
+) -> Settings:
+    """The section.
+
+    Args:
+        run: the run.
+        trained: its network.
+        record: what run.json holds.
+        epochs: the records of the epochs that ended.
+        store: the images, where they are there.
+
+    Raises:
+        KeyError, TypeError, ValueError: when `record` is not what training writes.
+    """
+    parameters = sum(weight.numel() for weight in trained.network.parameters())
+    shape = "x".join(map(str, trained.file.input_shape))
+    newest = record["commands"][-1]
+    rows = [
+        ("network", f"{trained.file.name}, {parameters:,} parameters, reads {shape}"),
+        ("weights", f"{printable(trained.checkpoint.name)}, after epoch {trained.epochs}"),
+        ("data", "images that alexc draws" if record["data"] is None else printable(record["data"])),
+        ("images", _images(trained, store)),
+        ("started", _time(record["started"])),
+        ("epochs", f"{len(epochs)} of {int(record['epochs'])}"),
+        ("batch", f"{int(record['batch'])} images"),
+        ("seed", str(int(record["seed"]))),
+        *_options(record),
+        ("device", printable(newest["device_name"])),
+        ("versions", ", ".join(f"{printable(name)} {printable(is_)}" for name, is_ in newest["versions"].items())),
+        ("run", printable(run.path)),
+    ]
+    return Settings(tuple(rows), tuple(map(_command, record["commands"])))
+
+
+def _images(trained: TrainedNetwork, store: Store | None) -> str:
+    classes = f"{len(trained.facts.classes):,} classes"
+    return f"{len(store.train):,} to train, {len(store.val):,} to validate, {classes}" if store else classes
+
+
+def _options(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was asked of the training beyond the recipe."""
+    rows = []
+    if record.get("weights"):
+        rows.append(("started from", printable(record["weights"])))
+    if record.get("freeze"):
+        rows.append(("frozen", ", ".join(map(printable, record["freeze"]))))
+    if record.get("amp"):
+        rows.append(("precision", printable(record["amp"])))
+    if record.get("accumulate", 1) > 1:
+        rows.append(("accumulated", f"each batch in {int(record['accumulate'])} parts"))
+    return rows
+
+
+def _command(entry: dict[str, Any]) -> Command:
+    line = shlex.join(map(str, entry["command"]))
+    device = printable(entry["device_name"])
+    return Command(_time(entry["started"]), int(entry["from_step"]), device, printable(line))
+
+
+def _time(text: object) -> str:
+    return printable(text)[:16].replace("T", " ")

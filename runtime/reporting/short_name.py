@@ -1,0 +1,13 @@
+"""Names of strangers, as they stand on the page."""
+
+from __future__ import annotations
+
+from alexc.runtime.printable import printable
+
+LONGEST = 40
+
+
+def short_name(name: object) -> str:
+    """The name, safe to print, with its end cut off where it is long; the template escapes it."""
+    shown = printable(name)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
