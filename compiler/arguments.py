@@ -14,10 +14,17 @@ LARGEST_SIZE = 2**20
 
 @dataclass(frozen=True)
 class Expects:
-    """What a field's value may be, in words that complete "must be …"; `choices` are the words that it may be."""
+    """What a field's value may be, in words that complete "must be …".
+
+    Attributes:
+        words: those words.
+        choices: the words that the value may be.
+        call: where the value is a tuple, the word before its parentheses; "" where its form tells.
+    """
 
     words: str
     choices: tuple[str, ...] = ()
+    call: str = ""
 
 
 class Arguments(BaseModel):
@@ -69,6 +76,15 @@ def _rgb(value: object) -> object:
             return other
 
 
+def _pixels(value: object) -> object:
+    """The sizes of the call `pixels(…)`."""
+    match value:
+        case ("pixels", *sizes) if len(set(sizes)) == len(sizes):
+            return tuple(sizes)
+        case _:
+            return None
+
+
 def as_float(value: object) -> object:
     """Whole numbers as the fractions that a field of `float` is strict about."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -98,6 +114,12 @@ Colors = Annotated[
     tuple[float, float, float],
     BeforeValidator(_rgb),
     Expects("a number for each channel, as in `rgb(0.5, 0.4, 0.4)`"),
+]
+PixelSizes = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=4096)], ...],
+    BeforeValidator(_pixels),
+    Field(min_length=1, max_length=8),
+    Expects("up to 8 different whole numbers from 1 to 4096, as in `pixels(256, 288, 320)`", call="pixels"),
 ]
 YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[

@@ -6,6 +6,8 @@ import builtins
 import keyword
 import re
 
+from alexc.compiler.train_steps import CHOICES
+
 LONGEST_NAME = 64
 _FORM = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -25,13 +27,11 @@ _FILE_NAMES = """
     ClassVar F RECIPE Tensor nn torch x image self seed
     Dropout GroupedLinear LocalConv2d LocalResponseNorm
     ResponseNormWithinMap concat_towers initialise
-    Normal Uniform Constant Xavier Kaiming Recipe Resize CenterCrop Subtract RandomCrop Mirror PCAColor TenCrop
-    CenterView CrossEntropy SGD Plateau ConstantRate
-    StepRate ExponentialRate DiscreteExponentialRate PolynomialRate CosineRate
+    Normal Uniform Constant Xavier Kaiming Recipe
     exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d
 """
 MODULE_ATTRIBUTES = frozenset(_MODULE_ATTRIBUTES.split())
-FILE_NAMES = frozenset(_FILE_NAMES.split())
+FILE_NAMES = frozenset(_FILE_NAMES.split()) | {step.__name__ for steps in CHOICES.values() for step in steps}
 
 
 def objection(name: str) -> str:

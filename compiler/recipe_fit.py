@@ -15,6 +15,7 @@ from alexc.compiler.train_steps import (
     RandomCrop,
     RandomResizedCrop,
     Resize,
+    ScaledCrops,
     Subtract,
 )
 
@@ -31,6 +32,7 @@ def check_recipe(graph: Graph) -> list[Diagnostic]:
     return [
         *_check_preparation(recipe),
         *_check_augmentation(recipe),
+        *_check_windows(recipe),
         *_check_views(graph, recipe),
         *_check_loss(graph, recipe),
     ]
@@ -65,12 +67,21 @@ def _check_augmentation(recipe: Recipe) -> list[Diagnostic]:
             order = ", ".join(" or ".join(f"`{kind.keyword}`" for kind in kinds) for kinds in _ORDER_OF_AUGMENTATION)
             message = f"`augment` has `{step.keyword}` out of order, or twice"
             return [_misfit(message, recipe, step.keyword, help=f"each at most once, in this order: {order}")]
-    resized = next((step for step in recipe.augment if isinstance(step, RandomResizedCrop)), None)
+    return []
+
+
+def _check_windows(recipe: Recipe) -> list[Diagnostic]:
+    scaling = [step for step in (*recipe.augment, recipe.test) if isinstance(step, RandomResizedCrop | ScaledCrops)]
     subtracted = next((step for step in recipe.prepare if isinstance(step, Subtract)), None)
-    if resized is not None and subtracted is not None and subtracted.what == "mean_image":
-        message = "a mean image does not fit windows that `random_resized_crop` scales"
+    if scaling and subtracted is not None and subtracted.what == "mean_image":
+        message = f"a mean image does not fit windows that `{scaling[0].keyword}` scales"
         here = Label(recipe.spans[Subtract.keyword], "subtracts it here")
-        return [_misfit(message, recipe, resized.keyword, here, "subtract mean_color, or normalize")]
+        return [_misfit(message, recipe, scaling[0].keyword, here, "subtract mean_color, or normalize")]
+    test = recipe.test
+    if isinstance(test, ScaledCrops) and min(test.sizes) < test.size:
+        message = f"`scaled_crops` cuts {test.size}x{test.size} pixels out of images of {min(test.sizes)}"
+        helpful = f"sizes of at least {test.size}"
+        return [_misfit(message, recipe, test.keyword, help=helpful)]
     return []
 
 

@@ -17,7 +17,8 @@ def step_text(step: Arguments) -> str:
         if not field.is_required() and value == field.default:
             without_key = False  # what follows a value that is left out cannot stand without its key
             continue
-        text = argument_text(value)
+        called = step.expectation(name).call
+        text = f"{called}({', '.join(map(str, value))})" if called else argument_text(value)
         parts.append(text if without_key and name in step.positional else f"{name}={text}")
     return " ".join(parts)
 

@@ -17,6 +17,7 @@ from alexc.compiler.arguments import (
     Expects,
     Fraction,
     NotNegative,
+    PixelSizes,
     Positive,
     as_float,
     one_of,
@@ -144,6 +145,16 @@ class GridCrop(Arguments):
 
     size: Count
     steps: Annotated[int, Field(ge=1, le=32), Expects("a whole number from 1 to 32")] = 3
+
+
+class ScaledCrops(Arguments):
+    """The ten crops of the stored image at each of several sizes: as if it had so many pixels a side."""
+
+    keyword: ClassVar[str] = "scaled_crops"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    sizes: PixelSizes
 
 
 class CrossEntropy(Arguments):
@@ -335,7 +346,7 @@ class WholeNumber(Arguments):
 
 PrepareStep = Resize | CenterCrop | Subtract | Normalize
 AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout
-TestViews = TenCrop | CenterView | GridCrop
+TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
 Loss = CrossEntropy
 Optimizer = SGD | Adam | AdamW
 GradientStep = ClipNorm | ClipValue
@@ -348,7 +359,7 @@ Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponen
 CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "prepare": (Resize, CenterCrop, Subtract, Normalize),
     "augment": (RandomCrop, RandomResizedCrop, Mirror, ColorJitter, PCAColor, Cutout),
-    "test": (TenCrop, CenterView, GridCrop),
+    "test": (TenCrop, CenterView, GridCrop, ScaledCrops),
     "loss": (CrossEntropy,),
     "optimizer": (SGD, Adam, AdamW),
     "schedule": (

@@ -120,6 +120,18 @@ class GridCrop:
 
 
 @dataclass(frozen=True)
+class ScaledCrops:
+    """Average the softmax over the ten crops of the image at each of several sizes (Simonyan and Zisserman 2015).
+
+    At size s the stored square counts as s by s pixels: a crop is a window of round(size * stored / s) stored pixels a
+    side, at a corner or in the centre, scaled to `size` by `size`.
+    """
+
+    size: int
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class CrossEntropy:
     """The mean cross-entropy of the softmax: multinomial logistic regression (section 3.5).
 
@@ -301,7 +313,7 @@ Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponen
 
 
 AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout
-TestViews = TenCrop | CenterView | GridCrop
+TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
 
 
 @dataclass(frozen=True)

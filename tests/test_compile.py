@@ -138,6 +138,9 @@ VARIANTS = {
     )
     .replace("plateau of=val_error divide=10 times=3", "plateau of=val_loss divide=2 times=9 patience=7 least=0.125")
     .replace("ten_crop", "center"),
+    "scaled": "network Scaled {\n input 3x4096x4096\n maxpool 64 -> linear 3 -> softmax\n}\ntrain {\n"
+    " prepare resize 4096 -> center_crop 4096\n test scaled_crops 4096 sizes=pixels(4096)\n loss cross_entropy\n"
+    " optimizer sgd lr=1\n schedule constant\n batch 8\n epochs 1\n}\n",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from torch import nn
 
 from alexc.compiler.names import FILE_NAMES, MODULE_ATTRIBUTES, objection
+from alexc.compiler.train_steps import CHOICES
 from tests.conftest import ROOT
 
 
@@ -23,6 +24,12 @@ def test_every_name_that_a_generated_file_imports_is_refused() -> None:
         own = {name for name, value in scope.items() if isinstance(value, type) and value.__module__ == "imported"}
         bound = {name for name in scope if not name.startswith("_")} - own
         assert bound <= FILE_NAMES
+
+
+def test_every_name_that_a_recipe_may_import_is_refused() -> None:
+    for steps in CHOICES.values():
+        for step in steps:
+            assert objection(step.__name__), step
 
 
 REFUSED = ["print", "open", "forward", "__init__", "_x", "x__y", "1x", "a-b", "a.b", "é", "ａ", "а", "Tensor", "F"]

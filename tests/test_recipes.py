@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torchvision.transforms import functional as v1  # type: ignore[import-untyped]
 
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
+from alexc.compiler.spec_text import recipe_texts
 from alexc.runtime import recipe
 from alexc.runtime.data.dataset_facts import facts_of
 from alexc.runtime.data.preparation import renderer_of
@@ -21,6 +24,7 @@ from alexc.runtime.data.store import open_store
 from alexc.runtime.data.views import View
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
+from alexc.runtime.testing.run_evaluation import evaluate_run
 from alexc.runtime.testing.trained_network import load_trained_network
 from alexc.runtime.training.averaged_weights import AveragedWeights
 from alexc.runtime.training.clipping import clip_gradients
@@ -288,4 +292,64 @@ def test_a_loss_that_is_not_finite_stops_a_training_in_fp16_too(home: Path, tmp_
 def test_a_scaled_window_of_a_mean_image_is_refused(home: Path, tmp_path: Path) -> None:
     path = network(tmp_path, SGD, "", ("RandomCrop(16)", "RandomResizedCrop(16)"))
     with pytest.raises(UserError, match="a mean image does not fit"):
+        tiny.run_to(tiny.options(path, home / "store", tmp_path / "run"))
+
+
+SCALED = """network Net {
+  input 3x16x16
+  conv1: conv 4 kernel=3 pad=1 -> relu -> maxpool 2
+  fc2: linear 4 -> softmax
+}
+
+train {
+  prepare   resize 24 -> center_crop 20 -> subtract mean_color
+  augment   random_crop 16
+  test      scaled_crops 16 sizes=pixels(16, 20, 28)
+  loss      cross_entropy
+  optimizer sgd lr=0.001
+  schedule  constant
+  batch     8
+  epochs    1
+}
+"""
+
+
+def test_scaled_crops_are_compiled_and_averaged(home: Path, tmp_path: Path) -> None:
+    """From the spec to an evaluation; its loss by thirty windows that torchvision cuts and PIL scales."""
+    checked = check_text(SCALED, "net.net")
+    assert checked.graph is not None, checked.diagnostics
+    assert checked.graph.net.recipe is not None
+    assert recipe_texts(checked.graph.net.recipe)["test"] == "scaled_crops 16 sizes=pixels(16, 20, 28)"
+    path = tmp_path / "net.py"
+    path.write_text(write_pytorch(checked.graph, "net.net"))
+    run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run"))
+    trained = load_trained_network(run.path, torch.device("cpu"))
+    scores = evaluate_run(trained, home / "store", 64).scores["30 crops"]
+    store = open_store(home / "store")
+    color = torch.from_numpy(store.mean_image.mean(axis=(0, 1))).view(3, 1, 1)
+    losses = []
+    for index, label in enumerate(store.val.labels.tolist()):
+        image = Image.fromarray(store.val.image(index))
+        crops = [
+            window.resize((16, 16), Image.Resampling.BILINEAR)
+            for side in (20, 16, 11)  # round(16 * 20 / size)
+            for window in v1.five_crop(image, side)
+        ]
+        crops += [v1.hflip(crop) for crop in crops]
+        shown = torch.stack([(v1.pil_to_tensor(crop) - color).float() for crop in crops])
+        assert len(shown) == 30
+        with torch.no_grad():
+            losses.append(-float(trained.network(shown).softmax(1).mean(0)[label].log()))
+    assert scores.loss == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize("sizes", ["(15, 20)", "(20, 20)", "()"])
+def test_scaled_crops_of_wrong_sizes_are_refused(home: Path, tmp_path: Path, sizes: str) -> None:
+    """Of a network file that was written by hand."""
+    edits = (("TenCrop(16)", f"ScaledCrops(16, {sizes})"), ("mean_image", "mean_color"))
+    path = tiny.write_network(tmp_path, *edits)
+    with pytest.raises(UserError, match="expected different sizes, of at least the 16 pixels of a crop"):
+        tiny.run_to(tiny.options(path, home / "store", tmp_path / "run"))
+    path = tiny.write_network(tmp_path, ("TenCrop(16)", "ScaledCrops(16, (16, 20))"))
+    with pytest.raises(UserError, match="a mean image does not fit the windows that ScaledCrops scales"):
         tiny.run_to(tiny.options(path, home / "store", tmp_path / "run"))

@@ -249,6 +249,29 @@ def test_further_steps_leave_the_draws_of_the_paper_as_they_are() -> None:
         assert (one.top, one.left, one.mirrored, one.color) == (other.top, other.left, other.mirrored, other.color)
 
 
+@pytest.mark.parametrize("sizes", [(40,), (27, 40, 55), (31, 64), (4096,)])
+def test_scaled_crops_are_ten_crops_of_a_smaller_or_larger_image(sizes: tuple[int, ...]) -> None:
+    """Windows cut and scaled by PIL; at the size of the store they are the ten crops themselves."""
+    views = views_for_test(recipe.ScaledCrops(SIZE, sizes), STORED)
+    assert len(views) == 10 * len(sizes)
+    made = iter([drawn(view) for view in views])
+    color = torch.from_numpy(PLAIN[0, 0].copy()).view(3, 1, 1)
+    for size in sizes:
+        side = max(1, round(SIZE * STORED / size))
+        end, middle = STORED - side, round((STORED - side) / 2)
+        corners = [(0, 0), (end, 0), (0, end), (end, end), (middle, middle)]  # left and top, as PIL counts
+        crops = [
+            pil(IMAGE).crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+            for left, top in corners
+        ]
+        crops += [crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for crop in crops]
+        for crop in crops:
+            expected = tv.pil_to_tensor(crop).double() - color
+            torch.testing.assert_close(next(made), expected, rtol=0, atol=1e-4)
+    if sizes == (STORED,):
+        assert views == ten_views(STORED, SIZE)
+
+
 @pytest.mark.parametrize(("steps", "places"), [(1, [6]), (2, [0, 13]), (3, [0, 6, 13]), (14, list(range(14)))])
 def test_a_grid_of_views_reaches_from_edge_to_edge(steps: int, places: list[int]) -> None:
     views = views_for_test(recipe.GridCrop(SIZE, steps), STORED)

@@ -73,11 +73,20 @@ def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
 
 
 def _check_windows(file: NetworkFile) -> None:
-    resized = any(isinstance(part, recipe.RandomResizedCrop) for part in file.recipe.augment)
-    if resized and recipe.Subtract("mean_image") in file.recipe.prepare:
+    kinds = recipe.RandomResizedCrop | recipe.ScaledCrops
+    scaling = [type(part).__name__ for part in (*file.recipe.augment, file.recipe.test) if isinstance(part, kinds)]
+    if scaling and recipe.Subtract("mean_image") in file.recipe.prepare:
         raise UserError(
-            f"{printable(file.path)}: a mean image does not fit the windows that RandomResizedCrop scales: subtract "
+            f"{printable(file.path)}: a mean image does not fit the windows that {scaling[0]} scales: subtract "
             "mean_color, or normalize"
+        )
+    test = file.recipe.test
+    if isinstance(test, recipe.ScaledCrops) and (
+        not test.sizes or min(test.sizes) < test.size or len(set(test.sizes)) < len(test.sizes)
+    ):
+        raise UserError(
+            f"{printable(file.path)}: ScaledCrops has sizes={test.sizes}: expected different sizes, of at least the "
+            f"{test.size} pixels of a crop"
         )
 
 

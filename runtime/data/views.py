@@ -68,6 +68,18 @@ def grid_views(stored: int, size: int, steps: int) -> tuple[View, ...]:
     return tuple(View(top, left, mirrored) for mirrored in (False, True) for top in places for left in places)
 
 
+def scaled_views(stored: int, size: int, sizes: Sequence[int]) -> tuple[View, ...]:
+    """The ten views of an image at each size, as if its `stored` pixels a side were so many."""
+    views: list[View] = []
+    for scaled in sizes:
+        window = max(1, round(size * stored / scaled))
+        at_this_size = ten_views(stored, window)
+        if window != size:
+            at_this_size = tuple(replace(view, window=(window, window)) for view in at_this_size)
+        views += at_this_size
+    return tuple(views)
+
+
 def views_for_test(test: recipe.TestViews, stored: int) -> tuple[View, ...]:
     """The views that a recipe averages over at test time."""
     match test:
@@ -75,6 +87,8 @@ def views_for_test(test: recipe.TestViews, stored: int) -> tuple[View, ...]:
             return ten_views(stored, size)
         case recipe.GridCrop(size, steps):
             return grid_views(stored, size, steps)
+        case recipe.ScaledCrops(size, sizes):
+            return scaled_views(stored, size, sizes)
         case recipe.CenterView(size):
             return (central_view(stored, size),)
 
