@@ -64,6 +64,10 @@ def train(
         int | None, typer.Option(min=1, help="Print a line every so many steps.", show_default="a line an epoch")
     ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write event files for TensorBoard.")] = True,
+    spec: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The spec of NETWORK, kept with the run.", show_default="looked for by name"),
+    ] = None,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 1000,
 ) -> None:
     """Train a network by the recipe in its file.
@@ -72,8 +76,9 @@ def train(
     """
     if amp_dtype is not None and not amp:
         raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")
+    from alexc.kept_spec import find_spec
+    from alexc.runtime.training.options import TrainOptions
     from alexc.runtime.training.run import run_seeds, run_training
-    from alexc.runtime.training.set_up import TrainOptions
 
     options = TrainOptions(
         network,
@@ -94,6 +99,7 @@ def train(
         print_freq=print_freq,
         amp=_AMP[amp_dtype or "bfloat16"] if amp else None,
         tensorboard=tensorboard,
+        find_spec=lambda file: find_spec(file, spec),
     )
     code = run_training(options, steps) if seeds is None else run_seeds(options, steps, seeds)
     if code:

@@ -23,7 +23,8 @@ from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.loop import Stopped, _all_finite, train
-from alexc.runtime.training.set_up import TrainOptions, set_up
+from alexc.runtime.training.options import TrainOptions
+from alexc.runtime.training.set_up import set_up
 from tests import tiny_training as tiny
 
 STEPS = tiny.STEPS_PER_EPOCH * tiny.EPOCHS

@@ -19,8 +19,9 @@ from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.training.checkpoint import load_checkpoint
 from alexc.runtime.training.loop import Stopped, train
+from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.run_folder import RunFolder
-from alexc.runtime.training.set_up import TrainOptions, set_up
+from alexc.runtime.training.set_up import set_up
 
 STORED, SIZE, CLASSES = 20, 16, ("blue", "green", "red")
 TRAIN_IMAGES, VAL_IMAGES, BATCH, EPOCHS = 26, 9, 8, 3

@@ -32,8 +32,8 @@ from alexc.runtime.mesh import make_mesh
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.placement import Placement
 from alexc.runtime.printable import printable
+from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.rank import Rank, SaidElsewhere
-from alexc.runtime.training.set_up import TrainOptions
 
 LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waiting for another one
 PATIENCE = 10.0  # seconds in which the first process tells of a mistake that all have found

@@ -20,10 +20,11 @@ from alexc.runtime.training.launch import (
 )
 from alexc.runtime.training.loop import Stopped, Training, train
 from alexc.runtime.training.metrics import read_metrics
+from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_files, print_note
 from alexc.runtime.training.run_folder import RunFolder, new_run_path
-from alexc.runtime.training.set_up import DEFAULT_SEED, TrainOptions, set_up
+from alexc.runtime.training.set_up import DEFAULT_SEED, set_up
 
 
 def run_training(options: TrainOptions, steps: int | None) -> int:

@@ -1,6 +1,7 @@
 """A run: the folder of one training, with all that is needed to go on, to evaluate and to understand it later.
 
 network.py       the network file, as it was given
+network.net      the spec that it was made from, where that was found, with all that it extends written out
 data.npz         what must be known of the data: classes, mean image, colours (see `dataset_facts`)
 run.json         options, versions, device, data, and every command that worked on it
 metrics.jsonl    a JSON object a line: steps, epochs and notes
@@ -45,6 +46,11 @@ class RunFolder:
     def network(self) -> Path:
         """A copy of the network file."""
         return self.path / "network.py"
+
+    @property
+    def spec(self) -> Path:
+        """The spec of the network file."""
+        return self.path / "network.net"
 
     @property
     def facts(self) -> Path:

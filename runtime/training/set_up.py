@@ -26,6 +26,7 @@ from alexc.runtime.data.prepare import store_for
 from alexc.runtime.data.store import Store, open_store
 from alexc.runtime.data.views import TrainingViews, central_view
 from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
+from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
@@ -37,6 +38,7 @@ from alexc.runtime.training.frozen_layers import check_layers, freeze
 from alexc.runtime.training.loop import Training, save
 from alexc.runtime.training.metrics import Metrics, NoMetrics
 from alexc.runtime.training.optimizer import optimizer_of
+from alexc.runtime.training.options import FoundSpec, TrainOptions
 from alexc.runtime.training.precision import LossScale, loss_scale_of
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_header, print_note
@@ -49,51 +51,6 @@ from alexc.runtime.training.state import TrainingState
 DEFAULT_SEED = 0
 _MOST_LAYERS_SHOWN = 5
 _PACKAGES = ("alexc", "torch", "numpy", "pillow")
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What `alexc train` was asked; None where nothing was said.
-
-    Attributes:
-        network: the network file.
-        data: a store or a folder of images; by default the built-in images, or what the run to resume was given.
-        out: the folder of the run.
-        epochs: by default the recipe's, or those of the run to resume.
-        batch: images a step, by default the recipe's.
-        device: by default the first GPU, else the CPU.
-        workers: threads that prepare batches.
-        resume: go on with a run.
-        seed: of every draw, by default 0.
-        save_every: steps from one checkpoint to the next.
-        ranks: how many processes train; by default as many as the placement of the file has devices.
-        command: the command line, for the record.
-        weights: a run or a file to start from in place of initial values.
-        freeze: layers that stay as they are; by default none, or those of the run to resume.
-        amp: "bf16" or "fp16" in place of the precision of the recipe, or of the run to resume.
-        accumulate: into how many parts each batch is cut, by default one, or as in the run to resume.
-        print_freq: steps from one printed line to the next; by default there are none.
-        tensorboard: whether event files are written.
-    """
-
-    network: Path
-    data: Path | None
-    out: Path | None
-    epochs: int | None
-    batch: int | None
-    device: str | None
-    workers: int | None
-    resume: bool
-    seed: int | None
-    save_every: int
-    ranks: int | None
-    command: tuple[str, ...]
-    weights: Path | None = None
-    freeze: tuple[str, ...] = ()
-    amp: Literal["bf16", "fp16"] | None = None
-    accumulate: int | None = None
-    print_freq: int | None = None
-    tensorboard: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,6 +96,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     if plan.amp is not None:
         rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
     rank.from_chief(lambda: _check_options(options, plan, whole, rank))
+    found_spec = rank.from_chief(lambda: options.find_spec(file))
     identity = {
         "network": file.name,
         "network_sha256": file.sha256,
@@ -218,6 +176,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             identity=identity,
         )
         record = _record(options, plan, training, before)
+        rank.from_chief(partial(_keep_spec, run, found_spec))
         if before is None:
             save(training)  # a disk that cannot take it shows before the first step, and there is always a checkpoint
             rank.from_chief(lambda: run.create(file, facts, record))
@@ -225,6 +184,16 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             rank.from_chief(lambda: run.write_record(record))
         _print_header(options, training, whole, before)
         yield training
+
+
+def _keep_spec(run: RunFolder, found: FoundSpec) -> None:
+    """Write the spec into the run's folder, unless there is one; say so where it was not found."""
+    if run.spec.exists():
+        return
+    if found.text is not None:
+        write_bytes(run.spec, found.text.encode())
+    elif found.note is not None:
+        print_note(found.note)
 
 
 def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tensor]) -> list[Tensor]:
