@@ -34,7 +34,14 @@ def train(
             min=1, max=64, help="Threads that prepare batches.", show_default="1 on the CPU, up to 8 on a GPU"
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one.")] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|PATH",
+            help="Go on with this run, or from this checkpoint of one; auto: with the run in --out, or the newest one, "
+            "and where there is none begin one.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random draw.", show_default="0")] = None,
     ranks: Annotated[
         int | None,
@@ -72,12 +79,12 @@ def train(
 ) -> None:
     """Train a network by the recipe in its file.
 
-    Killed or stopped at any moment, it goes on with --resume as if nothing had happened.
+    Killed or stopped at any moment, it goes on by --resume as if nothing had happened.
     """
     if amp_dtype is not None and not amp:
         raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")
     from alexc.kept_spec import find_spec
-    from alexc.runtime.training.options import TrainOptions
+    from alexc.runtime.training.options import AUTO, TrainOptions
     from alexc.runtime.training.run import run_seeds, run_training
 
     options = TrainOptions(
@@ -88,7 +95,7 @@ def train(
         batch,
         device,
         workers,
-        resume,
+        AUTO if resume == AUTO else None if resume is None else Path(resume),
         seed,
         save_every,
         ranks,

@@ -142,7 +142,7 @@ def test_a_network_written_by_hand_has_none(tmp_path: Path) -> None:
 
 def test_a_spec_that_is_named_is_the_one_or_refused(project: Path, tmp_path: Path) -> None:
     network = compile_into(project / "made", project / "specs" / "tiny-net.net", "two")
-    renamed = shutil.move(project / "specs" / "tiny-net.net", tmp_path / "old.net")
+    renamed = (project / "specs" / "tiny-net.net").rename(tmp_path / "old.net")
     assert_makes(found(network, renamed), network, "tiny-net.net", "two")
     renamed.write_text(SPEC.replace("epochs    3", "epochs    4"))
     with pytest.raises(UserError, match=r"old.net does not compile to .*run alexc compile \S*old.net --placement two"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -150,6 +150,11 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, alexc: Alexc) 
     placed.write_text(write_pytorch(flagship.graph, "alexnet.net", flagship.placed["two_gpus"]))
     with pytest.raises(UserError, match="--seeds trains on one device"):
         run_seeds(tiny.options(placed, home / "store", tmp_path / "run"), None, 2)
+    refused: list[tuple[Path | Literal["auto"], Path | None]]
+    refused = [(tmp_path, None), (tmp_path, tmp_path), ("auto", None)]
+    for resume, out in refused:
+        with pytest.raises(UserError, match="--seeds goes on with its runs by --resume auto --out FOLDER"):
+            run_seeds(tiny.options(home / "tiny.py", home / "store", tmp_path, resume=resume, out=out), None, 2)
     result = alexc("train", home / "tiny.py", "--amp-dtype", "float16")
     assert result.returncode == 2
     assert "add --amp" in result.stderr
@@ -163,7 +168,7 @@ def test_several_seeds_are_trained_and_compared(home: Path, tmp_path: Path, caps
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["seed-5", "seed-6", "seed-7"]
     train(home, tmp_path / "alone", seed=6, epochs=1)
     tiny.assert_same_run(tmp_path / "all" / "seed-6", tmp_path / "alone")
-    again = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1, resume=True)
+    again = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1, resume="auto")
     assert run_seeds(again, None, 4) == 0
     assert (tmp_path / "all" / "seed-8" / "best.pt").exists()
 

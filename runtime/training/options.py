@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.printable import printable
+
+AUTO: Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class TrainOptions:
         batch: images a step, by default the recipe's.
         device: by default the first GPU, else the CPU.
         workers: threads that prepare batches.
-        resume: go on with a run.
+        resume: a run's folder, or a checkpoint in one, to go on with; "auto" goes on with the run in `out`, or with the
+            newest one of the network, where there is one.
         seed: of every draw, by default 0.
         save_every: steps from one checkpoint to the next.
         ranks: how many processes train; by default as many as the placement of the file has devices.
@@ -51,7 +56,7 @@ class TrainOptions:
     batch: int | None
     device: str | None
     workers: int | None
-    resume: bool
+    resume: Path | Literal["auto"] | None
     seed: int | None
     save_every: int
     ranks: int | None
@@ -63,3 +68,9 @@ class TrainOptions:
     print_freq: int | None = None
     tensorboard: bool = True
     find_spec: Callable[[NetworkFile], FoundSpec] = lambda _: FoundSpec()
+
+
+def resume_command(network: Path, run: Path, device: str | None = None) -> str:
+    """The command that goes on with a run, safe to print."""
+    words = ["alexc", "train", str(network), "--resume", str(run)]
+    return printable(shlex.join([*words, *(["--device", device] if device else [])]))

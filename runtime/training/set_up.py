@@ -42,14 +42,14 @@ from alexc.runtime.training.options import FoundSpec, TrainOptions
 from alexc.runtime.training.precision import LossScale, loss_scale_of
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_header, print_note
-from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
+from alexc.runtime.training.resume import ChosenRun, check_same, choose_run
+from alexc.runtime.training.run_folder import RunFolder, check_room
 from alexc.runtime.training.schedule import schedule_of
 from alexc.runtime.training.sgd import names_in_groups
 from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.training.state import TrainingState
 
 DEFAULT_SEED = 0
-_MOST_LAYERS_SHOWN = 5
 _PACKAGES = ("alexc", "torch", "numpy", "pillow")
 
 
@@ -83,8 +83,11 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     geometry = geometry_of(file)
     device = find_device(options.device)
     make_deterministic(device)
-    run = rank.from_chief(lambda: _run_folder(options, file))
-    before = rank.from_chief(lambda: run.read_record() if options.resume else None)
+    chosen = rank.from_chief(lambda: choose_run(options, file.name))
+    run = chosen.run
+    before = rank.from_chief(lambda: run.read_record() if chosen.resumed else None)
+    if chosen.note is not None:
+        print_note(chosen.note)
     plan = rank.from_chief(lambda: _plan(options, file, before, device))
     network = rank.build(file, plan.seed)
     whole = network if rank.placement is None else file.build_without_memory()
@@ -109,8 +112,8 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         "versions": _versions(),
     }
     with ExitStack() as held:
-        rank.from_chief(lambda: _take(run, whole, rules, held, begun=options.resume))
-        if options.weights is not None:
+        rank.from_chief(lambda: _take(run, whole, rules, held, begun=chosen.resumed))
+        if options.weights is not None and not chosen.resumed:
             network.load_state_dict(rank.own(_starting_weights(options.weights, file, plan.seed, rank)))
         frozen = freeze(network, plan.freeze)
         place_network(network, device)
@@ -118,9 +121,10 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         schedule, early_end, state = schedule_of(rules, plan.epochs), EarlyEnd(rules.stop), TrainingState()
         loss_scale = loss_scale_of(rules.precision)
         checkpoint = None
-        if options.resume:
-            checkpoint = rank.from_chief(run.newest_checkpoint)
-            rank.from_chief(partial(_check_same, options, run, checkpoint, identity, whole))
+        if chosen.resumed:
+            checkpoint = rank.from_chief(partial(_checkpoint, chosen))
+            rank.from_chief(partial(check_same, options, run, checkpoint, identity, whole))
+            rank.from_chief(partial(_go_back, chosen, checkpoint))
             network.load_state_dict(rank.own(checkpoint["weights"]))
             schedule.restore(checkpoint["schedule"])
             early_end.restore(checkpoint["early_end"])
@@ -186,6 +190,17 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         yield training
 
 
+def _checkpoint(chosen: ChosenRun) -> dict[str, Any]:
+    if chosen.checkpoint is None:
+        return chosen.run.newest_checkpoint()
+    return chosen.run.named_checkpoint(chosen.checkpoint)
+
+
+def _go_back(chosen: ChosenRun, checkpoint: Mapping[str, Any]) -> None:
+    if chosen.checkpoint is not None:
+        chosen.run.go_back_to(chosen.checkpoint, checkpoint)
+
+
 def _keep_spec(run: RunFolder, found: FoundSpec) -> None:
     """Write the spec into the run's folder, unless there is one; say so where it was not found."""
     if run.spec.exists():
@@ -205,8 +220,8 @@ def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tens
 def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank: Rank) -> None:
     """Refuse options that do not fit the network or each other."""
     check_layers(network, plan.freeze)
-    if options.weights is not None and options.resume:
-        raise UserError("--weights begins a run and --resume goes on with one: leave one of them out")
+    if options.weights is not None and isinstance(options.resume, Path):
+        raise UserError("--weights begins a run and --resume PATH goes on with one: leave one of them out")
     if plan.accumulate > 1 and rank.placement is not None:
         raise UserError("--accumulate cuts the batches of one device: leave it out, or train a file without placement")
     if plan.accumulate > plan.batch:
@@ -223,21 +238,6 @@ def _starting_weights(path: Path, file: NetworkFile, seed: int, rank: Rank) -> d
     if rank.is_chief:
         print_note(f"starting from the weights of {printable(path)}{f'; {new} is new' if new else ''}")
     return weights
-
-
-def _option_text(value: object) -> str:
-    return ",".join(value) or "none" if isinstance(value, list) else "none" if value is None else str(value)
-
-
-def _run_folder(options: TrainOptions, file: NetworkFile) -> RunFolder:
-    """The folder to train in, checked as far as it can be before there is data."""
-    if not options.resume:
-        run = RunFolder(options.out or new_run_path(file.name))
-        check_new(run.path)
-        return run
-    run = RunFolder(options.out) if options.out else newest_run(file.name)
-    check_writable(run.path)
-    return run
 
 
 def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | None, device: torch.device) -> _Plan:
@@ -338,60 +338,6 @@ def _check_room(run: RunFolder, network: nn.Module, rules: Recipe, begun: bool) 
     moments = 1 if isinstance(rules.optimizer, SGD) else 2
     tensors = 1 + moments + (rules.average is not None)
     check_room(run.path, full * tensors * weights + best * weights)
-
-
-def _check_same(
-    options: TrainOptions,
-    run: RunFolder,
-    checkpoint: Mapping[str, Any],
-    identity: Mapping[str, Any],
-    network: nn.Module,
-) -> None:
-    """Refuse to go on with something else than what was begun."""
-    shown = printable(run.path)
-    if not checkpoint.keys() >= {"moments", "average", "early_end", *identity}:
-        raise UserError(
-            f"{shown} was begun by an older alexc (or its checkpoint is none of a training): go on with that, or "
-            f"begin anew from its weights by --weights {shown} --out NEW"
-        )
-    if checkpoint["network_sha256"] != identity["network_sha256"]:
-        differing = _differing_layers(checkpoint["weights"], network.state_dict())
-        if differing:
-            raise UserError(
-                f"{shown} trains another network than {printable(options.network)}; these weights differ: "
-                f"{'; '.join(differing)}. Go on with the network of the run, or train into another folder"
-            )
-        raise UserError(
-            f"{printable(options.network)} is not the file that {shown} trains: the layers are the same, but the "
-            f"recipe or the code differ; go on with the run's own: alexc train {printable(run.network)} --resume "
-            f"--out {shown}"
-        )
-    if checkpoint["store"] != identity["store"]:
-        raise UserError(
-            f"{shown} was trained on other data than it is given now: name the folder or the store that it began "
-            "with by --data, or train into another folder"
-        )
-    for name in ("seed", "batch", "freeze", "amp", "accumulate"):
-        if checkpoint[name] != identity[name]:
-            given, begun = (_option_text(each[name]) for each in (identity, checkpoint))
-            raise UserError(
-                f"--{name} {given}: {shown} was begun with {name} {begun}; leave the option out, "
-                "or train into another folder"
-            )
-
-
-def _differing_layers(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> list[str]:
-    def shape(weights: Mapping[str, Tensor], name: str) -> str:
-        return "x".join(map(str, weights[name].shape)) if name in weights else "missing"
-
-    names = list(dict.fromkeys((*here, *saved)))
-    lines = [
-        f"{name} is {shape(saved, name)} in the checkpoint and {shape(here, name)} in the file"
-        for name in names
-        if shape(saved, name) != shape(here, name)
-    ]
-    rest = len(lines) - _MOST_LAYERS_SHOWN
-    return [*lines[:_MOST_LAYERS_SHOWN], f"and {rest} more"] if rest > 0 else lines
 
 
 def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapping[str, Any] | None) -> dict[str, Any]:
