@@ -71,6 +71,10 @@ def train(
         int | None, typer.Option(min=1, help="Print a line every so many steps.", show_default="a line an epoch")
     ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write event files for TensorBoard.")] = True,
+    test_only: Annotated[
+        bool,
+        typer.Option("--test-only", help="Train nothing: measure the weights that --weights or --resume names."),
+    ] = False,
     spec: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The spec of NETWORK, kept with the run.", show_default="looked for by name"),
@@ -84,6 +88,8 @@ def train(
     if amp_dtype is not None and not amp:
         raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")
     from alexc.kept_spec import find_spec
+    from alexc.runtime.testing.run_evaluation import evaluation_text
+    from alexc.runtime.testing.weights_evaluation import evaluate_weights
     from alexc.runtime.training.options import AUTO, TrainOptions
     from alexc.runtime.training.run import run_seeds, run_training
 
@@ -108,6 +114,9 @@ def train(
         tensorboard=tensorboard,
         find_spec=lambda file: find_spec(file, spec),
     )
+    if test_only:
+        print(evaluation_text(evaluate_weights(options)))
+        return
     code = run_training(options, steps) if seeds is None else run_seeds(options, steps, seeds)
     if code:
         raise typer.Exit(code)

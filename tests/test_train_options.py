@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.errors import UserError
+from alexc.runtime.testing.weights_evaluation import evaluate_weights
 from alexc.runtime.training.checkpoint import load_checkpoint, save_checkpoint
 from alexc.runtime.training.run import run_seeds
 from tests import tiny_training as tiny
@@ -51,13 +52,67 @@ def trained(home: Path) -> Path:
     return home / "trained"
 
 
+def save_weights(run: Path, path: Path) -> None:
+    weights = tiny.checkpoint(run / "best.pt")["weights"]
+    save_file({name: value.contiguous() for name, value in weights.items()}, path)
+
+
 @pytest.mark.parametrize("form", ["run", "checkpoint", "safetensors"])
 def test_starts_from_given_weights(home: Path, tmp_path: Path, trained: Path, form: str) -> None:
     weights = tiny.checkpoint(trained / "best.pt")["weights"]
-    save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "w.safetensors")
+    save_weights(trained, tmp_path / "w.safetensors")
     source = {"run": trained, "checkpoint": trained / "best.pt", "safetensors": tmp_path / "w.safetensors"}[form]
     begun = train(home, tmp_path / "run", steps=0, weights=source)
     assert all(torch.equal(value, weights[name]) for name, value in begun["weights"].items())
+
+
+@pytest.mark.parametrize("form", ["run", "resume", "checkpoint", "safetensors"])
+def test_test_only_prints_what_evaluate_does(
+    home: Path, tmp_path: Path, trained: Path, alexc: Alexc, form: str
+) -> None:
+    save_weights(trained, tmp_path / "w.safetensors")
+    options: dict[str, tuple[str | Path, ...]] = {
+        "run": ("--weights", trained),
+        "resume": ("--resume", trained),
+        "checkpoint": ("--weights", trained / "best.pt"),
+        "safetensors": ("--weights", "w.safetensors", "--data", home / "store"),
+    }
+    before = sorted(trained.rglob("*"))
+    tested = alexc("train", home / "tiny.py", "--test-only", "--device", "cpu", *options[form])
+    evaluated = alexc("evaluate", trained, "--device", "cpu")
+    assert tested.returncode == 0, tested.stderr
+    first, rest = tested.stdout.split("\n", 1)
+    assert rest == evaluated.stdout.split("\n", 1)[1]
+    assert "10 crops" in rest
+    assert first == ("from  w.safetensors" if form == "safetensors" else f"run   {trained}, best.pt after 1 epochs")
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+    assert sorted(trained.rglob("*")) == before
+
+
+def test_test_only_takes_the_average_that_validation_saw(home: Path, tmp_path: Path) -> None:
+    network = tiny.write_network(tmp_path, ("    batch=8,", "    average=MovingAverage(0.9), batch=8,"))
+    run = tiny.run_to(tiny.options(network, home / "store", tmp_path / "run", epochs=1))
+    asked = tiny.options(network, home / "store", tmp_path, weights=run.last)
+    (epoch,) = [each for each in tiny.metrics(run.path) if each["kind"] == "epoch"]
+    assert evaluate_weights(asked).scores["centre"].loss == pytest.approx(epoch["val_loss"], rel=1e-5)
+    assert not torch.equal(*(tiny.checkpoint(run.last)[kind]["fc.weight"] for kind in ("weights", "average")))
+
+
+def test_test_only_refuses_what_does_not_fit(home: Path, tmp_path: Path, trained: Path) -> None:
+    other = tiny.write_network(tmp_path, ("nn.Linear(216, 4)", "nn.Linear(216, 5)"))
+    save_weights(trained, tmp_path / "w.safetensors")
+    for network, changes, message in (
+        (home / "tiny.py", {}, "name what to test"),
+        (home / "tiny.py", {"resume": "auto"}, "name what to test"),
+        (home / "tiny.py", {"weights": trained, "resume": trained}, "name what to test"),
+        (home / "tiny.py", {"weights": tmp_path / "w.safetensors", "data": None}, "name the images to test with"),
+        (home / "tiny.py", {"weights": tmp_path / "none.safetensors"}, "does not exist"),
+        (home / "tiny.py", {"weights": home}, "is not a run"),
+        (other, {"weights": trained}, "is not the file that .* trains: test the run's own network"),
+        (other, {"weights": tmp_path / "w.safetensors"}, "has another last layer than the network, fc"),
+    ):
+        with pytest.raises(UserError, match=message):
+            evaluate_weights(tiny.options(network, home / "store", tmp_path, **{"data": home / "store"} | changes))
 
 
 def test_a_last_layer_for_other_classes_is_new_and_said_so(
