@@ -159,6 +159,16 @@ def test_clipped_averaged_and_partly_frozen_it_trains_as_one_process_does(home: 
     assert best["weights"].keys() == last["average"].keys()
 
 
+def test_batches_in_uneven_parts_train_as_in_one_process(home: Path) -> None:
+    finish(start(home, "one", "whole-parts", "--accumulate", 3))  # 8 images make parts of 3, 3 and 2
+    finish(start(home, "pod", "pod-parts", "--accumulate", 3))
+    finish(start(home, "trick", "trick-parts", "--accumulate", 3, "--steps", 6))
+    finish(start(home, "trick", "trick-parts", "--resume", "trick-parts"))
+    for run in ("pod-parts", "trick-parts"):
+        assert_alike(home / run, home / "whole-parts")
+    assert tiny.metrics(home / "whole-parts") != tiny.metrics(home / "whole")  # other masks
+
+
 def test_stopped_and_resumed_it_ends_with_the_same_bits(home: Path) -> None:
     finish(start(home, "copies", "bits"))
     finish(start(home, "copies", "stopped", "--steps", 5))
@@ -342,3 +352,5 @@ def test_batch_normalisation_wants_even_batches(home: Path) -> None:
     (home / "normal.py").write_text(write_pytorch(checked.graph, "tiny.net", checked.placed["trick"]))
     _, errors = finish(start(home, "normal", "uneven"), 1)
     assert "the last batch of an epoch, 2 images, cannot be shared evenly by 4 devices" in errors
+    _, errors = finish(start(home, "normal", "uneven", "--accumulate", 3), 1)
+    assert "a batch of 8, cut into parts of 3, cannot be shared evenly by 4 devices" in errors

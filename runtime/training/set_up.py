@@ -35,7 +35,7 @@ from alexc.runtime.recipe import SGD, BFloat16, Float16, Recipe
 from alexc.runtime.training.averaged_weights import AveragedWeights
 from alexc.runtime.training.early_end import EarlyEnd
 from alexc.runtime.training.frozen_layers import check_layers, freeze
-from alexc.runtime.training.loop import Training, save
+from alexc.runtime.training.loop import Training, part_size, save
 from alexc.runtime.training.metrics import Metrics, NoMetrics
 from alexc.runtime.training.optimizer import optimizer_of
 from alexc.runtime.training.options import FoundSpec, TrainOptions
@@ -94,11 +94,11 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     outputs = file.outputs(whole)
     store = open_store(rank.from_chief(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
     rank.from_chief(lambda: _check_data(file, outputs, store, plan.batch))
-    rank.from_chief(lambda: _check_even_batches(whole, rank.share, plan.batch, store))
+    rank.from_chief(lambda: _check_even_batches(whole, rank.share, plan, store))
     facts, rules = facts_of(store), file.recipe
     if plan.amp is not None:
         rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
-    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
+    rank.from_chief(lambda: _check_options(options, plan, whole))
     found_spec = rank.from_chief(lambda: options.find_spec(file))
     identity = {
         "network": file.name,
@@ -217,13 +217,11 @@ def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tens
     return [own[name] for name in names_in_groups(network)]
 
 
-def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank: Rank) -> None:
+def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module) -> None:
     """Refuse options that do not fit the network or each other."""
     check_layers(network, plan.freeze)
     if options.weights is not None and isinstance(options.resume, Path):
         raise UserError("--weights begins a run and --resume PATH goes on with one: leave one of them out")
-    if plan.accumulate > 1 and rank.placement is not None:
-        raise UserError("--accumulate cuts the batches of one device: leave it out, or train a file without placement")
     if plan.accumulate > plan.batch:
         raise UserError(f"--accumulate {plan.accumulate}: a batch of {plan.batch} has fewer images than that")
 
@@ -303,17 +301,23 @@ def _check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> No
         )
 
 
-def _check_even_batches(network: nn.Module, share: BatchShare, batch: int, store: Store) -> None:
+def _check_even_batches(network: nn.Module, share: BatchShare, plan: _Plan, store: Store) -> None:
     """Refuse batches that devices cannot share evenly where empty rows would count: in batch normalisation."""
-    normalises = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
-    last = len(store.train) % batch
-    uneven = next((rows for rows in (batch, last) if rows % share.multiple), None)
-    if normalises and uneven is not None:
-        which = f"a batch of {batch}" if uneven == batch else f"the last batch of an epoch, {last} images,"
-        raise UserError(
-            f"{which} cannot be shared evenly by {share.multiple} devices, which batch normalisation needs: give a "
-            f"--batch that {share.multiple} divides, and as many training images that what is left over does too"
-        )
+    if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
+        return
+    left = len(store.train) % plan.batch
+    for rows, which in (
+        (plan.batch, f"a batch of {plan.batch}"),
+        (left, f"the last batch of an epoch, {left} images,"),
+    ):
+        size = part_size(rows, plan.accumulate)
+        if rows % share.multiple or size % share.multiple:
+            cut = f", cut into parts of {size}," if plan.accumulate > 1 else ""
+            raise UserError(
+                f"{which}{cut} cannot be shared evenly by {share.multiple} devices, which batch normalisation needs: "
+                f"give a --batch that {share.multiple} divides, and as many training images that what is left over "
+                "does too; with --accumulate, each of the parts"
+            )
 
 
 def _take(run: RunFolder, network: nn.Module, rules: Recipe, held: ExitStack, begun: bool) -> None:
