@@ -59,6 +59,7 @@ def train(
         Literal["bfloat16", "float16"] | None,
         typer.Option(metavar="bfloat16|float16", help="The type that --amp takes.", show_default="bfloat16"),
     ] = None,
+    compile_: Annotated[bool, typer.Option("--compile", help="Run what torch.compile makes of the network.")] = False,
     accumulate: Annotated[
         int | None,
         typer.Option(min=1, help="Compute each batch in so many parts, to save memory.", show_default="1"),
@@ -71,6 +72,9 @@ def train(
         int | None, typer.Option(min=1, help="Print a line every so many steps.", show_default="a line an epoch")
     ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write event files for TensorBoard.")] = True,
+    log_wandb: Annotated[
+        bool, typer.Option("--log-wandb", help="Tell Weights & Biases, too; needs alexc[wandb].")
+    ] = False,
     test_only: Annotated[
         bool,
         typer.Option("--test-only", help="Train nothing: measure the weights that --weights or --resume names."),
@@ -112,6 +116,8 @@ def train(
         print_freq=print_freq,
         amp=_AMP[amp_dtype or "bfloat16"] if amp else None,
         tensorboard=tensorboard,
+        compile=compile_,
+        log_wandb=log_wandb,
         find_spec=lambda file: find_spec(file, spec),
     )
     if test_only:

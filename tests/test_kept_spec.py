@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -154,16 +158,33 @@ def test_a_spec_that_is_named_is_the_one_or_refused(project: Path, tmp_path: Pat
         found(network, tmp_path / "none.net")
 
 
+def assert_is_described(run: Path, network: Path) -> None:
+    """The folder holds the files that docs/training.md lists, and run.json what it says of it."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = [line for line in page.partition("## A run")[2].partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    listed = {name.rstrip("/") for row in rows for name in re.findall(r"`(.+?)`", row.split("|")[1])}
+    assert {path.name for path in run.iterdir()} == listed - {"wandb"}
+    record = json.loads((run / "run.json").read_text())
+    (command,) = record["commands"]
+    assert command["command"][1:4] == ["train", str(network), "--data"]
+    assert command["versions"] == {"python": platform.python_version()} | {
+        package: version(package) for package in ("alexc", "torch", "torchvision", "numpy", "pillow")
+    }
+    assert (record["seed"], record["epochs"], record["batch"]) == (0, 1, 8)
+    assert (command["host"], command["device"], command["compile"]) == (platform.node(), "cpu", False)
+
+
 @pytest.mark.slow
 def test_the_command_keeps_it(project: Path, alexc: Alexc, tmp_path: Path) -> None:
     tiny.make_store(tmp_path)
     network = compile_into(project / "made", project / "variants" / "wider.net")
     plain = ("train", network, "--data", tmp_path / "store", "--device", "cpu")
-    begun = alexc(*plain, "--steps", "1", "--out", "run")
+    begun = alexc(*plain, "--epochs", "1", "--out", "run")
     assert begun.returncode == 0, begun.stderr
     assert "note: wider" not in begun.stdout
     kept = (tmp_path / "run" / "network.net").read_text()
     assert_makes(FoundSpec(kept), network, "wider.net")
+    assert_is_described(tmp_path / "run", network)
     shutil.move(project / "variants" / "wider.net", tmp_path / "away.net")
     missed = alexc(*plain, "--steps", "1", "--out", "without")
     assert missed.returncode == 0, missed.stderr

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +23,8 @@ from tests import tiny_training as tiny
 from tests.conftest import ROOT, Alexc
 
 pytestmark = pytest.mark.slow
+COMPILER = shutil.which(os.environ.get("CXX", "g++"))
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="torch.compile needs a C++ compiler on the CPU")
 PLAIN = (  # nothing that draws, and nothing that looks at a whole batch
     ("self.torchs_drop(self.drop(x.flatten(1)))", "x.flatten(1)"),
     ("self.norm(self.conv(x / 64))", "self.conv(x / 64)"),
@@ -189,6 +194,54 @@ def test_amp_is_the_recipes_precision(home: Path, tmp_path: Path) -> None:
     assert all(torch.equal(value, spoken["weights"][name]) for name, value in asked["weights"].items())
     plain = train(home, tmp_path / "plain")
     assert not torch.equal(plain["weights"]["fc.weight"], asked["weights"]["fc.weight"])
+
+
+@needs_compiler
+def test_compiled_it_trains_alike_and_goes_on_uncompiled(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = train(home, tmp_path / "whole", epochs=2)
+    made = train(home, tmp_path / "run", 6, epochs=2, compile=True)
+    assert list(made["weights"]) == list(whole["weights"])
+    capsys.readouterr()
+    train(home, tmp_path / "run", resume=True)
+    assert "not as before: compile (see run.json)" in capsys.readouterr().out
+    commands = json.loads((tmp_path / "run" / "run.json").read_text())["commands"]
+    assert [command["compile"] for command in commands] == [True, False]
+    # Dropout of both kinds and the losses of six compiled steps: another mask would show in the first digit.
+    for here, there in zip(tiny.metrics(tmp_path / "run"), tiny.metrics(tmp_path / "whole"), strict=True):
+        for name in ("loss", "val_loss", "train_loss"):
+            assert here.get(name, 0.0) == pytest.approx(there.get(name, 0.0), rel=1e-4), (here, there)
+    again = train(home, tmp_path / "again", 6, epochs=2, compile=True)
+    assert all(torch.equal(value, made["weights"][name]) for name, value in again["weights"].items())
+
+
+def test_where_it_cannot_be_compiled_it_says_how_to_go_on(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    process = tiny.alexc(
+        "train",
+        home / "tiny.py",
+        "--data",
+        home / "store",
+        "--out",
+        "run",
+        "--device",
+        "cpu",
+        "--compile",
+        cwd=tmp_path,
+    )
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1, errors
+    assert "Traceback" not in errors
+    assert "error: --compile: torch cannot compile this network here (" in errors
+    arguments = shlex.split(errors.partition("the run goes on by: alexc ")[2])
+    assert arguments[:3] == ["train", str(home / "tiny.py"), "--resume"]
+    rest = tiny.alexc(*arguments, "--steps", 2, cwd=tmp_path)
+    _, errors = rest.communicate(timeout=300)
+    assert rest.returncode == 0, errors
 
 
 def test_lines_are_printed_as_often_as_asked(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.wandb_log import WandbLog
 
 _TAGS = {
     "loss": "train/batch_loss",
@@ -37,12 +38,14 @@ class Metrics:
         events: the folder of TensorBoard's event files; None writes none.
         kept: the bytes of `lines` that a checkpoint knows of; what lies beyond happens again, and is cut off.
         step: the step that the training goes on from; TensorBoard hides what lies beyond.
+        wandb: Weights & Biases, which is told the same as TensorBoard.
     """
 
-    def __init__(self, lines: Path, events: Path | None, kept: int, step: int) -> None:
+    def __init__(self, lines: Path, events: Path | None, kept: int, step: int, wandb: WandbLog | None = None) -> None:
         self._file = lines.open("ab")
         self._file.truncate(min(kept, lines.stat().st_size))
         self._file.seek(0, os.SEEK_END)
+        self._wandb = wandb
         self._events = None if events is None else SummaryWriter(str(events), purge_step=step + 1 if step else None)
 
     def __enter__(self) -> Metrics:
@@ -81,6 +84,8 @@ class Metrics:
         for name, value in values.items():
             if self._events is not None and name in _TAGS:
                 self._events.add_scalar(_TAGS[name], value, step)
+            if self._wandb is not None and name in _TAGS:
+                self._wandb.add_scalar(_TAGS[name], value, step)
 
     def _write(self, record: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")

@@ -46,6 +46,8 @@ class TrainOptions:
         accumulate: into how many parts each batch is cut, by default one, or as in the run to resume.
         print_freq: steps from one printed line to the next; by default there are none.
         tensorboard: whether event files are written.
+        compile: whether the network runs code that torch.compile makes of it.
+        log_wandb: whether Weights & Biases is told, too.
         find_spec: finds the spec of the network file, asked by one process; for a file written by hand there is none.
     """
 
@@ -67,10 +69,13 @@ class TrainOptions:
     accumulate: int | None = None
     print_freq: int | None = None
     tensorboard: bool = True
+    compile: bool = False
+    log_wandb: bool = False
     find_spec: Callable[[NetworkFile], FoundSpec] = lambda _: FoundSpec()
 
 
-def resume_command(network: Path, run: Path, device: str | None = None) -> str:
+def resume_command(network: Path, run: Path, device: str | None = None, compiled: bool = False) -> str:
     """The command that goes on with a run, safe to print."""
     words = ["alexc", "train", str(network), "--resume", str(run)]
-    return printable(shlex.join([*words, *(["--device", device] if device else [])]))
+    words += ["--device", device] if device else []
+    return printable(shlex.join([*words, *(["--compile"] if compiled else [])]))

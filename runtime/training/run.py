@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from functools import partial
 from statistics import mean, stdev
 
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.printable import printable
+from alexc.runtime.training.compiled import telling_why_it_cannot_compile
 from alexc.runtime.training.curves import draw_curves
 from alexc.runtime.training.interruption import Interruption
 from alexc.runtime.training.launch import (
@@ -92,13 +94,15 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
 def _train(options: TrainOptions, steps: int | None, rank: Rank, asked_device: str | None) -> int:
     with set_up(options, rank) as training, Interruption() as interruption:
         number = 0
+        go_on = partial(resume_command, options.network, training.run.path, asked_device)
         try:
-            train(training, lambda: interruption.signal is not None, steps)
+            with telling_why_it_cannot_compile(go_on()):
+                train(training, lambda: interruption.signal is not None, steps)
         except Stopped:
             number = int(rank.largest(interruption.signal or 0))  # any process may have been asked
             ending = f"by {signal.Signals(number).name}" if number else "as --steps says"
-            go_on = resume_command(options.network, training.run.path, asked_device)
-            print_note(f"stopped {ending} after step {training.state.step:,}; go on with: {go_on}")
+            command = go_on(options.compile)
+            print_note(f"stopped {ending} after step {training.state.step:,}; go on with: {command}")
         if rank.is_chief:
             _conclude(training)
         return 128 + number if number else 0

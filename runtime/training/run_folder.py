@@ -6,6 +6,7 @@ data.npz         what must be known of the data: classes, mean image, colours (s
 run.json         options, versions, device, data, and every command that worked on it
 metrics.jsonl    a JSON object a line: steps, epochs and notes
 tensorboard/     the same for TensorBoard
+wandb/           what Weights & Biases keeps of it, where it is asked for
 curves.png       the same as a picture
 last.pt          the newest checkpoint; previous.pt the one before it
 best.pt          the weights with the lowest validation error
@@ -72,6 +73,11 @@ class RunFolder:
     def events(self) -> Path:
         """TensorBoard's event files."""
         return self.path / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        """What Weights & Biases writes."""
+        return self.path / "wandb"
 
     @property
     def curves(self) -> Path:
@@ -224,7 +230,7 @@ def is_beginning(path: Path) -> bool:
     run = RunFolder(path)
     if run.is_run() or not (path / LOCK).is_file():
         return False
-    own = {run.network, run.spec, run.facts, run.record, run.metrics, run.events, run.last, run.previous, path / LOCK}
+    own = {run.network, run.spec, run.facts, run.metrics, run.events, run.wandb, run.last, run.previous, path / LOCK}
     return all(entry in own or entry.suffix in (".partial", ".tmp") or entry.name == _NEXT for entry in path.iterdir())
 
 

@@ -33,6 +33,7 @@ from alexc.runtime.network_file import NetworkFile, load_network_file
 from alexc.runtime.printable import printable
 from alexc.runtime.recipe import SGD, BFloat16, Float16, Recipe
 from alexc.runtime.training.averaged_weights import AveragedWeights
+from alexc.runtime.training.compiled import compile_network
 from alexc.runtime.training.early_end import EarlyEnd
 from alexc.runtime.training.frozen_layers import check_layers, freeze
 from alexc.runtime.training.loop import Training, part_size, save
@@ -48,9 +49,10 @@ from alexc.runtime.training.schedule import schedule_of
 from alexc.runtime.training.sgd import names_in_groups
 from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.training.state import TrainingState
+from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id
 
 DEFAULT_SEED = 0
-_PACKAGES = ("alexc", "torch", "numpy", "pillow")
+_PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     facts, rules = facts_of(store), file.recipe
     if plan.amp is not None:
         rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
-    rank.from_chief(lambda: _check_options(options, plan, whole))
+    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
     found_spec = rank.from_chief(lambda: options.find_spec(file))
     identity = {
         "network": file.name,
@@ -135,9 +137,15 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         average = AveragedWeights(network, rules.average.decay) if rules.average else None
         if checkpoint is not None and average is not None:
             average.restore(rank.own(checkpoint["average"]))
+        if options.compile:
+            compile_network(network)
         events = run.events if options.tensorboard else None
+        wandb_id = (before or {}).get("wandb") or (new_wandb_id() if options.log_wandb else None)
+        wandb: list[WandbLog] = []
+        if options.log_wandb:
+            rank.from_chief(partial(_start_wandb, run, str(wandb_id), held, wandb))
         metrics = held.enter_context(
-            Metrics(run.metrics, events, state.metrics_bytes, state.step) if rank.is_chief else NoMetrics()
+            Metrics(run.metrics, events, state.metrics_bytes, state.step, *wandb) if rank.is_chief else NoMetrics()
         )
         feed = held.enter_context(
             Feed(
@@ -179,7 +187,9 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             metrics=metrics,
             identity=identity,
         )
-        record = _record(options, plan, training, before)
+        record = _record(options, plan, training, before) | {"wandb": wandb_id}
+        for each in wandb:
+            each.describe(record)
         rank.from_chief(partial(_keep_spec, run, found_spec))
         if before is None:
             save(training)  # a disk that cannot take it shows before the first step, and there is always a checkpoint
@@ -217,9 +227,11 @@ def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tens
     return [own[name] for name in names_in_groups(network)]
 
 
-def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module) -> None:
+def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank: Rank) -> None:
     """Refuse options that do not fit the network or each other."""
     check_layers(network, plan.freeze)
+    if options.compile and rank.placement is not None:
+        raise UserError("--compile compiles for one device: leave it out, or train a file without placement")
     if options.weights is not None and isinstance(options.resume, Path):
         raise UserError("--weights begins a run and --resume PATH goes on with one: leave one of them out")
     if plan.accumulate > plan.batch:
@@ -326,6 +338,12 @@ def _take(run: RunFolder, network: nn.Module, rules: Recipe, held: ExitStack, be
     _check_room(run, network, rules, begun)
 
 
+def _start_wandb(run: RunFolder, identity: str, held: ExitStack, started: list[WandbLog]) -> None:
+    """Start Weights & Biases in the first process alone, which keeps it in `started`."""
+    started.append(WandbLog(run.path, identity))
+    held.callback(started[0].close)
+
+
 def _lock(run: RunFolder, held: ExitStack) -> None:
     try:
         held.enter_context(folder_lock(run.path))
@@ -351,12 +369,14 @@ def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapp
         "command": list(options.command),
         "started": now,
         "from_step": training.state.step,
+        "host": platform.node(),
         "device": str(training.device),
         "device_name": device_text(training.device),
         "mesh": None if training.rank.placement is None else dict(training.rank.placement.mesh),
         "threads": torch.get_num_threads(),
         "workers": plan.workers,
         "save_every": options.save_every,
+        "compile": options.compile,
         "versions": _versions(),
     }
     return {
@@ -402,7 +422,7 @@ def _print_header(
             ("seed", str(training.seed)),
             ("run", str(training.run.path)),
         ],
-        _resume_notes(training, before["commands"][-1]) if before else [],
+        _resume_notes(training, before["commands"][-1], options.compile) if before else [],
     )
 
 
@@ -413,11 +433,12 @@ def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
     return [("mesh", f"{rank.placement.mesh_text}: {rank.mesh.devices} ranks")]
 
 
-def _resume_notes(training: Training, last: Mapping[str, Any]) -> list[str]:
+def _resume_notes(training: Training, last: Mapping[str, Any], compiled: bool) -> list[str]:
     state = training.state
     notes = [f"going on from step {state.step:,}, in epoch {state.epoch + 1}"]
     now = {"device": str(training.device), "threads": torch.get_num_threads(), "versions": _versions()}
-    changed = [name for name, value in now.items() if last[name] != value]
+    now["compile"] = compiled
+    changed = [name for name, value in now.items() if last.get(name) != value]
     if changed:
         notes.append(f"not as before: {', '.join(changed)} (see run.json); the last bits of results may differ")
     return notes
