@@ -34,7 +34,14 @@ def train(
             min=1, max=64, help="Threads that prepare batches.", show_default="1 on the CPU, up to 8 on a GPU"
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one.")] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|PATH",
+            help="Go on with this run, or from this checkpoint of one; auto: with the run in --out, or the newest one, "
+            "and where there is none begin one.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random draw.", show_default="0")] = None,
     ranks: Annotated[
         int | None,
@@ -52,6 +59,7 @@ def train(
         Literal["bfloat16", "float16"] | None,
         typer.Option(metavar="bfloat16|float16", help="The type that --amp takes.", show_default="bfloat16"),
     ] = None,
+    compile_: Annotated[bool, typer.Option("--compile", help="Run what torch.compile makes of the network.")] = False,
     accumulate: Annotated[
         int | None,
         typer.Option(min=1, help="Compute each batch in so many parts, to save memory.", show_default="1"),
@@ -64,16 +72,30 @@ def train(
         int | None, typer.Option(min=1, help="Print a line every so many steps.", show_default="a line an epoch")
     ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write event files for TensorBoard.")] = True,
+    log_wandb: Annotated[
+        bool, typer.Option("--log-wandb", help="Tell Weights & Biases, too; needs alexc[wandb].")
+    ] = False,
+    test_only: Annotated[
+        bool,
+        typer.Option("--test-only", help="Train nothing: measure the weights that --weights or --resume names."),
+    ] = False,
+    spec: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The spec of NETWORK, kept with the run.", show_default="looked for by name"),
+    ] = None,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 1000,
 ) -> None:
     """Train a network by the recipe in its file.
 
-    Killed or stopped at any moment, it goes on with --resume as if nothing had happened.
+    Killed or stopped at any moment, it goes on by --resume as if nothing had happened.
     """
     if amp_dtype is not None and not amp:
         raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")
+    from alexc.kept_spec import find_spec
+    from alexc.runtime.testing.run_evaluation import evaluation_text
+    from alexc.runtime.testing.weights_evaluation import evaluate_weights
+    from alexc.runtime.training.options import AUTO, TrainOptions
     from alexc.runtime.training.run import run_seeds, run_training
-    from alexc.runtime.training.set_up import TrainOptions
 
     options = TrainOptions(
         network,
@@ -83,7 +105,7 @@ def train(
         batch,
         device,
         workers,
-        resume,
+        AUTO if resume == AUTO else None if resume is None else Path(resume),
         seed,
         save_every,
         ranks,
@@ -94,7 +116,13 @@ def train(
         print_freq=print_freq,
         amp=_AMP[amp_dtype or "bfloat16"] if amp else None,
         tensorboard=tensorboard,
+        compile=compile_,
+        log_wandb=log_wandb,
+        find_spec=lambda file: find_spec(file, spec),
     )
+    if test_only:
+        print(evaluation_text(evaluate_weights(options)))
+        return
     code = run_training(options, steps) if seeds is None else run_seeds(options, steps, seeds)
     if code:
         raise typer.Exit(code)

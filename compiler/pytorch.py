@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -20,8 +22,25 @@ from alexc.compiler.summary import Row, total
 from alexc.compiler.summary import rows as summary_rows
 
 MADE_BY = "Made by alexc from"
+_EDIT_THAT = ": edit that file, not this one."
+_ORIGIN = re.compile(rf"^{MADE_BY} ([A-Za-z0-9_-]+\.net)(?:, placement (\w+))?{re.escape(_EDIT_THAT)}$", re.MULTILINE)
+_HEAD = 2000  # characters, within which a file says where it is from
 _RECIPE = "alexc.runtime.recipe"
 _PLACEMENT = "alexc.runtime.placement"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a compiled file was made from: the name of a spec's file, without folders, and of one of its placements."""
+
+    spec: str
+    placement: str | None
+
+
+def origin_of(text: str) -> Origin | None:
+    """What a Python file says that it was made from; None when it says nothing."""
+    found = _ORIGIN.search(text[:_HEAD])
+    return Origin(found[1], found[2]) if found else None
 
 
 def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = None) -> str:
@@ -44,7 +63,7 @@ def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = Non
     source = f"{spec_name}, placement {placed.placement.name}" if placed else spec_name
     text = _template().render(
         headline=f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons.",
-        made_by=f"{MADE_BY} {source}: edit that file, not this one.",
+        made_by=f"{MADE_BY} {source}{_EDIT_THAT}",
         count_lines=_count_lines(graph),
         import_sections=import_sections(statements),
         classes=classes,

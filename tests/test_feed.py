@@ -125,7 +125,7 @@ def test_can_be_left_in_the_middle_and_used_again() -> None:
         for _ in range(20):
             left = source.batches(SPLIT, groups, training_views)
             next(left)
-            left.close()  # type: ignore[attr-defined]
+            left.close()
         whole = [batch.labels for batch in source.batches(SPLIT, groups, training_views)]
         assert torch.cat(whole).tolist() == SPLIT.labels.tolist()
 

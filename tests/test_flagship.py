@@ -71,7 +71,7 @@ def masks_of(network: nn.Module, count: int, units: int) -> dict[str, NDArray[np
     for name, module in network.named_modules():
         if isinstance(module, Dropout):
             assert module.key is not None
-            masks[name] = keep_mask(module.key, count, units, module.p, CPU).numpy()
+            masks[name] = keep_mask(int(module.key), count, units, module.p, CPU).numpy()
     return masks
 
 

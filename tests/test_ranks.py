@@ -149,8 +149,8 @@ def test_clipped_averaged_and_partly_frozen_it_trains_as_one_process_does(home: 
     finish(start(home, "pod_full", "pod-full", "--freeze", "conv1"))
     assert_alike(home / "pod-full", home / "whole-full")
     finish(start(home, "pod_full", "turns", "--freeze", "conv1", "--steps", 3))
-    finish(start(home, "one_full", "turns", "--steps", 7, "--resume"))
-    finish(start(home, "pod_full", "turns", "--resume"))
+    finish(start(home, "one_full", "turns", "--steps", 7, "--resume", "turns"))
+    finish(start(home, "pod_full", "turns", "--resume", "turns"))
     assert_alike(home / "turns", home / "whole-full")
     last, best = (tiny.checkpoint(home / "pod-full" / name) for name in ("last.pt", "best.pt"))
     begun = load_network_file(home / "one_full.py").build(0).state_dict()
@@ -159,19 +159,29 @@ def test_clipped_averaged_and_partly_frozen_it_trains_as_one_process_does(home: 
     assert best["weights"].keys() == last["average"].keys()
 
 
+def test_batches_in_uneven_parts_train_as_in_one_process(home: Path) -> None:
+    finish(start(home, "one", "whole-parts", "--accumulate", 3))  # 8 images make parts of 3, 3 and 2
+    finish(start(home, "pod", "pod-parts", "--accumulate", 3))
+    finish(start(home, "trick", "trick-parts", "--accumulate", 3, "--steps", 6))
+    finish(start(home, "trick", "trick-parts", "--resume", "trick-parts"))
+    for run in ("pod-parts", "trick-parts"):
+        assert_alike(home / run, home / "whole-parts")
+    assert tiny.metrics(home / "whole-parts") != tiny.metrics(home / "whole")  # other masks
+
+
 def test_stopped_and_resumed_it_ends_with_the_same_bits(home: Path) -> None:
     finish(start(home, "copies", "bits"))
     finish(start(home, "copies", "stopped", "--steps", 5))
     assert load_checkpoint(home / "stopped" / "last.pt")["state"]["step"] == 5
-    finish(start(home, "copies", "stopped", "--resume"))
+    finish(start(home, "copies", "stopped", "--resume", "stopped"))
     tiny.assert_same_run(home / "stopped", home / "bits")
 
 
 def test_begun_on_one_mesh_it_goes_on_on_others_and_alone(home: Path) -> None:
     finish(start(home, "towers", "wandering", "--steps", 3))
-    finish(start(home, "pod", "wandering", "--steps", 6, "--resume"))
-    finish(start(home, "one", "wandering", "--steps", 8, "--resume"))
-    finish(start(home, "trick", "wandering", "--resume"))
+    finish(start(home, "pod", "wandering", "--steps", 6, "--resume", "wandering"))
+    finish(start(home, "one", "wandering", "--steps", 8, "--resume", "wandering"))
+    finish(start(home, "trick", "wandering", "--resume", "wandering"))
     assert_alike(home / "wandering", home / "whole")
 
 
@@ -232,7 +242,7 @@ def test_a_killed_rank_ends_all_with_one_message_and_whole_checkpoints(home: Pat
     assert f"error: rank {victim} was killed by SIGKILL, and the others were stopped" in errors
     assert not any(map(alive, pids))
     before = load_checkpoint(home / run / "last.pt")["state"]["step"]
-    finish(start(home, "copies", run, "--resume", "--steps", before + 2))
+    finish(tiny.alexc(*tiny.command_to_go_on(errors), "--steps", before + 2, cwd=home))
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == before + 2
 
 
@@ -246,6 +256,7 @@ def test_asked_to_stop_all_ranks_save_the_same_step(home: Path, number: signal.S
     found = re.search(rf"stopped by {number.name} after step (\d+); go on with", printed)
     assert found is not None, printed
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])
+    finish(tiny.alexc(*tiny.command_to_go_on(printed), "--steps", int(found[1]) + 1, cwd=home))
 
 
 def test_one_rank_that_is_asked_to_stop_stops_all(home: Path) -> None:
@@ -276,6 +287,16 @@ def test_a_loss_that_is_not_finite_is_told_once(home: Path) -> None:
     _, errors = finish(start(home, "steep", "steep"), 1)
     assert errors.count("error:") == 1
     assert "the training has stopped there" in errors
+
+
+def test_a_job_that_always_says_auto_begins_and_goes_on(home: Path) -> None:
+    (home / "job").mkdir()
+    for steps in (5, 12):
+        arguments = ["train", "../copies.py", "--data", "../store", "--device", "cpu", "--resume", "auto"]
+        finish(tiny.alexc(*arguments, "--steps", steps, cwd=home / "job"))
+    (run,) = (home / "job" / "runs").iterdir()
+    finish(start(home, "copies", "job-in-one"))
+    tiny.assert_same_run(run, home / "job-in-one")
 
 
 def test_a_folder_that_is_taken_is_told_once(home: Path) -> None:
@@ -356,3 +377,5 @@ def test_batch_normalisation_wants_even_batches(home: Path) -> None:
     (home / "normal.py").write_text(write_pytorch(checked.graph, "tiny.net", checked.placed["trick"]))
     _, errors = finish(start(home, "normal", "uneven"), 1)
     assert "the last batch of an epoch, 2 images, cannot be shared evenly by 4 devices" in errors
+    _, errors = finish(start(home, "normal", "uneven", "--accumulate", 3), 1)
+    assert "a batch of 8, cut into parts of 3, cannot be shared evenly by 4 devices" in errors

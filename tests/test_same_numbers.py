@@ -150,8 +150,13 @@ def own_rows(mesh: Mesh, axes: tuple[str, ...], rows: Tensor) -> Tensor:
     return rows.chunk(count)[index]
 
 
-def trained(network: nn.Module, placement: Placement | None = None, mesh: Mesh | None = None) -> list[float]:
-    """The losses of this device's part of each batch, already divided by the whole batch's size."""
+def trained(
+    network: nn.Module, placement: Placement | None = None, mesh: Mesh | None = None, parts: int = 1
+) -> list[float]:
+    """The losses of this device's share of each batch, already divided by the whole batch's size.
+
+    Each batch is cut into parts, and the devices share every part.
+    """
     network.reset_parameters(SEED)  # type: ignore[operator]
     network.train()
     optimizer = MomentumSGD(parameter_groups(network), lr=0.02, momentum=0.9, weight_decay=5e-3)
@@ -159,21 +164,25 @@ def trained(network: nn.Module, placement: Placement | None = None, mesh: Mesh |
     size = network.input_shape[-1]  # type: ignore[index]
     losses = []
     for step, (images, labels) in enumerate(batches()):
-        images = images[..., :size, :size]
-        if placement and mesh:
-            images = own_rows(mesh, placement.images, images)
-            labels = own_rows(mesh, placement.loss, labels)
-            if any(mesh[axis].index != device for axis, device in placement.loss_kept.items()):
-                labels = labels[:0]
-        fix_masks(network, SEED, step)
-        loss = F.cross_entropy(network(images), labels, reduction="sum") / BATCH
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        losses.append(0.0)
+        cut = zip(images[..., :size, :size].chunk(parts), labels.chunk(parts), strict=True)
+        for part, (shown, judged) in enumerate(cut):
+            if placement and mesh:
+                shown = own_rows(mesh, placement.images, shown)
+                judged = own_rows(mesh, placement.loss, judged)
+                if any(mesh[axis].index != device for axis, device in placement.loss_kept.items()):
+                    judged = judged[:0]
+            fix_masks(network, SEED + 1000 * part, step)
+            loss = F.cross_entropy(network(shown), judged, reduction="sum") / BATCH
+            if sums:
+                sums.begin(last=part == parts - 1)
+            torch.autograd.backward(loss)
+            losses[-1] += loss.item()
         if sums:
             sums.wait()
         clip_gradients(network, CLIPPED, Rank(mesh, placement) if mesh else alone())
         optimizer.step()
-        losses.append(loss.item())
     return losses
 
 
@@ -184,7 +193,7 @@ def counts_once(placement: Placement, mesh: Mesh) -> bool:
     return kept and all(axis.index == 0 for axis in alike)
 
 
-def check_placements(placements: dict[str, tuple[str, str]]) -> None:
+def check_placements(placements: dict[str, tuple[str, str]], parts: int = 1) -> None:
     """On every rank: train each placed network, and compare with the whole one trained here alone."""
     torch.set_default_dtype(torch.float64)
     for name, (net, text) in placements.items():
@@ -192,13 +201,13 @@ def check_placements(placements: dict[str, tuple[str, str]]) -> None:
         placement: Placement = made["PLACEMENT"]
         mesh = make_mesh(placement.mesh, "cpu")
         network = made["NetMeshOf"](mesh)
-        parts = torch.tensor(trained(network, placement, mesh)) * counts_once(placement, mesh)
-        dist.all_reduce(parts)
+        losses_here = torch.tensor(trained(network, placement, mesh, parts)) * counts_once(placement, mesh)
+        dist.all_reduce(losses_here)
         weights = whole(network.state_dict(), placement, mesh)
         reference = made["Net"]()
-        losses = torch.tensor(trained(reference))
+        losses = torch.tensor(trained(reference, parts=parts))
         assert (losses[0] - losses[-1]).abs() > 1e-3, f"{name}: it learns nothing"
-        assert_equal(f"{name}: losses", parts, losses)
+        assert_equal(f"{name}: losses", losses_here, losses)
         assert weights.keys() == reference.state_dict().keys(), name
         for key, value in reference.state_dict().items():
             assert_equal(f"{name}: {key}", weights[key], value)
@@ -214,3 +223,11 @@ def test_on_two_ranks() -> None:
 
 def test_on_four_ranks() -> None:
     run_ranks(4, check_placements, FOUR_RANKS, timeout=300)
+
+
+def test_in_two_parts_on_two_ranks() -> None:
+    run_ranks(2, check_placements, TWO_RANKS, 2, timeout=300)
+
+
+def test_in_two_parts_on_four_ranks() -> None:
+    run_ranks(4, check_placements, FOUR_RANKS, 2, timeout=300)

@@ -23,7 +23,8 @@ from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.loop import Stopped, _all_finite, train
-from alexc.runtime.training.set_up import TrainOptions, set_up
+from alexc.runtime.training.options import TrainOptions
+from alexc.runtime.training.set_up import set_up
 from tests import tiny_training as tiny
 
 STEPS = tiny.STEPS_PER_EPOCH * tiny.EPOCHS
@@ -275,7 +276,7 @@ def test_two_trainings_in_one_folder_are_refused(home: Path, tmp_path: Path) -> 
 
 
 def test_folders_that_hold_something_are_left_alone(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds a run already: go on with it by --resume --out"):
+    with pytest.raises(UserError, match=r"holds a run already: go on with it by --resume"):
         tiny.run_to(asked(home, home / "whole"))
     (tmp_path / "network.py").write_text("mine")
     with pytest.raises(UserError, match="is not empty: expected a new or empty folder"):
@@ -287,19 +288,90 @@ def test_folders_that_hold_something_are_left_alone(home: Path, tmp_path: Path) 
         tiny.run_to(asked(home, tmp_path, resume=True))
 
 
-def test_resume_without_a_folder_takes_the_newest_run(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_auto_goes_on_with_the_newest_run_or_begins_one(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="holds no run of Tiny"):
-        tiny.run_to(asked(home, tmp_path, resume=True, out=None))
-    first = tiny.run_to(asked(home, tmp_path, out=None), steps=1)
+    auto = asked(home, tmp_path, resume="auto", out=None)
+    first = tiny.run_to(auto, steps=1)
+    assert "--resume auto: runs/ holds no run of Tiny; a new one begins" in capsys.readouterr().out
     second = tiny.run_to(asked(home, tmp_path, out=None), steps=1)
     other = tiny.write_network(tmp_path, ("class Tiny", "class Other"))
     tiny.run_to(tiny.options(other, home / "store", tmp_path, out=None), steps=1)
     assert first.path != second.path
     assert first.path.name.startswith("Tiny-")
-    assert tiny.run_to(asked(home, tmp_path, resume=True, out=None), steps=2).path == second.path
+    capsys.readouterr()
+    assert tiny.run_to(auto, steps=2).path == second.path
+    assert f"--resume auto: going on with {second.path}" in capsys.readouterr().out
+
+
+def test_auto_goes_on_with_the_run_in_out_or_begins_there(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    for steps in (2, 5, None, None):  # as a job that is started again and again, after the end too
+        tiny.run_to(asked(home, run, resume="auto"), steps=steps)
+    printed = capsys.readouterr().out
+    assert printed.count(f"--resume auto: {run} holds no run; a new one begins") == 1
+    assert printed.count(f"--resume auto: going on with {run}") == 3
+    tiny.assert_same_run(run, home / "whole")
+
+
+def test_auto_begins_again_where_a_beginning_was_killed(home: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    tiny.run_to(asked(home, run), steps=0)
+    (run / "run.json").rename(run / "run.json.123.tmp")
+    with pytest.raises(UserError, match="is not empty"):
+        tiny.run_to(asked(home, run))
+    tiny.run_to(asked(home, run, resume="auto"))
+    tiny.assert_same_run(run, home / "whole")
+    (run / "run.json").unlink()  # what holds more than a beginning is left alone
+    with pytest.raises(UserError, match="is not empty"):
+        tiny.run_to(asked(home, run, resume="auto"))
+
+
+def test_auto_starts_from_weights_once(home: Path, tmp_path: Path) -> None:
+    for steps in (2, None):
+        tiny.run_to(asked(home, tmp_path / "run", resume="auto", weights=home / "whole"), steps=steps)
+    tiny.run_to(asked(home, tmp_path / "whole", weights=home / "whole"))
+    tiny.assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["last", "previous"])
+def test_a_checkpoint_that_is_named_is_what_goes_on(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    run = tmp_path / "run"
+    tiny.run_to(asked(home, run, save_every=3), steps=7)  # last.pt of step 7, previous.pt of step 6
+    shutil.copy(run / "last.pt", run / "next.pt")  # of a save that was killed
+    tiny.run_to(asked(home, run, resume=run / f"{name}.pt", out=None), steps=0)
+    step = {"last": 7, "previous": 6}[name]
+    assert f"going on from step {step}," in capsys.readouterr().out
+    assert tiny.checkpoint(run / "last.pt")["state"]["step"] == step
+    assert not (run / "next.pt").exists()
+    tiny.run_to(asked(home, run, resume=True))
+    tiny.assert_same_run(run, home / "whole")
+
+
+def test_a_checkpoint_that_is_named_is_used_or_refused(home: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(home / "whole", run)
+    (run / "last.pt").write_bytes((run / "last.pt").read_bytes()[:-9])
+    shutil.copy(run / "previous.pt", tmp_path / "alone.pt")
+    before = {path: path.read_bytes() for path in run.glob("*.*")}
+    for checkpoint, message in (
+        (run / "last.pt", r"last.pt cannot be used \(it is cut off.*name the run's folder, .*run, to go on"),
+        (run / "none.pt", r"none.pt cannot be used \(No such file"),
+        (run / "best.pt", r"best.pt holds weights, .*name \S*last.pt, or begin a run .* --weights \S*best.pt"),
+        (tmp_path / "alone.pt", "is not a run: expected a folder"),
+        (tmp_path / "nowhere", "is not a run: expected a folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            tiny.run_to(asked(home, run, resume=checkpoint, out=None))
+    with pytest.raises(UserError, match=r"previous.pt goes on in .*run, not in --out .*other: leave --out out"):
+        tiny.run_to(asked(home, tmp_path / "other", resume=run / "previous.pt"))
+    assert {path: path.read_bytes() for path in run.glob("*.*")} == before
+    assert not (tmp_path / "other").exists()
 
 
 def test_data_that_does_not_fit_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

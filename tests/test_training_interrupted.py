@@ -71,18 +71,16 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_
     draw = random.Random(f"{os.environ.get('ALEXC_KILL_SEED', '1')}-{sweep}")
     run = tmp_path / "run"
     kills = 0
-    resume: tuple[str, ...] = ()
     while kills < 10:
         before = lines(run)
-        process = command(home, run, *resume, network=network)
+        process = command(home, run, "--resume", "auto", network=network)
         wait_for(process, run, min(before + draw.randrange(2, 12), STEPS))
         time.sleep(draw.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "the training ended before it was killed"
         kills += 1
-        resume = ("--resume",)
-    process = command(home, run, *resume, network=network)
+    process = command(home, run, "--resume", "auto", network=network)
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert f"after step {STEPS}" in printed
@@ -174,9 +172,9 @@ def test_a_signal_saves_and_tells_how_to_go_on(home: Path, tmp_path: Path, numbe
     assert "Traceback" not in errors
     assert "error" not in errors
     assert (run / "curves.png").stat().st_size > 10_000
-    rest = command(home, run, "--resume")
-    assert rest.communicate(timeout=120)
-    assert rest.returncode == 0
+    rest = tiny.alexc(*tiny.command_to_go_on(printed), cwd=home)
+    _, errors = rest.communicate(timeout=120)
+    assert rest.returncode == 0, errors
     tiny.assert_same_run(run, home / "whole")
 
 

@@ -161,7 +161,7 @@ def masks_of(network: nn.Module, step: int, images: int) -> dict[str, NDArray[np
     for name, module in twin.named_modules():
         if isinstance(module, Dropout):
             assert module.key is not None
-            masks[name] = keep_mask(module.key, images, 12, module.p, CPU).numpy()
+            masks[name] = keep_mask(int(module.key), images, 12, module.p, CPU).numpy()
     return masks
 
 

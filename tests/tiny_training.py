@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.training.checkpoint import load_checkpoint
 from alexc.runtime.training.loop import Stopped, train
+from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.run_folder import RunFolder
-from alexc.runtime.training.set_up import TrainOptions, set_up
+from alexc.runtime.training.set_up import set_up
 
 STORED, SIZE, CLASSES = 20, 16, ("blue", "green", "red")
 TRAIN_IMAGES, VAL_IMAGES, BATCH, EPOCHS = 26, 9, 8, 3
@@ -101,8 +103,14 @@ def make_store(folder: Path, classes: tuple[str, ...] = CLASSES, seed: int = 0) 
     return prepare(make_images(folder / "images", classes, seed), folder / "store", Geometry(24, 20), workers=1).path
 
 
-def options(network: Path, store: Path, run: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401
-    """What `alexc train` would be asked."""
+def options(
+    network: Path,
+    store: Path,
+    run: Path,
+    resume: Path | Literal["auto"] | bool = False,
+    **changes: Any,  # noqa: ANN401
+) -> TrainOptions:
+    """What `alexc train` would be asked; `resume=True` goes on with `run`."""
     plain = TrainOptions(
         network=network,
         data=store,
@@ -111,7 +119,7 @@ def options(network: Path, store: Path, run: Path, **changes: Any) -> TrainOptio
         batch=None,
         device="cpu",
         workers=1,
-        resume=False,
+        resume=(run if resume else None) if isinstance(resume, bool) else resume,
         seed=None,
         save_every=1000,
         ranks=None,
@@ -159,6 +167,13 @@ def assert_same_run(one: Path, other: Path) -> None:
             else:
                 assert value == b[key], (name, key)
     assert metrics(one) == metrics(other)
+
+
+def command_to_go_on(printed: str) -> list[str]:
+    """The arguments of the `alexc` command that a message ends with."""
+    program, *arguments = shlex.split(printed.partition("go on with: ")[2].splitlines()[0])
+    assert program == "alexc"
+    return arguments
 
 
 def alexc(*arguments: object, cwd: Path) -> subprocess.Popen[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -74,7 +74,7 @@ class Feed:
 
     def batches(
         self, split: Split, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch]:
         """One batch for each group of image numbers, in order: of each its share.
 
         Args:

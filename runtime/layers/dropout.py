@@ -37,16 +37,16 @@ class Dropout(nn.Module):
         self.p = p
         self.scale = scale
         self.image_share, self.unit_share = share(images)[0], share(units)[0]  # which of the equal parts this one is
-        self.key: int | None = None
+        self.key: Tensor | None = None  # (), int64, on the CPU: a number would have compiled code made anew each step
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, *) to the same shape."""
         if not self.training:
             return x * (1 - self.p) if self.scale == "test" else x
-        key = int(torch.randint(2**31, ()).item()) if self.key is None else self.key
+        key = torch.randint(2**31, ()) if self.key is None else self.key
         images, units = x.shape[0], x.shape[1:].numel()
         first = self.image_share * images, self.unit_share * units
-        kept = keep_mask(key, images, units, self.p, x.device, first).view_as(x)
+        kept = _keep_mask(key, images, units, self.p, x.device, *first).view_as(x)
         y = torch.where(kept, x, torch.zeros((), dtype=x.dtype, device=x.device))
         return y if self.scale == "test" else y / (1 - self.p)
 
@@ -60,7 +60,7 @@ def fix_masks(network: nn.Module, seed: int, step: int) -> None:
     for name, module in network.named_modules():
         if isinstance(module, Dropout):
             digest = hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest()
-            module.key = int.from_bytes(digest[:4], "big")
+            module.key = torch.tensor(int.from_bytes(digest[:4], "big"))
 
 
 def keep_mask(
@@ -71,6 +71,19 @@ def keep_mask(
     columns = torch.arange(first[1], first[1] + units, device=device)[None]
     mixed = _mix(_mix(_mix(rows + key) + 0x9E3779B9) ^ _mix(columns + 0x85EBCA6B))
     return _mix(mixed) >= int(p * 2**32)
+
+
+@torch.library.custom_op("alexc::keep_mask", mutates_args=())
+def _keep_mask(
+    key: Tensor, images: int, units: int, p: float, device: torch.device, first_image: int, first_unit: int
+) -> Tensor:
+    """As `keep_mask`, of a key in a tensor. One operation: torch.compile would write each use of a hash out again."""
+    return keep_mask(int(key.item()), images, units, p, device, (first_image, first_unit))
+
+
+@_keep_mask.register_fake
+def _(_key: Tensor, images: int, units: int, _p: float, device: torch.device, *_first: int) -> Tensor:
+    return torch.empty(images, units, dtype=torch.bool, device=device)
 
 
 def _mix(x: Tensor) -> Tensor:

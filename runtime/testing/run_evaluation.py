@@ -70,7 +70,7 @@ def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
     Raises:
         UserError: when the data is gone, or has other classes.
     """
-    store = store_for(data or _data_of_run(trained), geometry_of(trained.file), available_cores())
+    store = store_for(data or _data_of(trained), geometry_of(trained.file), available_cores())
     _check_classes(trained, store)
     return store
 
@@ -79,7 +79,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
     """The report for people."""
     trained = evaluation.trained
     lines = [
-        f"run   {printable(trained.run.path)}, {trained.checkpoint.name} after {trained.epochs} epochs",
+        _source_text(trained),
         f"data  {len(evaluation.store.val):,} validation images, {len(evaluation.store.classes)} classes "
         f"({printable(evaluation.store.path)})",
         "",
@@ -100,7 +100,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
     """The report for programs; errors are shares, 0..1."""
     trained = evaluation.trained
     report: dict[str, Any] = {
-        "run": str(trained.run.path),
+        "run": str(trained.source),
         "checkpoint": trained.checkpoint.name,
         "epochs": trained.epochs,
         "data": str(evaluation.store.path),
@@ -124,11 +124,16 @@ def evaluation_json(evaluation: Evaluation) -> str:
     return json.dumps(report, indent=2)
 
 
-def _data_of_run(trained: TrainedNetwork) -> Path:
-    path = Path(trained.run.read_record()["store"]["path"])
-    if not path.exists():
-        raise UserError(f"the data of the run, {printable(path)}, is gone: name a store or a folder by --data")
-    return path
+def _source_text(trained: TrainedNetwork) -> str:
+    if trained.epochs is None:
+        return f"from  {printable(trained.source)}"
+    return f"run   {printable(trained.source)}, {printable(trained.checkpoint.name)} after {trained.epochs} epochs"
+
+
+def _data_of(trained: TrainedNetwork) -> Path:
+    if not trained.data.exists():
+        raise UserError(f"the data of the run, {printable(trained.data)}, is gone: name a store or a folder by --data")
+    return trained.data
 
 
 def _check_classes(trained: TrainedNetwork, store: Store) -> None:
@@ -138,6 +143,6 @@ def _check_classes(trained: TrainedNetwork, store: Store) -> None:
     strange = sorted(here - there) or sorted(there - here)
     example = f", for example {printable(strange[0])!r}" if strange else ""
     raise UserError(
-        f"{printable(store.path)} has other classes than {printable(trained.run.path)} was trained on{example}: "
+        f"{printable(store.path)} has other classes than {printable(trained.source)} was trained on{example}: "
         "name data with the same class folders by --data"
     )

@@ -21,21 +21,23 @@ from alexc.runtime.training.run_folder import RunFolder
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork:
-    """A network with the weights of a run, in evaluation mode.
+    """A network with the weights of a run or a file, in evaluation mode.
 
     Attributes:
-        run: where it comes from.
+        source: where it comes from: the folder of a run, or a file of weights.
+        data: the store of the images that it was trained on, or, of a file, is tested with; it may be gone.
         checkpoint: the file of the weights.
-        epochs: how many whole epochs made them.
+        epochs: how many whole epochs made them; None where the file does not say.
         file: the network file, with the recipe.
         network: on its device.
         facts: the classes and the colours of its training data.
         outputs: how many outputs it has; at least as many as there are classes.
     """
 
-    run: RunFolder
+    source: Path
+    data: Path
     checkpoint: Path
-    epochs: int
+    epochs: int | None
     file: NetworkFile
     network: nn.Module
     facts: DatasetFacts
@@ -55,28 +57,36 @@ class TrainedNetwork:
         return printable(self.facts.classes[output]) if known else f"output {output}, no class"
 
 
-def load_trained_network(folder: Path, device: torch.device) -> TrainedNetwork:
-    """Load the best weights of a run, or the newest where no epoch has ended yet.
+def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | None = None) -> TrainedNetwork:
+    """Load the weights of a checkpoint of a run: of the best, or of the newest where no epoch has ended yet.
+
+    Of a training that averages its weights it is the average.
+
+    Args:
+        folder: the run.
+        device: where the network computes.
+        checkpoint: another one than those, where that is wanted.
 
     Raises:
         UserError: when the folder is not a run, or a file in it is missing, damaged or changed.
     """
     run = RunFolder(folder)
-    run.read_record()
+    record = run.read_record()
     facts, file = run.read_facts(), load_network_file(run.network)
     geometry_of(file)
-    path = run.best if run.best.exists() else run.last
+    path = checkpoint or (run.best if run.best.exists() else run.last)
     try:
         content = load_checkpoint(path)
     except DamagedCheckpoint as reason:
         raise UserError(
-            f"{printable(path)} is damaged ({reason}): restore the file, or train on with --resume until the next one"
+            f"{printable(path)} is damaged ({reason}): restore the file, or train on by --resume {printable(folder)} "
+            "until the next one"
         ) from None
-    if content["network_sha256"] != file.sha256:
+    if content.get("network_sha256") != file.sha256:
         raise UserError(f"{printable(run.network)} was changed after the training began: restore it")
     network = file.build(seed=0)
     outputs = file.outputs(network)
-    network.load_state_dict(content["weights"])
+    network.load_state_dict(content.get("average") or content["weights"])
     place_network(network, device).eval()
-    epochs = content["epoch"] if path == run.best else content["state"]["epoch"]
-    return TrainedNetwork(run, path, epochs, file, network, facts, outputs)
+    epochs = content["state"]["epoch"] if "state" in content else content["epoch"]
+    return TrainedNetwork(folder, Path(record["store"]["path"]), path, epochs, file, network, facts, outputs)

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import pickle
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -119,5 +120,6 @@ class _HeldBack:
 def _not_saved(path: Path, error: Exception) -> UserError:
     why = why_not_written(error) if isinstance(error, OSError) else str(error).splitlines()[0]
     return UserError(
-        f"{printable(path)} could not be saved ({why}, then go on with --resume); the checkpoints before it are intact"
+        f"{printable(path)} could not be saved ({why}, then go on by --resume {shlex.quote(printable(path.parent))}); "
+        "the checkpoints before it are intact"
     )

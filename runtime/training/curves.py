@@ -53,7 +53,7 @@ def draw_curves(records: Sequence[dict[str, Any]], title: str, steps_per_epoch: 
         _dress(axes, name)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
-    with writing(path, "the run itself is whole, and --resume draws them again"):
+    with writing(path, "the run itself is whole, and going on by --resume draws them again"):
         write_bytes(path, picture.getvalue())
 
 

@@ -38,10 +38,15 @@ class GradientSum:
     def __init__(self, network: nn.Module, placement: Placement, mesh: Mesh) -> None:
         self._buckets = list(_buckets(network, placement, mesh))
         self._next = 0
+        self._complete = True
         for bucket in self._buckets:
             bucket.missing = set(bucket.weights)
             for weight in bucket.weights:
                 weight.register_post_accumulate_grad_hook(self._arrived(bucket))  # type: ignore[no-untyped-call]
+
+    def begin(self, last: bool) -> None:
+        """A backward pass follows. One that is not the last of its step adds to the gradients: they travel once."""
+        self._complete = last
 
     def wait(self) -> None:
         """Finish: every gradient holds its sum. A weight that had none on this device counts as zeros."""
@@ -63,8 +68,9 @@ class GradientSum:
     def _arrived(self, bucket: _Bucket) -> Callable[[Tensor], None]:
         def hook(weight: Tensor) -> None:
             assert isinstance(weight, nn.Parameter)
-            bucket.missing.discard(weight)
-            self._launch()
+            if self._complete:
+                bucket.missing.discard(weight)
+                self._launch()
 
         return hook
 

@@ -32,8 +32,10 @@ from alexc.runtime.mesh import make_mesh
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.placement import Placement
 from alexc.runtime.printable import printable
+from alexc.runtime.training.options import TrainOptions, resume_command
 from alexc.runtime.training.rank import Rank, SaidElsewhere
-from alexc.runtime.training.set_up import TrainOptions
+from alexc.runtime.training.resume import choose_run
+from alexc.runtime.training.run_folder import RunFolder
 
 LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waiting for another one
 PATIENCE = 10.0  # seconds in which the first process tells of a mistake that all have found
@@ -82,7 +84,8 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     ranks = placement.devices
     _check_devices(options, ranks)
     geometry = geometry_of(file)
-    if not options.resume or options.data is not None:  # once, before there are ranks that would wait for it
+    chosen = choose_run(options, file.name)
+    if not chosen.resumed or options.data is not None:  # once, before there are ranks that would wait for it
         store_for(options.data or drawn_images(), geometry, available_cores())
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // ranks)))
     if Path("/sys/class/net/lo").exists():
@@ -100,10 +103,12 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
         monitor_interval=0.1,
         signals_to_handle=_PASSED_ON,
     )
+    named = isinstance(options.resume, Path) or options.out is not None
+    out = [] if named else ["--out", str(chosen.run.path)]  # all know the run's folder, this process too
     try:
-        elastic_launch(config, sys.executable)("-m", "alexc", *sys.argv[1:])
+        elastic_launch(config, sys.executable)("-m", "alexc", *sys.argv[1:], *out)
     except ChildFailedError as failed:
-        return _ending(failed.failures)
+        return _ending(failed.failures, options, chosen.run)
     except SignalException as ended:
         return 128 + ended.sigval
     return 0
@@ -193,7 +198,7 @@ def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> Use
     return mistake if os.environ["RANK"] == "0" else SaidElsewhere()
 
 
-def _ending(failures: Mapping[int, ProcessFailure]) -> int:
+def _ending(failures: Mapping[int, ProcessFailure], options: TrainOptions, run: RunFolder) -> int:
     """Say why the processes ended, unless the one at fault has said so, and with what exit code."""
     told = [failure.exitcode for failure in failures.values() if failure.exitcode > 0 and failure.exitcode != EXIT_LOST]
     if told:
@@ -202,18 +207,18 @@ def _ending(failures: Mapping[int, ProcessFailure]) -> int:
     killed = {rank: -failure.exitcode for rank, failure in failures.items() if -failure.exitcode != signal.SIGTERM}
     for rank, number in killed.items():
         if number > 0:
-            print(
-                f"error: rank {rank} was killed by {signal.Signals(number).name}, and the others were stopped. The "
-                "checkpoints are whole: go on with the same command and --resume",
-                file=sys.stderr,
-            )
+            killed_by = f"rank {rank} was killed by {signal.Signals(number).name}, and the others were stopped"
+            print(f"error: {killed_by}. {_next_step(options, run)}", file=sys.stderr)
             return EXIT_MISTAKE
-    print(
-        f"error: the ranks have lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke. The "
-        "checkpoints are whole: go on with the same command and --resume",
-        file=sys.stderr,
-    )
+    lost = f"the ranks have lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke"
+    print(f"error: {lost}. {_next_step(options, run)}", file=sys.stderr)
     return EXIT_MISTAKE
+
+
+def _next_step(options: TrainOptions, run: RunFolder) -> str:
+    if not run.is_run():
+        return "Nothing was saved yet: give the same command again, with --resume auto"
+    return f"The checkpoints are whole: go on with: {resume_command(options.network, run.path, options.device)}"
 
 
 def _end(code: int) -> NoReturn:

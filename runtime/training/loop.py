@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ class Training:
         batch: images a step.
         seed: of every draw.
         frozen: the layers that stay as they are.
-        parts: into how many parts a batch is cut, which are computed one after the other.
+        parts: into how many parts a batch is cut, which are computed one after the other; each is shared by the ranks.
         print_every: steps from one printed line to the next; None for no such lines.
         save_every: steps from one checkpoint to the next, within an epoch.
         run: the folder to save in.
@@ -135,12 +135,12 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
         while state.epoch < training.epochs and not schedule.ended and not training.early_end.ended:
             watch = _Stopwatch()
             with _epoch_progress(training) as progress:
-                for batch in _rest_of_epoch(training):
+                for images, parts in _rest_of_epoch(training):
                     if stop or state.step >= limit:
                         raise Stopped
-                    loss, wrong, stop = _step(training, batch, interrupted)
-                    state.count_step(batch.count, loss, wrong, watch.lap())
-                    progress.advance(batch.count, f"loss {state.loss_sum / state.images:.4f}")
+                    loss, wrong, stop = _step(training, images, parts, interrupted)
+                    state.count_step(images, loss, wrong, watch.lap())
+                    progress.advance(images, f"loss {state.loss_sum / state.images:.4f}")
                     _record_step(training, loss)
                     if state.step % training.save_every == 0:
                         save(training)
@@ -197,20 +197,35 @@ def _epoch_progress(training: Training) -> Progress:
     return Progress(task, len(training.store.train), "images", done=training.state.images)
 
 
-def _rest_of_epoch(training: Training) -> Iterator[Batch]:
-    """The batches of the current epoch that are not done yet, in an order that is a function of (seed, epoch)."""
+def _rest_of_epoch(training: Training) -> Iterator[tuple[int, Iterator[tuple[Batch, bool]]]]:
+    """The batches of the current epoch that are not done yet, in an order that is a function of (seed, epoch).
+
+    Of each how many images it has, and its parts one after the other, with whether one is the last: all are to be used.
+    """
     state, split = training.state, training.store.train
     epoch = state.epoch
-    groups = groups_of(epoch_order(training.seed, epoch, len(split)), training.batch)
-    return training.feed.batches(split, groups[state.position :], lambda image: (training.views.view(epoch, image),))
+    groups = groups_of(epoch_order(training.seed, epoch, len(split)), training.batch)[state.position :]
+    cut = [groups_of(group, part_size(len(group), training.parts)) for group in groups]
+    flat = [part for parts in cut for part in parts]
+    batches = training.feed.batches(split, flat, lambda image: (training.views.view(epoch, image),))
+    with closing(batches):
+        for group, parts in zip(groups, cut, strict=True):
+            yield len(group), ((next(batches), part is parts[-1]) for part in parts)
+
+
+def part_size(images: int, parts: int) -> int:
+    """Images of each of the parts that a batch is cut into; the last one may be smaller, and there may be fewer."""
+    return -(-images // parts)
 
 
 def _steps_an_epoch(training: Training) -> int:
     return -(-len(training.store.train) // training.batch)
 
 
-def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> tuple[float, int, bool]:
-    """One step on the mean loss of the batch.
+def _step(
+    training: Training, images: int, parts: Iterable[tuple[Batch, bool]], interrupted: Callable[[], bool]
+) -> tuple[float, int, bool]:
+    """One step on the mean loss of a batch of so many images, part by part.
 
     Returns:
         That loss, how many guesses were wrong, and whether any process was asked to stop.
@@ -219,16 +234,16 @@ def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> 
     network.train()
     for layer in training.frozen:
         layer.eval()  # running statistics stay, too
-    labels = batch.labels.to(training.device)
     optimizer.zero_grad(set_to_none=True)
-    parts = [
-        _gradients_of_part(training, part, images, its_labels, batch.count)
-        for part, (images, its_labels) in enumerate(_parts_of(training, batch.images, labels))
-    ]
-    loss, guesses = torch.stack([loss for loss, _ in parts]).sum(), torch.cat([guesses for _, guesses in parts])
+    made = []
+    for number, (part, last) in enumerate(parts):
+        if training.gradients is not None:
+            training.gradients.begin(last)
+        made.append(_gradients_of_part(training, number, part, images))
     if training.gradients is not None:
         training.gradients.wait()
-    figures = _Figures.of(training, loss, guesses, labels, interrupted())
+    loss, wrong = (torch.stack(each).sum() for each in zip(*made, strict=True))
+    figures = _Figures.of(training, loss, wrong, interrupted())
     optimizer.rate = training.schedule.rate_at(training.state.step, _steps_an_epoch(training))
     _check_loss(training, figures)
     scale = training.loss_scale.scale
@@ -238,24 +253,20 @@ def _step(training: Training, batch: Batch, interrupted: Callable[[], bool]) -> 
     return figures.loss, figures.wrong, figures.stop
 
 
-def _parts_of(training: Training, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Images and labels of each part of a batch; of several processes each has the whole of its share as one part."""
-    if training.parts == 1:
-        return [(images, labels)]
-    return list(zip(images.chunk(training.parts), labels.chunk(training.parts), strict=True))
+def _gradients_of_part(training: Training, number: int, part: Batch, images: int) -> tuple[Tensor, Tensor]:
+    """Add the gradients of a part of a batch of `images` images.
 
-
-def _gradients_of_part(
-    training: Training, part: int, images: Tensor, labels: Tensor, count: int
-) -> tuple[Tensor, Tensor]:
-    """Add the gradients of a part of a batch of `count` images; returns its share of the mean loss, and the guesses."""
-    network = training.network
-    _fix_draws(network, training.seed, training.state.step, part)
+    Returns:
+        Its share of the batch's mean loss, and how many guesses were wrong.
+    """
+    network, labels = training.network, part.labels.to(training.device)
+    _fix_draws(network, training.seed, training.state.step, number)
     with autocast(training.recipe.precision, training.device):
-        heads = heads_of(network(place_images(images, training.device)))
-    loss = cross_entropy_of_heads(network, heads, labels, count, training.recipe.loss.smoothing)
+        heads = heads_of(network(place_images(part.images, training.device)))
+    loss = cross_entropy_of_heads(network, heads, labels, images, training.recipe.loss.smoothing)
     torch.autograd.backward(loss * training.loss_scale.scale)
-    return loss.detach(), heads[0].detach().argmax(1)
+    wrong = ((heads[0].detach().argmax(1) != labels) & (labels != NO_LABEL)).sum()
+    return loss.detach(), wrong
 
 
 def _move_weights(training: Training, scale: float) -> None:
@@ -288,15 +299,14 @@ class _Figures:
     stop: bool
 
     @staticmethod
-    def of(training: Training, loss: Tensor, guesses: Tensor, labels: Tensor, stop: bool) -> _Figures:
+    def of(training: Training, loss: Tensor, wrong: Tensor, stop: bool) -> _Figures:
         """Those of this process's part, and those of the others, in one message."""
         gradients = [weight.grad for weight in training.network.parameters() if weight.grad is not None]
-        wrong = ((guesses != labels) & (labels != NO_LABEL)).sum().item()
-        counted = (loss.item(), wrong) if training.rank.counts else (0.0, 0)
+        counted = (loss.item(), wrong.item()) if training.rank.counts else (0.0, 0)
         spoilt = not _all_finite(gradients)
         figures = torch.tensor([*counted, float(spoilt), float(stop)], dtype=torch.float64)
-        total, wrong, spoilt, stop = training.rank.sum(figures).tolist()
-        return _Figures(total, round(wrong), bool(spoilt), bool(stop))
+        total, all_wrong, spoilt, stop = training.rank.sum(figures).tolist()
+        return _Figures(total, round(all_wrong), bool(spoilt), bool(stop))
 
 
 def _fix_draws(network: nn.Module, seed: int, step: int, part: int) -> None:

@@ -16,6 +16,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 from alexc.runtime.training.event_file import EventFile
 from alexc.runtime.training.figures import EpochFigures
+from alexc.runtime.training.wandb_log import WandbLog
 
 _TAGS = {
     "loss": "train/batch_loss",
@@ -27,7 +28,7 @@ _TAGS = {
     "rate": "rate",
     "images_per_second": "images_per_second",
 }
-_GO_ON = "the checkpoints are intact: go on with --resume"
+_GO_ON = "the checkpoints are intact: go on by --resume"
 
 
 class Metrics:
@@ -40,10 +41,11 @@ class Metrics:
         events: the folder of TensorBoard's event files; None writes none.
         kept: the bytes of `lines` that a checkpoint knows of; what lies beyond happens again, and is cut off.
         step: the step that the training goes on from; TensorBoard hides what lies beyond.
+        wandb: Weights & Biases, which is told the same as TensorBoard.
     """
 
-    def __init__(self, lines: Path, events: Path | None, kept: int, step: int) -> None:
-        self._path, self._folder = lines, events
+    def __init__(self, lines: Path, events: Path | None, kept: int, step: int, wandb: WandbLog | None = None) -> None:
+        self._path, self._folder, self._wandb = lines, events, wandb
         with writing(lines, _GO_ON):
             self._file = lines.open("ab")
             self._file.truncate(min(kept, lines.stat().st_size))
@@ -92,6 +94,8 @@ class Metrics:
             if self._events is not None and self._folder is not None and name in _TAGS:
                 with writing(self._folder, _GO_ON):
                     self._events.add(_TAGS[name], value, step)
+            if self._wandb is not None and name in _TAGS:
+                self._wandb.add_scalar(_TAGS[name], value, step)
 
     def _write(self, record: Mapping[str, Any]) -> None:
         with writing(self._path, _GO_ON):

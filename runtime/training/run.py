@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from statistics import mean, stdev
 
 from alexc.runtime.device import is_out_of_memory
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
+from alexc.runtime.printable import printable
+from alexc.runtime.training.compiled import telling_why_it_cannot_compile
 from alexc.runtime.training.curves import draw_curves
 from alexc.runtime.training.interruption import Interruption
 from alexc.runtime.training.launch import (
@@ -23,10 +25,11 @@ from alexc.runtime.training.launch import (
 )
 from alexc.runtime.training.loop import Stopped, Training, train
 from alexc.runtime.training.metrics import read_metrics
+from alexc.runtime.training.options import AUTO, TrainOptions, resume_command
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_files, print_note
 from alexc.runtime.training.run_folder import RunFolder, new_run_path
-from alexc.runtime.training.set_up import DEFAULT_SEED, TrainOptions, set_up
+from alexc.runtime.training.set_up import DEFAULT_SEED, set_up
 
 
 def run_training(options: TrainOptions, steps: int | None) -> int:
@@ -45,9 +48,9 @@ def run_training(options: TrainOptions, steps: int | None) -> int:
     file = load_network_file(options.network)
     placement = placement_to_train(options, file)
     if placement is None:
-        return _train(options, steps, alone())
+        return _train(options, steps, alone(), options.device)
     if is_started_by_torchrun():
-        work_as_rank(options, placement, lambda own_options, rank: _train(own_options, steps, rank))
+        work_as_rank(options, placement, lambda own, rank: _train(own, steps, rank, options.device))
     print_note(f"on several machines, run on each: {torchrun_line(options.network, placement.devices)}")
     return start_ranks(options, file, placement)
 
@@ -66,8 +69,8 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
     Raises:
         UserError: as `run_training`; when runs are to be resumed and no folder is named; for a file with a placement.
     """
-    if options.resume and options.out is None:
-        raise UserError("--resume with --seeds: name the folder of the runs by --out")
+    if options.resume is not None and (options.resume != AUTO or options.out is None):
+        raise UserError("--seeds goes on with its runs by --resume auto --out FOLDER, the folder that holds theirs")
     file = load_network_file(options.network)
     if placement_to_train(options, file) is not None:
         raise UserError("--seeds trains on one device, one seed after the other: train a file without placement")
@@ -77,8 +80,9 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
     for seed in range(first, first + count):
         run = RunFolder(folder / f"seed-{seed}")
         print_note(f"seed {seed} ({seed - first + 1} of {count})")
-        code = run_training(replace(options, seed=seed, out=run.path, resume=options.resume and run.is_run()), steps)
+        code = run_training(replace(options, seed=seed, out=run.path), steps)
         if code:
+            print_note(f"all seeds go on with the same command and --resume auto --out {printable(folder)}")
             return code
         epochs = [record for record in read_metrics(run.metrics) if record["kind"] == "epoch"]
         errors += [min(record["val_error"] for record in epochs)] if epochs else []
@@ -90,23 +94,25 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
     return 0
 
 
-def _train(options: TrainOptions, steps: int | None, rank: Rank) -> int:
+def _train(options: TrainOptions, steps: int | None, rank: Rank, asked_device: str | None) -> int:
     with set_up(options, rank) as training, Interruption() as interruption:
         number = 0
+        go_on = partial(resume_command, options.network, training.run.path, asked_device)
         try:
-            with _memory_told(training):
+            with telling_why_it_cannot_compile(go_on()), _memory_told(training, go_on()):
                 train(training, lambda: interruption.signal is not None, steps)
         except Stopped:
             number = int(rank.largest(interruption.signal or 0))  # any process may have been asked
             ending = f"by {signal.Signals(number).name}" if number else "as --steps says"
-            print_note(f"stopped {ending} after step {training.state.step:,}; go on with: {_go_on(options, training)}")
+            command = go_on(options.compile)
+            print_note(f"stopped {ending} after step {training.state.step:,}; go on with: {command}")
         if rank.is_chief:
             _conclude(training)
         return 128 + number if number else 0
 
 
 @contextmanager
-def _memory_told(training: Training) -> Iterator[None]:
+def _memory_told(training: Training, go_on: str) -> Iterator[None]:
     """A block that may need more memory than there is.
 
     Raises:
@@ -119,13 +125,9 @@ def _memory_told(training: Training) -> Iterator[None]:
             raise
         raise UserError(
             f"not enough memory on {training.device} for batches of {training.batch}: end what else uses it and go on "
-            "with --resume, or train anew with a smaller --batch, or with --accumulate N, which computes each batch "
+            f"with {go_on}; or train anew with a smaller --batch, or with --accumulate N, which computes each batch "
             "in N parts"
         ) from error
-
-
-def _go_on(options: TrainOptions, training: Training) -> str:
-    return shlex.join(["alexc", "train", str(options.network), "--resume", "--out", str(training.run.path)])
 
 
 def _conclude(training: Training) -> None:

@@ -6,6 +6,7 @@ data.npz         what must be known of the data: classes, mean image, colours (s
 run.json         options, versions, device, data, and every command that worked on it
 metrics.jsonl    a JSON object a line: steps, epochs and notes
 tensorboard/     the same for TensorBoard
+wandb/           what Weights & Biases keeps of it, where it is asked for
 curves.png       the same as a picture
 last.pt          the newest checkpoint; previous.pt the one before it
 best.pt          the weights with the lowest validation error
@@ -36,6 +37,7 @@ from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint
 
 RUNS = Path("runs")
 _RUN_AGAIN = "nothing was trained: run the same command again"
+_NEXT = "next.pt"  # a checkpoint that is becoming the newest
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class RunFolder:
     def events(self) -> Path:
         """TensorBoard's event files."""
         return self.path / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        """What Weights & Biases writes."""
+        return self.path / "wandb"
 
     @property
     def curves(self) -> Path:
@@ -155,9 +162,9 @@ class RunFolder:
 
     def save_last(self, content: Mapping[str, Any]) -> None:
         """Save the newest checkpoint, and keep the one before it; at every instant one of the two is whole."""
-        fresh = self.path / "next.pt"
+        fresh = self.path / _NEXT
         save_checkpoint(fresh, content)
-        with writing(self.last, "the checkpoints are intact: go on with --resume"):
+        with writing(self.last, "the checkpoints are intact: go on by --resume"):
             with suppress(FileNotFoundError):
                 self.last.replace(self.previous)
             fresh.replace(self.last)
@@ -165,6 +172,33 @@ class RunFolder:
     def save_best(self, content: Mapping[str, Any]) -> None:
         """Save the weights with the lowest validation error."""
         save_checkpoint(self.best, content)
+
+    def named_checkpoint(self, path: Path) -> dict[str, Any]:
+        """The checkpoint in a file of this run, and no other.
+
+        Raises:
+            UserError: when it is damaged, or holds weights alone.
+        """
+        shown = printable(path)
+        try:
+            content = load_checkpoint(path)
+        except DamagedCheckpoint as reason:
+            raise UserError(
+                f"--resume {shown} cannot be used ({reason}): name the run's folder, {printable(self.path)}, to go on "
+                "from its newest checkpoint that is whole"
+            ) from None
+        if "state" not in content:
+            raise UserError(
+                f"--resume {shown} holds weights, not how far a training was: name {printable(self.last)}, or begin a "
+                f"run from the weights by --weights {shown}"
+            )
+        return content
+
+    def go_back_to(self, path: Path, content: Mapping[str, Any]) -> None:
+        """Make the checkpoint in a file of this run its newest one; the one that was so is kept as the one before."""
+        if path.resolve() != self.last.resolve():
+            self.save_last(content)
+        (self.path / _NEXT).unlink(missing_ok=True)  # of a save that was cut short
 
     def newest_checkpoint(self) -> dict[str, Any]:
         """The newest checkpoint that is whole; says so when it had to fall back.
@@ -175,7 +209,7 @@ class RunFolder:
             UserError: when none is whole.
         """
         damaged: list[str] = []
-        for path in (self.path / "next.pt", self.last, self.previous):
+        for path in (self.path / _NEXT, self.last, self.previous):
             if not path.exists():
                 if path == self.last:
                     damaged.append(f"{printable(path)} is missing")
@@ -188,7 +222,7 @@ class RunFolder:
                 continue
             for line in damaged:
                 print(f"warning: {line}; going on from {path.name}", file=sys.stderr)
-            if path.name == "next.pt":  # the training was killed between the two renames of a save
+            if path.name == _NEXT:  # the training was killed between the two renames of a save
                 path.replace(self.last)
             return content
         raise UserError(
@@ -206,23 +240,24 @@ def new_run_path(network: str) -> Path:
     return path
 
 
-def newest_run(network: str) -> RunFolder:
-    """The run of this network under `runs/` that was begun last.
-
-    Raises:
-        UserError: when there is none.
-    """
+def newest_run(network: str) -> RunFolder | None:
+    """The run of this network under `runs/` that was begun last; None when there is none."""
     found: list[tuple[str, str]] = []
     for record in RUNS.glob("*/run.json"):
         with suppress(UserError):
             content = RunFolder(record.parent).read_record()
             if content.get("network") == network:
                 found.append((str(content.get("started")), str(record.parent)))
-    if not found:
-        raise UserError(
-            f"--resume: {RUNS}/ holds no run of {network}; name one with --out RUN, or train without --resume"
-        )
-    return RunFolder(Path(max(found)[1]))
+    return RunFolder(Path(max(found)[1])) if found else None
+
+
+def is_beginning(path: Path) -> bool:
+    """Whether a training was killed in `path` while it began: it holds no run yet, and nothing of anybody else."""
+    run = RunFolder(path)
+    if run.is_run() or not (path / LOCK).is_file():
+        return False
+    own = {run.network, run.spec, run.facts, run.metrics, run.events, run.wandb, run.last, run.previous, path / LOCK}
+    return all(entry in own or entry.suffix in (".partial", ".tmp") or entry.name == _NEXT for entry in path.iterdir())
 
 
 def check_new(path: Path) -> None:
@@ -233,7 +268,7 @@ def check_new(path: Path) -> None:
     """
     shown = printable(path)
     if RunFolder(path).is_run():
-        raise UserError(f"{shown} holds a run already: go on with it by --resume --out {shown}, or name another folder")
+        raise UserError(f"{shown} holds a run already: go on with it by --resume {shown}, or name another folder")
     if path.exists() and not path.is_dir():
         raise UserError(f"--out {shown} is a file: expected a folder, new or empty")
     if path.is_dir() and any(entry.name != LOCK for entry in path.iterdir()):

@@ -26,75 +26,34 @@ from alexc.runtime.data.prepare import store_for
 from alexc.runtime.data.store import Store, open_store
 from alexc.runtime.data.views import TrainingViews, central_view
 from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
+from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
 from alexc.runtime.printable import printable
 from alexc.runtime.recipe import BFloat16, Float16, Recipe
 from alexc.runtime.training.averaged_weights import AveragedWeights
+from alexc.runtime.training.compiled import compile_network
 from alexc.runtime.training.early_end import EarlyEnd
 from alexc.runtime.training.frozen_layers import check_layers, freeze
-from alexc.runtime.training.loop import Training, save
+from alexc.runtime.training.loop import Training, part_size, save
 from alexc.runtime.training.metrics import Metrics, NoMetrics
 from alexc.runtime.training.needed_bytes import bytes_on_disk
 from alexc.runtime.training.optimizer import optimizer_of
+from alexc.runtime.training.options import FoundSpec, TrainOptions
 from alexc.runtime.training.precision import LossScale, loss_scale_of
 from alexc.runtime.training.rank import Rank, alone
 from alexc.runtime.training.report import print_header, print_note
-from alexc.runtime.training.run_folder import RunFolder, check_new, check_room, check_writable, new_run_path, newest_run
+from alexc.runtime.training.resume import ChosenRun, check_same, choose_run
+from alexc.runtime.training.run_folder import RunFolder, check_room
 from alexc.runtime.training.schedule import schedule_of
 from alexc.runtime.training.sgd import names_in_groups
 from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.training.state import TrainingState
+from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id
 
 DEFAULT_SEED = 0
-_MOST_LAYERS_SHOWN = 5
-_PACKAGES = ("alexc", "torch", "numpy", "pillow")
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What `alexc train` was asked; None where nothing was said.
-
-    Attributes:
-        network: the network file.
-        data: a store or a folder of images; by default the built-in images, or what the run to resume was given.
-        out: the folder of the run.
-        epochs: by default the recipe's, or those of the run to resume.
-        batch: images a step, by default the recipe's.
-        device: by default the first GPU, else the CPU.
-        workers: threads that prepare batches.
-        resume: go on with a run.
-        seed: of every draw, by default 0.
-        save_every: steps from one checkpoint to the next.
-        ranks: how many processes train; by default as many as the placement of the file has devices.
-        command: the command line, for the record.
-        weights: a run or a file to start from in place of initial values.
-        freeze: layers that stay as they are; by default none, or those of the run to resume.
-        amp: "bf16" or "fp16" in place of the precision of the recipe, or of the run to resume.
-        accumulate: into how many parts each batch is cut, by default one, or as in the run to resume.
-        print_freq: steps from one printed line to the next; by default there are none.
-        tensorboard: whether event files are written.
-    """
-
-    network: Path
-    data: Path | None
-    out: Path | None
-    epochs: int | None
-    batch: int | None
-    device: str | None
-    workers: int | None
-    resume: bool
-    seed: int | None
-    save_every: int
-    ranks: int | None
-    command: tuple[str, ...]
-    weights: Path | None = None
-    freeze: tuple[str, ...] = ()
-    amp: Literal["bf16", "fp16"] | None = None
-    accumulate: int | None = None
-    print_freq: int | None = None
-    tensorboard: bool = True
+_PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow")
 
 
 @dataclass(frozen=True)
@@ -127,19 +86,23 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     geometry = geometry_of(file)
     device = find_device(options.device)
     make_deterministic(device)
-    run = rank.from_chief(lambda: _run_folder(options, file))
-    before = rank.from_chief(lambda: run.read_record() if options.resume else None)
+    chosen = rank.from_chief(lambda: choose_run(options, file.name))
+    run = chosen.run
+    before = rank.from_chief(lambda: run.read_record() if chosen.resumed else None)
+    if chosen.note is not None:
+        print_note(chosen.note)
     plan = rank.from_chief(lambda: _plan(options, file, before, device))
     network = rank.build(file, plan.seed)
     whole = network if rank.placement is None else file.build_without_memory()
     outputs = file.outputs(whole)
     store = open_store(rank.from_chief(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
     rank.from_chief(lambda: _check_data(file, outputs, store, plan.batch))
-    rank.from_chief(lambda: _check_even_batches(whole, rank.share, plan.batch, store))
+    rank.from_chief(lambda: _check_even_batches(whole, rank.share, plan, store))
     facts, rules = facts_of(store), file.recipe
     if plan.amp is not None:
         rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
     rank.from_chief(lambda: _check_options(options, plan, whole, rank))
+    found_spec = rank.from_chief(lambda: options.find_spec(file))
     identity = {
         "network": file.name,
         "network_sha256": file.sha256,
@@ -152,8 +115,8 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         "versions": _versions(),
     }
     with ExitStack() as held:
-        rank.from_chief(lambda: _take(run, whole, rules, held, begun=options.resume))
-        if options.weights is not None:
+        rank.from_chief(lambda: _take(run, whole, rules, held, begun=chosen.resumed))
+        if options.weights is not None and not chosen.resumed:
             network.load_state_dict(rank.own(_starting_weights(options.weights, file, plan.seed, rank)))
         frozen = freeze(network, plan.freeze)
         place_network(network, device)
@@ -161,9 +124,10 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         schedule, early_end, state = schedule_of(rules, plan.epochs), EarlyEnd(rules.stop), TrainingState()
         loss_scale = loss_scale_of(rules.precision)
         checkpoint = None
-        if options.resume:
-            checkpoint = rank.from_chief(run.newest_checkpoint)
-            rank.from_chief(partial(_check_same, options, run, checkpoint, identity, whole))
+        if chosen.resumed:
+            checkpoint = rank.from_chief(partial(_checkpoint, chosen))
+            rank.from_chief(partial(check_same, options, run, checkpoint, identity, whole))
+            rank.from_chief(partial(_go_back, chosen, checkpoint))
             network.load_state_dict(rank.own(checkpoint["weights"]))
             schedule.restore(checkpoint["schedule"])
             early_end.restore(checkpoint["early_end"])
@@ -174,9 +138,15 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         average = AveragedWeights(network, rules.average.decay) if rules.average else None
         if checkpoint is not None and average is not None:
             average.restore(rank.own(checkpoint["average"]))
+        if options.compile:
+            compile_network(network)
         events = run.events if options.tensorboard else None
+        wandb_id = (before or {}).get("wandb") or (new_wandb_id() if options.log_wandb else None)
+        wandb: list[WandbLog] = []
+        if options.log_wandb:
+            rank.from_chief(partial(_start_wandb, run, str(wandb_id), held, wandb))
         metrics = held.enter_context(
-            Metrics(run.metrics, events, state.metrics_bytes, state.step) if rank.is_chief else NoMetrics()
+            Metrics(run.metrics, events, state.metrics_bytes, state.step, *wandb) if rank.is_chief else NoMetrics()
         )
         feed = held.enter_context(
             Feed(
@@ -218,7 +188,10 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             metrics=metrics,
             identity=identity,
         )
-        record = _record(options, plan, training, before)
+        record = _record(options, plan, training, before) | {"wandb": wandb_id}
+        for each in wandb:
+            each.describe(record)
+        rank.from_chief(partial(_keep_spec, run, found_spec))
         if before is None:
             _begin(training, lambda: run.create(file, facts, record))
         else:
@@ -238,6 +211,27 @@ def _begin(training: Training, fill: Callable[[], None]) -> None:
         raise
 
 
+def _checkpoint(chosen: ChosenRun) -> dict[str, Any]:
+    if chosen.checkpoint is None:
+        return chosen.run.newest_checkpoint()
+    return chosen.run.named_checkpoint(chosen.checkpoint)
+
+
+def _go_back(chosen: ChosenRun, checkpoint: Mapping[str, Any]) -> None:
+    if chosen.checkpoint is not None:
+        chosen.run.go_back_to(chosen.checkpoint, checkpoint)
+
+
+def _keep_spec(run: RunFolder, found: FoundSpec) -> None:
+    """Write the spec into the run's folder, unless there is one; say so where it was not found."""
+    if run.spec.exists():
+        return
+    if found.text is not None:
+        write_bytes(run.spec, found.text.encode())
+    elif found.note is not None:
+        print_note(found.note)
+
+
 def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tensor]) -> list[Tensor]:
     """What belongs to the weights of this process, of tensors that belong to those of the whole network."""
     own = rank.own(dict(zip(names_in_groups(whole), values, strict=True)))
@@ -247,10 +241,10 @@ def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tens
 def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank: Rank) -> None:
     """Refuse options that do not fit the network or each other."""
     check_layers(network, plan.freeze)
-    if options.weights is not None and options.resume:
-        raise UserError("--weights begins a run and --resume goes on with one: leave one of them out")
-    if plan.accumulate > 1 and rank.placement is not None:
-        raise UserError("--accumulate cuts the batches of one device: leave it out, or train a file without placement")
+    if options.compile and rank.placement is not None:
+        raise UserError("--compile compiles for one device: leave it out, or train a file without placement")
+    if options.weights is not None and isinstance(options.resume, Path):
+        raise UserError("--weights begins a run and --resume PATH goes on with one: leave one of them out")
     if plan.accumulate > plan.batch:
         raise UserError(f"--accumulate {plan.accumulate}: a batch of {plan.batch} has fewer images than that")
 
@@ -265,21 +259,6 @@ def _starting_weights(path: Path, file: NetworkFile, seed: int, rank: Rank) -> d
     if rank.is_chief:
         print_note(f"starting from the weights of {printable(path)}{f'; {new} is new' if new else ''}")
     return weights
-
-
-def _option_text(value: object) -> str:
-    return ",".join(value) or "none" if isinstance(value, list) else "none" if value is None else str(value)
-
-
-def _run_folder(options: TrainOptions, file: NetworkFile) -> RunFolder:
-    """The folder to train in, checked as far as it can be before there is data."""
-    if not options.resume:
-        run = RunFolder(options.out or new_run_path(file.name))
-        check_new(run.path)
-        return run
-    run = RunFolder(options.out) if options.out else newest_run(file.name)
-    check_writable(run.path)
-    return run
 
 
 def _plan(options: TrainOptions, file: NetworkFile, before: Mapping[str, Any] | None, device: torch.device) -> _Plan:
@@ -350,23 +329,35 @@ def _check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> No
         )
 
 
-def _check_even_batches(network: nn.Module, share: BatchShare, batch: int, store: Store) -> None:
+def _check_even_batches(network: nn.Module, share: BatchShare, plan: _Plan, store: Store) -> None:
     """Refuse batches that devices cannot share evenly where empty rows would count: in batch normalisation."""
-    normalises = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
-    last = len(store.train) % batch
-    uneven = next((rows for rows in (batch, last) if rows % share.multiple), None)
-    if normalises and uneven is not None:
-        which = f"a batch of {batch}" if uneven == batch else f"the last batch of an epoch, {last} images,"
-        raise UserError(
-            f"{which} cannot be shared evenly by {share.multiple} devices, which batch normalisation needs: give a "
-            f"--batch that {share.multiple} divides, and as many training images that what is left over does too"
-        )
+    if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
+        return
+    left = len(store.train) % plan.batch
+    for rows, which in (
+        (plan.batch, f"a batch of {plan.batch}"),
+        (left, f"the last batch of an epoch, {left} images,"),
+    ):
+        size = part_size(rows, plan.accumulate)
+        if rows % share.multiple or size % share.multiple:
+            cut = f", cut into parts of {size}," if plan.accumulate > 1 else ""
+            raise UserError(
+                f"{which}{cut} cannot be shared evenly by {share.multiple} devices, which batch normalisation needs: "
+                f"give a --batch that {share.multiple} divides, and as many training images that what is left over "
+                "does too; with --accumulate, each of the parts"
+            )
 
 
 def _take(run: RunFolder, network: nn.Module, rules: Recipe, held: ExitStack, begun: bool) -> None:
     """Lock the run's folder, and see that there is room in it."""
     _lock(run, held)
     check_room(run.path, bytes_on_disk(network, rules, begun))
+
+
+def _start_wandb(run: RunFolder, identity: str, held: ExitStack, started: list[WandbLog]) -> None:
+    """Start Weights & Biases in the first process alone, which keeps it in `started`."""
+    started.append(WandbLog(run.path, identity))
+    held.callback(started[0].close)
 
 
 def _lock(run: RunFolder, held: ExitStack) -> None:
@@ -378,60 +369,6 @@ def _lock(run: RunFolder, held: ExitStack) -> None:
         ) from None
 
 
-def _check_same(
-    options: TrainOptions,
-    run: RunFolder,
-    checkpoint: Mapping[str, Any],
-    identity: Mapping[str, Any],
-    network: nn.Module,
-) -> None:
-    """Refuse to go on with something else than what was begun."""
-    shown = printable(run.path)
-    if not checkpoint.keys() >= {"moments", "average", "early_end", *identity}:
-        raise UserError(
-            f"{shown} was begun by an older alexc (or its checkpoint is none of a training): go on with that, or "
-            f"begin anew from its weights by --weights {shown} --out NEW"
-        )
-    if checkpoint["network_sha256"] != identity["network_sha256"]:
-        differing = _differing_layers(checkpoint["weights"], network.state_dict())
-        if differing:
-            raise UserError(
-                f"{shown} trains another network than {printable(options.network)}; these weights differ: "
-                f"{'; '.join(differing)}. Go on with the network of the run, or train into another folder"
-            )
-        raise UserError(
-            f"{printable(options.network)} is not the file that {shown} trains: the layers are the same, but the "
-            f"recipe or the code differ; go on with the run's own: alexc train {printable(run.network)} --resume "
-            f"--out {shown}"
-        )
-    if checkpoint["store"] != identity["store"]:
-        raise UserError(
-            f"{shown} was trained on other data than it is given now: name the folder or the store that it began "
-            "with by --data, or train into another folder"
-        )
-    for name in ("seed", "batch", "freeze", "amp", "accumulate"):
-        if checkpoint[name] != identity[name]:
-            given, begun = (_option_text(each[name]) for each in (identity, checkpoint))
-            raise UserError(
-                f"--{name} {given}: {shown} was begun with {name} {begun}; leave the option out, "
-                "or train into another folder"
-            )
-
-
-def _differing_layers(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> list[str]:
-    def shape(weights: Mapping[str, Tensor], name: str) -> str:
-        return "x".join(map(str, weights[name].shape)) if name in weights else "missing"
-
-    names = list(dict.fromkeys((*here, *saved)))
-    lines = [
-        f"{name} is {shape(saved, name)} in the checkpoint and {shape(here, name)} in the file"
-        for name in names
-        if shape(saved, name) != shape(here, name)
-    ]
-    rest = len(lines) - _MOST_LAYERS_SHOWN
-    return [*lines[:_MOST_LAYERS_SHOWN], f"and {rest} more"] if rest > 0 else lines
-
-
 def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapping[str, Any] | None) -> dict[str, Any]:
     """What run.json holds: the settings of the whole run, and one entry for each command that worked on it."""
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
@@ -439,12 +376,14 @@ def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapp
         "command": list(options.command),
         "started": now,
         "from_step": training.state.step,
+        "host": platform.node(),
         "device": str(training.device),
         "device_name": device_text(training.device),
         "mesh": None if training.rank.placement is None else dict(training.rank.placement.mesh),
         "threads": torch.get_num_threads(),
         "workers": plan.workers,
         "save_every": options.save_every,
+        "compile": options.compile,
         "versions": _versions(),
     }
     return {
@@ -490,7 +429,7 @@ def _print_header(
             ("seed", str(training.seed)),
             ("run", str(training.run.path)),
         ],
-        _resume_notes(training, before["commands"][-1]) if before else [],
+        _resume_notes(training, before["commands"][-1], options.compile) if before else [],
     )
 
 
@@ -501,11 +440,12 @@ def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
     return [("mesh", f"{rank.placement.mesh_text}: {rank.mesh.devices} ranks")]
 
 
-def _resume_notes(training: Training, last: Mapping[str, Any]) -> list[str]:
+def _resume_notes(training: Training, last: Mapping[str, Any], compiled: bool) -> list[str]:
     state = training.state
     notes = [f"going on from step {state.step:,}, in epoch {state.epoch + 1}"]
     now = {"device": str(training.device), "threads": torch.get_num_threads(), "versions": _versions()}
-    changed = [name for name, value in now.items() if last[name] != value]
+    now["compile"] = compiled
+    changed = [name for name, value in now.items() if last.get(name) != value]
     if changed:
         notes.append(f"not as before: {', '.join(changed)} (see run.json); the last bits of results may differ")
     return notes

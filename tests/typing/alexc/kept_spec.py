@@ -1,0 +1,1 @@
+../../../alexc/kept_spec.py
