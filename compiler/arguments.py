@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -85,6 +86,17 @@ def _pixels(value: object) -> object:
             return None
 
 
+def _epochs(value: object) -> object:
+    """The rising numbers of the call `epochs(…)`."""
+    match value:
+        case ("epochs", *numbers) if all(
+            isinstance(one, int) and isinstance(next_, int) and one < next_ for one, next_ in pairwise(numbers)
+        ):
+            return tuple(numbers)
+        case _:
+            return None
+
+
 def as_float(value: object) -> object:
     """Whole numbers as the fractions that a field of `float` is strict about."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -120,6 +132,12 @@ PixelSizes = Annotated[
     BeforeValidator(_pixels),
     Field(min_length=1, max_length=8),
     Expects("up to 8 different whole numbers from 1 to 4096, as in `pixels(256, 288, 320)`", call="pixels"),
+]
+Epochs = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=LARGEST_SIZE)], ...],
+    BeforeValidator(_epochs),
+    Field(min_length=1, max_length=32),
+    Expects("up to 32 whole numbers, each larger than the one before, as in `epochs(120, 130)`", call="epochs"),
 ]
 YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[

@@ -14,6 +14,7 @@ from alexc.compiler.arguments import (
     Arguments,
     Colors,
     Count,
+    Epochs,
     Expects,
     Fraction,
     NotNegative,
@@ -299,6 +300,16 @@ class StepRate(Arguments):
     warmup: NotNegative = 0.0
 
 
+class MilestoneRate(Arguments):
+    """Divide the rate once after each of these epochs."""
+
+    keyword: ClassVar[str] = "milestones"
+
+    at: Epochs
+    divide: Positive
+    warmup: NotNegative = 0.0
+
+
 class ExponentialRate(Arguments):
     """Divide the rate evenly, step by step, so that at the end it is divided by so much."""
 
@@ -353,7 +364,16 @@ GradientStep = ClipNorm | ClipValue
 Precision = Float32 | BFloat16 | Float16
 Average = MovingAverage
 EarlyEnd = Stalled | Reached
-Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponentialRate | PolynomialRate | CosineRate
+Schedule = (
+    Plateau
+    | ConstantRate
+    | StepRate
+    | MilestoneRate
+    | ExponentialRate
+    | DiscreteExponentialRate
+    | PolynomialRate
+    | CosineRate
+)
 
 # The statements of a `train` block, and the kinds that each may name.
 CHOICES: dict[str, tuple[type[Arguments], ...]] = {
@@ -366,6 +386,7 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
         Plateau,
         ConstantRate,
         StepRate,
+        MilestoneRate,
         ExponentialRate,
         DiscreteExponentialRate,
         PolynomialRate,

@@ -21,8 +21,8 @@ from alexc.runtime.recipe import (
     SGD,
     CenterCrop,
     CrossEntropy,
+    MilestoneRate,
     Mirror,
-    Plateau,
     RandomCrop,
     Recipe,
     Resize,
@@ -89,7 +89,7 @@ RECIPE = Recipe(
     test=TenCrop(24),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.001, momentum=0.9, weight_decay=0.004),
-    schedule=Plateau(of="val_error", divide=10.0, times=2),
+    schedule=MilestoneRate(at=(500, 510), divide=10.0),
     batch=128,
     epochs=520,
 )

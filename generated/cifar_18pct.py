@@ -20,7 +20,7 @@ from alexc.runtime.recipe import (
     CenterCrop,
     CenterView,
     CrossEntropy,
-    Plateau,
+    MilestoneRate,
     Recipe,
     Resize,
     Subtract,
@@ -91,7 +91,7 @@ RECIPE = Recipe(
     test=CenterView(32),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.001, momentum=0.9, weight_decay=0.004),
-    schedule=Plateau(of="val_error", divide=10.0, times=2),
+    schedule=MilestoneRate(at=(120, 130), divide=10.0),
     batch=128,
     epochs=140,
 )

@@ -278,6 +278,15 @@ class StepRate:
 
 
 @dataclass(frozen=True)
+class MilestoneRate:
+    """Divide the rate once after each of these epochs."""
+
+    at: tuple[int, ...]
+    divide: float
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
 class ExponentialRate:
     """Divide the rate evenly, step by step, so that at the end it is divided by so much."""
 
@@ -309,7 +318,16 @@ class CosineRate:
     warmup: float = 0.0
 
 
-Schedule = Plateau | ConstantRate | StepRate | ExponentialRate | DiscreteExponentialRate | PolynomialRate | CosineRate
+Schedule = (
+    Plateau
+    | ConstantRate
+    | StepRate
+    | MilestoneRate
+    | ExponentialRate
+    | DiscreteExponentialRate
+    | PolynomialRate
+    | CosineRate
+)
 
 
 AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout

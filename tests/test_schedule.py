@@ -128,6 +128,7 @@ def test_a_constant_rate() -> None:
     ("rule", "make", "calls_a_step"),
     [
         (recipe.StepRate(4, 10), lambda o: lr_scheduler.StepLR(o, 4, 0.1), False),
+        (recipe.MilestoneRate((3, 7), 10), lambda o: lr_scheduler.MultiStepLR(o, [3, 7], 0.1), False),
         (recipe.CosineRate(), lambda o: lr_scheduler.CosineAnnealingLR(o, EPOCHS * STEPS), True),
         (recipe.PolynomialRate(), lambda o: lr_scheduler.PolynomialLR(o, EPOCHS * STEPS, 1), True),
         (recipe.PolynomialRate(0.5), lambda o: lr_scheduler.PolynomialLR(o, EPOCHS * STEPS, 0.5), True),

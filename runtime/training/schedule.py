@@ -68,6 +68,7 @@ class FixedSchedule:
 FixedRule = (
     recipe.ConstantRate
     | recipe.StepRate
+    | recipe.MilestoneRate
     | recipe.ExponentialRate
     | recipe.DiscreteExponentialRate
     | recipe.PolynomialRate
@@ -89,6 +90,8 @@ def _factor(rule: FixedRule, epochs_done: float, epochs: int) -> float:
             return 1.0
         case recipe.StepRate(every, divide):
             return math.pow(divide, -(epochs_done // every))
+        case recipe.MilestoneRate(at, divide):
+            return math.pow(divide, -sum(epochs_done >= epoch for epoch in at))
         case recipe.ExponentialRate(divide):
             return math.pow(divide, -done)
         case recipe.DiscreteExponentialRate(divide, steps):
