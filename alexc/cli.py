@@ -9,6 +9,7 @@ from alexc.compile import compile_
 from alexc.diff import diff
 from alexc.evaluate import evaluate
 from alexc.explain import explain
+from alexc.export import export
 from alexc.fmt import fmt
 from alexc.inspect import inspect
 from alexc.plan import plan_
@@ -27,6 +28,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, diff, explain, fmt, summary, plan_, compile_, prepare, inspect, train, runs, evaluate, predict):
+for command in (
+    check,
+    diff,
+    explain,
+    fmt,
+    summary,
+    plan_,
+    compile_,
+    prepare,
+    inspect,
+    train,
+    runs,
+    evaluate,
+    predict,
+    export,
+):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)

@@ -1,4 +1,4 @@
-"""`alexc weights`: weights that were trained elsewhere."""
+"""`alexc weights`: weights from elsewhere, and weights for others."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import typer
 
 from alexc.table import aligned
 
-weights = typer.Typer(name="weights", help="Bring in weights that were trained elsewhere.", no_args_is_help=True)
-
-
-@weights.callback()
-def _group() -> None:
-    """Keeps `import` a command of its own, though it is the only one."""
+weights = typer.Typer(name="weights", help="Bring weights in, or hand them on.", no_args_is_help=True)
 
 
 @weights.command("import")
@@ -22,7 +17,8 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A .caffemodel, a .safetensors file, or a checkpoint.")],
     into: Annotated[Path, typer.Option(metavar="NETWORK", help="The compiled network, as in generated/vgg16.py.")],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write.", show_default="NETWORK's name with .safetensors")
+        Path | None,
+        typer.Option("--out", "-o", help="The file to write.", show_default="NETWORK's name with .safetensors"),
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="LAYER", help="Leave out this layer of FILE; may be given again.")
@@ -52,3 +48,24 @@ def import_(
     if imported.turned:
         print(f"\nturned from blue, green, red to red, green, blue: {printable(', '.join(imported.turned))}")
     print(f"\n{printable(target)}  written: {len(imported.matches)} layers")
+
+
+@weights.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder that `alexc train` made.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="RUN's name with .safetensors")
+    ] = None,
+) -> None:
+    """Write the best weights of a run as safetensors, with the spec, the classes and more in its metadata.
+
+    `alexc train --weights` and `alexc weights import` read it.
+    """
+    from alexc.runtime.exporting.weights_file import export_weights
+    from alexc.runtime.printable import printable
+
+    target = out or Path(f"{run.resolve().name}.safetensors")
+    metadata = export_weights(run, target)
+    error = f", validation error {float(metadata['validation_error']):.1%}" if "validation_error" in metadata else ""
+    print(f"{printable(target)}  written: {metadata['network']}, {int(metadata['parameters']):,} parameters{error}")
+    print(f"says of itself: {', '.join(metadata)}")

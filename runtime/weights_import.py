@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from alexc.runtime.caffemodel import CaffeWeights, read_caffemodel
-from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.new_file import check_new, write_new
 from alexc.runtime.printable import printable
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
@@ -70,8 +70,7 @@ def import_weights(
     Raises:
         UserError: the file cannot be read, its layers are not those of the network, or `out` cannot be written.
     """
-    if out.exists():
-        raise UserError(f"{printable(out)} is already there: move it away, or name another file with --out")
+    check_new(out)
     read = _read(path)
     given = _leave_out(read.tensors, without, path)
     _check_finite(given, path)
@@ -84,10 +83,7 @@ def import_weights(
         raise UserError(
             f"{printable(path)} does not fit {network.name} of {printable(network.path)}: {mistake}"
         ) from None
-    try:
-        write_bytes(out, save(carry_over(given, wanted, matches)))
-    except OSError as error:
-        raise UserError(f"{printable(out)} cannot be written: {error.strerror}") from None
+    write_new(out, save(carry_over(given, wanted, matches)))
     return Imported(matches, turned)
 
 
@@ -141,6 +137,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UserError: it cannot be read, or holds anything but tensors.
     """
     shown = printable(path)
+    if path.suffix == _CAFFES:
+        raise UserError(f"{shown} is Caffe's: write its weights anew by `alexc weights import {shown} --into NETWORK`")
     try:
         if path.suffix == ".safetensors":
             loaded: object = dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))

@@ -17,6 +17,7 @@ from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.caffemodel import read_caffemodel
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile, load_network_file
+from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.weights_import import Imported, import_weights
 from tests.caffe_wire import (
     blob,
@@ -442,6 +443,11 @@ def test_a_file_that_is_no_file_is_refused(tmp_path: Path) -> None:
         read_caffemodel(tmp_path / "none.caffemodel")
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_caffemodel(tmp_path)
+
+
+def test_a_training_does_not_start_from_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"x\.caffemodel is Caffe's: write its weights anew by `alexc weights import"):
+        starting_weights(tmp_path / "x.caffemodel", {"conv1.weight": WEIGHT})
 
 
 def test_damage_of_any_kind_never_raises_anything_else(tmp_path: Path, plain_network: NetworkFile) -> None:
