@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,14 @@ _BLOBS = {"Convolution": (1, 2), "InnerProduct": (1, 2), "BatchNorm": (3,), "Sca
 
 
 @dataclass(frozen=True, eq=False)
-class CaffeWeights:
-    """What a file holds, under Caffe's names for layers and torch's for tensors: `conv1.weight`, `bn1.running_var`.
+class ForeignWeights:
+    """What a file holds, under its names for layers and torch's for tensors: `conv1.weight`, `bn1.running_var`.
 
     Attributes:
-        tensors: float32, in the order of the file. BatchNorm and the Scale that reads it are one layer.
+        tensors: in the order of the file; of Caffe's, BatchNorm and the Scale that reads it are one layer.
         second_names: of a BatchNorm, the name that a line of a spec has for it: `conv1_batchnorm` after `conv1`.
-        image_readers: the layers that read the image, whose channels Caffe has in the order blue, green, red.
+        image_readers: the layers that read the image, whose channels Caffe has in the order blue, green, red; of a file
+            that does not say what reads what, the first convolution over three channels.
     """
 
     tensors: dict[str, Tensor]
@@ -96,7 +98,7 @@ class _Layer:
     transposed: bool
 
 
-def read_caffemodel(path: Path) -> CaffeWeights:
+def read_caffemodel(path: Path) -> ForeignWeights:
     """Read the layers of a `.caffemodel` that have weights.
 
     Raises:
@@ -126,7 +128,7 @@ def _layers_of(content: bytes) -> Iterator[_Layer]:
     if len(net.layers) + len(net.layer) > _MOST_LAYERS:
         raise _DamagedError(f"it has more than {_MOST_LAYERS:,} layers")
     previous: tuple[str, ...] = ()
-    for layer in (*map(_v1_layer, net.layers), *map(_layer, net.layer)):
+    for layer in chain(map(_v1_layer, net.layers), map(_layer, net.layer)):
         bottoms = layer.bottoms or (previous if layer.blobs else ())  # some tools leave the connections out
         tops = layer.tops or (layer.name,)
         yield _Layer(layer.name, layer.type, bottoms, tops, layer.blobs, layer.transposed)
@@ -157,7 +159,7 @@ def _v1_layer(content: bytes) -> _Layer:
     return _Layer(_last(read.name), kind, bottoms, tops, read.blobs, transposed)
 
 
-def _weights_of(layers: Iterable[_Layer]) -> CaffeWeights:
+def _weights_of(layers: Iterable[_Layer]) -> ForeignWeights:
     tensors: dict[str, dict[str, Tensor]] = {}
     second_names: dict[str, str] = {}
     image_readers: list[str] = []
@@ -185,7 +187,7 @@ def _weights_of(layers: Iterable[_Layer]) -> CaffeWeights:
             if layer.type == "BatchNorm" and layer.blobs:
                 normalised[top] = layer.name
     flat = {f"{name}.{kind}": value for name, own in tensors.items() for kind, value in own.items()}
-    return CaffeWeights(flat, second_names, tuple(image_readers))
+    return ForeignWeights(flat, second_names, tuple(image_readers))
 
 
 def _tensors_of(layer: _Layer) -> dict[str, Tensor]:

@@ -14,11 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from alexc.runtime.caffemodel import CaffeWeights, read_caffemodel
+from alexc.runtime.caffemodel import ForeignWeights, read_caffemodel
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.new_file import check_new, write_new
 from alexc.runtime.printable import printable
+from alexc.runtime.progress import Progress
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
 _CAFFES = ".caffemodel"
@@ -71,30 +72,36 @@ def import_weights(
         UserError: the file cannot be read, its layers are not those of the network, or `out` cannot be written.
     """
     check_new(out)
-    read = _read(path)
-    given = _leave_out(read.tensors, without, path)
-    _check_finite(given, path)
-    turned = read.image_readers if bgr or (bgr is None and path.suffix == _CAFFES) else ()
-    wanted = network.build_without_memory().state_dict()
-    try:
-        given = _with_channels_turned(given, turned)
-        matches = match_layers(given, wanted, read.second_names)
-    except UserError as mistake:
-        raise UserError(
-            f"{printable(path)} does not fit {network.name} of {printable(network.path)}: {mistake}"
-        ) from None
-    write_new(out, save(carry_over(given, wanted, matches)))
+    with Progress("import", 3, "steps") as progress:
+        read = _read(path)
+        given = _leave_out(read.tensors, without, path)
+        _check_finite(given, path)
+        progress.advance()
+        turned = read.image_readers if bgr or (bgr is None and path.suffix == _CAFFES) else ()
+        if bgr and not turned:
+            raise UserError(f"--bgr: {printable(path)} has no convolution that reads three channels")
+        wanted = network.build_without_memory().state_dict()
+        try:
+            given = _with_channels_turned(given, turned)
+            matches = match_layers(given, wanted, read.second_names)
+        except UserError as mistake:
+            raise UserError(
+                f"{printable(path)} does not fit {network.name} of {printable(network.path)}: {mistake}"
+            ) from None
+        progress.advance()
+        write_new(out, save(carry_over(given, wanted, matches)))
+        progress.advance()
     return Imported(matches, turned)
 
 
-def _read(path: Path) -> CaffeWeights:
+def _read(path: Path) -> ForeignWeights:
     """The tensors of a file of any kind, and what is known of them."""
     if path.suffix == _CAFFES:
         return read_caffemodel(path)
     tensors = read_tensors(path)
     convolutions = (name for name, tensor in tensors.items() if tensor.ndim == 4 and tensor.shape[1] == _COLORS)
     first = next(convolutions, None)
-    return CaffeWeights(tensors, {}, () if first is None else (first.rpartition(".")[0],))
+    return ForeignWeights(tensors, {}, () if first is None else (first.rpartition(".")[0],))
 
 
 def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -178,6 +178,10 @@ def test_other_files_can_be_turned_too(tmp_path: Path, drawn: Weights, images: T
     assert imported.turned == ("conv1",)
     torch.testing.assert_close(module(images), as_caffe_computes(drawn, images.flip(1)), rtol=1e-4, atol=1e-4)
 
+    torch.save({"ip2.weight": drawn["ip2.weight"]}, tmp_path / "none.pt")
+    with pytest.raises(UserError, match=r"--bgr: .*none\.pt has no convolution that reads three channels"):
+        import_weights(tmp_path / "none.pt", network, [], tmp_path / "none.safetensors", bgr=True)
+
 
 @pytest.mark.slow
 def test_the_command_says_what_it_turned(tmp_path: Path, alexc: Alexc, drawn: Weights) -> None:

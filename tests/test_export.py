@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
@@ -35,7 +37,7 @@ from alexc.runtime.training.metrics import read_metrics
 from alexc.runtime.training.run_folder import RunFolder
 from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.weights_import import import_weights
-from tests.conftest import Alexc
+from tests.conftest import ROOT, Alexc
 from tests.tiny_training import CLASSES, make_store, options, run_to, write_network
 
 CPU = torch.device("cpu")
@@ -95,7 +97,13 @@ def test_without_a_run_it_is_said_what_to_subtract_in_words(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_stranger_gets_what_predict_computes(tmp_path: Path, alexc: Alexc, run: RunFolder) -> None:
+def test_a_stranger_gets_what_alexc_computes(
+    tmp_path: Path,
+    alexc: Alexc,
+    run: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     result = alexc("export", run.path, "--onnx", "-o", "tiny.onnx")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -111,15 +119,31 @@ def test_a_stranger_gets_what_predict_computes(tmp_path: Path, alexc: Alexc, run
     said = session.get_modelmeta().custom_metadata_map
     assert json.loads(said["classes"]) == list(CLASSES)
     assert [each.name for each in session.get_inputs()] == ["images"]
-    trained = load_trained_network(run.path, CPU)
     image = Image.fromarray(np.random.default_rng(8).integers(0, 256, (40, 33, 3), np.uint8))
+    expected = logits_of(run, image)
+    three = np.repeat(prepared(image, said), 3, axis=0)
+    (logits,) = session.run(["logits"], {"images": three})
+    np.testing.assert_allclose(logits, expected.repeat(3, axis=0), rtol=1e-4, atol=1e-4)
+
+    image.save(tmp_path / "holiday.png")
+    (shown,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "weights.md").read_text(), re.M | re.S)
+    for there, here in (("small.onnx", "tiny.onnx"), ("holiday.jpg", "holiday.png"), ("72", "24"), ("64", "16")):
+        shown = re.sub(rf"\b{re.escape(there)}\b", here, shown)
+    used: dict[str, Any] = {}
+    monkeypatch.chdir(tmp_path)
+    exec(shown, used)  # our own page
+    np.testing.assert_allclose(used["logits"], expected, rtol=1e-4, atol=1e-4)
+    assert capsys.readouterr().out.splitlines() == [said["preprocessing"], CLASSES[expected[0].argmax()]]
+
+
+def logits_of(run: RunFolder, image: Image.Image) -> NDArray[np.float32]:
+    """What the trained network makes of the central view of an image; (1, outputs)."""
+    trained = load_trained_network(run.path, CPU)
     view = np.empty((16, 16, 3), np.float32)
     trained.renderer().render(square(image, geometry_of(trained.file)), central_view(20, 16), view)
     with torch.no_grad():
-        expected = trained.network(torch.from_numpy(view).permute(2, 0, 1)[None])
-    three = np.repeat(prepared(image, said), 3, axis=0)
-    (logits,) = session.run(["logits"], {"images": three})
-    np.testing.assert_allclose(logits, expected.numpy().repeat(3, axis=0), rtol=1e-4, atol=1e-4)
+        made: NDArray[np.float32] = trained.network(torch.from_numpy(view).permute(2, 0, 1)[None]).numpy()
+    return made
 
 
 @pytest.mark.slow
