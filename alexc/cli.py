@@ -11,6 +11,7 @@ from alexc.doctor import doctor
 from alexc.draw import draw
 from alexc.evaluate import evaluate
 from alexc.explain import explain
+from alexc.export import export
 from alexc.fmt import fmt
 from alexc.inspect import inspect
 from alexc.plan import plan_
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 SPECS = (check, diff, explain, fmt, summary, draw, plan_, compile_)
-RUNS = (doctor, prepare, inspect, train, runs, evaluate, predict, report)
+RUNS = (doctor, prepare, inspect, train, runs, evaluate, predict, report, export)
 for command in (*SPECS, *RUNS):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(weights)

@@ -14,12 +14,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from alexc.runtime.durable_files import write_bytes
+from alexc.runtime.caffemodel import ForeignWeights, read_caffemodel
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.new_file import check_new, write_new
 from alexc.runtime.printable import printable
+from alexc.runtime.progress import Progress
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
+_CAFFES = ".caffemodel"
+_COLORS = 3
 _MOST_NAMED = 5
 _DEEPEST = 32  # names in one, as in layer1.0.conv1
 _NESTED = ("state_dict", "model")  # where training scripts put the weights in a checkpoint
@@ -39,34 +43,96 @@ class Match:
     shapes: Shapes
 
 
-def import_weights(path: Path, network: NetworkFile, without: Sequence[str], out: Path) -> list[Match]:
+@dataclass(frozen=True)
+class Imported:
+    """What came of a file.
+
+    Attributes:
+        matches: which layer came from which, in the order of the network.
+        turned: layers of the file that read the image, given red, green, blue in place of blue, green, red.
+    """
+
+    matches: list[Match]
+    turned: tuple[str, ...]
+
+
+def import_weights(
+    path: Path, network: NetworkFile, without: Sequence[str], out: Path, bgr: bool | None = None
+) -> Imported:
     """Write the weights of a file under the names of a network, as safetensors that its `load_state_dict` takes.
 
     Args:
-        path: a `.safetensors` file, or a checkpoint that `torch.load(weights_only=True)` reads.
+        path: a `.caffemodel`, a `.safetensors` file, or a checkpoint that `torch.load(weights_only=True)` reads.
         network: the compiled network.
         without: names of layers of the file to leave out, with all that lies under them: `aux1`.
         out: the file to write, which must not be there.
-
-    Returns:
-        Which layer came from which, in the order of the network.
+        bgr: whether the file's network reads blue, green, red, and so is turned; None where a `.caffemodel` does.
 
     Raises:
         UserError: the file cannot be read, its layers are not those of the network, or `out` cannot be written.
     """
-    if out.exists():
-        raise UserError(f"{printable(out)} is already there: move it away, or name another file with --out")
-    given = _leave_out(read_tensors(path), without, path)
-    with torch.device("meta"):
-        wanted = network.build(seed=0).state_dict()
-    try:
-        matches = match_layers(given, wanted)
-    except UserError as mistake:
+    check_new(out)
+    with Progress("import", 3, "steps") as progress:
+        read = _read(path)
+        given = _leave_out(read.tensors, without, path)
+        _check_finite(given, path)
+        progress.advance()
+        turned = read.image_readers if bgr or (bgr is None and path.suffix == _CAFFES) else ()
+        if bgr and not turned:
+            raise UserError(f"--bgr: {printable(path)} has no convolution that reads three channels")
+        wanted = network.build_without_memory().state_dict()
+        try:
+            given = _with_channels_turned(given, turned)
+            matches = match_layers(given, wanted, read.second_names)
+        except UserError as mistake:
+            raise UserError(
+                f"{printable(path)} does not fit {network.name} of {printable(network.path)}: {mistake}"
+            ) from None
+        progress.advance()
+        write_new(out, save(carry_over(given, wanted, matches)))
+        progress.advance()
+    return Imported(matches, turned)
+
+
+def _read(path: Path) -> ForeignWeights:
+    """The tensors of a file of any kind, and what is known of them."""
+    if path.suffix == _CAFFES:
+        return read_caffemodel(path)
+    tensors = read_tensors(path)
+    convolutions = (name for name, tensor in tensors.items() if tensor.ndim == 4 and tensor.shape[1] == _COLORS)
+    first = next(convolutions, None)
+    return ForeignWeights(tensors, {}, () if first is None else (first.rpartition(".")[0],))
+
+
+def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise UserError(
+                f"{printable(path)}: `{printable(name)}` holds numbers that are not finite: these weights are spoiled"
+            )
+
+
+def _with_channels_turned(tensors: Mapping[str, Tensor], layers: Sequence[str]) -> dict[str, Tensor]:
+    """The tensors, those of `layers` with the order of the three channels that they read reversed."""
+    turned = dict(tensors)
+    for layer in layers:
+        per_channel = _join(layer, "running_mean") in tensors
+        for kind in ("running_mean", "running_var", "weight", "bias") if per_channel else ("weight",):
+            name = _join(layer, kind)
+            if name in tensors:  # it may have been left out
+                turned[name] = _turned(tensors[name], 0 if per_channel else 1, layer)
+    return turned
+
+
+def _turned(tensor: Tensor, axis: int, layer: str) -> Tensor:
+    """Reversed along an axis of three channels, or of the values of three channels one after the other."""
+    size = tensor.shape[axis] if tensor.ndim > axis else 0
+    if not size or size % _COLORS or (size > _COLORS and tensor.ndim != 2):
         raise UserError(
-            f"{printable(path)} does not fit {network.name} of {printable(network.path)}: {mistake}"
-        ) from None
-    _write(out, carry_over(given, wanted, matches))
-    return matches
+            f"{printable(layer)} reads the image, but not three channels that could be turned from blue, green, red: "
+            "--no-bgr takes it as it is"
+        )
+    return torch.cat(tensor.chunk(_COLORS, axis)[::-1], axis)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -78,6 +144,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UserError: it cannot be read, or holds anything but tensors.
     """
     shown = printable(path)
+    if path.suffix == _CAFFES:
+        raise UserError(f"{shown} is Caffe's: write its weights anew by `alexc weights import {shown} --into NETWORK`")
     try:
         if path.suffix == ".safetensors":
             loaded: object = dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))
@@ -107,29 +175,67 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return loaded
 
 
-def match_layers(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[Match]:
+def match_layers(
+    given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], second_names: Mapping[str, str] | None = None
+) -> list[Match]:
     """Say which layer of `given` becomes which layer of `wanted`.
 
-    Where both have the same names, those decide. Otherwise the layers of `wanted` are filled one after the other, each
-    by the first layer of `given` whose tensors have the same names and shapes (`weight` 64x3x11x11, `bias` 64); layers
-    under one name, such as those of `layer1.0`, stay together, and numbered ones in their order.
+    Layers whose tensors have the same names and shapes (`weight` 64x3x11x11, `bias` 64) go by their own names where
+    `given` has all those of `wanted`. Otherwise the layers of `wanted` are filled one after the other, each by the
+    first such layer of `given`; layers under one name, such as those of `layer1.0`, stay together, and numbered ones
+    in their order.
+
+    Args:
+        given: tensors by name, in the order of the file.
+        wanted: tensors by name, in the order of the network.
+        second_names: other names that layers of `given` may go by.
 
     Raises:
         UserError: a layer has no counterpart; the message names layers of both sides.
     """
     sources, targets = _layers(given), _layers(wanted)
-    if sources == targets:
-        return [Match(name, name, shapes) for name, shapes in targets.items()]
     _check_counts(sources, targets)
+    matched = _by_name(sources, targets, second_names or {})
+    nameless = {name: shapes for name, shapes in targets.items() if name not in matched}
+    left = {name: shapes for name, shapes in sources.items() if name not in matched.values()}
     filled: list[str] = []
     furthest = [0]
-    if _fill(_tree(sources), list(targets.values()), filled, furthest) is None:
-        name, shapes = list(targets.items())[furthest[0]]
+    if _fill(_tree(left), list(nameless.values()), filled, furthest) is None:
+        name, shapes = list(nameless.items())[furthest[0]]
         raise UserError(
             f"it has layers of the same shapes, but in another order: nothing that comes next in it fits "
             f"{name} ({in_words(shapes)})"
         )
-    return [Match(source, name, targets[name]) for source, name in zip(filled, targets, strict=True)]
+    matched |= dict(zip(nameless, filled, strict=True))
+    return [Match(matched[name], name, shapes) for name, shapes in targets.items()]
+
+
+def _by_name(
+    sources: Mapping[str, Shapes], targets: Mapping[str, Shapes], second_names: Mapping[str, str]
+) -> dict[str, str]:
+    """The source of each target whose name it has, if all targets of those shapes find one: `conv2/3x3` is `conv2_3x3`.
+
+    One name alone says nothing: another file may count its layers from zero.
+    """
+    named: dict[Shapes, dict[str, str]] = defaultdict(dict)
+    for names in ({name: name for name in sources}, second_names):
+        for source, name in names.items():
+            if source in sources:
+                named[sources[source]].setdefault(_plain(name), source)
+    alike: dict[Shapes, list[str]] = defaultdict(list)
+    for target, shapes in targets.items():
+        alike[shapes].append(target)
+    matched: dict[str, str] = {}
+    for shapes, names_here in alike.items():
+        found = [named[shapes].get(_plain(name)) for name in names_here]
+        if len(set(found) - {None}) == len(found):
+            matched |= {name: source for name, source in zip(names_here, found, strict=True) if source is not None}
+    return matched
+
+
+def _plain(name: str) -> str:
+    """A name as a spec may have it."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
 
 
 def _check_counts(sources: Mapping[str, Shapes], targets: Mapping[str, Shapes]) -> None:
@@ -235,9 +341,9 @@ def _layers(tensors: Mapping[str, Tensor]) -> dict[str, Shapes]:
 def _leave_out(tensors: Mapping[str, Tensor], without: Sequence[str], path: Path) -> dict[str, Tensor]:
     kept = dict(tensors)
     for layer in without:
-        under = [name for name in kept if name.startswith(f"{layer}.")]
+        under = [name for name in kept if name.startswith((f"{layer}.", f"{layer}/"))]
         if not under:
-            tops = sorted({name.split(".")[0] for name in kept}, key=natural_order)
+            tops = sorted({re.split("[./]", name)[0] for name in kept}, key=natural_order)
             raise UserError(
                 f"{printable(path)} has no layer `{printable(layer)}` to leave out; it has {printable(', '.join(tops))}"
             )
@@ -251,13 +357,6 @@ def _listed(headline: str, items: Sequence[str]) -> list[str]:
         return []
     rest = f" and {len(items) - _MOST_NAMED} more" if len(items) > _MOST_NAMED else ""
     return [f"{headline} {', '.join(items[:_MOST_NAMED])}{rest}"]
-
-
-def _write(out: Path, tensors: dict[str, Tensor]) -> None:
-    try:
-        write_bytes(out, save(tensors))
-    except OSError as error:
-        raise UserError(f"{printable(out)} cannot be written: {error.strerror}") from None
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:

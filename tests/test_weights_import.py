@@ -103,8 +103,8 @@ def write(reference: Deep, path: Path) -> None:
 def test_what_was_written_can_be_read_again(tmp_path: Path, network: NetworkFile) -> None:
     saved = network.build(seed=1).state_dict()
     save_file(saved, tmp_path / "a.safetensors")
-    matches = import_weights(tmp_path / "a.safetensors", network, [], tmp_path / "b.safetensors")
-    assert all(match.source == match.target for match in matches)
+    imported = import_weights(tmp_path / "a.safetensors", network, [], tmp_path / "b.safetensors")
+    assert all(match.source == match.target for match in imported.matches)
     again = load_file(tmp_path / "b.safetensors")
     assert all(torch.equal(again[name], saved[name]) for name in saved)
 
@@ -114,8 +114,8 @@ def test_layers_are_left_out_by_name(tmp_path: Path, network: NetworkFile, refer
     torch.save(state, tmp_path / "a.pt")
     with pytest.raises(UserError, match=r"no place for aux1.fc \(weight 7x7\), aux1.conv \(bias 7\)"):
         import_weights(tmp_path / "a.pt", network, [], tmp_path / "out.safetensors")
-    matches = import_weights(tmp_path / "a.pt", network, ["aux1"], tmp_path / "out.safetensors")
-    assert len(matches) == 14
+    imported = import_weights(tmp_path / "a.pt", network, ["aux1"], tmp_path / "out.safetensors")
+    assert len(imported.matches) == 14
     with pytest.raises(UserError, match="no layer `aux2` to leave out; it has aux1, classifier, features"):
         import_weights(tmp_path / "a.pt", network, ["aux2"], tmp_path / "other.safetensors")
 

@@ -23,7 +23,7 @@ class GroupedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_features) to (N, out_features)."""
-        blocks = x.view(len(x), self.groups, x.shape[1] // self.groups)  # (N, groups, in / groups)
+        blocks = x.view(x.shape[0], self.groups, x.shape[1] // self.groups)  # (N, groups, in / groups)
         weight = self.weight.view(self.groups, -1, self.weight.shape[1])  # (groups, out / groups, in / groups)
         y = torch.einsum("ngi,goi->ngo", blocks, weight).flatten(1)
         return y if self.bias is None else y + self.bias

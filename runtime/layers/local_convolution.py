@@ -55,7 +55,9 @@ class LocalConv2d(nn.Module):
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         places = self.height * self.width
         windows = F.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
-        windows = windows.reshape(len(x), self.groups, -1, places).permute(1, 3, 2, 0)  # (groups, places, values, N)
+        windows = windows.reshape(x.shape[0], self.groups, -1, places).permute(
+            1, 3, 2, 0
+        )  # (groups, places, values, N)
         weight = self.weight.reshape(self.groups, self.out_channels // self.groups, places, -1).transpose(1, 2)
         y = torch.matmul(weight, windows).permute(3, 0, 2, 1)  # (N, groups, channels of a group, places)
         y = y.reshape(-1, self.out_channels, self.height, self.width)

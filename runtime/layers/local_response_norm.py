@@ -44,7 +44,7 @@ class LocalResponseNorm(nn.Module):
 
 def _fused_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
     """Slices of the squares added up: the form that a compiler or a GPU makes one pass of."""
-    maps = x.view(len(x), towers, x.shape[1] // towers, *x.shape[2:])  # (N, towers, C / towers, H, W)
+    maps = x.view(x.shape[0], towers, x.shape[1] // towers, *x.shape[2:])  # (N, towers, C / towers, H, W)
     count = maps.shape[2]
     squares = nn.functional.pad(maps * maps, (0, 0, 0, 0, size // 2, (size - 1) // 2))
     window = squares[:, :, :count]

@@ -21,8 +21,8 @@ class ResponseNormWithinMap(nn.Module):
         """(N, C, H, W) to the same shape."""
         before, after = self.size // 2, (self.size - 1) // 2
         squares = F.pad(x * x, (before, after, before, after))
-        sums = F.avg_pool2d(squares, self.size, stride=1, divisor_override=1)
-        return x * torch.pow(self.k + self.alpha * sums, -self.beta)
+        means = F.avg_pool2d(squares, self.size, stride=1)  # `divisor_override=1` is lost in torch's ONNX exporter
+        return x * torch.pow(self.k + self.alpha * self.size**2 * means, -self.beta)
 
     def extra_repr(self) -> str:
         """The arguments, for `repr`."""

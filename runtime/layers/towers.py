@@ -19,6 +19,6 @@ def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
         (N, sum of C_i, ...): tower 0's part of every tensor, then tower 1's, and so on.
     """
     parts = [
-        tensor.reshape(len(tensor), towers, tensor.shape[1] // towers, *tensor.shape[2:]) for tensor in tensors
+        tensor.reshape(tensor.shape[0], towers, tensor.shape[1] // towers, *tensor.shape[2:]) for tensor in tensors
     ]  # (N, towers, C_i / towers, ...)
     return torch.cat(parts, dim=2).flatten(1, 2)

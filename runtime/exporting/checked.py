@@ -1,0 +1,46 @@
+"""An exported network against torch: on the same images, in batches of one and of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from alexc.runtime.errors import UserError
+from alexc.runtime.exporting.subject import SAMPLES
+
+TOLERANCE = 1e-4  # of the largest output, or of 1: float32 sums in another order differ by far less
+BATCHES = (1, SAMPLES)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a comparison found: the largest difference, and the names of the images that it was made on."""
+
+    difference: float
+    images: tuple[str, ...]
+
+
+def compared(network: nn.Module, exported: Callable[[Tensor], Tensor], images: dict[str, Tensor]) -> Check:
+    """Compare what a network and its export make of images, each batch size once.
+
+    Raises:
+        UserError: they differ by more than `TOLERANCE`.
+    """
+    largest = 0.0
+    for name, given in images.items():
+        for batch in BATCHES:
+            with torch.no_grad():
+                expected = network(given[:batch])
+            made = exported(given[:batch])
+            difference = (made - expected).abs().max().item() if made.shape == expected.shape else float("inf")
+            allowed = TOLERANCE * max(1.0, expected.abs().max().item())
+            if not difference <= allowed:
+                raise UserError(
+                    f"the exported network differs from torch's by {difference:.1e} on {name} images at batch {batch}, "
+                    f"where {allowed:.1e} is allowed: nothing was written; please report it"
+                )
+            largest = max(largest, difference)
+    return Check(largest, tuple(images))

@@ -1,0 +1,77 @@
+"""What travels with exported weights: texts that say what the network is, and how images are made ready for it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from importlib.metadata import version
+
+import numpy as np
+from torch import nn
+
+from alexc.runtime import recipe
+from alexc.runtime.data.dataset_facts import DatasetFacts
+from alexc.runtime.data.preparation import geometry_of
+from alexc.runtime.data.views import central_view
+from alexc.runtime.network_file import NetworkFile
+
+
+def description(file: NetworkFile, network: nn.Module, facts: DatasetFacts | None) -> dict[str, str]:
+    """Texts by name; lists are JSON.
+
+    `preprocessing` says in words what to do with an image; `subtract` and `multiply` have the numbers for red, green
+    and blue, and `subtract_image` the mean image: a .npy file of float32 (3, size, size), in base64.
+
+    Args:
+        file: the network file, with its recipe.
+        network: the network.
+        facts: what is known of the data that it was trained on, where anything is.
+
+    Raises:
+        UserError: the recipe does not say how images are made ready.
+    """
+    texts = {
+        "alexc": version("alexc"),
+        "network": file.name,
+        "parameters": str(sum(each.numel() for each in network.parameters())),
+        "size": str(file.size),
+        **_preparation(file, facts),
+    }
+    return texts if facts is None else texts | {"classes": json.dumps(facts.classes)}
+
+
+def _preparation(file: NetworkFile, facts: DatasetFacts | None) -> dict[str, str]:
+    geometry, size = geometry_of(file), file.size
+    words = [
+        "Red, green and blue, 0..255",
+        f"scale the shorter side to {geometry.resize} pixels (bilinear, antialiased)",
+        f"cut the central {geometry.crop}x{geometry.crop}",
+    ]
+    if size != geometry.crop:
+        words.append(f"of that the central {size}x{size}")
+    numbers: dict[str, str] = {}
+    for part in file.recipe.prepare:
+        match part:
+            case recipe.Subtract(what):
+                if facts is None:
+                    words.append(f"subtract the {what.replace('_', ' ')} of the images that it was trained on")
+                elif what == "mean_image":
+                    words.append("subtract `subtract_image`")
+                    numbers["subtract_image"] = _central_mean_image(facts, size)
+                else:
+                    words.append("subtract `subtract`")
+                    numbers["subtract"] = json.dumps(facts.mean_image.mean(axis=(0, 1)).tolist())
+            case recipe.Normalize(mean, std):
+                words.append("subtract `subtract`; multiply by `multiply`")
+                numbers["subtract"] = json.dumps([255 * each for each in mean])
+                numbers["multiply"] = json.dumps([1 / (255 * each) for each in std])
+    return {"preprocessing": "; ".join(words) + "; channels first"} | numbers
+
+
+def _central_mean_image(facts: DatasetFacts, size: int) -> str:
+    view = central_view(facts.geometry.crop, size)
+    window = facts.mean_image[view.top : view.top + size, view.left : view.left + size]
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(window.transpose(2, 0, 1), np.float32), allow_pickle=False)
+    return base64.b64encode(content.getvalue()).decode()

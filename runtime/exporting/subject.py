@@ -1,0 +1,93 @@
+"""What is exported: a network in evaluation mode, with what is known of its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from alexc.runtime.data.dataset_facts import DatasetFacts
+from alexc.runtime.data.feed import Feed
+from alexc.runtime.data.preparation import renderer_of
+from alexc.runtime.data.store import is_store, open_store
+from alexc.runtime.data.views import central_view
+from alexc.runtime.errors import UserError
+from alexc.runtime.network_file import NetworkFile, load_network_file
+from alexc.runtime.printable import printable
+from alexc.runtime.recipe import Normalize
+from alexc.runtime.testing.trained_network import load_trained_network
+from alexc.runtime.training.run_folder import RunFolder
+from alexc.runtime.training.starting_weights import starting_weights
+
+SAMPLES = 5
+_SEED = 0
+_PIXELS = 64.0  # about the standard deviation of photographs' values, 0..255
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network to export.
+
+    Attributes:
+        file: its file.
+        network: on the CPU, in evaluation mode.
+        facts: the classes and colours of the data that it was trained on; None for weights without a run.
+        images: by name, inputs to try it with, each (SAMPLES, 3, size, size).
+    """
+
+    file: NetworkFile
+    network: nn.Module
+    facts: DatasetFacts | None
+    images: dict[str, Tensor]
+
+
+def subject_of(source: Path, weights: Path | None) -> Subject:
+    """The network of a run with its best weights, or that of a network file with the weights of another file.
+
+    Raises:
+        UserError: when they cannot be read, or do not fit each other.
+    """
+    if source.is_dir():
+        if weights is not None:
+            raise UserError(
+                f"{printable(source)} is a run, which has its weights: --weights goes with a network file, "
+                "as in generated/vgg16.py"
+            )
+        trained = load_trained_network(source, torch.device("cpu"))
+        network = trained.network.to(memory_format=torch.contiguous_format)
+        images = _random_images(trained.file) | _validation_images(source, trained.file, trained.facts)
+        return Subject(trained.file, network, trained.facts, images)
+    file = load_network_file(source)
+    if weights is None:
+        raise UserError(f"{printable(source)} has no weights: name a run or a file with them by --weights")
+    network = file.build(seed=0)
+    file.outputs(network)
+    tensors, missing = starting_weights(weights, network.state_dict())
+    if missing is not None:
+        raise UserError(f"--weights {printable(weights)} holds no {missing} of the shape that {file.name} has")
+    network.load_state_dict(tensors)
+    return Subject(file, network.eval(), None, _random_images(file))
+
+
+def _random_images(file: NetworkFile) -> dict[str, Tensor]:
+    scale = 1.0 if any(isinstance(part, Normalize) for part in file.recipe.prepare) else _PIXELS
+    generator = torch.Generator().manual_seed(_SEED)
+    return {"random": torch.randn(SAMPLES, *file.input_shape, generator=generator) * scale}
+
+
+def _validation_images(folder: Path, file: NetworkFile, facts: DatasetFacts) -> dict[str, Tensor]:
+    """Central views of the first validation images of a run, where its store is still there."""
+    path = Path(RunFolder(folder).read_record()["store"]["path"])
+    if not is_store(path):
+        return {}
+    store = open_store(path)
+    if not len(store.val):
+        return {}
+    view = central_view(store.geometry.crop, file.size)
+    with Feed(renderer_of(file, facts), file.size, SAMPLES, threads=1) as feed:
+        group = np.arange(SAMPLES) % len(store.val)
+        (batch,) = feed.batches(store.val, [group], lambda _: [view])
+        return {"validation": batch.images.contiguous()}
