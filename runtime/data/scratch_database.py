@@ -8,12 +8,12 @@ from contextlib import closing, contextmanager
 
 from alexc.runtime.errors import UserError
 
-_CACHE_KIB = 4_096
+_CACHE_KIB = 1_024
 
 
 @contextmanager
 def scratch_database() -> Iterator[sqlite3.Connection]:
-    """An empty database that keeps some 4 MiB in memory, whatever is put in.
+    """An empty database that keeps some 1 MiB in memory, whatever is put in.
 
     Raises:
         UserError: when the temporary folder is full.
