@@ -7,6 +7,7 @@ import traceback
 
 from alexc.cli import app
 from alexc.runtime.errors import UserError
+from alexc.spec_error import SpecError
 
 EXIT_MISTAKE = 1
 EXIT_INTERNAL = 70
@@ -16,6 +17,9 @@ def main() -> None:
     """Run the command line: 0 done, 1 a mistake in what the user gave, 2 wrong usage, 70 a defect of alexc."""
     try:
         app()
+    except SpecError as mistake:
+        print(mistake.report(), file=sys.stderr)
+        sys.exit(EXIT_MISTAKE)
     except UserError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(EXIT_MISTAKE)

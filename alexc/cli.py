@@ -14,6 +14,7 @@ from alexc.explain import explain
 from alexc.export import export
 from alexc.fmt import fmt
 from alexc.inspect import inspect
+from alexc.lsp import lsp
 from alexc.plan import plan_
 from alexc.predict import predict
 from alexc.prepare import prepare
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-SPECS = (check, diff, explain, fmt, summary, draw, plan_, compile_)
+SPECS = (check, diff, explain, fmt, summary, draw, plan_, compile_, lsp)
 RUNS = (doctor, prepare, inspect, train, runs, evaluate, predict, report, export)
 for command in (*SPECS, *RUNS):
     app.command(command.__name__.rstrip("_"))(command)

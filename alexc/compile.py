@@ -11,13 +11,9 @@ from typing import Annotated
 
 import typer
 
-from alexc.compiler.format import format_spec
-from alexc.compiler.pipeline import Checked
-from alexc.compiler.pytorch import MADE_BY, write_pytorch
-from alexc.compiler.source import Source
-from alexc.compiler.spec_writer import write_spec
+from alexc.compiler.pytorch import MADE_BY
+from alexc.net import Net
 from alexc.runtime.errors import UserError
-from alexc.spec_file import graph_of, placed_graph, sound_spec
 from alexc.text_file import write_text
 
 
@@ -57,20 +53,19 @@ def compile_(
         raise UserError("--emit net writes the spec with all its placements: leave --placement out")
     if emit is Emitted.NET:
         for spec in specs:
-            text, _ = format_spec(Source(spec.name, write_spec(graph_of(spec))))
-            print(text, end="")
+            print(Net.from_file(spec).expanded(), end="")
         return
     targets: dict[Path, _Asked] = {}
     for spec in specs:
-        checked = sound_spec(spec)
+        net = Net.from_file(spec)
         for placement in placements or (None,):
-            asked = _Asked(spec, checked, placement)
+            asked = _Asked(spec, net, placement)
             target = out / f"{asked.module_name()}.py"
             if target in targets:
                 twice = f"{spec}: would be written to {target}, as {targets[target].spec} is"
                 raise UserError(f"{twice}; rename one of the two")
             targets[target] = asked
-    texts = {target: asked.text() for target, asked in targets.items()}
+    texts = {target: asked.net.python(asked.placement) for target, asked in targets.items()}
     stale = [target for target, text in texts.items() if not _is_current(target, text)]
     if check and stale:
         for target in stale:
@@ -88,7 +83,7 @@ class _Asked:
     """A file that is asked for: a spec for one device, or as a placement lays it out."""
 
     spec: Path
-    checked: Checked
+    net: Net
     placement: str | None
 
     def module_name(self) -> str:
@@ -98,12 +93,6 @@ class _Asked:
     def option(self) -> str:
         """What the command line says of the placement."""
         return f" --placement {self.placement}" if self.placement else ""
-
-    def text(self) -> str:
-        """The Python file."""
-        assert self.checked.graph is not None
-        placed = placed_graph(self.spec, self.checked, self.placement) if self.placement else None
-        return write_pytorch(self.checked.graph, self.spec.name, placed)
 
 
 def _module_name(spec: Path) -> str:

@@ -10,9 +10,9 @@ import typer
 from alexc.compiler.drawing.marks import Picture
 from alexc.compiler.drawing.picture import picture_of
 from alexc.compiler.drawing.svg import svg_of
+from alexc.net import Net
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
-from alexc.spec_file import graph_of
 from alexc.text_file import write_text
 
 _PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
@@ -35,7 +35,7 @@ def draw(
     ending = target.suffix.lower()
     if ending not in (".svg", ".png"):
         raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(spec.stem)}.svg")
-    picture = picture_of(graph_of(spec))
+    picture = picture_of(Net.from_file(spec).graph)
     if ending == ".svg":
         write_text(target, svg_of(picture, "dark" if dark else "either"), mode=0o644)
     else:

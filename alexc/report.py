@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexc.compiler.drawing.picture import draw_svg
-from alexc.spec_file import graph_of
+from alexc.net import Net
 
 if TYPE_CHECKING:
     from alexc.runtime.training.run_folder import RunFolder
@@ -54,4 +53,4 @@ def _picture(folder: RunFolder) -> str | None:
     """The drawing of the spec that a run keeps; None where it keeps none."""
     if not folder.spec.is_file():
         return None
-    return draw_svg(graph_of(folder.spec))
+    return Net.from_file(folder.spec).draw().svg

@@ -1,8 +1,9 @@
-"""Tables of text: aligned for a terminal, or as Markdown."""
+"""Tables of text: aligned for a terminal, as Markdown, or as HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from html import escape
 
 
 def aligned(table: Sequence[Sequence[str]], numeric: Collection[str]) -> list[str]:
@@ -21,3 +22,14 @@ def markdown(table: Sequence[Sequence[str]], numeric: Collection[str]) -> list[s
     """The same as a Markdown table."""
     rule = ["---:" if name in numeric else "---" for name in table[0]]
     return [f"| {' | '.join(row)} |" for row in [table[0], rule, *table[1:]]]
+
+
+def html(table: Sequence[Sequence[str]], numeric: Collection[str]) -> list[str]:
+    """The same as an HTML table."""
+    sides = ["right" if name in numeric else "left" for name in table[0]]
+    lines = ["<table>"]
+    for row, tag in zip(table, ["th", *["td"] * (len(table) - 1)], strict=True):
+        cells = zip(row, sides, strict=True)
+        texts = [f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for cell, side in cells]
+        lines.append(f"<tr>{''.join(texts)}</tr>")
+    return [*lines, "</table>"]

@@ -48,7 +48,7 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
     definitions = read_blocks(blocks, result.diagnostics)
     settings = _Settings(result)
     for block in chain:
-        settings.read([each for each in block.statements if _is_setting(each)])
+        settings.read([each for each in block.statements if is_setting(each)])
     if result.input is None and not settings.seen("input"):
         message = "the network does not say its input"
         helpful = "add a line such as `input 3x227x227`: channels x height x width"
@@ -67,7 +67,7 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
     return result
 
 
-def _is_setting(statement: Statement) -> bool:
+def is_setting(statement: Statement) -> bool:
     """A setting has no label; `input` alone, or at the start of a pipeline, is what a line starts from."""
     if not isinstance(statement, Pipeline) or statement.label is not None:
         return False
@@ -76,7 +76,7 @@ def _is_setting(statement: Statement) -> bool:
 
 
 def _lines(block: Block) -> list[Statement]:
-    return [statement for statement in block.statements if not _is_setting(statement)]
+    return [statement for statement in block.statements if not is_setting(statement)]
 
 
 class _Settings:

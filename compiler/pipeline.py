@@ -48,12 +48,19 @@ def check_bytes(data: bytes, name: str) -> Checked:
     return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
 
 
-def check_text(text: str, name: str) -> Checked:
-    """Check a spec's text, which extends no other file; `name` is what messages call it."""
-    return _check(Source(name, text))
+def check_text(text: str, name: str, path: Path | None = None, opened: Mapping[Path, str] | None = None) -> Checked:
+    """Check a spec's text.
+
+    Args:
+        text: what is checked.
+        name: what messages call it.
+        path: where it would lie as a file, for the paths that it names; without one it extends no other file.
+        opened: texts that stand for those of files, by resolved path: what an editor has not saved yet.
+    """
+    return _check(Source(name, text, path), opened)
 
 
-def _check(source: Source) -> Checked:
+def _check(source: Source, opened: Mapping[Path, str] | None = None) -> Checked:
     """Run the passes, with Python's search for circular garbage put off.
 
     The passes make many small frozen values and no circles: searching them again and again would make the time per
@@ -62,17 +69,17 @@ def _check(source: Source) -> Checked:
     searching = gc.isenabled()
     gc.disable()
     try:
-        return _run_passes(source)
+        return _run_passes(source, opened or {})
     finally:
         if searching:
             gc.enable()
 
 
-def _run_passes(source: Source) -> Checked:
+def _run_passes(source: Source, opened: Mapping[Path, str]) -> Checked:
     tree, diagnostics = parse(source)
     if diagnostics:
         return Checked(source, None, tuple(diagnostics))
-    net, diagnostics = resolve(tree, _Library(tree).load)
+    net, diagnostics = resolve(tree, Library(tree, opened).load)
     if net is None:
         return Checked(source, None, tuple(diagnostics))
     graph, diagnostics = infer_shapes(net)
@@ -112,10 +119,11 @@ def _decode(data: bytes, name: str, path: Path | None) -> tuple[Source, list[Dia
     return source, [Diagnostic("E0102", message, Span(source, 0, 0))] if message else []
 
 
-class _Library:
-    """The files that a spec extends, each read once."""
+class Library:
+    """The files that a spec extends, each read once; `opened` has texts that stand for those of files."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, opened: Mapping[Path, str]) -> None:
+        self._opened = opened
         self._trees: dict[Path, Tree | None] = {}
         if tree.source.path is not None:
             self._trees[tree.source.path.resolve()] = tree
@@ -139,9 +147,13 @@ class _Library:
             return None, [Diagnostic("E0602", f"{path} cannot be read: {reason.lower()}", base.span)]
 
     def _open(self, path: Path, known: Path) -> tuple[Tree | None, list[Diagnostic]]:
-        source, diagnostics = read_source(path, os.path.normpath(path))
-        if diagnostics:
-            return None, diagnostics
+        name = os.path.normpath(path)
+        if known in self._opened:
+            source = Source(name, self._opened[known], path)
+        else:
+            source, diagnostics = read_source(path, name)
+            if diagnostics:
+                return None, diagnostics
         tree, diagnostics = parse(source)
         if diagnostics:
             return None, diagnostics

@@ -73,7 +73,7 @@ def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
         except UnexpectedInput as error:
             diagnostics.append(_diagnose(source, error))
             mendable = not _at_end(error) and len(text) <= LONGEST_TO_MEND
-            text = _blank_line(text, diagnostics[-1].span.start) if mendable else None
+            text = _mended(text, diagnostics[-1].span.start) if mendable else None
     return Tree(source, ()), diagnostics
 
 
@@ -86,6 +86,24 @@ def _parse(source: Source, text: str) -> list[Block]:
 
 def _at_end(error: UnexpectedInput) -> bool:
     return isinstance(error, UnexpectedToken) and error.token.type == "$END"
+
+
+def _mended(text: str, place: int) -> str | None:
+    """The text without the line around `place`; where that holds a brace, without the unfinished one above it."""
+    above = _unfinished_above(text, place)
+    return _blank_line(text, place) or (None if above is None else _blank_line(text, above))
+
+
+def _unfinished_above(text: str, place: int) -> int | None:
+    """Where the statement above a line begins, if it says that it goes on: `conv1:` or `conv 96 ->`."""
+    end = text.rfind("\n", 0, place)
+    while end > 0:
+        start = text.rfind("\n", 0, end) + 1
+        line = text[start:end].split("#")[0].rstrip()
+        if line:
+            return start if line.endswith(("->", ":", ",", "=")) else None
+        end = start - 1
+    return None
 
 
 def _blank_line(text: str, place: int) -> str | None:

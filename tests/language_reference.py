@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterable
 
 from alexc.compiler.arguments import Arguments
@@ -12,7 +11,7 @@ from alexc.compiler.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.kind import Kind
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.layers.trained import Trained
-from alexc.compiler.spec_text import argument_text
+from alexc.compiler.reference import arguments_in_order, default_of, documentation, title, usage
 from alexc.compiler.train_steps import CHOICES
 from tests.conftest import ROOT
 
@@ -39,22 +38,21 @@ def _kinds() -> str:
 
 
 def _kind(kind: type[Kind]) -> str:
-    _, title = _docstring(sys.modules[kind.__module__]).split(": ", 1)
-    own = [name for name in _in_order(kind) if name not in Trained.model_fields]
-    parts = [f"#### `{_usage(kind)}`: {title.rstrip('.')}", _docstring(kind), _table(kind, own)]
+    own = [name for name in arguments_in_order(kind) if name not in Trained.model_fields]
+    parts = [f"#### `{usage(kind)}`: {title(kind)}", documentation(kind), _table(kind, own)]
     if issubclass(kind, Trained):
         parts.append("It has [multipliers](#multipliers), too.")
     return "\n\n".join(filter(None, parts))
 
 
 def _distributions() -> str:
-    rows = [_docstring(distribution).split(": ", 1) for distribution in DISTRIBUTIONS.values()]
+    rows = [documentation(distribution).split(": ", 1) for distribution in DISTRIBUTIONS.values()]
     return _rows(("distribution", ""), [(how, what) for how, what in rows])
 
 
 def _recipe() -> str:
     rows = [
-        (f"`{statement}`" if number == 0 else "", f"`{_usage(step)}`", _docstring(step), _brief(step))
+        (f"`{statement}`" if number == 0 else "", f"`{usage(step)}`", documentation(step), _brief(step))
         for statement, steps in CHOICES.items()
         for number, step in enumerate(steps)
     ]
@@ -68,37 +66,16 @@ def _codes() -> str:
     )
 
 
-def _usage(kind: type[Arguments]) -> str:
-    return " ".join([kind.keyword, *(f"<{name}>" for name in kind.positional)])
-
-
-def _docstring(documented: object) -> str:
-    text = inspect.getdoc(documented)
-    assert text, documented
-    return text
-
-
 def _table(kind: type[Arguments], names: Iterable[str]) -> str:
-    rows = [(f"`{name}`", kind.expectation(name).words, _default(kind, name)) for name in names]
+    rows = [(f"`{name}`", kind.expectation(name).words, default_of(kind, name)) for name in names]
     return _rows(("argument", "must be", "default"), rows) if rows else ""
 
 
 def _brief(kind: type[Arguments]) -> str:
     return "; ".join(
-        f"`{name}`: {kind.expectation(name).words}" + (f", {default}" if (default := _default(kind, name)) else "")
-        for name in _in_order(kind)
+        f"`{name}`: {kind.expectation(name).words}" + (f", {default}" if (default := default_of(kind, name)) else "")
+        for name in arguments_in_order(kind)
     )
-
-
-def _default(kind: type[Arguments], name: str) -> str:
-    field = kind.model_fields[name]
-    if field.is_required():
-        return "must be said"
-    return "" if field.default is None else f"`{argument_text(field.default)}`"
-
-
-def _in_order(kind: type[Arguments]) -> list[str]:
-    return list(dict.fromkeys([*kind.positional, *kind.fields()]))
 
 
 def _rows(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

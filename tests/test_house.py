@@ -13,7 +13,13 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-FOLDERS = {"alexc": "alexc", "alexc.compiler": "compiler", "alexc.runtime": "runtime", "alexc.spec": "spec"}
+FOLDERS = {
+    "alexc": "alexc",
+    "alexc.compiler": "compiler",
+    "alexc.language_server": "language_server",
+    "alexc.runtime": "runtime",
+    "alexc.spec": "spec",
+}
 
 
 def imports_of(path: Path) -> set[str]:
@@ -45,6 +51,10 @@ def test_the_compiler_imports_neither_torch_nor_the_runtime() -> None:
 def test_the_runtime_and_what_is_generated_do_not_import_the_compiler() -> None:
     assert forbidden("runtime", "alexc.compiler", "typer") == []
     assert forbidden("generated", "alexc.compiler") == []
+
+
+def test_the_language_server_needs_neither_torch_nor_the_runtime() -> None:
+    assert forbidden("language_server", "torch", "torchvision", "numpy", "alexc.runtime", "typer") == []
 
 
 def test_passes_do_not_import_each_other() -> None:
@@ -90,6 +100,7 @@ def test_every_folder_with_modules_is_a_listed_package() -> None:
 
 def test_the_type_checker_sees_every_module() -> None:
     links = ROOT / "tests" / "typing" / "alexc"
-    expected = {"compiler", "runtime", "spec", *(path.name for path in (ROOT / "alexc").iterdir() if path.is_file())}
+    expected = {"compiler", "language_server", "runtime", "spec"}
+    expected |= {path.name for path in (ROOT / "alexc").iterdir() if path.is_file()}
     assert {path.name for path in links.iterdir() if path.name != "__pycache__"} == expected
     assert all(path.is_symlink() and path.exists() for path in links.iterdir())

@@ -58,9 +58,10 @@ def test_the_generated_lines_are_in_the_file() -> None:
         assert after in generated
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/drawing.md", "docs/language.md", "docs/training.md", "docs/weights.md"]
-)
+PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from alexc import Net
 from alexc.compiler.drawing.picture import draw_svg
 from alexc.report import report as write_page
 from alexc.runtime.data.store import Store, open_store
@@ -35,7 +36,6 @@ from alexc.runtime.reporting.predictions import sample_numbers
 from alexc.runtime.reporting.settings import Settings
 from alexc.runtime.testing.trained_network import load_trained_network
 from alexc.runtime.training.run_folder import RunFolder
-from alexc.spec_file import graph_of
 from generated.alexnet import AlexNet
 from generated.small import Small
 from tests import report_of_tiny_run as tiny_report
@@ -428,7 +428,7 @@ def test_the_spec_of_the_run_is_drawn(home: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "small.net", tmp_path / "run" / "network.net")
     write_page(tmp_path / "run", device="cpu")
     (picture,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', (tmp_path / "run" / "report.html").read_text())
-    assert base64.b64decode(picture).decode() == draw_svg(graph_of(ROOT / "examples" / "small.net"))
+    assert base64.b64decode(picture).decode() == draw_svg(Net.from_file(ROOT / "examples" / "small.net").graph)
 
 
 @pytest.mark.slow

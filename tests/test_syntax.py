@@ -130,3 +130,10 @@ def test_long_runs_are_answered_at_once(hostile: str) -> None:
     started = time.monotonic()
     assert check_text(f"network A {{\n {hostile}\n}}", "long.net").diagnostics
     assert time.monotonic() - started < 20  # a hang, not a speed: the worst takes well under a second
+
+
+def test_a_line_that_goes_on_to_a_brace_hides_no_other_mistake() -> None:
+    text = "network A {\n  conv 4\n  fc: relu -> # more\n\n}\nnetwork B {\n  lrn ( 3\n  fc: linear 10\n}\n"
+    tree, diagnostics = parse(Source("a.net", text))
+    assert [each.span.line_and_column[0] for each in diagnostics] == [5, 7]
+    assert [len(block.statements) for block in tree.blocks] == [1, 1]

@@ -1,0 +1,76 @@
+"""What `Net.summary` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alexc.compiler.graph import Graph
+from alexc.compiler.summary import Row, rows, total
+from alexc.table import aligned, html, markdown
+
+_HEADER = (
+    "layer",
+    "kind",
+    "reads",
+    "output",
+    "weights",
+    "biases",
+    "neurons",
+    "multiply-adds",
+    "share",
+    "then",
+    "leaves",
+)
+_NUMERIC = frozenset({"weights", "biases", "neurons", "multiply-adds", "share"})
+
+
+class Counts:
+    """What a network costs, for one image: prints as the table of `alexc summary`, and Jupyter shows a table.
+
+    Attributes:
+        headline: the network's name, what it reads and how many towers it has.
+        rows: a row for each of the spec's lines: `layer`, `kind`, `reads`, `output`, `then`, `leaves`, `weights`,
+            `biases`, `neurons` and `multiply_adds`.
+        totals: the same sums over all lines.
+        sums: parameters, neurons and multiply-adds in words.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        towers = f", {graph.net.towers} towers" if graph.net.towers > 1 else ""
+        self.headline = f"{graph.net.name}: reads {graph.net.input}{towers}"
+        self.rows: tuple[Row, ...] = tuple(rows(graph))
+        self.totals: Row = total(graph)
+        self.sums = (
+            f"{graph.parameters:,} parameters, {graph.neurons:,} neurons, "
+            f"{graph.multiply_adds:,} multiply-adds an image"
+        )
+
+    @property
+    def parameters(self) -> int:
+        """All weights and biases."""
+        return self.totals.weights + self.totals.biases
+
+    def __str__(self) -> str:
+        return "\n".join([self.headline, "", *aligned(self._table(), _NUMERIC), "", self.sums])
+
+    __repr__ = __str__
+
+    def markdown(self) -> str:
+        """The same with a Markdown table."""
+        return "\n".join([self.headline, "", *markdown(self._table(), _NUMERIC), "", self.sums])
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def _repr_html_(self) -> str:
+        return "\n".join([f"<p>{self.headline}</p>", *html(self._table(), _NUMERIC), f"<p>{self.sums}</p>"])
+
+    def _table(self) -> list[Sequence[str]]:
+        return [_HEADER, *(self._cells(row) for row in [*self.rows, self.totals])]
+
+    def _cells(self, row: Row) -> Sequence[str]:
+        counts = [f"{count:,}" for count in (row.weights, row.biases, row.neurons, row.multiply_adds)]
+        everything = self.totals.multiply_adds
+        share = f"{100 * row.multiply_adds / everything:.1f} %" if everything else ""
+        leaves = row.leaves if row.then else ""
+        return (row.layer, row.kind, row.reads, row.output, *counts, share, row.then, leaves)

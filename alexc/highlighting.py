@@ -1,0 +1,134 @@
+"""A lexer for Pygments, so that Markdown, Sphinx and Jupyter colour `net` blocks.
+
+`rules` is also what the grammar of editors/vscode/ is made from; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import ClassVar
+
+from pygments.lexer import Lexer
+from pygments.token import (
+    Comment,
+    Error,
+    Keyword,
+    Name,
+    Number,
+    Operator,
+    Punctuation,
+    String,
+    Whitespace,
+    _TokenType,
+)
+
+_WORD = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_IS_NO_NAME = r"(?![\w.])(?![ \t]*(?::|=|->))"
+
+TOKENS: dict[str, _TokenType] = {
+    "comment": Comment.Single,
+    "path": String,
+    "block": Keyword.Declaration,
+    "declared": Name.Class,
+    "statement": Keyword,
+    "kind": Name.Builtin,
+    "distribution": Name.Function,
+    "choice": Keyword.Constant,
+    "label": Name.Label,
+    "argument": Name.Attribute,
+    "number": Number,
+    "operator": Operator,
+    "punctuation": Punctuation,
+    "name": Name,
+}
+
+
+class NetLexer(Lexer):
+    """The words of a `.net` file, each by what it is; blanks, comments and mistakes are kept."""
+
+    name = "alexc"
+    aliases: ClassVar[list[str]] = ["net", "alexc"]
+    filenames: ClassVar[list[str]] = ["*.net"]
+    url = ""
+
+    def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, _TokenType, str]]:
+        """Place, kind and text of each word."""
+        place = 0
+        for start, end, role in words_of(text):
+            yield from _between(text, place, start)
+            yield start, TOKENS[role], text[start:end]
+            place = end
+        yield from _between(text, place, len(text))
+
+
+def _between(text: str, start: int, end: int) -> Iterator[tuple[int, _TokenType, str]]:
+    """Blanks, and what has no meaning in a spec."""
+    for run in re.finditer(r"\s+|\S+", text[start:end]):
+        yield start + run.start(), Whitespace if run[0].isspace() else Error, run[0]
+
+
+def words_of(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and role of each word: the leftmost match is taken, of several there the first rule's."""
+    pattern, roles = _pattern()
+    for match in pattern.finditer(text):
+        for group, role in roles.items():
+            if match.start(group) >= 0:
+                yield match.start(group), match.end(group), role
+
+
+@cache
+def _pattern() -> tuple[re.Pattern[str], dict[int, str]]:
+    """One pattern for all rules, and the role of each of its groups."""
+    numbered = [role for _, roles in rules() for role in roles]
+    text = "|".join(f"(?:{pattern})" for pattern, _ in rules())
+    return re.compile(text, re.MULTILINE), dict(enumerate(numbered, 1))
+
+
+@cache
+def rules() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Patterns, which Python and Oniguruma read alike, and the roles of their groups."""
+    from alexc.compiler.initial_values import DISTRIBUTIONS
+    from alexc.compiler.layers.registry import kinds
+    from alexc.compiler.vocabulary import (
+        BLOCKS,
+        CALLS,
+        EDITS,
+        LINKING_WORDS,
+        PLACEMENT,
+        RECIPE,
+        REPEAT,
+        SETTINGS,
+        SPLIT_WORDS,
+        choices,
+        steps,
+    )
+
+    first = [*(word for word in SETTINGS if word != "input"), *REPEAT, *EDITS, *PLACEMENT, *RECIPE]
+    return (
+        (r"(#[^\r\n]*)", ("comment",)),
+        (r'("[^"\r\n]*")', ("path",)),
+        (rf"\b({_one_of(BLOCKS)})[ \t]+({_WORD})(?=[ \t]*(?:\(|\{{|extends\b|$))", ("block", "declared")),
+        (rf"\b({_one_of([*BLOCKS, 'extends'])}){_IS_NO_NAME}", ("block",)),
+        (rf"^[ \t]*({_one_of(first)}){_IS_NO_NAME}", ("statement",)),
+        (r"(?<![\w.])(input)(?![\w.])(?![ \t]*[:=])", ("statement",)),
+        (rf"(?<![\w.])({_one_of(SPLIT_WORDS)})(?=[ \t]+by\b)", ("statement",)),
+        (rf"(?<![\w.])({_one_of(LINKING_WORDS)}){_IS_NO_NAME}", ("statement",)),
+        (rf"({_WORD})(?=[ \t]*:)", ("label",)),
+        (rf"({_WORD})(?=[ \t]*=)", ("argument",)),
+        (rf"(?<==)({_one_of(DISTRIBUTIONS)})(?![\w.])", ("distribution",)),
+        (rf"(?<![\w.])({_one_of([*DISTRIBUTIONS, *CALLS])})(?=\()", ("distribution",)),
+        (rf"(?<==)({_one_of(choices())})(?![\w.])", ("choice",)),
+        (rf"(?<![\w.])({_one_of([*kinds(), *steps()])})(?![\w.])", ("kind",)),
+        (rf"({_WORD})", ("name",)),
+        (r"((?<![\w.])[0-9]+(?:x[0-9]+)+(?!\w))", ("number",)),
+        (r"([+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.]))", ("number",)),
+        (r"(->|\.\.|=)", ("operator",)),
+        (r"([{}(),:])", ("punctuation",)),
+    )
+
+
+def _one_of(words: Iterable[str]) -> str:
+    """The longest first, so that none hides behind one that it begins with."""
+    return "|".join(sorted(words, key=lambda word: (-len(word), word)))

@@ -1,0 +1,16 @@
+"""`alexc lsp`: the language server, which an editor starts."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from alexc.runtime.errors import UserError
+
+
+def lsp() -> None:
+    """Serve an editor over standard input and output; docs/editor.md says how each is told to start it."""
+    if find_spec("pygls") is None:
+        raise UserError("the language server needs pygls: pip install 'alexc[lsp]'")
+    from alexc.language_server.server import run
+
+    run()

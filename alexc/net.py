@@ -1,0 +1,139 @@
+"""A network in Python: what `from alexc import Net` gives, and what the commands about specs are made of."""
+
+from __future__ import annotations
+
+import re
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alexc.comparison import Comparison
+from alexc.compiler.diagnostics import did_you_mean
+from alexc.compiler.difference import difference
+from alexc.compiler.format import format_spec
+from alexc.compiler.graph import Graph
+from alexc.compiler.pipeline import Checked, check_text
+from alexc.compiler.placed_graph import PlacedGraph
+from alexc.compiler.pytorch import write_pytorch
+from alexc.compiler.source import Source
+from alexc.compiler.spec_writer import write_spec
+from alexc.counts import Counts
+from alexc.spec_error import SpecError
+from alexc.spec_file import read_spec
+from alexc.step_plan import Dtype, StepPlan, batch_of, planned
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from alexc.drawing import Drawing
+
+
+class Net:
+    """A network whose spec has been read and has no mistakes. It never changes.
+
+    Attributes:
+        name: what the spec's file is called.
+        text: the spec as it was written.
+        graph: every layer with its shape and its counts, as the compiler has them.
+        placements: the names of the placements of the spec.
+    """
+
+    def __init__(self, checked: Checked) -> None:
+        """A spec that was checked; use `from_text` or `from_file`.
+
+        Raises:
+            SpecError: it has mistakes.
+        """
+        if checked.graph is None:
+            raise SpecError.of(checked.source, checked.diagnostics)
+        self.name = checked.source.name
+        self.text = checked.source.text
+        self.graph: Graph = checked.graph
+        self.placements = tuple(checked.placed)
+        self._placed = checked.placed
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "text.net") -> Net:
+        """Read a spec from its text, which extends no file; `name` is what messages call it.
+
+        Raises:
+            SpecError: it has mistakes.
+        """
+        return cls(check_text(text, name))
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Net:
+        """Read a spec from a file.
+
+        Raises:
+            SpecError: the file cannot be read, or has mistakes.
+        """
+        return cls(read_spec(Path(path)))
+
+    def __repr__(self) -> str:
+        return f"<Net {self.graph.net.name} of {self.name}: {self.graph.parameters:,} parameters>"
+
+    def summary(self) -> Counts:
+        """Shapes, weights, neurons and multiply-adds of every layer, for one image."""
+        return Counts(self.graph)
+
+    def draw(self) -> Drawing:
+        """The network's picture."""
+        from alexc.compiler.drawing.picture import draw_svg
+        from alexc.drawing import Drawing
+
+        return Drawing(draw_svg(self.graph))
+
+    def python(self, placement: str | None = None) -> str:
+        """The text of the PyTorch file that `alexc compile` writes; with a placement, for its devices.
+
+        Raises:
+            SpecError: the spec has no placement of this name.
+        """
+        placed = None if placement is None else self._placed_by(placement)
+        shown = re.sub(r"[^\w. -]", "_", Path(self.name).name)  # it stands in the docstring
+        return write_pytorch(self.graph, shown, placed)
+
+    def module(self, seed: int | None = None) -> nn.Module:
+        """The network in PyTorch, which is imported here and nowhere before.
+
+        With a `seed` each initial value is a function of the seed and of the name of its tensor alone; without one they
+        are drawn from torch's own generator. `module.train()` and `module.eval()` are as for any module.
+        """
+        from alexc.runtime.built_network import build
+
+        return build(self.python(), self.name, self.graph.net.name, seed)
+
+    def expanded(self) -> str:
+        """The spec with variants, blocks and defaults written out: a spec that stands alone."""
+        text, findings = format_spec(Source(self.name, write_spec(self.graph)))
+        assert text is not None, findings
+        return text
+
+    def diff(self, other: Net) -> Comparison:
+        """What changes from this network to another, and whether the weights of one load in the other."""
+        return Comparison(self.name, other.name, difference(self.graph, other.graph))
+
+    def plan(self, placement: str, batch: int | None = None, dtype: Dtype = "float32") -> StepPlan:
+        """What each device of a placement holds, computes and sends in a training step.
+
+        Args:
+            placement: its name.
+            batch: the images of a step, over all devices; the recipe's where nothing is said.
+            dtype: the type of all numbers.
+
+        Raises:
+            SpecError: the spec has no placement of this name, or its devices cannot share the batch evenly.
+        """
+        placed = self._placed_by(placement)
+        if batch is not None and batch < 1:
+            raise SpecError(f"batch {batch}: expected a number of at least 1")
+        return StepPlan(planned(placed, batch_of(self.graph) if batch is None else batch, dtype), dtype)
+
+    def _placed_by(self, placement: str) -> PlacedGraph:
+        if placement in self._placed:
+            return self._placed[placement]
+        if not self._placed:
+            form = "`placement two_gpus { … }`"
+            raise SpecError(f"{self.name}: has no placement `{placement}`, nor any other; write one: {form}")
+        raise SpecError(f"{self.name}: has no placement `{placement}`; {did_you_mean(placement, self._placed)}")

@@ -1,0 +1,266 @@
+"""What an editor offers while a word is typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from alexc.compiler.arguments import Arguments
+from alexc.compiler.initial_values import DISTRIBUTIONS
+from alexc.compiler.layers.kind import Join
+from alexc.compiler.layers.registry import kinds
+from alexc.compiler.reference import arguments_in_order, default_of, documentation, title, usage
+from alexc.compiler.train_steps import CHOICES, PIPELINES
+from alexc.compiler.tree import Block
+from alexc.compiler.vocabulary import (
+    BLOCKS,
+    EDITS,
+    PLACEMENT,
+    RECIPE,
+    REPEAT,
+    SETTINGS,
+    SPLIT_WORDS,
+    choices_in_words,
+    steps,
+)
+from alexc.language_server.context import Context, context_at
+from alexc.language_server.hover import model_of
+from alexc.language_server.spec import Spec
+
+Sort = Literal["keyword", "kind", "block", "argument", "value", "layer", "axis", "parameter", "network", "file"]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A word that may stand at a place.
+
+    Attributes:
+        word: what is written; that of an argument ends in `=`.
+        sort: what it is.
+        detail: a few words beside it.
+        documentation: Markdown that tells more.
+    """
+
+    word: str
+    sort: Sort
+    detail: str = ""
+    documentation: str = ""
+
+
+def complete(spec: Spec, place: int) -> tuple[list[Offer], int]:
+    """The words that may stand at a place, the likeliest first, and where the word that is being typed begins."""
+    line = spec.text[spec.text.rfind("\n", 0, place) + 1 : place]
+    context = context_at(spec.text, place)
+    if "#" in line.replace(context.word, "") or context.word.startswith('"'):
+        return (list(_files(spec)), context.start + 1) if _in_base(context) else ([], place)
+    readers = {None: _heads, "network": _lines, "block": _lines, "placement": _placement, "train": _recipe}
+    offers = readers[context.block](spec, context) if context.block in readers else iter(())
+    return list({offer.word: offer for offer in offers}.values()), context.start
+
+
+def _in_base(context: Context) -> bool:
+    return not context.heads and context.before[-1:] == ("extends",)
+
+
+def _files(spec: Spec) -> Iterator[Offer]:
+    if spec.path is not None:
+        for path in sorted(spec.path.parent.glob("*.net")):
+            if path != spec.path:
+                yield Offer(path.name, "file")
+
+
+def _heads(spec: Spec, context: Context) -> Iterator[Offer]:
+    before = context.before
+    if not before:
+        yield from _keywords(BLOCKS)
+    elif before[-1] == "extends":
+        for name in re.findall(rf"^[ \t]*{before[0]}[ \t]+(\w+)", spec.text[: context.start], re.MULTILINE):
+            if name != before[1]:
+                yield Offer(name, "network", before[0])
+    elif before[0] in ("network", "placement", "train") and "extends" not in before:
+        yield Offer("extends", "keyword", "another of this file or of another one")
+
+
+def _lines(spec: Spec, context: Context) -> Iterator[Offer]:
+    step = context.step
+    if context.label[:1] and not step:
+        yield from _kinds(spec)
+        yield from (offer for offer in _layers(spec, context) if context.is_first_step)
+        yield from _changed_arguments(spec, context)
+    elif not context.before:
+        yield from _edits(spec, context)
+        yield from _settings(context)
+        yield from _kinds(spec)
+        yield from _layers(spec, context)
+    elif not step:
+        yield from _kinds(spec)
+    elif context.key is not None:
+        yield from _values(spec, context)
+    elif context.is_first_step and not context.label and step[0] in (*EDITS, "default"):
+        yield from _of_setting(spec, context)
+    else:
+        yield from _arguments(spec, context)
+
+
+def _edits(spec: Spec, context: Context) -> Iterator[Offer]:
+    if context.extends and len(context.heads) == 1:
+        yield from _keywords(EDITS)
+        if spec.graph is not None:
+            yield from (Offer(node.layer.name, "layer", node.layer.kind.keyword) for node in spec.graph.nodes)
+
+
+def _settings(context: Context) -> Iterator[Offer]:
+    if context.block == "network" and len(context.heads) == 1:
+        yield from _keywords(SETTINGS)
+    yield from _keywords(REPEAT)
+
+
+def _of_setting(spec: Spec, context: Context) -> Iterator[Offer]:
+    word = context.step[0]
+    if word in ("every", "without", "default"):
+        yield from (Offer(name, "kind", title(kind)) for name, kind in kinds().items())
+    if word == "default":
+        yield from _arguments(spec, context)
+    elif word != "every" and spec.graph is not None:
+        yield from (Offer(name, "layer") for name in spec.graph.statements())
+
+
+def _kinds(spec: Spec) -> Iterator[Offer]:
+    for name, kind in kinds().items():
+        yield Offer(name, "kind", title(kind), f"`{usage(kind)}`\n\n{documentation(kind)}")
+    for name, block in spec.known_names.blocks.items():
+        yield Offer(name, "block", _parameters_in_words(block))
+
+
+def _layers(spec: Spec, context: Context) -> Iterator[Offer]:
+    """The lines that may be read here: those above, of the block or of the network around."""
+    names = spec.known_names
+    inside = context.heads[0][1] if context.block == "block" and len(context.heads[0]) > 1 else None
+    lines = names.lines if inside is None else names.block_lines.get(inside, {})
+    for name, line in lines.items():
+        above = line.name.span.source is not spec.source or line.name.span.start < context.start
+        if above and name != "".join(context.label):
+            yield Offer(name, "layer")
+    yield Offer("input", "layer", "what flows in")
+
+
+def _arguments(spec: Spec, context: Context) -> Iterator[Offer]:
+    step = context.step
+    block = spec.known_names.blocks.get(step[0])
+    if block is not None:
+        for parameter in block.parameters:
+            if parameter.name.text not in _keys(step):
+                yield Offer(f"{parameter.name.text}=", "argument", "a parameter of the block")
+    model = model_of(spec, context)
+    if model is not None:
+        yield from _keys_of(model, () if step[0] == "default" else step)
+        if issubclass(model, Join):
+            yield from _layers(spec, context)
+    yield from _own_parameters(spec, context)
+
+
+def _changed_arguments(spec: Spec, context: Context) -> Iterator[Offer]:
+    """`conv1: kernel=7` gives new arguments to what is there."""
+    if context.extends and (model := model_of(spec, context)) is not None:
+        yield from _keys_of(model, ())
+
+
+def _keys_of(model: type[Arguments], step: Sequence[str]) -> Iterator[Offer]:
+    given = {*_keys(step), *model.positional[: _values_without_key(step)]}
+    for name in arguments_in_order(model):
+        if name not in given:
+            default = default_of(model, name).replace("`", "")
+            words = model.expectation(name).words
+            yield Offer(f"{name}=", "argument", f"{words}; {default}" if default else words)
+
+
+def _values_without_key(step: Sequence[str]) -> int:
+    depth, count = 0, 0
+    for before, word, after in zip(step, step[1:], (*step[2:], ""), strict=False):
+        depth += (word == "(") - (word == ")")
+        count += depth == 0 and word not in ("=", ",", ")") and before not in ("=", ",") and after != "="
+    return count
+
+
+def _keys(step: Sequence[str]) -> set[str]:
+    return {word for word, after in pairwise(step) if after == "="}
+
+
+def _values(spec: Spec, context: Context) -> Iterator[Offer]:
+    """The words that an argument may have, and the parameters that may stand for its value."""
+    model, key = model_of(spec, context), context.key
+    if model is not None and key in model.model_fields:
+        expected = model.expectation(key)
+        for word in expected.choices:
+            distribution = DISTRIBUTIONS.get(word)
+            yield Offer(word, "value", usage(distribution) if distribution is not None else "")
+        for word in ("none", "same"):
+            if f"`{word}`" in expected.words and word not in expected.choices:
+                yield Offer(word, "value")
+    yield from _own_parameters(spec, context)
+
+
+def _own_parameters(spec: Spec, context: Context) -> Iterator[Offer]:
+    if context.block == "block" and len(context.heads[0]) > 1:
+        block = spec.known_names.blocks.get(context.heads[0][1])
+        for parameter in block.parameters if block is not None else ():
+            yield Offer(parameter.name.text, "parameter", "a parameter of the block")
+
+
+def _placement(spec: Spec, context: Context) -> Iterator[Offer]:
+    before = context.before
+    if not before:
+        yield from _keywords(PLACEMENT)
+    elif before[0] == "split":
+        if len(before) == 1:
+            yield from (Offer(word, "keyword") for word in SPLIT_WORDS)
+        elif before[-1] in SPLIT_WORDS:
+            yield Offer("by", "keyword", "an axis of the mesh")
+        elif before[-1] == "by":
+            yield from _axes(spec, context)
+        elif "in" in before:
+            yield from _own_lines(spec)
+        else:
+            yield Offer("in", "keyword", "these layers; without it, in all")
+    elif before[0] == "keep":
+        if before[-1] == "on":
+            yield from _axes(spec, context)
+        elif "on" not in before:
+            yield from _own_lines(spec)
+            yield from (Offer("on", "keyword", "an axis, and the number of its device") for _ in before[1:2])
+
+
+def _axes(spec: Spec, context: Context) -> Iterator[Offer]:
+    name = context.heads[0][1] if len(context.heads[0]) > 1 else ""
+    yield from (Offer(axis, "axis", f"of {name}") for axis in spec.known_names.axes.get(name, {}))
+
+
+def _own_lines(spec: Spec) -> Iterator[Offer]:
+    lines: Iterable[str] = spec.graph.statements() if spec.graph is not None else spec.known_names.lines
+    yield from (Offer(name, "layer") for name in lines)
+
+
+def _recipe(spec: Spec, context: Context) -> Iterator[Offer]:
+    before = context.before
+    if not before:
+        yield from (Offer(word, "keyword", choices_in_words(word)) for word in RECIPE)
+    elif context.key is not None:
+        yield from _values(spec, context)
+    elif before[-1] in (before[0], "->") and before[0] in CHOICES:
+        if len(before) == 1 or before[0] in PIPELINES:
+            yield from (Offer(step.keyword, "kind", usage(step), documentation(step)) for step in CHOICES[before[0]])
+    elif (model := model_of(spec, context)) is not None:
+        yield from _keys_of(model, context.step)
+        words = (word for name in model.positional for word in model.expectation(name).choices)
+        yield from (Offer(word, "value") for word in words if context.step[-1] in steps())
+
+
+def _keywords(words: Mapping[str, str]) -> Iterator[Offer]:
+    yield from (Offer(word, "keyword", "", text) for word, text in words.items())
+
+
+def _parameters_in_words(block: Block) -> str:
+    return f"a block ({', '.join(parameter.name.text for parameter in block.parameters)})"

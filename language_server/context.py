@@ -1,0 +1,109 @@
+"""What stands before a place in a text that may be half typed: blocks that are open, and the statement so far."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t\f]+|\#[^\r\n]*)|(?P<end>\r?\n)|(?P<text>"[^"\r\n]*"?)
+    |(?P<word>[^\W\d]\w*(?:\.[^\W\d]\w*)*\.?)|(?P<other>->|\.\.|[+-]?[\d.][\w.]*|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_GO_ON = ("->", ",", "{")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a word stands.
+
+    Attributes:
+        heads: the words before each open brace, the outermost block's first.
+        before: the words of the statement before this one.
+        word: the part of the word that is before the place; `"` and what follows inside quotation marks.
+        start: where the word begins.
+    """
+
+    heads: tuple[tuple[str, ...], ...]
+    before: tuple[str, ...]
+    word: str
+    start: int
+
+    @property
+    def block(self) -> str | None:
+        """The keyword of the block around; None between blocks."""
+        return self.heads[0][0] if self.heads and self.heads[0] else None
+
+    @property
+    def extends(self) -> bool:
+        """Whether the block around extends another."""
+        return bool(self.heads) and "extends" in self.heads[0]
+
+    @property
+    def label(self) -> tuple[str, ...]:
+        """What stands before the colon."""
+        return self.before[: self.before.index(":")] if ":" in self.before else ()
+
+    @property
+    def step(self) -> tuple[str, ...]:
+        """The words since the last arrow or the colon: a kind and its arguments."""
+        words: Sequence[str] = self.before[self.before.index(":") + 1 :] if ":" in self.before else self.before
+        cut = max((number + 1 for number, word in enumerate(words) if word == "->"), default=0)
+        return tuple(words[cut:])
+
+    @property
+    def is_first_step(self) -> bool:
+        """Whether no arrow stands before."""
+        return "->" not in self.before
+
+    @property
+    def key(self) -> str | None:
+        """The argument whose value is here."""
+        return self.step[-2] if len(self.step) > 1 and self.step[-1] == "=" else None
+
+
+def context_at(text: str, place: int) -> Context:
+    """The context of the word that ends at, or goes over, a place."""
+    heads: list[tuple[str, ...]] = []
+    words: list[str] = []
+    line_ended = False
+    last: re.Match[str] | None = None
+    for token in _TOKEN.finditer(text, 0, place):
+        if token.lastgroup == "blank":
+            continue
+        if token.lastgroup == "end":
+            line_ended = True
+            continue
+        word = token.group()
+        if token.lastgroup in ("word", "text") and token.end() == place:
+            last = token
+            break
+        if line_ended and words and words[-1] not in _GO_ON and word not in ("->", "{"):
+            words = []
+        line_ended = False
+        if word == "{":
+            heads.append(tuple(words))
+            words = []
+        elif word == "}":
+            del heads[-1:]
+            words = []
+        else:
+            words.append(word)
+    if line_ended and words and words[-1] not in _GO_ON:
+        words = []
+    return Context(tuple(heads), tuple(words), last.group() if last else "", last.start() if last else place)
+
+
+def word_at(text: str, place: int) -> tuple[int, int]:
+    """Start and end of the name around a place, with its dots; twice the place where there is none."""
+    start = end = place
+    while start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_."):
+        start -= 1
+    while end < len(text) and (text[end].isalnum() or text[end] in "_."):
+        end += 1
+    dotted = text[start:end]
+    if ".." in dotted:  # a range: one of its two names
+        cut = start + dotted.index("..")
+        start, end = (start, cut) if place <= cut else (cut + 2, end)
+    return start, end

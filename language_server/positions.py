@@ -1,0 +1,56 @@
+"""Places in a text as an editor counts them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+from lsprotocol.types import Position, Range
+
+from alexc.compiler.source import Span
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_UNITS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
+
+
+class Positions:
+    """Turns characters of a text, counted from 0, into lines and columns and back.
+
+    Lines end as the protocol says, and count from 0; columns count the units of `encoding`: a character beyond U+FFFF
+    is two of UTF-16, a tab one.
+    """
+
+    def __init__(self, text: str, encoding: str = "utf-16") -> None:
+        self._text = text
+        self._codec, self._width = _UNITS[encoding]
+        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+
+    def position(self, place: int) -> Position:
+        """The position of a character, or of the end of the text."""
+        line = bisect_right(self._starts, place) - 1
+        return Position(line, self._units(self._text[self._starts[line] : place]))
+
+    def range(self, span: Span) -> Range:
+        """The range of a span of this text."""
+        return Range(self.position(span.start), self.position(span.end))
+
+    def whole(self) -> Range:
+        """The range of the whole text."""
+        return Range(Position(0, 0), self.position(len(self._text)))
+
+    def place(self, position: Position) -> int:
+        """The character at a position; that nearest to it where the text has no such position."""
+        if position.line >= len(self._starts):
+            return len(self._text)
+        start = self._starts[position.line]
+        end = self._starts[position.line + 1] if position.line + 1 < len(self._starts) else len(self._text)
+        line = self._text[start:end].rstrip("\r\n")
+        units = 0
+        for index, character in enumerate(line):
+            units += self._units(character)
+            if units > position.character:
+                return start + index
+        return start + len(line)
+
+    def _units(self, text: str) -> int:
+        return len(text.encode(self._codec, "surrogatepass")) // self._width

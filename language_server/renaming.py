@@ -1,0 +1,63 @@
+"""A name in the place of another, everywhere in a file."""
+
+from __future__ import annotations
+
+from alexc.compiler.diagnostics import in_order
+from alexc.compiler.graph import Graph
+from alexc.compiler.pipeline import check_text
+from alexc.compiler.source import Span
+from alexc.language_server.spec import Spec
+
+
+class Refused(Exception):  # noqa: N818 - it is no defect of the program but an answer
+    """A name cannot be changed; the message says why."""
+
+
+def renameable(spec: Spec, place: int) -> Span:
+    """The name at a place, as it may be renamed.
+
+    Raises:
+        Refused: it cannot.
+    """
+    occurrence = spec.names.at(place)
+    if occurrence is None or occurrence.what == "file":
+        raise Refused("there is no name here that this file defines")
+    if occurrence.defined.source is not spec.source:
+        raise Refused(f"`{occurrence.span.text}` is defined in {occurrence.defined.source.name}: rename it there")
+    return occurrence.span
+
+
+def rename(spec: Spec, place: int, name: str) -> list[Span]:
+    """The spans that the new name replaces.
+
+    Raises:
+        Refused: the spec would not say the same, or no spec could.
+    """
+    renameable(spec, place)
+    occurrence = spec.names.at(place)
+    assert occurrence is not None
+    alike = {each.span for each in spec.names.occurrences if each.defined == occurrence.defined}
+    spans = sorted(alike, key=lambda span: span.start)
+    before = spec.checked.graph
+    if before is None:
+        (first, *_) = in_order(spec.source, spec.checked.diagnostics)
+        raise Refused(f"first mend the mistakes in this file: {first.headline}")
+    after = check_text(_replaced(spec.text, spans, name), spec.source.name, spec.path, spec.opened)
+    if after.graph is None:
+        raise Refused(f"`{name}` cannot be the name: {after.diagnostics[0].headline}")
+    if _said(before) != _said(after.graph):
+        raise Refused(f"with the name `{name}` the file would not say the same network")
+    return spans
+
+
+def _replaced(text: str, spans: list[Span], name: str) -> str:
+    for span in reversed(spans):
+        text = text[: span.start] + name + text[span.end :]
+    return text
+
+
+def _said(graph: Graph) -> object:
+    """A network without its names: every layer, and which ones it reads."""
+    numbers: dict[str | None, int] = {None: -1} | {node.layer.name: n for n, node in enumerate(graph.nodes)}
+    layers = [(node.layer.kind, node.output, [numbers[name] for name in node.layer.inputs]) for node in graph.nodes]
+    return layers, [len(each.splits) + len(each.keeps) for each in graph.net.placements]

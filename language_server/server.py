@@ -1,0 +1,212 @@
+"""The language server: what the protocol asks, answered from the state of each open document."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib.metadata import version
+from pathlib import Path
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.uris import to_fs_path
+
+from alexc.compiler.format import format_spec
+from alexc.compiler.source import Span
+from alexc.language_server.completion import Offer, complete
+from alexc.language_server.findings import findings, location
+from alexc.language_server.hover import hover
+from alexc.language_server.outline import outline
+from alexc.language_server.renaming import Refused, rename, renameable
+from alexc.language_server.spec import Spec
+
+PAUSE = 0.15  # seconds without a key before a text is checked
+_KINDS = {
+    "keyword": types.CompletionItemKind.Keyword,
+    "kind": types.CompletionItemKind.Function,
+    "block": types.CompletionItemKind.Class,
+    "argument": types.CompletionItemKind.Property,
+    "value": types.CompletionItemKind.EnumMember,
+    "layer": types.CompletionItemKind.Variable,
+    "axis": types.CompletionItemKind.Variable,
+    "parameter": types.CompletionItemKind.TypeParameter,
+    "network": types.CompletionItemKind.Module,
+    "file": types.CompletionItemKind.File,
+}
+
+
+class SpecServer(LanguageServer):
+    """A server that keeps the last state of each open document."""
+
+    def __init__(self) -> None:
+        super().__init__("alexc", version("alexc"), text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        self._specs: dict[str, Spec] = {}
+
+    def spec(self, uri: str) -> Spec | None:
+        """The state of a document, checked anew where its text or another open one has changed; None if not open."""
+        documents = self.workspace.text_documents
+        if uri not in documents:
+            return None
+        text, known = documents[uri].source, self._specs.get(uri)
+        paths = {name: path_of(name) for name in documents}
+        opened = {path.resolve(): documents[name].source for name, path in paths.items() if path is not None}
+        if known is None or known.text != text or (known.extends_files and known.opened != opened):
+            encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
+            known = Spec.read(uri, text, path_of(uri), opened, str(getattr(encoding, "value", encoding)), known)
+            self._specs[uri] = known
+        return known
+
+    def publish(self, uri: str) -> None:
+        """Send what is wrong with a document."""
+        spec = self.spec(uri)
+        if spec is not None:
+            self.text_document_publish_diagnostics(
+                types.PublishDiagnosticsParams(uri, findings(spec), self.workspace.text_documents[uri].version)
+            )
+
+    def publish_all(self, first: str) -> None:
+        """Send what is wrong with a document, then with those that may extend it."""
+        self.publish(first)
+        for uri in list(self.workspace.text_documents):
+            if uri != first and (known := self._specs.get(uri)) is not None and known.extends_files:
+                self.publish(uri)
+
+    def forget(self, uri: str) -> None:
+        """A document is closed."""
+        self._specs.pop(uri, None)
+        self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+
+
+def path_of(uri: str) -> Path | None:
+    """The path of a document; None where it is no file."""
+    path = to_fs_path(uri)
+    return Path(path) if path else None
+
+
+def run() -> None:
+    """Serve one editor over standard input and output, until it says that it is done."""
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_no_refusal)
+    make_server().start_io()
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """A rename that is refused is an answer: it needs no traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, JsonRpcException) and error.code == types.LSPErrorCodes.RequestFailed)
+
+
+def make_server() -> SpecServer:
+    """A server with all that it can do."""
+    server = SpecServer()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def opened(ls: SpecServer, params: types.DidOpenTextDocumentParams) -> None:
+        ls.publish_all(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    async def changed(ls: SpecServer, params: types.DidChangeTextDocumentParams) -> None:
+        await asyncio.sleep(PAUSE)
+        document = ls.workspace.text_documents.get(params.text_document.uri)
+        if document is not None and document.version == params.text_document.version:
+            ls.publish_all(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    def saved(ls: SpecServer, params: types.DidSaveTextDocumentParams) -> None:
+        ls.publish_all(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(ls: SpecServer, params: types.DidCloseTextDocumentParams) -> None:
+        ls.forget(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_HOVER)
+    def hovered(ls: SpecServer, params: types.HoverParams) -> types.Hover | None:
+        spec = ls.spec(params.text_document.uri)
+        found = hover(spec, spec.positions.place(params.position)) if spec is not None else None
+        if spec is None or found is None:
+            return None
+        text, start, end = found
+        return types.Hover(
+            types.MarkupContent(types.MarkupKind.Markdown, text), spec.positions.range(Span(spec.source, start, end))
+        )
+
+    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
+    def defined(ls: SpecServer, params: types.DefinitionParams) -> types.Location | None:
+        spec = ls.spec(params.text_document.uri)
+        span = spec.definition(spec.positions.place(params.position)) if spec is not None else None
+        return location(spec, span) if spec is not None and span is not None else None
+
+    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
+    def referred(ls: SpecServer, params: types.ReferenceParams) -> list[types.Location] | None:
+        spec = ls.spec(params.text_document.uri)
+        found = spec.names.at(spec.positions.place(params.position)) if spec is not None else None
+        if spec is None or found is None:
+            return None
+        alike = [each for each in spec.names.occurrences if each.defined == found.defined]
+        if not params.context.include_declaration:
+            alike = [each for each in alike if each.span != each.defined]
+        return [types.Location(spec.uri, spec.positions.range(each.span)) for each in alike]
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["=", '"']))
+    def completed(ls: SpecServer, params: types.CompletionParams) -> types.CompletionList:
+        spec = ls.spec(params.text_document.uri)
+        if spec is None:
+            return types.CompletionList(is_incomplete=False, items=[])
+        place = spec.positions.place(params.position)
+        offers, start = complete(spec, place)
+        written = spec.positions.range(Span(spec.source, start, place))
+        items = [_item(offer, number, written) for number, offer in enumerate(offers)]
+        return types.CompletionList(is_incomplete=False, items=items)
+
+    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
+    def formatted(ls: SpecServer, params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+        spec = ls.spec(params.text_document.uri)
+        text = format_spec(spec.source)[0] if spec is not None else None
+        if spec is None or text is None:
+            return None
+        return [] if text == spec.text else [types.TextEdit(spec.positions.whole(), text)]
+
+    @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
+    def prepared(ls: SpecServer, params: types.PrepareRenameParams) -> types.Range | None:
+        spec = ls.spec(params.text_document.uri)
+        if spec is None:
+            return None
+        try:
+            return spec.positions.range(renameable(spec, spec.positions.place(params.position)))
+        except Refused as refused:
+            raise _refusal(refused) from None
+
+    @server.feature(types.TEXT_DOCUMENT_RENAME)
+    def renamed(ls: SpecServer, params: types.RenameParams) -> types.WorkspaceEdit | None:
+        spec = ls.spec(params.text_document.uri)
+        if spec is None:
+            return None
+        try:
+            spans = rename(spec, spec.positions.place(params.position), params.new_name)
+        except Refused as refused:
+            raise _refusal(refused) from None
+        edits = [types.TextEdit(spec.positions.range(span), params.new_name) for span in spans]
+        return types.WorkspaceEdit(changes={spec.uri: edits})
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    def outlined(ls: SpecServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+        spec = ls.spec(params.text_document.uri)
+        return outline(spec) if spec is not None else []
+
+    return server
+
+
+def _refusal(refused: Refused) -> JsonRpcException:
+    return JsonRpcException(str(refused), types.LSPErrorCodes.RequestFailed)
+
+
+def _item(offer: Offer, number: int, written: types.Range) -> types.CompletionItem:
+    """An offer in the place of what is written of it, in the order of the offers."""
+    return types.CompletionItem(
+        label=offer.word,
+        kind=_KINDS[offer.sort],
+        detail=offer.detail or None,
+        documentation=types.MarkupContent(types.MarkupKind.Markdown, offer.documentation or offer.detail),
+        sort_text=f"{number:05}",
+        text_edit=types.TextEdit(written, offer.word),
+    )

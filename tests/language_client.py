@@ -1,0 +1,153 @@
+"""An editor's side of the language server's protocol: JSON-RPC over a process's standard input and output."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0  # seconds for an answer, on a busy machine
+
+
+class Refusal(Exception):  # noqa: N818 - the server's answer
+    """The server answers a request with an error."""
+
+
+class Client:
+    """A session with `alexc lsp`. Anything the server says that it should not is an assertion that fails."""
+
+    def __init__(self, folder: Path, encodings: list[str] | None = None) -> None:
+        command = [sys.executable, "-m", "alexc", "lsp"]
+        pipe = subprocess.PIPE
+        self._log = (folder / "server.log").open("w+b")
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._log, cwd=folder)
+        self._received: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._findings: dict[str, list[dict[str, Any]]] = {}
+        self._versions: dict[str, int] = {}
+        self._published: dict[str, int] = {}
+        self._numbers = 0
+        threading.Thread(target=self._read, daemon=True).start()
+        general = {"positionEncodings": encodings} if encodings else {}
+        document = {"rename": {"prepareSupport": True}, "publishDiagnostics": {"relatedInformation": True}}
+        self.capabilities: dict[str, Any] = self.request(
+            "initialize",
+            {
+                "processId": None,
+                "rootUri": folder.as_uri(),
+                "capabilities": {"general": general, "textDocument": document},
+            },
+        )["capabilities"]
+        self.notify("initialized", {})
+
+    def open(self, path: Path, text: str) -> str:
+        """Open a document; its name for the other calls."""
+        uri = path.as_uri()
+        self._versions[uri] = 1
+        document = {"uri": uri, "languageId": "alexc-net", "version": 1, "text": text}
+        self.notify("textDocument/didOpen", {"textDocument": document})
+        return uri
+
+    def change(self, uri: str, text: str) -> None:
+        """Put another text in the place of a document's."""
+        self._versions[uri] += 1
+        document = {"uri": uri, "version": self._versions[uri]}
+        self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
+
+    def findings(self, uri: str) -> list[dict[str, Any]]:
+        """What the server says is wrong with the last version of a document."""
+        while self._published.get(uri) != self._versions[uri]:
+            self._handle(self._next())
+        return self._findings[uri]
+
+    def next_findings(self, uri: str) -> list[dict[str, Any]]:
+        """What the server says is wrong with a document whose text is the same: another one has changed."""
+        self._published.pop(uri, None)
+        return self.findings(uri)
+
+    def ask(self, method: str, uri: str, position: tuple[int, int] | None = None, **more: object) -> Any:  # noqa: ANN401
+        """The answer to a request about a document, or a place in it."""
+        params: dict[str, Any] = {"textDocument": {"uri": uri}, **more}
+        if position is not None:
+            params["position"] = {"line": position[0], "character": position[1]}
+        return self.request(f"textDocument/{method}", params)
+
+    def request(self, method: str, params: Mapping[str, Any] | None) -> Any:  # noqa: ANN401
+        """The answer to a request."""
+        self._numbers += 1
+        self._send({"id": self._numbers, "method": method, **({} if params is None else {"params": params})})
+        while True:
+            message = self._next()
+            if message.get("id") != self._numbers or "method" in message:
+                self._handle(message)
+            elif "error" in message:
+                assert "Traceback" not in json.dumps(message["error"]), message["error"]
+                raise Refusal(message["error"]["message"])
+            else:
+                return message["result"]
+
+    def notify(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Send what has no answer."""
+        self._send({"method": method, **({} if params is None else {"params": params})})
+
+    def close(self) -> None:
+        """End the session as an editor does, and see that the server ended in order."""
+        self.request("shutdown", None)
+        self.notify("exit", None)
+        assert self._process.wait(PATIENCE) == 0
+        self._log.seek(0)
+        log = self._log.read().decode()
+        self._log.close()
+        assert "Traceback" not in log, log
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            stream.close()
+
+    def vanish(self) -> None:
+        """End without a word, as an editor that crashed, and see that the server ends too."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(PATIENCE)
+        self._process.stdout.close()
+        self._log.close()
+
+    def kill(self) -> None:
+        """End the server, where the session did not."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        assert message["method"] != "window/showMessage", message
+        if message["method"] == "textDocument/publishDiagnostics":
+            uri = message["params"]["uri"]
+            self._findings[uri] = message["params"]["diagnostics"]
+            self._published[uri] = message["params"].get("version", self._versions.get(uri))
+
+    def _next(self) -> dict[str, Any]:
+        message = self._received.get(timeout=PATIENCE)
+        assert message is not None, "the server ended"
+        return message
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self._process.stdin.flush()
+
+    def _read(self) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        while line := stream.readline():
+            length = 0
+            while line.strip():
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+                line = stream.readline()
+            self._received.put(json.loads(stream.read(length)))
+        self._received.put(None)

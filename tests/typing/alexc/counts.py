@@ -1,0 +1,1 @@
+../../../alexc/counts.py

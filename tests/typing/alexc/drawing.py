@@ -1,0 +1,1 @@
+../../../alexc/drawing.py

@@ -1,0 +1,1 @@
+../../../alexc/spec_error.py

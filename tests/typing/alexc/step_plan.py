@@ -1,0 +1,1 @@
+../../../alexc/step_plan.py
