@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexc.compiler.drawing.marks import Picture
-from alexc.compiler.drawing.picture import picture_of
-from alexc.compiler.drawing.svg import svg_of
 from alexc.net import Net
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 from alexc.text_file import write_text
+
+if TYPE_CHECKING:
+    from alexc.compiler.drawing.marks import Picture
 
 _PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
 
@@ -35,6 +35,9 @@ def draw(
     ending = target.suffix.lower()
     if ending not in (".svg", ".png"):
         raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(spec.stem)}.svg")
+    from alexc.compiler.drawing.picture import picture_of  # as long to import as a spec takes to check
+    from alexc.compiler.drawing.svg import svg_of
+
     picture = picture_of(Net.from_file(spec).graph)
     if ending == ".svg":
         write_text(target, svg_of(picture, "dark" if dark else "either"), mode=0o644)
