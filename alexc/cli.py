@@ -13,6 +13,7 @@ from alexc.evaluate import evaluate
 from alexc.explain import explain
 from alexc.export import export
 from alexc.fmt import fmt
+from alexc.import_ import import_
 from alexc.inspect import inspect
 from alexc.lsp import lsp
 from alexc.plan import plan_
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-SPECS = (check, diff, explain, fmt, summary, draw, plan_, compile_, lsp)
+SPECS = (check, diff, explain, fmt, summary, draw, plan_, compile_, import_, lsp)
 RUNS = (doctor, prepare, inspect, train, runs, evaluate, predict, report, export)
 for command in (*SPECS, *RUNS):
     app.command(command.__name__.rstrip("_"))(command)

@@ -9,7 +9,6 @@ import typer
 
 from alexc.compiler.diagnostics import TITLES, render_all
 from alexc.compiler.explain import ZERO_BYTE, Explanation, code_meant, explanation
-from alexc.compiler.pipeline import check_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
@@ -30,7 +29,6 @@ def explain(
 
 
 def _page(page: Explanation) -> str:
-    checked = check_bytes(page.example.encode(), "example.net")
     return "\n\n".join(
         [
             f"{page.code}: {page.title}",
@@ -38,7 +36,7 @@ def _page(page: Explanation) -> str:
             "An example:",
             _indented(page.example.replace("\0", ZERO_BYTE)),
             "What alexc says about it:",
-            _indented(render_all(checked.source, checked.diagnostics)),
+            _indented(render_all(*page.findings(page.example))),
             "Mended:",
             _indented(page.mended),
         ]

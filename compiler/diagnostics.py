@@ -1,8 +1,12 @@
-"""What the compiler says about a spec: a code, a headline, the place, and the way out."""
+"""What the compiler says about a spec: a code, a headline, the place, and the way out.
+
+Codes that begin with E are errors, those that begin with W warnings, which keep nothing from being made.
+"""
 
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -46,6 +50,15 @@ TITLES = {
     "E0603": "an edit matches nothing",
     "E0604": "what is written out would be too large",
     "E0605": "a statement does not have the form of an edit",
+    "E0901": "a foreign file does not have the form of one",
+    "E0902": "a foreign layer has no counterpart",
+    "E0903": "what a foreign layer says has no counterpart",
+    "E0904": "a foreign layer has a value that it cannot take",
+    "E0905": "a foreign layer reads one that does not stand above it",
+    "E0906": "the files do not make a network together",
+    "E0907": "what a foreign file says makes no sound spec",
+    "W0901": "a recipe says something that has no counterpart",
+    "W0902": "something that changes no result has no counterpart",
 }
 
 
@@ -73,6 +86,11 @@ class Diagnostic:
 
     def __post_init__(self) -> None:
         assert self.code in TITLES, self.code
+
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+        return "warning" if self.code.startswith("W") else "error"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -103,7 +121,7 @@ def render(diagnostic: Diagnostic) -> str:
     sources = list(dict.fromkeys(place.span.source for place in places))
     last_line = max(place.span.line_and_column[0] for place in places)
     margin = " " * len(str(last_line))
-    output = [f"error[{diagnostic.code}]: {printable(diagnostic.headline)}"]
+    output = [f"{diagnostic.severity}[{diagnostic.code}]: {printable(diagnostic.headline)}"]
     for source in sources:
         here = [place for place in places if place.span.source is source]
         line, column = here[0].span.line_and_column
@@ -118,8 +136,15 @@ def render(diagnostic: Diagnostic) -> str:
 def render_all(source: Source, diagnostics: Sequence[Diagnostic]) -> str:
     """All messages in the order of the text, and a last line that counts them."""
     messages = [render(each) for each in in_order(source, diagnostics)]
-    count = "1 error" if len(messages) == 1 else f"{len(messages)} errors"
-    return "\n\n".join([*messages, f"{printable(source.name)}: {count}"])
+    return "\n\n".join([*messages, f"{printable(source.name)}: {_counted(diagnostics)}"])
+
+
+def _counted(diagnostics: Sequence[Diagnostic]) -> str:
+    """`1 error`; `2 errors and 1 warning`."""
+    counts = Counter(each.severity for each in diagnostics)
+    return list_in_words(
+        [f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in sorted(counts.items())]
+    )
 
 
 @dataclass(frozen=True)

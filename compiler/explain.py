@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from alexc.compiler.diagnostics import TITLES
+from alexc.compiler.diagnostics import TITLES, Diagnostic
+from alexc.compiler.foreign.network import Assumed
+from alexc.compiler.foreign.reading import import_sources
+from alexc.compiler.pipeline import check_bytes
+from alexc.compiler.source import Source
 
 ZERO_BYTE = "\u2400"  # what stands for one in an example
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A code in plain words, with a spec that gets it and the same spec mended."""
+    """A code in plain words, with a file that gets it and the same file mended.
+
+    `language` is what the two are written in: `net`, or for codes about foreign files `prototxt`.
+    """
 
     code: str
     title: str
     text: str
+    language: str
     example: str
     mended: str
+
+    def findings(self, text: str) -> tuple[Source, Sequence[Diagnostic]]:
+        """What alexc says about the example, or the mended one."""
+        if self.language == "net":
+            checked = check_bytes(text.encode(), "example.net")
+            return checked.source, checked.diagnostics
+        source = Source(f"example.{self.language}", text)
+        return source, import_sources([source], Assumed()).findings
 
 
 def explanation(code: str) -> Explanation:
     """The explanation of one of the codes of `TITLES`."""
     text = files("alexc.compiler").joinpath("explanations", f"{code}.md").read_text(encoding="utf-8")
     found = re.fullmatch(
-        r"# (.+?): (.+?)\n\n(.+?)\n\n```net\n(.+?)```\n\nMended:\n\n```net\n(.+?)```\n", text, re.DOTALL
+        r"# (.+?): (.+?)\n\n(.+?)\n\n```(\w+)\n(.+?)```\n\nMended:\n\n```\4\n(.+?)```\n", text, re.DOTALL
     )
     assert found is not None, f"explanations/{code}.md has not the form of an explanation"
-    code, title, text, example, mended = found.groups()
-    return Explanation(code, title, text, example.replace(ZERO_BYTE, "\0"), mended)
+    code, title, text, language, example, mended = found.groups()
+    return Explanation(code, title, text, language, example.replace(ZERO_BYTE, "\0"), mended)
 
 
 def code_meant(word: str) -> str | None:
-    """The code that is meant by `word`: in any case, with or without the `E` and leading zeros; None where none is."""
-    found = re.fullmatch(r"[Ee]?0*([0-9]{1,4})", word)
-    code = f"E{found.group(1):>04}" if found else ""
+    """The code that is meant by `word`: in any case, without leading zeros, without the `E`; None where none is."""
+    found = re.fullmatch(r"([EeWw]?)0*([0-9]{1,4})", word)
+    code = f"{found.group(1).upper() or 'E'}{found.group(2):>04}" if found else ""
     return code if code in TITLES else None

@@ -53,10 +53,19 @@ class Kaiming(Arguments):
     keyword: ClassVar[str] = "kaiming"
 
 
-Distribution = Normal | Uniform | Constant | Xavier | Kaiming
+class LeCun(Arguments):
+    """`lecun` or `lecun(gain)`: even, with variance gain^2 / fan_in (LeCun et al. 1998); Caffe's `xavier`."""
+
+    keyword: ClassVar[str] = "lecun"
+    positional: ClassVar[tuple[str, ...]] = ("gain",)
+
+    gain: Positive = 1.0
+
+
+Distribution = Normal | Uniform | Constant | Xavier | Kaiming | LeCun
 
 DISTRIBUTIONS: dict[str, type[Distribution]] = {
-    kind.keyword: kind for kind in (Normal, Uniform, Constant, Xavier, Kaiming)
+    kind.keyword: kind for kind in (Normal, Uniform, Constant, Xavier, Kaiming, LeCun)
 }
 
 InitialWeight = Annotated[Distribution, Expects(f"a distribution: {', '.join(DISTRIBUTIONS)}", tuple(DISTRIBUTIONS))]

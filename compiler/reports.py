@@ -49,7 +49,7 @@ def as_sarif(findings: Sequence[Diagnostic], version: str) -> dict[str, object]:
             "shortDescription": {"text": TITLES[code]},
             "fullDescription": {"text": explanation(code).text},
             "help": {"text": f"alexc explain {code}"},
-            "defaultConfiguration": {"level": "error"},
+            "defaultConfiguration": {"level": "warning" if code.startswith("W") else "error"},
         }
         for code in codes
     ]
@@ -65,7 +65,7 @@ def _sarif_result(finding: Diagnostic, rule: int) -> dict[str, object]:
     result: dict[str, object] = {
         "ruleId": finding.code,
         "ruleIndex": rule,
-        "level": "error",
+        "level": finding.severity,
         "message": {"text": _in_one_text(finding)},
         "locations": [_sarif_location(finding.span)],
     }
@@ -109,7 +109,7 @@ def _github_command(finding: Diagnostic) -> str:
         "title": f"{finding.code}: {TITLES[finding.code]}",
     }
     written = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in properties.items())
-    return f"::error {written}::{_escaped(_in_one_text(finding))}"
+    return f"::{finding.severity} {written}::{_escaped(_in_one_text(finding))}"
 
 
 def _escaped(text: str, more: str = "") -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from alexc.compiler.arguments import Arguments
 from alexc.compiler.net import Placement, Recipe
 
 
-def step_text(step: Arguments) -> str:
-    """A kind and those of its arguments that are not its defaults: `conv 96 kernel=11 stride=4`."""
+def step_text(step: Arguments, defaults: Mapping[str, object] | None = None) -> str:
+    """A kind and those of its arguments that are not its defaults: `conv 96 kernel=11 stride=4`.
+
+    `defaults` are values that `default` lines of the spec give, in the place of the kind's own.
+    """
     parts = [step.keyword]
     without_key = True
+    own = {name: each.default for name, each in type(step).model_fields.items() if not each.is_required()}
+    silent = {**own, **(defaults or {})}
     for name in dict.fromkeys([*step.positional, *step.fields()]):
-        field, value = type(step).model_fields[name], getattr(step, name)
-        if not field.is_required() and value == field.default:
+        value = getattr(step, name)
+        if name in silent and value == silent[name]:
             without_key = False  # what follows a value that is left out cannot stand without its key
             continue
         called = step.expectation(name).call
@@ -32,7 +37,10 @@ def argument_text(value: object) -> str:
     if isinstance(value, float):
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, Arguments):
-        values = [argument_text(getattr(value, name)) for name in type(value).model_fields]
+        fields = type(value).model_fields
+        given = {name: getattr(value, name) for name in fields}
+        said = [name for name in fields if fields[name].is_required() or given[name] != fields[name].default]
+        values = [argument_text(given[name]) for name in said]
         return f"{value.keyword}({', '.join(values)})" if values else value.keyword
     return str(value)
 

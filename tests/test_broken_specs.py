@@ -37,7 +37,8 @@ def test_every_message_has_its_spec() -> None:
 
 def test_every_code_has_an_example() -> None:
     shown = {code for spec in SPECS for code in re.findall(r"error\[(E\d+)\]", message(spec))}
-    assert set(TITLES) - shown == {"E0102"}  # files that are no text: test_unreadable_files
+    of_specs = {code for code in TITLES if code[1:3] != "09"}  # those of foreign files: test_import_caffe
+    assert of_specs - shown == {"E0102"}  # files that are no text: test_unreadable_files
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)

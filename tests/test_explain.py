@@ -7,7 +7,6 @@ import pytest
 from alexc.compiler.diagnostics import TITLES
 from alexc.compiler.explain import ZERO_BYTE, code_meant, explanation
 from alexc.compiler.format import format_spec
-from alexc.compiler.pipeline import check_bytes
 from alexc.compiler.source import Source
 from tests.conftest import ROOT, Alexc
 
@@ -22,15 +21,20 @@ def test_every_code_has_its_file() -> None:
 def test_the_example_gets_the_code_and_the_mended_one_none(code: str) -> None:
     page = explanation(code)
     assert (page.code, page.title) == (code, TITLES[code])
-    assert [each.code for each in check_bytes(page.example.encode(), "example.net").diagnostics] == [code]
-    assert check_bytes(page.mended.encode(), "mended.net").diagnostics == ()
-    assert format_spec(Source("mended.net", page.mended)) == (page.mended, [])
+    assert [each.code for each in page.findings(page.example)[1]] == [code]
+    assert list(page.findings(page.mended)[1]) == []
+    if page.language == "net":
+        assert format_spec(Source("mended.net", page.mended)) == (page.mended, [])
     assert max(map(len, page.text.split("\n"))) <= 120
 
 
 @pytest.mark.parametrize("word", ["E0301", "e0301", "301", "0301"])
 def test_a_code_is_known_however_it_is_written(word: str) -> None:
     assert code_meant(word) == "E0301"
+
+
+def test_a_warning_keeps_its_letter() -> None:
+    assert (code_meant("w901"), code_meant("901")) == ("W0901", "E0901")
 
 
 @pytest.mark.parametrize("word", ["", "E", "E9999", "E030x", "../E0301", "E00000301x", "\u0663\u0660\u0661"])

@@ -64,7 +64,9 @@ def test_passes_do_not_import_each_other() -> None:
         assert imports_of(ROOT / "compiler" / f"{name}.py") & others == set()
 
 
-@pytest.mark.parametrize("command", ["summary", "draw", "plan", "compile", "check", "fmt", "diff", "explain", "--help"])
+@pytest.mark.parametrize(
+    "command", ["summary", "draw", "plan", "compile", "check", "fmt", "diff", "explain", "import", "--help"]
+)
 def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -> None:
     arguments = {
         "summary": ["summary"],
@@ -75,6 +77,7 @@ def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -
         "fmt": ["fmt", "--check", str(ROOT / "spec" / "alexnet.net")],
         "diff": ["diff", *[str(ROOT / "spec" / "alexnet.net")] * 2],
         "explain": ["explain", "E0301"],
+        "import": ["import", str(ROOT / "tests" / "foreign" / "caffe" / "residual_deploy.prototxt")],
         "--help": ["--help"],
     }[command]
     code = (

@@ -73,6 +73,7 @@ LAYERS: dict[str, Draw] = {
     ),
     "dropout": lambda rng: f"dropout {rng.choice(['0.5', '0', '0.1'])} scale={rng.choice(['test', 'train'])}",
     "relu": lambda _: "relu",
+    "relu6": lambda _: "relu6",
     "tanh": lambda _: "tanh",
     "sigmoid": lambda _: "sigmoid",
     "gelu": lambda _: "gelu",

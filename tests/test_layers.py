@@ -10,7 +10,7 @@ from torch import nn
 
 from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
 from alexc.runtime.layers.grouped_linear import GroupedLinear
-from alexc.runtime.layers.initial_values import Constant, Kaiming, Normal, Uniform, Xavier, initialise
+from alexc.runtime.layers.initial_values import Constant, Kaiming, LeCun, Normal, Uniform, Xavier, initialise
 
 CPU = torch.device("cpu")
 
@@ -106,7 +106,7 @@ def test_masks_of_images_and_of_units_do_not_resemble_each_other() -> None:
         assert correlation.abs().max() < 6 / math.sqrt(512)
 
 
-def drawn(start: Normal | Uniform | Constant | Xavier | Kaiming, seed: int | None = 0) -> torch.Tensor:
+def drawn(start: Normal | Uniform | Constant | Xavier | Kaiming | LeCun, seed: int | None = 0) -> torch.Tensor:
     layer = nn.Linear(400, 300)
     initialise(layer, "layer", seed, weight=start, bias=0.5)
     assert torch.equal(layer.bias, torch.full((300,), 0.5))
@@ -121,13 +121,21 @@ def drawn(start: Normal | Uniform | Constant | Xavier | Kaiming, seed: int | Non
         (Constant(2.0), 2.0, 0.0),
         (Xavier(), 0.0, math.sqrt(2 / 700)),
         (Xavier(gain=3.0), 0.0, 3 * math.sqrt(2 / 700)),
+        (LeCun(), 0.0, math.sqrt(1 / 400)),
+        (LeCun(gain=2.0), 0.0, 2 * math.sqrt(1 / 400)),
         (Kaiming(), 0.0, math.sqrt(2 / 400)),
     ],
 )
-def test_distributions(start: Normal | Uniform | Constant | Xavier | Kaiming, mean: float, std: float) -> None:
+def test_distributions(start: Normal | Uniform | Constant | Xavier | Kaiming | LeCun, mean: float, std: float) -> None:
     weight = drawn(start).double()
     assert abs(weight.mean().item() - mean) < 5 * std / math.sqrt(weight.numel()) + 1e-12
     assert abs(weight.std().item() - std) < 0.02 * std + 1e-12
+
+
+def test_lecun_is_even() -> None:
+    weight = drawn(LeCun()).double()
+    bound = math.sqrt(3 / 400)
+    assert 0.999 * bound < weight.abs().max() <= bound * (1 + 1e-6)
 
 
 def test_a_seeded_weight_depends_on_seed_and_name_alone() -> None:

@@ -26,7 +26,20 @@ pytestmark = pytest.mark.slow
 MISFITS = {"E0301", "E0302", "E0303", "E0305"}  # the form is right, but the shapes do not go together
 # What an edit took away was all there was, was read, or was the only reader.
 GONE = {"E0210", "E0211", "E0212"}
-SHAPELESS = ["relu", "tanh", "sigmoid", "gelu", "silu", "softplus", "leaky_relu", "elu", "dropout", "softmax", "lrn"]
+SHAPELESS = [
+    "relu",
+    "relu6",
+    "tanh",
+    "sigmoid",
+    "gelu",
+    "silu",
+    "softplus",
+    "leaky_relu",
+    "elu",
+    "dropout",
+    "softmax",
+    "lrn",
+]
 REPLACEMENTS = [
     "relu",
     "tanh",

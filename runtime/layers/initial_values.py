@@ -68,13 +68,25 @@ class Kaiming:
         nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
+@dataclass(frozen=True)
+class LeCun:
+    """Evenly around 0, with variance gain^2 / fan_in (LeCun et al. 1998)."""
+
+    gain: float = 1.0
+
+    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+        """Draw every value of `weight`."""
+        nn.init.kaiming_uniform_(weight, nonlinearity="linear", generator=generator)
+        weight.mul_(self.gain)
+
+
 def initialise(
     layer: nn.Module,
     name: str,
     seed: int | None,
     shard: Sequence[Axis] = (),
     *,
-    weight: Normal | Uniform | Constant | Xavier | Kaiming,
+    weight: Normal | Uniform | Constant | Xavier | Kaiming | LeCun,
     bias: float | None,
 ) -> None:
     """Fill the weight and the bias of a layer.

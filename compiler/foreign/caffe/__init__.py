@@ -1,0 +1,1 @@
+"""Caffe's prototxt files: networks for training and for use, in the new form and the old, and solvers."""

@@ -1,0 +1,1 @@
+"""Networks of darknet, from its cfg files."""

@@ -1,0 +1,78 @@
+"""Which program a foreign file was written for, and from several files of one network to a spec.
+
+A reader of a further program is a module with two functions, `recognises(source)` and `read(sources, assumed)`, and a
+line in `formats()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from alexc.compiler.diagnostics import Diagnostic, list_in_words
+from alexc.compiler.foreign.caffe import reader as caffe
+from alexc.compiler.foreign.cuda_convnet import reader as cuda_convnet
+from alexc.compiler.foreign.darknet import reader as darknet
+from alexc.compiler.foreign.network import Assumed, Read
+from alexc.compiler.foreign.spec_of import Written, spec_of
+from alexc.compiler.source import Source, Span
+
+
+@dataclass(frozen=True)
+class Format:
+    """A program's files.
+
+    Attributes:
+        name: as messages call them: "Caffe's prototxt".
+        recognises: whether a file is one of them, told by its name's ending and its content.
+        read: all files that belong to one network, in any order, to the network; reports the findings.
+    """
+
+    name: str
+    recognises: Callable[[Source], bool]
+    read: Callable[[Sequence[Source], Assumed], Read]
+
+
+def formats() -> tuple[Format, ...]:
+    """All formats, in the order in which files are shown to them."""
+    return (
+        Format("Caffe's prototxt", caffe.recognises, caffe.read),
+        Format("darknet's cfg", darknet.recognises, darknet.read),
+        Format("cuda-convnet's cfg", cuda_convnet.recognises, cuda_convnet.read),
+    )
+
+
+def import_sources(sources: Sequence[Source], assumed: Assumed) -> Written:
+    """The spec of a network that lies in these files, and everything that there is to say about them.
+
+    Findings with a code that begins with E say that the spec would be another network; there is no text then.
+    """
+    found = [_format_of(source) for source in sources]
+    unknown = [source for source, format_ in zip(sources, found, strict=True) if format_ is None]
+    if unknown:
+        known = list_in_words([each.name for each in formats()], "or")
+        return Written(
+            None, tuple(_at_start(source, f"this is no file that alexc can import: {known}") for source in unknown)
+        )
+    different = dict.fromkeys(each.name for each in found if each is not None)
+    if len(different) > 1:
+        message = f"the files are of different programs: {list_in_words(list(different))}"
+        return Written(None, (_at_start(sources[1], message),))
+    assert found[0] is not None
+    return spec_of_read(found[0].read(sources, assumed))
+
+
+def spec_of_read(read: Read) -> Written:
+    """The spec of what a reader made; none where it found errors."""
+    if read.network is None or any(each.severity == "error" for each in read.findings):
+        return Written(None, read.findings)
+    written = spec_of(read.network)
+    return Written(written.text, (*read.findings, *written.findings))
+
+
+def _format_of(source: Source) -> Format | None:
+    return next((each for each in formats() if each.recognises(source)), None)
+
+
+def _at_start(source: Source, message: str) -> Diagnostic:
+    return Diagnostic("E0906", message, Span(source, 0, 0))

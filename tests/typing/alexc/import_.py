@@ -1,0 +1,1 @@
+../../../alexc/import_.py

@@ -1,0 +1,1 @@
+../../../alexc/torchvision_network.py
