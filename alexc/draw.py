@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexc.net import Net
+from alexc.named_net import NAMED, Input, named_net
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 from alexc.text_file import write_text
@@ -19,7 +19,7 @@ _PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
 
 
 def draw(
-    spec: Annotated[Path, typer.Argument(help="The `.net` file to draw.", show_default=False)],
+    spec: Annotated[list[Path], typer.Argument(metavar="SPEC", help=NAMED, show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -29,16 +29,18 @@ def draw(
     dark: Annotated[
         bool, typer.Option("--dark", help="Draw on black. Without it an SVG follows its reader; a PNG is light.")
     ] = False,
+    input_: Input = None,
 ) -> None:
     """Draw a network: volumes in perspective, as in the paper's Figure 2; boxes in layers where it has branches."""
-    target = out or Path(f"{spec.stem}.svg")
+    name = spec[0].stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
+    target = out or Path(f"{name}.svg")
     ending = target.suffix.lower()
     if ending not in (".svg", ".png"):
-        raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(spec.stem)}.svg")
+        raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(name)}.svg")
     from alexc.compiler.drawing.picture import picture_of  # as long to import as a spec takes to check
     from alexc.compiler.drawing.svg import svg_of
 
-    picture = picture_of(Net.from_file(spec).graph)
+    picture = picture_of(named_net(spec, input_).graph)
     if ending == ".svg":
         write_text(target, svg_of(picture, "dark" if dark else "either"), mode=0o644)
     else:

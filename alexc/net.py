@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexc.comparison import Comparison
-from alexc.compiler.diagnostics import did_you_mean
+from alexc.compiler.diagnostics import Diagnostic, did_you_mean
 from alexc.compiler.difference import difference
 from alexc.compiler.format import format_spec
 from alexc.compiler.graph import Graph
@@ -32,13 +33,14 @@ class Net:
     """A network whose spec has been read and has no mistakes. It never changes.
 
     Attributes:
-        name: what the spec's file is called.
-        text: the spec as it was written.
+        name: what the file is called that it was read from.
+        text: the spec as it was written, or as a foreign file was imported.
         graph: every layer with its shape and its counts, as the compiler has them.
         placements: the names of the placements of the spec.
+        warnings: what a foreign file says that a spec cannot.
     """
 
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Checked, warnings: Sequence[Diagnostic] = ()) -> None:
         """A spec that was checked; use `from_text` or `from_file`.
 
         Raises:
@@ -50,6 +52,7 @@ class Net:
         self.text = checked.source.text
         self.graph: Graph = checked.graph
         self.placements = tuple(checked.placed)
+        self.warnings = tuple(warnings)
         self._placed = checked.placed
 
     @classmethod
@@ -62,13 +65,37 @@ class Net:
         return cls(check_text(text, name))
 
     @classmethod
-    def from_file(cls, path: str | PathLike[str]) -> Net:
-        """Read a spec from a file.
+    def from_file(cls, path: str | PathLike[str], *more: str | PathLike[str], input: str | None = None) -> Net:
+        """Read a spec from a file; or the files of another program, as `alexc import` does.
+
+        Args:
+            path: a `.net` file; a file of Caffe, darknet or cuda-convnet; or "torchvision:resnet18".
+            more: further foreign files of the same network, such as cuda-convnet's parameters.
+            input: the shape of an image, as in "3x224x224", for foreign files that do not say it.
 
         Raises:
-            SpecError: the file cannot be read, or has mistakes.
+            SpecError: the file cannot be read, or has mistakes; a foreign file says what a spec cannot.
         """
+        named = [str(each) for each in (path, *more)]
+        if not named[0].endswith(".net"):
+            from alexc import foreign_files  # as long to import as a spec takes to check
+
+            if foreign_files.names_foreign_file(named[0]):
+                return cls._imported(named, input)
+        if more:
+            raise SpecError(f"{named[1]}: a spec stands alone; only files of other programs are read together")
         return cls(read_spec(Path(path)))
+
+    @classmethod
+    def _imported(cls, named: Sequence[str], input: str | None) -> Net:
+        from alexc.compiler.foreign.network import Assumed
+        from alexc.foreign_files import assumed_input, findings_text, imported
+
+        written = imported(named, Assumed(input=assumed_input(input)))
+        if written.text is None:
+            raise SpecError(findings_text(written.findings), written.findings)
+        warnings = sorted(written.findings, key=lambda finding: finding.span.start)
+        return cls(check_text(written.text, Path(named[0]).name), warnings)
 
     def __repr__(self) -> str:
         return f"<Net {self.graph.net.name} of {self.name}: {self.graph.parameters:,} parameters>"

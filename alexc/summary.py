@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from alexc.compiler.summary import Row
+from alexc.named_net import NAMED, Input, named_net
 from alexc.net import Net
 from alexc.spec_file import flagship
 
@@ -28,16 +29,17 @@ class Format(StrEnum):
 
 def summary(
     spec: Annotated[
-        Path | None, typer.Argument(metavar="[SPEC]", help="A `.net` file. Without one: AlexNet as published.")
+        list[Path] | None, typer.Argument(metavar="[SPEC]", help=f"{NAMED} Without one: AlexNet as published.")
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    input_: Input = None,
 ) -> None:
     """Show shapes, weights, neurons and multiply-adds of every layer, for one image."""
-    if spec is None:
+    if not spec:
         with flagship() as path:
             net = Net.from_file(path)
     else:
-        net = Net.from_file(spec)
+        net = named_net(spec, input_)
     if format_ is Format.json:
         print(json.dumps(_as_json(net), indent=2))
     elif format_ is Format.csv:

@@ -99,7 +99,7 @@ def assert_nothing_partial(run: Path) -> None:
 
 def assert_goes_on(disk: SmallDisk, home: Path) -> None:
     """With room made, --resume ends with the bits of the run that nothing disturbed."""
-    assert "curves" in done(train(disk, home, "--resume"))
+    assert "curves" in done(train(disk, home, "--resume", disk.path / "run"))
     tiny.assert_same_run(disk.here / "run", home / "whole")
 
 
@@ -140,7 +140,7 @@ def test_while_metrics_are_written(home: Path, tmp_path: Path, disk: SmallDisk, 
     assert f"{disk.path}/{words}" in error
     assert "could not be written (the disk is full: make room); the checkpoints are intact: go on by --resume" in error
     disk.make_room()
-    done(train(disk, home, *options, "--resume", network="slow.py"))
+    done(train(disk, home, *options, "--resume", disk.path / "run", network="slow.py"))
     tiny.run_to(tiny.options(home / "slow.py", home / "store", tmp_path / "whole", batch=1, epochs=3))
     tiny.assert_same_run(disk.here / "run", tmp_path / "whole")
 
@@ -148,7 +148,7 @@ def test_while_metrics_are_written(home: Path, tmp_path: Path, disk: SmallDisk, 
 def test_while_the_curves_are_drawn(home: Path, disk: SmallDisk) -> None:
     done(train(disk, home))
     before = (disk.here / "run" / "curves.png").read_bytes()
-    process = train(disk, home, "--resume")
+    process = train(disk, home, "--resume", disk.path / "run")
     assert process.stdout is not None
     assert any(line.startswith("going on from step") for line in process.stdout)  # it reads on until there is one
     disk.fill(0)
@@ -164,7 +164,7 @@ def test_a_disk_that_becomes_read_only(home: Path, disk: SmallDisk) -> None:
     """Everything that is open for writing must be closed for that: so between two commands."""
     done(train(disk, home, "--steps", 3))
     disk.make_read_only()
-    error = error_of(train(disk, home, "--resume"))
+    error = error_of(train(disk, home, "--resume", disk.path / "run"))
     assert f"error: {disk.path}/run cannot be written: name another folder with --out" in error
 
 

@@ -86,7 +86,7 @@ def test_a_shard_cut_off_under_a_running_training(home: Path) -> None:
     assert "train-00001.u8: it was cut off while it was in use; delete the store and prepare it again" in error_of(
         process
     )
-    process = tiny.alexc(*command, "--resume", cwd=home)
+    process = tiny.alexc(*command, "--resume", home / "run", cwd=home)
     assert "train-00001.u8: it has 4,096 bytes, expected" in error_of(process)
     tiny.run_to(tiny.options(slow, home / "copy", home / "run", resume=True, epochs=3))
     tiny.assert_same_run(home / "run", home / "whole")

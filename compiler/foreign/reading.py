@@ -62,6 +62,11 @@ def import_sources(sources: Sequence[Source], assumed: Assumed) -> Written:
     return spec_of_read(found[0].read(sources, assumed))
 
 
+def is_foreign(source: Source) -> bool:
+    """Whether a file is one of a program whose files can be imported."""
+    return _format_of(source) is not None
+
+
 def spec_of_read(read: Read) -> Written:
     """The spec of what a reader made; none where it found errors."""
     if read.network is None or any(each.severity == "error" for each in read.findings):

@@ -1,0 +1,70 @@
+"""Files of other programs, and networks of torchvision, read as specs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from alexc.compiler.arguments import LARGEST_SIZE
+from alexc.compiler.diagnostics import Diagnostic, render_all
+from alexc.compiler.foreign.network import Assumed
+from alexc.compiler.foreign.reading import import_sources, is_foreign, spec_of_read
+from alexc.compiler.foreign.spec_of import Written
+from alexc.compiler.layers.kind import Shape
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+from alexc.spec_file import read_unchecked
+
+TORCHVISION = "torchvision:"
+
+
+def names_foreign_file(path: str) -> bool:
+    """Whether this is a file of a program whose files can be imported, or a network of torchvision.
+
+    Raises:
+        SpecError: the file cannot be read.
+    """
+    if path.startswith(TORCHVISION):
+        return True
+    source, unreadable = read_unchecked(Path(path))
+    return not unreadable and is_foreign(source)
+
+
+def imported(files: Sequence[str], assumed: Assumed) -> Written:
+    """The spec of the network in these files, and everything that there is to say about them.
+
+    Raises:
+        UserError: a file cannot be read, or a network of torchvision does not stand alone.
+    """
+    if any(file.startswith(TORCHVISION) for file in files):
+        if len(files) > 1:
+            raise UserError(f"{printable(files[1])}: a network of torchvision is imported alone")
+        from alexc.torchvision_network import read_torchvision
+
+        return spec_of_read(read_torchvision(files[0].removeprefix(TORCHVISION), assumed.input))
+    read = [read_unchecked(Path(file)) for file in files]
+    unreadable = tuple(finding for _, findings in read for finding in findings)
+    return Written(None, unreadable) if unreadable else import_sources([source for source, _ in read], assumed)
+
+
+def assumed_input(text: str | None) -> Shape | None:
+    """The shape that `--input` gives.
+
+    Raises:
+        UserError: it is none.
+    """
+    if text is None:
+        return None
+    sizes = [int(size) for size in text.split("x")] if re.fullmatch(r"[0-9]{1,7}(x[0-9]{1,7}){2}", text) else [0]
+    if not all(1 <= size <= LARGEST_SIZE for size in sizes):
+        raise UserError(f"--input {printable(text)}: must be channels x height x width, as in 3x227x227")
+    return Shape(tuple(sizes))
+
+
+def findings_text(findings: Sequence[Diagnostic]) -> str:
+    """The findings as messages, file by file."""
+    by_source: dict[int, list[Diagnostic]] = {}
+    for finding in findings:
+        by_source.setdefault(id(finding.span.source), []).append(finding)
+    return "\n".join(render_all(each[0].span.source, each) for each in by_source.values())

@@ -1,0 +1,1 @@
+../../../alexc/foreign_files.py

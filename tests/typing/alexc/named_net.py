@@ -1,0 +1,1 @@
+../../../alexc/named_net.py
