@@ -345,6 +345,7 @@ def test_blobs_that_are_changed_in_their_place() -> None:
 
 # Recipes.
 
+MANY = [500 * number for number in range(3, 43)]
 CONV = 'Convolution convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "msra" } }'
 
 
@@ -370,6 +371,18 @@ def recipe_of(solver: str, transform: str = "crop_size: 24 mirror: true") -> tup
         ('lr_policy: "step" gamma: 0.1 stepsize: 1000', "step every=2 divide=10"),
         ('lr_policy: "step" gamma: 0.5 stepsize: 1250', "discrete_exponential divide=8 steps=4"),  # 2.5 epochs
         ('lr_policy: "multistep" gamma: 0.1 stepvalue: 2000 stepvalue: 4000', "step every=4 divide=10"),
+        (
+            'lr_policy: "multistep" gamma: 0.5 stepvalue: 1250 stepvalue: 2500 stepvalue: 3750',
+            "discrete_exponential divide=8 steps=4",
+        ),
+        (
+            'lr_policy: "multistep" gamma: 0.1 stepvalue: 1000 stepvalue: 4500',
+            "milestones at=epochs(2, 9) divide=10",
+        ),
+        (  # the rate stays after the second, which `step` would divide again
+            'lr_policy: "multistep" gamma: 0.1 stepvalue: 1000 stepvalue: 2000',
+            "milestones at=epochs(2, 4) divide=10",
+        ),
         ('lr_policy: "exp" gamma: 0.9999', "exponential divide=1.6487625"),
         ('lr_policy: "poly" power: 0.5', "polynomial power=0.5"),
     ],
@@ -385,9 +398,19 @@ def test_schedules_that_say_the_same(solver: str, schedule: str) -> None:
     [
         ('lr_policy: "inv" gamma: 0.0001 power: 0.75', "exponential divide=1.355403", "there 0.1 (1 + 0.0001 n)^-0.75"),
         (
-            'lr_policy: "multistep" gamma: 0.1 stepvalue: 1000 stepvalue: 4500',
-            "discrete_exponential divide=100 steps=3",
-            "at iterations 1,000, 4,500 there",
+            'lr_policy: "multistep" gamma: 0.1 stepvalue: 1200 stepvalue: 4500',
+            "milestones at=epochs(2, 9) divide=10",
+            "at iterations 1,200, 4,500 there",
+        ),
+        (
+            'lr_policy: "multistep" gamma: 0.1 stepvalue: 100 stepvalue: 200 stepvalue: 1600 stepvalue: 2500',
+            "milestones at=epochs(1, 3, 5) divide=21.544347",  # four divisions by 10 in all
+            "at iterations 100, 200, 1,600, 2,500 there",
+        ),
+        (
+            'lr_policy: "multistep" gamma: 0.1 stepvalue: 4500 stepvalue: 1000',  # one after the other
+            "milestones at=epochs(9) divide=100",
+            "at iterations 4,500, 1,000 there",
         ),
         ('lr_policy: "sigmoid" gamma: -0.001 stepsize: 2500', "constant", "there sigmoid, gamma -0.001, stepsize 2500"),
         ('lr_policy: "step" gamma: 0.1 stepsize: 1300', "step every=3 divide=10", "every 1,300 iterations there"),
@@ -399,6 +422,15 @@ def test_schedules_that_lose_something(solver: str, schedule: str, comment: str)
     assert result.text is not None
     assert f"# {comment}" in result.text
     assert [each.code for each in result.findings] == ["W0901"]
+
+
+def test_more_steps_than_a_recipe_may_have() -> None:
+    """Forty divisions by 2 become as many as a recipe may have, which come to the same in all."""
+    steps = " ".join(f"stepvalue: {500 * epoch}" for epoch in range(3, 43))
+    texts, result = recipe_of(f'lr_policy: "multistep" gamma: 0.5 {steps}')
+    assert [each.code for each in result.findings] == ["W0901"]
+    first = ", ".join(map(str, range(3, 35)))
+    assert texts["schedule"] == f"milestones at=epochs({first}) divide={2 ** (40 / 32):.8g}"
 
 
 @pytest.mark.parametrize(

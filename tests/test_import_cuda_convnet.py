@@ -108,7 +108,7 @@ def test_published_counts(name: str, counts: tuple[int | None, ...]) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["cifar-80sec", "cifar-18pct", "cifar-13pct"])
+@pytest.mark.parametrize("name", ["cifar-80sec", "cifar-18pct", "cifar-13pct", "cifar-11pct"])
 def test_the_examples_for_cifar_say_the_same_mathematics(name: str) -> None:
     example = check_file(ROOT / "examples" / f"{name.replace('-', '_')}.net").graph
     assert example is not None

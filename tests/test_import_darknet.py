@@ -20,6 +20,7 @@ from alexc.compiler.train_steps import (
     ColorJitter,
     ConstantRate,
     ExponentialRate,
+    MilestoneRate,
     Mirror,
     Normalize,
     PolynomialRate,
@@ -64,6 +65,11 @@ def recipe_of(found: Imported) -> Recipe:
     recipe = found.graph().net.recipe
     assert recipe is not None
     return recipe
+
+
+def after(*epochs: int, divide: float) -> MilestoneRate:
+    """The rate divided after each of these epochs; the divisor has the digits that a spec is given."""
+    return MilestoneRate.model_validate({"at": ("epochs", *epochs), "divide": float(f"{divide:.8g}")})
 
 
 # -- whole networks
@@ -285,11 +291,18 @@ def test_the_optimizer_has_torchs_form_and_darknets_defaults() -> None:
         ({}, ConstantRate(), 0),
         ({"policy": "poly"}, PolynomialRate(power=4), 0),
         ({"policy": "poly", "power": 1}, PolynomialRate(power=1), 0),
-        ({"policy": "exp", "gamma": 0.99}, ExponentialRate(divide=float(f"{0.99**-500:.6g}")), 0),
+        ({"policy": "exp", "gamma": 0.99}, ExponentialRate(divide=float(f"{0.99**-500:.8g}")), 0),
+        ({"policy": "exp", "gamma": 0.01}, ExponentialRate(divide=1e30), 0),
         ({"policy": "step", "step": 200, "scale": 0.1}, StepRate(every=2, divide=10), 0),
         ({"policy": "step", "step": 250, "scale": 0.1}, StepRate(every=2, divide=10), 1),
         ({"policy": "steps", "steps": "200,400", "scales": ".1,.1"}, StepRate(every=2, divide=10), 0),
-        ({"policy": "steps", "steps": "200,300", "scales": ".1,.1"}, StepRate(every=2, divide=10), 1),
+        ({"policy": "steps", "steps": "250,500", "scales": ".1,.1"}, StepRate(every=2, divide=10), 1),
+        ({"policy": "steps", "steps": "200,300", "scales": ".1,.1"}, after(2, 3, divide=10), 0),
+        ({"policy": "steps", "steps": "100,200", "scales": ".1,.1"}, after(1, 2, divide=10), 0),  # and no further
+        ({"policy": "steps", "steps": "200,340", "scales": ".1,.1"}, after(2, 3, divide=10), 1),
+        ({"policy": "steps", "steps": "200,300", "scales": ".1,.4"}, after(2, 3, divide=5), 1),
+        ({"policy": "steps", "steps": "200,340", "scales": ".1,.4"}, after(2, 3, divide=5), 2),
+        ({"policy": "steps", "steps": "30,60,400", "scales": ".1,.1,.1"}, after(1, 4, divide=10**1.5), 1),
         ({"policy": "sigmoid", "gamma": 0.1, "step": 20}, ConstantRate(), 1),
         ({"policy": "random"}, ConstantRate(), 1),
         ({"policy": "poly", "burn_in": 100, "power": 1}, PolynomialRate(power=1, warmup=1), 0),
@@ -302,6 +315,15 @@ def test_policies(net: dict[str, object], schedule: object, lost: int) -> None:
     assert recipe.schedule == schedule
     assert recipe.epochs == 5
     assert [code for code, _, _ in found.said()] == ["W0901"] * lost
+
+
+def test_what_steps_lose_stands_in_a_comment() -> None:
+    found = small(conv(), END, max_batches=500, policy="steps", steps="200,340", scales=".1,.4")
+    assert "# there times 0.1, 0.4 after 2, 3.4 epochs\n" in found.text
+    assert [headline for _, _, headline in found.said()] == [
+        "steps are after 2, 3.4 epochs, and a recipe counts whole ones",
+        "a recipe divides by one factor; 5 comes to the same in all",
+    ]
 
 
 def test_augmentation() -> None:

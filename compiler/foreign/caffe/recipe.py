@@ -8,6 +8,7 @@ from alexc.compiler.arguments import LARGEST_SIZE, Arguments
 from alexc.compiler.diagnostics import Diagnostic
 from alexc.compiler.foreign.caffe.fields import Fields
 from alexc.compiler.foreign.caffe.images import Images
+from alexc.compiler.foreign.divisions import are_whole, milestones, power
 from alexc.compiler.foreign.network import RecipeLine
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.source import Span
@@ -32,7 +33,6 @@ from alexc.compiler.train_steps import (
 )
 
 USUAL_STORED = 256  # pixels a side, to which Caffe's scripts scale images before they are stored
-LARGEST_DIVISION = 1e30  # a rate that is divided by more is no rate
 
 # What a solver says about logs, files and devices: nothing of the recipe.
 _RUNNING = (
@@ -187,7 +187,7 @@ class _Reader:
     def _schedule(self) -> RecipeLine:
         solver = self._solver
         policy = solver.text("lr_policy", "fixed")
-        gamma, power = solver.number("gamma", 0), solver.number("power", 0)
+        gamma, exponent = solver.number("gamma", 0), solver.number("power", 0)
         size, values = solver.whole("stepsize", 0), solver.whole_numbers("stepvalue")
         place = solver.span_of("lr_policy")
         match policy:
@@ -198,15 +198,15 @@ class _Reader:
             case "multistep" if values and gamma > 0:
                 return self._steps_at(values, gamma, place)
             case "exp" if gamma > 0:
-                return self._exponential(_power(gamma, -self._iterations), "")
-            case "poly" if power > 0:
-                return RecipeLine("schedule", step_text(PolynomialRate(power=power)))
-            case "inv" if gamma > 0 and power > 0:
-                note = f"there {self._rate:g} (1 + {gamma:g} n)^-{power:g} at iteration n: the same at the end"
+                return self._exponential(power(gamma, -self._iterations), "")
+            case "poly" if exponent > 0:
+                return RecipeLine("schedule", step_text(PolynomialRate(power=exponent)))
+            case "inv" if gamma > 0 and exponent > 0:
+                note = f"there {self._rate:g} (1 + {gamma:g} n)^-{exponent:g} at iteration n: the same at the end"
                 self._lost(
                     "the policy `inv` has no counterpart; an exponential one with the same end is written", place
                 )
-                return self._exponential(_power(1 + gamma * self._iterations, power), note)
+                return self._exponential(power(1 + gamma * self._iterations, exponent), note)
             case _:
                 self._lost(f"the policy `{policy}`, as it stands there, has no counterpart; the rate stays", place)
                 values_ = ", ".join(
@@ -218,12 +218,12 @@ class _Reader:
         """After every so many epochs where these are whole, otherwise in so many equal parts of the training."""
         epochs = size / self._epoch
         every, parts = max(1, round(epochs)), self._iterations // size
-        divide = _short(1 / gamma)
+        divide = power(gamma, -1)
         note = f"every {size:,} iterations there"
-        if abs(every - epochs) <= 0.01 * epochs or self._iterations <= size:
+        if are_whole(every, epochs) or self._iterations <= size:
             return RecipeLine("schedule", step_text(StepRate(every=every, divide=divide)), note)
         if 2 <= parts <= LARGEST_SIZE and self._iterations % size == 0:
-            step = DiscreteExponentialRate(divide=_power(gamma, 1 - parts), steps=parts)
+            step = DiscreteExponentialRate(divide=power(gamma, 1 - parts), steps=parts)
             return RecipeLine("schedule", step_text(step), note)
         self._lost(
             f"{size:,} iterations are {epochs:.2f} epochs; {every} are written",
@@ -233,14 +233,17 @@ class _Reader:
         return RecipeLine("schedule", step_text(StepRate(every=every, divide=divide)), note)
 
     def _steps_at(self, values: list[int], gamma: float, place: Span) -> RecipeLine:
-        """Equally far apart they are steps; otherwise the training is cut into as many equal parts."""
+        """Equally far apart to the end of the training they are steps, otherwise milestones."""
         first = values[0]
         note = f"at iterations {', '.join(f'{value:,}' for value in values)} there"
-        if first > 0 and values == [first * number for number in range(1, len(values) + 1)]:
+        regular = values == [first * number for number in range(1, len(values) + 1)]
+        if first > 0 and regular and first * (len(values) + 1) >= self._iterations:
             line = self._steps(first, gamma, place)
             return RecipeLine("schedule", line.text, note)
-        self._lost("steps that are not equally far apart have no counterpart; equal ones are written", place)
-        step = DiscreteExponentialRate(divide=_power(gamma, -len(values)), steps=len(values) + 1)
+        step, same = milestones([value / self._epoch for value in values], power(gamma, -1))
+        if not same:
+            message = "steps do not end whole epochs; the nearest whole ones are written"
+            self._lost(message, place, "give the set's size: --images N")
         return RecipeLine("schedule", step_text(step), note)
 
     def _exponential(self, divide: float, note: str) -> RecipeLine:
@@ -248,16 +251,3 @@ class _Reader:
 
     def _lost(self, message: str, span: Span, help_: str = "") -> None:
         self._findings.append(Diagnostic("W0901", message, span, help=help_))
-
-
-def _power(base: float, exponent: float) -> float:
-    """The power, of at most LARGEST_DIVISION and at least its inverse, with the digits that a spec may use."""
-    try:
-        value = base**exponent
-    except OverflowError:
-        value = LARGEST_DIVISION
-    return _short(min(max(value, 1 / LARGEST_DIVISION), LARGEST_DIVISION))
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.8g}")

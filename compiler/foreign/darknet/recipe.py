@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import geometric_mean
+
 from alexc.compiler.arguments import LARGEST_SIZE
 from alexc.compiler.diagnostics import Diagnostic
+from alexc.compiler.foreign.divisions import are_whole, milestones, power
 from alexc.compiler.foreign.network import RecipeLine
 from alexc.compiler.foreign.options import Options
 from alexc.compiler.layers.kind import Shape
@@ -122,18 +125,17 @@ class RecipeReader:
     def _schedule(self) -> tuple[Schedule, str]:
         """The schedule, and a note of what it cannot say."""
         net = self._net
-        policy, power = net.text("policy", "constant"), net.number("power", 4.0, least=0)
-        warmup = self._warmup(power)
+        policy, exponent = net.text("policy", "constant"), net.number("power", 4.0, least=0)
+        warmup = self._warmup(exponent)
         match policy:
             case "constant":
                 return ConstantRate(warmup=warmup), ""
-            case "poly" if power > 0:
-                return PolynomialRate(power=power, warmup=warmup), ""
+            case "poly" if exponent > 0:
+                return PolynomialRate(power=exponent, warmup=warmup), ""
             case "exp":
                 gamma = net.number("gamma", 1.0, least=0)
                 if 0 < gamma < 1 and self._most:
-                    divide = float(f"{gamma**-self._most:.6g}") if gamma**-self._most < 1e12 else 1e12
-                    return ExponentialRate(divide=divide, warmup=warmup), ""
+                    return ExponentialRate(divide=power(gamma, -self._most), warmup=warmup), ""
                 return self._lost_policy(policy, warmup)
             case "step":
                 return self._steps([net.whole("step", 1, least=1)], [net.number("scale", 1.0, least=0)], warmup)
@@ -145,38 +147,41 @@ class RecipeReader:
                 return self._lost_policy(policy, warmup)
 
     def _steps(self, steps: list[int], scales: list[float], warmup: float) -> tuple[Schedule, str]:
-        """Equal steps with equal scales have a counterpart; others become the nearest of these."""
+        """Equally far apart to the end of the training they are steps, otherwise milestones with one factor."""
         single = self._net.text("policy") == "step"
         if not all(0 < scale <= 1 for scale in scales) or len(scales) != len(steps) or min(steps) < 1:
             return self._lost_policy(self._net.text("policy"), warmup)
+        divide = power(geometric_mean(scales), -1)
+        alike = len(set(scales)) == 1
         exact = self._in_epochs(steps[0])
         every = max(1, round(exact))
-        apart = [after - before for before, after in zip([0, *steps], steps, strict=False)]
-        divide = float(f"{1 / scales[0]:.6g}")
-        regular = single or (len(set(apart)) == 1 and len(set(scales)) == 1)
-        note = ""
-        if not regular:
-            whens = ", ".join(f"{self._in_epochs(step):.4g}" for step in steps)
-            note = f"there times {', '.join(f'{scale:g}' for scale in scales)} after {whens} epochs"
-            self._lose(
-                "steps", f"a recipe lowers the rate after every so many epochs, and not {note.removeprefix('there ')}"
-            )
-        elif abs(every - exact) > 0.01 * exact:
-            note = f"there every {exact:.4g} epochs"
+        regular = steps == [steps[0] * number for number in range(1, len(steps) + 1)]
+        if single or (alike and regular and every * (len(steps) + 1) >= self._epochs()[0]):
+            if are_whole(every, exact):
+                return StepRate(every=every, divide=divide, warmup=warmup), ""
             self._lose("step" if single else "steps", f"steps are {exact:.4g} epochs, and a recipe counts whole ones")
-        return StepRate(every=every, divide=divide, warmup=warmup), note
+            return StepRate(every=every, divide=divide, warmup=warmup), f"there every {exact:.4g} epochs"
+        epochs = [self._in_epochs(step) for step in steps]
+        schedule, same = milestones(epochs, divide, warmup)
+        whens = ", ".join(f"{each:.4g}" for each in epochs)
+        if not same:
+            self._lose("steps", f"steps are after {whens} epochs, and a recipe counts whole ones")
+        if not alike:
+            self._lose("scales", f"a recipe divides by one factor; {divide:g} comes to the same in all")
+        times = "" if alike else f"times {', '.join(f'{scale:g}' for scale in scales)} "
+        return schedule, "" if same and alike else f"there {times}after {whens} epochs"
 
     def _lost_policy(self, policy: str, warmup: float) -> tuple[Schedule, str]:
         self._lose("policy", f"the policy `{policy}` has no counterpart")
         return ConstantRate(warmup=warmup), f"policy={policy} there"
 
-    def _warmup(self, power: float) -> float:
+    def _warmup(self, exponent: float) -> float:
         batches = self._net.whole("burn_in", 0)
         if not batches:
             return 0.0
-        if power != 1:
-            self._lose("burn_in", f"the rate rises evenly here, and with the power {power:g} in darknet")
-            self.notes.append(f"The rate rises with the power {power:g} there, and not evenly.")
+        if exponent != 1:
+            self._lose("burn_in", f"the rate rises evenly here, and with the power {exponent:g} in darknet")
+            self.notes.append(f"The rate rises with the power {exponent:g} there, and not evenly.")
         return float(f"{self._in_epochs(batches):.3g}")
 
     def _in_epochs(self, batches: int) -> float:
