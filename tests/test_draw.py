@@ -210,14 +210,17 @@ def test_the_file_is_well_formed_and_names_every_layer(path: Path) -> None:
     svg = draw_svg(graph)
     root = ElementTree.fromstring(svg)
     assert root.tag == f"{SVG}svg"
-    assert root.get("role") == "img"
+    assert root.get("role") == "graphics-document document"
     identifiers = [element.get("id", "") for element in root.iter() if element.get("id")]
     assert len(set(identifiers)) == len(identifiers)
     assert all(identifier.startswith(f"alexc-{graph.net.name}-") for identifier in identifiers)
     assert root.get("aria-labelledby", "").split() == identifiers[:2]
     assert root.findtext(f"{SVG}title") == graph.net.name
     spoken = root.findtext(f"{SVG}desc") or ""
-    titles = [group.findtext(f"{SVG}title") or "" for group in root.iter(f"{SVG}g") if group.get("id")]
+    links = list(root.iter(f"{SVG}a"))
+    titles = [link.findtext(f"{SVG}title") or "" for link in links]
+    assert [link.get("aria-label") for link in links] == titles
+    assert [link.get("href") for link in links] == [f"#{link.get('id')}" for link in links]
     assert titles
     assert all(title in spoken for title in titles)
     drawn = {title.split("; ")[-1].split(":")[0] for title in titles}

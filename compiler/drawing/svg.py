@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Literal
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from alexc.compiler.drawing.marks import Curve, Face, Group, Line, Mark, Picture, Text
 
@@ -55,7 +55,7 @@ def svg_of(picture: Picture, theme: Theme = "either") -> str:
     view = " ".join(map(_number, (box.left, box.top, *picture.size)))
     return "\n".join(
         [
-            '<svg xmlns="http://www.w3.org/2000/svg" class="alexc-picture" role="img" '
+            '<svg xmlns="http://www.w3.org/2000/svg" class="alexc-picture" role="graphics-document document" '
             f'viewBox="{view}" width="{width}" height="{height}" aria-labelledby="{name}-title {name}-description">',
             f'<title id="{name}-title">{escape(picture.title)}</title>',
             f'<desc id="{name}-description">{escape(picture.description)}</desc>',
@@ -101,9 +101,13 @@ def _colors(colors: Mapping[str, str]) -> dict[str, str]:
 
 
 def _group(group: Group, prefix: str) -> list[str]:
-    identifier = f' id="{prefix}-layer-{_identifier(group.name)}"' if group.name else ""
     title = [f"<title>{escape(group.title)}</title>"] if group.title else []
-    return [f"<g{identifier}>", *title, *map(_mark, group.marks), "</g>"]
+    content = [*title, *map(_mark, group.marks)]
+    if not group.name:
+        return ["<g>", *content, "</g>"]
+    # A link, to itself: so a keyboard goes from layer to layer, a screen reader reads each, and pages can point to it.
+    place = f"{prefix}-layer-{_identifier(group.name)}"
+    return [f'<a id="{place}" href="#{place}" aria-label={quoteattr(group.title)}>', *content, "</a>"]
 
 
 def _mark(mark: Mark) -> str:
