@@ -10,7 +10,7 @@ from alexc.runtime.errors import UserError
 def lsp() -> None:
     """Serve an editor over standard input and output; docs/editor.md says how each is told to start it."""
     if find_spec("pygls") is None:
-        raise UserError("the language server needs pygls: pip install 'alexc[lsp]'")
+        raise UserError("the language server needs pygls: pip install pygls")
     from alexc.language_server.server import run
 
     run()

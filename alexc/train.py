@@ -73,7 +73,7 @@ def train(
     ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write event files for TensorBoard.")] = True,
     log_wandb: Annotated[
-        bool, typer.Option("--log-wandb", help="Tell Weights & Biases, too; needs alexc[wandb].")
+        bool, typer.Option("--log-wandb", help="Tell Weights & Biases, too; needs the package wandb.")
     ] = False,
     test_only: Annotated[
         bool,

@@ -89,7 +89,7 @@ def test_test_only_prints_what_evaluate_does(
     first, rest = tested.stdout.split("\n", 1)
     assert rest == evaluated.stdout.split("\n", 1)[1]
     assert "10 crops" in rest
-    assert first == ("from  w.safetensors" if form == "safetensors" else f"run   {trained}, best.pt after 1 epochs")
+    assert first == ("from  w.safetensors" if form == "safetensors" else f"run   {trained}, best.pt after 1 epoch")
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
     assert sorted(trained.rglob("*")) == before
 

@@ -149,9 +149,12 @@ def test_resumes_with_other_workers_and_many_saves(home: Path, tmp_path: Path) -
     assert len(json.loads((run / "run.json").read_text())["commands"]) == 6
 
 
-def test_a_finished_run_has_nothing_left_to_do(home: Path, tmp_path: Path) -> None:
+def test_a_finished_run_has_nothing_left_to_do(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(home / "whole", tmp_path / "run")
+    step, epochs = (tiny.checkpoint(home / "whole" / "last.pt")["state"][name] for name in ("step", "epoch"))
     tiny.run_to(asked(home, tmp_path / "run", resume=True))
+    said = f"nothing is left to do: this training ended after step {step}, in epoch {epochs}"
+    assert said in capsys.readouterr().out.splitlines()
     tiny.assert_same_run(tmp_path / "run", home / "whole")
 
 
@@ -385,7 +388,7 @@ def test_data_that_does_not_fit_is_refused(home: Path, tmp_path: Path, capsys: p
         tiny.run_to(tiny.options(larger, home / "store", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
     tiny.run_to(asked(home, tmp_path / "run"), steps=0)
-    assert "the data has 3 classes and Tiny 4 outputs; the other 1 are never right" in capsys.readouterr().out
+    assert "the data has 3 classes and Tiny 4 outputs; the other one is never right" in capsys.readouterr().out
 
 
 def test_a_full_disk_shows_before_the_first_step(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

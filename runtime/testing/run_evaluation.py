@@ -127,7 +127,8 @@ def evaluation_json(evaluation: Evaluation) -> str:
 def _source_text(trained: TrainedNetwork) -> str:
     if trained.epochs is None:
         return f"from  {printable(trained.source)}"
-    return f"run   {printable(trained.source)}, {printable(trained.checkpoint.name)} after {trained.epochs} epochs"
+    epochs = "1 epoch" if trained.epochs == 1 else f"{trained.epochs} epochs"
+    return f"run   {printable(trained.source)}, {printable(trained.checkpoint.name)} after {epochs}"
 
 
 def _data_of(trained: TrainedNetwork) -> Path:

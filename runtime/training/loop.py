@@ -113,6 +113,11 @@ class Training:
     metrics: Metrics
     identity: dict[str, Any]
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to train: all epochs are done, or the schedule or the early end ended them."""
+        return self.state.epoch >= self.epochs or self.schedule.ended or self.early_end.ended
+
 
 def train(training: Training, interrupted: Callable[[], bool], steps: int | None = None) -> None:
     """Train to the end of the last epoch or of the schedule.
@@ -128,11 +133,11 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
         UserError: when the loss, a gradient or a weight is no longer finite, before that is saved; or when a
             checkpoint cannot be saved.
     """
-    state, schedule = training.state, training.schedule
+    state = training.state
     limit = math.inf if steps is None else steps
     try:
         stop = training.rank.any(interrupted())
-        while state.epoch < training.epochs and not schedule.ended and not training.early_end.ended:
+        while not training.is_over:
             watch = _Stopwatch()
             with _epoch_progress(training) as progress:
                 for images, parts in _rest_of_epoch(training):

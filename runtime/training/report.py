@@ -53,12 +53,12 @@ def print_note(text: str) -> None:
 
 def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
     """Print the files that are there: what, where, and a word on it."""
-    present = [(name, str(path), remark) for name, path, remark in rows if path.exists()]
+    present = [(name, printable(path), remark) for name, path, remark in rows if path.exists()]
     width = max((len(name) for name, _, _ in present), default=0)
     long = max((len(path) for _, path, _ in present), default=0)
     print()
     for name, path, remark in present:
-        print(f"{name:<{width}}  {printable(path):<{long}}  {remark}".rstrip())
+        print(f"{name:<{width}}  {path:<{long}}  {remark}".rstrip())
 
 
 def duration(seconds: float) -> str:

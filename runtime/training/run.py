@@ -142,7 +142,7 @@ def _conclude(training: Training) -> None:
         [
             ("best", run.best, best),
             ("last", run.last, f"after step {state.step:,}"),
-            ("metrics", run.metrics, f"also for tensorboard --logdir {run.events}"),
+            ("metrics", run.metrics, f"also for tensorboard --logdir {printable(run.events)}"),
             ("curves", run.curves, ""),
         ]
     )

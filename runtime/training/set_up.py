@@ -323,9 +323,9 @@ def _check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> No
     if len(store.val) == 0:
         raise UserError(f"{printable(store.path)} has no validation images: training needs some to measure with")
     if classes < outputs:
+        rest = "one is" if outputs - classes == 1 else f"{outputs - classes} are"
         print_note(
-            f"note: the data has {classes} classes and {file.name} {outputs} outputs; the other {outputs - classes} "
-            "are never right"
+            f"note: the data has {classes} classes and {file.name} {outputs} outputs; the other {rest} never right"
         )
 
 
@@ -442,7 +442,11 @@ def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
 
 def _resume_notes(training: Training, last: Mapping[str, Any], compiled: bool) -> list[str]:
     state = training.state
-    notes = [f"going on from step {state.step:,}, in epoch {state.epoch + 1}"]
+    notes = [
+        f"nothing is left to do: this training ended after step {state.step:,}, in epoch {state.epoch}"
+        if training.is_over
+        else f"going on from step {state.step:,}, in epoch {state.epoch + 1}"
+    ]
     now = {"device": str(training.device), "threads": torch.get_num_threads(), "versions": _versions()}
     now["compile"] = compiled
     changed = [name for name, value in now.items() if last.get(name) != value]

@@ -72,7 +72,7 @@ class WandbLog:
 
 
 def _package() -> ModuleType:
-    missing = UserError("--log-wandb needs the package wandb: pip install 'alexc[wandb]'")
+    missing = UserError("--log-wandb needs the package wandb: pip install wandb")
     try:
         wandb = import_module("wandb")
     except ImportError:
