@@ -150,7 +150,7 @@ def test_while_the_curves_are_drawn(home: Path, disk: SmallDisk) -> None:
     before = (disk.here / "run" / "curves.png").read_bytes()
     process = train(disk, home, "--resume", disk.path / "run")
     assert process.stdout is not None
-    assert any(line.startswith("going on from step") for line in process.stdout)  # it reads on until there is one
+    assert any(line.startswith("nothing is left to do") for line in process.stdout)  # it reads on until there is one
     disk.fill(0)
     error = error_of(process)
     assert "run/curves.png could not be written (the disk is full: make room); the run itself is whole" in error

@@ -163,7 +163,7 @@ def assert_is_described(run: Path, network: Path) -> None:
     page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     rows = [line for line in page.partition("## A run")[2].partition("\n## ")[0].splitlines() if line.startswith("| `")]
     listed = {name.rstrip("/") for row in rows for name in re.findall(r"`(.+?)`", row.split("|")[1])}
-    assert {path.name for path in run.iterdir()} == listed - {"wandb"}
+    assert {path.name for path in run.iterdir()} == listed - {"report.html", "wandb"}
     record = json.loads((run / "run.json").read_text())
     (command,) = record["commands"]
     assert command["command"][1:4] == ["train", str(network), "--data"]
