@@ -38,6 +38,13 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, alexc: Alexc, command: str)
     assert "this is a folder" in folder.stderr
 
 
+def test_a_compiled_network_is_no_spec(tmp_path: Path, alexc: Alexc) -> None:
+    (tmp_path / "mine.py").write_text("import torch\n")
+    result = alexc("check", "mine.py")
+    message = "error: mine.py: this is a Python file; a spec is a `.net` file, such as spec/alexnet.net\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
+
+
 @pytest.mark.parametrize("arguments", [["sumary"], ["summary", "--format", "xml"], ["compile"]])
 def test_wrong_usage_ends_with_2(alexc: Alexc, arguments: list[str]) -> None:
     result = alexc(*arguments)
