@@ -13,6 +13,7 @@ import typer
 from alexc.compiler.diagnostics import in_order, render_all
 from alexc.compiler.pipeline import Checked
 from alexc.compiler.reports import as_github, as_json, as_sarif
+from alexc.runtime.printable import printable
 from alexc.spec_file import read_spec
 
 
@@ -48,4 +49,4 @@ def check(
 
 
 def _message(path: Path, checked: Checked) -> str:
-    return render_all(checked.source, checked.diagnostics) if checked.diagnostics else f"{path}: no errors"
+    return render_all(checked.source, checked.diagnostics) if checked.diagnostics else f"{printable(path)}: no errors"

@@ -29,12 +29,18 @@ def export(
     """
     if onnx == torch_export:
         raise typer.BadParameter("name one of --onnx and --torch-export", param_hint="--onnx / --torch-export")
+    from alexc.runtime.errors import UserError
     from alexc.runtime.exporting.checked import BATCHES
     from alexc.runtime.exporting.export import export_network
     from alexc.runtime.printable import printable
 
     name = source.resolve().name if source.is_dir() else source.stem
-    target = out or Path(f"{name}{'.onnx' if onnx else '.pt2'}")
+    option, ending = ("--onnx", ".onnx") if onnx else ("--torch-export", ".pt2")
+    target = out or Path(f"{name}{ending}")
+    if target.suffix != ending:
+        raise UserError(
+            f"{printable(target)}: the name of what {option} writes ends in {ending}, as in {printable(name)}{ending}"
+        )
     exported = export_network(source, weights, target, "onnx" if onnx else "pt2", softmax)
     texts, check = exported.texts, exported.check
     size, parameters = texts["size"], int(texts["parameters"])

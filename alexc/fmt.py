@@ -12,6 +12,7 @@ import typer
 
 from alexc.compiler.diagnostics import render_all
 from alexc.compiler.format import format_spec
+from alexc.runtime.printable import printable
 from alexc.spec_file import read_unchecked
 from alexc.text_file import write_text
 
@@ -39,11 +40,11 @@ def fmt(
         if diff:
             print(_difference(path, before, after), end="")
         elif check and before != after:
-            print(f"{path}: is not laid out so; run `alexc fmt {path}`")
+            print(f"{printable(path)}: is not laid out so; run `alexc fmt {printable(path)}`")
         elif not check:
             if before != after:
                 _rewrite(path, after)
-            print(f"{path}: {'unchanged' if before == after else 'laid out'}")
+            print(f"{printable(path)}: {'unchanged' if before == after else 'laid out'}")
         failed = failed or ((check or diff) and before != after)
     if failed:
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ from alexc.compiler.foreign.spec_of import Written
 from alexc.compiler.layers.kind import Shape
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
-from alexc.spec_file import read_unchecked
+from alexc.spec_file import read_foreign, read_unchecked
 
 TORCHVISION = "torchvision:"
 
@@ -43,7 +43,7 @@ def imported(files: Sequence[str], assumed: Assumed) -> Written:
         from alexc.torchvision_network import read_torchvision
 
         return spec_of_read(read_torchvision(files[0].removeprefix(TORCHVISION), assumed.input))
-    read = [read_unchecked(Path(file)) for file in files]
+    read = [read_foreign(Path(file)) for file in files]
     unreadable = tuple(finding for _, findings in read for finding in findings)
     return Written(None, unreadable) if unreadable else import_sources([source for source, _ in read], assumed)
 

@@ -19,6 +19,7 @@ from alexc.compiler.pytorch import write_pytorch
 from alexc.compiler.source import Source
 from alexc.compiler.spec_writer import write_spec
 from alexc.counts import Counts
+from alexc.runtime.printable import printable
 from alexc.spec_error import SpecError
 from alexc.spec_file import read_spec
 from alexc.step_plan import Dtype, StepPlan, batch_of, planned
@@ -162,5 +163,7 @@ class Net:
             return self._placed[placement]
         if not self._placed:
             form = "`placement two_gpus { … }`"
-            raise SpecError(f"{self.name}: has no placement `{placement}`, nor any other; write one: {form}")
-        raise SpecError(f"{self.name}: has no placement `{placement}`; {did_you_mean(placement, self._placed)}")
+            raise SpecError(f"{printable(self.name)}: has no placement `{placement}`, nor any other; write one: {form}")
+        raise SpecError(
+            f"{printable(self.name)}: has no placement `{placement}`; {did_you_mean(placement, self._placed)}"
+        )

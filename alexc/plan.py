@@ -15,6 +15,7 @@ from alexc.compiler.place import place
 from alexc.compiler.plan import Plan, data_parallel
 from alexc.net import Net
 from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
 from alexc.step_plan import Dtype, as_json, batch_of, in_words, planned, side_by_side
 
 
@@ -43,7 +44,7 @@ def plan_(
         print(json.dumps(as_json(made.counts), indent=2) if format_ is Format.json else made)
         return
     if not net.placements:
-        raise UserError(f"{spec}: has no placement; write one: `placement two_gpus {{ … }}`")
+        raise UserError(f"{printable(spec)}: has no placement; write one: `placement two_gpus {{ … }}`")
     images = batch or batch_of(net.graph)
     plans = {name: net.plan(name, images, dtype).counts for name in net.placements}
     plans |= _yardsticks(net.graph, plans, images, dtype)

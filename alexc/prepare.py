@@ -28,7 +28,9 @@ def prepare(
             show_default=False,
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="The store to make.", show_default="stores/NAME-CROP-HASH")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The store to make.", show_default="stores/NAME-CROP-HASH")
+    ] = None,
     resize: Annotated[int, typer.Option(help="Pixels of the shorter side after scaling.")] = 256,
     crop: Annotated[int, typer.Option(help="Pixels of the central square that is kept.")] = 256,
     format: Annotated[

@@ -10,7 +10,10 @@ from pathlib import Path
 from alexc.compiler.diagnostics import Diagnostic
 from alexc.compiler.pipeline import Checked, check_file, read_source
 from alexc.compiler.source import Source
+from alexc.runtime.printable import printable
 from alexc.spec_error import SpecError
+
+_WEIGHTS = (".caffemodel", ".safetensors", ".pt", ".pth")
 
 
 def read_spec(path: Path) -> Checked:
@@ -33,16 +36,34 @@ def read_unchecked(path: Path) -> tuple[Source, list[Diagnostic]]:
         return read_source(path, str(path))
 
 
+def read_foreign(path: Path) -> tuple[Source, list[Diagnostic]]:
+    """The text of a file of another program; empty, with what is wrong, where the file is no text.
+
+    Raises:
+        SpecError: the file cannot be read.
+    """
+    if path.suffix in _WEIGHTS:
+        raise SpecError(
+            f"{printable(path)}: this holds weights; name the files that describe the network, and bring these in "
+            "afterwards by `alexc weights import`"
+        )
+    with _reading(path, "networks come from Caffe's .prototxt, darknet's or cuda-convnet's .cfg, or torchvision:NAME"):
+        return read_source(path, str(path))
+
+
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path, expected: str = "a spec is a `.net` file, such as spec/alexnet.net") -> Iterator[None]:
+    shown = printable(path)
+    if path.suffix == ".py" and path.is_file():
+        raise SpecError(f"{shown}: this is a Python file; {expected}")
     try:
         yield
     except FileNotFoundError:
-        raise SpecError(f"{path}: there is no such file; a spec is a `.net` file, such as spec/alexnet.net") from None
+        raise SpecError(f"{shown}: there is no such file; {expected}") from None
     except IsADirectoryError:
-        raise SpecError(f"{path}: this is a folder; name a `.net` file in it") from None
+        raise SpecError(f"{shown}: this is a folder; {expected}") from None
     except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+        raise SpecError(f"{shown}: cannot be read: {error.strerror}") from None
 
 
 def flagship() -> AbstractContextManager[Path]:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
 
 
 def write_text(target: Path, text: str, mode: int) -> None:
@@ -26,4 +27,4 @@ def write_text(target: Path, text: str, mode: int) -> None:
             Path(beside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+        raise UserError(f"{printable(target)}: cannot be written: {error.strerror}") from None

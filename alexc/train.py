@@ -18,7 +18,7 @@ def train(
         typer.Option(help="A folder of images, or a store made of one.", show_default="the built-in images"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The folder of the run.", show_default="runs/NETWORK-DATE-TIME")
+        Path | None, typer.Option("--out", "-o", help="The folder of the run.", show_default="runs/NETWORK-DATE-TIME")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all.", show_default="the recipe's")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images a step.", show_default="the recipe's")] = None,

@@ -10,13 +10,18 @@ from alexc.runtime.printable import printable
 
 
 def check_new(out: Path) -> None:
-    """Check that nothing is at `out`.
+    """Check that nothing is at `out`, and that its folder is there.
 
     Raises:
-        UserError: when there is.
+        UserError: when it is otherwise.
     """
     if out.exists():
         raise UserError(f"{printable(out)} is already there: move it away, or name another file with --out")
+    if not out.parent.is_dir():
+        raise UserError(
+            f"{printable(out)} cannot be written: there is no folder {printable(out.parent)}: make it, or name another "
+            "file with --out"
+        )
 
 
 def write_new(out: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
+_FROM_A_RUN = "the weights of a run come out by `alexc weights export`"
 _CAFFES = ".caffemodel"
 _COLORS = 3
 _MOST_NAMED = 5
@@ -153,6 +154,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{shown} does not exist: expected a .safetensors file or a checkpoint of torch") from None
+    except IsADirectoryError:
+        raise UserError(
+            f"{shown} is a folder: expected a .safetensors file or a checkpoint of torch; {_FROM_A_RUN}"
+        ) from None
     except OSError as error:
         raise UserError(f"{shown} cannot be read: {error.strerror or printable(error)}") from None
     except SafetensorError as error:
@@ -169,7 +174,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{shown} holds no table of tensors: expected a state dict")
     for name, value in loaded.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(f"{shown}: `{printable(name)}` is no tensor: expected a state dict and nothing else")
+            raise UserError(
+                f"{shown}: `{printable(name)}` is no tensor: expected a state dict and nothing else; {_FROM_A_RUN}"
+            )
         if (not value.is_floating_point() and not name.endswith(_COUNTER)) or value.layout is not torch.strided:
             raise UserError(f"{shown}: `{printable(name)}` holds {value.dtype}: expected dense floating-point numbers")
     return loaded

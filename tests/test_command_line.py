@@ -38,6 +38,24 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, alexc: Alexc, command: str)
     assert "this is a folder" in folder.stderr
 
 
+@pytest.mark.parametrize("command", [["check"], ["fmt"], ["fmt", "--check"], ["plan"], ["plan", "--placement", "x"]])
+def test_names_of_specs_are_printed_without_steering_characters(
+    tmp_path: Path, alexc: Alexc, command: list[str]
+) -> None:
+    spec = "network A {\n  input 3x8x8\n  fc:  linear 2   -> softmax\n}\n"
+    (tmp_path / "a\x1b[31m.net").write_text(spec)
+    result = alexc(*command, "a\x1b[31m.net")
+    assert result.stdout + result.stderr
+    assert "\x1b[31m" not in result.stdout + result.stderr
+
+
+def test_a_compiled_network_is_no_spec(tmp_path: Path, alexc: Alexc) -> None:
+    (tmp_path / "mine.py").write_text("import torch\n")
+    result = alexc("check", "mine.py")
+    message = "error: mine.py: this is a Python file; a spec is a `.net` file, such as spec/alexnet.net\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
+
+
 @pytest.mark.parametrize("arguments", [["sumary"], ["summary", "--format", "xml"], ["compile"]])
 def test_wrong_usage_ends_with_2(alexc: Alexc, arguments: list[str]) -> None:
     result = alexc(*arguments)

@@ -211,6 +211,10 @@ class TestThroughput:
         section = self.section(home, step, feed=400.0)
         assert dict(section.rows)["verdict"].startswith("the store keeps up: feeding takes 25.0% of a step")
         assert section.findings == ()
+        images = len(open_store(home / "store").train)
+        two_seconds_an_image = StepTime(image=2.0, update=0.0, batch=8, timed=8, fits=True)
+        slow = self.section(home, two_seconds_an_image, feed=400.0)
+        assert dict(slow.rows)["epoch"] == f"0:{2 * images:02d} for the {images} images of the store"
         section = self.section(home, step, feed=40.0)
         assert dict(section.rows)["verdict"] == "the feed is the limit: it gives 40% of what the network can take"
         assert texts(section) == ["the feed is 2.5 times too slow: train with --workers 3"]

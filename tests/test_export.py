@@ -217,6 +217,13 @@ def test_the_command_puts_the_spec_of_the_run_into_the_file(tmp_path: Path, alex
     assert result.stderr.startswith("error: run.safetensors is already there")
 
 
+def test_a_file_is_called_what_it_is(tmp_path: Path, alexc: Alexc, run: RunFolder) -> None:
+    result = alexc("export", run.path, "--onnx", "-o", "tiny.pt2")
+    message = "error: tiny.pt2: the name of what --onnx writes ends in .onnx, as in run.onnx\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
+    assert not (tmp_path / "tiny.pt2").exists()
+
+
 @pytest.mark.slow
 def test_a_network_file_is_exported_with_weights_of_a_file(tmp_path: Path, run: RunFolder) -> None:
     export_weights(run.path, tmp_path / "tiny.safetensors")

@@ -650,13 +650,15 @@ def test_the_command(tmp_path: Path, alexc: Alexc) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["missing.prototxt"], "there is no such file"),
+        (["missing.prototxt"], "missing.prototxt: there is no such file; networks come from Caffe's .prototxt"),
+        ([FOLDER], "this is a folder; networks come from Caffe's .prototxt"),
+        (["caffenet.caffemodel"], "this holds weights; name the files that describe the network"),
         (["x.prototxt", "-o", "x.txt"], "the name of a spec ends in `.net`"),
         (["x.prototxt", "--input", "3x32"], "must be channels x height x width"),
         (["x.prototxt", "--input", "0x32x32"], "must be channels x height x width"),
     ],
 )
-def test_the_commands_mistakes(arguments: Sequence[str], words: str, alexc: Alexc) -> None:
+def test_the_commands_mistakes(arguments: Sequence[str | Path], words: str, alexc: Alexc) -> None:
     result = alexc("import", *arguments)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("error: ")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from alexc.runtime.data.contact_sheet import sheet_images, write_contact_sheet
 from alexc.runtime.data.estimate import estimate, estimate_text
+from alexc.runtime.data.preparation_report import bytes_text
 from alexc.runtime.data.store import Geometry, open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.training.run_list import HEADER, run_rows
@@ -86,7 +87,13 @@ def test_a_dry_run_writes_nothing_and_tells_the_size(home: Path, tmp_path: Path,
     assert (found.store_bytes, found.sampled, found.bad) == (36 * 20 * 20 * 3, 36, 1)
     assert found.seconds > 0
     assert "1 of these 36" in estimate_text(found)
+    assert "size      43.2 kB" in estimate_text(found).splitlines()
     result = alexc("prepare", images, "--resize", 24, "--crop", 20, "--out", tmp_path / "store", "--dry-run")
     assert result.returncode == 0, result.stderr
     assert "train     26 images" in result.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
+
+
+def test_sizes_are_told_in_the_unit_that_suits_them() -> None:
+    sizes = (850, 999_999, 1_000_000, 262_144_000_000)
+    assert [bytes_text(size) for size in sizes] == ["0.9 kB", "1,000.0 kB", "1.0 MB", "262.1 GB"]

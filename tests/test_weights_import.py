@@ -197,5 +197,13 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path, network: Networ
     with pytest.raises(UserError, match="is already there"):
         import_weights(tmp_path / "a.pt", network, [], mine)
     assert mine.read_text() == "mine"
-    with pytest.raises(UserError, match=r"out\.safetensors cannot be written: No such file or directory"):
+    with pytest.raises(UserError, match=r"out\.safetensors cannot be written: there is no folder"):
         import_weights(tmp_path / "a.pt", network, [], tmp_path / "nowhere" / "out.safetensors")
+
+
+def test_a_run_and_its_checkpoints_are_told_the_way_out(tmp_path: Path, network: NetworkFile) -> None:
+    checkpoint = tmp_path / "best.pt"
+    torch.save({"network": {"conv.weight": torch.zeros(1)}, "state": {"epoch": 1}}, checkpoint)
+    for source in (tmp_path, checkpoint):
+        with pytest.raises(UserError, match="come out by `alexc weights export`"):
+            import_weights(source, network, [], tmp_path / "out.safetensors")

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from alexc.runtime.data.decode import BadImage, decode, jpeg_of, square
 from alexc.runtime.data.image_list import ImageList
 from alexc.runtime.data.image_source import open_source
+from alexc.runtime.data.preparation_report import bytes_text
 from alexc.runtime.data.store import SPLITS, Geometry
 from alexc.runtime.printable import printable
 
@@ -88,7 +89,7 @@ def estimate_text(found: Estimate) -> str:
         ("layout", found.layout),
         ("classes", f"{found.classes:,}"),
         *((split, f"{count:,} images") for split, count in found.images.items()),
-        ("size", f"{found.store_bytes / 1e9:,.2f} GB"),
+        ("size", bytes_text(found.store_bytes)),
         ("time", f"about {minutes:,}:{seconds:02d} with {processes}, by {found.sampled} images that were decoded"),
     ]
     if found.bad:

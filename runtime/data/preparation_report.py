@@ -22,7 +22,7 @@ def preparation_report(store: Store) -> str:
 
 def _overview(store: Store) -> list[str]:
     side = store.geometry.crop
-    size = _bytes_text(store.train.bytes + store.val.bytes)
+    size = bytes_text(store.train.bytes + store.val.bytes)
     kind = "raw pixels" if store.quality is None else f"JPEGs of quality {store.quality}"
     color = store.mean_image.mean(axis=(0, 1))
     rows = [
@@ -86,5 +86,7 @@ def _aligned(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
     return (f"{name:<{width}}  {text}" for name, text in rows)
 
 
-def _bytes_text(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+def bytes_text(size: int) -> str:
+    """As 262.1 GB, 6.2 MB or 8.4 kB."""
+    name, unit = next(((name, unit) for name, unit in (("GB", 1e9), ("MB", 1e6)) if size >= unit), ("kB", 1e3))
+    return f"{size / unit:,.1f} {name}"

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from alexc.runtime.data.preparation import geometry_of
+from alexc.runtime.data.preparation_report import bytes_text
 from alexc.runtime.data.store import Geometry, open_store
 from alexc.runtime.device import find_device, make_deterministic
 from alexc.runtime.doctor.decoder import decoder
@@ -76,7 +77,7 @@ def _memory_of(file: NetworkFile, needed: int, device: torch.device, memory: Mem
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.usable
     rows = (
         ("network", file.name),
-        ("keeps", f"{needed / 1e9:.2f} GB: weights, gradients and what the optimiser keeps"),
+        ("keeps", f"{bytes_text(needed)}: weights, gradients and what the optimiser keeps"),
     )
     if needed < free:
         return Section("training", rows)

@@ -30,6 +30,7 @@ from alexc.runtime.progress import Progress
 from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
 from alexc.runtime.training.optimizer import Optimizer, optimizer_of
 from alexc.runtime.training.precision import autocast
+from alexc.runtime.training.report import duration
 
 # What a feed renders where no recipe is given.
 PAPERS: tuple[recipe.AugmentStep, ...] = (recipe.RandomCrop(227), recipe.Mirror(), recipe.PCAColor(0.1))
@@ -198,8 +199,8 @@ def throughput(
         return Section("throughput", tuple(rows))
     rows.append(("step", f"{step.images_per_second:,.1f} images/s in batches of {step.batch}, timed on {step.timed}"))
     if pixels.is_store:
-        hours = len(pixels.split) / min(step.images_per_second, supply) / 3600
-        rows.append(("epoch", f"{hours:.2f} hours for the {len(pixels.split):,} images of the store"))
+        seconds = len(pixels.split) / min(step.images_per_second, supply)
+        rows.append(("epoch", f"{duration(seconds)} for the {len(pixels.split):,} images of the store"))
     share = step.images_per_second / supply
     findings = [] if step.fits else [_does_not_fit(step)]
     if share < 1:
