@@ -32,6 +32,7 @@ def export(
     from alexc.runtime.errors import UserError
     from alexc.runtime.exporting.checked import BATCHES
     from alexc.runtime.exporting.export import export_network
+    from alexc.runtime.exporting.subject import which_weights
     from alexc.runtime.printable import printable
 
     name = source.resolve().name if source.is_dir() else source.stem
@@ -44,7 +45,8 @@ def export(
     exported = export_network(source, weights, target, "onnx" if onnx else "pt2", softmax)
     texts, check = exported.texts, exported.check
     size, parameters = texts["size"], int(texts["parameters"])
-    print(f"{printable(target)}  written: {texts['network']}, {parameters:,} parameters")
+    which = which_weights(source) if source.is_dir() else ""
+    print(f"{printable(target)}  written: {texts['network']}, {parameters:,} parameters{which}")
     print(f"images:  batch x 3 x {size} x {size}. {texts['preprocessing']}")
     print(
         f"checked: largest difference {check.difference:.1g} between its {texts['output']} and torch's, on "

@@ -61,11 +61,13 @@ def export(
 
     `alexc train --weights` and `alexc weights import` read it.
     """
+    from alexc.runtime.exporting.subject import which_weights
     from alexc.runtime.exporting.weights_file import export_weights
     from alexc.runtime.printable import printable
 
     target = out or Path(f"{run.resolve().name}.safetensors")
     metadata = export_weights(run, target)
     error = f", validation error {float(metadata['validation_error']):.1%}" if "validation_error" in metadata else ""
-    print(f"{printable(target)}  written: {metadata['network']}, {int(metadata['parameters']):,} parameters{error}")
+    network, parameters = metadata["network"], int(metadata["parameters"])
+    print(f"{printable(target)}  written: {network}, {parameters:,} parameters{error}{which_weights(run)}")
     print(f"says of itself: {', '.join(metadata)}")

@@ -276,3 +276,12 @@ def test_one_form_is_named(asked: list[str], alexc: Alexc, run: RunFolder) -> No
     result = alexc("export", run.path, *asked)
     assert result.returncode == 2
     assert "name one of --onnx and" in result.stderr
+
+
+@pytest.mark.slow
+def test_weights_that_no_epoch_has_tested_are_told(tmp_path: Path, alexc: Alexc) -> None:
+    run_to(options(write_network(tmp_path), make_store(tmp_path), tmp_path / "run"), steps=2)
+    for command in (("weights", "export", "run"), ("export", "run", "--torch-export")):
+        result = alexc(*command)
+        assert result.returncode == 0, result.stderr
+        assert "parameters, the newest weights: no epoch has ended yet" in result.stdout

@@ -72,6 +72,11 @@ def subject_of(source: Path, weights: Path | None) -> Subject:
     return Subject(file, network.eval(), None, _random_images(file))
 
 
+def which_weights(run: Path) -> str:
+    """What a user is told of the weights of a run that no validation has chosen; "" of the best ones."""
+    return "" if RunFolder(run).best.exists() else ", the newest weights: no epoch has ended yet"
+
+
 def _random_images(file: NetworkFile) -> dict[str, Tensor]:
     scale = 1.0 if any(isinstance(part, Normalize) for part in file.recipe.prepare) else _PIXELS
     generator = torch.Generator().manual_seed(_SEED)
