@@ -55,6 +55,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "dropout": ("dropout 0.3 scale=test", "dropout 0.3 scale=train"),
     "relu": ("relu",),
+    "relu6": ("relu6",),
     "tanh": ("tanh",),
     "sigmoid": ("sigmoid",),
     "gelu": ("gelu",),

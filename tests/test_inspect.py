@@ -95,5 +95,5 @@ def test_a_dry_run_writes_nothing_and_tells_the_size(home: Path, tmp_path: Path,
 
 
 def test_sizes_are_told_in_the_unit_that_suits_them() -> None:
-    sizes = (850, 999_999, 1_000_000, 262_144_000_000)
+    sizes = (860, 999_999, 1_000_000, 262_144_000_000)
     assert [bytes_text(size) for size in sizes] == ["0.9 kB", "1,000.0 kB", "1.0 MB", "262.1 GB"]
