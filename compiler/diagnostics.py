@@ -140,11 +140,10 @@ def render_all(source: Source, diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _counted(diagnostics: Sequence[Diagnostic]) -> str:
-    """`1 error`; `2 errors and 1 warning`."""
+    """`no errors`; `1 error`; `2 errors and 1 warning`."""
     counts = Counter(each.severity for each in diagnostics)
-    return list_in_words(
-        [f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in sorted(counts.items())]
-    )
+    words = [f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in sorted(counts.items())]
+    return list_in_words(words) if words else "no errors"
 
 
 @dataclass(frozen=True)
