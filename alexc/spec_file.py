@@ -55,7 +55,7 @@ def read_foreign(path: Path) -> tuple[Source, list[Diagnostic]]:
 def _reading(path: Path, expected: str = "a spec is a `.net` file, such as spec/alexnet.net") -> Iterator[None]:
     shown = printable(path)
     if path.suffix == ".py" and path.is_file():
-        raise SpecError(f"{shown}: this is a Python file; {expected}")
+        raise SpecError(f"{shown}: this is a Python file; {expected}; if it holds one nevertheless, rename the file")
     try:
         yield
     except FileNotFoundError:
