@@ -52,7 +52,8 @@ def test_names_of_specs_are_printed_without_steering_characters(
 def test_a_compiled_network_is_no_spec(tmp_path: Path, alexc: Alexc) -> None:
     (tmp_path / "mine.py").write_text("import torch\n")
     result = alexc("check", "mine.py")
-    message = "error: mine.py: this is a Python file; a spec is a `.net` file, such as spec/alexnet.net\n"
+    expected = "a spec is a `.net` file, such as spec/alexnet.net; if it holds one nevertheless, rename the file"
+    message = f"error: mine.py: this is a Python file; {expected}\n"
     assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
 
 
