@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.pt": (Path.touch, "is not a checkpoint"),
     "empty.safetensors": (Path.touch, "is not a sound safetensors file"),
     "attack.pt": (lambda path: torch.save({"a": Attack()}, path), "without running code from it"),
-    "folder.pt": (Path.mkdir, "cannot be read: Is a directory"),
+    "folder.pt": (Path.mkdir, "is a folder: expected a .safetensors file or a checkpoint of torch"),
     "missing.pt": (lambda path: None, "does not exist"),
     "missing.safetensors": (lambda path: None, "does not exist"),
     "list.pt": (lambda path: torch.save([torch.ones(2)], path), "holds no table of tensors"),
