@@ -27,7 +27,7 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/pytest
 
-# What finishes in a minute.
+# All but what is marked slow.
 quick: .venv/installed
 	$(BIN)/pytest -m "not slow"
 
