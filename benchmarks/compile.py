@@ -1,25 +1,26 @@
 """How long a spec takes to check and to sum up, in microseconds per layer, for networks of 10^3 to 10^5 layers.
 
-`python benchmarks/compile.py` writes benchmarks/results/compile.md. Times are those of the processor, so that what else
+`python -m benchmarks.compile` writes benchmarks/results/compile.md. Times are those of the processor, so that what else
 runs on the machine counts little.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 
 from alexc.compiler import summary
 from alexc.compiler.pipeline import check_text
 from alexc.runtime.progress import Progress
+from benchmarks.result_file import markdown_table, write_result
 
-RESULTS = Path(__file__).parent / "results" / "compile.md"
+HEAD = (
+    "Microseconds of processor time per layer, `check` + `summary`, with every layer counted after blocks and",
+    "repetitions are written out. One run of each, in one process; the forms are in benchmarks/compile.py.",
+    "",
+)
 SIZES = (10**3, 10**4, 10**5)
 BLOCK = "block unit(width) {\n  conv width kernel=1 -> relu\n}\n\n"
 
@@ -102,10 +103,9 @@ def main() -> None:
         for name, layers in runs:
             measured[name, layers] = measure(FORMS[name], layers)
             progress.advance()
-    lines = [f"| {name} | " + " | ".join(_cell(measured[name, size]) for size in SIZES) + " |" for name in FORMS]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join([*_head(), *lines]) + "\n", encoding="utf-8")
-    print(RESULTS.read_text(encoding="utf-8"), end="")
+    rows = [["spec", *(f"{size:,} layers" for size in SIZES)]]
+    rows += [[name, *(_cell(measured[name, size]) for size in SIZES)] for name in FORMS]
+    write_result("compile", "Time to check a spec", [*HEAD, *markdown_table(rows)], ["lark", "pydantic"])
 
 
 def _network(lines: str) -> str:
@@ -114,33 +114,6 @@ def _network(lines: str) -> str:
 
 def _cell(measured: Measured) -> str:
     return f"{measured.check:.1f} + {measured.summary:.1f}"
-
-
-def _head() -> list[str]:
-    return [
-        "# Time to check a spec",
-        "",
-        "Microseconds of processor time per layer, `check` + `summary`, with every layer counted after blocks and",
-        "repetitions are written out. One run of each, in one process; the forms are in benchmarks/compile.py.",
-        "",
-        f"- Date: {date.today().isoformat()}",
-        f"- Python: {platform.python_version()}",
-        f"- Machine: {os.cpu_count()} cores, {_processor()}, {platform.system()}",
-        "- Command: `python benchmarks/compile.py`",
-        "",
-        "| spec | " + " | ".join(f"{size:,} layers" for size in SIZES) + " |",
-        "|:---|" + "---:|" * len(SIZES),
-    ]
-
-
-def _processor() -> str:
-    """The processor's model where the system tells it."""
-    facts = Path("/proc/cpuinfo")
-    if facts.exists():
-        for line in facts.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

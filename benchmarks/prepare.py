@@ -1,6 +1,6 @@
 """How `alexc prepare` scales: time and memory for trees of 1,000 classes and ever more images, raw and as JPEGs.
 
-`python benchmarks/prepare.py PHOTOGRAPHS` writes benchmarks/results/prepare.md. The trees are made of the photographs
+`python -m benchmarks.prepare PHOTOGRAPHS` writes benchmarks/results/prepare.md. The trees are made of the photographs
 in a folder, scaled down, each file with bytes of its own at its end.
 """
 
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
-import platform
 import re
 import subprocess
 import sys
@@ -18,8 +16,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +23,13 @@ from PIL import Image
 
 from alexc.runtime.data.store import Store, open_store
 from alexc.runtime.progress import Progress
+from benchmarks.result_file import markdown_table, write_result
 
-RESULTS = Path(__file__).parent / "results" / "prepare.md"
 CLASSES, SIDE, STORED = 1000, 96, 64
 IMAGES_PER_CLASS = (8, 16, 32, 64)
 SECONDS_BETWEEN_LOOKS = 0.05
 FORMS = (("raw", ()), ("JPEG", ("--format", "jpeg")))
+COLUMNS = ("images", "store", "seconds", "µs an image", "command, MB", "worker, MB", "store, MB")
 
 
 @dataclass(frozen=True)
@@ -120,9 +117,12 @@ def main() -> None:
                 measured.append(measure(Path(scratch) / "tree", store, form, options))
                 rates[form] = read_rate(open_store(store))
                 progress.advance()
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join([*_head(len(photographs)), *map(_row, measured), *_tail(rates)]) + "\n", "utf-8")
-    print(RESULTS.read_text(encoding="utf-8"), end="")
+    write_result(
+        "prepare",
+        "Preparing ever more images",
+        [*_head(len(photographs)), *markdown_table([COLUMNS, *map(_row, measured)], text_columns=0), *_tail(rates)],
+        ["pillow"],
+    )
 
 
 def _peak(pid: int) -> int:
@@ -139,9 +139,9 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _row(measured: Measured) -> str:
+def _row(measured: Measured) -> list[str]:
     each = measured.seconds / measured.images * 1e6
-    cells = (
+    return [
         f"{measured.images:,}",
         measured.form,
         f"{measured.seconds:,.1f}",
@@ -149,25 +149,15 @@ def _row(measured: Measured) -> str:
         f"{measured.parent:,.1f}",
         f"{measured.worker:,.1f}",
         f"{measured.store:,.1f}",
-    )
-    return f"| {' | '.join(cells)} |"
+    ]
 
 
 def _head(photographs: int) -> list[str]:
     return [
-        "# Preparing ever more images",
-        "",
         f"Trees of {CLASSES:,} class folders, made of {photographs} photographs scaled to a shorter side of {SIDE}",
         f"pixels, stored at {STORED} x {STORED}. Whole commands, start to end, one run of each; peaks of memory are",
         "those of the command itself and of the largest of its workers.",
         "",
-        f"- Date: {date.today().isoformat()}",
-        f"- Python: {platform.python_version()}, Pillow {version('pillow')}",
-        f"- Machine: {os.cpu_count()} cores, {platform.system()}",
-        "- Command: `python benchmarks/prepare.py PHOTOGRAPHS`",
-        "",
-        "| images | store | seconds | µs an image | command, MB | worker, MB | store, MB |",
-        "|---:|:---|---:|---:|---:|---:|---:|",
     ]
 
 
