@@ -143,7 +143,7 @@ def train(training: Training, interrupted: Callable[[], bool], steps: int | None
                 for images, parts in _rest_of_epoch(training):
                     if stop or state.step >= limit:
                         raise Stopped
-                    loss, wrong, stop = _step(training, images, parts, interrupted)
+                    loss, wrong, stop = take_step(training, images, parts, interrupted)
                     state.count_step(images, loss, wrong, watch.lap())
                     progress.advance(images, f"loss {state.loss_sum / state.images:.4f}")
                     _record_step(training, loss)
@@ -227,7 +227,7 @@ def _steps_an_epoch(training: Training) -> int:
     return -(-len(training.store.train) // training.batch)
 
 
-def _step(
+def take_step(
     training: Training, images: int, parts: Iterable[tuple[Batch, bool]], interrupted: Callable[[], bool]
 ) -> tuple[float, int, bool]:
     """One step on the mean loss of a batch of so many images, part by part.

@@ -1,0 +1,259 @@
+"""How long a training step of the flagship takes (forward, backward, update) beside AlexNets written by hand.
+
+`python -m benchmarks.step` writes benchmarks/results/step.md (step_gpu.md on a GPU). Each peer is a process of its own,
+so that it has its own memory; they step in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torchvision  # type: ignore[import-untyped]
+from torch import Tensor
+
+from alexc.net import Net
+from alexc.runtime.data.feed import Batch
+from alexc.runtime.device import device_text, find_device
+from alexc.runtime.training.loop import take_step
+from alexc.runtime.training.options import TrainOptions
+from alexc.runtime.training.set_up import set_up
+from benchmarks.hand_written import HandWrittenAlexNet, hand_written_step
+from benchmarks.result_file import markdown_table, write_result
+from benchmarks.side_by_side import Rounds, run_rounds
+
+ROOT = Path(__file__).resolve().parents[1]
+FLAGSHIP, TORCHVISIONS = "alexnet", "alexnet_2014"  # the second one is torchvision.models.alexnet
+GEMM = 4096  # rows and columns of the matrices whose product tells the machine's peak
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Somebody's training step.
+
+    Attributes:
+        name: for the table.
+        network: the spec whose network it is.
+        by: who wrote it.
+        bf16: whether layers compute in bfloat16.
+        channels_last: how a person lays out the images; alexc decides itself.
+        compiled: whether torch.compile is asked for.
+    """
+
+    name: str
+    network: str
+    by: Literal["alexc", "hand"]
+    bf16: bool = False
+    channels_last: bool = False
+    compiled: bool = False
+
+
+def peers(bf16: bool, compiled: bool) -> list[Peer]:
+    """Those that are compared in one precision, the plain network in float32 first."""
+    base = Peer("by hand", FLAGSHIP, "hand")
+    hand = [
+        *([Peer("by hand", FLAGSHIP, "hand", bf16)] if bf16 else []),
+        Peer("by hand, channels last", FLAGSHIP, "hand", bf16, channels_last=True),
+        Peer("by hand, channels last, compiled", FLAGSHIP, "hand", bf16, channels_last=True, compiled=True),
+    ]
+    own = [Peer("alexc", FLAGSHIP, "alexc", bf16), Peer("alexc --compile", FLAGSHIP, "alexc", bf16, compiled=True)]
+    others = [
+        Peer("torchvision's alexnet", TORCHVISIONS, "hand", bf16),
+        Peer("torchvision's alexnet, channels last", TORCHVISIONS, "hand", bf16, channels_last=True),
+        Peer("the same by alexc", TORCHVISIONS, "alexc", bf16),
+    ]
+    return [base, *(peer for peer in [*hand, *own, *others] if compiled or not peer.compiled)]
+
+
+@contextmanager
+def ready_step(peer: Peer, batch: int, device: torch.device) -> Iterator[Step]:
+    """The peer's step on a batch of random images, which stays the same."""
+    torch.manual_seed(0)
+    size = 227 if peer.network == FLAGSHIP else 224
+    images, labels = torch.randn(batch, 3, size, size), torch.randint(1000, (batch,))
+    if peer.by == "alexc":
+        with _alexcs_step(peer, images, labels, device) as step:
+            yield step
+    else:
+        network = HandWrittenAlexNet() if peer.network == FLAGSHIP else torchvision.models.alexnet()
+        yield hand_written_step(
+            network.to(device), images.to(device), labels.to(device), peer.bf16, peer.channels_last, peer.compiled
+        )
+
+
+@contextmanager
+def _alexcs_step(peer: Peer, images: Tensor, labels: Tensor, device: torch.device) -> Iterator[Step]:
+    """What `alexc train` does in a step, all its checks and records of figures included."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
+        options = TrainOptions(
+            network=ROOT / "generated" / f"{peer.network}.py",
+            data=None,
+            out=Path(folder) / "run",
+            epochs=None,
+            batch=len(images),
+            device=str(device),
+            workers=None,
+            resume=None,
+            seed=None,
+            save_every=1000,
+            ranks=None,
+            command=(),
+            amp="bf16" if peer.bf16 else None,
+            compile=peer.compiled,
+        )
+        training = held.enter_context(set_up(options))
+        shown = images.contiguous(memory_format=torch.channels_last)
+        if device.type == "cuda":
+            shown = shown.pin_memory()
+        parts = [(Batch(shown, labels, len(labels)), True)]
+        yield lambda: take_step(training, len(labels), parts, lambda: False)
+
+
+class PeerProcess:
+    """A peer in a process of its own: `go` has it take some steps and waits until they are done."""
+
+    def __init__(self, peer: Peer, batch: int, device: torch.device, steps: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, peer, batch, device, steps))
+        self._process.start()
+        theirs.close()
+        self._connection.recv()
+
+    def go(self) -> None:
+        """Take some steps."""
+        self._connection.send("go")
+        self._connection.recv()
+
+    def end(self) -> None:
+        """Give back what it holds."""
+        self._connection.close()
+        self._process.join()
+
+    def peak(self) -> float:
+        """The most memory that it has held so far, in MB: on a GPU of the GPU's, else of the process's."""
+        self._connection.send("peak")
+        return float(self._connection.recv())
+
+
+def _serve(connection: Connection, peer: Peer, batch: int, device: torch.device, steps: int) -> None:
+    with open(os.devnull, "w") as nothing:  # noqa: PTH123 - what a training prints about itself
+        os.dup2(nothing.fileno(), 1)
+    with ready_step(peer, batch, device) as step:
+        connection.send("ready")
+        while True:
+            try:
+                asked = connection.recv()
+            except EOFError:
+                return
+            if asked == "peak":
+                connection.send(_peak(device))
+                continue
+            for _ in range(steps):
+                step()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            connection.send("done")
+
+
+def _peak(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
+    return int(found.group(1)) / 1e3 if found else 0.0
+
+
+def measure(chosen: Sequence[Peer], batch: int, device: torch.device, rounds: int) -> tuple[Rounds, dict[str, float]]:
+    """Seconds a step of each peer, by its place in the list, and its peak of memory in MB."""
+    steps = 30 if device.type == "cuda" else 1
+    with ExitStack() as held:
+        processes = {}
+        for place, peer in enumerate(chosen):
+            processes[str(place)] = process = PeerProcess(peer, batch, device, steps)
+            held.callback(process.end)
+        timed = run_rounds({place: process.go for place, process in processes.items()}, rounds, "steps")
+        memory = {place: process.peak() for place, process in processes.items()}
+    return Rounds({place: tuple(each / steps for each in took) for place, took in timed.seconds.items()}), memory
+
+
+def peak_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """The FLOP/s of a large matrix product: what the machine can do at best."""
+    a = torch.randn(GEMM, GEMM, device=device).to(dtype)
+    rates = []
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(20 if device.type == "cuda" else 1):
+            product = a @ a
+        product[0, 0].item()
+        count = 20 if device.type == "cuda" else 1
+        rates.append(count * 2 * GEMM**3 / (time.perf_counter() - started))
+    return max(rates)
+
+
+def operations(network: str) -> int:
+    """Floating-point operations an image of a training step: the first layer needs no gradient of its input."""
+    rows = Net.from_file(ROOT / ("spec" if network == FLAGSHIP else "examples") / f"{network}.net").summary().rows
+    layers = [row.multiply_adds for row in rows]
+    return 2 * (3 * sum(layers) - layers[0])
+
+
+def table(chosen: Sequence[Peer], timed: Rounds, memory: dict[str, float], batch: int, peak: float) -> list[str]:
+    """A row for each peer."""
+    rows = [["step", "ms", "images/s", "times by hand, float32", "share of peak", "memory, MB"]]
+    for place, peer in enumerate(chosen):
+        seconds = timed.median(str(place))
+        rate = batch * operations(peer.network) / seconds
+        same_precision = bool(place) or not chosen[1].bf16
+        rows.append(
+            [
+                f"{peer.name}{', bf16' if peer.bf16 else ', float32'}",
+                f"{seconds * 1e3:,.1f}",
+                f"{batch / seconds:,.0f}",
+                f"{timed.ratio('0', str(place)):.2f}",
+                f"{rate / peak:.0%}" if same_precision else "",
+                f"{memory[str(place)]:,.0f}",
+            ]
+        )
+    return markdown_table(rows)
+
+
+def main() -> None:
+    """Measure float32, then bfloat16, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=32, help="images a step; 32 by default")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each peer steps; 7 by default")
+    parser.add_argument("--device", help="cpu or cuda; a GPU by default where there is one")
+    parser.add_argument("--compiled", action="store_true", help="with the peers that torch.compile makes")
+    given = parser.parse_args()
+    device = find_device(given.device)
+    lines: list[str] = []
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        chosen = peers(dtype is torch.bfloat16, given.compiled)
+        peak = peak_rate(dtype, device)
+        timed, memory = measure(chosen, given.batch, device, given.rounds)
+        lines += [f"## {name}", "", f"Peak: {peak / 1e9:,.0f} GFLOP/s, a product of two matrices of {GEMM} rows.", ""]
+        lines += [*table(chosen, timed, memory, given.batch, peak), ""]
+    write_result(
+        "step_gpu" if device.type == "cuda" else "step",
+        "A training step beside hand-written ones",
+        lines[:-1],
+        ["torch", "torchvision"],
+        [f"Device: {device_text(device)}", f"Batch: {given.batch} images, the same in each step"],
+    )
+
+
+if __name__ == "__main__":
+    main()
