@@ -91,6 +91,9 @@ def train(
     """
     if amp_dtype is not None and not amp:
         raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")
+    from alexc.runtime.allocator import keep_freed_memory
+
+    keep_freed_memory()
     from alexc.kept_spec import find_spec
     from alexc.runtime.testing.run_evaluation import evaluation_text
     from alexc.runtime.testing.weights_evaluation import evaluate_weights

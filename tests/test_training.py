@@ -469,6 +469,10 @@ def test_one_value_that_is_not_finite_is_found(value: float, place: int) -> None
     assert not _all_finite([torch.zeros(3), weight])
 
 
+def test_values_whose_sum_overflows_are_finite() -> None:
+    assert _all_finite([torch.full((4,), 3e38)])
+
+
 def test_a_schedule_by_steps_is_followed_and_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
     plateau = 'Plateau(of="val_loss", divide=2.0, times=3, patience=1, least=10.0)'
     network = tiny.write_network(tmp_path, (plateau, "CosineRate(warmup=1.0)"), name="cosine.py")

@@ -72,10 +72,10 @@ class _TiledNorm(torch.autograd.Function):
     ) -> Tensor:
         x = _dense(x, x)
         y = torch.empty_like(x)
-        squares = _Windows(size, size // 2)
+        squares = _Windows(size, size // 2, k / size)
         for a, out in _tiles(towers, x, y):
             a = a.to(_wide(x))
-            _times_power(a, _denominators(a, squares, alpha, k), beta, out)
+            _times_power(a, _denominators(a, squares, alpha), beta, out)
         ctx.save_for_backward(x)
         ctx.settings = size, alpha, beta, k, towers
         return y
@@ -86,10 +86,10 @@ class _TiledNorm(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, towers = ctx.settings
         result = torch.empty_like(x)
-        squares, shares = _Windows(size, size // 2), _Windows(size, (size - 1) // 2)
+        squares, shares = _Windows(size, size // 2, k / size), _Windows(size, (size - 1) // 2)
         for a, g, out in _tiles(towers, x, _dense(gradient, x), result):
             a = a.to(_wide(x))
-            s = _denominators(a, squares, alpha, k)
+            s = _denominators(a, squares, alpha)
             direct = _times_power(g, s, beta, torch.empty_like(s))
             share = shares.values_of(a)
             torch.div(torch.mul(direct, a, out=share), s, out=share)
@@ -100,19 +100,19 @@ class _TiledNorm(torch.autograd.Function):
 class _Windows:
     """Sums over windows of `size` maps that begin `below` maps further down, for tiles (blocks, maps, places).
 
-    The maps lie between maps of zeros in flat memory, where the sums are sums of the whole, shifted: the width doubles
+    The maps lie between maps of `edge` in flat memory, where the sums are sums of the whole, shifted: the width doubles
     from one to the next, and no edge needs care.
     """
 
-    def __init__(self, size: int, below: int) -> None:
-        self._size, self._below = size, below
+    def __init__(self, size: int, below: int, edge: float = 0.0) -> None:
+        self._size, self._below, self.edge = size, below, edge
         self._padded: dict[torch.Size, Tensor] = {}
 
     def values_of(self, tile: Tensor) -> Tensor:
         """Where the values are to be written for a tile of this shape and type."""
         if tile.shape not in self._padded:
             blocks, maps, places = tile.shape
-            self._padded[tile.shape] = tile.new_zeros(blocks, maps + self._size - 1, places)
+            self._padded[tile.shape] = tile.new_full((blocks, maps + self._size - 1, places), self.edge)
         return self._padded[tile.shape][:, self._below : self._below + tile.shape[1]]
 
     def sums_of(self, tile: Tensor) -> Tensor:
@@ -130,9 +130,10 @@ class _Windows:
         return total.as_strided(tile.shape, padded.stride())
 
 
-def _denominators(a: Tensor, squares: _Windows, alpha: float, k: float) -> Tensor:
-    torch.mul(a, a, out=squares.values_of(a))
-    return torch.add(a.new_tensor(k), squares.sums_of(a), alpha=alpha)
+def _denominators(a: Tensor, squares: _Windows, alpha: float) -> Tensor:
+    """The sums k + alpha * sum_j a_j^2: each term of a window, those beyond the edges too, has an equal part of k."""
+    torch.addcmul(a.new_tensor(squares.edge), a, a, value=alpha, out=squares.values_of(a))
+    return squares.sums_of(a)
 
 
 def _times_power(factor: Tensor, base: Tensor, beta: float, out: Tensor) -> Tensor:
