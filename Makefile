@@ -8,6 +8,10 @@ COMPILED := $(wildcard $(foreach folder,spec examples,$(patsubst generated/%.py,
 PLACED := spec/alexnet.net $(patsubst %,--placement %,two_gpus one_weird_trick pod)
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
+# As many processes as there are cores, of which each is given one: threads that share cores wait for one another.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1
+PROCESSES := --numprocesses auto --maxprocesses 8 --dist worksteal
+
 .PHONY: demo test quick lint generated clean
 
 # AlexNet for a few steps at full size, then a small network until it has learned, on images that alexc draws itself.
@@ -25,11 +29,11 @@ demo: .venv/installed
 	@echo "Next:        $(BIN)/alexc predict $(DEMO)/small IMAGE"
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(SIDE_BY_SIDE) $(BIN)/pytest $(PROCESSES)
 
 # All but what is marked slow.
 quick: .venv/installed
-	$(BIN)/pytest -m "not slow"
+	$(SIDE_BY_SIDE) $(BIN)/pytest $(PROCESSES) -m "not slow"
 
 lint: .venv/installed
 	$(BIN)/ruff check .
