@@ -19,14 +19,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision  # type: ignore[import-untyped]
+from PIL import Image
 from torch import Tensor
 
 from alexc.net import Net
 from alexc.runtime.allocator import keep_freed_memory
 from alexc.runtime.data.feed import Batch
+from alexc.runtime.data.prepare import prepare
+from alexc.runtime.data.store import Geometry
 from alexc.runtime.device import device_text, find_device
 from alexc.runtime.training.loop import take_step
 from alexc.runtime.training.options import TrainOptions
@@ -98,11 +102,14 @@ def ready_step(peer: Peer, batch: int, device: torch.device) -> Iterator[Step]:
 @contextmanager
 def _alexcs_step(peer: Peer, images: Tensor, labels: Tensor, device: torch.device) -> Iterator[Step]:
     """What `alexc train` does in a step, all its checks and records of figures included."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as held:
+        folder = Path(name)
+        _draw_noise(folder / "images", len(images))
+        prepare(folder / "images", folder / "store", Geometry(256, 256), workers=1)
         options = TrainOptions(
             network=ROOT / "generated" / f"{peer.network}.py",
-            data=None,
-            out=Path(folder) / "run",
+            data=folder / "store",
+            out=folder / "run",
             epochs=None,
             batch=len(images),
             device=str(device),
@@ -121,6 +128,16 @@ def _alexcs_step(peer: Peer, images: Tensor, labels: Tensor, device: torch.devic
             shown = shown.pin_memory()
         parts = [(Batch(shown, labels, len(labels)), True)]
         yield lambda: take_step(training, len(labels), parts, lambda: False)
+
+
+def _draw_noise(folder: Path, count: int) -> None:
+    """Images to train and to validate, enough for a batch of so many; the step itself is shown others."""
+    draw = np.random.default_rng(0)
+    for split, images in (("train", count), ("val", 2)):
+        for number in range(images):
+            path = folder / split / ("even", "odd")[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw.integers(256, size=(256, 256, 3), dtype=np.uint8)).save(path)
 
 
 class PeerProcess:
