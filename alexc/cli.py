@@ -42,10 +42,10 @@ COMMANDS = SPECS | RUNS
 class _Commands(TyperGroup):
     """The commands, each imported when it is asked for: none waits for what only others need."""
 
-    def list_commands(self, ctx: object) -> list[str]:
+    def list_commands(self, _ctx: object) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: object, cmd_name: str) -> Command | None:
+    def get_command(self, _ctx: object, cmd_name: str) -> Command | None:
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:  # typer offers similar names of loaded ones
             if name not in self.commands:
                 self.commands[name] = _load(name)
