@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from alexc.check import check
-from alexc.compile import compile_
-from alexc.diff import diff
-from alexc.doctor import doctor
-from alexc.draw import draw
-from alexc.evaluate import evaluate
-from alexc.explain import explain
-from alexc.export import export
-from alexc.fmt import fmt
-from alexc.import_ import import_
-from alexc.inspect import inspect
-from alexc.lsp import lsp
-from alexc.plan import plan_
-from alexc.predict import predict
-from alexc.prepare import prepare
-from alexc.report import report
-from alexc.runs import runs
-from alexc.summary import summary
-from alexc.train import train
-from alexc.weights import weights
+if TYPE_CHECKING:
+    from typer._click import Command
 
-app = typer.Typer(
-    name="alexc",
-    help="Compile a description of a neural network to PyTorch, and train it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+SPECS = {
+    "check": "alexc.check:check",
+    "diff": "alexc.diff:diff",
+    "explain": "alexc.explain:explain",
+    "fmt": "alexc.fmt:fmt",
+    "summary": "alexc.summary:summary",
+    "draw": "alexc.draw:draw",
+    "plan": "alexc.plan:plan_",
+    "compile": "alexc.compile:compile_",
+    "import": "alexc.import_:import_",
+    "lsp": "alexc.lsp:lsp",
+}
+RUNS = {
+    "doctor": "alexc.doctor:doctor",
+    "prepare": "alexc.prepare:prepare",
+    "inspect": "alexc.inspect:inspect",
+    "train": "alexc.train:train",
+    "runs": "alexc.runs:runs",
+    "evaluate": "alexc.evaluate:evaluate",
+    "predict": "alexc.predict:predict",
+    "report": "alexc.report:report",
+    "export": "alexc.export:export",
+    "weights": "alexc.weights:weights",
+}
+COMMANDS = SPECS | RUNS
+
+
+class _Commands(TyperGroup):
+    """The commands, each imported when it is asked for: none waits for what only others need."""
+
+    def list_commands(self, _ctx: object) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: object, cmd_name: str) -> Command | None:
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:  # typer offers similar names of loaded ones
+            if name not in self.commands:
+                self.commands[name] = _load(name)
+        return self.commands.get(cmd_name)
+
+
+def _load(name: str) -> Command:
+    """A command, or a group of them, from its module."""
+    found = resolve_name(COMMANDS[name])
+    if isinstance(found, typer.Typer):
+        return get_command(found)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return get_command(alone)
+
+
+app = get_group(
+    typer.Typer(
+        name="alexc",
+        cls=_Commands,
+        help="Compile a description of a neural network to PyTorch, and train it.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
 )
-SPECS = (check, diff, explain, fmt, summary, draw, plan_, compile_, import_, lsp)
-RUNS = (doctor, prepare, inspect, train, runs, evaluate, predict, report, export)
-for command in (*SPECS, *RUNS):
-    app.command(command.__name__.rstrip("_"))(command)
-app.add_typer(weights)

@@ -1,4 +1,7 @@
-"""A network in Python: what `from alexc import Net` gives, and what the commands about specs are made of."""
+"""A network in Python: what `from alexc import Net` gives, and what the commands about specs are made of.
+
+What only one method needs is imported there: all of it would take as long as a spec takes to check.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,22 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexc.comparison import Comparison
 from alexc.compiler.diagnostics import Diagnostic, did_you_mean
-from alexc.compiler.difference import difference
-from alexc.compiler.format import format_spec
 from alexc.compiler.graph import Graph
 from alexc.compiler.pipeline import Checked, check_text
 from alexc.compiler.placed_graph import PlacedGraph
-from alexc.compiler.pytorch import write_pytorch
 from alexc.compiler.source import Source
-from alexc.compiler.spec_writer import write_spec
 from alexc.counts import Counts
 from alexc.runtime.printable import printable
 from alexc.spec_error import SpecError
 from alexc.spec_file import read_spec
-from alexc.step_plan import Dtype, StepPlan, batch_of, planned
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from alexc.comparison import Comparison
     from alexc.drawing import Drawing
+    from alexc.step_plan import Dtype, StepPlan
 
 
 class Net:
@@ -79,7 +78,7 @@ class Net:
         """
         named = [str(each) for each in (path, *more)]
         if not named[0].endswith(".net"):
-            from alexc import foreign_files  # as long to import as a spec takes to check
+            from alexc import foreign_files
 
             if foreign_files.names_foreign_file(named[0]):
                 return cls._imported(named, input)
@@ -118,6 +117,8 @@ class Net:
         Raises:
             SpecError: the spec has no placement of this name.
         """
+        from alexc.compiler.pytorch import write_pytorch
+
         placed = None if placement is None else self._placed_by(placement)
         shown = re.sub(r"[^\w. -]", "_", Path(self.name).name)  # it stands in the docstring
         return write_pytorch(self.graph, shown, placed)
@@ -134,12 +135,18 @@ class Net:
 
     def expanded(self) -> str:
         """The spec with variants, blocks and defaults written out: a spec that stands alone."""
+        from alexc.compiler.format import format_spec
+        from alexc.compiler.spec_writer import write_spec
+
         text, findings = format_spec(Source(self.name, write_spec(self.graph)))
         assert text is not None, findings
         return text
 
     def diff(self, other: Net) -> Comparison:
         """What changes from this network to another, and whether the weights of one load in the other."""
+        from alexc.comparison import Comparison
+        from alexc.compiler.difference import difference
+
         return Comparison(self.name, other.name, difference(self.graph, other.graph))
 
     def plan(self, placement: str, batch: int | None = None, dtype: Dtype = "float32") -> StepPlan:
@@ -153,6 +160,8 @@ class Net:
         Raises:
             SpecError: the spec has no placement of this name, or its devices cannot share the batch evenly.
         """
+        from alexc.step_plan import StepPlan, batch_of, planned
+
         placed = self._placed_by(placement)
         if batch is not None and batch < 1:
             raise SpecError(f"batch {batch}: expected a number of at least 1")

@@ -9,7 +9,9 @@ import typer
 
 from alexc.table import aligned
 
-weights = typer.Typer(name="weights", help="Bring weights in, or hand them on.", no_args_is_help=True)
+weights = typer.Typer(
+    name="weights", help="Bring weights in, or hand them on.", no_args_is_help=True, add_completion=False
+)
 
 
 @weights.command("import")

@@ -1,24 +1,62 @@
-"""How long a spec takes to check and to sum up, in microseconds per layer, for networks of 10^3 to 10^5 layers.
+"""What the commands about specs take as whole processes, and what a layer takes in networks of 10^3 to 10^5 layers.
 
-`python -m benchmarks.compile` writes benchmarks/results/compile.md. Times are those of the processor, so that what else
+`python -m benchmarks.compile` writes benchmarks/results/compile.md. Beside the commands, in the same rounds, stand a
+bare Python, `import torch`, and what a summary of a network written by hand begins with: torchvision's AlexNet, made
+without memory for its weights, and its parameters counted. A layer's time is that of the processor, so that what else
 runs on the machine counts little.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from alexc.compiler import summary
 from alexc.compiler.pipeline import check_text
+from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.progress import Progress
 from benchmarks.result_file import markdown_table, write_result
+from benchmarks.side_by_side import Rounds, run_rounds
 
-HEAD = (
-    "Microseconds of processor time per layer, `check` + `summary`, with every layer counted after blocks and",
-    "repetitions are written out. One run of each, in one process; the forms are in benchmarks/compile.py.",
+ROUNDS = 20
+SPEC = str(Path(__file__).parent.parent / "spec" / "alexnet.net")
+ALEXC = str(Path(sys.executable).with_name("alexc"))
+IMPORT_TORCH = "import torch"
+BY_HAND = (
+    "import torch, torchvision\n"
+    "with torch.device('meta'):\n"
+    "    network = torchvision.models.alexnet()\n"
+    "print(sum(each.numel() for each in network.parameters()))\n"
+)
+PROCESSES = {
+    "python -c pass": [sys.executable, "-c", "pass"],
+    "alexc check": [ALEXC, "check", SPEC],
+    "alexc summary": [ALEXC, "summary"],
+    "alexc compile": [ALEXC, "compile", SPEC],
+    "import torch": [sys.executable, "-c", IMPORT_TORCH],
+    "torchvision's alexnet, counted": [sys.executable, "-c", BY_HAND],
+}
+PROCESSES_HEAD = (
+    "## Whole processes",
+    "",
+    "spec/alexnet.net from the start of the process to its end, with compiled bytecode at hand: medians of",
+    f"{ROUNDS} rounds, and how many times the processor seconds of `alexc summary`.",
+    "",
+)
+LAYERS_HEAD = (
+    "",
+    "## Layers",
+    "",
+    "Microseconds of processor time per layer, `check` + `summary` + rendering, with every layer counted after blocks",
+    "and repetitions are written out. One run of each, in one process; the forms are in benchmarks/compile.py.",
     "",
 )
 SIZES = (10**3, 10**4, 10**5)
@@ -31,11 +69,12 @@ class Measured:
 
     check: float
     summary: float
+    rendering: float
 
     @property
     def total(self) -> float:
-        """Both together."""
-        return self.check + self.summary
+        """All together."""
+        return self.check + self.summary + self.rendering
 
 
 def chain(layers: int) -> str:
@@ -80,7 +119,7 @@ FORMS: dict[str, Callable[[int], str]] = {
 
 
 def measure(form: Callable[[int], str], layers: int) -> Measured:
-    """Check a spec of so many layers and make its summary."""
+    """Check a spec of so many layers, make its summary and its Python file."""
     text = form(layers)
     start = time.process_time()
     graph = check_text(text, f"{form.__name__}.net").graph
@@ -89,13 +128,59 @@ def measure(form: Callable[[int], str], layers: int) -> Measured:
     assert len(graph.nodes) == layers
     summary.rows(graph)
     summary.total(graph)
+    summed_up = time.process_time()
+    write_pytorch(graph, f"{form.__name__}.net")
     end = time.process_time()
-    return Measured((checked - start) / layers * 1e6, (end - checked) / layers * 1e6)
+    seconds = (checked - start, summed_up - checked, end - summed_up)
+    return Measured(*(each / layers * 1e6 for each in seconds))
+
+
+def run_processes(processes: dict[str, list[str]], rounds: int) -> tuple[Rounds, Rounds]:
+    """Run each process once a round; returns their processor seconds, and their seconds."""
+    seconds: dict[str, list[float]] = {name: [] for name in processes}
+
+    def run(name: str) -> None:
+        with TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            start(processes[name], folder)
+            seconds[name].append(time.perf_counter() - started)
+
+    peers = {name: lambda name=name: run(name) for name in processes}
+    processor = run_rounds(peers, rounds, "starting", clock=processor_seconds_of_children)
+    return processor, Rounds({name: tuple(each[1:]) for name, each in seconds.items()})  # the first one warms up
+
+
+def start(process: Sequence[str], folder: str | Path) -> None:
+    """Run a process to its end, in a folder; it may keep the bytecode that it compiles, as users' processes do."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(process, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
+
+
+def processor_seconds_of_children() -> float:
+    """What all processes that were started here and have ended took of the processors."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
-    """Measure every form at every size and write the table."""
+    """Run the processes, measure every form at every size, and write the tables."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    processor, wall = run_processes(PROCESSES, ROUNDS)
+    lines = [*PROCESSES_HEAD, *markdown_table(_process_rows(processor, wall)), *LAYERS_HEAD]
+    lines += markdown_table(_layer_rows())
+    packages = ["jinja2", "lark", "pydantic", "typer", "torch", "torchvision"]
+    write_result("compile", "Time to start and to compile", lines, packages)
+
+
+def _process_rows(processor: Rounds, wall: Rounds) -> list[list[str]]:
+    rows = [["process", "processor s", "wall s", "× summary"]]
+    for name in PROCESSES:
+        ratio = processor.ratio(name, "alexc summary")
+        rows.append([f"`{name}`", f"{processor.median(name):.3f}", f"{wall.median(name):.3f}", f"{ratio:.2f}"])
+    return rows
+
+
+def _layer_rows() -> list[list[str]]:
     measure(chain, 100)  # the parser and the kinds are loaded once
     runs = [(name, layers) for name in FORMS for layers in SIZES]
     measured: dict[tuple[str, int], Measured] = {}
@@ -104,8 +189,7 @@ def main() -> None:
             measured[name, layers] = measure(FORMS[name], layers)
             progress.advance()
     rows = [["spec", *(f"{size:,} layers" for size in SIZES)]]
-    rows += [[name, *(_cell(measured[name, size]) for size in SIZES)] for name in FORMS]
-    write_result("compile", "Time to check a spec", [*HEAD, *markdown_table(rows)], ["lark", "pydantic"])
+    return rows + [[name, *(_cell(measured[name, size]) for size in SIZES)] for name in FORMS]
 
 
 def _network(lines: str) -> str:
@@ -113,7 +197,7 @@ def _network(lines: str) -> str:
 
 
 def _cell(measured: Measured) -> str:
-    return f"{measured.check:.1f} + {measured.summary:.1f}"
+    return f"{measured.check:.1f} + {measured.summary:.1f} + {measured.rendering:.1f}"
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ class Arguments(BaseModel):
     `keyword` is the kind's name in a spec; `positional` lists the fields that may be given without their key, in order.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # a spec uses few of the kinds: pydantic makes a validator when the first value is read
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     keyword: ClassVar[str]
     positional: ClassVar[tuple[str, ...]] = ()

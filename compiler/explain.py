@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from alexc.compiler.diagnostics import TITLES, Diagnostic
-from alexc.compiler.foreign.network import Assumed
-from alexc.compiler.foreign.reading import import_sources
 from alexc.compiler.pipeline import check_bytes
 from alexc.compiler.source import Source
 
@@ -35,6 +33,9 @@ class Explanation:
         if self.language == "net":
             checked = check_bytes(text.encode(), "example.net")
             return checked.source, checked.diagnostics
+        from alexc.compiler.foreign.network import Assumed  # as long to import as a spec takes to check
+        from alexc.compiler.foreign.reading import import_sources
+
         source = Source(f"example.{self.language}", text)
         return source, import_sources([source], Assumed()).findings
 

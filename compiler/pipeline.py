@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexc.compiler.diagnostics import Diagnostic
+from alexc.compiler.garbage import search_put_off
 from alexc.compiler.graph import Graph
 from alexc.compiler.place import place
 from alexc.compiler.placed_graph import PlacedGraph
@@ -60,26 +60,13 @@ def check_text(text: str, name: str, path: Path | None = None, opened: Mapping[P
     return _check(Source(name, text, path), opened)
 
 
+@search_put_off()
 def _check(source: Source, opened: Mapping[Path, str] | None = None) -> Checked:
-    """Run the passes, with Python's search for circular garbage put off.
-
-    The passes make many small frozen values and no circles: searching them again and again would make the time per
-    layer grow with the length of a spec.
-    """
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        return _run_passes(source, opened or {})
-    finally:
-        if searching:
-            gc.enable()
-
-
-def _run_passes(source: Source, opened: Mapping[Path, str]) -> Checked:
+    """Run the passes."""
     tree, diagnostics = parse(source)
     if diagnostics:
         return Checked(source, None, tuple(diagnostics))
-    net, diagnostics = resolve(tree, Library(tree, opened).load)
+    net, diagnostics = resolve(tree, Library(tree, opened or {}).load)
     if net is None:
         return Checked(source, None, tuple(diagnostics))
     graph, diagnostics = infer_shapes(net)

@@ -10,6 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 
 from alexc.compiler.arguments import Arguments
+from alexc.compiler.garbage import search_put_off
 from alexc.compiler.graph import Graph
 from alexc.compiler.local_graph import axes_of
 from alexc.compiler.module_class import construct, placed_class, whole_class
@@ -43,6 +44,7 @@ def origin_of(text: str) -> Origin | None:
     return Origin(found[1], found[2]) if found else None
 
 
+@search_put_off()
 def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = None) -> str:
     """The text of the Python file.
 

@@ -53,12 +53,13 @@ def require_expected_form(text: str, class_names: Sequence[str], imports: Iterab
         module = ast.parse(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise UnexpectedText(f"it is not Python: {error}") from None
-    for node in ast.walk(module):
+    nodes = list(ast.walk(module))  # walking takes longer than parsing
+    for node in nodes:
         if not isinstance(node, _ALLOWED):
             raise _unexpected(node)
     _check_top(module, class_names, _single_imports("\n".join(imports)))
-    _check_calls(module, {*calls, *_BUILTIN_CALLS})
-    _check_names(module)
+    _check_calls(nodes, {*calls, *_BUILTIN_CALLS})
+    _check_names(module, nodes)
 
 
 def _check_top(module: ast.Module, class_names: Sequence[str], imports: set[str]) -> None:
@@ -112,8 +113,8 @@ def _check_body(body: list[ast.stmt]) -> None:
                 raise _unexpected(node)
 
 
-def _check_calls(module: ast.Module, calls: set[str]) -> None:
-    for node in ast.walk(module):
+def _check_calls(nodes: Sequence[ast.AST], calls: set[str]) -> None:
+    for node in nodes:
         if isinstance(node, ast.Call):
             match node.func:
                 case ast.Attribute(value=ast.Name(), attr="flatten"):
@@ -122,13 +123,13 @@ def _check_calls(module: ast.Module, calls: set[str]) -> None:
                     raise _unexpected(node)
 
 
-def _check_names(module: ast.Module) -> None:
+def _check_names(module: ast.Module, nodes: Sequence[ast.AST]) -> None:
     """Every name is imported, assigned here, or one of a few; no attribute is Python's own but `__init__`."""
     imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
     imported = {alias.asname or alias.name for node in imports for alias in node.names}
-    assigned = {node.id for node in ast.walk(module) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     known = {*imported, *assigned, *_BUILTIN_NAMES}
-    for node in ast.walk(module):
+    for node in nodes:
         if isinstance(node, ast.Name) and node.id not in known:
             raise _unexpected(node)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in {*imported, "self", "super"}:

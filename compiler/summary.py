@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alexc.compiler.garbage import search_put_off
 from alexc.compiler.graph import Graph, Node
 
 
@@ -27,6 +28,7 @@ class Row:
     multiply_adds: int
 
 
+@search_put_off()
 def rows(graph: Graph) -> list[Row]:
     """One row a statement, in the order of the spec."""
     return [_row(graph, name, nodes) for name, nodes in graph.statements().items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import types
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 import torch
@@ -14,12 +15,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexc.compiler.arguments import Arguments
 from alexc.compiler.graph import Graph
 from alexc.compiler.initial_values import DISTRIBUTIONS
+from alexc.compiler.layers.kind import Kind
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
 from alexc.compiler.train_steps import CHOICES, WholeNumber
 from alexc.runtime import recipe
 from alexc.runtime.layers import initial_values
+from tests.conftest import ROOT
 
 Draw = Callable[[random.Random], str]
 
@@ -101,6 +104,20 @@ def module_of(graph: Graph) -> nn.Module:
         network = module.__dict__[graph.net.name]()
     assert isinstance(network, nn.Module)
     return network
+
+
+def test_every_kind_is_found_in_the_file_that_is_called_like_it() -> None:
+    defined = {
+        (file.stem, value.keyword)
+        for file in (ROOT / "compiler" / "layers").glob("*.py")
+        for value in vars(import_module(f"alexc.compiler.layers.{file.stem}")).values()
+        if isinstance(value, type) and issubclass(value, Kind) and "keyword" in vars(value)
+        if value.__module__ == f"alexc.compiler.layers.{file.stem}"
+    }
+    assert {(keyword, keyword) for keyword in kinds()} == defined
+    assert list(kinds()) == sorted(kinds())
+    assert "kind" not in kinds()
+    assert len(kinds()) == len(defined)
 
 
 def test_every_kind_is_drawn() -> None:

@@ -1,7 +1,8 @@
-"""All kinds of layer by their keyword: every file of this folder that defines one."""
+"""All kinds of layer by their keyword: every file of this folder that defines one and is called like it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -11,11 +12,35 @@ from alexc.compiler.layers.kind import Kind
 
 
 @cache
-def kinds() -> dict[str, type[Kind]]:
+def kinds() -> Mapping[str, type[Kind]]:
     """The kinds, in the order of their keywords. A new kind is a new file here and nothing else."""
-    found: dict[str, type[Kind]] = {}
-    for module in iter_modules(room.__path__):
-        for value in vars(import_module(f"{room.__name__}.{module.name}")).values():
-            if isinstance(value, type) and issubclass(value, Kind) and "keyword" in vars(value):
-                found[value.keyword] = value
-    return dict(sorted(found.items()))
+    return _Kinds()
+
+
+class _Kinds(Mapping[str, type[Kind]]):
+    """Imports a kind's file when the kind is asked for: a spec uses few of them."""
+
+    def __init__(self) -> None:
+        self._files = sorted(module.name for module in iter_modules(room.__path__))
+        self._read: dict[str, type[Kind] | None] = {}
+
+    def __getitem__(self, keyword: str) -> type[Kind]:
+        if keyword not in self._read and keyword in self._files:
+            self._read[keyword] = _kind_in(keyword)
+        kind = self._read.get(keyword)
+        if kind is None:
+            raise KeyError(keyword)
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return (file for file in self._files if file in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _kind_in(file: str) -> type[Kind] | None:
+    """The kind that a file is called like; None where the file has only what several kinds share."""
+    values = vars(import_module(f"{room.__name__}.{file}")).values()
+    found = (value for value in values if isinstance(value, type) and issubclass(value, Kind))
+    return next((kind for kind in found if vars(kind).get("keyword") == file), None)
