@@ -22,7 +22,7 @@ from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.mesh import Mesh, make_mesh
 from alexc.runtime.training.gradient_sum import GradientSum
-from tests.collectives_meter import CollectivesMeter, Issued
+from benchmarks.collectives_meter import CollectivesMeter, Issued
 from tests.conftest import ROOT
 from tests.ranks import run_ranks
 from tests.test_place import SPECS, on_many_meshes
@@ -45,11 +45,12 @@ def names_of(placed: PlacedGraph) -> dict[str, Any]:
 def planned(placed: PlacedGraph, device: int, batch: int) -> tuple[list[Issued], list[Message]]:
     """Of a device the collectives of the two passes, and the sums of gradients."""
     messages = messages_of(placed, device, batch, 4)
-    passes: list[Issued] = [
-        (
+    passes = [
+        Issued(
             each.phase,
             _ISSUED_AS.get(each.collective, each.collective),
             each.handed,
+            each.sent,
             ranks_over(placed, device, each.axes),
         )
         for each in messages
@@ -100,8 +101,9 @@ def check_planned(placed: PlacedGraph, device: int, what: str) -> None:
             sums.wait()
         summed: dict[tuple[int, ...], int] = {}
         for sign, issued in ((1, meter.seen), (-1, passes)):
-            for _, collective, size, ranks in issued:
-                summed[ranks] = summed.get(ranks, 0) + sign * size * (collective == "all-reduce")
+            for each in issued:
+                size = each.handed * (each.collective == "all-reduce")
+                summed[each.ranks] = summed.get(each.ranks, 0) + sign * size
         wanted: dict[tuple[int, ...], int] = {}
         for each in gradients:
             over = ranks_over(placed, device, each.axes)
