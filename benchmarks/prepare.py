@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from PIL import Image
 
 from alexc.runtime.data.store import Store, open_store
 from alexc.runtime.progress import Progress
+from benchmarks.peak_memory import peak_kilobytes
 from benchmarks.result_file import markdown_table, write_result
 
 CLASSES, SIDE, STORED = 1000, 96, 64
@@ -78,8 +78,8 @@ def measure(tree: Path, store: Path, form: str, options: Sequence[str]) -> Measu
     quiet = subprocess.DEVNULL
     with subprocess.Popen([*command, *sizes], stdout=quiet, stderr=quiet) as process:  # noqa: S603 - this very program
         while process.poll() is None:
-            parent = max(parent, _peak(process.pid))
-            workers = max([workers, *map(_peak, _children(process.pid))])
+            parent = max(parent, peak_kilobytes(process.pid))
+            workers = max([workers, *map(peak_kilobytes, _children(process.pid))])
             time.sleep(SECONDS_BETWEEN_LOOKS)
     seconds = time.perf_counter() - started
     if process.returncode:
@@ -123,14 +123,6 @@ def main() -> None:
         [*_head(len(photographs)), *markdown_table([COLUMNS, *map(_row, measured)], text_columns=0), *_tail(rates)],
         ["pillow"],
     )
-
-
-def _peak(pid: int) -> int:
-    """The most that a process has held in memory so far, kB; 0 when it is gone."""
-    with suppress(OSError):
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        return int(found.group(1)) if found else 0
-    return 0
 
 
 def _children(pid: int) -> list[int]:

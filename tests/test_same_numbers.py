@@ -6,6 +6,7 @@ all weights at the end.
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -130,12 +131,17 @@ FOUR_RANKS = {
 }
 
 
-def compiled(net: str, placement: str) -> dict[str, Any]:
-    """The names of the generated file."""
-    checked = check_text(f"{net}\nplacement mesh_of {{\n{placement}\n}}\n", "net.net")
+@cache
+def compiled(net: str, placement: str | None = None) -> dict[str, Any]:
+    """The names of the generated file; in one with a placement the whole network is as in one without."""
+    checked = check_text(f"{net}\nplacement mesh_of {{\n{placement}\n}}\n" if placement else net, "net.net")
     assert checked.graph is not None, checked.diagnostics
+    text = alone = write_pytorch(checked.graph, "net.net")
+    if placement:
+        text = write_pytorch(checked.graph, "net.net", checked.placed["mesh_of"])
+        assert alone[alone.index("class Net(") :] in text
     module = ModuleType("generated")
-    exec(write_pytorch(checked.graph, "net.net", checked.placed["mesh_of"]), vars(module))
+    exec(text, vars(module))
     return vars(module)
 
 
@@ -186,6 +192,13 @@ def trained(
     return losses
 
 
+@cache
+def trained_alone(net: str, parts: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """The losses of the whole network, trained here in one process, and its weights at the end."""
+    network: nn.Module = compiled(net)["Net"]()
+    return torch.tensor(trained(network, parts=parts)), network.state_dict()
+
+
 def counts_once(placement: Placement, mesh: Mesh) -> bool:
     """Whether this device is the first of those that have the same part of the loss."""
     alike = [axis for axis in mesh.axes if axis.name not in (*placement.loss, *placement.loss_kept)]
@@ -204,12 +217,11 @@ def check_placements(placements: dict[str, tuple[str, str]], parts: int = 1) -> 
         losses_here = torch.tensor(trained(network, placement, mesh, parts)) * counts_once(placement, mesh)
         dist.all_reduce(losses_here)
         weights = whole(network.state_dict(), placement, mesh)
-        reference = made["Net"]()
-        losses = torch.tensor(trained(reference, parts=parts))
+        losses, reference = trained_alone(net, parts)
         assert (losses[0] - losses[-1]).abs() > 1e-3, f"{name}: it learns nothing"
         assert_equal(f"{name}: losses", losses_here, losses)
-        assert weights.keys() == reference.state_dict().keys(), name
-        for key, value in reference.state_dict().items():
+        assert weights.keys() == reference.keys(), name
+        for key, value in reference.items():
             assert_equal(f"{name}: {key}", weights[key], value)
 
 

@@ -106,10 +106,12 @@ def initialise(
         return
     target = layer.weight
     assert isinstance(target, Tensor)
+    if target.is_meta:  # it has no values
+        return
     with torch.no_grad():
         if seed is None:
             weight.fill(target, None)
-        elif not target.is_meta:
+        else:
             index, shares = share(shard)
             drawn = torch.empty(shares * target.shape[0], *target.shape[1:])
             weight.fill(drawn, _generator(f"{seed}/{name}.weight"))

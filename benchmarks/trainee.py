@@ -1,0 +1,167 @@
+"""One process that trains a network file on random images: alone, or as one device of the file's mesh."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from alexc.runtime.device import place_images, place_network
+from alexc.runtime.layers.dropout import fix_masks
+from alexc.runtime.mesh import make_mesh
+from alexc.runtime.network_file import load_network_file
+from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
+from alexc.runtime.training.optimizer import optimizer_of
+from alexc.runtime.training.rank import Rank, alone
+from benchmarks.collectives_meter import CollectivesMeter, Issued
+
+CLASSES = 1000
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the processes of a training have in common.
+
+    Attributes:
+        network: a file that `alexc compile` wrote.
+        ranks: how many processes there are; the mesh has as many devices.
+        batch: images of a step, over all of them.
+        threads: of each process on the CPU.
+        gpus: whether each computes on a GPU of its own.
+        meeting: a file that is not there yet, by which they find each other.
+    """
+
+    network: Path
+    ranks: int
+    batch: int
+    threads: int
+    gpus: bool
+    meeting: Path
+
+
+@dataclass(frozen=True)
+class MeteredStep:
+    """A step of which every collective was waited for where it was issued, so that none ran beside other work.
+
+    Attributes:
+        issued: the collectives of its two passes and of the sums of gradients, in order.
+        seconds: of the step.
+        seconds_in_collectives: of these, those between issuing a collective and its end; waiting for others counts.
+    """
+
+    issued: tuple[Issued, ...]
+    seconds: float
+    seconds_in_collectives: float
+
+
+class Trainee:
+    """A process of a training: the steps of `alexc train` in float32, without reading images or checking figures.
+
+    Args:
+        number: of the process among all.
+        setting: what it shares with the others.
+    """
+
+    def __init__(self, number: int, setting: Setting) -> None:
+        torch.set_num_threads(setting.threads)
+        self._device = torch.device("cuda", number) if setting.gpus else torch.device("cpu")
+        if setting.gpus:
+            torch.cuda.set_device(self._device)
+        file = load_network_file(setting.network)
+        rank = alone()
+        if file.placement is not None:
+            _join(number, setting)
+            rank = Rank(make_mesh(file.placement.mesh, self._device.type), file.placement)
+        self._network = place_network(rank.build(file, _SEED), self._device).train()
+        self._optimizer = optimizer_of(file.recipe.optimizer, self._network)
+        self._gradients = rank.gradient_sum(self._network)
+        draw = np.random.default_rng(_SEED)
+        images = draw.standard_normal((setting.batch, *file.input_shape), np.float32)
+        shown = torch.from_numpy(rank.share.own(images)).to(memory_format=torch.channels_last)
+        self._images = place_images(shown, self._device)
+        self._labels = rank.share.labels(draw.integers(CLASSES, size=setting.batch)).to(self._device)
+        self._batch, self._steps = setting.batch, 0
+
+    def train(self, steps: int) -> None:
+        """Do so many steps, to the end of what they ask of the device."""
+        for _ in range(steps):
+            self._step()
+        self._finish()
+
+    def metered_step(self) -> MeteredStep:
+        """Do one step and watch its collectives."""
+        meter = _WaitingMeter(self._finish)
+        self._finish()
+        started = time.perf_counter()
+        with meter:
+            self._step()
+        self._finish()
+        seconds = time.perf_counter() - started
+        return MeteredStep(tuple(meter.seen), seconds, meter.seconds)
+
+    def processor_seconds(self) -> float:
+        """What the process has spent so far, all its threads together."""
+        return time.process_time()
+
+    def peak_gpu_bytes(self) -> int:
+        """The most memory of the GPU that lay in tensors at once."""
+        return torch.cuda.max_memory_allocated(self._device)
+
+    def leave(self) -> None:
+        """End what joins it with the others."""
+        if dist.is_initialized():
+            dist.barrier()
+            dist.destroy_process_group()
+
+    def _step(self) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
+        fix_masks(self._network, _SEED, self._steps)
+        heads = heads_of(self._network(self._images))
+        loss = cross_entropy_of_heads(self._network, heads, self._labels, self._batch)
+        torch.autograd.backward(loss)
+        if self._gradients is not None:
+            self._gradients.wait()
+        self._optimizer.step()
+        self._steps += 1
+
+    def _finish(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+
+class _WaitingMeter(CollectivesMeter):  # type: ignore[no-untyped-call]
+    """Waits for each collective as soon as it is issued, and counts the seconds.
+
+    Args:
+        finish: waits for all that the device was asked to do.
+    """
+
+    def __init__(self, finish: Callable[[], None]) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self._finish = finish
+
+    def issue(self, collective: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Issue a collective and wait for its end."""
+        self._finish()
+        started = time.perf_counter()
+        made = collective()
+        dist.Work.unbox(made[-1] if isinstance(made, tuple) else made).wait()
+        self._finish()
+        self.seconds += time.perf_counter() - started
+        return made
+
+
+def _join(number: int, setting: Setting) -> None:
+    if Path("/sys/class/net/lo").exists():
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    backend = "cpu:gloo,cuda:nccl" if setting.gpus else "gloo"
+    dist.init_process_group(backend, f"file://{setting.meeting}", rank=number, world_size=setting.ranks)
