@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from alexc.compiler.pytorch import MADE_BY
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import MostParameters, named_net
 from alexc.net import Net
 from alexc.runtime.errors import UserError
 from alexc.text_file import write_text
@@ -44,6 +46,7 @@ def compile_(
     emit: Annotated[
         Emitted, typer.Option(help="`net` prints the spec instead, with variants, blocks and defaults written out.")
     ] = Emitted.PYTHON,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Write the PyTorch module of each spec into DIR, in a file of the spec's name.
 
@@ -53,11 +56,11 @@ def compile_(
         raise UserError("--emit net writes the spec with all its placements: leave --placement out")
     if emit is Emitted.NET:
         for spec in specs:
-            print(Net.from_file(spec).expanded(), end="")
+            print(named_net([spec], most_parameters=most_parameters).expanded(), end="")
         return
     targets: dict[Path, _Asked] = {}
     for spec in specs:
-        net = Net.from_file(spec)
+        net = named_net([spec], most_parameters=most_parameters)
         for placement in placements or (None,):
             asked = _Asked(spec, net, placement)
             target = out / f"{asked.module_name()}.py"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexc.named_net import NAMED, Input, named_net
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import NAMED, Input, MostParameters, named_net
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 from alexc.text_file import write_text
@@ -30,6 +31,7 @@ def draw(
         bool, typer.Option("--dark", help="Draw on black. Without it an SVG follows its reader; a PNG is light.")
     ] = False,
     input_: Input = None,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Draw a network: volumes in perspective, as in the paper's Figure 2; boxes in layers where it has branches."""
     name = spec[0].stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
@@ -40,7 +42,7 @@ def draw(
     from alexc.compiler.drawing.picture import picture_of  # as long to import as a spec takes to check
     from alexc.compiler.drawing.svg import svg_of
 
-    picture = picture_of(named_net(spec, input_).graph)
+    picture = picture_of(named_net(spec, input_, most_parameters).graph)
     if ending == ".svg":
         write_text(target, svg_of(picture, "dark" if dark else "either"), mode=0o644)
     else:

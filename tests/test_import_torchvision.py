@@ -16,6 +16,7 @@ from alexc.compiler.graph import Graph
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
+from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.compiler.spec_text import recipe_texts
 from alexc.runtime.errors import UserError
 from tests.conftest import Alexc
@@ -32,7 +33,8 @@ FAMILIES = [
 def imported(name: str, side: int | None = None) -> Written:
     from alexc.torchvision_network import read_torchvision
 
-    return spec_of_read(read_torchvision(name, None if side is None else Shape((3, side, side))))
+    read = read_torchvision(name, None if side is None else Shape((3, side, side)))
+    return spec_of_read(read, MOST_PARAMETERS)
 
 
 def graph_of(result: Written) -> Graph:

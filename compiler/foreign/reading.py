@@ -59,7 +59,7 @@ def import_sources(sources: Sequence[Source], assumed: Assumed) -> Written:
         message = f"the files are of different programs: {list_in_words(list(different))}"
         return Written(None, (_at_start(sources[1], message),))
     assert found[0] is not None
-    return spec_of_read(found[0].read(sources, assumed))
+    return spec_of_read(found[0].read(sources, assumed), assumed.most_parameters)
 
 
 def is_foreign(source: Source) -> bool:
@@ -67,11 +67,11 @@ def is_foreign(source: Source) -> bool:
     return _format_of(source) is not None
 
 
-def spec_of_read(read: Read) -> Written:
-    """The spec of what a reader made; none where it found errors."""
+def spec_of_read(read: Read, most_parameters: int) -> Written:
+    """The spec of what a reader made; none where it found errors, or more than `most_parameters`."""
     if read.network is None or any(each.severity == "error" for each in read.findings):
         return Written(None, read.findings)
-    written = spec_of(read.network)
+    written = spec_of(read.network, most_parameters)
     return Written(written.text, (*read.findings, *written.findings))
 
 

@@ -35,22 +35,23 @@ class Written:
     findings: tuple[Diagnostic, ...]
 
 
-def spec_of(network: ForeignNetwork) -> Written:
+def spec_of(network: ForeignNetwork, most_parameters: int) -> Written:
     """Write the spec and check it: a text that is returned always compiles.
 
-    What alexc finds wrong with the network is reported at the foreign layer's place. A recipe that does not fit the
-    network is left out, with a warning, and stands in comments.
+    What alexc finds wrong with the network, such as more than `most_parameters`, is reported at the foreign layer's
+    place. A recipe that does not fit the network is left out, with a warning, and stands in comments.
     """
     lines = _Lines(network)
     findings: list[Diagnostic] = []
     text = _text(network, lines, recipe_counts=True)
-    diagnostics = check_text(text, "imported.net").diagnostics
-    if network.recipe and diagnostics and all(each.code == "E0501" for each in diagnostics):
-        findings += [_left_out(network, each) for each in diagnostics]
+    checked = check_text(text, "imported.net", most_parameters=most_parameters)
+    errors = [each for each in checked.diagnostics if each.severity == "error"]
+    if network.recipe and errors and all(each.code == "E0501" for each in errors):
+        findings += [_left_out(network, each) for each in errors]
         text = _text(network, lines, recipe_counts=False)
-        diagnostics = check_text(text, "imported.net").diagnostics
-    findings += [_unsound(network, lines, each) for each in diagnostics]
-    return Written(None if diagnostics else text, tuple(findings))
+        checked = check_text(text, "imported.net", most_parameters=most_parameters)
+    findings += [_at_its_layer(network, lines, each) for each in checked.diagnostics]
+    return Written(None if checked.graph is None else text, tuple(findings))
 
 
 def _left_out(network: ForeignNetwork, found: Diagnostic) -> Diagnostic:
@@ -58,11 +59,12 @@ def _left_out(network: ForeignNetwork, found: Diagnostic) -> Diagnostic:
     return Diagnostic("W0901", message, network.span, help="it stands in the spec as a comment")
 
 
-def _unsound(network: ForeignNetwork, lines: _Lines, found: Diagnostic) -> Diagnostic:
+def _at_its_layer(network: ForeignNetwork, lines: _Lines, found: Diagnostic) -> Diagnostic:
     """What alexc says about the spec, said about the foreign file."""
     layer = lines.layer_at(found.span.source.text, found.span.start)
     span = network.span if layer is None else layer.span
-    return Diagnostic("E0907", f"as a spec: {found.headline}", span, found.label, help=found.help)
+    code = "E0907" if found.severity == "error" else found.code
+    return Diagnostic(code, f"as a spec: {found.headline}", span, found.label, help=found.help)
 
 
 @dataclass
