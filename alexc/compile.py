@@ -16,6 +16,7 @@ from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.named_net import MostParameters, named_net
 from alexc.net import Net
 from alexc.runtime.errors import UserError
+from alexc.runtime.regular_file import require_regular_file
 from alexc.text_file import write_text
 
 
@@ -109,6 +110,7 @@ def _module_name(spec: Path) -> str:
 
 def _is_current(target: Path, text: str) -> bool:
     try:
+        require_regular_file(target)
         return target.read_text(encoding="utf-8") == text
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return False

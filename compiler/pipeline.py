@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,8 +114,11 @@ def read_source(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:
     """The text of a file, called `name` in messages; empty, with what is wrong, where it is not the text of a spec.
 
     Raises:
-        OSError: the file cannot be opened or read.
+        OSError: the file cannot be opened or read, or is a pipe or a device.
     """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # it may have no writer, or no end
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
     with path.open("rb") as file:
         return _decode(file.read(LARGEST_FILE + 1), name, path)
 

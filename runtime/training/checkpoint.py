@@ -20,6 +20,7 @@ import torch
 from alexc.runtime.durable_files import sync_folder, why_not_written
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
+from alexc.runtime.regular_file import require_regular_file
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64
@@ -56,6 +57,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         DamagedCheckpoint: when the file is missing, cut, changed or something else.
     """
     try:
+        require_regular_file(path)
         content = path.read_bytes()
     except OSError as error:
         raise DamagedCheckpoint(error.strerror or "cannot be read") from None
