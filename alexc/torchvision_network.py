@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import TypeGuard
 
 import torch
@@ -206,12 +207,21 @@ class _Tracer:
             self._joined[tuple(inputs)] = node.name
             inputs = self._shorter(inputs)
         name = str(node.target) if node.op == "call_module" else node.name
+        if kind.keyword == "add":
+            name = self._block(inputs) or name
         if name in self._names:
             if isinstance(kind, Trained):
                 self._report("E0903", "weights that are used twice have no counterpart", node)
             name = node.name if node.name not in self._names else f"{node.name} again"
         self._append(name, kind, inputs, node)
         return name
+
+    def _block(self, inputs: Sequence[str | None]) -> str | None:
+        """The module that all layers of a sum lie in, such as `layer2.0`; None where there is none of its own."""
+        paths = [(name or "").split(".")[:-1] for name in inputs]
+        same = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
+        name = ".".join(parts[0] for parts in same)
+        return name if name and name not in self._names else None
 
     def _shorter(self, inputs: Sequence[str | None]) -> Sequence[str | None]:
         """What is joined, with what an earlier layer joined of it named by that layer."""

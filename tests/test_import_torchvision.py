@@ -54,6 +54,28 @@ def test_the_parameters_are_as_many(name: str) -> None:
     assert graph_of(imported(name)).parameters == sum(each.numel() for each in reference.parameters())
 
 
+def lines_of(name: str) -> list[str]:
+    text = imported(name).text
+    assert text is not None
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_the_sum_of_a_block_stands_behind_both_of_its_ways(name: str) -> None:
+    lines = lines_of(name)
+    place = next(number for number, line in enumerate(lines) if line.startswith("layer2_0: "))
+    last = "layer2_0_conv2" if name == "resnet18" else "layer2_0_conv3"
+    before = "layer1_1_conv2" if name == "resnet18" else "layer1_2_conv3"
+    kernels = 128 if name == "resnet18" else 512
+    assert lines[place - 2].startswith(f"{last}: conv {kernels} ")
+    assert lines[place - 2].endswith(" -> batchnorm")
+    assert lines[place - 1 : place + 1] == [
+        f"layer2_0_downsample_0: {before} -> conv {kernels} kernel=1 stride=2 -> batchnorm",
+        f"layer2_0: add {last} layer2_0_downsample_0 -> relu",
+    ]
+    assert any(line.endswith("-> batchnorm -> add layer2_0 -> relu") for line in lines)  # a shortcut without weights
+
+
 @pytest.mark.parametrize("name", ["alexnet", "resnet18", "squeezenet1_1", "densenet121", "mobilenet_v2"])
 def test_the_logits_are_equal_after_the_weights_are_imported(name: str, tmp_path: Path, alexc: Alexc) -> None:
     torch.manual_seed(0)

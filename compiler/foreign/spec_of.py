@@ -105,14 +105,25 @@ class _Lines:
         return self._open_line(layer.inputs[0])
 
     def _line_that_is_joined(self, layer: ForeignLayer) -> _Line | None:
-        """`add` stands in the last of the lines that it reads, behind the others; `concat` keeps its order."""
+        """`add` stands in the last of the lines that it reads; `concat` keeps its order.
+
+        Where that is a shortcut with weights, written behind the main way that ends in the same sum, the sum is a line
+        of its own.
+        """
         if layer.kind.keyword != "add":
             return None
         read = [self._line_of[name] for name in layer.inputs if name is not None]
         if not read:
             return None
         last = max(read, key=lambda line: line.number)
-        return last if any(self._open_line(name) is last for name in layer.inputs) and read.count(last) == 1 else None
+        ending = [line for name in layer.inputs if (line := self._open_line(name)) is not None]
+        if last not in ending or read.count(last) != 1:
+            return None
+        return last if len(ending) == 1 or self._follows_the_line_above(last) else None
+
+    def _follows_the_line_above(self, line: _Line) -> bool:
+        above = self.lines[line.number - 1].layers[-1].name if line.number else None
+        return line.layers[0].inputs == (above,)
 
     def _open_line(self, name: str | None) -> _Line | None:
         line = self._line_of.get(name)
