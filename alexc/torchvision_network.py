@@ -66,7 +66,7 @@ def read_torchvision(name: str, input_: Shape | None) -> Read:
         message = f"`{name}` cannot be traced: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         return Read(None, (Diagnostic("E0902", message, Span(source, 0, 0)),))
     shown = _Shown.to(name)
-    return _Tracer(name, traced, shown, input_ or Shape((3, shown.crop, shown.crop))).read()
+    return _Tracer(name, traced, shown, input_).read()
 
 
 def _module(name: str) -> nn.Module:
@@ -122,7 +122,7 @@ def _recipe(name: str, shown: _Shown, side: int) -> tuple[RecipeLine, ...]:
 class _Tracer:
     """Reads a traced module node by node. Each is a line of the text that findings show."""
 
-    def __init__(self, name: str, traced: GraphModule, shown: _Shown, input_: Shape) -> None:
+    def __init__(self, name: str, traced: GraphModule, shown: _Shown, input_: Shape | None) -> None:
         self._name = name
         self._modules = dict(traced.named_modules())
         self._nodes = list(traced.graph.nodes)
@@ -134,7 +134,11 @@ class _Tracer:
             self._spans[node] = Span(self._source, place, place + len(text))
             place += len(text) + 1
         self._shown = shown
-        self._input = input_
+        self._input = input_ or Shape((3, shown.crop, shown.crop))
+        self._whole = Span(self._source, 0, 0)  # where messages about the whole network point
+        if input_ is not None:  # the network by itself is sound: what does not fit is what the user asks for
+            option = Source("--input", str(input_))
+            self._whole = Span(option, 0, len(option.text))
         self._findings: list[Diagnostic] = []
         self._layers: list[ForeignLayer] = []
         self._made: dict[Node, str | None] = {}  # a node that is not here could not be read, or is no tensor
@@ -157,7 +161,7 @@ class _Tracer:
             "torchvision",
             self._input,
             tuple(without_needless_flattening(self._layers)),
-            Span(self._source, 0, 0),
+            self._whole,
             recipe=_recipe(self._name, self._shown, self._input.sizes[2]),
             notes=(_INITIAL_VALUES, *self._notes),
             recipe_notes=(

@@ -54,6 +54,20 @@ def test_the_parameters_are_as_many(name: str) -> None:
     assert graph_of(imported(name)).parameters == sum(each.numel() for each in reference.parameters())
 
 
+@pytest.mark.parametrize(
+    ("shape", "headline"),
+    [
+        ("3x8x8", "error[E0907]: as a spec: `features_0.maxpool` has a window of 3"),
+        ("1x224x224", "warning[W0901]: the recipe is left out, for it does not fit the network: recipes show square"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_shown_as_the_option(shape: str, headline: str, alexc: Alexc) -> None:
+    result = alexc("import", "torchvision:alexnet", "--input", shape)
+    assert result.stderr.startswith(headline)
+    assert f" --> --input:1:1\n  |\n1 | {shape}\n  | {'^' * len(shape)}" in result.stderr
+    assert "x = x()" not in result.stderr
+
+
 def lines_of(name: str) -> list[str]:
     text = imported(name).text
     assert text is not None
