@@ -50,7 +50,7 @@ from alexc.runtime.training.schedule import schedule_of
 from alexc.runtime.training.sgd import names_in_groups
 from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.training.state import TrainingState
-from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id
+from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id, wandb_package
 
 DEFAULT_SEED = 0
 _PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow")
@@ -94,6 +94,8 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     plan = rank.from_chief(lambda: _plan(options, file, before, device))
     network = rank.build(file, plan.seed)
     whole = network if rank.placement is None else file.build_without_memory()
+    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
+    found_spec = rank.from_chief(lambda: options.find_spec(file))
     outputs = file.outputs(whole)
     store = open_store(rank.from_chief(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
     rank.from_chief(lambda: _check_data(file, outputs, store, plan.batch))
@@ -101,8 +103,6 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     facts, rules = facts_of(store), file.recipe
     if plan.amp is not None:
         rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
-    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
-    found_spec = rank.from_chief(lambda: options.find_spec(file))
     identity = {
         "network": file.name,
         "network_sha256": file.sha256,
@@ -247,6 +247,8 @@ def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank:
         raise UserError("--weights begins a run and --resume PATH goes on with one: leave one of them out")
     if plan.accumulate > plan.batch:
         raise UserError(f"--accumulate {plan.accumulate}: a batch of {plan.batch} has fewer images than that")
+    if options.log_wandb:
+        wandb_package()
 
 
 def _starting_weights(path: Path, file: NetworkFile, seed: int, rank: Rank) -> dict[str, Tensor]:
