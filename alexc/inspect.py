@@ -19,7 +19,7 @@ def inspect(
     from alexc.runtime.data.contact_sheet import write_contact_sheet
     from alexc.runtime.data.preparation_report import preparation_report
     from alexc.runtime.data.store import open_store
-    from alexc.runtime.errors import UserError
+    from alexc.runtime.not_written import not_written
     from alexc.runtime.printable import printable
 
     opened = open_store(store)
@@ -28,5 +28,5 @@ def inspect(
     try:
         write_contact_sheet(opened, picture)
     except OSError as error:
-        raise UserError(f"{printable(picture)} cannot be written ({error.strerror}): name another by --out") from None
+        raise not_written(picture, error, ", or name another by --out") from None
     print(f"\n{printable(picture)}  written")

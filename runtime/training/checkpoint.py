@@ -17,8 +17,9 @@ from typing import IO, Any, cast
 
 import torch
 
-from alexc.runtime.durable_files import sync_folder, why_not_written
+from alexc.runtime.durable_files import sync_folder
 from alexc.runtime.errors import UserError
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
 from alexc.runtime.regular_file import require_regular_file
 
@@ -120,8 +121,5 @@ class _HeldBack:
 
 
 def _not_saved(path: Path, error: Exception) -> UserError:
-    why = why_not_written(error) if isinstance(error, OSError) else str(error).splitlines()[0]
-    return UserError(
-        f"{printable(path)} could not be saved ({why}, then go on by --resume {shlex.quote(printable(path.parent))}); "
-        "the checkpoints before it are intact"
-    )
+    more = f", then go on by --resume {shlex.quote(printable(path.parent))}; the checkpoints before it are intact"
+    return not_written(path, error if isinstance(error, OSError) else OSError(str(error).splitlines()[0]), more)

@@ -30,6 +30,7 @@ from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
 from alexc.runtime.recipe import BFloat16, Float16, Recipe
 from alexc.runtime.training.averaged_weights import AveragedWeights
@@ -366,9 +367,7 @@ def _lock(run: RunFolder, held: ExitStack) -> None:
     try:
         held.enter_context(folder_lock(run.path))
     except OSError as error:
-        raise UserError(
-            f"{printable(run.path)} cannot be written ({error.strerror}): name another folder with --out"
-        ) from None
+        raise not_written(run.path, error, ", or name another folder with --out") from None
 
 
 def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapping[str, Any] | None) -> dict[str, Any]:
