@@ -15,7 +15,9 @@ from alexc.compiler.pytorch import MADE_BY
 from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.named_net import MostParameters, named_net
 from alexc.net import Net
+from alexc.own_file import check_own
 from alexc.runtime.errors import UserError
+from alexc.runtime.not_written import not_written
 from alexc.runtime.regular_file import require_regular_file
 from alexc.text_file import write_text
 
@@ -119,14 +121,9 @@ def _is_current(target: Path, text: str) -> bool:
 
 
 def _write(target: Path, text: str) -> None:
-    if target.is_symlink() or (target.exists() and not _made_by_alexc(target)):
-        raise UserError(f"{target}: exists and was not made by alexc; move it away, or give another folder with -o")
+    check_own(target, MADE_BY, "give another folder with -o")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+        raise not_written(target, error) from None
     write_text(target, text, mode=0o644)
-
-
-def _made_by_alexc(target: Path) -> bool:
-    return target.is_file() and MADE_BY in target.read_bytes()[:2000].decode("utf-8", "replace")
