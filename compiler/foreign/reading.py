@@ -50,10 +50,7 @@ def import_sources(sources: Sequence[Source], assumed: Assumed) -> Written:
     found = [_format_of(source) for source in sources]
     unknown = [source for source, format_ in zip(sources, found, strict=True) if format_ is None]
     if unknown:
-        known = list_in_words([each.name for each in formats()], "or")
-        return Written(
-            None, tuple(_at_start(source, f"this is no file that alexc can import: {known}") for source in unknown)
-        )
+        return Written(None, tuple(map(_unknown, unknown)))
     different = dict.fromkeys(each.name for each in found if each is not None)
     if len(different) > 1:
         message = f"the files are of different programs: {list_in_words(list(different))}"
@@ -79,5 +76,21 @@ def _format_of(source: Source) -> Format | None:
     return next((each for each in formats() if each.recognises(source)), None)
 
 
-def _at_start(source: Source, message: str) -> Diagnostic:
-    return Diagnostic("E0906", message, Span(source, 0, 0))
+def _unknown(source: Source) -> Diagnostic:
+    """What a file is that no reader knows, and what takes it."""
+    if source.name.endswith(".net"):
+        message, way_out = (
+            "this is a spec of alexc already",
+            "`alexc check`, `alexc summary` and `alexc compile` take it",
+        )
+    else:
+        known = list_in_words([each.name for each in formats()], "or")
+        message = f"this is no file that alexc can import: {known}"
+        way_out = (
+            "name the file that describes the layers, such as train_val.prototxt or layers.cfg, or torchvision:NAME"
+        )
+    return _at_start(source, message, way_out)
+
+
+def _at_start(source: Source, message: str, way_out: str = "") -> Diagnostic:
+    return Diagnostic("E0906", message, Span(source, 0, 0), help=way_out)
