@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 
 def check(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC…", help="The `.net` files to check.")],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to check.")],
     format_: Annotated[
         Format, typer.Option("--format", help="For people, or for another program: `sarif` is what code scanners read.")
     ] = Format.text,

@@ -30,7 +30,7 @@ class Emitted(StrEnum):
 
 
 def compile_(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC…", help="The `.net` files to compile.")],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to compile.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder for the files.")] = Path(
         "generated"
     ),

@@ -21,12 +21,13 @@ def import_(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE…",
+            metavar="FILE",
             help="The files of one network: its layers, its solver or parameters; or torchvision:NAME.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="X.net", help="The spec to write.", show_default="printed")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="The spec to write: a `.net` file.", show_default="printed"),
     ] = None,
     images: Annotated[
         int, typer.Option(metavar="N", min=1, help="The size of the training set, which turns iterations into epochs.")

@@ -9,10 +9,14 @@ import typer
 
 
 def inspect(
-    store: Annotated[Path, typer.Argument(help="A store that `alexc prepare` made.", show_default=False)],
+    store: Annotated[
+        Path, typer.Argument(metavar="STORE", help="A store that `alexc prepare` made.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The picture to write.", show_default="STORE's name with .png, here"),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The picture to write.", show_default="STORE's name with .png, here"
+        ),
     ] = None,
 ) -> None:
     """Show a store: counts, colours, files left out; and a contact sheet of some images of some classes as a PNG."""

@@ -30,7 +30,7 @@ class Format(StrEnum):
 
 def summary(
     spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SPEC]", help=f"{NAMED} Without one: AlexNet as published.")
+        list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NAMED} Without one: AlexNet as published.")
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
     input_: Input = None,
