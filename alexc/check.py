@@ -13,6 +13,8 @@ import typer
 from alexc.compiler.diagnostics import in_order, render_all
 from alexc.compiler.pipeline import Checked
 from alexc.compiler.reports import as_github, as_json, as_sarif
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import MostParameters
 from alexc.runtime.printable import printable
 from alexc.spec_file import read_spec
 
@@ -27,13 +29,14 @@ class Format(StrEnum):
 
 
 def check(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC…", help="The `.net` files to check.")],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to check.")],
     format_: Annotated[
         Format, typer.Option("--format", help="For people, or for another program: `sarif` is what code scanners read.")
     ] = Format.text,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Check specs and say what is wrong with them. Ends with 1 where anything is, in every format."""
-    checked = {path: read_spec(path) for path in specs}
+    """Check specs and say what is wrong with them. Ends with 1 where there are errors, in every format."""
+    checked = {path: read_spec(path, most_parameters) for path in specs}
     findings = [each for spec in checked.values() for each in in_order(spec.source, spec.diagnostics)]
     if format_ is Format.json:
         print(json.dumps({"specs": [str(path) for path in specs], "findings": as_json(findings)}, indent=2))
@@ -44,7 +47,7 @@ def check(
     else:
         for path, spec in checked.items():
             print(_message(path, spec))
-    if findings:
+    if any(each.severity == "error" for each in findings):
         raise typer.Exit(1)
 
 

@@ -12,8 +12,13 @@ from typing import Annotated
 import typer
 
 from alexc.compiler.pytorch import MADE_BY
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import MostParameters, named_net
 from alexc.net import Net
+from alexc.own_file import check_own
 from alexc.runtime.errors import UserError
+from alexc.runtime.not_written import not_written
+from alexc.runtime.regular_file import require_regular_file
 from alexc.text_file import write_text
 
 
@@ -25,7 +30,7 @@ class Emitted(StrEnum):
 
 
 def compile_(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC…", help="The `.net` files to compile.")],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to compile.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder for the files.")] = Path(
         "generated"
     ),
@@ -44,6 +49,7 @@ def compile_(
     emit: Annotated[
         Emitted, typer.Option(help="`net` prints the spec instead, with variants, blocks and defaults written out.")
     ] = Emitted.PYTHON,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Write the PyTorch module of each spec into DIR, in a file of the spec's name.
 
@@ -53,11 +59,11 @@ def compile_(
         raise UserError("--emit net writes the spec with all its placements: leave --placement out")
     if emit is Emitted.NET:
         for spec in specs:
-            print(Net.from_file(spec).expanded(), end="")
+            print(named_net([spec], most_parameters=most_parameters).expanded(), end="")
         return
     targets: dict[Path, _Asked] = {}
     for spec in specs:
-        net = Net.from_file(spec)
+        net = named_net([spec], most_parameters=most_parameters)
         for placement in placements or (None,):
             asked = _Asked(spec, net, placement)
             target = out / f"{asked.module_name()}.py"
@@ -106,6 +112,7 @@ def _module_name(spec: Path) -> str:
 
 def _is_current(target: Path, text: str) -> bool:
     try:
+        require_regular_file(target)
         return target.read_text(encoding="utf-8") == text
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return False
@@ -114,14 +121,9 @@ def _is_current(target: Path, text: str) -> bool:
 
 
 def _write(target: Path, text: str) -> None:
-    if target.is_symlink() or (target.exists() and not _made_by_alexc(target)):
-        raise UserError(f"{target}: exists and was not made by alexc; move it away, or give another folder with -o")
+    check_own(target, MADE_BY, "give another folder with -o")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+        raise not_written(target, error) from None
     write_text(target, text, mode=0o644)
-
-
-def _made_by_alexc(target: Path) -> bool:
-    return target.is_file() and MADE_BY in target.read_bytes()[:2000].decode("utf-8", "replace")

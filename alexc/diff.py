@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from alexc.compiler.difference import Difference
-from alexc.net import Net
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import MostParameters, named_net
 from alexc.spec_error import SpecError
 
 EXIT_THEY_DIFFER = 1
@@ -30,13 +31,15 @@ def diff(
     before: Annotated[Path, typer.Argument(metavar="A", help="A `.net` file.", show_default=False)],
     after: Annotated[Path, typer.Argument(metavar="B", help="Another.", show_default=False)],
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.text,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Show what changes from one spec to another, and whether the weights of one load in the other.
 
     Ends with 0 where they say the same, with 1 where they differ, and with 2 where one of them cannot be read.
     """
     try:
-        compared = Net.from_file(before).diff(Net.from_file(after))
+        nets = [named_net([spec], most_parameters=most_parameters) for spec in (before, after)]
+        compared = nets[0].diff(nets[1])
     except SpecError as mistake:
         print(mistake.report(), file=sys.stderr)
         raise typer.Exit(EXIT_CANNOT_COMPARE) from None

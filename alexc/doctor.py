@@ -18,10 +18,13 @@ _NAMES = 12  # columns of the longest name of a row
 def doctor(
     network: Annotated[
         Path | None,
-        typer.Argument(help="A network file, whose training is timed.", show_default="the feed alone is timed"),
+        typer.Argument(
+            metavar="NETWORK", help="A network file, whose training is timed.", show_default="the feed alone is timed"
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A store that `alexc prepare` made.", show_default="a few images of noise")
+        Path | None,
+        typer.Option(metavar="STORE", help="A store that `alexc prepare` made.", show_default="a few images of noise"),
     ] = None,
 ) -> None:
     """Look at versions, devices, memory, the disk and the decoder, and whether the store keeps up with the network.

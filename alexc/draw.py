@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zlib import crc32
 
 import typer
 
-from alexc.named_net import NAMED, Input, named_net
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import NAMED, Input, MostParameters, named_net
+from alexc.own_file import check_own
 from alexc.runtime.errors import UserError
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
 from alexc.text_file import write_text
 
 if TYPE_CHECKING:
     from alexc.compiler.drawing.marks import Picture
 
+_PNG_MADE_BY = "Software\0alexc"  # by which a PNG of alexc is known
+_PNG_HEAD = 33  # bytes of the signature and of the first chunk
 _PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
 
 
@@ -30,6 +36,7 @@ def draw(
         bool, typer.Option("--dark", help="Draw on black. Without it an SVG follows its reader; a PNG is light.")
     ] = False,
     input_: Input = None,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Draw a network: volumes in perspective, as in the paper's Figure 2; boxes in layers where it has branches."""
     name = spec[0].stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
@@ -38,9 +45,10 @@ def draw(
     if ending not in (".svg", ".png"):
         raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(name)}.svg")
     from alexc.compiler.drawing.picture import picture_of  # as long to import as a spec takes to check
-    from alexc.compiler.drawing.svg import svg_of
+    from alexc.compiler.drawing.svg import MADE_BY, svg_of
 
-    picture = picture_of(named_net(spec, input_).graph)
+    check_own(target, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
+    picture = picture_of(named_net(spec, input_, most_parameters).graph)
     if ending == ".svg":
         write_text(target, svg_of(picture, "dark" if dark else "either"), mode=0o644)
     else:
@@ -65,6 +73,13 @@ def _write_png(target: Path, picture: Picture, svg: str) -> None:
         sans_serif_family="DejaVu Sans",
     )
     try:
-        write_bytes(target, png)
+        write_bytes(target, _marked(png))
     except OSError as error:
-        raise UserError(f"{printable(target)}: cannot be written: {error.strerror}") from None
+        raise not_written(target, error) from None
+
+
+def _marked(png: bytes) -> bytes:
+    """The PNG with a chunk of text that names its maker behind the first one."""
+    chunk = b"tEXt" + _PNG_MADE_BY.encode()
+    size, check = len(chunk) - 4, crc32(chunk)
+    return png[:_PNG_HEAD] + size.to_bytes(4, "big") + chunk + check.to_bytes(4, "big") + png[_PNG_HEAD:]

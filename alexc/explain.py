@@ -15,7 +15,7 @@ from alexc.runtime.printable import printable
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="A code such as E0301. Without one: the list.")
+        str | None, typer.Argument(metavar="CODE", help="A code such as E0301. Without one: the list.")
     ] = None,
 ) -> None:
     """Explain an error code: what it means, an example, and the way out."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from alexc.runtime.exporting.export import Exported
 
 
 def export(
@@ -16,33 +20,65 @@ def export(
     torch_export: Annotated[bool, typer.Option("--torch-export", help="Write a program of torch.export.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The file to write.", show_default="RUN's name with .onnx or .pt2"),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The file to write, where it is one.",
+            show_default="RUN's name with .onnx or .pt2",
+        ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="The weights of a compiled network: a run, a checkpoint or a file.")
+        Path | None,
+        typer.Option(metavar="WEIGHTS", help="The weights of a compiled network: a run, a checkpoint or a file."),
     ] = None,
     softmax: Annotated[bool, typer.Option("--softmax", help="Give probabilities, not logits.")] = False,
 ) -> None:
     """Write the network of a run with its best weights, for batches of any size, and compare it with torch.
 
-    The file says how images are made ready for it.
+    Each file says how images are made ready for it.
     """
-    if onnx == torch_export:
-        raise typer.BadParameter("name one of --onnx and --torch-export", param_hint="--onnx / --torch-export")
+    asked = [form for form, wanted in ((_ONNX, onnx), (_TORCH_EXPORT, torch_export)) if wanted]
+    if not asked:
+        raise typer.BadParameter("name one, or both", param_hint="--onnx / --torch-export")
+    if out is not None and len(asked) > 1:
+        raise typer.BadParameter("names one file, and two are asked for: leave it out", param_hint="--out")
     from alexc.runtime.errors import UserError
-    from alexc.runtime.exporting.checked import BATCHES
     from alexc.runtime.exporting.export import export_network
-    from alexc.runtime.exporting.subject import which_weights
+    from alexc.runtime.new_file import check_new
     from alexc.runtime.printable import printable
 
     name = source.resolve().name if source.is_dir() else source.stem
-    option, ending = ("--onnx", ".onnx") if onnx else ("--torch-export", ".pt2")
-    target = out or Path(f"{name}{ending}")
-    if target.suffix != ending:
-        raise UserError(
-            f"{printable(target)}: the name of what {option} writes ends in {ending}, as in {printable(name)}{ending}"
-        )
-    exported = export_network(source, weights, target, "onnx" if onnx else "pt2", softmax)
+    targets = {form: out or Path(f"{name}{form.ending}") for form in asked}
+    for form, target in targets.items():
+        if target.suffix != form.ending:
+            raise UserError(
+                f"{printable(target)}: the name of what {form.option} writes ends in {form.ending}, "
+                f"as in {printable(name)}{form.ending}"
+            )
+        check_new(target)
+    for form, target in targets.items():
+        _tell(source, target, export_network(source, weights, target, form.name, softmax))
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A form of file, the option that asks for it, and how its name ends."""
+
+    name: Literal["onnx", "pt2"]
+    option: str
+    ending: str
+
+
+_ONNX = _Form("onnx", "--onnx", ".onnx")
+_TORCH_EXPORT = _Form("pt2", "--torch-export", ".pt2")
+
+
+def _tell(source: Path, target: Path, exported: Exported) -> None:
+    from alexc.runtime.exporting.checked import BATCHES
+    from alexc.runtime.exporting.subject import which_weights
+    from alexc.runtime.printable import printable
+
     texts, check = exported.texts, exported.check
     size, parameters = texts["size"], int(texts["parameters"])
     which = which_weights(source) if source.is_dir() else ""

@@ -18,7 +18,7 @@ from alexc.text_file import write_text
 
 
 def fmt(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC…", help="The `.net` files to lay out.")],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to lay out.")],
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; end with 1 where a file is not laid out so.")
     ] = False,

@@ -42,10 +42,11 @@ def imported(files: Sequence[str], assumed: Assumed) -> Written:
             raise UserError(f"{printable(files[1])}: a network of torchvision is imported alone")
         from alexc.torchvision_network import read_torchvision
 
-        return spec_of_read(read_torchvision(files[0].removeprefix(TORCHVISION), assumed.input))
-    read = [read_foreign(Path(file)) for file in files]
-    unreadable = tuple(finding for _, findings in read for finding in findings)
-    return Written(None, unreadable) if unreadable else import_sources([source for source, _ in read], assumed)
+        read = read_torchvision(files[0].removeprefix(TORCHVISION), assumed.input)
+        return spec_of_read(read, assumed.most_parameters)
+    opened = [read_foreign(Path(file)) for file in files]
+    unreadable = tuple(finding for _, findings in opened for finding in findings)
+    return Written(None, unreadable) if unreadable else import_sources([source for source, _ in opened], assumed)
 
 
 def assumed_input(text: str | None) -> Shape | None:

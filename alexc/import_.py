@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import MostParameters
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 from alexc.text_file import write_text
@@ -19,12 +21,13 @@ def import_(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE…",
+            metavar="FILE",
             help="The files of one network: its layers, its solver or parameters; or torchvision:NAME.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="X.net", help="The spec to write.", show_default="printed")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="The spec to write: a `.net` file.", show_default="printed"),
     ] = None,
     images: Annotated[
         int, typer.Option(metavar="N", min=1, help="The size of the training set, which turns iterations into epochs.")
@@ -33,6 +36,7 @@ def import_(
         str | None,
         typer.Option("--input", metavar="CxHxW", help="The shape of an image, where the files do not say it."),
     ] = None,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Write a network of another program as a spec.
 
@@ -44,7 +48,7 @@ def import_(
     from alexc.compiler.foreign.network import Assumed
     from alexc.foreign_files import assumed_input, findings_text, imported
 
-    written = imported(files, Assumed(images, assumed_input(input_)))
+    written = imported(files, Assumed(images, assumed_input(input_), most_parameters))
     if written.findings:
         print(findings_text(written.findings), file=sys.stderr)
     if written.text is None:

@@ -9,17 +9,21 @@ import typer
 
 
 def inspect(
-    store: Annotated[Path, typer.Argument(help="A store that `alexc prepare` made.", show_default=False)],
+    store: Annotated[
+        Path, typer.Argument(metavar="STORE", help="A store that `alexc prepare` made.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The picture to write.", show_default="STORE's name with .png, here"),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The picture to write.", show_default="STORE's name with .png, here"
+        ),
     ] = None,
 ) -> None:
     """Show a store: counts, colours, files left out; and a contact sheet of some images of some classes as a PNG."""
     from alexc.runtime.data.contact_sheet import write_contact_sheet
     from alexc.runtime.data.preparation_report import preparation_report
     from alexc.runtime.data.store import open_store
-    from alexc.runtime.errors import UserError
+    from alexc.runtime.not_written import not_written
     from alexc.runtime.printable import printable
 
     opened = open_store(store)
@@ -28,5 +32,5 @@ def inspect(
     try:
         write_contact_sheet(opened, picture)
     except OSError as error:
-        raise UserError(f"{printable(picture)} cannot be written ({error.strerror}): name another by --out") from None
+        raise not_written(picture, error, ", or name another by --out") from None
     print(f"\n{printable(picture)}  written")

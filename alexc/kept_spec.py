@@ -47,7 +47,7 @@ def find_spec(file: NetworkFile, given: Path | None) -> FoundSpec:
             return FoundSpec(_text(graph))
     return FoundSpec(
         note=f"note: {origin.spec}, which {printable(file.path)} was made from, was not found as it was then, so the "
-        "run does not hold it; name it by --spec FILE"
+        "run does not hold it; name it by --spec SPEC"
     )
 
 

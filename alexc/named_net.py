@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from alexc.compiler.shapes import MANY_PARAMETERS, MOST_PARAMETERS
 from alexc.net import Net
 
 NAMED = "A `.net` file; or the files of a network of Caffe, darknet or cuda-convnet, or torchvision:NAME."
@@ -18,15 +19,24 @@ Input = Annotated[
         "--input", metavar="CxHxW", help="The shape of an image, where another program's file does not say it."
     ),
 ]
+MostParameters = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help=f"Refuse a network of more parameters; of more than {MANY_PARAMETERS:,} there is a warning.",
+        show_default=f"{MOST_PARAMETERS:,}",
+    ),
+]
 
 
-def named_net(files: Sequence[Path], input_: str | None) -> Net:
-    """The network; prints to standard error what a foreign file says that a spec cannot.
+def named_net(files: Sequence[Path], input_: str | None = None, most_parameters: int = MOST_PARAMETERS) -> Net:
+    """The network; prints its warnings to standard error.
 
     Raises:
         SpecError: the file cannot be read, or has mistakes.
     """
-    net = Net.from_file(*files, input=input_)
+    net = Net.from_file(*files, input=input_, most_parameters=most_parameters)
     if net.warnings:
         from alexc.foreign_files import findings_text
 

@@ -15,6 +15,7 @@ from alexc.compiler.diagnostics import Diagnostic, did_you_mean
 from alexc.compiler.graph import Graph
 from alexc.compiler.pipeline import Checked, check_text
 from alexc.compiler.placed_graph import PlacedGraph
+from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.compiler.source import Source
 from alexc.counts import Counts
 from alexc.runtime.printable import printable
@@ -37,11 +38,11 @@ class Net:
         text: the spec as it was written, or as a foreign file was imported.
         graph: every layer with its shape and its counts, as the compiler has them.
         placements: the names of the placements of the spec.
-        warnings: what a foreign file says that a spec cannot.
+        warnings: what a foreign file says that a spec cannot; that a network is very large.
     """
 
-    def __init__(self, checked: Checked, warnings: Sequence[Diagnostic] = ()) -> None:
-        """A spec that was checked; use `from_text` or `from_file`.
+    def __init__(self, checked: Checked, warnings: Sequence[Diagnostic] | None = None) -> None:
+        """A spec that was checked; use `from_text` or `from_file`. Without `warnings` it has those of its own text.
 
         Raises:
             SpecError: it has mistakes.
@@ -52,26 +53,35 @@ class Net:
         self.text = checked.source.text
         self.graph: Graph = checked.graph
         self.placements = tuple(checked.placed)
-        self.warnings = tuple(warnings)
+        self.warnings = checked.diagnostics if warnings is None else tuple(warnings)
         self._placed = checked.placed
 
     @classmethod
-    def from_text(cls, text: str, name: str = "text.net") -> Net:
+    def from_text(cls, text: str, name: str = "text.net", most_parameters: int = MOST_PARAMETERS) -> Net:
         """Read a spec from its text, which extends no file; `name` is what messages call it.
+
+        More than `most_parameters` are a mistake.
 
         Raises:
             SpecError: it has mistakes.
         """
-        return cls(check_text(text, name))
+        return cls(check_text(text, name, most_parameters=most_parameters))
 
     @classmethod
-    def from_file(cls, path: str | PathLike[str], *more: str | PathLike[str], input: str | None = None) -> Net:
+    def from_file(
+        cls,
+        path: str | PathLike[str],
+        *more: str | PathLike[str],
+        input: str | None = None,
+        most_parameters: int = MOST_PARAMETERS,
+    ) -> Net:
         """Read a spec from a file; or the files of another program, as `alexc import` does.
 
         Args:
             path: a `.net` file; a file of Caffe, darknet or cuda-convnet; or "torchvision:resnet18".
             more: further foreign files of the same network, such as cuda-convnet's parameters.
             input: the shape of an image, as in "3x224x224", for foreign files that do not say it.
+            most_parameters: a network of more is a mistake.
 
         Raises:
             SpecError: the file cannot be read, or has mistakes; a foreign file says what a spec cannot.
@@ -81,21 +91,21 @@ class Net:
             from alexc import foreign_files
 
             if foreign_files.names_foreign_file(named[0]):
-                return cls._imported(named, input)
+                return cls._imported(named, input, most_parameters)
         if more:
             raise SpecError(f"{named[1]}: a spec stands alone; only files of other programs are read together")
-        return cls(read_spec(Path(path)))
+        return cls(read_spec(Path(path), most_parameters))
 
     @classmethod
-    def _imported(cls, named: Sequence[str], input: str | None) -> Net:
+    def _imported(cls, named: Sequence[str], input: str | None, most_parameters: int) -> Net:
         from alexc.compiler.foreign.network import Assumed
         from alexc.foreign_files import assumed_input, findings_text, imported
 
-        written = imported(named, Assumed(input=assumed_input(input)))
+        written = imported(named, Assumed(input=assumed_input(input), most_parameters=most_parameters))
         if written.text is None:
             raise SpecError(findings_text(written.findings), written.findings)
         warnings = sorted(written.findings, key=lambda finding: finding.span.start)
-        return cls(check_text(written.text, Path(named[0]).name), warnings)
+        return cls(check_text(written.text, Path(named[0]).name, most_parameters=most_parameters), warnings)
 
     def __repr__(self) -> str:
         return f"<Net {self.graph.net.name} of {self.name}: {self.graph.parameters:,} parameters>"

@@ -13,7 +13,8 @@ import typer
 from alexc.compiler.graph import Graph
 from alexc.compiler.place import place
 from alexc.compiler.plan import Plan, data_parallel
-from alexc.net import Net
+from alexc.compiler.shapes import MOST_PARAMETERS
+from alexc.named_net import MostParameters, named_net
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 from alexc.step_plan import Dtype, as_json, batch_of, in_words, planned, side_by_side
@@ -36,9 +37,10 @@ def plan_(
     ] = None,
     dtype: Annotated[Dtype, typer.Option(help="The type of all numbers.")] = "float32",
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Show what each device holds, computes and sends in a training step; without --placement compare them all."""
-    net = Net.from_file(spec)
+    net = named_net([spec], most_parameters=most_parameters)
     if placement is not None:
         made = net.plan(placement, batch, dtype)
         print(json.dumps(as_json(made.counts), indent=2) if format_ is Format.json else made)

@@ -12,8 +12,8 @@ EXIT_MISTAKE = 1
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="The folder that `alexc train` made.", show_default=False)],
-    images: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.", show_default=False)],
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
     ] = None,

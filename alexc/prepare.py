@@ -24,12 +24,14 @@ def prepare(
     data: Annotated[
         Path,
         typer.Argument(
+            metavar="DATA",
             help="A folder with train/<class>/ and val/<class>/, or <class>/; or with ImageNet's tar files and devkit.",
             show_default=False,
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The store to make.", show_default="stores/NAME-CROP-HASH")
+        Path | None,
+        typer.Option("--out", "-o", metavar="STORE", help="The store to make.", show_default="stores/NAME-CROP-HASH"),
     ] = None,
     resize: Annotated[int, typer.Option(help="Pixels of the shorter side after scaling.")] = 256,
     crop: Annotated[int, typer.Option(help="Pixels of the central square that is kept.")] = 256,

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder that `alexc train` made.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="The page to write.", show_default="report.html in the run"),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="A folder of images or a store, of the same classes.", show_default="that of the run"),
+        typer.Option(
+            metavar="DATA", help="A folder of images or a store, of the same classes.", show_default="that of the run"
+        ),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")

@@ -12,7 +12,9 @@ from alexc.table import aligned
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="A folder with runs in it, at any depth.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with runs in it, at any depth.")] = Path(
+        "runs"
+    ),
 ) -> None:
     """List the runs under a folder side by side, the oldest first: settings, best validation error, last loss."""
     from alexc.runtime.training.run_list import HEADER, NUMERIC, run_rows

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from alexc.compiler.diagnostics import Diagnostic
 from alexc.compiler.pipeline import Checked, check_file, read_source
+from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.compiler.source import Source
 from alexc.runtime.printable import printable
 from alexc.spec_error import SpecError
@@ -16,14 +17,14 @@ from alexc.spec_error import SpecError
 _WEIGHTS = (".caffemodel", ".safetensors", ".pt", ".pth")
 
 
-def read_spec(path: Path) -> Checked:
-    """Read and check a spec.
+def read_spec(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:
+    """Read and check a spec; a network of more than `most_parameters` is an error.
 
     Raises:
         SpecError: the file cannot be read.
     """
     with _reading(path):
-        return check_file(path)
+        return check_file(path, most_parameters)
 
 
 def read_unchecked(path: Path) -> tuple[Source, list[Diagnostic]]:

@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
+from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.compiler.summary import Row
-from alexc.named_net import NAMED, Input, named_net
+from alexc.named_net import NAMED, Input, MostParameters, named_net
 from alexc.net import Net
 from alexc.spec_file import flagship
 
@@ -29,17 +30,18 @@ class Format(StrEnum):
 
 def summary(
     spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SPEC]", help=f"{NAMED} Without one: AlexNet as published.")
+        list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NAMED} Without one: AlexNet as published.")
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
     input_: Input = None,
+    most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Show shapes, weights, neurons and multiply-adds of every layer, for one image."""
     if not spec:
         with flagship() as path:
             net = Net.from_file(path)
     else:
-        net = named_net(spec, input_)
+        net = named_net(spec, input_, most_parameters)
     if format_ is Format.json:
         print(json.dumps(_as_json(net), indent=2))
     elif format_ is Format.csv:

@@ -6,8 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
+from alexc.runtime.not_written import not_written
 
 
 def write_text(target: Path, text: str, mode: int) -> None:
@@ -27,4 +26,4 @@ def write_text(target: Path, text: str, mode: int) -> None:
             Path(beside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UserError(f"{printable(target)}: cannot be written: {error.strerror}") from None
+        raise not_written(target, error) from None

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import TypeGuard
 
 import torch
@@ -65,7 +66,7 @@ def read_torchvision(name: str, input_: Shape | None) -> Read:
         message = f"`{name}` cannot be traced: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         return Read(None, (Diagnostic("E0902", message, Span(source, 0, 0)),))
     shown = _Shown.to(name)
-    return _Tracer(name, traced, shown, input_ or Shape((3, shown.crop, shown.crop))).read()
+    return _Tracer(name, traced, shown, input_).read()
 
 
 def _module(name: str) -> nn.Module:
@@ -121,7 +122,7 @@ def _recipe(name: str, shown: _Shown, side: int) -> tuple[RecipeLine, ...]:
 class _Tracer:
     """Reads a traced module node by node. Each is a line of the text that findings show."""
 
-    def __init__(self, name: str, traced: GraphModule, shown: _Shown, input_: Shape) -> None:
+    def __init__(self, name: str, traced: GraphModule, shown: _Shown, input_: Shape | None) -> None:
         self._name = name
         self._modules = dict(traced.named_modules())
         self._nodes = list(traced.graph.nodes)
@@ -133,7 +134,11 @@ class _Tracer:
             self._spans[node] = Span(self._source, place, place + len(text))
             place += len(text) + 1
         self._shown = shown
-        self._input = input_
+        self._input = input_ or Shape((3, shown.crop, shown.crop))
+        self._whole = Span(self._source, 0, 0)  # where messages about the whole network point
+        if input_ is not None:  # the network by itself is sound: what does not fit is what the user asks for
+            option = Source("--input", str(input_))
+            self._whole = Span(option, 0, len(option.text))
         self._findings: list[Diagnostic] = []
         self._layers: list[ForeignLayer] = []
         self._made: dict[Node, str | None] = {}  # a node that is not here could not be read, or is no tensor
@@ -156,7 +161,7 @@ class _Tracer:
             "torchvision",
             self._input,
             tuple(without_needless_flattening(self._layers)),
-            Span(self._source, 0, 0),
+            self._whole,
             recipe=_recipe(self._name, self._shown, self._input.sizes[2]),
             notes=(_INITIAL_VALUES, *self._notes),
             recipe_notes=(
@@ -206,12 +211,21 @@ class _Tracer:
             self._joined[tuple(inputs)] = node.name
             inputs = self._shorter(inputs)
         name = str(node.target) if node.op == "call_module" else node.name
+        if kind.keyword == "add":
+            name = self._block(inputs) or name
         if name in self._names:
             if isinstance(kind, Trained):
                 self._report("E0903", "weights that are used twice have no counterpart", node)
             name = node.name if node.name not in self._names else f"{node.name} again"
         self._append(name, kind, inputs, node)
         return name
+
+    def _block(self, inputs: Sequence[str | None]) -> str | None:
+        """The module that all layers of a sum lie in, such as `layer2.0`; None where there is none of its own."""
+        paths = [(name or "").split(".")[:-1] for name in inputs]
+        same = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
+        name = ".".join(parts[0] for parts in same)
+        return name if name and name not in self._names else None
 
     def _shorter(self, inputs: Sequence[str | None]) -> Sequence[str | None]:
         """What is joined, with what an earlier layer joined of it named by that layer."""

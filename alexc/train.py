@@ -12,13 +12,20 @@ _AMP: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16
 
 
 def train(
-    network: Annotated[Path, typer.Argument(help="The Python file that `alexc compile` wrote.", show_default=False)],
+    network: Annotated[
+        Path, typer.Argument(metavar="NETWORK", help="The Python file that `alexc compile` wrote.", show_default=False)
+    ],
     data: Annotated[
         Path | None,
-        typer.Option(help="A folder of images, or a store made of one.", show_default="the built-in images"),
+        typer.Option(
+            metavar="DATA", help="A folder of images, or a store made of one.", show_default="the built-in images"
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The folder of the run.", show_default="runs/NETWORK-DATE-TIME")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="The folder of the run.", show_default="runs/NETWORK-DATE-TIME"
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all.", show_default="the recipe's")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images a step.", show_default="the recipe's")] = None,
@@ -49,7 +56,9 @@ def train(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Start from the weights of this run or file; a last layer of another shape is new."),
+        typer.Option(
+            metavar="WEIGHTS", help="Start from the weights of this run or file; a last layer of another shape is new."
+        ),
     ] = None,
     freeze: Annotated[
         list[str] | None, typer.Option(metavar="LAYER", help="Leave this layer as it is; may be given again.")
@@ -81,7 +90,7 @@ def train(
     ] = False,
     spec: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The spec of NETWORK, kept with the run.", show_default="looked for by name"),
+        typer.Option(metavar="SPEC", help="The spec of NETWORK, kept with the run.", show_default="looked for by name"),
     ] = None,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 1000,
 ) -> None:

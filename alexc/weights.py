@@ -16,14 +16,18 @@ weights = typer.Typer(
 
 @weights.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A .caffemodel, a .safetensors file, or a checkpoint.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="WEIGHTS", help="A .caffemodel, a .safetensors file, or a checkpoint.")
+    ],
     into: Annotated[Path, typer.Option(metavar="NETWORK", help="The compiled network, as in generated/vgg16.py.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The file to write.", show_default="NETWORK's name with .safetensors"),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The file to write.", show_default="NETWORK's name with .safetensors"
+        ),
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER", help="Leave out this layer of FILE; may be given again.")
+        list[str] | None, typer.Option(metavar="LAYER", help="Leave out this layer of WEIGHTS; may be given again.")
     ] = None,
     bgr: Annotated[
         bool | None,
@@ -34,7 +38,7 @@ def import_(
         ),
     ] = None,
 ) -> None:
-    """Write the weights of FILE under the names of a compiled network, such as those of torchvision's networks.
+    """Write WEIGHTS under the names of a compiled network, such as those of torchvision's networks.
 
     Layers are matched by their names, or by the shapes of their tensors and their order; the list of them is printed.
     """
@@ -54,9 +58,12 @@ def import_(
 
 @weights.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder that `alexc train` made.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="RUN's name with .safetensors")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The file to write.", show_default="RUN's name with .safetensors"
+        ),
     ] = None,
 ) -> None:
     """Write the best weights of a run as safetensors, with the spec, the classes and more in its metadata.

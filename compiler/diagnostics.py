@@ -57,6 +57,7 @@ TITLES = {
     "E0905": "a foreign layer reads one that does not stand above it",
     "E0906": "the files do not make a network together",
     "E0907": "what a foreign file says makes no sound spec",
+    "W0304": "a network is very large",
     "W0901": "a recipe says something that has no counterpart",
     "W0902": "something that changes no result has no counterpart",
 }

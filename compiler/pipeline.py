@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from alexc.compiler.place import place
 from alexc.compiler.placed_graph import PlacedGraph
 from alexc.compiler.recipe_fit import check_recipe
 from alexc.compiler.resolve import resolve
-from alexc.compiler.shapes import infer_shapes
+from alexc.compiler.shapes import MOST_PARAMETERS, infer_shapes
 from alexc.compiler.source import Source, Span
 from alexc.compiler.syntax import parse
 from alexc.compiler.tree import Base, Tree
@@ -24,7 +26,10 @@ LARGEST_FILE = 2**24  # bytes: a spec of 100,000 layers has a third of that
 
 @dataclass(frozen=True)
 class Checked:
-    """A spec with what could be made of it: when there are no diagnostics a graph, and by its name each placement."""
+    """A spec with what could be made of it: when there are no errors a graph, and by its name each placement.
+
+    The diagnostics of a spec that has a graph are warnings.
+    """
 
     source: Source
     graph: Graph | None
@@ -32,14 +37,16 @@ class Checked:
     placed: Mapping[str, PlacedGraph] = field(default_factory=dict)
 
 
-def check_file(path: Path) -> Checked:
-    """Read and check a spec.
+def check_file(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:
+    """Read and check a spec; a network of more than `most_parameters` is an error.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
     source, diagnostics = read_source(path, str(path))
-    return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
+    if diagnostics:
+        return Checked(source, None, tuple(diagnostics))
+    return _check(source, most_parameters=most_parameters)
 
 
 def check_bytes(data: bytes, name: str) -> Checked:
@@ -48,7 +55,13 @@ def check_bytes(data: bytes, name: str) -> Checked:
     return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
 
 
-def check_text(text: str, name: str, path: Path | None = None, opened: Mapping[Path, str] | None = None) -> Checked:
+def check_text(
+    text: str,
+    name: str,
+    path: Path | None = None,
+    opened: Mapping[Path, str] | None = None,
+    most_parameters: int = MOST_PARAMETERS,
+) -> Checked:
     """Check a spec's text.
 
     Args:
@@ -56,12 +69,13 @@ def check_text(text: str, name: str, path: Path | None = None, opened: Mapping[P
         name: what messages call it.
         path: where it would lie as a file, for the paths that it names; without one it extends no other file.
         opened: texts that stand for those of files, by resolved path: what an editor has not saved yet.
+        most_parameters: a network of more is an error.
     """
-    return _check(Source(name, text, path), opened)
+    return _check(Source(name, text, path), opened, most_parameters)
 
 
 @search_put_off()
-def _check(source: Source, opened: Mapping[Path, str] | None = None) -> Checked:
+def _check(source: Source, opened: Mapping[Path, str] | None = None, most_parameters: int = MOST_PARAMETERS) -> Checked:
     """Run the passes."""
     tree, diagnostics = parse(source)
     if diagnostics:
@@ -69,25 +83,29 @@ def _check(source: Source, opened: Mapping[Path, str] | None = None) -> Checked:
     net, diagnostics = resolve(tree, Library(tree, opened or {}).load)
     if net is None:
         return Checked(source, None, tuple(diagnostics))
-    graph, diagnostics = infer_shapes(net)
+    graph, diagnostics = infer_shapes(net, most_parameters)
     if graph is None:
         return Checked(source, None, tuple(diagnostics))
-    diagnostics = check_recipe(graph)
+    diagnostics += check_recipe(graph)
     placed: dict[str, PlacedGraph] = {}
     for placement in net.placements:
         on_mesh, found = place(graph, placement)
         diagnostics += found
         if on_mesh is not None:
             placed[placement.name] = on_mesh
-    return Checked(source, None if diagnostics else graph, tuple(diagnostics), placed)
+    unsound = any(each.severity == "error" for each in diagnostics)
+    return Checked(source, None if unsound else graph, tuple(diagnostics), placed)
 
 
 def read_source(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:
     """The text of a file, called `name` in messages; empty, with what is wrong, where it is not the text of a spec.
 
     Raises:
-        OSError: the file cannot be opened or read.
+        OSError: the file cannot be opened or read, or is a pipe or a device.
     """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # it may have no writer, or no end
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
     with path.open("rb") as file:
         return _decode(file.read(LARGEST_FILE + 1), name, path)
 

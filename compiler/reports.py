@@ -18,6 +18,7 @@ def as_json(findings: Sequence[Diagnostic]) -> list[dict[str, object]]:
     return [
         {
             "code": each.code,
+            "severity": each.severity,
             "message": printable(each.headline),
             **_place(each.span),
             "label": printable(each.label),

@@ -10,11 +10,15 @@ from alexc.compiler.layers.kind import Join, Misfit, Shape
 from alexc.compiler.net import Layer, Net
 from alexc.compiler.source import Span
 
-MOST_PARAMETERS = 10**11
+MOST_PARAMETERS = 10**11  # where the user names no other limit
+MANY_PARAMETERS = 10**9  # over these there is a warning
 
 
-def infer_shapes(net: Net) -> tuple[Graph | None, list[Diagnostic]]:
-    """Walk the layers in order; what follows a layer that does not fit has no shape and is not judged."""
+def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Diagnostic]]:
+    """Walk the layers in order; what follows a layer that does not fit has no shape and is not judged.
+
+    A network of more than `most_parameters` is an error. Beside a graph there may be warnings.
+    """
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
     diagnostics: list[Diagnostic] = []
@@ -39,16 +43,30 @@ def infer_shapes(net: Net) -> tuple[Graph | None, list[Diagnostic]]:
     if diagnostics:
         return None, diagnostics
     graph = Graph(net, tuple(nodes))
-    if graph.parameters > MOST_PARAMETERS:
-        largest = max(nodes, key=lambda node: node.weight_count)
-        message = f"the network has {graph.parameters:,} parameters; at most {MOST_PARAMETERS:,} are taken"
-        label = f"{largest.weight_count:,} of them here"
-        return None, [Diagnostic("E0304", message, largest.layer.span, label, help="fewer or smaller kernels")]
+    size = _judge_size(graph, most_parameters)
+    if any(each.severity == "error" for each in size):
+        return None, size
     diagnostics = _unread(graph)
     if diagnostics:
-        return None, diagnostics
+        return None, diagnostics + size
     graph.verify()
-    return graph, []
+    return graph, size
+
+
+def _judge_size(graph: Graph, most_parameters: int) -> list[Diagnostic]:
+    """So many parameters are most often a slip, such as a `linear` that reads maps which were not pooled."""
+    if graph.parameters <= min(MANY_PARAMETERS, most_parameters):
+        return []
+    largest = max(graph.nodes, key=lambda node: node.weight_count)
+    message = f"the network has {graph.parameters:,} parameters"
+    label = f"{largest.weight_count:,} of them here"
+    smaller = "pool what this layer reads, or take fewer or smaller kernels"
+    if graph.parameters > most_parameters:
+        message += f"; at most {most_parameters:,} are taken"
+        more = f"{smaller}; `--most-parameters {graph.parameters}` takes it as it is"
+        return [Diagnostic("E0304", message, largest.layer.span, label, help=more)]
+    memory = f"they take {graph.parameters * 4 / 1e9:,.0f} GB in float32, and gradients as much again"
+    return [Diagnostic("W0304", message, largest.layer.span, label, help=f"{memory}; if that is not meant, {smaller}")]
 
 
 def _unread(graph: Graph) -> list[Diagnostic]:

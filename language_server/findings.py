@@ -53,7 +53,7 @@ def _shown(spec: Spec, finding: Diagnostic) -> Shown:
     return Shown(
         range=spec.positions.range(finding.span) if here else _where_it_extends(spec),
         message="\n".join(printable(line) for line in message.split("\n")),
-        severity=DiagnosticSeverity.Error,
+        severity=DiagnosticSeverity.Error if finding.severity == "error" else DiagnosticSeverity.Warning,
         code=finding.code,
         source="alexc",
         related_information=related or None,

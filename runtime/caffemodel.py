@@ -24,6 +24,7 @@ from torch import Tensor
 
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
+from alexc.runtime.regular_file import require_regular_file
 
 _MOST_AXES = 32  # kMaxBlobAxes in Caffe's blob.hpp
 _MOST_LAYERS = 100_000
@@ -105,6 +106,7 @@ def read_caffemodel(path: Path) -> ForeignWeights:
         UserError: the file cannot be read, is damaged, or holds no weights; the message names it, and the layer.
     """
     try:
+        require_regular_file(path)
         content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{printable(path)} does not exist: expected a .caffemodel file") from None

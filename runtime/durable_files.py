@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -14,8 +13,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
+from alexc.runtime.not_written import not_written
 
 
 @contextmanager
@@ -28,14 +26,7 @@ def writing(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{printable(path)} could not be written ({why_not_written(error)}); {remedy}") from error
-
-
-def why_not_written(error: OSError) -> str:
-    """What was in the way, and what to do about it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full: make room"
-    return f"{error.strerror or error}: make it writable"
+        raise not_written(path, error, f"; {remedy}") from error
 
 
 def sync_folder(folder: Path) -> None:

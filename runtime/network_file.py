@@ -24,6 +24,7 @@ from alexc.runtime.mesh import Mesh
 from alexc.runtime.placement import Placement
 from alexc.runtime.printable import printable
 from alexc.runtime.recipe import Recipe
+from alexc.runtime.regular_file import require_regular_file
 
 FORM = (
     "expected what `alexc compile` writes: RECIPE = Recipe(...) and one class of nn.Module with "
@@ -158,6 +159,7 @@ def _read(path: Path) -> bytes:
             "then give the Python file that it writes"
         )
     try:
+        require_regular_file(path)
         return path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{shown} does not exist: expected a Python file that `alexc compile` wrote") from None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
 
 
@@ -18,10 +21,8 @@ def check_new(out: Path) -> None:
     if out.exists():
         raise UserError(f"{printable(out)} is already there: move it away, or name another file with --out")
     if not out.parent.is_dir():
-        raise UserError(
-            f"{printable(out)} cannot be written: there is no folder {printable(out.parent)}: make it, or name another "
-            "file with --out"
-        )
+        missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise not_written(out, missing, ", or name another file with --out")
 
 
 def write_new(out: Path, content: bytes) -> None:
@@ -33,4 +34,4 @@ def write_new(out: Path, content: bytes) -> None:
     try:
         write_bytes(out, content)
     except OSError as error:
-        raise UserError(f"{printable(out)} cannot be written: {error.strerror}") from None
+        raise not_written(out, error, ", or name another file with --out") from None

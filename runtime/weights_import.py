@@ -20,6 +20,7 @@ from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.new_file import check_new, write_new
 from alexc.runtime.printable import printable
 from alexc.runtime.progress import Progress
+from alexc.runtime.regular_file import require_regular_file
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
 _FROM_A_RUN = "the weights of a run come out by `alexc weights export`"
@@ -148,6 +149,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix == _CAFFES:
         raise UserError(f"{shown} is Caffe's: write its weights anew by `alexc weights import {shown} --into NETWORK`")
     try:
+        require_regular_file(path)
         if path.suffix == ".safetensors":
             loaded: object = dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))
         else:

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from alexc.compiler.diagnostics import TITLES, render_all
-from alexc.compiler.pipeline import check_text
+from alexc.compiler.foreign.network import Assumed
+from alexc.compiler.foreign.reading import import_sources
+from alexc.compiler.pipeline import check_file, check_text
+from alexc.compiler.source import Source
 from tests.conftest import ROOT, Alexc
 
 FOLDER = ROOT / "tests" / "broken_specs"
@@ -22,7 +25,7 @@ SPECS = sorted(FOLDER.glob("*.net"))
 @cache
 def message(spec: Path) -> str:
     checked = check_text(spec.read_bytes().decode(), spec.name)
-    assert checked.graph is None
+    assert checked.diagnostics
     return render_all(checked.source, checked.diagnostics) + "\n"
 
 
@@ -36,15 +39,15 @@ def test_every_message_has_its_spec() -> None:
 
 
 def test_every_code_has_an_example() -> None:
-    shown = {code for spec in SPECS for code in re.findall(r"error\[(E\d+)\]", message(spec))}
+    shown = {code for spec in SPECS for code in re.findall(r"^\w+\[(\w+)\]", message(spec), re.MULTILINE)}
     of_specs = {code for code in TITLES if code[1:3] != "09"}  # those of foreign files: test_import_caffe
     assert of_specs - shown == {"E0102"}  # files that are no text: test_unreadable_files
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
-def test_one_mistake_is_one_error(spec: Path) -> None:
-    errors = message(spec).count("error[")
-    assert errors == (3 if spec.stem.startswith("several_") else 1)
+def test_one_mistake_is_one_message(spec: Path) -> None:
+    messages = re.findall(r"^\w+\[", message(spec), re.MULTILINE)
+    assert len(messages) == (3 if spec.stem.startswith("several_") else 1)
 
 
 def test_names_that_differ_in_case_alone() -> None:
@@ -53,6 +56,54 @@ def test_names_that_differ_in_case_alone() -> None:
 
 def test_too_many_parameters() -> None:
     assert "at most 100,000,000,000 are taken" in message(FOLDER / "too_many_parameters.net")
+
+
+def test_very_many_parameters_are_a_warning_and_a_network() -> None:
+    spec = FOLDER / "very_many_parameters.net"
+    checked = check_file(spec)
+    assert checked.graph is not None
+    assert checked.graph.parameters == 4_129_026_792 == 64 * 3 * 9 + 64 + 64 * 254 * 254 * 1000 + 1000
+    assert "warning[W0304]: the network has 4,129,026,792 parameters\n" in message(spec)
+    assert "17 GB in float32" in message(spec)  # 4 bytes each
+    for most in (4_129_026_791, 4_129_026_792):
+        limited = check_file(spec, most_parameters=most)
+        assert [each.code for each in limited.diagnostics] == ["W0304" if limited.graph else "E0304"]
+        assert (limited.graph is not None) == (most == 4_129_026_792)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "summary", "compile", "draw", "plan", "diff"])
+def test_every_command_that_reads_a_network_warns_and_takes_the_limit(
+    tmp_path: Path, alexc: Alexc, command: str
+) -> None:
+    spec = tmp_path / "large.net"
+    placement = "placement two {\n  mesh tower=2\n  split images by tower\n}\n"
+    spec.write_text((FOLDER / "very_many_parameters.net").read_text() + placement)
+    specs = [spec, spec] if command == "diff" else [spec]
+    taken = alexc(command, *specs)
+    assert taken.returncode == 0, taken.stderr
+    assert "warning[W0304]" in (taken.stdout if command == "check" else taken.stderr)
+    refused = alexc(command, *specs, "--most-parameters", "4000000000")
+    assert refused.returncode == (2 if command == "diff" else 1)
+    said = refused.stdout if command == "check" else refused.stderr
+    assert "error[E0304]: the network has 4,129,026,792 parameters; at most 4,000,000,000 are taken" in said
+
+
+def test_an_imported_network_is_judged_by_the_same_limit() -> None:
+    text = """
+        name: "Net" input: "data" input_dim: 1 input_dim: 3 input_dim: 256 input_dim: 256
+        layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+                convolution_param { num_output: 64 kernel_size: 3 } }
+        layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc" inner_product_param { num_output: 1000 } }
+        layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+    """
+    source = Source("net.prototxt", text)
+    warned = import_sources([source], Assumed())
+    assert warned.text is not None
+    assert [(each.code, each.span.line_and_column[0]) for each in warned.findings] == [("W0304", 5)]
+    refused = import_sources([source], Assumed(most_parameters=10**9))
+    assert refused.text is None
+    assert [(each.code, each.span.line_and_column[0]) for each in refused.findings] == [("E0907", 5)]
 
 
 @pytest.mark.parametrize(

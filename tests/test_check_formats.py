@@ -39,6 +39,7 @@ def test_the_same_findings_in_every_format(alexc: Alexc) -> None:
     told = json.loads(report(alexc, "json", *SPECS))
     assert told["specs"] == SPECS
     assert [each["code"] for each in told["findings"]] == CODES
+    assert {each["severity"] for each in told["findings"]} == {"error"}
     assert [(each["file"], each["line"], each["column"]) for each in told["findings"]] == places
 
     results = sarif(alexc, *SPECS)["runs"][0]["results"]

@@ -130,12 +130,12 @@ def test_a_save_that_does_not_fit_leaves_the_old_one(saved: Path, room: int) -> 
         [sys.executable, "-c", SAVE_IN_LITTLE_ROOM, str(saved), str(room)], capture_output=True, text=True
     )
     assert (result.returncode, result.stderr) == (1, "")
-    assert "last.pt could not be saved" in result.stdout
+    assert "last.pt cannot be written (" in result.stdout
     assert "the checkpoints before it are intact" in result.stdout
     assert [path.name for path in saved.parent.iterdir()] == ["last.pt"]
     assert_same(load_checkpoint(saved), content())
 
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="could not be saved"):
+    with pytest.raises(UserError, match="cannot be written"):
         save_checkpoint(tmp_path / "none" / "last.pt", content())

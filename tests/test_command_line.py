@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
 
+from alexc.cli import app
 from tests.conftest import ROOT, Alexc
 
 
@@ -90,3 +92,21 @@ def test_the_same_program_as_a_module_and_as_a_script(alexc: Alexc, tmp_path: Pa
     script = Path(sys.executable).with_name("alexc")
     result = subprocess.run([script, "summary"], capture_output=True, text=True, cwd=tmp_path)
     assert result.stdout == alexc("summary").stdout
+
+
+def test_each_kind_of_thing_has_one_placeholder() -> None:
+    """Whatever names a file or a folder is called by the kind of thing that it is, in every command."""
+    kinds = {"SPEC", "FILE", "NETWORK", "RUN", "DATA", "STORE", "WEIGHTS", "IMAGE", "DIR", "A", "B", "CODE"}
+    paths = {"out", "data", "weights", "spec", "into"}
+    context = app.make_context("alexc", ["summary"], resilient_parsing=True)
+    found = {name: app.get_command(context, name) for name in app.list_commands(context)}
+    weights = found["weights"]
+    assert isinstance(weights, TyperGroup)
+    commands = [*filter(None, found.values()), *weights.commands.values()]
+    seen = set()
+    for command in commands:
+        for parameter in command.params:
+            if parameter.param_type_name == "argument" or parameter.name in paths:
+                assert parameter.metavar in kinds, f"{command.name}: {parameter.name}"
+                seen.add(parameter.metavar)
+    assert seen == kinds

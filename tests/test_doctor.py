@@ -164,7 +164,7 @@ class TestDisk:
         section, speed = disk(tmp_path, 0)
         assert speed is None
         assert section.findings[-1].stops
-        assert "takes no file (the disk is full: make room, or work in another folder)" in texts(section)[-1]
+        assert "takes no file (the disk is full): make room, or work in another folder" in texts(section)[-1]
         assert list(tmp_path.iterdir()) == []
 
 

@@ -458,6 +458,32 @@ def test_words_are_drawn_in_a_png(tmp_path: Path, alexc: Alexc) -> None:
     assert darkest < 60
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["net.svg", "net.png"])
+def test_only_a_picture_that_alexc_made_is_written_over(alexc: Alexc, tmp_path: Path, name: str) -> None:
+    from PIL import Image
+
+    small, picture = ROOT / "examples" / "small.net", tmp_path / name
+    assert alexc("draw", FLAGSHIP, "-o", name).returncode == 0
+    before = picture.read_bytes()
+    if name == "net.png":
+        with Image.open(picture) as opened:
+            opened.load()
+            assert opened.info["Software"] == "alexc"
+    assert alexc("draw", small, "-o", name).returncode == 0
+    assert picture.read_bytes() != before
+    mine = picture.read_bytes().replace(b"alexc-picture", b"a-picture").replace(b"Software\0alexc", b"Software\0mine!")
+    for put in (lambda: picture.write_bytes(mine), lambda: picture.symlink_to(tmp_path / "elsewhere")):
+        picture.unlink()
+        put()
+        refused = alexc("draw", small, "-o", name)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == (
+            f"error: {name}: exists and was not made by alexc; move it away, or give another name with -o\n"
+        )
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_mistakes_are_told(alexc: Alexc, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     other = alexc("draw", FLAGSHIP, "-o", "thesis.txt")
@@ -467,7 +493,7 @@ def test_mistakes_are_told(alexc: Alexc, tmp_path: Path) -> None:
         nowhere = alexc("draw", FLAGSHIP, "-o", name)
         assert (nowhere.returncode, nowhere.stderr) == (
             1,
-            f"error: {name}: cannot be written: No such file or directory\n",
+            f"error: {name} cannot be written (no such file or directory): make the folder missing\n",
         )
     assert alexc("draw", "absent.net").returncode == 1
     (tmp_path / "bad.net").write_text(FLAGSHIP.read_text().replace("reads=tower", "", 1))

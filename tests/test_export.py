@@ -271,11 +271,23 @@ def test_a_difference_is_found(wrong: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("asked", [[], ["--onnx", "--torch-export"]])
-def test_one_form_is_named(asked: list[str], alexc: Alexc, run: RunFolder) -> None:
-    result = alexc("export", run.path, *asked)
-    assert result.returncode == 2
-    assert "name one of --onnx and" in result.stderr
+def test_one_form_is_named_or_both(tmp_path: Path, alexc: Alexc, run: RunFolder) -> None:
+    none = alexc("export", run.path)
+    assert none.returncode == 2
+    assert "name one, or both" in none.stderr
+    named = alexc("export", run.path, "--onnx", "--torch-export", "-o", "a.onnx")
+    assert named.returncode == 2
+    assert "two are asked for" in named.stderr
+    (tmp_path / "run.pt2").write_text("mine")
+    taken = alexc("export", run.path, "--onnx", "--torch-export")
+    assert (taken.returncode, taken.stdout) == (1, "")
+    assert taken.stderr.startswith("error: run.pt2 is already there")
+    assert [each.name for each in tmp_path.glob("run.*")] == ["run.pt2"]
+    (tmp_path / "run.pt2").unlink()
+    both = alexc("export", run.path, "--onnx", "--torch-export")
+    assert both.returncode == 0, both.stderr
+    written = [line.split()[0] for line in both.stdout.splitlines() if " written: " in line]
+    assert written == ["run.onnx", "run.pt2"] == sorted(each.name for each in tmp_path.glob("run.*"))
 
 
 @pytest.mark.slow

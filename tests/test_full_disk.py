@@ -111,9 +111,9 @@ def test_while_a_checkpoint_is_saved(home: Path, disk: SmallDisk, leave: int) ->
     error = error_of(process)
     run = disk.here / "run"
     assert f"error: {disk.path}/run/" in error
-    assert "(the disk is full: make room" in error
+    assert "(the disk is full): make room" in error
     if leave:
-        assert "next.pt could not be saved" in error
+        assert "next.pt cannot be written (" in error
     assert_nothing_partial(run)
     assert load_checkpoint(run / "last.pt")["state"]["step"] >= 15
     disk.make_room()
@@ -124,7 +124,7 @@ def test_while_the_best_weights_are_saved(home: Path, disk: SmallDisk) -> None:
     process = train(disk, home, network="slow.py")
     wait_until((disk.here / "run" / "run.json").exists, process)
     disk.fill(8192)
-    assert "run/best.pt could not be saved (the disk is full: make room" in error_of(process)
+    assert "run/best.pt cannot be written (the disk is full): make room" in error_of(process)
     assert_nothing_partial(disk.here / "run")
     assert load_checkpoint(disk.here / "run" / "last.pt")["state"]["step"] == 0
 
@@ -138,7 +138,7 @@ def test_while_metrics_are_written(home: Path, tmp_path: Path, disk: SmallDisk, 
     disk.fill(0)
     error = error_of(process)
     assert f"{disk.path}/{words}" in error
-    assert "could not be written (the disk is full: make room); the checkpoints are intact: go on by --resume" in error
+    assert "cannot be written (the disk is full): make room; the checkpoints are intact: go on by --resume" in error
     disk.make_room()
     done(train(disk, home, *options, "--resume", disk.path / "run", network="slow.py"))
     tiny.run_to(tiny.options(home / "slow.py", home / "store", tmp_path / "whole", batch=1, epochs=3))
@@ -153,7 +153,7 @@ def test_while_the_curves_are_drawn(home: Path, disk: SmallDisk) -> None:
     assert any(line.startswith("nothing is left to do") for line in process.stdout)  # it reads on until there is one
     disk.fill(0)
     error = error_of(process)
-    assert "run/curves.png could not be written (the disk is full: make room); the run itself is whole" in error
+    assert "run/curves.png cannot be written (the disk is full): make room; the run itself is whole" in error
     assert_nothing_partial(disk.here / "run")
     assert (disk.here / "run" / "curves.png").read_bytes() == before
     disk.make_room()
@@ -165,13 +165,13 @@ def test_a_disk_that_becomes_read_only(home: Path, disk: SmallDisk) -> None:
     done(train(disk, home, "--steps", 3))
     disk.make_read_only()
     error = error_of(train(disk, home, "--resume", disk.path / "run"))
-    assert f"error: {disk.path}/run cannot be written: name another folder with --out" in error
+    assert f"error: {disk.path}/run cannot be written (no file can be made there): make it writable" in error
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_training(home: Path, disk: SmallDisk) -> None:
     disk.make_read_only()
     error = error_of(train(disk, home))
-    assert f"error: {disk.path} cannot be written: name another folder with --out" in error
+    assert f"error: {disk.path} cannot be written (no file can be made there): make it writable" in error
 
 
 def test_a_full_disk_is_told_before_training(home: Path, disk: SmallDisk) -> None:

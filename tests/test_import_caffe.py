@@ -515,6 +515,11 @@ def test_files_of_other_programs_and_of_none() -> None:
     good = Source("net.prototxt", net("ReLU"))
     (unknown,) = import_sources([good, Source("notes.md", "hello\n")], Assumed()).findings
     assert (unknown.code, unknown.span.source.name) == ("E0906", "notes.md")
+    assert unknown.headline.startswith("this is no file that alexc can import: Caffe's prototxt, darknet's cfg or")
+    assert "such as train_val.prototxt" in unknown.help
+    (spec,) = import_sources([Source("mine.net", "network Mine {\n}\n")], Assumed()).findings
+    assert (spec.code, spec.headline) == ("E0906", "this is a spec of alexc already")
+    assert spec.help == "`alexc check`, `alexc summary` and `alexc compile` take it"
     (twice,) = import_sources([good, Source("other.prototxt", net("ReLU"))], Assumed()).findings
     assert (twice.code, twice.span.source.name) == ("E0906", "other.prototxt")
 

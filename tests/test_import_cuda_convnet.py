@@ -366,12 +366,13 @@ def test_several_inputs_of_one_size_are_joined_and_others_added() -> None:
     assert joined.errors() == []
     assert joined.line("c") == "c: conv 16 kernel=3"
     added = small(branches, conv("c", "a,b", "16,16", filterSize="1,3"))
-    assert (added.line("c_1"), added.line("c_2")) == (
+    assert [added.line(name) for name in ("c_1", "c_2", "c")] == [
         "c_1: a -> conv 16 kernel=1",
-        "c_2: b -> conv 16 kernel=3 bias=none -> add c_1",
-    )
+        "c_2: b -> conv 16 kernel=3 bias=none",
+        "c: add c_1 c_2",
+    ]
     units = small(branches, section("f", type="fc", inputs="a,b", outputs=10, initW="0.1,0.2"))
-    assert "bias=none -> add f_1" in units.line("f_2")
+    assert units.line("f") == "f: add f_1 f_2"
 
 
 # -- recipes

@@ -121,9 +121,10 @@ def test_a_block_with_a_shortcut_reads_well() -> None:
     assert [found.line(f"conv{number}") for number in (2, 4, 5, 8)] == [
         "conv2: conv 64 kernel=1 -> batchnorm -> relu",
         "conv4: conv 256 kernel=1 -> batchnorm",
-        "conv5: conv1 -> conv 256 kernel=1 -> batchnorm -> add conv4 -> relu",
-        "conv8: conv 256 kernel=1 -> batchnorm -> add conv5 -> relu",
+        "conv5: conv1 -> conv 256 kernel=1 -> batchnorm",
+        "conv8: conv 256 kernel=1 -> batchnorm -> add shortcut1 -> relu",
     ]
+    assert found.line("shortcut1") == "shortcut1: add conv4 conv5 -> relu"
 
 
 # -- what sections mean

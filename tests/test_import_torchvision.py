@@ -16,6 +16,7 @@ from alexc.compiler.graph import Graph
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.pytorch import write_pytorch
+from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.compiler.spec_text import recipe_texts
 from alexc.runtime.errors import UserError
 from tests.conftest import Alexc
@@ -32,7 +33,8 @@ FAMILIES = [
 def imported(name: str, side: int | None = None) -> Written:
     from alexc.torchvision_network import read_torchvision
 
-    return spec_of_read(read_torchvision(name, None if side is None else Shape((3, side, side))))
+    read = read_torchvision(name, None if side is None else Shape((3, side, side)))
+    return spec_of_read(read, MOST_PARAMETERS)
 
 
 def graph_of(result: Written) -> Graph:
@@ -50,6 +52,42 @@ def test_the_parameters_are_as_many(name: str) -> None:
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     reference: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     assert graph_of(imported(name)).parameters == sum(each.numel() for each in reference.parameters())
+
+
+@pytest.mark.parametrize(
+    ("shape", "headline"),
+    [
+        ("3x8x8", "error[E0907]: as a spec: `features_0.maxpool` has a window of 3"),
+        ("1x224x224", "warning[W0901]: the recipe is left out, for it does not fit the network: recipes show square"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_shown_as_the_option(shape: str, headline: str, alexc: Alexc) -> None:
+    result = alexc("import", "torchvision:alexnet", "--input", shape)
+    assert result.stderr.startswith(headline)
+    assert f" --> --input:1:1\n  |\n1 | {shape}\n  | {'^' * len(shape)}" in result.stderr
+    assert "x = x()" not in result.stderr
+
+
+def lines_of(name: str) -> list[str]:
+    text = imported(name).text
+    assert text is not None
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_the_sum_of_a_block_stands_behind_both_of_its_ways(name: str) -> None:
+    lines = lines_of(name)
+    place = next(number for number, line in enumerate(lines) if line.startswith("layer2_0: "))
+    last = "layer2_0_conv2" if name == "resnet18" else "layer2_0_conv3"
+    before = "layer1_1_conv2" if name == "resnet18" else "layer1_2_conv3"
+    kernels = 128 if name == "resnet18" else 512
+    assert lines[place - 2].startswith(f"{last}: conv {kernels} ")
+    assert lines[place - 2].endswith(" -> batchnorm")
+    assert lines[place - 1 : place + 1] == [
+        f"layer2_0_downsample_0: {before} -> conv {kernels} kernel=1 stride=2 -> batchnorm",
+        f"layer2_0: add {last} layer2_0_downsample_0 -> relu",
+    ]
+    assert any(line.endswith("-> batchnorm -> add layer2_0 -> relu") for line in lines)  # a shortcut without weights
 
 
 @pytest.mark.parametrize("name", ["alexnet", "resnet18", "squeezenet1_1", "densenet121", "mobilenet_v2"])

@@ -126,7 +126,7 @@ def test_another_spec_of_the_name_is_passed_over_and_told(project: Path) -> None
         spec.write_text(text)
         assert found(network) == FoundSpec(
             note=f"note: tiny-net.net, which {network} was made from, was not found as it was then, so the run does "
-            "not hold it; name it by --spec FILE"
+            "not hold it; name it by --spec SPEC"
         )
     spec.unlink()
     os.mkfifo(spec)  # which nobody writes to: opening it would wait for ever
@@ -188,7 +188,7 @@ def test_the_command_keeps_it(project: Path, alexc: Alexc, tmp_path: Path) -> No
     shutil.move(project / "variants" / "wider.net", tmp_path / "away.net")
     missed = alexc(*plain, "--steps", "1", "--out", "without")
     assert missed.returncode == 0, missed.stderr
-    assert missed.stdout.count("name it by --spec FILE") == 1
+    assert missed.stdout.count("name it by --spec SPEC") == 1
     assert not (tmp_path / "without" / "network.net").exists()
     (tmp_path / "away.net").write_text(kept)
     named = alexc(*plain, "--steps", "1", "--out", "named", "--spec", "away.net")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lsprotocol.types import DiagnosticSeverity
 
 import alexc.lsp
 from alexc.compiler.layers.registry import kinds
@@ -564,6 +565,7 @@ def test_specs_with_mistakes_are_answered(path: Path) -> None:
     spec = spec_of(data, path=path)
     shown = findings(spec)
     assert len(shown) == len(check_text(data, path.name, path).diagnostics)
+    assert all((each.severity == DiagnosticSeverity.Warning) == str(each.code).startswith("W") for each in shown)
     lines = data.count("\n") + 1
     assert all(each.range.start.line <= each.range.end.line < lines + 1 for each in shown)
     outline(spec)

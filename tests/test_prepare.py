@@ -460,9 +460,10 @@ class TestStoreFor:
         source = photographs(tmp_path / "data")
         store = store_for(Path("data"), SMALL, 1)
         assert re.fullmatch(r"data-16-[0-9a-f]{6}", store.path.name)
-        assert store.path.parent == tmp_path / "stores"
+        assert store.path.parent == Path("stores")
         assert f"data is not prepared yet: making the store stores/{store.path.name}" in capsys.readouterr().err
-        assert store_for(source, SMALL, 1).identity == store.identity
+        again = store_for(source, SMALL, 1)
+        assert (again.identity, again.path) == (store.identity, store.path)
         assert capsys.readouterr().err == ""
 
     def test_other_sizes_are_another_store(self, tmp_path: Path) -> None:

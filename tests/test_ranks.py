@@ -314,6 +314,11 @@ def test_a_folder_that_is_taken_is_told_once(home: Path) -> None:
         ("one", ("--ranks", 2), "one.py is for one device; write a placement in the spec"),
         ("copies", ("--batch", 100), "a batch of 100 is larger than the training set of 26 images"),
         ("copies", ("--seed", 2**63), "is too large"),
+        (
+            "copies",
+            ("--compile",),
+            "--compile compiles for one device: leave it out",
+        ),
     ],
 )
 def test_mistakes_are_told_once(home: Path, network: str, options: tuple[object, ...], words: str) -> None:

@@ -123,11 +123,11 @@ def test_a_disk_that_takes_nothing_leaves_nothing_in_the_way(home: Path, monkeyp
     monkeypatch.setattr(os, "fsync", failing)
     for fails_at in range(1, 7):
         calls = 0
-        with pytest.raises(UserError, match=r"could not be (saved|written) \(the disk is full: make room"):
+        with pytest.raises(UserError, match=r"cannot be written \(the disk is full\): make room"):
             tiny.run_to(asked, steps=0)
         assert [path.name for path in (home / "run").iterdir()] == ["lock"], fails_at
     fails_at = 0
     tiny.run_to(asked, steps=1)
     calls, fails_at = 0, 1
-    with pytest.raises(UserError, match=r"run\.json could not be written .*; nothing was trained: run the same"):
+    with pytest.raises(UserError, match=r"run\.json cannot be written .*; nothing was trained: run the same"):
         tiny.run_to(tiny.options(home / "tiny.py", home / "store", home / "run", resume=True))

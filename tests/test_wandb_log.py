@@ -122,6 +122,16 @@ def test_what_cannot_start_is_told_before_the_first_step(
         train(home, tmp_path / "other", None)
 
 
+def test_a_missing_package_is_told_before_there_is_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = tiny.write_network(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    tiny.make_images(tmp_path / "images")
+    with pytest.raises(UserError, match=r"pip install wandb"):
+        tiny.run_to(tiny.options(network, tmp_path / "images", tmp_path / "run", log_wandb=True))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["images", network.name]
+
+
 def test_what_fails_later_is_a_warning(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

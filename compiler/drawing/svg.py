@@ -12,6 +12,8 @@ from alexc.compiler.drawing.marks import Curve, Face, Group, Line, Mark, Picture
 
 Theme = Literal["light", "dark", "either"]
 
+MADE_BY = 'class="alexc-picture"'  # by which an SVG of alexc is known
+
 _LIGHT = {
     "paper": "#ffffff",
     "ink": "#1f2328",
@@ -55,7 +57,7 @@ def svg_of(picture: Picture, theme: Theme = "either") -> str:
     view = " ".join(map(_number, (box.left, box.top, *picture.size)))
     return "\n".join(
         [
-            '<svg xmlns="http://www.w3.org/2000/svg" class="alexc-picture" role="graphics-document document" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" {MADE_BY} role="graphics-document document" '
             f'viewBox="{view}" width="{width}" height="{height}" aria-labelledby="{name}-title {name}-description">',
             f'<title id="{name}-title">{escape(picture.title)}</title>',
             f'<desc id="{name}-description">{escape(picture.description)}</desc>',

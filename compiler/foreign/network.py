@@ -18,6 +18,7 @@ from alexc.compiler.diagnostics import Diagnostic
 from alexc.compiler.initial_values import DISTRIBUTIONS, Distribution
 from alexc.compiler.layers.kind import Kind, Shape
 from alexc.compiler.layers.registry import kinds
+from alexc.compiler.shapes import MOST_PARAMETERS
 from alexc.compiler.source import Span
 
 Model = TypeVar("Model", bound=Arguments)
@@ -124,10 +125,12 @@ class Assumed:
     Attributes:
         images: the size of the training set, which turns iterations into epochs.
         input: the shape of an image, for files that do not say it; None where the user does not, either.
+        most_parameters: a network of more is an error.
     """
 
     images: int = 1_281_167
     input: Shape | None = None
+    most_parameters: int = MOST_PARAMETERS
 
 
 def make_kind(

@@ -50,16 +50,13 @@ def import_sources(sources: Sequence[Source], assumed: Assumed) -> Written:
     found = [_format_of(source) for source in sources]
     unknown = [source for source, format_ in zip(sources, found, strict=True) if format_ is None]
     if unknown:
-        known = list_in_words([each.name for each in formats()], "or")
-        return Written(
-            None, tuple(_at_start(source, f"this is no file that alexc can import: {known}") for source in unknown)
-        )
+        return Written(None, tuple(map(_unknown, unknown)))
     different = dict.fromkeys(each.name for each in found if each is not None)
     if len(different) > 1:
         message = f"the files are of different programs: {list_in_words(list(different))}"
         return Written(None, (_at_start(sources[1], message),))
     assert found[0] is not None
-    return spec_of_read(found[0].read(sources, assumed))
+    return spec_of_read(found[0].read(sources, assumed), assumed.most_parameters)
 
 
 def is_foreign(source: Source) -> bool:
@@ -67,11 +64,11 @@ def is_foreign(source: Source) -> bool:
     return _format_of(source) is not None
 
 
-def spec_of_read(read: Read) -> Written:
-    """The spec of what a reader made; none where it found errors."""
+def spec_of_read(read: Read, most_parameters: int) -> Written:
+    """The spec of what a reader made; none where it found errors, or more than `most_parameters`."""
     if read.network is None or any(each.severity == "error" for each in read.findings):
         return Written(None, read.findings)
-    written = spec_of(read.network)
+    written = spec_of(read.network, most_parameters)
     return Written(written.text, (*read.findings, *written.findings))
 
 
@@ -79,5 +76,21 @@ def _format_of(source: Source) -> Format | None:
     return next((each for each in formats() if each.recognises(source)), None)
 
 
-def _at_start(source: Source, message: str) -> Diagnostic:
-    return Diagnostic("E0906", message, Span(source, 0, 0))
+def _unknown(source: Source) -> Diagnostic:
+    """What a file is that no reader knows, and what takes it."""
+    if source.name.endswith(".net"):
+        message, way_out = (
+            "this is a spec of alexc already",
+            "`alexc check`, `alexc summary` and `alexc compile` take it",
+        )
+    else:
+        known = list_in_words([each.name for each in formats()], "or")
+        message = f"this is no file that alexc can import: {known}"
+        way_out = (
+            "name the file that describes the layers, such as train_val.prototxt or layers.cfg, or torchvision:NAME"
+        )
+    return _at_start(source, message, way_out)
+
+
+def _at_start(source: Source, message: str, way_out: str = "") -> Diagnostic:
+    return Diagnostic("E0906", message, Span(source, 0, 0), help=way_out)

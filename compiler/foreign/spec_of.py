@@ -35,22 +35,23 @@ class Written:
     findings: tuple[Diagnostic, ...]
 
 
-def spec_of(network: ForeignNetwork) -> Written:
+def spec_of(network: ForeignNetwork, most_parameters: int) -> Written:
     """Write the spec and check it: a text that is returned always compiles.
 
-    What alexc finds wrong with the network is reported at the foreign layer's place. A recipe that does not fit the
-    network is left out, with a warning, and stands in comments.
+    What alexc finds wrong with the network, such as more than `most_parameters`, is reported at the foreign layer's
+    place. A recipe that does not fit the network is left out, with a warning, and stands in comments.
     """
     lines = _Lines(network)
     findings: list[Diagnostic] = []
     text = _text(network, lines, recipe_counts=True)
-    diagnostics = check_text(text, "imported.net").diagnostics
-    if network.recipe and diagnostics and all(each.code == "E0501" for each in diagnostics):
-        findings += [_left_out(network, each) for each in diagnostics]
+    checked = check_text(text, "imported.net", most_parameters=most_parameters)
+    errors = [each for each in checked.diagnostics if each.severity == "error"]
+    if network.recipe and errors and all(each.code == "E0501" for each in errors):
+        findings += [_left_out(network, each) for each in errors]
         text = _text(network, lines, recipe_counts=False)
-        diagnostics = check_text(text, "imported.net").diagnostics
-    findings += [_unsound(network, lines, each) for each in diagnostics]
-    return Written(None if diagnostics else text, tuple(findings))
+        checked = check_text(text, "imported.net", most_parameters=most_parameters)
+    findings += [_at_its_layer(network, lines, each) for each in checked.diagnostics]
+    return Written(None if checked.graph is None else text, tuple(findings))
 
 
 def _left_out(network: ForeignNetwork, found: Diagnostic) -> Diagnostic:
@@ -58,11 +59,12 @@ def _left_out(network: ForeignNetwork, found: Diagnostic) -> Diagnostic:
     return Diagnostic("W0901", message, network.span, help="it stands in the spec as a comment")
 
 
-def _unsound(network: ForeignNetwork, lines: _Lines, found: Diagnostic) -> Diagnostic:
+def _at_its_layer(network: ForeignNetwork, lines: _Lines, found: Diagnostic) -> Diagnostic:
     """What alexc says about the spec, said about the foreign file."""
     layer = lines.layer_at(found.span.source.text, found.span.start)
     span = network.span if layer is None else layer.span
-    return Diagnostic("E0907", f"as a spec: {found.headline}", span, found.label, help=found.help)
+    code = "E0907" if found.severity == "error" else found.code
+    return Diagnostic(code, f"as a spec: {found.headline}", span, found.label, help=found.help)
 
 
 @dataclass
@@ -103,14 +105,25 @@ class _Lines:
         return self._open_line(layer.inputs[0])
 
     def _line_that_is_joined(self, layer: ForeignLayer) -> _Line | None:
-        """`add` stands in the last of the lines that it reads, behind the others; `concat` keeps its order."""
+        """`add` stands in the last of the lines that it reads; `concat` keeps its order.
+
+        Where that is a shortcut with weights, written behind the main way that ends in the same sum, the sum is a line
+        of its own.
+        """
         if layer.kind.keyword != "add":
             return None
         read = [self._line_of[name] for name in layer.inputs if name is not None]
         if not read:
             return None
         last = max(read, key=lambda line: line.number)
-        return last if any(self._open_line(name) is last for name in layer.inputs) and read.count(last) == 1 else None
+        ending = [line for name in layer.inputs if (line := self._open_line(name)) is not None]
+        if last not in ending or read.count(last) != 1:
+            return None
+        return last if len(ending) == 1 or self._follows_the_line_above(last) else None
+
+    def _follows_the_line_above(self, line: _Line) -> bool:
+        above = self.lines[line.number - 1].layers[-1].name if line.number else None
+        return line.layers[0].inputs == (above,)
 
     def _open_line(self, name: str | None) -> _Line | None:
         line = self._line_of.get(name)

@@ -22,7 +22,7 @@ from alexc.runtime.data.worker_pool import WorkerDied, leave_if_asked, run_in_wo
 from alexc.runtime.durable_files import sync_folder
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
-from alexc.runtime.printable import printable
+from alexc.runtime.not_written import not_written
 from alexc.runtime.progress import Progress
 
 Floats = NDArray[np.floating]
@@ -62,9 +62,8 @@ def draw_data_set(folder: Path, counts: Mapping[SplitName, int], workers: int) -
                 sync_folder(folder.parent)
             shutil.rmtree(partial)
     except OSError as error:
-        raise UserError(
-            f"the built-in data set cannot be written to {printable(folder)}: {error.strerror}; "
-            "set XDG_CACHE_HOME to a folder with 60 MB free"
+        raise not_written(
+            folder, error, ", or set XDG_CACHE_HOME to a folder with 60 MB free: the built-in images lie there"
         ) from None
     except WorkerDied:
         raise UserError("a process that draws the built-in data set was killed: run the same command again") from None

@@ -200,7 +200,8 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
     if not is_store(destination):
         if data.is_dir():
             _say(f"{printable(data)} is not prepared yet: making the store {printable(destination)}")
-        return prepare(data, destination, geometry, workers)
+        prepare(data, destination, geometry, workers)
+        return open_store(destination)
     quality = read_source(destination).get("quality")
     with open_source(data) as images:
         current = _is_current(destination, _origin(images, _Layout(geometry, exif=False, quality=quality)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alexc.runtime.doctor.section import Finding, Section
-from alexc.runtime.durable_files import why_not_written
+from alexc.runtime.not_written import reason_and_step
 from alexc.runtime.printable import printable
 
 MEGABYTES = 128
@@ -47,8 +47,9 @@ def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
     try:
         speed = disk_speed(folder)
     except OSError as error:
+        reason, step = reason_and_step(folder, error)
         findings.append(
-            Finding(f"{printable(folder)} takes no file ({why_not_written(error)}, or work in another folder)", True)
+            Finding(f"{printable(folder)} takes no file ({reason}): {step}, or work in another folder", True)
         )
         return Section("disk", tuple(rows), tuple(findings)), None
     rows += [("writes", f"{speed.write / 1e6:,.0f} MB/s, synced"), ("reads", f"{speed.read / 1e6:,.0f} MB/s")]

@@ -13,6 +13,7 @@ from alexc.runtime.data.spread import spread
 from alexc.runtime.data.store import Store
 from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
 from alexc.runtime.reporting import chart
 from alexc.runtime.reporting.answers import answers_to
@@ -121,7 +122,7 @@ def write_report(report: Report, path: Path) -> None:
     try:
         write_bytes(path, page_text(report).encode())
     except OSError as error:
-        raise UserError(f"{printable(path)} cannot be written ({error.strerror}): name another file by --out") from None
+        raise not_written(path, error, ", or name another file by --out") from None
 
 
 def page_text(report: Report) -> str:

@@ -17,9 +17,11 @@ from typing import IO, Any, cast
 
 import torch
 
-from alexc.runtime.durable_files import sync_folder, why_not_written
+from alexc.runtime.durable_files import sync_folder
 from alexc.runtime.errors import UserError
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
+from alexc.runtime.regular_file import require_regular_file
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64
@@ -56,6 +58,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         DamagedCheckpoint: when the file is missing, cut, changed or something else.
     """
     try:
+        require_regular_file(path)
         content = path.read_bytes()
     except OSError as error:
         raise DamagedCheckpoint(error.strerror or "cannot be read") from None
@@ -118,8 +121,5 @@ class _HeldBack:
 
 
 def _not_saved(path: Path, error: Exception) -> UserError:
-    why = why_not_written(error) if isinstance(error, OSError) else str(error).splitlines()[0]
-    return UserError(
-        f"{printable(path)} could not be saved ({why}, then go on by --resume {shlex.quote(printable(path.parent))}); "
-        "the checkpoints before it are intact"
-    )
+    more = f", then go on by --resume {shlex.quote(printable(path.parent))}; the checkpoints before it are intact"
+    return not_written(path, error if isinstance(error, OSError) else OSError(str(error).splitlines()[0]), more)

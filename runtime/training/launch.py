@@ -36,6 +36,7 @@ from alexc.runtime.training.options import TrainOptions, resume_command
 from alexc.runtime.training.rank import Rank, SaidElsewhere
 from alexc.runtime.training.resume import choose_run
 from alexc.runtime.training.run_folder import RunFolder
+from alexc.runtime.training.wandb_log import wandb_package
 
 LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waiting for another one
 PATIENCE = 10.0  # seconds in which the first process tells of a mistake that all have found
@@ -83,6 +84,8 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     """
     ranks = placement.devices
     _check_devices(options, ranks)
+    if options.log_wandb:
+        wandb_package()
     geometry = geometry_of(file)
     chosen = choose_run(options, file.name)
     if not chosen.resumed or options.data is not None:  # once, before there are ranks that would wait for it

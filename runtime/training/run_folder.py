@@ -32,6 +32,7 @@ from alexc.runtime.durable_files import write_bytes, writing
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import LOCK
 from alexc.runtime.network_file import NetworkFile
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
 from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
@@ -284,7 +285,7 @@ def check_writable(path: Path) -> None:
     """
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{printable(there)} cannot be written: name another folder with --out")
+        raise not_written(there, OSError("no file can be made there"), ", or name another folder with --out")
 
 
 def check_room(path: Path, needed: int) -> None:

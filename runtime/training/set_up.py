@@ -30,6 +30,7 @@ from alexc.runtime.durable_files import write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.network_file import NetworkFile, load_network_file
+from alexc.runtime.not_written import not_written
 from alexc.runtime.printable import printable
 from alexc.runtime.recipe import BFloat16, Float16, Recipe
 from alexc.runtime.training.averaged_weights import AveragedWeights
@@ -50,7 +51,7 @@ from alexc.runtime.training.schedule import schedule_of
 from alexc.runtime.training.sgd import names_in_groups
 from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.training.state import TrainingState
-from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id
+from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id, wandb_package
 
 DEFAULT_SEED = 0
 _PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow")
@@ -94,6 +95,8 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     plan = rank.from_chief(lambda: _plan(options, file, before, device))
     network = rank.build(file, plan.seed)
     whole = network if rank.placement is None else file.build_without_memory()
+    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
+    found_spec = rank.from_chief(lambda: options.find_spec(file))
     outputs = file.outputs(whole)
     store = open_store(rank.from_chief(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
     rank.from_chief(lambda: _check_data(file, outputs, store, plan.batch))
@@ -101,8 +104,6 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     facts, rules = facts_of(store), file.recipe
     if plan.amp is not None:
         rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
-    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
-    found_spec = rank.from_chief(lambda: options.find_spec(file))
     identity = {
         "network": file.name,
         "network_sha256": file.sha256,
@@ -247,6 +248,8 @@ def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank:
         raise UserError("--weights begins a run and --resume PATH goes on with one: leave one of them out")
     if plan.accumulate > plan.batch:
         raise UserError(f"--accumulate {plan.accumulate}: a batch of {plan.batch} has fewer images than that")
+    if options.log_wandb:
+        wandb_package()
 
 
 def _starting_weights(path: Path, file: NetworkFile, seed: int, rank: Rank) -> dict[str, Tensor]:
@@ -364,9 +367,7 @@ def _lock(run: RunFolder, held: ExitStack) -> None:
     try:
         held.enter_context(folder_lock(run.path))
     except OSError as error:
-        raise UserError(
-            f"{printable(run.path)} cannot be written ({error.strerror}): name another folder with --out"
-        ) from None
+        raise not_written(run.path, error, ", or name another folder with --out") from None
 
 
 def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapping[str, Any] | None) -> dict[str, Any]:

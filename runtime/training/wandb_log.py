@@ -35,7 +35,7 @@ class WandbLog:
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
-        wandb = _package()
+        wandb = wandb_package()
         settings = wandb.Settings(console="off", silent=True, disable_code=True)
         project = os.environ.get("WANDB_PROJECT", PROJECT)
         try:
@@ -71,7 +71,12 @@ class WandbLog:
             print(f"warning: Weights & Biases failed ({_in_a_line(error)}); training on without", file=sys.stderr)
 
 
-def _package() -> ModuleType:
+def wandb_package() -> ModuleType:
+    """The package.
+
+    Raises:
+        UserError: it is not installed.
+    """
     missing = UserError("--log-wandb needs the package wandb: pip install wandb")
     try:
         wandb = import_module("wandb")

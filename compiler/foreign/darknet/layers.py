@@ -304,7 +304,7 @@ class Writer:
                 raise options.refusal("E0903", f"this shortcut {message}", "from", "`add` adds equal shapes")
         if self.end is None or None in others:
             raise options.refusal("E0903", "a shortcut from the image has no counterpart", "from")
-        name = self._add(options, "add", "add", {}, [*others, self.end])
+        name = self._add(options, "shortcut", "add", {}, [*others, self.end])
         return self._activate(options, name, "linear") or name
 
     def _route(self, options: Options, others: Sequence[str | None]) -> str | None:

@@ -1,0 +1,1 @@
+../../../alexc/own_file.py
