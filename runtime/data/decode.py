@@ -86,7 +86,7 @@ def read_file(path: Path) -> bytes:
                 raise BadImage("not a regular file")
             if status.st_size > LARGEST_FILE:
                 raise BadImage(f"a file of {status.st_size:,} bytes; at most {LARGEST_FILE:,} are read")
-            content = file.read(LARGEST_FILE)
+            content = file.read(status.st_size)  # room is taken for as much as is asked for
     except OSError as error:
         raise BadImage(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     if not content:
