@@ -359,7 +359,7 @@ def _feeding(fed: Fed, step: float) -> list[str]:
         "",
         f"The paper's views ({SHOWN}x{SHOWN} cut at random, mirrored, less the mean image, colour noise) in batches of",
         f"{BATCH}, by one worker or one thread. Images for a second of processor time, of all that takes part. A",
-        f"training step of the flagship takes {step:.2f} s of it on one thread; what feeding its images takes, of that.",
+        f"training step of the flagship takes {step:.2f} s of it on one thread; what feeding its images is of that.",
         "",
         *markdown_table(rows),
         "",

@@ -135,9 +135,9 @@ def read_record(records: Path, name: str) -> ShardRecord:
     )
 
 
-def read_image_sum(records: Path, name: str) -> NDArray[np.int64]:
+def read_image_sum(records: Path, name: str) -> NDArray[np.uint32]:
     """(crop, crop, 3): the sum of a finished shard's images."""
-    image_sum: NDArray[np.int64] = np.load(records / f"{name}.npy", allow_pickle=False)
+    image_sum: NDArray[np.uint32] = np.load(records / f"{name}.npy", allow_pickle=False)
     return image_sum
 
 
@@ -146,7 +146,7 @@ class _Shard:
 
     def __init__(self, task: ShardTask) -> None:
         side = task.geometry.crop
-        self._image_sum = np.zeros((side, side, 3), np.uint32)  # room for `MOST_IMAGES`, and half the time of int64
+        self.image_sum = np.zeros((side, side, 3), np.uint32)  # room for `MOST_IMAGES`; half the time of int64
         self._task = task
         self._ends: list[int] = []
         self._sha256 = hashlib.sha256()
@@ -155,11 +155,6 @@ class _Shard:
         self._treatments: Counter[str] = Counter()
         self._small = 0
         self._products = [[0] * 3 for _ in range(3)]
-
-    @property
-    def image_sum(self) -> NDArray[np.int64]:
-        """(crop, crop, 3): of the images so far."""
-        return self._image_sum.astype(np.int64)
 
     def add(self, position: int, file: SourceFile, output: IO[bytes]) -> None:
         task = self._task
@@ -177,7 +172,7 @@ class _Shard:
         self._digests.append(hashlib.sha256(content).hexdigest()[:32])
         self._treatments.update(treatments)
         self._small += min(decoded.shape[:2]) < task.geometry.resize
-        self._image_sum += pixels
+        self.image_sum += pixels
         self._add_products(pixels)
 
     def _add_products(self, pixels: NDArray[np.uint8]) -> None:
@@ -198,7 +193,7 @@ class _Shard:
             small=self._small,
             color_sums=ColorSums(
                 len(self._digests) * self._task.geometry.crop**2,
-                tuple(self._image_sum.sum(axis=(0, 1), dtype=np.int64).tolist()),
+                tuple(self.image_sum.sum(axis=(0, 1), dtype=np.int64).tolist()),
                 tuple(map(tuple, self._products)),
             ),
             ends=tuple(self._ends),
