@@ -85,7 +85,7 @@ def write_bytes(path: Path, content: bytes) -> str:
     return file.sha256
 
 
-def write_array(path: Path, array: NDArray[np.int64]) -> str:
+def write_array(path: Path, array: NDArray[np.int64] | NDArray[np.uint32]) -> str:
     """As `write_bytes`, in numpy's own format."""
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)

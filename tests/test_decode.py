@@ -7,16 +7,24 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
 from torchvision import transforms  # type: ignore[import-untyped]
+from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, BadImage, decode, load_image, square
+from alexc.runtime.data.plain_jpeg import plain_jpeg
 from alexc.runtime.data.store import Geometry
+from tests.photographs import photographs
 
-ODD = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "odd-images"
+SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+ODD, SAMPLE = SHARED / "odd-images", SHARED / "imagenet-sample"
+tv: Any = v2.functional
 
 # What each file of the shared folder must give: its treatments, or words of the reason to leave it out.
 ODD_IMAGES: dict[str, set[str] | str] = {
@@ -70,7 +78,7 @@ class TestOddImages:
                 load_image(ODD / name)
         else:
             image, treatments = load_image(ODD / name)
-            assert image.mode == "RGB"
+            assert image.shape[2:] == (3,)
             assert treatments == expected
             assert square(image, Geometry()).shape == (256, 256, 3)
 
@@ -96,36 +104,120 @@ def png(header: bytes, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(chunks) + png_chunk(b"IEND", b"")
 
 
+def resized_by_torchvision(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
+    """What version 2 of the transforms makes of a tensor."""
+    scaled = tv.resize(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), [geometry.resize], antialias=True)
+    cut: NDArray[np.uint8] = tv.center_crop(scaled, [geometry.crop, geometry.crop]).permute(1, 2, 0).numpy()
+    return cut
+
+
 class TestSquare:
-    """The same bits as torchvision's version 1 transforms."""
+    """The same bits as torchvision's version 2 transforms of a tensor; nearly those of version 1 of a PIL image."""
 
     SIZES = ((1, 1), (2, 3), (60, 40), (40, 61), (255, 257), (256, 256), (256, 301), (257, 255), (333, 500), (1024, 77))
 
-    @pytest.mark.parametrize("size", SIZES)
+    @pytest.mark.parametrize("size", [*SIZES, (1, 300), (300, 1), (2000, 3000)])
     @pytest.mark.parametrize("geometry", [Geometry(), Geometry(256, 227), Geometry(72, 64), Geometry(33, 12)])
     def test_equals_torchvision(self, size: tuple[int, int], geometry: Geometry) -> None:
         rng = np.random.default_rng(size)
-        image = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8))
-        reference = transforms.Compose(
-            [
-                transforms.Resize(geometry.resize, transforms.InterpolationMode.BILINEAR, antialias=True),
-                transforms.CenterCrop(geometry.crop),
-            ]
-        )
-        np.testing.assert_array_equal(square(image, geometry), np.asarray(reference(image)))
+        image = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+        np.testing.assert_array_equal(square(image, geometry), resized_by_torchvision(image, geometry))
 
     def test_hundreds_of_sizes(self) -> None:
         rng = np.random.default_rng(0)
         for _ in range(150):
-            width, height, resize = (int(side) for side in rng.integers(1, 120, 3))
+            width, height = (int(side) for side in rng.integers(1, 120, 2))
+            resize = int(rng.integers(2, 120))  # torch 2.14 fails at a single pixel of a tensor that lies by channels
             geometry = Geometry(resize, int(rng.integers(1, resize + 1)))
-            image = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
-            reference = transforms.CenterCrop(geometry.crop)(transforms.Resize(resize, antialias=True)(image))
-            np.testing.assert_array_equal(square(image, geometry), np.asarray(reference), f"{image.size} {geometry}")
+            image = rng.integers(0, 256, (height, width, 3), np.uint8)
+            made = square(image, geometry)
+            assert made.flags.c_contiguous
+            np.testing.assert_array_equal(made, resized_by_torchvision(image, geometry), f"{image.shape} {geometry}")
+
+    @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the shared images are not here")
+    def test_photographs_look_as_pillow_would_have_scaled_them(self) -> None:
+        first = transforms.Compose([transforms.Resize(256, antialias=True), transforms.CenterCrop(256)])
+        differences = []
+        for path in sorted(SAMPLE.iterdir()):
+            reference = np.asarray(first(Image.open(path).convert("RGB"))).astype(int)
+            differences.append(np.abs(reference - square(load_image(path)[0], Geometry())))
+        assert len(differences) == 100
+        assert f"{np.mean(differences):.2f}" == "0.00"
+        assert np.max(differences) <= 2
+        assert np.mean(np.array(differences) > 1) < 1e-6
+
+    def test_a_single_pixel(self) -> None:
+        image = np.tile(np.array([7, 90, 200], np.uint8), (9, 9, 1))
+        assert square(image, Geometry(1, 1)).tolist() == [[[7, 90, 200]]]
 
     def test_a_thread_of_pixels_is_refused_before_it_fills_the_memory(self) -> None:
         with pytest.raises(BadImage, match="too narrow: 1 x 5000"):
-            square(Image.new("RGB", (1, 5000)), Geometry())
+            square(np.zeros((5000, 1, 3), np.uint8), Geometry())
+
+
+class TestPlainJpegs:
+    """Decoded without Pillow, to the same bits; Pillow alone judges what is not plain."""
+
+    @pytest.fixture
+    def loads(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The modes of the JPEGs that Pillow decodes."""
+        modes: list[str] = []
+        load = JpegImagePlugin.JpegImageFile.load
+
+        def noted(image: JpegImagePlugin.JpegImageFile) -> object:
+            modes.append(image.mode)
+            return load(image)
+
+        monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", noted)
+        return modes
+
+    @pytest.mark.parametrize("mode", ["RGB", "L"])
+    @pytest.mark.parametrize("size", [(1, 1), (15, 17), (60, 40), (333, 251)])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            *({"subsampling": subsampling} for subsampling in (0, 1, 2)),
+            {"progressive": True},
+            {"quality": 5},
+            {"quality": 100, "optimize": True},
+            {"restart_marker_rows": 1},
+            {"keep_rgb": True},
+        ],
+    )
+    def test_the_same_bits_as_pillow(
+        self, loads: list[str], mode: str, size: tuple[int, int], options: dict[str, object]
+    ) -> None:
+        content = encoded(photograph(mode, size), "JPEG", **options)
+        pixels, treatments = decode(content, ".jpg")
+        assert loads == []
+        assert treatments == ({"greyscale"} if mode == "L" else set())
+        np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+
+    @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the shared images are not here")
+    def test_photographs(self, loads: list[str]) -> None:
+        for path in sorted(SAMPLE.iterdir()):
+            pixels, _ = load_image(path)
+            assert loads == [], path
+            np.testing.assert_array_equal(pixels, np.asarray(Image.open(path).convert("RGB")), path.name)
+            loads.clear()
+
+    def test_what_the_decoder_warns_of_is_left_to_pillow(self, loads: list[str]) -> None:
+        content = bytearray(encoded(photograph(), "JPEG"))
+        spoilt = content[:-2] + b"\xff\x00" * 20 + content[-2:]  # more data than the picture needs
+        pixels, _ = decode(bytes(spoilt), ".jpg")
+        assert set(loads) == {"RGB"}
+        np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(content))))
+
+    def test_cmyk_is_left_to_pillow(self, loads: list[str]) -> None:
+        decode(encoded(photograph("CMYK"), "JPEG"), ".jpg")
+        assert set(loads) == {"CMYK"}
+
+    def test_a_size_that_another_header_tells_takes_no_memory(self) -> None:
+        content = encoded(photograph(), "JPEG")
+        assert plain_jpeg(content, 60, 40) is not None
+        assert plain_jpeg(content, 40, 60) is None
+        frame = content.index(b"\xff\xc0") + 5
+        assert plain_jpeg(content[:frame] + b"\xff\xdc\xff\xdc" + content[frame + 4 :], 60, 40) is None
 
 
 class TestColors:
@@ -200,7 +292,7 @@ class TestColors:
         assert lab is not None
         image, treatments = decode(encoded(lab, "TIFF"), ".tif")
         assert treatments == {"other colors"}
-        assert image.mode == "RGB"
+        assert image.shape == (40, 60, 3)
 
 
 class TestFramesAndNames:
@@ -211,13 +303,13 @@ class TestFramesAndNames:
         content = encoded(frames[0], format, save_all=True, append_images=frames[1:], **options)
         image, treatments = decode(content, "")
         assert "several frames" in treatments
-        assert image.getpixel((10, 5)) == (255, 0, 0)
+        assert image[5, 10].tolist() == [255, 0, 0]
 
     def test_a_damaged_later_frame_does_not_matter(self) -> None:
         frames = [Image.new("RGB", (20, 10), color) for color in ("red", "blue")]
         content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
         image, _ = decode(content[:-12], ".gif")
-        assert image.getpixel((0, 0)) == (255, 0, 0)
+        assert image[0, 0].tolist() == [255, 0, 0]
 
     def test_content_decides_and_a_wrong_ending_is_counted(self) -> None:
         image, treatments = decode(encoded(photograph(), "PNG"), ".JPEG")
@@ -287,7 +379,7 @@ class TestBadFiles:
             for position in rng.integers(0, len(content), 4):
                 spoilt[position] = rng.integers(256)
             try:
-                assert decode(bytes(spoilt), "")[0].mode == "RGB"
+                assert decode(bytes(spoilt), "")[0].shape[2] == 3
             except BadImage:
                 bad += 1
         assert bad or format == "PPM"
@@ -348,10 +440,21 @@ def test_pillow_is_left_as_it_was() -> None:
     assert (Image.MAX_IMAGE_PIXELS, warnings.filters[:]) == before
 
 
-def test_workers_start_without_torch() -> None:
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_torch_is_left_to_the_workers(tmp_path: Path, options: list[str]) -> None:
+    arguments = ["prepare", str(photographs(tmp_path / "data")), "--out", str(tmp_path / "store"), *options]
+    # Workers import this file too, as it is the main program.
     code = (
-        "import sys, alexc.runtime.data.prepare, alexc.runtime.data.drawn_images\n"
-        "import alexc.runtime.data.preparation_report\n"
-        "sys.exit('torch' in sys.modules)"
+        "import sys\n"
+        "if __name__ == '__main__':\n"
+        "    from alexc.__main__ import main\n"
+        f"    sys.argv = ['alexc', *{arguments!r}]\n"
+        "    try:\n"
+        "        main()\n"
+        "    finally:\n"
+        "        print({'torch', 'torchvision'} & set(sys.modules))\n"
     )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    (tmp_path / "program.py").write_text(code)
+    done = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    assert (tmp_path / "store").exists() == (not options)

@@ -168,7 +168,7 @@ def assert_is_described(run: Path, network: Path) -> None:
     (command,) = record["commands"]
     assert command["command"][1:4] == ["train", str(network), "--data"]
     assert command["versions"] == {"python": platform.python_version()} | {
-        package: version(package) for package in ("alexc", "torch", "torchvision", "numpy", "pillow")
+        package: version(package) for package in ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
     }
     assert (record["seed"], record["epochs"], record["batch"]) == (0, 1, 8)
     assert (command["host"], command["device"], command["compile"]) == (platform.node(), "cpu", False)

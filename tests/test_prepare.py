@@ -48,12 +48,18 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reference_pixels(path: Path, geometry: Geometry) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    from torchvision import transforms  # type: ignore[import-untyped]
+    from torchvision.transforms import v2  # type: ignore[import-untyped]
 
-    crop = transforms.Compose(
-        [transforms.Resize(geometry.resize, antialias=True), transforms.CenterCrop(geometry.crop)]
-    )
-    return np.asarray(crop(Image.open(path).convert("RGB")))
+    crop = v2.Compose([v2.PILToTensor(), v2.Resize(geometry.resize, antialias=True), v2.CenterCrop(geometry.crop)])
+    return np.asarray(crop(Image.open(path).convert("RGB")).permute(1, 2, 0))
+
+
+def age(folder: Path, *names: str) -> None:
+    """Make the files of a store those of one of version 2."""
+    for name in names:
+        written = (folder / name).read_text()
+        assert written.count('"version": 3') == 1
+        (folder / name).write_text(written.replace('"version": 3', '"version": 2'))
 
 
 class TestPrepare:
@@ -223,7 +229,9 @@ class TestJpegStore:
         shard.write_bytes(content)
         again = open_store(store.path)
         np.testing.assert_array_equal(again.train.image(0), store.train.image(0))
-        with pytest.raises(UserError, match=r"train-00000.jpegs: image 1 cannot be decoded .* prepare it again"):
+        with pytest.raises(
+            UserError, match=r"train-00000.jpegs: image 1 is no sound JPEG of 16 x 16 pixels; .* prepare it again"
+        ):
             again.train.image(1)
 
     def test_a_jpeg_of_another_size_is_refused(self, source: Path, tmp_path: Path, in_process: None) -> None:
@@ -233,7 +241,7 @@ class TestJpegStore:
         Image.new("RGB", (8, 8)).save(small, "JPEG")
         with (store.path / "train-00000.jpegs").open("r+b") as shard:
             shard.write(small.getvalue().ljust(end, b"\0")[:end])
-        with pytest.raises(UserError, match=r"image 0 is \(8, 8, 3\), expected \(16, 16, 3\)"):
+        with pytest.raises(UserError, match=r"image 0 is no sound JPEG of 16 x 16"):
             open_store(store.path).train.image(0)
 
     @pytest.mark.parametrize("ends", [[0, 1], [5, 3], [5, 6]])
@@ -335,6 +343,15 @@ class TestDestination:
         assert prepare(source, store.path, SMALL, 1).identity == store.identity
         assert f"{store.path} is up to date" in capsys.readouterr().err
 
+    def test_a_store_of_version_2_is_good_enough(
+        self, source: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        age(store.path, "manifest.json", "source.json")
+        old = open_store(store.path).identity
+        monkeypatch.setattr(preparing, "make_shard", lambda _: pytest.fail("nothing was to be done"))
+        assert prepare(source, store.path, SMALL, 1).identity == old != store.identity
+        assert f"{store.path} is up to date" in capsys.readouterr().err
+
     def test_a_changed_source_is_made_anew(self, source: Path, store: Store) -> None:
         Image.new("RGB", (50, 50)).save(source / "train/a/new.png")
         anew = prepare(source, store.path, SMALL, 1)
@@ -389,6 +406,17 @@ class TestDestination:
         store = prepare(source, tmp_path / "store", SMALL, 1)
         assert store.train.image(0)[0, 0].tolist() == [255, 0, 0]
         assert store.preparation.quarantined == ()
+
+    def test_partial_work_of_version_2_is_not_mixed_in(self, source: Path, tmp_path: Path, in_process: None) -> None:
+        (source / "train/a/bad.png").write_text("no image")
+        with pytest.raises(UserError, match="over the ceiling"):
+            prepare(source, tmp_path / "store", SMALL, 1)
+        age(tmp_path / "store.partial", "source.json")
+        made = {path: path.stat().st_mtime_ns for path in (tmp_path / "store.partial/store").iterdir()}
+        with pytest.raises(UserError, match="over the ceiling"):
+            prepare(source, tmp_path / "store", SMALL, 1)
+        assert made
+        assert all(path.stat().st_mtime_ns > before for path, before in made.items())
 
     @pytest.mark.parametrize("geometry", [Geometry(20, 15), Geometry(21, 16)])
     def test_a_store_of_other_options_is_left_alone(self, source: Path, store: Store, geometry: Geometry) -> None:
@@ -481,6 +509,12 @@ class TestStoreFor:
         prepare(Path("my data"), default_destination(Path("my data"), SMALL), SMALL, 1)
         assert len(store_for(Path("my data"), SMALL, 1).train) == len(store.train) - 1
 
+    def test_the_store_of_version_2_is_taken(self, tmp_path: Path) -> None:
+        store = store_for(photographs(tmp_path / "data"), SMALL, 1)
+        age(store.path, "manifest.json", "source.json")
+        taken = store_for(tmp_path / "data", SMALL, 1)
+        assert (taken.path.resolve(), len(taken.train)) == (store.path, len(store.train))
+
     def test_a_store_is_taken_when_it_fits(self, tmp_path: Path) -> None:
         store = prepare(photographs(tmp_path / "data"), tmp_path / "store", SMALL, 1)
         shutil.rmtree(tmp_path / "data")  # a store stands alone
@@ -537,7 +571,7 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "train        8 images, 4 in a class" in done.stdout
         assert done.stderr == ""  # a progress line comes every ten seconds only
-        assert json.loads(next((tmp_path / "stores").glob("data-16-*/manifest.json")).read_text())["version"] == 2
+        assert json.loads(next((tmp_path / "stores").glob("data-16-*/manifest.json")).read_text())["version"] == 3
         again = self.run(tmp_path, "data", "--resize", "20", "--crop", "16")
         assert again.stdout == done.stdout
         assert "is up to date" in again.stderr

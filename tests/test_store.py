@@ -170,7 +170,11 @@ class TestUnfitStores:
 
     def test_another_version(self, store_folder: Path) -> None:
         self.edit(store_folder, version=1)
-        self.expect(store_folder, "version 1; this alexc reads version 2")
+        self.expect(store_folder, "version 1; this alexc reads versions 2 and 3")
+
+    def test_version_2_is_read(self, store_folder: Path) -> None:
+        self.edit(store_folder, version=2)
+        assert len(open_store(store_folder).train) > 0
 
     def test_a_manifest_of_something_else(self, store_folder: Path) -> None:
         for content in ("{}", "[]", '{"format": "other"}'):

@@ -1,16 +1,19 @@
-"""How large a store will be and how long it takes to make, told from a sample of the images: nothing is written."""
+"""How large a store will be and how long it takes to make, told from a sample of the images: nothing of it remains."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from alexc.runtime.data.decode import BadImage, decode, jpeg_of, square
 from alexc.runtime.data.image_list import ImageList
 from alexc.runtime.data.image_source import open_source
 from alexc.runtime.data.preparation_report import bytes_text
+from alexc.runtime.data.shards import ShardTask, make_shard, read_record
 from alexc.runtime.data.store import SPLITS, Geometry
+from alexc.runtime.data.worker_pool import WorkerDied, run_in_workers
+from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
 SAMPLE = 64
@@ -28,7 +31,7 @@ class Estimate:
         store_bytes: of the pixels, or about as many of the JPEGs.
         sampled: images that were decoded.
         bad: those of them that cannot be used.
-        seconds: for all images, by `workers` processes.
+        seconds: for all images, by `workers` processes, their start included.
         workers: how many processes decode.
     """
 
@@ -46,10 +49,10 @@ class Estimate:
 def estimate(
     source: Path, geometry: Geometry, workers: int, exif: bool = False, quality: int | None = None
 ) -> Estimate:
-    """Decode up to `SAMPLE` images, spread evenly over the source, and reckon.
+    """Make a shard of up to `SAMPLE` images, spread evenly over the source, in a folder that is gone afterwards.
 
     Raises:
-        UserError: when the source has no usable layout.
+        UserError: when the source has no usable layout, or a worker was killed.
     """
     with open_source(source) as opened:
         return _estimate(opened.images, geometry, workers, exif, quality)
@@ -57,25 +60,32 @@ def estimate(
 
 def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, quality: int | None) -> Estimate:
     sample = images.spread(SAMPLE)
-    bad = stored = 0
-    started = time.perf_counter()
-    for file in sample:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        # The worker starts with the first shard, of one image; what the second one takes is the work itself.
+        tasks = [
+            ShardTask(name, images.root, files, folder, folder, geometry, exif, quality)
+            for name, files in (("first", sample[:1]), ("sample", sample))
+        ]
+        times = [time.perf_counter()]
         try:
-            image, _ = decode(file.read(images.root), PurePosixPath(file.path).suffix, exif)
-            pixels = square(image, geometry)
-            stored += pixels.nbytes if quality is None else len(jpeg_of(pixels, quality))
-        except BadImage:
-            bad += 1
-    each = (time.perf_counter() - started) / len(sample)
+            run_in_workers(make_shard, tasks, 1, lambda _: times.append(time.perf_counter()))
+        except WorkerDied:
+            raise UserError(
+                "the process that decoded a sample died, killed from outside or for want of memory: run it again"
+            ) from None
+        record = read_record(folder, "sample")
+    stored = record.ends[-1] if record.ends else 0
+    start, each = times[1] - times[0], (times[2] - times[1]) / len(sample)
     return Estimate(
         root=images.root,
         layout=images.layout,
         classes=len(images.classes),
         images={split: images.count(split) for split in SPLITS},
-        store_bytes=round(stored / max(1, len(sample) - bad) * len(images)),
+        store_bytes=round(stored / max(1, record.images) * len(images)),
         sampled=len(sample),
-        bad=bad,
-        seconds=each * len(images) / workers,
+        bad=len(record.bad),
+        seconds=start + each * len(images) / workers,
         workers=workers,
     )
 

@@ -113,9 +113,11 @@ class Feed:
         # All views of an image are shown to the same process: a batch is cut between images.
         count = len(views(int(group[0]))) if len(group) else 1
         row = 0
-        for index in self._share.own(group).tolist():
+        # All views are drawn before the first is rendered: pixels push what draws them out of the cache.
+        own = [(index, views(index)) for index in self._share.own(group).tolist()]
+        for index, shown in own:
             image = split.image(index)
-            for view in views(index):
+            for view in shown:
                 self._renderer.render(image, view, out[row])
                 row += 1
         rows = self._share.rows_shown(len(group)) * count

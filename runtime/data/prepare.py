@@ -42,6 +42,7 @@ from alexc.runtime.data.shards import (
 )
 from alexc.runtime.data.split import Shard
 from alexc.runtime.data.store import (
+    READ_VERSIONS,
     SOURCE,
     SPLITS,
     VERSION,
@@ -296,7 +297,11 @@ def _check_partial(partial: Path) -> None:
 
 
 def _is_current(destination: Path, wanted: dict[str, object]) -> bool:
-    return is_store(destination) and read_source(destination) == wanted
+    """Whether a store lies there that was made of just these files; one of an older version is good enough."""
+    if not is_store(destination):
+        return False
+    made_of = read_source(destination)
+    return made_of.get("version") in READ_VERSIONS and made_of | {"version": VERSION} == wanted
 
 
 def _restore_old(partial: Path, destination: Path) -> None:

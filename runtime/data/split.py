@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import mmap
 from bisect import bisect_right
@@ -13,8 +12,8 @@ from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from alexc.runtime.data.plain_jpeg import plain_jpeg
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
 
@@ -113,13 +112,9 @@ class JpegPixels(RawPixels):
         index = self._starts[shard] + place
         start = int(self._ends[index - 1]) if place else 0
         content = self.mapped(shard)[start : int(self._ends[index])].tobytes()
-        try:
-            with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
-                pixels = np.asarray(picture)
-        except Exception as error:  # a decoder raises nearly anything at broken data
-            raise self._damaged(shard, f"image {place} cannot be decoded ({error})") from None
-        if pixels.shape != (self._crop, self._crop, 3):
-            raise self._damaged(shard, f"image {place} is {pixels.shape}, expected {(self._crop, self._crop, 3)}")
+        pixels = plain_jpeg(content, self._crop, self._crop)
+        if pixels is None:
+            raise self._damaged(shard, f"image {place} is no sound JPEG of {self._crop} x {self._crop} pixels")
         return pixels
 
     def _damaged(self, shard: int, reason: str) -> UserError:

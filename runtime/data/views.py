@@ -6,11 +6,13 @@ The paper's section 4.1: random crops, mirroring and colour noise in training; t
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,6 +22,7 @@ from alexc.runtime.data.draws import Purpose, generator
 
 Value = TypeVar("Value", bound=np.generic)
 _ATTEMPTS = 10
+_NUMBERS_ON_ONE_THREAD = 32_000  # torch shares out an operation on 32,768 numbers or more
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,7 @@ class Renderer:
         self._stored = mean_image.shape[1]
         self._mean = _rows(mean_image.astype(np.float32))
         self._mirrored_mean = _rows(np.ascontiguousarray(mean_image[:, ::-1], np.float32))
+        self._scratch = threading.local()
 
     def render(self, image: NDArray[np.uint8], view: View, out: NDArray[np.float32]) -> None:
         """Write the view of `image` (H, W, 3) into `out` (size, size, 3), contiguous."""
@@ -213,22 +217,31 @@ class Renderer:
             image = _adjusted(image, view, size)
             view = replace(view, top=0, left=0) if view.window is not None else view
         rows = slice(view.top, view.top + size)
+        # Rows of 3 * size numbers, not pixels of three: numpy's inner loop is then long enough to be vectorised.
+        target = _rows(out)
         if view.mirrored:
-            pixels = _mirrored(image[rows, view.left : view.left + size])
+            _write_mirrored(image[rows, view.left : view.left + size], out)
             left, mean = self._stored - size - view.left, self._mirrored_mean
         else:
             left, mean = view.left, self._mean
-            pixels = _rows(image)[rows, 3 * left : 3 * (left + size)]
-        # Rows of 3 * size numbers, not pixels of three: numpy's inner loop is then long enough to be vectorised.
-        target = _rows(out)
+            target[:] = _rows(image)[rows, 3 * left : 3 * (left + size)]
         color = np.tile(np.array(view.color, np.float32), size)
-        np.subtract(color, mean[rows, 3 * left : 3 * (left + size)], out=target)
-        np.add(target, pixels, out=target)
+        added = self._scratch_rows()
+        np.subtract(color, mean[rows, 3 * left : 3 * (left + size)], out=added)
+        np.add(target.ravel(), added.ravel(), out=target.ravel())
         if self._factor is not None:
             np.multiply(target, self._factor, out=target)
         if view.hole is not None:
             top, left, bottom, right = view.hole
             out[top:bottom, left:right] = 0
+
+    def _scratch_rows(self) -> NDArray[np.float32]:
+        """(size, 3 * size) of this thread, which stay in its cache from image to image."""
+        try:
+            rows: NDArray[np.float32] = self._scratch.rows
+        except AttributeError:
+            rows = self._scratch.rows = np.empty((self._size, 3 * self._size), np.float32)
+        return rows
 
 
 def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uint8]:
@@ -251,12 +264,13 @@ def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uin
     return result
 
 
-def _mirrored(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The window turned left to right, as rows; a channel at a time, for the same reason as above."""
-    result = np.empty(window.shape, np.uint8)
-    for channel in range(3):
-        result[..., channel] = window[:, ::-1, channel]
-    return _rows(result)
+def _write_mirrored(window: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
+    """Write the window, turned left to right, into `out`, both (size, size, 3)."""
+    # torch turns pixels of three bytes far faster than numpy; some rows at a time, few enough numbers for it to work on
+    # this thread alone; of a copy, since it warns of what cannot be written.
+    rows = max(1, _NUMBERS_ON_ONE_THREAD // window[0].size)
+    for start in range(0, len(window), rows):
+        out[start : start + rows] = torch.from_numpy(window[start : start + rows].copy()).flip(1).numpy()
 
 
 def _rows(image: NDArray[Value]) -> NDArray[Value]:

@@ -106,6 +106,8 @@ def _interrupts_held_back() -> Iterator[None]:
 def _start_worker(stop: c_bool) -> None:
     global _stop  # noqa: PLW0603 - shared memory reaches a worker when it starts, not with a task
     _stop = stop
+    # There is a process for each core; numpy and torch, not imported yet, read this when they are.
+    os.environ["OMP_NUM_THREADS"] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from alexc.runtime.doctor.section import Finding, Section
 
-PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow")
+PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 _REMEDIES = {
     "torch": "install it again: pip install --force-reinstall torch torchvision",
     # Its operators are compiled against one version of torch.

@@ -54,7 +54,7 @@ from alexc.runtime.training.state import TrainingState
 from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id, wandb_package
 
 DEFAULT_SEED = 0
-_PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow")
+_PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True)

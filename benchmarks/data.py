@@ -1,0 +1,388 @@
+"""Preparing and feeding images, beside what a person writes with Pillow and torchvision.
+
+`python -m benchmarks.data PHOTOGRAPHS` writes benchmarks/results/data.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torchvision import io as torchvision_io  # type: ignore[import-untyped]
+from torchvision import transforms as v1
+from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]
+from torchvision.transforms import v2  # type: ignore[import-untyped]
+
+from alexc.runtime import recipe
+from alexc.runtime.cores import available_cores
+from alexc.runtime.data.dataset_facts import DatasetFacts, facts_of
+from alexc.runtime.data.decode import decode, square
+from alexc.runtime.data.draws import epoch_order
+from alexc.runtime.data.feed import Feed, groups_of
+from alexc.runtime.data.prepare import prepare
+from alexc.runtime.data.split import Split
+from alexc.runtime.data.store import Geometry, Store
+from alexc.runtime.data.views import Renderer, TrainingViews, View, principal_color_steps
+from alexc.runtime.doctor.throughput import step_time
+from alexc.runtime.network_file import load_network_file
+from alexc.runtime.training.optimizer import optimizer_of
+from benchmarks.result_file import markdown_table, write_result
+from benchmarks.side_by_side import Rounds, run_rounds
+
+STORED, SHOWN, BATCH = 256, 227, 32
+PHOTOGRAPHS, CLASSES = 200, 4
+SMALL_TREE, LARGE_TREE = 200, 2000
+ROUNDS, ROUNDS_OF_COMMANDS = 5, 3
+EPOCHS_A_ROUND = 8
+NOISE = recipe.PCAColor(0.1)
+PAPERS = (recipe.RandomCrop(SHOWN), recipe.Mirror(), NOISE)
+FLAGSHIP = Path(__file__).parents[1] / "generated" / "alexnet.py"
+PIL, TORCHVISION, ALEXC = "Pillow, v1 transforms", "decode_jpeg, v2 transforms", "alexc"
+PIPELINE, COMMAND = "Pillow and multiprocessing", "`alexc prepare`"
+FOLDER, RAW, JPEGS = "ImageFolder, v2 transforms, DataLoader", "alexc, raw store", "alexc, store of JPEGs"
+
+
+def photographs_in(folder: Path) -> list[bytes]:
+    """At most `PHOTOGRAPHS` JPEG files at any depth, spread evenly."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if not paths:
+        raise SystemExit(f"{folder} has no JPEG files: name a folder of photographs")
+    return [path.read_bytes() for path in paths[:: -(-len(paths) // PHOTOGRAPHS)]]
+
+
+def grow(tree: Path, photographs: list[bytes], images: int) -> Path:
+    """Fill `CLASSES` folders with so many files, no two alike: each has bytes of its own behind its picture."""
+    for number in range(images):
+        path = tree / str(number % CLASSES) / f"{number:05d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photographs[number % len(photographs)] + f"{number}".encode())
+    return tree
+
+
+def processor_time() -> float:
+    """Seconds that all cores spent on this process and on the children that it has waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+FIRST = v1.Compose([v1.Resize(STORED, antialias=True), v1.CenterCrop(STORED)])
+SECOND = v2.Compose([v2.Resize(STORED, antialias=True), v2.CenterCrop(STORED)])
+
+
+def by_pillow(content: bytes) -> NDArray[np.uint8]:
+    """Decoded by Pillow, scaled and cut by torchvision's first transforms."""
+    return np.asarray(FIRST(Image.open(io.BytesIO(content)).convert("RGB")))
+
+
+def by_torchvision(content: bytes) -> NDArray[np.uint8]:
+    """Decoded, scaled and cut by torchvision, as a tensor throughout."""
+    encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    decoded = torchvision_io.decode_jpeg(encoded, torchvision_io.ImageReadMode.RGB)
+    pixels: NDArray[np.uint8] = SECOND(decoded).permute(1, 2, 0).numpy()
+    return pixels
+
+
+def by_alexc(content: bytes) -> NDArray[np.uint8]:
+    """As `alexc prepare` makes an image."""
+    return square(decode(content, ".jpg")[0], Geometry(STORED, STORED))
+
+
+WAYS: Mapping[str, Callable[[bytes], NDArray[np.uint8]]] = {
+    PIL: by_pillow,
+    TORCHVISION: by_torchvision,
+    ALEXC: by_alexc,
+}
+
+
+def prepared_one_by_one(photographs: list[bytes], ways: Iterable[str] = tuple(WAYS), rounds: int = ROUNDS) -> Rounds:
+    """Processor time of each of the ways for all photographs, on one thread."""
+
+    def all_by(way: Callable[[bytes], NDArray[np.uint8]]) -> Callable[[], None]:
+        def run() -> None:
+            for content in photographs:
+                way(content)
+
+        return run
+
+    peers = {name: all_by(WAYS[name]) for name in ways}
+    return run_rounds(peers, rounds, "preparing image by image", time.process_time)
+
+
+def differences(photographs: list[bytes]) -> dict[str, tuple[float, int]]:
+    """The mean and the largest difference of every way's pixels from Pillow's, in grey levels."""
+    found: dict[str, list[NDArray[np.int16]]] = {name: [] for name in WAYS}
+    for content in photographs:
+        reference = by_pillow(content).astype(np.int16)
+        for name, way in WAYS.items():
+            found[name].append(np.abs(way(content) - reference))
+    return {name: (float(np.mean(each)), int(np.max(each))) for name, each in found.items()}
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Whole commands on trees of `images`: seconds by the clock, and of processor time."""
+
+    images: int
+    clock: Rounds
+    processor: Rounds
+
+
+def prepared_by_commands(tree: Path, scratch: Path, processes: int) -> Commands:
+    """Both commands on a tree, from start to end."""
+    images = sum(path.is_file() for path in tree.rglob("*"))
+    python, target = [sys.executable, "-m"], str(scratch / "made")
+    lines = {
+        PIPELINE: [*python, "benchmarks.pil_pipeline", str(tree), target, str(processes)],
+        COMMAND: [*python, "alexc", "prepare", str(tree), "--out", target, "--workers", str(processes)],
+    }
+    spent: dict[str, list[float]] = {name: [] for name in lines}
+
+    def whole(name: str) -> Callable[[], None]:
+        def run() -> None:
+            shutil.rmtree(target, ignore_errors=True)
+            before = processor_time()
+            done = subprocess.run(lines[name], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+            if done.returncode:
+                raise SystemExit(f"{name} failed:\n{done.stderr}")
+            spent[name].append(processor_time() - before)
+
+        return run
+
+    clock = run_rounds({name: whole(name) for name in lines}, ROUNDS_OF_COMMANDS, f"preparing {images:,} images")
+    # The first of each warmed the caches up.
+    return Commands(images, clock, Rounds({name: tuple(each[1:]) for name, each in spent.items()}))
+
+
+class ColorNoise(nn.Module):
+    """The paper's colour noise (section 4.1), as a person writes it.
+
+    Args:
+        steps: (3, 3), what a draw of 1 adds along each component, in grey levels.
+    """
+
+    def __init__(self, steps: NDArray[np.float64]) -> None:
+        super().__init__()
+        self.steps = torch.from_numpy(steps.astype(np.float32))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Add the same colour to every pixel of an image (3, H, W)."""
+        return image + (self.steps @ torch.randn(3)).view(3, 1, 1)
+
+
+def image_folder(tree: Path, facts: DatasetFacts) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Batches of the paper's views from the files themselves, made by one worker.
+
+    The mean is cut in the middle whatever the crop, as it mostly is where transforms are combined.
+    """
+    border = (STORED - SHOWN) // 2
+    mean = torch.from_numpy(facts.mean_image.astype(np.float32)).permute(2, 0, 1)
+    mean = mean[:, border : border + SHOWN, border : border + SHOWN].contiguous()
+    views = v2.Compose(
+        [
+            v2.Resize(STORED, antialias=True),
+            v2.RandomCrop(SHOWN),
+            v2.RandomHorizontalFlip(),
+            v2.PILToTensor(),
+            v2.ToDtype(torch.float32),
+            v2.Lambda(lambda image: image - mean),
+            ColorNoise(principal_color_steps(NOISE, facts)),
+        ]
+    )
+    return DataLoader(ImageFolder(str(tree), views), batch_size=BATCH, shuffle=True, num_workers=1)
+
+
+def fed_by(split: Split, facts: DatasetFacts, threads: int, epochs: Iterable[int], pinned: bool = False) -> float:
+    """Feed whole epochs of the paper's views; something of every batch, so that it was there."""
+    views = TrainingViews(PAPERS, facts, SHOWN, seed=0)
+
+    def views_of(epoch: int) -> Callable[[int], tuple[View]]:
+        return lambda image: (views.view(epoch, image),)
+
+    seen = 0.0
+    with Feed(Renderer(SHOWN, facts.mean_image), SHOWN, BATCH, threads, pinned) as feed:
+        for epoch in epochs:
+            groups = groups_of(epoch_order(0, epoch, len(split)), BATCH)
+            for batch in feed.batches(split, groups, views_of(epoch)):
+                seen += float(batch.images[0, 0, 0, 0])
+    return seen
+
+
+@dataclass(frozen=True)
+class Fed:
+    """Processor time of every way to feed so many images a round."""
+
+    images: Mapping[str, int]
+    seconds: Rounds
+
+    def rate(self, way: str) -> float:
+        """Images for a second of processor time."""
+        return self.images[way] / self.seconds.median(way)
+
+    def ratio(self, way: str) -> float:
+        """How many times as many images as ImageFolder."""
+        return self.seconds.ratio(FOLDER, way) * self.images[way] / self.images[FOLDER]
+
+
+def fed_on_one_core(tree: Path, raw: Store, jpegs: Store, rounds: int = ROUNDS) -> Fed:
+    """Epochs of the paper's views by every way."""
+    loader = image_folder(tree, facts_of(raw))
+    epochs = range(EPOCHS_A_ROUND)
+    peers: dict[str, Callable[[], object]] = {
+        FOLDER: lambda: sum(float(images[0, 0, 0, 0]) for images, _ in loader),
+        RAW: lambda: fed_by(raw.train, facts_of(raw), 1, epochs),
+        JPEGS: lambda: fed_by(jpegs.train, facts_of(raw), 1, epochs),
+    }
+    fed = len(raw.train) * EPOCHS_A_ROUND
+    images = {FOLDER: sum(path.is_file() for path in tree.rglob("*")), RAW: fed, JPEGS: fed}
+    return Fed(images, run_rounds(peers, rounds, "feeding", processor_time))
+
+
+def stores_of(tree: Path, scratch: Path) -> tuple[Store, Store]:
+    """The tree as raw pixels and as JPEGs."""
+    geometry, cores = Geometry(STORED, STORED), available_cores()
+    return (
+        prepare(tree, scratch / "raw", geometry, cores),
+        prepare(tree, scratch / "jpegs", geometry, cores, quality=90),
+    )
+
+
+def step_on_one_core() -> float:
+    """Processor time of a training step of the flagship on `BATCH` images, one thread: the least of three."""
+    file = load_network_file(FLAGSHIP)
+    network = file.build(0).train()
+    optimizer = optimizer_of(file.recipe.optimizer, network)
+    optimizer.rate = 0.0
+    images, labels = torch.randn(BATCH, *file.input_shape) * 50, torch.zeros(BATCH, dtype=torch.int64)
+    seconds = []
+    for _ in range(4):
+        started = time.process_time()
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(functional.cross_entropy(network(images), labels))
+        optimizer.step()
+        seconds.append(time.process_time() - started)
+    return min(seconds[1:])
+
+
+def main() -> None:
+    """Measure everything and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path, help="a folder of JPEG photographs, at any depth")
+    photographs = photographs_in(parser.parse_args().photographs)
+    sys.argv[1:] = ["PHOTOGRAPHS"]  # the result names no folder of this machine
+    cores = available_cores()
+    torch.set_num_threads(1)
+    lines = _image_by_image(photographs)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        small = grow(scratch / "small", photographs, SMALL_TREE)
+        large = grow(scratch / "large", photographs, LARGE_TREE)
+        few, many = (prepared_by_commands(tree, scratch, cores) for tree in (small, large))
+        lines += _commands(few, many, cores)
+        shutil.rmtree(large)
+        raw, jpegs = stores_of(small, scratch)
+        lines += _feeding(fed_on_one_core(small, raw, jpegs), step_on_one_core())
+        lines += _on_a_gpu(raw, cores)
+    write_result(
+        "data", "Preparing and feeding images", lines, ["torch", "torchvision", "pillow", "simplejpeg", "numpy"]
+    )
+
+
+def _image_by_image(photographs: list[bytes]) -> list[str]:
+    made, off = prepared_one_by_one(photographs), differences(photographs)
+    rows = [["way", "images/s", "x", "mean difference", "largest"]]
+    for name in WAYS:
+        mean, largest = off[name]
+        rate = len(photographs) / made.median(name)
+        rows.append([name, f"{rate:,.0f}", f"{made.ratio(PIL, name):.2f}", f"{mean:.4f}", f"{largest}"])
+    size = sum(map(len, photographs)) / len(photographs) / 1e3
+    return [
+        "## Preparing, image by image",
+        "",
+        f"{len(photographs)} photographs of {size:,.0f} kB in the mean, from memory: decoded, shorter side scaled to",
+        f"{STORED}, central {STORED}x{STORED}. Images for a second of processor time, one thread, medians of {ROUNDS}",
+        "interleaved rounds; how many times as fast as the first row; how far its pixels are off, in grey levels.",
+        "",
+        *markdown_table(rows),
+        "",
+    ]
+
+
+def _commands(small: Commands, large: Commands, processes: int) -> list[str]:
+    more = large.images - small.images
+    rows = [["command", f"{small.images:,} images", f"{large.images:,} images", "images/s", "without the start"]]
+    for name in (PIPELINE, COMMAND):
+        seconds = [each.clock.median(name) for each in (small, large)]
+        rate = f"{large.images / seconds[1]:,.0f}"
+        rows.append([name, *(f"{each:.2f} s" for each in seconds), rate, f"{more / (seconds[1] - seconds[0]):,.0f}"])
+    ratios = [f"{each.clock.ratio(PIPELINE, COMMAND):.2f}" for each in (small, large)]
+    between = [large.clock.median(name) - small.clock.median(name) for name in (PIPELINE, COMMAND)]
+    rows.append(["x", *ratios, ratios[1], f"{between[0] / between[1]:.2f}"])
+    spent = [(large.processor.median(name) - small.processor.median(name)) / more for name in (PIPELINE, COMMAND)]
+    return [
+        "## Preparing, whole commands",
+        "",
+        f"Both with {processes} processes, from files to files of raw pixels; `alexc prepare` also hashes, sums up and",
+        f"syncs. Seconds by the clock, medians of {ROUNDS_OF_COMMANDS} interleaved rounds; without the start: of the",
+        "images and seconds by which the larger tree exceeds the smaller one.",
+        "",
+        *markdown_table(rows),
+        "",
+        f"Processor time of an image, without the start: {spent[0] * 1e3:.2f} ms and {spent[1] * 1e3:.2f} ms,",
+        f"{spent[0] / spent[1]:.2f} times as much.",
+        "",
+    ]
+
+
+def _feeding(fed: Fed, step: float) -> list[str]:
+    rows = [["way", "images/s a core", "x", f"of a step of {BATCH} images"]]
+    for name in (FOLDER, RAW, JPEGS):
+        share = BATCH / fed.rate(name) / step
+        rows.append([name, f"{fed.rate(name):,.0f}", f"{fed.ratio(name):.1f}", f"{share:.1%}"])
+    return [
+        "## Feeding",
+        "",
+        f"The paper's views ({SHOWN}x{SHOWN} cut at random, mirrored, less the mean image, colour noise) in batches of",
+        f"{BATCH}, by one worker or one thread. Images for a second of processor time, of all that takes part. A",
+        f"training step of the flagship takes {step:.2f} s of it on one thread; what feeding its images is of that.",
+        "",
+        *markdown_table(rows),
+        "",
+    ]
+
+
+def _on_a_gpu(raw: Store, threads: int) -> list[str]:
+    title = ["## Feeding a GPU", ""]
+    if not torch.cuda.is_available():
+        return [*title, "Not measured: this machine has no GPU."]
+    device = torch.device("cuda")
+    step = step_time(load_network_file(FLAGSHIP), device)
+    fed_by(raw.train, facts_of(raw), threads, range(1), pinned=True)
+    started = time.perf_counter()
+    fed_by(raw.train, facts_of(raw), threads, range(EPOCHS_A_ROUND), pinned=True)
+    rate = len(raw.train) * EPOCHS_A_ROUND / (time.perf_counter() - started)
+    return [
+        *title,
+        f"{torch.cuda.get_device_name(device)}: {step.images_per_second:,.0f} images/s in steps of {step.batch}.",
+        f"A feed of {threads} threads from the raw store into page-locked memory: {rate:,.0f} images/s by the clock,",
+        f"{rate / step.images_per_second:.1f} times what the steps use up.",
+    ]
+
+
+if __name__ == "__main__":
+    main()
