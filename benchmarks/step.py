@@ -7,15 +7,12 @@ so that it has its own memory; they step in turn.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
@@ -36,11 +33,15 @@ from alexc.runtime.training.loop import take_step
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
 from benchmarks.hand_written import HandWrittenAlexNet, hand_written_step
+from benchmarks.peak_memory import peak_kilobytes
 from benchmarks.result_file import markdown_table, write_result
 from benchmarks.side_by_side import Rounds, run_rounds
+from benchmarks.workers import Worker, ask_all
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGSHIP, TORCHVISIONS = "alexnet", "alexnet_2014"  # the second one is torchvision.models.alexnet
+
+PATIENCE = 600.0  # seconds that a step may take, compilation included
 
 Step = Callable[[], object]
 
@@ -83,129 +84,102 @@ def peers(bf16: bool, compiled: bool) -> list[Peer]:
     return [base, *(peer for peer in [*hand, *own, *others] if compiled or not peer.compiled)]
 
 
-@contextmanager
-def ready_step(peer: Peer, batch: int, device: torch.device) -> Iterator[Step]:
-    """The peer's step on a batch of random images, which stays the same."""
-    torch.manual_seed(0)
-    size = 227 if peer.network == FLAGSHIP else 224
-    images, labels = torch.randn(batch, 3, size, size), torch.randint(1000, (batch,))
-    if peer.by == "alexc":
-        with _alexcs_step(peer, images, labels, device) as step:
-            yield step
-    else:
-        network = HandWrittenAlexNet() if peer.network == FLAGSHIP else torchvision.models.alexnet()
-        yield hand_written_step(
-            network.to(device), images.to(device), labels.to(device), peer.bf16, peer.channels_last, peer.compiled
-        )
+class PeerStep:
+    """A peer's step on a batch of random images, which stays the same; made in a process of its own.
+
+    Args:
+        peer: whose.
+        batch: images of the batch.
+        device: where it computes.
+        store: images for a training by alexc to open; it is shown others.
+        run: a folder for that training.
+    """
+
+    def __init__(self, peer: Peer, batch: int, device: torch.device, store: Path, run: Path) -> None:
+        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - what a training prints about itself
+            os.dup2(nothing.fileno(), 1)
+        if peer.by == "alexc":
+            keep_freed_memory()
+        torch.manual_seed(0)
+        size = 227 if peer.network == FLAGSHIP else 224
+        images, labels = torch.randn(batch, 3, size, size), torch.randint(1000, (batch,))
+        self._device, self._held = device, ExitStack()
+        if peer.by == "alexc":
+            self._step = self._held.enter_context(alexcs_step(peer, images, labels, device, store, run))
+        else:
+            network = HandWrittenAlexNet() if peer.network == FLAGSHIP else torchvision.models.alexnet()
+            network, images, labels = network.to(device), images.to(device), labels.to(device)
+            self._step = hand_written_step(network, images, labels, peer.bf16, peer.channels_last, peer.compiled)
+
+    def take(self, steps: int) -> None:
+        """Take some steps, and wait until they are done."""
+        for _ in range(steps):
+            self._step()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    def peak(self) -> float:
+        """The most memory held so far, in MB: on a GPU of the GPU's, else of the process's."""
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / 1e6
+        return peak_kilobytes(os.getpid()) / 1e3
 
 
 @contextmanager
-def _alexcs_step(peer: Peer, images: Tensor, labels: Tensor, device: torch.device) -> Iterator[Step]:
+def alexcs_step(
+    peer: Peer, images: Tensor, labels: Tensor, device: torch.device, store: Path, run: Path
+) -> Iterator[Step]:
     """What `alexc train` does in a step, all its checks and records of figures included."""
-    with tempfile.TemporaryDirectory() as name, ExitStack() as held:
-        folder = Path(name)
-        _draw_noise(folder / "images", len(images))
-        prepare(folder / "images", folder / "store", Geometry(256, 256), workers=1)
-        options = TrainOptions(
-            network=ROOT / "generated" / f"{peer.network}.py",
-            data=folder / "store",
-            out=folder / "run",
-            epochs=None,
-            batch=len(images),
-            device=str(device),
-            workers=None,
-            resume=None,
-            seed=None,
-            save_every=1000,
-            ranks=None,
-            command=(),
-            amp="bf16" if peer.bf16 else None,
-            compile=peer.compiled,
-        )
-        training = held.enter_context(set_up(options))
-        shown = images.contiguous(memory_format=torch.channels_last)
-        if device.type == "cuda":
-            shown = shown.pin_memory()
-        parts = [(Batch(shown, labels, len(labels)), True)]
+    options = TrainOptions(
+        network=ROOT / "generated" / f"{peer.network}.py",
+        data=store,
+        out=run,
+        epochs=None,
+        batch=len(images),
+        device=str(device),
+        workers=None,
+        resume=None,
+        seed=None,
+        save_every=1000,
+        ranks=None,
+        command=(),
+        amp="bf16" if peer.bf16 else None,
+        compile=peer.compiled,
+    )
+    shown = images.contiguous(memory_format=torch.channels_last)
+    parts = [(Batch(shown.pin_memory() if device.type == "cuda" else shown, labels, len(labels)), True)]
+    with set_up(options) as training:
         yield lambda: take_step(training, len(labels), parts, lambda: False)
 
 
-def _draw_noise(folder: Path, count: int) -> None:
-    """Images to train and to validate, enough for a batch of so many; the step itself is shown others."""
+def noise_store(folder: Path, batch: int) -> Path:
+    """A store with enough images for a batch of so many."""
     draw = np.random.default_rng(0)
-    for split, images in (("train", count), ("val", 2)):
+    for split, images in (("train", batch), ("val", 2)):
         for number in range(images):
-            path = folder / split / ("even", "odd")[number % 2] / f"{number}.png"
+            path = folder / "images" / split / ("even", "odd")[number % 2] / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(draw.integers(256, size=(256, 256, 3), dtype=np.uint8)).save(path)
-
-
-class PeerProcess:
-    """A peer in a process of its own: `go` has it take some steps and waits until they are done."""
-
-    def __init__(self, peer: Peer, batch: int, device: torch.device, steps: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, peer, batch, device, steps))
-        self._process.start()
-        theirs.close()
-        self._connection.recv()
-
-    def go(self) -> None:
-        """Take some steps."""
-        self._connection.send("go")
-        self._connection.recv()
-
-    def end(self) -> None:
-        """Give back what it holds."""
-        self._connection.close()
-        self._process.join()
-
-    def peak(self) -> float:
-        """The most memory that it has held so far, in MB: on a GPU of the GPU's, else of the process's."""
-        self._connection.send("peak")
-        return float(self._connection.recv())
-
-
-def _serve(connection: Connection, peer: Peer, batch: int, device: torch.device, steps: int) -> None:
-    with open(os.devnull, "w") as nothing:  # noqa: PTH123 - what a training prints about itself
-        os.dup2(nothing.fileno(), 1)
-    if peer.by == "alexc":
-        keep_freed_memory()
-    with ready_step(peer, batch, device) as step:
-        connection.send("ready")
-        while True:
-            try:
-                asked = connection.recv()
-            except EOFError:
-                return
-            if asked == "peak":
-                connection.send(_peak(device))
-                continue
-            for _ in range(steps):
-                step()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            connection.send("done")
-
-
-def _peak(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
-    return int(found.group(1)) / 1e3 if found else 0.0
+    return prepare(folder / "images", folder / "store", Geometry(256, 256), workers=1).path
 
 
 def measure(chosen: Sequence[Peer], batch: int, device: torch.device, rounds: int) -> tuple[Rounds, dict[str, float]]:
     """Seconds a step of each peer, by its place in the list, and its peak of memory in MB."""
     steps = 30 if device.type == "cuda" else 1
-    with ExitStack() as held:
-        processes = {}
+    with tempfile.TemporaryDirectory() as name, ExitStack() as held:
+        store = noise_store(Path(name), batch)
+        workers = {}
         for place, peer in enumerate(chosen):
-            processes[str(place)] = process = PeerProcess(peer, batch, device, steps)
-            held.callback(process.end)
-        timed = run_rounds({place: process.go for place, process in processes.items()}, rounds, "steps")
-        memory = {place: process.peak() for place, process in processes.items()}
+            workers[str(place)] = worker = Worker(
+                peer.name, PeerStep, peer, batch, device, store, Path(name) / f"run-{place}"
+            )
+            held.callback(worker.end)
+
+        def steps_of(worker: Worker[PeerStep]) -> Callable[[], list[None]]:
+            return lambda: ask_all([worker], PATIENCE, PeerStep.take, steps)
+
+        timed = run_rounds({place: steps_of(worker) for place, worker in workers.items()}, rounds, "steps")
+        memory = {place: ask_all([worker], PATIENCE, PeerStep.peak)[0] for place, worker in workers.items()}
     return Rounds({place: tuple(each / steps for each in took) for place, took in timed.seconds.items()}), memory
 
 
