@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@cache
+def trained(home: Path, network: str) -> tuple[Path, str]:
+    """The run of a training from its beginning to its end, and what was printed; of each network once."""
+    run = f"all-{network}"
+    printed, _ = finish(start(home, network, run))
+    return home / run, printed
+
+
 def start(home: Path, network: str, run: str, *more: object) -> subprocess.Popen[str]:
     arguments = [f"{network}.py", "--data", "store", "--out", run, "--device", "cpu", *more]
     return tiny.alexc("train", *arguments, cwd=home)
@@ -133,12 +142,12 @@ def assert_alike(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_it_trains_as_one_process_does(home: Path, placement: str) -> None:
-    printed, _ = finish(start(home, placement, f"all-{placement}"))
-    assert_alike(home / f"all-{placement}", home / "whole")
+    run, printed = trained(home, placement)
+    assert_alike(run, home / "whole")
     assert "torchrun --nnodes 2 --nproc-per-node" in printed
     assert re.search(r"^mesh +\w+=\d.*: \d ranks$", printed, re.MULTILINE)
     assert printed.count("\nnetwork ") == 1, "only one rank prints"
-    record = json.loads((home / f"all-{placement}" / "run.json").read_text())
+    record = json.loads((run / "run.json").read_text())
     assert record["commands"][0]["mesh"] == dict(
         item for item in (("copy", 2), ("tower", 2), ("gpu", 4)) if f"{item[0]}={item[1]}" in printed
     )
@@ -170,11 +179,11 @@ def test_batches_in_uneven_parts_train_as_in_one_process(home: Path) -> None:
 
 
 def test_stopped_and_resumed_it_ends_with_the_same_bits(home: Path) -> None:
-    finish(start(home, "copies", "bits"))
+    whole, _ = trained(home, "copies")
     finish(start(home, "copies", "stopped", "--steps", 5))
     assert load_checkpoint(home / "stopped" / "last.pt")["state"]["step"] == 5
     finish(start(home, "copies", "stopped", "--resume", "stopped"))
-    tiny.assert_same_run(home / "stopped", home / "bits")
+    tiny.assert_same_run(home / "stopped", whole)
 
 
 def test_begun_on_one_mesh_it_goes_on_on_others_and_alone(home: Path) -> None:
@@ -186,12 +195,12 @@ def test_begun_on_one_mesh_it_goes_on_on_others_and_alone(home: Path) -> None:
 
 
 def test_one_device_evaluates_and_predicts(home: Path) -> None:
-    finish(start(home, "pod", "judged"))
-    made, _ = finish(tiny.alexc("evaluate", "judged", "--format", "json", cwd=home))
+    run, _ = trained(home, "pod")
+    made, _ = finish(tiny.alexc("evaluate", run, "--format", "json", cwd=home))
     whole, _ = finish(tiny.alexc("evaluate", "whole", "--format", "json", cwd=home))
     assert json.loads(made)["views"]["centre"]["top1_error"] == json.loads(whole)["views"]["centre"]["top1_error"]
     image = next((home / "images" / "val").rglob("*.png"))
-    guesses, _ = finish(tiny.alexc("predict", "judged", image, cwd=home))
+    guesses, _ = finish(tiny.alexc("predict", run, image, cwd=home))
     assert guesses.count("%") == 4
 
 
@@ -295,8 +304,7 @@ def test_a_job_that_always_says_auto_begins_and_goes_on(home: Path) -> None:
         arguments = ["train", "../copies.py", "--data", "../store", "--device", "cpu", "--resume", "auto"]
         finish(tiny.alexc(*arguments, "--steps", steps, cwd=home / "job"))
     (run,) = (home / "job" / "runs").iterdir()
-    finish(start(home, "copies", "job-in-one"))
-    tiny.assert_same_run(run, home / "job-in-one")
+    tiny.assert_same_run(run, trained(home, "copies")[0])
 
 
 def test_a_folder_that_is_taken_is_told_once(home: Path) -> None:

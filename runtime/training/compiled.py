@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
-from torch._dynamo.exc import TorchDynamoException
 
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
@@ -32,7 +31,11 @@ def telling_why_it_cannot_compile(go_on: str) -> Iterator[None]:
     """
     try:
         yield
-    except TorchDynamoException as error:
+    except Exception as error:
+        from torch._dynamo.exc import TorchDynamoException  # a second to import, in every process of a training
+
+        if not isinstance(error, TorchDynamoException):
+            raise
         why = next((line for line in reversed(str(error).splitlines()) if ": " in line), type(error).__name__)
         raise UserError(
             f"--compile: torch cannot compile this network here ({printable(why.strip())}): on the CPU it needs a C++ "

@@ -14,7 +14,6 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.printable import printable
 from alexc.runtime.training.compiled import telling_why_it_cannot_compile
-from alexc.runtime.training.curves import draw_curves
 from alexc.runtime.training.interruption import Interruption
 from alexc.runtime.training.launch import (
     is_started_by_torchrun,
@@ -132,6 +131,8 @@ def _memory_told(training: Training, go_on: str) -> Iterator[None]:
 
 def _conclude(training: Training) -> None:
     """Draw the curves, and say where everything is."""
+    from alexc.runtime.training.curves import draw_curves  # needs matplotlib, which most processes never do
+
     state, run = training.state, training.run
     per_epoch = -(-len(training.store.train) // training.batch)
     draw_curves(
