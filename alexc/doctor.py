@@ -34,6 +34,9 @@ def doctor(
     first = versions()
     findings = _shown([first])
     if not any(finding.stops for finding in findings):
+        from alexc.runtime.allocator import keep_freed_memory
+
+        keep_freed_memory()  # as a training does
         from alexc.runtime.doctor.examination import examine
 
         findings += _shown(examine(data, network))

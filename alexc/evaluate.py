@@ -34,6 +34,9 @@ def evaluate(
 
     By the views of the recipe (ten crops, averaged after the softmax), and by the central view alone.
     """
+    from alexc.runtime.allocator import keep_freed_memory
+
+    keep_freed_memory()
     from alexc.runtime.device import find_device
     from alexc.runtime.testing.run_evaluation import evaluate_run, evaluation_json, evaluation_text
     from alexc.runtime.testing.trained_network import load_trained_network
