@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import functional as v1  # type: ignore[import-untyped]
+from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
 
 from alexc.runtime.data.decode import BadImage
 from alexc.runtime.data.store import open_store
@@ -95,10 +95,10 @@ def ten_crop_probabilities(home: Path, path: Path) -> torch.Tensor:
     network = load_network_file(home / "run" / "network.py").build(0).eval()
     network.load_state_dict(torch.load(home / "run" / "best.pt", weights_only=True)["weights"])
     with Image.open(path) as image:
-        stored = np.array(v1.center_crop(v1.resize(image, 24), 20))
-    pixels = torch.from_numpy(stored.astype(np.float64)).permute(2, 0, 1)
-    five = v1.five_crop(pixels - mean, tiny.SIZE)
-    views = torch.stack([*five, *(v1.hflip(view) for view in five)]).float()
+        decoded = v2.pil_to_tensor(image)
+    pixels = v2.center_crop(v2.resize(decoded, [24], antialias=True), [20]).double()
+    five = v2.five_crop(pixels - mean, [tiny.SIZE])
+    views = torch.stack([*five, *(v2.horizontal_flip(view) for view in five)]).float()
     with torch.no_grad():
         probabilities: torch.Tensor = network(views).softmax(1).mean(0)
     return probabilities

@@ -513,7 +513,7 @@ class TestStoreFor:
         store = store_for(photographs(tmp_path / "data"), SMALL, 1)
         age(store.path, "manifest.json", "source.json")
         taken = store_for(tmp_path / "data", SMALL, 1)
-        assert (taken.path.resolve(), len(taken.train)) == (store.path, len(store.train))
+        assert (taken.path.resolve(), len(taken.train)) == (store.path.resolve(), len(store.train))
 
     def test_a_store_is_taken_when_it_fits(self, tmp_path: Path) -> None:
         store = prepare(photographs(tmp_path / "data"), tmp_path / "store", SMALL, 1)

@@ -13,7 +13,7 @@ import pytest
 
 from alexc.runtime.errors import UserError
 from alexc.runtime.training.run_folder import RunFolder
-from alexc.runtime.training.wandb_log import WandbLog
+from alexc.runtime.training.wandb_log import WandbLog, wandb_package
 from tests import tiny_training as tiny
 
 pytestmark = [
@@ -37,7 +37,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(home: Path, run: Path, steps: int | None, **changes: Any) -> RunFolder:  # noqa: ANN401
-    return tiny.run_to(tiny.options(home / "tiny.py", home / "store", run, log_wandb=True, **changes), steps)
+    trained = tiny.run_to(tiny.options(home / "tiny.py", home / "store", run, log_wandb=True, **changes), steps)
+    wandb_package().teardown()  # as the end of the command does: its files are then written to the end
+    return trained
 
 
 def records(file: Path) -> Iterator[Any]:
