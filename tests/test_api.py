@@ -51,6 +51,7 @@ def test_importing_alexc_loads_nothing_heavy(code: str, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_only_the_module_needs_torch(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom alexc import Net\n"
@@ -71,6 +72,7 @@ def test_there_is_nothing_else_in_the_package() -> None:
         _ = alexc.Nett  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [FLAGSHIP, ROOT / "examples" / "small.net"], ids=["alexnet", "small"])
 def test_the_command_line_says_the_same(alexc: Alexc, path: Path) -> None:
     net, other = Net.from_file(path), Net.from_file(ROOT / "examples" / "alexnet_tanh.net")

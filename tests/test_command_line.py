@@ -13,12 +13,14 @@ from alexc.cli import app
 from tests.conftest import ROOT, Alexc
 
 
+@pytest.mark.slow
 def test_a_sound_spec(alexc: Alexc) -> None:
     result = alexc("check", ROOT / "spec" / "alexnet.net", ROOT / "examples" / "small.net")
     assert result.returncode == 0
     assert [line.split(": ")[1] for line in result.stdout.splitlines()] == ["no errors", "no errors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "summary", "compile"])
 def test_a_mistake_names_file_and_line_and_ends_with_1(tmp_path: Path, alexc: Alexc, command: str) -> None:
     (tmp_path / "mine.net").write_text("network A {\n  input 3x8x8\n  conv 4 kernal=3\n}\n")
@@ -30,6 +32,7 @@ def test_a_mistake_names_file_and_line_and_ends_with_1(tmp_path: Path, alexc: Al
     assert "did you mean `kernel`?" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "summary", "compile"])
 def test_a_missing_file_and_a_folder(tmp_path: Path, alexc: Alexc, command: str) -> None:
     missing = alexc(command, "nowhere.net")
@@ -40,6 +43,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, alexc: Alexc, command: str)
     assert "this is a folder" in folder.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["check"], ["fmt"], ["fmt", "--check"], ["plan"], ["plan", "--placement", "x"]])
 def test_names_of_specs_are_printed_without_steering_characters(
     tmp_path: Path, alexc: Alexc, command: list[str]
@@ -59,6 +63,7 @@ def test_a_compiled_network_is_no_spec(tmp_path: Path, alexc: Alexc) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["sumary"], ["summary", "--format", "xml"], ["compile"]])
 def test_wrong_usage_ends_with_2(alexc: Alexc, arguments: list[str]) -> None:
     result = alexc(*arguments)
@@ -88,6 +93,7 @@ def test_a_closed_pipe_is_no_defect(tmp_path: Path) -> None:
     assert "report it" not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_same_program_as_a_module_and_as_a_script(alexc: Alexc, tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("alexc")
     result = subprocess.run([script, "summary"], capture_output=True, text=True, cwd=tmp_path)

@@ -58,6 +58,7 @@ def test_a_placed_file_holds_the_whole_network_as_it_is_without_a_placement() ->
         assert values.startswith("PLACEMENT = Placement(")
 
 
+@pytest.mark.slow
 def test_compile_writes_placements_beside_the_spec_and_knows_when_they_are_stale(tmp_path: Path, alexc: Alexc) -> None:
     spec = tmp_path / "alexnet.net"
     spec.write_text(FLAGSHIP)
@@ -83,6 +84,7 @@ def test_a_placement_is_not_passed_over_where_a_spec_is_written(tmp_path: Path, 
     assert "leave --placement out" in result.stderr
 
 
+@pytest.mark.slow
 def test_an_unknown_placement_is_named_with_those_there_are(tmp_path: Path, alexc: Alexc) -> None:
     spec = tmp_path / "alexnet.net"
     spec.write_text(FLAGSHIP)
@@ -95,6 +97,7 @@ def test_an_unknown_placement_is_named_with_those_there_are(tmp_path: Path, alex
     assert "nor any other" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_hashing_or_the_folder(tmp_path: Path) -> None:
     made = []
     for seed in ("1", "2"):
@@ -193,6 +196,7 @@ def test_compile_writes_and_then_leaves_it(tmp_path: Path, alexc: Alexc) -> None
     assert [path.name for path in (tmp_path / "generated").iterdir()] == ["my_net.py"]
 
 
+@pytest.mark.slow
 def test_check_names_the_stale_file_and_writes_nothing(tmp_path: Path, alexc: Alexc) -> None:
     spec = tmp_path / "net.net"
     spec.write_text(FLAGSHIP)

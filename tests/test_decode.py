@@ -134,6 +134,7 @@ class TestSquare:
             assert made.flags.c_contiguous
             np.testing.assert_array_equal(made, resized_by_torchvision(image, geometry), f"{image.shape} {geometry}")
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the shared images are not here")
     def test_photographs_look_as_pillow_would_have_scaled_them(self) -> None:
         first = transforms.Compose([transforms.Resize(256, antialias=True), transforms.CenterCrop(256)])
@@ -440,6 +441,7 @@ def test_pillow_is_left_as_it_was() -> None:
     assert (Image.MAX_IMAGE_PIXELS, warnings.filters[:]) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
 def test_torch_is_left_to_the_workers(tmp_path: Path, options: list[str]) -> None:
     arguments = ["prepare", str(photographs(tmp_path / "data")), "--out", str(tmp_path / "store"), *options]

@@ -223,6 +223,7 @@ def read_back(text: str, kind: type[Kind]) -> Kind:
     return model
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, alexc: Alexc) -> None:
     (tmp_path / "a.net").write_text(SMALL)
     (tmp_path / "b.net").write_text(

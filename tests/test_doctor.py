@@ -175,6 +175,7 @@ def test_the_decoder_is_timed_on_a_photograph_of_usual_size(short: None) -> None
 
 
 class TestThroughput:
+    @pytest.mark.slow
     def test_rates_of_a_store_and_of_a_stand_in(self, home: Path, short: None) -> None:
         file = load_network_file(home / "tiny.py")
         pixels = pixels_of(open_store(home / "store"))
@@ -183,6 +184,7 @@ class TestThroughput:
         with stand_in(Geometry()) as noise:
             assert feed_rate(noise, None, 2) > 0
 
+    @pytest.mark.slow
     def test_a_step_is_timed_and_leaves_the_weights(self, home: Path, short: None) -> None:
         step = step_time(load_network_file(home / "tiny.py"), torch.device("cpu"))
         assert step.batch == tiny.BATCH
@@ -190,6 +192,7 @@ class TestThroughput:
         assert step.fits
         assert step.images_per_second == pytest.approx(8 / (8 * step.image + step.update))
 
+    @pytest.mark.slow
     def test_a_batch_that_does_not_fit(self, home: Path, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(throughput, "_LONG_STEP", 100.0)
         full = (
@@ -205,6 +208,7 @@ class TestThroughput:
         pixels = pixels_of(open_store(home / "store"))
         return throughput.throughput(step, feed, 1, pixels, read, free)
 
+    @pytest.mark.slow
     def test_verdicts(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(throughput, "available_cores", lambda: 4)
         step = StepTime(image=0.01, update=0.0, batch=8, timed=8, fits=True)  # 100 images/s
@@ -221,6 +225,7 @@ class TestThroughput:
         section = self.section(home, step, feed=10.0)
         assert "10 threads would need more than the 4 cores here: store smaller images" in texts(section)[0]
 
+    @pytest.mark.slow
     def test_a_store_that_is_read_from_the_disk_each_epoch(self, home: Path) -> None:
         step = StepTime(image=0.01, update=0.0, batch=8, timed=8, fits=True)
         image = tiny.STORED**2 * 3
@@ -229,6 +234,7 @@ class TestThroughput:
         assert dict(section.rows)["verdict"] == "the disk is the limit: it gives 50% of what the network can take"
         assert "the disk must read 2.0 times as fast" in texts(section)[0]
 
+    @pytest.mark.slow
     def test_without_a_network_there_is_no_verdict(self, home: Path) -> None:
         rows = dict(self.section(home, None, feed=10.0).rows)
         assert rows["step"] == "not timed: give a network file"
@@ -236,6 +242,7 @@ class TestThroughput:
 
 
 class TestExamination:
+    @pytest.mark.slow
     def test_all_sections_in_order(self, home: Path, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(home)
         before = sorted(home.rglob("*"))
@@ -245,6 +252,7 @@ class TestExamination:
         assert not any(finding.stops for section in sections for finding in section.findings)
         assert sorted(home.rglob("*")) == before
 
+    @pytest.mark.slow
     def test_memory_that_the_optimiser_alone_would_fill(
         self, home: Path, short: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -255,12 +263,14 @@ class TestExamination:
             "Tiny keeps 0.0 GB in memory, and cpu has 0.0 GB free: end what else uses it" in texts(found["training"])[0]
         )
 
+    @pytest.mark.slow
     def test_a_store_that_does_not_fit_the_network(self, home: Path) -> None:
         other = tiny.write_network(home, ("CenterCrop(20)", "CenterCrop(21)"), name="other.py")
         with pytest.raises(UserError, match="holds images of 20 pixels a side, but Tiny wants 21"):
             list(examination.examine(home / "store", other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "average", "kept"),
     [("SGD(lr=0.02, momentum=0.9, weight_decay=0.0005)", "", 2), ("AdamW(lr=0.1)", "average=MovingAverage(0.9),", 4)],

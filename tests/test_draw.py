@@ -426,6 +426,7 @@ def test_the_command_writes_an_svg_named_as_the_spec(alexc: Alexc, tmp_path: Pat
     assert (tmp_path / "alexnet.svg").read_text(encoding="utf-8") == draw_svg(graph_of(FLAGSHIP))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "paper"), [((), (255, 255, 255)), (("--dark",), (13, 17, 23))], ids=["light", "dark"]
 )
@@ -484,6 +485,7 @@ def test_only_a_picture_that_alexc_made_is_written_over(alexc: Alexc, tmp_path: 
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.slow
 def test_mistakes_are_told(alexc: Alexc, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     other = alexc("draw", FLAGSHIP, "-o", "thesis.txt")

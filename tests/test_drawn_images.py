@@ -44,6 +44,7 @@ def test_sizes_and_aspects_vary() -> None:
     assert {"RGB"} <= {picture.mode for picture in pictures} <= {"RGB", "L"}
 
 
+@pytest.mark.slow
 def test_drawn_again_only_where_something_is_missing(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     draw_data_set(folder, {"train": 2, "val": 1}, workers=2)

@@ -104,6 +104,7 @@ def ten_crop_probabilities(home: Path, path: Path) -> torch.Tensor:
     return probabilities
 
 
+@pytest.mark.slow
 def test_ten_crops_are_those_of_the_paper(home: Path, evaluation: Evaluation) -> None:
     right = 0
     loss = 0.0
@@ -145,6 +146,7 @@ def test_a_recipe_with_one_view_reports_one(home: Path, tmp_path: Path) -> None:
     assert list(evaluate_run(load_trained_network(tmp_path / "run", CPU), None, rows=1).scores) == ["centre"]
 
 
+@pytest.mark.slow
 def test_data_of_other_classes_is_refused(home: Path, tmp_path: Path) -> None:
     other = tiny.make_store(tmp_path, classes=("blue", "green", "yellow"))
     with pytest.raises(UserError, match=r"has other classes than .*, for example 'yellow'"):

@@ -42,6 +42,7 @@ def test_what_is_no_code(word: str) -> None:
     assert code_meant(word) is None
 
 
+@pytest.mark.slow
 def test_the_command(alexc: Alexc) -> None:
     page = alexc("explain", "e0301")
     assert page.returncode == 0

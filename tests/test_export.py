@@ -68,6 +68,7 @@ def prepared(image: Image.Image, said: Mapping[str, str]) -> NDArray[np.float32]
     return pixels[None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "numbers"),
     [
@@ -222,6 +223,7 @@ def test_the_command_puts_the_spec_of_the_run_into_the_file(tmp_path: Path, alex
     assert result.stderr.startswith("error: run.safetensors is already there")
 
 
+@pytest.mark.slow
 def test_a_file_is_called_what_it_is(tmp_path: Path, alexc: Alexc, run: RunFolder) -> None:
     result = alexc("export", run.path, "--onnx", "-o", "tiny.pt2")
     message = "error: tiny.pt2: the name of what --onnx writes ends in .onnx, as in run.onnx\n"

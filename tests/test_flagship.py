@@ -147,6 +147,7 @@ def test_initial_values(seed: int | None) -> None:
         assert set(bias.tolist()) == {1.0 if name in BIASES_OF_ONE else 0.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("form", ["tiled", "fused"])
 def test_logits_at_test_time(

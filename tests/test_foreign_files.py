@@ -39,6 +39,7 @@ def test_draw_draws_the_towers_of_two_gpus(alexc: Alexc, tmp_path: Path) -> None
     assert "2 towers" in (tmp_path / "alexnet-two-gpus.svg").read_text()
 
 
+@pytest.mark.slow
 def test_what_the_file_leaves_open_is_asked_for(alexc: Alexc) -> None:
     result = alexc("summary", FOREIGN / "cuda_convnet/cifar-80sec.cfg")
     assert (result.returncode, result.stdout) == (1, "")

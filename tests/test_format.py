@@ -166,6 +166,7 @@ def test_no_column_makes_a_line_too_long() -> None:
     assert f"  conv 1 -> {short}\n" in result
 
 
+@pytest.mark.slow
 def test_comments_and_breaks_anywhere() -> None:
     """The words of sound specs with blanks, breaks and comments put wherever the language allows them."""
     rng = random.Random(7)
@@ -231,6 +232,7 @@ def test_any_text_of_the_grammar(text: str) -> None:
     hold(text)
 
 
+@pytest.mark.slow
 def test_files(tmp_path: Path, alexc: Alexc) -> None:
     sound, wrong, link = tmp_path / "sound.net", tmp_path / "wrong.net", tmp_path / "link.net"
     untidy = "network A{\r\n input 3x8x8 # c\r\n\tconv 4 kernel=3\r\n}"

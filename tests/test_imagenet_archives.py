@@ -101,6 +101,7 @@ class TestListing:
 
 
 class TestPreparing:
+    @pytest.mark.slow
     def test_the_store_is_that_of_the_unpacked_images(self, archives: Path, tmp_path: Path) -> None:
         packed = prepare(archives, tmp_path / "packed", SMALL, 2)
         loose = prepare(imagenet.write_folders(tmp_path / "loose"), tmp_path / "from_loose", SMALL, 2)
@@ -113,6 +114,7 @@ class TestPreparing:
                 np.testing.assert_array_equal(one.image(index), other.image(index))
         np.testing.assert_array_equal(packed.mean_image, loose.mean_image)
 
+    @pytest.mark.slow
     def test_a_bad_image_in_an_archive_is_named(self, archives: Path, tmp_path: Path) -> None:
         files = imagenet.validation_images()
         files["ILSVRC2012_val_00000002.JPEG"] = b"no image"
@@ -122,6 +124,7 @@ class TestPreparing:
             "ILSVRC2012_img_val.tar/ILSVRC2012_val_00000002.JPEG"
         ]
 
+    @pytest.mark.slow
     def test_by_the_command_line_and_in_training(
         self, archives: Path, tmp_path: Path, alexc: Alexc, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -185,6 +188,7 @@ def test_archives_that_do_not_fit_are_told(archives: Path, damage: Callable[[Pat
         list_images(archives)
 
 
+@pytest.mark.slow
 def test_names_in_archives_reach_no_file_and_no_terminal(archives: Path, tmp_path: Path) -> None:
     evil = "../../\x1b[31mevil.JPEG"
     train = {f"{wnid}.tar": imagenet.tar_of(images) for wnid, images in imagenet.training_images().items()}

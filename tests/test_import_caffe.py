@@ -564,6 +564,7 @@ def test_a_logistic_loss_belongs_to_the_softmax_that_it_reads() -> None:
     assert result.findings == ()
 
 
+@pytest.mark.slow
 def test_very_many_layers_take_time_in_proportion() -> None:
     layers = ["BatchNorm", "ReLU", "Pooling pooling_param { pool: AVE kernel_size: 1 }"] * 2000
     text = net(*layers)
@@ -573,6 +574,7 @@ def test_very_many_layers_take_time_in_proportion() -> None:
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.slow
 def test_deep_brackets_cost_no_recursion_and_long_files_little_time() -> None:
     source = Source("x.prototxt", "layer {\n" + 'bottom: "b"\n' * 50_000 + "}\n")
     assert {each.code for each in import_sources([source], CIFAR).findings} == {"E0902", "E0905"}
@@ -636,6 +638,7 @@ def test_names_that_become_equal_stay_apart() -> None:
 # The command.
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, alexc: Alexc) -> None:
     files = [FOLDER / "alexnet_train.prototxt", FOLDER / "alexnet_solver.prototxt"]
     expected = (FOLDER / "alexnet_train.net").read_text(encoding="utf-8")

@@ -208,6 +208,7 @@ class TestSession:
         finally:
             client.kill()
 
+    @pytest.mark.slow
     def test_half_typed_text(self, start: Start, tmp_path: Path) -> None:
         client = start()
         uri = client.open(tmp_path / "mine.net", FLAGSHIP)
@@ -225,6 +226,7 @@ class TestSession:
             client.change(uri, FLAGSHIP)
             assert client.findings(uri) == []
 
+    @pytest.mark.slow
     def test_documents_that_are_no_files_and_those_that_are_closed(self, start: Start, tmp_path: Path) -> None:
         client = start()
         uri = client.open(tmp_path / "mine.net", "network A {\n")
@@ -444,6 +446,7 @@ class TestCompletion:
 
 
 class TestRenaming:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "text",
         [
@@ -559,6 +562,7 @@ def test_long_texts_are_answered_soon(hostile: str) -> None:
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "tests" / "broken_specs").glob("*.net")), ids=lambda path: path.stem)
 def test_specs_with_mistakes_are_answered(path: Path) -> None:
     data = path.read_bytes().decode("utf-8", "replace")

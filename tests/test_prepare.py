@@ -63,6 +63,7 @@ def age(folder: Path, *names: str) -> None:
 
 
 class TestPrepare:
+    @pytest.mark.slow
     def test_the_store_holds_what_torchvision_makes_of_the_files(self, tmp_path: Path) -> None:
         source = photographs(tmp_path / "data", train=21, val=3, ending="jpg")
         store = prepare(source, tmp_path / "store", SMALL, workers=2)
@@ -80,6 +81,7 @@ class TestPrepare:
         np.testing.assert_allclose(store.eigenvalues, np.linalg.eigvalsh(covariance)[::-1], rtol=1e-10)
         np.testing.assert_allclose(covariance @ store.eigenvectors, store.eigenvectors * store.eigenvalues, atol=1e-15)
 
+    @pytest.mark.slow
     def test_any_number_of_workers_and_any_place_give_the_same_bytes(self, tmp_path: Path) -> None:
         source = photographs(tmp_path / "data", train=30)
         (source / "train/a/bad.jpg").write_text("no image")
@@ -176,6 +178,7 @@ class TestJpegStore:
     def source(self, tmp_path: Path) -> Path:
         return photographs(tmp_path / "data", train=21, val=3)
 
+    @pytest.mark.slow
     def test_it_holds_the_jpegs_of_the_same_pixels(self, source: Path, tmp_path: Path) -> None:
         raw = prepare(source, tmp_path / "raw", SMALL, 2)
         store = prepare(source, tmp_path / "store", SMALL, 2, quality=80)
@@ -193,6 +196,7 @@ class TestJpegStore:
         np.testing.assert_array_equal(store.eigenvalues, raw.eigenvalues)
         assert "of JPEGs of quality 80, 16 x 16 an image" in preparation_report(store)
 
+    @pytest.mark.slow
     def test_any_number_of_workers_and_a_stop_give_the_same_bytes(
         self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -275,6 +279,7 @@ class TestJpegStore:
             with pytest.raises(UserError, match=f"is a store of images kept as JPEGs of quality 90, not {other};"):
                 prepare(source, tmp_path / "store", SMALL, 1, quality=quality)
 
+    @pytest.mark.slow
     def test_by_the_command_line(self, source: Path, alexc: Alexc) -> None:
         small = (source, "--resize", 20, "--crop", 16)
         dry = alexc("prepare", *small, "--format", "jpeg", "--dry-run")
@@ -565,6 +570,7 @@ class TestCommand:
     def run(self, cwd: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
 
+    @pytest.mark.slow
     def test_the_report_is_all_that_short_work_says(self, tmp_path: Path) -> None:
         photographs(tmp_path / "data")
         done = self.run(tmp_path, "data", "--resize", "20", "--crop", "16", "--workers", "2")

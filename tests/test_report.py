@@ -475,6 +475,7 @@ def test_a_damaged_run_is_told(home: Path, tmp_path: Path, alexc: Alexc, file: s
     assert not (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_no_run_is_told(tmp_path: Path, alexc: Alexc) -> None:
     result = alexc("report", tmp_path)
     assert (result.returncode, result.stdout) == (1, "")

@@ -52,6 +52,7 @@ def asked(home: Path, run: Path, **changes: Any) -> TrainOptions:  # noqa: ANN40
     return tiny.options(home / "tiny.py", home / "store", run, **changes)
 
 
+@pytest.mark.slow
 def test_follows_a_loop_written_apart(home: Path, tmp_path: Path) -> None:
     """Section 5's rule on the mean loss of each batch, by plain tensor arithmetic."""
     path = tiny.write_network(tmp_path, ("nn.Dropout(0.2)", "nn.Identity()"))
@@ -265,6 +266,7 @@ def test_another_seed_or_batch_is_refused(home: Path, tmp_path: Path, changes: d
         tiny.run_to(asked(home, tmp_path / "run", resume=True, **changes))
 
 
+@pytest.mark.slow
 def test_other_data_is_refused(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "whole", tmp_path / "run")
     other = tiny.make_store(tmp_path, seed=1)

@@ -39,6 +39,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_store_replaced_or_removed_under_a_training_does_not_touch_it(home: Path) -> None:
     tiny.run_to(tiny.options(home / "tiny.py", home / "store", home / "whole"))
     other = tiny.make_store(home / "other", seed=1)
@@ -51,6 +52,7 @@ def test_a_store_replaced_or_removed_under_a_training_does_not_touch_it(home: Pa
         tiny.run_to(tiny.options(home / "tiny.py", home / "store", home / "run", resume=True))
 
 
+@pytest.mark.slow
 def test_an_image_of_a_shard_that_was_cut_off_is_an_error_not_a_signal(home: Path) -> None:
     """Read unchecked, it would be SIGBUS."""
     split = open_store(home / "store").train
@@ -92,6 +94,7 @@ def test_a_shard_cut_off_under_a_running_training(home: Path) -> None:
     tiny.assert_same_run(home / "run", home / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "failure",
     [
@@ -108,6 +111,7 @@ def test_want_of_memory_is_told_with_what_to_do(home: Path, failure: str) -> Non
     assert tiny.checkpoint(home / "run" / "last.pt")["state"]["step"] == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_nothing_leaves_nothing_in_the_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a quota, of which the check of free space knows nothing: at any of the first files."""
     sync, calls = os.fsync, 0

@@ -215,6 +215,7 @@ def records(run: Path, kind: str) -> list[dict[str, Any]]:
 
 
 # Colour noise is rounded to float32 in the batches; without it they are exact.
+@pytest.mark.slow
 @pytest.mark.parametrize(("colour", "tolerance"), [(" -> pca_color 0.1 by=eigenvalue", 1e-6), ("", 1e-9)])
 def test_a_training_is_the_papers(source: Path, store: Store, tmp_path: Path, colour: str, tolerance: float) -> None:
     spec = SPEC.replace(" -> pca_color 0.1 by=eigenvalue", colour)
@@ -299,6 +300,7 @@ def test_a_store_knows_mean_and_principal_colours(source: Path, store: Store) ->
     assert_knows_its_images(store, images_of(source, "train", store.train).pixels)
 
 
+@pytest.mark.slow
 def test_a_store_of_nine_noisy_images_knows_mean_and_principal_colours(tmp_path: Path) -> None:
     """A ninth is exact in no float: the mean has to be divided once, and kept in float64."""
     folder = photographs(tmp_path / "images", train=3, val=1, classes="abc")
@@ -306,6 +308,7 @@ def test_a_store_of_nine_noisy_images_knows_mean_and_principal_colours(tmp_path:
     assert_knows_its_images(store, [store.train.image(index) for index in range(9)])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "flowers5").is_dir(), reason="needs the photographs of the shared data")
 def test_a_store_of_photographs_knows_mean_and_principal_colours(tmp_path: Path) -> None:
     for folder in sorted((DATA / "flowers5").glob("*/*")):
