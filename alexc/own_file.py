@@ -23,5 +23,8 @@ def check_own(target: Path, mark: str, remedy: str) -> None:
 def _is_marked(target: Path, mark: str) -> bool:
     if not target.is_file():
         return False
-    with target.open("rb") as file:
-        return mark in file.read(_FIRST_BYTES).decode("utf-8", "replace")
+    try:
+        with target.open("rb") as file:
+            return mark in file.read(_FIRST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return False  # what cannot be read is not known to be alexc's
