@@ -75,7 +75,7 @@ def _module(name: str) -> nn.Module:
     try:
         with torch.device("meta"):
             module = torchvision.models.get_model(name, weights=None, **_without_drawing(name))
-    except NotImplementedError:
+    except NotImplementedError:  # torch's answer to who asks a tensor without memory for a number
         module = torchvision.models.get_model(name, weights=None)
     return module
 

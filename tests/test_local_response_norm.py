@@ -57,6 +57,13 @@ def test_any_tiling_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.equal(gradient, results[0][1])
 
 
+def test_a_window_of_a_million_maps_takes_no_more_than_there_are() -> None:
+    x = torch.randn(2, 6, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    all_maps, million = (LocalResponseNorm(size, alpha=0.1, beta=0.75, k=2.0, towers=2)(x) for size in (5, 1_000_001))
+    assert torch.equal(million, all_maps)
+    assert torch.equal(torch.autograd.grad(million.sum(), x)[0], torch.autograd.grad(all_maps.sum(), x)[0])
+
+
 def test_the_paper_takes_the_sum() -> None:
     x = torch.full((1, 5, 1, 1), 10.0, dtype=torch.float64)
     y = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)(x)

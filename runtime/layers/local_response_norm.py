@@ -72,7 +72,7 @@ class _TiledNorm(torch.autograd.Function):
     ) -> Tensor:
         x = _dense(x, x)
         y = torch.empty_like(x)
-        squares = _Windows(size, size // 2, k / size)
+        squares = _Windows(*_reach(size, x, towers), k)
         for a, out in _tiles(towers, x, y):
             a = a.to(_wide(x))
             _times_power(a, _denominators(a, squares, alpha), beta, out)
@@ -86,7 +86,8 @@ class _TiledNorm(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, towers = ctx.settings
         result = torch.empty_like(x)
-        squares, shares = _Windows(size, size // 2, k / size), _Windows(size, (size - 1) // 2)
+        below, above = _reach(size, x, towers)
+        squares, shares = _Windows(below, above, k), _Windows(above, below)
         for a, g, out in _tiles(towers, x, _dense(gradient, x), result):
             a = a.to(_wide(x))
             s = _denominators(a, squares, alpha)
@@ -98,30 +99,30 @@ class _TiledNorm(torch.autograd.Function):
 
 
 class _Windows:
-    """Sums over windows of `size` maps that begin `below` maps further down, for tiles (blocks, maps, places).
+    """Sums of `k` and the values of a window, from `below` maps further down to `above` maps further up.
 
-    The maps lie between maps of `edge` in flat memory, where the sums are sums of the whole, shifted: the width doubles
-    from one to the next, and no edge needs care.
+    Tiles are (blocks, maps, places). Their maps lie between further ones in flat memory, where the sums are sums of the
+    whole, shifted: the width doubles from one to the next, and no edge needs care. Each value of a window, those beyond
+    the edges too, is to hold an equal part of `k`.
     """
 
-    def __init__(self, size: int, below: int, edge: float = 0.0) -> None:
-        self._size, self._below, self.edge = size, below, edge
+    def __init__(self, below: int, above: int, k: float = 0.0) -> None:
+        self._size, self._below = below + above + 1, below
+        self.part = k / self._size
         self._padded: dict[torch.Size, Tensor] = {}
 
     def values_of(self, tile: Tensor) -> Tensor:
         """Where the values are to be written for a tile of this shape and type."""
         if tile.shape not in self._padded:
             blocks, maps, places = tile.shape
-            self._padded[tile.shape] = tile.new_full((blocks, maps + self._size - 1, places), self.edge)
+            self._padded[tile.shape] = tile.new_full((blocks, maps + self._size - 1, places), self.part)
         return self._padded[tile.shape][:, self._below : self._below + tile.shape[1]]
 
     def sums_of(self, tile: Tensor) -> Tensor:
-        """(blocks, maps, places): the sum over the window of each of these values."""
+        """(blocks, maps, places): the sum over the window of each value."""
         padded, step = self._padded[tile.shape], tile.shape[2]
         sums = total = padded.view(-1)
-        width = summed = 1  # sums[i] is of `width` maps from place i on, total[i] of `summed`
-        if not self._size & 1:
-            summed = 0
+        width, summed = 1, self._size & 1  # sums[i] is of `width` maps from place i on, total[i] of `summed`
         while summed < self._size:
             sums, width = sums[: -width * step] + sums[width * step :], width * 2
             if self._size & width:
@@ -131,9 +132,15 @@ class _Windows:
 
 
 def _denominators(a: Tensor, squares: _Windows, alpha: float) -> Tensor:
-    """The sums k + alpha * sum_j a_j^2: each term of a window, those beyond the edges too, has an equal part of k."""
-    torch.addcmul(a.new_tensor(squares.edge), a, a, value=alpha, out=squares.values_of(a))
+    """The sums k + alpha * sum_j a_j^2."""
+    torch.addcmul(a.new_tensor(squares.part), a, a, value=alpha, out=squares.values_of(a))
     return squares.sums_of(a)
+
+
+def _reach(size: int, x: Tensor, towers: int) -> tuple[int, int]:
+    """How many maps a window reaches down and up: never more than a tower has, however large its size."""
+    others = x.shape[1] // towers - 1
+    return min(size // 2, others), min((size - 1) // 2, others)
 
 
 def _times_power(factor: Tensor, base: Tensor, beta: float, out: Tensor) -> Tensor:
