@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,7 @@ def measure(tree: Path, store: Path, form: str, options: Sequence[str]) -> Measu
     with subprocess.Popen([*command, *sizes], stdout=quiet, stderr=quiet) as process:  # noqa: S603 - this very program
         while process.poll() is None:
             parent = max(parent, peak_kilobytes(process.pid))
-            workers = max([workers, *map(peak_kilobytes, _children(process.pid))])
+            workers = max([workers, *map(peak_kilobytes, _below(process.pid))])
             time.sleep(SECONDS_BETWEEN_LOOKS)
     seconds = time.perf_counter() - started
     if process.returncode:
@@ -125,10 +125,12 @@ def main() -> None:
     )
 
 
-def _children(pid: int) -> list[int]:
+def _below(pid: int) -> Iterator[int]:
+    """Every process that this one started, and those that they started."""
     with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            yield child
+            yield from _below(child)
 
 
 def _row(measured: Measured) -> list[str]:

@@ -21,9 +21,13 @@ COMMAND = (sys.executable, "-m", "alexc", "prepare")
 
 
 def children(pid: int) -> list[int]:
-    """Worker processes: the children that decode, without multiprocessing's resource tracker."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in found if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
+    """Worker processes: children of the process from which they are forked, itself a child."""
+    (server,) = (child for child in _children(pid) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes())
+    return _children(server)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.fixture(scope="module")

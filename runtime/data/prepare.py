@@ -56,7 +56,7 @@ from alexc.runtime.data.store import (
     read_source,
 )
 from alexc.runtime.data.store_writing import SplitContent, StoredImage, write_store
-from alexc.runtime.data.worker_pool import WorkerDied, run_in_workers
+from alexc.runtime.data.worker_pool import WorkerDied, run_in_workers, start_importing
 from alexc.runtime.durable_files import sync_folder, write_bytes
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import LOCK, folder_lock
@@ -165,6 +165,8 @@ def prepare(
             is something else than a store of this source, or cannot be written.
     """
     destination, layout = destination.resolve(), _Layout(geometry, exif, quality)
+    if not destination.exists():
+        start_importing()  # it takes about as long as to list the source
     with open_source(source) as images:
         wanted = _origin(images, layout)
         _check_destination(destination, images.root, wanted)

@@ -1,7 +1,7 @@
 """A shard made from a slice of the source files: the unit of work and of resumption in `prepare`.
 
 A shard depends on its files and the options alone, so that it does not matter which process makes it, or when.
-Worker processes import this module; torch, which scales the images, follows when the first one has been read.
+Worker processes import this module.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class _Shard:
 
     def __init__(self, task: ShardTask) -> None:
         side = task.geometry.crop
-        self.image_sum = np.zeros((side, side, 3), np.uint32)  # room for `MOST_IMAGES`; half the time of int64
+        self._plane_sums = np.zeros((3, side, side), np.float32)  # exact: 2**24 is more than `MOST_IMAGES` times 255
         self._task = task
         self._ends: list[int] = []
         self._sha256 = hashlib.sha256()
@@ -172,18 +172,23 @@ class _Shard:
         self._digests.append(hashlib.sha256(content).hexdigest()[:32])
         self._treatments.update(treatments)
         self._small += min(decoded.shape[:2]) < task.geometry.resize
-        self.image_sum += pixels
-        self._add_products(pixels)
+        self._add_sums(pixels)
 
-    def _add_products(self, pixels: NDArray[np.uint8]) -> None:
-        # Row by row of each plane, exact: the sum over a row is a whole number that the type of float still counts.
+    def _add_sums(self, pixels: NDArray[np.uint8]) -> None:
+        # Products row by row of each plane, exact: the sum over a row is a whole number that the float still counts.
         side = len(pixels)
         exact = np.float32 if side * 255**2 <= 2**24 else np.float64
         planes = np.ascontiguousarray(pixels.reshape(-1, 3).T).astype(exact).reshape(3, side, side)
+        np.add(self._plane_sums, planes, out=self._plane_sums, casting="same_kind")
         for i in range(3):
             for j in range(i, 3):
                 self._products[i][j] += int(np.vecdot(planes[i], planes[j]).sum(dtype=np.float64))
                 self._products[j][i] = self._products[i][j]
+
+    @property
+    def image_sum(self) -> NDArray[np.uint32]:
+        """(crop, crop, 3)."""
+        return np.ascontiguousarray(self._plane_sums.transpose(1, 2, 0)).astype(np.uint32)
 
     def record(self) -> ShardRecord:
         return ShardRecord(
@@ -193,7 +198,7 @@ class _Shard:
             small=self._small,
             color_sums=ColorSums(
                 len(self._digests) * self._task.geometry.crop**2,
-                tuple(self.image_sum.sum(axis=(0, 1), dtype=np.int64).tolist()),
+                tuple(self._plane_sums.sum(axis=(1, 2), dtype=np.int64).tolist()),
                 tuple(map(tuple, self._products)),
             ),
             ends=tuple(self._ends),

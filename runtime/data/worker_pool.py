@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -12,9 +13,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from ctypes import c_bool
 from itertools import islice
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import TypeVar
 
 Task = TypeVar("Task")
+
+_IMPORTED_ONCE = ["torch"]
+_ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # there is a process for each core
 
 _stop = c_bool(False)
 
@@ -38,7 +43,7 @@ class WorkerDied(Exception):  # noqa: N818 - a finding, which the caller explain
 def run_in_workers(
     function: Callable[[Task], None], tasks: Iterable[Task], workers: int, finished: Callable[[Task], None]
 ) -> None:
-    """Call `function`, of a module that imports quickly, with each task, in up to `workers` processes.
+    """Call `function` with each task, in up to `workers` processes.
 
     Args:
         function: does one task; a long one calls `leave_if_asked` now and then.
@@ -49,7 +54,7 @@ def run_in_workers(
     Raises:
         WorkerDied: when a process ends in the middle of a task. What `function` raises is raised here too.
     """
-    context = multiprocessing.get_context("spawn")
+    context = start_importing()
     # No lock about it: a worker killed while it holds one would leave the others waiting.
     stop = context.RawValue(c_bool, False)
     with ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
@@ -58,6 +63,24 @@ def run_in_workers(
         except BaseException:
             stop.value = True
             raise
+
+
+def start_importing() -> ForkServerContext | SpawnContext:
+    """Have a process of its own import torch for all workers to come, which share it; returns at once.
+
+    It lives as long as this process. Elsewhere than on Linux each worker imports torch itself: macOS's own libraries do
+    not bear a fork.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver, resource_tracker
+
+    resource_tracker.ensure_running()  # before interrupts are held back: it lets them through again
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED_ONCE)
+    with _interrupts_held_back(), _environment(_ONE_THREAD):  # workers inherit both
+        forkserver.ensure_running()
+    return context
 
 
 def leave_if_asked() -> None:
@@ -103,11 +126,24 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _environment(changed: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ |= changed
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _start_worker(stop: c_bool) -> None:
     global _stop  # noqa: PLW0603 - shared memory reaches a worker when it starts, not with a task
     _stop = stop
-    # There is a process for each core; numpy and torch, not imported yet, read this when they are.
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ |= _ONE_THREAD
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
