@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import resource
 import shutil
 import subprocess
@@ -136,37 +137,35 @@ def differences(photographs: list[bytes]) -> dict[str, tuple[float, int]]:
 
 @dataclass(frozen=True)
 class Commands:
-    """Whole commands on trees of `images`: seconds by the clock, and of processor time."""
+    """Whole commands on trees of `images`: seconds by the clock."""
 
     images: int
     clock: Rounds
-    processor: Rounds
 
 
 def prepared_by_commands(tree: Path, scratch: Path, processes: int) -> Commands:
-    """Both commands on a tree, from start to end."""
+    """Both commands on a tree, from start to end; each begins with no bytes of another's left to be written."""
     images = sum(path.is_file() for path in tree.rglob("*"))
     python, target = [sys.executable, "-m"], str(scratch / "made")
     lines = {
         PIPELINE: [*python, "benchmarks.pil_pipeline", str(tree), target, str(processes)],
         COMMAND: [*python, "alexc", "prepare", str(tree), "--out", target, "--workers", str(processes)],
     }
-    spent: dict[str, list[float]] = {name: [] for name in lines}
 
     def whole(name: str) -> Callable[[], None]:
         def run() -> None:
-            shutil.rmtree(target, ignore_errors=True)
-            before = processor_time()
             done = subprocess.run(lines[name], capture_output=True, text=True, check=False)  # noqa: S603 - our own
             if done.returncode:
                 raise SystemExit(f"{name} failed:\n{done.stderr}")
-            spent[name].append(processor_time() - before)
 
         return run
 
-    clock = run_rounds({name: whole(name) for name in lines}, ROUNDS_OF_COMMANDS, f"preparing {images:,} images")
-    # The first of each warmed the caches up.
-    return Commands(images, clock, Rounds({name: tuple(each[1:]) for name, each in spent.items()}))
+    def clear() -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        os.sync()
+
+    peers = {name: whole(name) for name in lines}
+    return Commands(images, run_rounds(peers, ROUNDS_OF_COMMANDS, f"preparing {images:,} images", before=clear))
 
 
 class ColorNoise(nn.Module):
@@ -333,7 +332,6 @@ def _commands(small: Commands, large: Commands, processes: int) -> list[str]:
     ratios = [f"{each.clock.ratio(PIPELINE, COMMAND):.2f}" for each in (small, large)]
     between = [large.clock.median(name) - small.clock.median(name) for name in (PIPELINE, COMMAND)]
     rows.append(["x", *ratios, ratios[1], f"{between[0] / between[1]:.2f}"])
-    spent = [(large.processor.median(name) - small.processor.median(name)) / more for name in (PIPELINE, COMMAND)]
     return [
         "## Preparing, whole commands",
         "",
@@ -342,9 +340,6 @@ def _commands(small: Commands, large: Commands, processes: int) -> list[str]:
         "images and seconds by which the larger tree exceeds the smaller one.",
         "",
         *markdown_table(rows),
-        "",
-        f"Processor time of an image, without the start: {spent[0] * 1e3:.2f} ms and {spent[1] * 1e3:.2f} ms,",
-        f"{spent[0] / spent[1]:.2f} times as much.",
         "",
     ]
 

@@ -42,6 +42,7 @@ def run_rounds(
     rounds: int,
     task: str,
     clock: Callable[[], float] = time.perf_counter,
+    before: Callable[[], object] = lambda: None,
 ) -> Rounds:
     """Call each peer once to warm it up, then once a round; every other round goes through them backwards.
 
@@ -50,11 +51,13 @@ def run_rounds(
         rounds: how often.
         task: what the progress line calls it.
         clock: seconds since some moment.
+        before: called before each call, and not timed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in peers}
     with Progress(task, len(peers) * (rounds + 1), "runs") as progress:
         for number in range(rounds + 1):
             for name in list(peers) if number % 2 else reversed(list(peers)):
+                before()
                 started = clock()
                 peers[name]()
                 if number:

@@ -144,6 +144,16 @@ class TestInterruptions:
         assert subprocess.run(command, capture_output=True).returncode == 0
         assert content(store) == content(whole)
 
+    def test_modules_in_the_current_folder_are_not_imported(self, source: Path, whole: Path, tmp_path: Path) -> None:
+        for name in ("queue.py", "inspect.py", "torch.py"):
+            (tmp_path / name).write_text("raise SystemExit('of another')\n")
+        (tmp_path / "alexc").mkdir()
+        command = [str(Path(sys.executable).with_name("alexc")), "prepare", str(source), "--out", "store"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "of another" not in done.stderr
+        assert content(tmp_path / "store") == content(whole)
+
     def test_a_second_run_at_the_same_time(self, source: Path, tmp_path: Path) -> None:
         store = tmp_path / "store"
         with self.running(source, store, 1) as process:

@@ -18,8 +18,9 @@ from typing import TypeVar
 
 Task = TypeVar("Task")
 
-_IMPORTED_ONCE = ["torch"]
+_TEMPLATE = "alexc.runtime.data.worker_template"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # there is a process for each core
+_NOTHING_OF_THE_CURRENT_FOLDER = {"PYTHONSAFEPATH": "1"}  # a queue.py that lies there is not torch's
 
 _stop = c_bool(False)
 
@@ -77,8 +78,8 @@ def start_importing() -> ForkServerContext | SpawnContext:
 
     resource_tracker.ensure_running()  # before interrupts are held back: it lets them through again
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_IMPORTED_ONCE)
-    with _interrupts_held_back(), _environment(_ONE_THREAD):  # workers inherit both
+    context.set_forkserver_preload([_TEMPLATE])
+    with _interrupts_held_back(), _environment(_ONE_THREAD | _NOTHING_OF_THE_CURRENT_FOLDER):  # workers inherit both
         forkserver.ensure_running()
     return context
 
