@@ -150,7 +150,7 @@ def _head(photographs: int) -> list[str]:
     return [
         f"Trees of {CLASSES:,} class folders, made of {photographs} photographs scaled to a shorter side of {SIDE}",
         f"pixels, stored at {STORED} x {STORED}. Whole commands, start to end, one run of each; peaks of memory are",
-        "those of the command itself and of the largest of its workers.",
+        "those of the command itself and of the largest of its workers and what they are forked from.",
         "",
     ]
 
