@@ -47,6 +47,8 @@ lint: .venv/installed
 generated: .venv/installed
 	$(BIN)/alexc compile $(COMPILED)
 	$(BIN)/alexc compile $(PLACED)
+	$(BIN)/python -m tools.language_reference
+	$(BIN)/python -m tools.textmate_grammar
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from alexc.net import Net as Net
-    from alexc.spec_error import SpecError as SpecError
+    from .net import Net as Net
+    from .spec_error import SpecError as SpecError
 else:
     _HOMES = {"Net": "alexc.net", "SpecError": "alexc.spec_error"}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import traceback
 
-from alexc.cli import app
 from alexc.runtime.errors import UserError
-from alexc.spec_error import SpecError
+
+from .cli import app
+from .spec_error import SpecError
 
 EXIT_MISTAKE = 1
 EXIT_INTERNAL = 70

@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from typer._click import Command
 
 SPECS = {
-    "check": "alexc.check:check",
-    "diff": "alexc.diff:diff",
-    "explain": "alexc.explain:explain",
-    "fmt": "alexc.fmt:fmt",
-    "summary": "alexc.summary:summary",
-    "draw": "alexc.draw:draw",
-    "plan": "alexc.plan:plan_",
-    "compile": "alexc.compile:compile_",
-    "import": "alexc.import_:import_",
-    "lsp": "alexc.lsp:lsp",
+    "check": "alexc.commands.check:check",
+    "diff": "alexc.commands.diff:diff",
+    "explain": "alexc.commands.explain:explain",
+    "fmt": "alexc.commands.fmt:fmt",
+    "summary": "alexc.commands.summary:summary",
+    "draw": "alexc.commands.draw:draw",
+    "plan": "alexc.commands.plan:plan_",
+    "compile": "alexc.commands.compile:compile_",
+    "import": "alexc.commands.import_:import_",
+    "lsp": "alexc.commands.lsp:lsp",
 }
 RUNS = {
-    "doctor": "alexc.doctor:doctor",
-    "prepare": "alexc.prepare:prepare",
-    "inspect": "alexc.inspect:inspect",
-    "train": "alexc.train:train",
-    "runs": "alexc.runs:runs",
-    "evaluate": "alexc.evaluate:evaluate",
-    "predict": "alexc.predict:predict",
-    "report": "alexc.report:report",
-    "export": "alexc.export:export",
-    "weights": "alexc.weights:weights",
+    "doctor": "alexc.commands.doctor:doctor",
+    "prepare": "alexc.commands.prepare:prepare",
+    "inspect": "alexc.commands.inspect:inspect",
+    "train": "alexc.commands.train:train",
+    "runs": "alexc.commands.runs:runs",
+    "evaluate": "alexc.commands.evaluate:evaluate",
+    "predict": "alexc.commands.predict:predict",
+    "report": "alexc.commands.report:report",
+    "export": "alexc.commands.export:export",
+    "weights": "alexc.commands.weights:weights",
 }
 COMMANDS = SPECS | RUNS
 

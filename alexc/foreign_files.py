@@ -6,15 +6,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from alexc.compiler.arguments import LARGEST_SIZE
-from alexc.compiler.diagnostics import Diagnostic, render_all
-from alexc.compiler.foreign.network import Assumed
-from alexc.compiler.foreign.reading import import_sources, is_foreign, spec_of_read
-from alexc.compiler.foreign.spec_of import Written
+from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.layers.kind import Shape
+from alexc.compiler.text.diagnostics import Diagnostic, render_all
+from alexc.importers.network import Assumed
+from alexc.importers.reading import import_sources, is_foreign, spec_of_read
+from alexc.importers.spec_of import Written
 from alexc.runtime.errors import UserError
 from alexc.runtime.printable import printable
-from alexc.spec_file import read_foreign, read_unchecked
+
+from .spec_file import read_foreign, read_unchecked
 
 TORCHVISION = "torchvision:"
 
@@ -40,7 +41,7 @@ def imported(files: Sequence[str], assumed: Assumed) -> Written:
     if any(file.startswith(TORCHVISION) for file in files):
         if len(files) > 1:
             raise UserError(f"{printable(files[1])}: a network of torchvision is imported alone")
-        from alexc.torchvision_network import read_torchvision
+        from alexc.importers.torchvision.network import read_torchvision
 
         read = read_torchvision(files[0].removeprefix(TORCHVISION), assumed.input)
         return spec_of_read(read, assumed.most_parameters)

@@ -89,7 +89,7 @@ def _pattern() -> tuple[re.Pattern[str], dict[int, str]]:
 @cache
 def rules() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Patterns, which Python and Oniguruma read alike, and the roles of their groups."""
-    from alexc.compiler.initial_values import DISTRIBUTIONS
+    from alexc.compiler.layers.initial_values import DISTRIBUTIONS
     from alexc.compiler.layers.registry import kinds
     from alexc.compiler.vocabulary import (
         BLOCKS,

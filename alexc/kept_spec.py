@@ -9,17 +9,18 @@ from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from alexc.compiler.format import format_spec
-from alexc.compiler.graph import Graph
+from alexc.compiler.files.pytorch import Origin, origin_of, write_pytorch
+from alexc.compiler.files.spec_writer import write_spec
+from alexc.compiler.graph.graph import Graph
 from alexc.compiler.pipeline import Checked, check_file
-from alexc.compiler.pytorch import Origin, origin_of, write_pytorch
-from alexc.compiler.source import Source
-from alexc.compiler.spec_writer import write_spec
+from alexc.compiler.text.source import Source
+from alexc.compiler.tree.format import format_spec
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.printable import printable
 from alexc.runtime.training.options import FoundSpec
-from alexc.spec_file import read_spec
+
+from .spec_file import read_spec
 
 
 def find_spec(file: NetworkFile, given: Path | None) -> FoundSpec:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from alexc.compiler.shapes import MANY_PARAMETERS, MOST_PARAMETERS
-from alexc.net import Net
+from alexc.compiler.graph.shapes import MANY_PARAMETERS, MOST_PARAMETERS
+
+from .net import Net
 
 NAMED = "A `.net` file; or the files of a network of Caffe, darknet or cuda-convnet, or torchvision:NAME."
 Input = Annotated[
@@ -38,7 +39,7 @@ def named_net(files: Sequence[Path], input_: str | None = None, most_parameters:
     """
     net = Net.from_file(*files, input=input_, most_parameters=most_parameters)
     if net.warnings:
-        from alexc.foreign_files import findings_text
+        from .foreign_files import findings_text
 
         print(findings_text(net.warnings), file=sys.stderr)
     return net

@@ -11,23 +11,24 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexc.compiler.diagnostics import Diagnostic, did_you_mean
-from alexc.compiler.graph import Graph
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.pipeline import Checked, check_text
-from alexc.compiler.placed_graph import PlacedGraph
-from alexc.compiler.shapes import MOST_PARAMETERS
-from alexc.compiler.source import Source
-from alexc.counts import Counts
+from alexc.compiler.placed_graph.placed_graph import PlacedGraph
+from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+from alexc.compiler.text.source import Source
 from alexc.runtime.printable import printable
-from alexc.spec_error import SpecError
-from alexc.spec_file import read_spec
+
+from .spec_error import SpecError
+from .spec_file import read_spec
+from .summary import Counts
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from alexc.comparison import Comparison
-    from alexc.drawing import Drawing
-    from alexc.step_plan import Dtype, StepPlan
+    from .diff import Comparison
+    from .drawing import Drawing
+    from .plan import Dtype, StepPlan
 
 
 class Net:
@@ -88,7 +89,7 @@ class Net:
         """
         named = [str(each) for each in (path, *more)]
         if not named[0].endswith(".net"):
-            from alexc import foreign_files
+            from . import foreign_files
 
             if foreign_files.names_foreign_file(named[0]):
                 return cls._imported(named, input, most_parameters)
@@ -98,8 +99,9 @@ class Net:
 
     @classmethod
     def _imported(cls, named: Sequence[str], input: str | None, most_parameters: int) -> Net:
-        from alexc.compiler.foreign.network import Assumed
-        from alexc.foreign_files import assumed_input, findings_text, imported
+        from alexc.importers.network import Assumed
+
+        from .foreign_files import assumed_input, findings_text, imported
 
         written = imported(named, Assumed(input=assumed_input(input), most_parameters=most_parameters))
         if written.text is None:
@@ -117,7 +119,8 @@ class Net:
     def draw(self) -> Drawing:
         """The network's picture."""
         from alexc.compiler.drawing.picture import draw_svg
-        from alexc.drawing import Drawing
+
+        from .drawing import Drawing
 
         return Drawing(draw_svg(self.graph))
 
@@ -127,7 +130,7 @@ class Net:
         Raises:
             SpecError: the spec has no placement of this name.
         """
-        from alexc.compiler.pytorch import write_pytorch
+        from alexc.compiler.files.pytorch import write_pytorch
 
         placed = None if placement is None else self._placed_by(placement)
         shown = re.sub(r"[^\w. -]", "_", Path(self.name).name)  # it stands in the docstring
@@ -145,8 +148,8 @@ class Net:
 
     def expanded(self) -> str:
         """The spec with variants, blocks and defaults written out: a spec that stands alone."""
-        from alexc.compiler.format import format_spec
-        from alexc.compiler.spec_writer import write_spec
+        from alexc.compiler.files.spec_writer import write_spec
+        from alexc.compiler.tree.format import format_spec
 
         text, findings = format_spec(Source(self.name, write_spec(self.graph)))
         assert text is not None, findings
@@ -154,8 +157,9 @@ class Net:
 
     def diff(self, other: Net) -> Comparison:
         """What changes from this network to another, and whether the weights of one load in the other."""
-        from alexc.comparison import Comparison
-        from alexc.compiler.difference import difference
+        from alexc.compiler.graph.diff import difference
+
+        from .diff import Comparison
 
         return Comparison(self.name, other.name, difference(self.graph, other.graph))
 
@@ -170,7 +174,7 @@ class Net:
         Raises:
             SpecError: the spec has no placement of this name, or its devices cannot share the batch evenly.
         """
-        from alexc.step_plan import StepPlan, batch_of, planned
+        from .plan import StepPlan, batch_of, planned
 
         placed = self._placed_by(placement)
         if batch is not None and batch < 1:

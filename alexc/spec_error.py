@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alexc.compiler.diagnostics import Diagnostic, in_order, render_all
-from alexc.compiler.source import Source
+from alexc.compiler.text.diagnostics import Diagnostic, in_order, render_all
+from alexc.compiler.text.source import Source
 from alexc.runtime.errors import UserError
 
 

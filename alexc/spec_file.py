@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from alexc.compiler.diagnostics import Diagnostic
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.pipeline import Checked, check_file, read_source
-from alexc.compiler.shapes import MOST_PARAMETERS
-from alexc.compiler.source import Source
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.source import Source
 from alexc.runtime.printable import printable
-from alexc.spec_error import SpecError
+
+from .spec_error import SpecError
 
 _WEIGHTS = (".caffemodel", ".safetensors", ".pt", ".pth")
 

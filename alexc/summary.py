@@ -1,73 +1,77 @@
-"""`alexc summary`: what a network costs, layer by layer."""
+"""What `Net.summary` returns."""
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from dataclasses import asdict, fields
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.graph.summary import Row, rows, total
 
-from alexc.compiler.shapes import MOST_PARAMETERS
-from alexc.compiler.summary import Row
-from alexc.named_net import NAMED, Input, MostParameters, named_net
-from alexc.net import Net
-from alexc.spec_file import flagship
+from .table import aligned, html, markdown
 
-
-class Format(StrEnum):
-    """How the counts are written."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-    markdown = "markdown"
+_HEADER = (
+    "layer",
+    "kind",
+    "reads",
+    "output",
+    "weights",
+    "biases",
+    "neurons",
+    "multiply-adds",
+    "share",
+    "then",
+    "leaves",
+)
+_NUMERIC = frozenset({"weights", "biases", "neurons", "multiply-adds", "share"})
 
 
-def summary(
-    spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NAMED} Without one: AlexNet as published.")
-    ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
-    input_: Input = None,
-    most_parameters: MostParameters = MOST_PARAMETERS,
-) -> None:
-    """Show shapes, weights, neurons and multiply-adds of every layer, for one image."""
-    if not spec:
-        with flagship() as path:
-            net = Net.from_file(path)
-    else:
-        net = named_net(spec, input_, most_parameters)
-    if format_ is Format.json:
-        print(json.dumps(_as_json(net), indent=2))
-    elif format_ is Format.csv:
-        _write_csv(net)
-    else:
-        counts = net.summary()
-        print(counts.markdown() if format_ is Format.markdown else counts)
+class Counts:
+    """What a network costs, for one image: prints as the table of `alexc summary`, and Jupyter shows a table.
 
+    Attributes:
+        headline: the network's name, what it reads and how many towers it has.
+        rows: a row for each of the spec's lines: `layer`, `kind`, `reads`, `output`, `then`, `leaves`, `weights`,
+            `biases`, `neurons` and `multiply_adds`.
+        totals: the same sums over all lines.
+        sums: parameters, neurons and multiply-adds in words.
+    """
 
-def _as_json(net: Net) -> dict[str, object]:
-    counts = net.summary()
-    return {
-        "network": net.graph.net.name,
-        "input": list(net.graph.net.input.sizes),
-        "towers": net.graph.net.towers,
-        "layers": [asdict(row) for row in counts.rows],
-        "parameters": counts.parameters,
-        "weights": counts.totals.weights,
-        "biases": counts.totals.biases,
-        "neurons": counts.totals.neurons,
-        "multiply_adds": counts.totals.multiply_adds,
-    }
+    def __init__(self, graph: Graph) -> None:
+        towers = f", {graph.net.towers} towers" if graph.net.towers > 1 else ""
+        self.headline = f"{graph.net.name}: reads {graph.net.input}{towers}"
+        self.rows: tuple[Row, ...] = tuple(rows(graph))
+        self.totals: Row = total(graph)
+        self.sums = (
+            f"{graph.parameters:,} parameters, {graph.neurons:,} neurons, "
+            f"{graph.multiply_adds:,} multiply-adds an image"
+        )
 
+    @property
+    def parameters(self) -> int:
+        """All weights and biases."""
+        return self.totals.weights + self.totals.biases
 
-def _write_csv(net: Net) -> None:
-    counts = net.summary()
-    writer = csv.DictWriter(sys.stdout, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in [*counts.rows, counts.totals])
+    def __str__(self) -> str:
+        return "\n".join([self.headline, "", *aligned(self._table(), _NUMERIC), "", self.sums])
+
+    __repr__ = __str__
+
+    def markdown(self) -> str:
+        """The same with a Markdown table."""
+        return "\n".join([self.headline, "", *markdown(self._table(), _NUMERIC), "", self.sums])
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def _repr_html_(self) -> str:
+        return "\n".join([f"<p>{self.headline}</p>", *html(self._table(), _NUMERIC), f"<p>{self.sums}</p>"])
+
+    def _table(self) -> list[Sequence[str]]:
+        return [_HEADER, *(self._cells(row) for row in [*self.rows, self.totals])]
+
+    def _cells(self, row: Row) -> Sequence[str]:
+        counts = [f"{count:,}" for count in (row.weights, row.biases, row.neurons, row.multiply_adds)]
+        everything = self.totals.multiply_adds
+        share = f"{100 * row.multiply_adds / everything:.1f} %" if everything else ""
+        leaves = row.leaves if row.then else ""
+        return (row.layer, row.kind, row.reads, row.output, *counts, share, row.then, leaves)

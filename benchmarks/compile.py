@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexc.compiler import summary
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.graph import summary
 from alexc.compiler.pipeline import check_text
-from alexc.compiler.pytorch import write_pytorch
 from alexc.runtime.progress import Progress
 from benchmarks.result_file import markdown_table, write_result
 from benchmarks.side_by_side import Rounds, run_rounds

@@ -30,13 +30,13 @@ from torchvision import transforms as v1
 from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
-from alexc.runtime import recipe
+from alexc.runtime import recipes
 from alexc.runtime.cores import available_cores
-from alexc.runtime.data.dataset_facts import DatasetFacts, facts_of
+from alexc.runtime.data.batch_loader import BatchLoader, groups_of
+from alexc.runtime.data.dataset_statistics import DatasetStatistics, statistics_of
 from alexc.runtime.data.decode import decode, square
-from alexc.runtime.data.draws import epoch_order
-from alexc.runtime.data.feed import Feed, groups_of
 from alexc.runtime.data.prepare import prepare
+from alexc.runtime.data.random_streams import epoch_order
 from alexc.runtime.data.split import Split
 from alexc.runtime.data.store import Geometry, Store
 from alexc.runtime.data.views import Renderer, TrainingViews, View, principal_color_steps
@@ -51,8 +51,8 @@ PHOTOGRAPHS, CLASSES = 200, 4
 SMALL_TREE, LARGE_TREE = 2_000, 12_000
 ROUNDS, ROUNDS_OF_COMMANDS = 5, 3
 EPOCHS_A_ROUND = 8
-NOISE = recipe.PCAColor(0.1)
-PAPERS = (recipe.RandomCrop(SHOWN), recipe.Mirror(), NOISE)
+NOISE = recipes.PCAColor(0.1)
+PAPERS = (recipes.RandomCrop(SHOWN), recipes.Mirror(), NOISE)
 FLAGSHIP = Path(__file__).parents[1] / "generated" / "alexnet.py"
 PIL, TORCHVISION, ALEXC = "Pillow, v1 transforms", "decode_jpeg, v2 transforms", "alexc"
 PIPELINE, COMMAND = "Pillow and multiprocessing", "`alexc prepare`"
@@ -184,7 +184,7 @@ class ColorNoise(nn.Module):
         return image + (self.steps @ torch.randn(3)).view(3, 1, 1)
 
 
-def image_folder(tree: Path, facts: DatasetFacts) -> DataLoader[tuple[Tensor, Tensor]]:
+def image_folder(tree: Path, facts: DatasetStatistics) -> DataLoader[tuple[Tensor, Tensor]]:
     """Batches of the paper's views from the files themselves, made by one worker.
 
     The mean is cut in the middle whatever the crop, as it mostly is where transforms are combined.
@@ -206,15 +206,15 @@ def image_folder(tree: Path, facts: DatasetFacts) -> DataLoader[tuple[Tensor, Te
     return DataLoader(ImageFolder(str(tree), views), batch_size=BATCH, shuffle=True, num_workers=1)
 
 
-def fed_by(split: Split, facts: DatasetFacts, threads: int, epochs: Iterable[int], pinned: bool = False) -> float:
-    """Feed whole epochs of the paper's views; something of every batch, so that it was there."""
+def fed_by(split: Split, facts: DatasetStatistics, threads: int, epochs: Iterable[int], pinned: bool = False) -> float:
+    """BatchLoader whole epochs of the paper's views; something of every batch, so that it was there."""
     views = TrainingViews(PAPERS, facts, SHOWN, seed=0)
 
     def views_of(epoch: int) -> Callable[[int], tuple[View]]:
         return lambda image: (views.view(epoch, image),)
 
     seen = 0.0
-    with Feed(Renderer(SHOWN, facts.mean_image), SHOWN, BATCH, threads, pinned) as feed:
+    with BatchLoader(Renderer(SHOWN, facts.mean_image), SHOWN, BATCH, threads, pinned) as feed:
         for epoch in epochs:
             groups = groups_of(epoch_order(0, epoch, len(split)), BATCH)
             for batch in feed.batches(split, groups, views_of(epoch)):
@@ -240,12 +240,12 @@ class Fed:
 
 def fed_on_one_core(tree: Path, raw: Store, jpegs: Store, rounds: int = ROUNDS) -> Fed:
     """Epochs of the paper's views by every way."""
-    loader = image_folder(tree, facts_of(raw))
+    loader = image_folder(tree, statistics_of(raw))
     epochs = range(EPOCHS_A_ROUND)
     peers: dict[str, Callable[[], object]] = {
         FOLDER: lambda: sum(float(images[0, 0, 0, 0]) for images, _ in loader),
-        RAW: lambda: fed_by(raw.train, facts_of(raw), 1, epochs),
-        JPEGS: lambda: fed_by(jpegs.train, facts_of(raw), 1, epochs),
+        RAW: lambda: fed_by(raw.train, statistics_of(raw), 1, epochs),
+        JPEGS: lambda: fed_by(jpegs.train, statistics_of(raw), 1, epochs),
     }
     fed = len(raw.train) * EPOCHS_A_ROUND
     images = {FOLDER: sum(path.is_file() for path in tree.rglob("*")), RAW: fed, JPEGS: fed}
@@ -367,9 +367,9 @@ def _on_a_gpu(raw: Store, threads: int) -> list[str]:
         return [*title, "Not measured: this machine has no GPU."]
     device = torch.device("cuda")
     step = step_time(load_network_file(FLAGSHIP), device)
-    fed_by(raw.train, facts_of(raw), threads, range(1), pinned=True)
+    fed_by(raw.train, statistics_of(raw), threads, range(1), pinned=True)
     started = time.perf_counter()
-    fed_by(raw.train, facts_of(raw), threads, range(EPOCHS_A_ROUND), pinned=True)
+    fed_by(raw.train, statistics_of(raw), threads, range(EPOCHS_A_ROUND), pinned=True)
     rate = len(raw.train) * EPOCHS_A_ROUND / (time.perf_counter() - started)
     return [
         *title,

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import torch
 
+from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_file
-from alexc.compiler.place import place
-from alexc.compiler.placed_graph import PlacedGraph
-from alexc.compiler.plan import Plan, UnevenBatch, data_parallel, messages_of, plan
-from alexc.compiler.pytorch import write_pytorch
+from alexc.compiler.placed_graph.place import place
+from alexc.compiler.placed_graph.placed_graph import PlacedGraph
+from alexc.compiler.placed_graph.plan import Plan, UnevenBatch, data_parallel, messages_of, plan
 from alexc.runtime.cores import available_cores
 from alexc.runtime.progress import Progress
 from benchmarks.peak_memory import peak_kilobytes

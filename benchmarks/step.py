@@ -25,7 +25,7 @@ from torch import Tensor
 
 from alexc.net import Net
 from alexc.runtime.allocator import keep_freed_memory
-from alexc.runtime.data.feed import Batch
+from alexc.runtime.data.batch_loader import Batch
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.device import device_text, find_device

@@ -15,11 +15,11 @@ import torch.distributed as dist
 
 from alexc.runtime.device import place_images, place_network
 from alexc.runtime.layers.dropout import fix_masks
-from alexc.runtime.mesh import make_mesh
 from alexc.runtime.network_file import load_network_file
+from alexc.runtime.parallel.mesh import make_mesh
+from alexc.runtime.parallel.rank import Rank, alone
 from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
 from alexc.runtime.training.optimizer import optimizer_of
-from alexc.runtime.training.rank import Rank, alone
 from benchmarks.collectives_meter import CollectivesMeter, Issued
 
 CLASSES = 1000

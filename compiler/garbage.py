@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def search_put_off() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """No search within; also the decorator of a function that makes no circles."""
     searching = gc.isenabled()
     gc.disable()

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alexc.compiler.diagnostics import Diagnostic
-from alexc.compiler.garbage import search_put_off
-from alexc.compiler.graph import Graph
-from alexc.compiler.place import place
-from alexc.compiler.placed_graph import PlacedGraph
-from alexc.compiler.recipe_fit import check_recipe
-from alexc.compiler.resolve import resolve
-from alexc.compiler.shapes import MOST_PARAMETERS, infer_shapes
-from alexc.compiler.source import Source, Span
-from alexc.compiler.syntax import parse
-from alexc.compiler.tree import Base, Tree
+from .garbage import gc_paused
+from .graph.graph import Graph
+from .graph.recipe_check import check_recipe
+from .graph.shapes import MOST_PARAMETERS, infer_shapes
+from .net.resolve import resolve
+from .placed_graph.place import place
+from .placed_graph.placed_graph import PlacedGraph
+from .text.diagnostics import Diagnostic
+from .text.source import Source, Span
+from .tree.syntax import parse
+from .tree.tree import Base, Tree
 
 LARGEST_FILE = 2**24  # bytes: a spec of 100,000 layers has a third of that
 
@@ -74,7 +74,7 @@ def check_text(
     return _check(Source(name, text, path), opened, most_parameters)
 
 
-@search_put_off()
+@gc_paused()
 def _check(source: Source, opened: Mapping[Path, str] | None = None, most_parameters: int = MOST_PARAMETERS) -> Checked:
     """Run the passes."""
     tree, diagnostics = parse(source)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 
-from alexc.compiler.arguments import Arguments
-from alexc.compiler.spec_text import argument_text
+from .layers.arguments import Arguments
+from .net.spec_text import argument_text
 
 
 def usage(model: type[Arguments]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alexc.compiler.arguments import Arguments
-from alexc.compiler.initial_values import DISTRIBUTIONS
-from alexc.compiler.layers.registry import kinds
-from alexc.compiler.train_steps import CHOICES, NUMBERS
+from .layers.arguments import Arguments
+from .layers.initial_values import DISTRIBUTIONS
+from .layers.registry import kinds
+from .recipe.steps import CHOICES, NUMBERS
 
 # The keywords of blocks, and what each says.
 BLOCKS = {

@@ -17,13 +17,13 @@ Made by alexc from alexnet.net, placement one_weird_trick: edit that file, not t
 from typing import ClassVar
 
 import torch.nn.functional as F
-from alexc.runtime import exchange
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
-from alexc.runtime.mesh import Mesh
-from alexc.runtime.placement import Layers, Placement
-from alexc.runtime.recipe import (
+from alexc.runtime.parallel import exchange
+from alexc.runtime.parallel.mesh import Mesh
+from alexc.runtime.parallel.placement import Layers, Placement
+from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.layers.local_convolution import LocalConv2d
-from alexc.runtime.recipe import (
+from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,

@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.layers.response_norm_within_map import ResponseNormWithinMap
-from alexc.runtime.recipe import (
+from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CenterView,

@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from alexc.runtime.layers.initial_values import Constant, Kaiming, initialise
-from alexc.runtime.recipe import (
+from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,

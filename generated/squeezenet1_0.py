@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Kaiming, Normal, initialise
-from alexc.runtime.recipe import (
+from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CenterView,

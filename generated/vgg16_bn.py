@@ -19,7 +19,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Constant, Kaiming, Normal, initialise
-from alexc.runtime.recipe import (
+from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,

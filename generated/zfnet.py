@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
-from alexc.runtime.recipe import (
+from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,

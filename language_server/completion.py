@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from alexc.compiler.arguments import Arguments
-from alexc.compiler.initial_values import DISTRIBUTIONS
+from alexc.compiler.layers.arguments import Arguments
+from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.kind import Join
 from alexc.compiler.layers.registry import kinds
+from alexc.compiler.recipe.steps import CHOICES, PIPELINES
 from alexc.compiler.reference import arguments_in_order, default_of, documentation, title, usage
-from alexc.compiler.train_steps import CHOICES, PIPELINES
-from alexc.compiler.tree import Block
+from alexc.compiler.tree.tree import Block
 from alexc.compiler.vocabulary import (
     BLOCKS,
     EDITS,
@@ -26,9 +26,10 @@ from alexc.compiler.vocabulary import (
     choices_in_words,
     steps,
 )
-from alexc.language_server.context import Context, context_at
-from alexc.language_server.hover import model_of
-from alexc.language_server.spec import Spec
+
+from .context import Context, context_at
+from .hover import model_of
+from .spec import Spec
 
 Sort = Literal["keyword", "kind", "block", "argument", "value", "layer", "axis", "parameter", "network", "file"]
 

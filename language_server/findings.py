@@ -7,10 +7,11 @@ from pathlib import Path
 from lsprotocol.types import Diagnostic as Shown
 from lsprotocol.types import DiagnosticRelatedInformation, DiagnosticSeverity, Location, Position, Range
 
-from alexc.compiler.diagnostics import Diagnostic, in_order, printable
-from alexc.compiler.source import Span
-from alexc.language_server.positions import Positions
-from alexc.language_server.spec import Spec
+from alexc.compiler.text.diagnostics import Diagnostic, in_order, printable
+from alexc.compiler.text.source import Span
+
+from .positions import Positions
+from .spec import Spec
 
 
 def findings(spec: Spec) -> list[Shown]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from alexc.compiler.arguments import Arguments
-from alexc.compiler.diagnostics import list_in_words
-from alexc.compiler.graph import Node
-from alexc.compiler.initial_values import DISTRIBUTIONS
+from alexc.compiler.graph.graph import Node
+from alexc.compiler.layers.arguments import Arguments
+from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.placed_graph import PlacedGraph, PlacedLayer
+from alexc.compiler.net.spec_text import step_text
+from alexc.compiler.placed_graph.placed_graph import PlacedGraph, PlacedLayer
 from alexc.compiler.reference import arguments_in_order, default_of, documentation, title, usage
-from alexc.compiler.spec_text import step_text
-from alexc.compiler.tree import Block
+from alexc.compiler.text.diagnostics import list_in_words
+from alexc.compiler.tree.tree import Block
 from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT, RECIPE, REPEAT, SETTINGS, choices_in_words, steps
-from alexc.language_server.context import Context, context_at, word_at
-from alexc.language_server.spec import Spec
 from alexc.table import markdown
+
+from .context import Context, context_at, word_at
+from .spec import Spec
 
 _MOST_LINES = 6  # of those that a block or a repetition writes out
 _COUNTS = ("output", "weights", "biases", "neurons", "multiply-adds")

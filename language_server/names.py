@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from alexc.compiler.extending import Load, chain_of
 from alexc.compiler.layers.kind import Join
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.network_block import is_setting
-from alexc.compiler.source import Span
-from alexc.compiler.tree import (
+from alexc.compiler.net.extending import Load, chain_of
+from alexc.compiler.net.network_block import is_setting
+from alexc.compiler.text.source import Span
+from alexc.compiler.tree.tree import (
     Argument,
     Block,
     Call,

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from lsprotocol.types import DocumentSymbol, SymbolKind
 
-from alexc.compiler.tree import Block, Nested, Pipeline, Statement, first_word
-from alexc.language_server.spec import Spec
+from alexc.compiler.tree.tree import Block, Nested, Pipeline, Statement, first_word
+
+from .spec import Spec
 
 _SYMBOLS = {
     "network": SymbolKind.Class,

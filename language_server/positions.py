@@ -7,7 +7,7 @@ from bisect import bisect_right
 
 from lsprotocol.types import Position, Range
 
-from alexc.compiler.source import Span
+from alexc.compiler.text.source import Span
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _UNITS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from alexc.compiler.diagnostics import in_order
-from alexc.compiler.graph import Graph
+from alexc.compiler.graph.graph import Graph
 from alexc.compiler.pipeline import check_text
-from alexc.compiler.source import Span
-from alexc.language_server.spec import Spec
+from alexc.compiler.text.diagnostics import in_order
+from alexc.compiler.text.source import Span
+
+from .spec import Spec
 
 
 class Refused(Exception):  # noqa: N818 - it is no defect of the program but an answer

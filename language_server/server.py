@@ -12,14 +12,15 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
-from alexc.compiler.format import format_spec
-from alexc.compiler.source import Span
-from alexc.language_server.completion import Offer, complete
-from alexc.language_server.findings import findings, location
-from alexc.language_server.hover import hover
-from alexc.language_server.outline import outline
-from alexc.language_server.renaming import Refused, rename, renameable
-from alexc.language_server.spec import Spec
+from alexc.compiler.text.source import Span
+from alexc.compiler.tree.format import format_spec
+
+from .completion import Offer, complete
+from .findings import findings, location
+from .hover import hover
+from .outline import outline
+from .renaming import Refused, rename, renameable
+from .spec import Spec
 
 PAUSE = 0.15  # seconds without a key before a text is checked
 _KINDS = {

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from alexc.compiler.graph import Graph, Node
+from alexc.compiler.graph.graph import Graph, Node
 from alexc.compiler.pipeline import Checked, Library, check_text
-from alexc.compiler.placed_graph import PlacedGraph
-from alexc.compiler.source import Source, Span
-from alexc.compiler.syntax import parse
-from alexc.compiler.tree import Tree
-from alexc.language_server.context import word_at
-from alexc.language_server.names import Names, Occurrence
-from alexc.language_server.positions import Positions
+from alexc.compiler.placed_graph.placed_graph import PlacedGraph
+from alexc.compiler.text.source import Source, Span
+from alexc.compiler.tree.syntax import parse
+from alexc.compiler.tree.tree import Tree
+
+from .context import word_at
+from .names import Names, Occurrence
+from .positions import Positions
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.errors import UserError
+from .errors import UserError
 
 KINDS = ("cpu", "cuda", "mps")
 _CHANNELS_LAST = ("cpu", "cuda")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
+from .errors import UserError
+from .printable import printable
 
 LOCK = "lock"
 

@@ -19,12 +19,12 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.mesh import Mesh
-from alexc.runtime.placement import Placement
-from alexc.runtime.printable import printable
-from alexc.runtime.recipe import Recipe
-from alexc.runtime.regular_file import require_regular_file
+from .errors import UserError
+from .files import require_regular_file
+from .parallel.mesh import Mesh
+from .parallel.placement import Placement
+from .printable import printable
+from .recipes import Recipe
 
 FORM = (
     "expected what `alexc compile` writes: RECIPE = Recipe(...) and one class of nn.Module with "

@@ -14,13 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from alexc.runtime.caffemodel import ForeignWeights, read_caffemodel
-from alexc.runtime.errors import UserError
-from alexc.runtime.network_file import NetworkFile
-from alexc.runtime.new_file import check_new, write_new
-from alexc.runtime.printable import printable
-from alexc.runtime.progress import Progress
-from alexc.runtime.regular_file import require_regular_file
+from .caffemodel import ForeignWeights, read_caffemodel
+from .errors import UserError
+from .files import check_new, require_regular_file, write_new
+from .network_file import NetworkFile
+from .printable import printable
+from .progress import Progress
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
 _FROM_A_RUN = "the weights of a run come out by `alexc weights export`"

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from alexc.compiler.drawing.words import kind_in_words, layer_in_words, window_in_words
-from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.kind import Join, Kind, Shape
-from alexc.compiler.layers.pooling import Pooling
+from ..graph.graph import Graph, Node
+from ..layers.kind import Join, Kind, Shape
+from ..layers.pooling import Pooling
+from .words import kind_in_words, layer_in_words, window_in_words
 
 
 @dataclass(frozen=True)

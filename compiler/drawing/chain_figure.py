@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from alexc.compiler.drawing.letters import text_width
-from alexc.compiler.drawing.marks import Group, Line, Mark, Point, Text, box_of
-from alexc.compiler.drawing.perspective import Scale, Volume
-from alexc.compiler.drawing.stages import Stage
+from .letters import text_width
+from .marks import Group, Line, Mark, Point, Text, box_of
+from .perspective import Scale, Volume
+from .stages import Stage
 
 MOST_TOWERS = 4  # that are drawn; a network may have thousands
 _ROW_WIDTH, _ROW_HEIGHT = 1200.0, 350.0  # of a usual row

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from math import ceil
 
-from alexc.compiler.drawing.blocks import Block, cuts_of, levels_of
-from alexc.compiler.drawing.layered import Item
+from .blocks import Block, cuts_of, levels_of
+from .layered import Item
 
 _COLUMN_WIDTH = 400.0  # of a usual column, in pixels
 

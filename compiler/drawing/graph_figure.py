@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from alexc.compiler.drawing.blocks import Block, Repeat, fold
-from alexc.compiler.drawing.columns import columns_of
-from alexc.compiler.drawing.layered import Item, arrange
-from alexc.compiler.drawing.letters import text_width
-from alexc.compiler.drawing.marks import Box, Curve, Face, Group, Line, Mark, Point, Text
-from alexc.compiler.layers.kind import Join
+from ..layers.kind import Join
+from .blocks import Block, Repeat, fold
+from .columns import columns_of
+from .layered import Item, arrange
+from .letters import text_width
+from .marks import Box, Curve, Face, Group, Line, Mark, Point, Text
 
 _NAME, _NOTE, _LABEL, _TIMES = 11.0, 10.0, 10.0, 15.0  # sizes of the font
 _LINE_HEIGHT, _PADDING = 13.0, 8.0

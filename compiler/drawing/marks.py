@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from alexc.compiler.drawing.letters import ASCENT, DESCENT, text_width
+from .letters import ASCENT, DESCENT, text_width
 
 
 class Point(NamedTuple):

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from alexc.compiler.drawing.marks import Face, Point
-from alexc.compiler.layers.kind import Shape
+from ..layers.kind import Shape
+from .marks import Face, Point
 
 _LONGEST_SIDE, _SIDE_POWER = 190.0, 0.62
 _LONGEST_DEPTH, _DEPTH_UNIT = 110.0, 3.9  # pixels: in all, and for one channel

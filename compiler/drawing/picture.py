@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from alexc.compiler.drawing.blocks import blocks_of
-from alexc.compiler.drawing.chain_figure import MOST_TOWERS, draw_chain
-from alexc.compiler.drawing.graph_figure import draw_graph
-from alexc.compiler.drawing.marks import Box, Group, Picture, Point, Text, box_of
-from alexc.compiler.drawing.stages import is_chain, stages_of
-from alexc.compiler.drawing.svg import Theme, svg_of
-from alexc.compiler.drawing.words import network_in_words
-from alexc.compiler.graph import Graph
+from ..graph.graph import Graph
+from .blocks import blocks_of
+from .chain_figure import MOST_TOWERS, draw_chain
+from .graph_figure import draw_graph
+from .marks import Box, Group, Picture, Point, Text, box_of
+from .stages import is_chain, stages_of
+from .svg import Theme, svg_of
+from .words import network_in_words
 
 _MARGIN = 16.0
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from alexc.compiler.drawing.words import kind_in_words, layer_in_words, window_in_words
-from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.convolving import Convolving
-from alexc.compiler.layers.kind import Shape
+from ..graph.graph import Graph, Node
+from ..layers.convolving import Convolving
+from ..layers.kind import Shape
+from .words import kind_in_words, layer_in_words, window_in_words
 
 
 @dataclass(frozen=True)

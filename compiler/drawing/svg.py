@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
 
-from alexc.compiler.drawing.marks import Curve, Face, Group, Line, Mark, Picture, Text
+from .marks import Curve, Face, Group, Line, Mark, Picture, Text
 
 Theme = Literal["light", "dark", "either"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alexc.compiler.graph import Graph, Node
-from alexc.compiler.layers.convolving import Convolving
-from alexc.compiler.layers.pooling import Pooling
+from ..graph.graph import Graph, Node
+from ..layers.convolving import Convolving
+from ..layers.pooling import Pooling
 
 _KINDS = {
     "adaptive_avgpool": "mean pooling",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.arguments import Sizes
-from alexc.compiler.layers.kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
+from .arguments import Sizes
+from .kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
 
 
 class AdaptiveAvgpool(EachChannel):

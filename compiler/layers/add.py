@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Cut, Join, Misfit, Shape, TorchOperator
+from .kind import Cut, Join, Shape, ShapeError, TorchOperator
 
 
 class Add(Join):
@@ -18,9 +18,9 @@ class Add(Join):
         first = given[0]
         for other in given[1:]:
             if other.sizes != first.sizes:
-                raise Misfit("E0305", f"adds equal shapes, but is given {first} and {other}")
+                raise ShapeError("E0305", f"adds equal shapes, but is given {first} and {other}")
             if other.towers != first.towers:
-                raise Misfit("E0305", "adds layers that are cut into towers to layers that are not")
+                raise ShapeError("E0305", "adds layers that are cut into towers to layers that are not")
         return first
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002

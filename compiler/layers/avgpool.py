@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.arguments import YesOrNo
-from alexc.compiler.layers.kind import Shape, TorchCall, TorchFunction
-from alexc.compiler.layers.pooling import Pooling
+from .arguments import YesOrNo
+from .kind import Shape, TorchCall, TorchFunction
+from .pooling import Pooling
 
 
 class Avgpool(Pooling):

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 
-from alexc.compiler.arguments import Expects, Positive, Real, as_float
-from alexc.compiler.initial_values import Constant
-from alexc.compiler.layers.kind import Cut, OnMesh, Shape, TorchCall, TorchModule, Weights
-from alexc.compiler.layers.trained import Trained
-from alexc.compiler.python_text import in_tuple, literal
+from .arguments import Expects, Positive, Real, as_float
+from .initial_values import Constant
+from .kind import Cut, OnMesh, Shape, TorchCall, TorchModule, Weights
+from .python_text import in_tuple, literal
+from .trained import Trained
 
 Momentum = Annotated[float, BeforeValidator(as_float), Field(gt=0, le=1), Expects("a number above 0 and up to 1")]
 

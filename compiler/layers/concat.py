@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Cut, Join, Misfit, Shape, TorchCall, TorchJoin
+from .kind import Cut, Join, Shape, ShapeError, TorchCall, TorchJoin
 
 
 class Concat(Join):
@@ -21,9 +21,9 @@ class Concat(Join):
         first = given[0]
         for other in given[1:]:
             if other.sizes[1:] != first.sizes[1:]:
-                raise Misfit("E0305", f"joins channels of one size, but is given {first} and {other}")
+                raise ShapeError("E0305", f"joins channels of one size, but is given {first} and {other}")
             if other.towers != first.towers:
-                raise Misfit("E0305", "joins layers that are cut into towers with layers that are not")
+                raise ShapeError("E0305", "joins layers that are cut into towers with layers that are not")
         return Shape((sum(shape.channels for shape in given), *first.sizes[1:]), first.towers)
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:

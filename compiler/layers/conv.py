@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.arguments import Sizes
-from alexc.compiler.layers.convolving import Convolving
-from alexc.compiler.layers.kind import Shape, TorchCall, TorchModule, Weights
+from .arguments import Sizes
+from .convolving import Convolving
+from .kind import Shape, TorchCall, TorchModule, Weights
 
 
 class Conv(Convolving):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from alexc.compiler.arguments import Count, Padding, Sizes
-from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
-from alexc.compiler.layers.kind import Cut, Misfit, Shape, TorchCall, require_maps
-from alexc.compiler.layers.reading import Reads, require_even, require_even_cut, towers_apart
-from alexc.compiler.layers.trained import Trained
-from alexc.compiler.layers.window import Sides, arguments_in_torch, places, sides_of
+from .arguments import Count, Padding, Sizes
+from .initial_values import InitialBias, InitialWeight, Kaiming
+from .kind import Cut, Shape, ShapeError, TorchCall, require_maps
+from .reading import Reads, require_even, require_even_cut, towers_apart
+from .trained import Trained
+from .window import Sides, arguments_in_torch, places, sides_of
 
 
 class Convolving(Trained):
@@ -34,7 +34,7 @@ class Convolving(Trained):
         require_even("kernels", self.kernels, towers, "kernels")
         for what, count in (("maps that it reads", channels), ("kernels", self.kernels)):
             if count % apart:
-                raise Misfit(
+                raise ShapeError(
                     "E0302",
                     f"has {apart} groups, which cannot share evenly the {count} {what}",
                     "groups" if self.groups > 1 else "reads",

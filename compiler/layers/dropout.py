@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from alexc.compiler.arguments import Fraction, one_of
-from alexc.compiler.layers.kind import EachChannel, OnMesh, Shape, TorchCall, TorchModule
-from alexc.compiler.python_text import in_tuple, literal
+from .arguments import Fraction, one_of
+from .kind import EachChannel, OnMesh, Shape, TorchCall, TorchModule
+from .python_text import in_tuple, literal
 
 
 class Dropout(EachChannel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.whole_maps import WholeMaps
+from .whole_maps import WholeMaps
 
 
 class GlobalAvgpool(WholeMaps):

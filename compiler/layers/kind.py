@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from alexc.compiler.arguments import Arguments
-from alexc.compiler.initial_values import Distribution
+from .arguments import Arguments
+from .initial_values import Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Shape:
         return "x".join(map(str, self.sizes))
 
 
-class Misfit(Exception):  # noqa: N818 - it is no defect of the program but a finding about a spec
+class ShapeError(Exception):
     """A layer cannot read what it is given.
 
     Attributes:
@@ -160,7 +160,7 @@ class Kind(Arguments):
         """The shape made from `given` in a network of `towers` towers.
 
         Raises:
-            Misfit: the layer cannot read it.
+            ShapeError: the layer cannot read it.
         """
 
     @abstractmethod
@@ -175,7 +175,7 @@ class Kind(Arguments):
         """One device's part of the layer, where several share its channels; None where each must compute it whole.
 
         Raises:
-            Misfit: its weights cannot be cut into so many parts.
+            ShapeError: its weights cannot be cut into so many parts.
         """
         return None
 
@@ -217,7 +217,7 @@ class Join(Kind):
         """The shape made from two shapes or more.
 
         Raises:
-            Misfit: they cannot be joined.
+            ShapeError: they cannot be joined.
         """
 
     def output(self, given: Shape, towers: int) -> Shape:
@@ -229,10 +229,10 @@ def require_maps(given: Shape) -> tuple[int, int, int]:
     """The (channels, height, width) of feature maps.
 
     Raises:
-        Misfit: `given` is a vector.
+        ShapeError: `given` is a vector.
     """
     if len(given.sizes) != 3:
-        raise Misfit(
+        raise ShapeError(
             "E0303",
             f"reads feature maps, but is given a vector of {given} units",
             help="put it before the first layer that makes a vector",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.arguments import Real
-from alexc.compiler.layers.kind import Shape, TorchCall, TorchFunction
-from alexc.compiler.layers.pointwise import Pointwise
-from alexc.compiler.python_text import literal
+from .arguments import Real
+from .kind import Shape, TorchCall, TorchFunction
+from .pointwise import Pointwise
+from .python_text import literal
 
 
 class LeakyRelu(Pointwise):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from alexc.compiler.arguments import Count
-from alexc.compiler.initial_values import InitialBias, InitialWeight, Kaiming
-from alexc.compiler.layers.kind import Cut, Misfit, Shape, TorchCall, TorchModule, Weights
-from alexc.compiler.layers.reading import Reads, require_even, require_even_cut, towers_apart
-from alexc.compiler.layers.trained import Trained
+from .arguments import Count
+from .initial_values import InitialBias, InitialWeight, Kaiming
+from .kind import Cut, Shape, ShapeError, TorchCall, TorchModule, Weights
+from .reading import Reads, require_even, require_even_cut, towers_apart
+from .trained import Trained
 
 
 class Linear(Trained):
@@ -32,7 +32,9 @@ class Linear(Trained):
         apart = towers_apart(self.reads, given, towers)
         require_even("units", self.units, towers, "units")
         if given.channels % apart:
-            raise Misfit("E0302", f"reads {given.channels} channels, which {apart} towers cannot share evenly", "reads")
+            raise ShapeError(
+                "E0302", f"reads {given.channels} channels, which {apart} towers cannot share evenly", "reads"
+            )
         return Shape((self.units,), towers)
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut:  # noqa: ARG002

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import ClassVar
 
-from alexc.compiler.layers.convolving import Convolving
-from alexc.compiler.layers.kind import Shape, TorchCall, TorchModule, Weights
+from .convolving import Convolving
+from .kind import Shape, TorchCall, TorchModule, Weights
 
 
 class Local(Convolving):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from alexc.compiler.arguments import Count, NotNegative, Positive, one_of
-from alexc.compiler.layers.kind import Cut, Kind, Misfit, OnMesh, Shape, TorchCall, TorchModule, require_maps
-from alexc.compiler.python_text import literal
+from .arguments import Count, NotNegative, Positive, one_of
+from .kind import Cut, Kind, OnMesh, Shape, ShapeError, TorchCall, TorchModule, require_maps
+from .python_text import literal
 
 
 class Lrn(Kind):
@@ -34,10 +34,10 @@ class Lrn(Kind):
         require_maps(given)
         if self.within == "map":
             if self.over is not None:
-                raise Misfit("E0303", "normalises within each map, so `over` means nothing", "over", "leave it out")
+                raise ShapeError("E0303", "normalises within each map, so `over` means nothing", "over", "leave it out")
             return given
         if given.towers > 1 and self.over is None:
-            raise Misfit(
+            raise ShapeError(
                 "E0301",
                 f"does not say over which of the {given.towers} towers it normalises",
                 help="`over=tower`: inside each tower; `over=all`: across them",

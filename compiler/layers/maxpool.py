@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import Shape, TorchCall, TorchFunction
-from alexc.compiler.layers.pooling import Pooling
+from .kind import Shape, TorchCall, TorchFunction
+from .pooling import Pooling
 
 
 class Maxpool(Pooling):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from alexc.compiler.arguments import Margins, OptionalSizes, Sizes, one_of
-from alexc.compiler.layers.kind import EachChannel, Misfit, Shape, require_maps
-from alexc.compiler.layers.window import Rounding, arguments_in_torch, places
+from .arguments import Margins, OptionalSizes, Sizes, one_of
+from .kind import EachChannel, Shape, ShapeError, require_maps
+from .window import Rounding, arguments_in_torch, places
 
 
 class Pooling(EachChannel):
@@ -24,7 +24,7 @@ class Pooling(EachChannel):
         channels, height, width = require_maps(given)
         for pad, window in zip(self.pad, self.window, strict=True):
             if pad > window // 2:
-                raise Misfit(
+                raise ShapeError(
                     "E0303",
                     f"has a padding of {pad}, more than half its window of {window}",
                     "pad",

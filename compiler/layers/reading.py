@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from alexc.compiler.arguments import one_of
-from alexc.compiler.layers.kind import Misfit, Shape
+from .arguments import one_of
+from .kind import Shape, ShapeError
 
 Reads = Annotated[Literal["tower", "all"] | None, one_of("tower", "all")]
 
@@ -19,16 +19,16 @@ def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
         towers: the network's towers.
 
     Raises:
-        Misfit: nothing is said where it matters, or `reads=tower` where there are no towers to read.
+        ShapeError: nothing is said where it matters, or `reads=tower` where there are no towers to read.
     """
     if given.towers > 1 and reads is None:
-        raise Misfit(
+        raise ShapeError(
             "E0301",
             f"does not say which of the {given.towers} towers it reads",
             help="`reads=tower`: each tower reads its own maps only; `reads=all`: each reads those of all towers",
         )
     if reads == "tower" and given.towers != towers:
-        raise Misfit(
+        raise ShapeError(
             "E0303",
             "reads its own tower, but what it is given is not cut into towers",
             "reads",
@@ -41,12 +41,12 @@ def require_even(what: str, count: int, towers: int, argument: str | None) -> No
     """Check that `count` kernels or units can be cut into `towers` equal parts.
 
     Raises:
-        Misfit: they cannot.
+        ShapeError: they cannot.
     """
     if count % towers:
         down, up = count - count % towers, count + towers - count % towers
         near = f"{down} or {up}" if down else str(up)
-        raise Misfit(
+        raise ShapeError(
             "E0302",
             f"has {count} {what}, which {towers} towers cannot share evenly",
             argument,
@@ -58,18 +58,18 @@ def require_even_cut(what: str, count: int, apart: int, reads: Reads, devices: i
     """Check that devices can share `count` kernels or units, in `apart` groups that do not see each other.
 
     Raises:
-        Misfit: they cannot.
+        ShapeError: they cannot.
     """
     if apart > 1 and apart % devices:
         groups = f"{apart} {'towers' if reads == 'tower' else 'groups'}, which each read their own maps"
         evenly = [str(count) for count in range(2, apart + 1) if apart % count == 0]
-        raise Misfit(
+        raise ShapeError(
             "E0404",
             f"is cut into {groups}; {devices} devices cannot share them evenly",
             help=f"an axis of {' or '.join(evenly[-2:])} devices for this layer, or no split of its channels",
         )
     if count % devices:
-        raise Misfit(
+        raise ShapeError(
             "E0404",
             f"has {count} {what}, which {devices} devices cannot share evenly",
             help=f"a number of devices that divides {count}, or no split of this layer's channels",

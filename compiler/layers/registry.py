@@ -7,8 +7,8 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-import alexc.compiler.layers as room
-from alexc.compiler.layers.kind import Kind
+from .. import layers as room
+from .kind import Kind
 
 
 @cache

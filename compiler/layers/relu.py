@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.pointwise import Pointwise
+from .pointwise import Pointwise
 
 
 class Relu(Pointwise):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.arguments import Positive
-from alexc.compiler.layers.kind import Kind, Misfit, Shape, TorchCall, TorchFunction
+from .arguments import Positive
+from .kind import Kind, Shape, ShapeError, TorchCall, TorchFunction
 
 
 class Softmax(Kind):
@@ -28,7 +28,9 @@ class Softmax(Kind):
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """The shape stays."""
         if len(given.sizes) != 1:
-            raise Misfit("E0303", f"reads a vector, but is given feature maps of {given}", help="`linear` makes one")
+            raise ShapeError(
+                "E0303", f"reads a vector, but is given feature maps of {given}", help="`linear` makes one"
+            )
         return given
 
     def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alexc.compiler.arguments import NotNegative
-from alexc.compiler.layers.kind import Kind
+from .arguments import NotNegative
+from .kind import Kind
 
 
 class Trained(Kind):

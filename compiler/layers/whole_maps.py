@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from alexc.compiler.layers.kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
+from .kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
 
 
 class WholeMaps(EachChannel):

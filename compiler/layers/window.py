@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from alexc.compiler.layers.kind import Misfit, Shape
+from .kind import Shape, ShapeError
 
 Rounding = Literal["floor", "ceil"]
 Side = Literal["high", "wide"]
@@ -19,12 +19,12 @@ def places(
     With `rounding="ceil"` a last window may hang over the far end, unless it would start in the padding there.
 
     Raises:
-        Misfit: the window is larger than the side.
+        ShapeError: the window is larger than the side.
     """
     room = size + sum(pad) - window
     if room < 0:
         padded = f" ({size + sum(pad)} with the padding)" if sum(pad) else ""
-        raise Misfit(
+        raise ShapeError(
             "E0303",
             f"has a window of {window}, but the maps that it reads are only {size} {side}{padded}",
             argument,

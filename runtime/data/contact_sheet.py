@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from alexc.runtime.data.spread import spread
-from alexc.runtime.data.store import Store
-from alexc.runtime.durable_files import write_bytes
-from alexc.runtime.printable import printable
+from ..files import write_bytes
+from ..printable import printable
+from .spread import spread
+from .store import Store
 
 MOST_CLASSES, MOST_IMAGES = 10, 8
 _LONGEST_NAME = 24

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from alexc.runtime.data.plain_jpeg import plain_jpeg
-from alexc.runtime.data.store import Geometry
+from .plain_jpeg import plain_jpeg
+from .store import Geometry
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, what 3D cameras and phones write
 LARGEST_PIXELS = 100_000_000

@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexc.runtime.data.image_list import ImageList
-from alexc.runtime.data.image_source import open_source
-from alexc.runtime.data.preparation_report import bytes_text
-from alexc.runtime.data.shards import ShardTask, make_shard, read_record
-from alexc.runtime.data.store import SPLITS, Geometry
-from alexc.runtime.data.worker_pool import WorkerDied, run_in_workers
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
+from ..errors import UserError
+from ..printable import printable
+from .image_list import ImageList
+from .image_source import open_source
+from .prepare_report import bytes_text
+from .shards import ShardTask, make_shard, read_record
+from .store import SPLITS, Geometry
+from .worker_pool import WorkerDied, run_in_workers
 
 SAMPLE = 64
 

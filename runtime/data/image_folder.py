@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from alexc.runtime.data.decode import KNOWN_ENDINGS
-from alexc.runtime.data.image_list import ImageList, SourceFile
-from alexc.runtime.data.store import SplitName
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
-from alexc.runtime.progress import Progress
+from ..errors import UserError
+from ..printable import printable
+from ..progress import Progress
+from .decode import KNOWN_ENDINGS
+from .image_list import ImageList, SourceFile
+from .store import SplitName
 
 VALIDATION_NAMES = ("val", "validation", "valid", "test")
 EXPECTED = (

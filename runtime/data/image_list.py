@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexc.runtime.data.decode import read_file, read_part
-from alexc.runtime.data.store import SPLITS, SplitName
+from .decode import read_file, read_part
+from .store import SPLITS, SplitName
 
 VALIDATION_SHARE = 5  # one in five
 _ROWS_AT_ONCE = 1024

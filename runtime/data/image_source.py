@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from alexc.runtime.data.image_folder import list_folder
-from alexc.runtime.data.image_list import ImageList
-from alexc.runtime.data.imagenet_archives import ImageNetArchives, find_archives, list_archives
-from alexc.runtime.data.scratch_database import scratch_database
+from .image_folder import list_folder
+from .image_list import ImageList
+from .imagenet_archives import ImageNetArchives, find_archives, list_archives
+from .scratch_database import scratch_database
 
 
 class ImageSource:

@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from alexc.runtime.data.image_list import ImageList, SourceFile
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
-from alexc.runtime.progress import Progress
+from ..errors import UserError
+from ..printable import printable
+from ..progress import Progress
+from .image_list import ImageList, SourceFile
 
 TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12"

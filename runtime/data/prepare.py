@@ -26,11 +26,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.duplicates import Duplicates
-from alexc.runtime.data.image_list import ImageList, SourceFile
-from alexc.runtime.data.image_source import ImageSource, open_source
-from alexc.runtime.data.scratch_database import scratch_database
-from alexc.runtime.data.shards import (
+from ..errors import UserError
+from ..files import sync_folder, write_bytes
+from ..folder_lock import LOCK, folder_lock
+from ..printable import printable
+from ..progress import Progress
+from .duplicates import Duplicates
+from .image_list import ImageList, SourceFile
+from .image_source import ImageSource, open_source
+from .scratch_database import scratch_database
+from .shards import (
     ShardRecord,
     ShardTask,
     is_finished,
@@ -40,8 +45,8 @@ from alexc.runtime.data.shards import (
     shard_file,
     shard_length,
 )
-from alexc.runtime.data.split import Shard
-from alexc.runtime.data.store import (
+from .split import Shard
+from .store import (
     READ_VERSIONS,
     SOURCE,
     SPLITS,
@@ -55,13 +60,8 @@ from alexc.runtime.data.store import (
     open_store,
     read_source,
 )
-from alexc.runtime.data.store_writing import SplitContent, StoredImage, write_store
-from alexc.runtime.data.worker_pool import WorkerDied, run_in_workers, start_importing
-from alexc.runtime.durable_files import sync_folder, write_bytes
-from alexc.runtime.errors import UserError
-from alexc.runtime.folder_lock import LOCK, folder_lock
-from alexc.runtime.printable import printable
-from alexc.runtime.progress import Progress
+from .store_writing import SplitContent, StoredImage, write_store
+from .worker_pool import WorkerDied, run_in_workers, start_importing
 
 BAD_SHARE = 0.01
 QUARANTINE = "quarantine.txt"

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from alexc.runtime.errors import UserError
+from ..errors import UserError
 
 _CACHE_KIB = 1_024
 

@@ -17,11 +17,12 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.decode import BadImage, decode, jpeg_of, square
-from alexc.runtime.data.image_list import SourceFile
-from alexc.runtime.data.store import ColorSums, Geometry
-from alexc.runtime.data.worker_pool import leave_if_asked
-from alexc.runtime.durable_files import write_array, write_bytes
+from ..files import write_bytes
+from .decode import BadImage, decode, jpeg_of, square
+from .image_list import SourceFile
+from .store import ColorSums, Geometry
+from .store_writing import write_array
+from .worker_pool import leave_if_asked
 
 MOST_IMAGES = 1024
 _FEWEST_IMAGES = 16

@@ -26,9 +26,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.split import FileNames, JpegPixels, RawPixels, Shard, Split
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
+from ..errors import UserError
+from ..printable import printable
+from .split import FileNames, JpegPixels, RawPixels, Shard, Split
 
 FORMAT = "alexc image store"
 VERSION = 3

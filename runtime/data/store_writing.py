@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -12,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.split import Shard
-from alexc.runtime.data.store import (
+from ..files import AtomicFile, sync_folder, write_bytes
+from .split import Shard
+from .store import (
     FORMAT,
     MANIFEST,
     SOURCE,
@@ -23,7 +25,6 @@ from alexc.runtime.data.store import (
     Preparation,
     SplitName,
 )
-from alexc.runtime.durable_files import NewFile, sync_folder, write_array, write_bytes
 
 
 class StoredImage(NamedTuple):
@@ -96,7 +97,7 @@ def _write_split(folder: Path, name: SplitName, content: SplitContent, quality: 
     count = sum(shard.images for shard in content.shards)
     names = [f"{name}-labels.npy", f"{name}-files.jsonl", *([] if quality is None else [f"{name}-ends.npy"])]
     with ExitStack() as open_files:
-        labels, lines, *ends = files = [open_files.enter_context(NewFile(folder / each)) for each in names]
+        labels, lines, *ends = files = [open_files.enter_context(AtomicFile(folder / each)) for each in names]
         for array in (labels, *ends):
             _write_header(array, count)
         for image in content.images:
@@ -107,7 +108,7 @@ def _write_split(folder: Path, name: SplitName, content: SplitContent, quality: 
     return {each: file.sha256 for each, file in zip(names, files, strict=True)}
 
 
-def _write_header(file: NewFile, count: int) -> None:
+def _write_header(file: AtomicFile, count: int) -> None:
     """The head of numpy's own format, for a vector of `count` int64."""
     description = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int64)), "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(file, description)
@@ -115,3 +116,10 @@ def _write_header(file: NewFile, count: int) -> None:
 
 def _write_json(path: Path, value: object) -> None:
     write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+
+
+def write_array(path: Path, array: NDArray[np.int64] | NDArray[np.uint32]) -> str:
+    """Write an array atomically in numpy's own format; returns the file's SHA-256."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return write_bytes(path, content.getvalue())

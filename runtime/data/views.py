@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from alexc.runtime import recipe
-from alexc.runtime.data.dataset_facts import DatasetFacts
-from alexc.runtime.data.draws import Purpose, generator
+from .. import recipes
+from .dataset_statistics import DatasetStatistics
+from .random_streams import Purpose, generator
 
 Value = TypeVar("Value", bound=np.generic)
 _ATTEMPTS = 10
@@ -83,16 +83,16 @@ def scaled_views(stored: int, size: int, sizes: Sequence[int]) -> tuple[View, ..
     return tuple(views)
 
 
-def views_for_test(test: recipe.TestViews, stored: int) -> tuple[View, ...]:
+def views_for_test(test: recipes.TestViews, stored: int) -> tuple[View, ...]:
     """The views that a recipe averages over at test time."""
     match test:
-        case recipe.TenCrop(size):
+        case recipes.TenCrop(size):
             return ten_views(stored, size)
-        case recipe.GridCrop(size, steps):
+        case recipes.GridCrop(size, steps):
             return grid_views(stored, size, steps)
-        case recipe.ScaledCrops(size, sizes):
+        case recipes.ScaledCrops(size, sizes):
             return scaled_views(stored, size, sizes)
-        case recipe.CenterView(size):
+        case recipes.CenterView(size):
             return (central_view(stored, size),)
 
 
@@ -108,8 +108,8 @@ class TrainingViews:
 
     def __init__(
         self,
-        augment: Sequence[recipe.AugmentStep],
-        facts: DatasetFacts,
+        augment: Sequence[recipes.AugmentStep],
+        facts: DatasetStatistics,
         size: int,
         seed: int,
     ) -> None:
@@ -119,22 +119,22 @@ class TrainingViews:
         self._mirror_probability = 0.0
         self._colors = np.zeros((3, 3))
         self._stored, self._size = facts.geometry.crop, size
-        self._resized: recipe.RandomResizedCrop | None = None
-        self._jitter: recipe.ColorJitter | None = None
+        self._resized: recipes.RandomResizedCrop | None = None
+        self._jitter: recipes.ColorJitter | None = None
         self._cutout = 0
         for part in augment:
             match part:
-                case recipe.RandomCrop():
+                case recipes.RandomCrop():
                     self._places = facts.geometry.crop - size + 1
-                case recipe.Mirror(probability):
+                case recipes.Mirror(probability):
                     self._mirror_probability = probability
-                case recipe.PCAColor():
+                case recipes.PCAColor():
                     self._colors = principal_color_steps(part, facts)
-                case recipe.RandomResizedCrop():
+                case recipes.RandomResizedCrop():
                     self._resized = part
-                case recipe.ColorJitter():
+                case recipes.ColorJitter():
                     self._jitter = part
-                case recipe.Cutout(side):
+                case recipes.Cutout(side):
                     self._cutout = side
 
     def view(self, epoch: int, image: int) -> View:
@@ -155,7 +155,7 @@ class TrainingViews:
         return replace(view, hole=_hole(draw, self._cutout, self._size)) if self._cutout else view
 
 
-def _window(draw: np.random.Generator, rule: recipe.RandomResizedCrop, stored: int) -> tuple[int, int, int, int]:
+def _window(draw: np.random.Generator, rule: recipes.RandomResizedCrop, stored: int) -> tuple[int, int, int, int]:
     """Top, left, height and width, drawn as torchvision's RandomResizedCrop draws them."""
     for _ in range(_ATTEMPTS):
         area = stored * stored * draw.uniform(rule.smallest, 1)
@@ -166,7 +166,7 @@ def _window(draw: np.random.Generator, rule: recipe.RandomResizedCrop, stored: i
     return 0, 0, stored, stored
 
 
-def _jitter(draw: np.random.Generator, rule: recipe.ColorJitter) -> tuple[tuple[str, float], ...]:
+def _jitter(draw: np.random.Generator, rule: recipes.ColorJitter) -> tuple[tuple[str, float], ...]:
     shares = (
         ("adjust_brightness", rule.brightness),
         ("adjust_contrast", rule.contrast),
@@ -184,7 +184,7 @@ def _hole(draw: np.random.Generator, side: int, size: int) -> tuple[int, int, in
     return max(0, top), max(0, left), min(size, top + side), min(size, left + side)
 
 
-def principal_color_steps(noise: recipe.PCAColor, facts: DatasetFacts) -> NDArray[np.float64]:
+def principal_color_steps(noise: recipes.PCAColor, facts: DatasetStatistics) -> NDArray[np.float64]:
     """(3, 3): column i is what a draw of 1 from N(0, 1) adds along component i, in grey levels of 0..255."""
     scale = facts.eigenvalues if noise.by == "eigenvalue" else np.sqrt(facts.eigenvalues)
     return np.asarray(facts.eigenvectors * (noise.std * scale * 255))

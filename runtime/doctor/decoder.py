@@ -8,10 +8,10 @@ import time
 import numpy as np
 from PIL import Image
 
-from alexc.runtime.cores import available_cores
-from alexc.runtime.data.decode import decode, square
-from alexc.runtime.data.store import Geometry
-from alexc.runtime.doctor.section import Section
+from ..cores import available_cores
+from ..data.decode import decode, square
+from ..data.store import Geometry
+from .section import Section
 
 WIDTH, HEIGHT = 500, 375  # of most images of ImageNet
 _SECONDS = 1.0

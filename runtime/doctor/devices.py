@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from alexc.runtime.doctor.section import Finding, Section
+from .section import Finding, Section
 
 _DRIVER = Path("/proc/driver/nvidia/version")
 

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexc.runtime.doctor.section import Finding, Section
-from alexc.runtime.not_written import reason_and_step
-from alexc.runtime.printable import printable
+from ..files import reason_and_step
+from ..printable import printable
+from .section import Finding, Section
 
 MEGABYTES = 128
 _CHUNK = 2**20

@@ -10,21 +10,21 @@ from pathlib import Path
 
 import torch
 
-from alexc.runtime.data.preparation import geometry_of
-from alexc.runtime.data.preparation_report import bytes_text
-from alexc.runtime.data.store import Geometry, open_store
-from alexc.runtime.device import find_device, make_deterministic
-from alexc.runtime.doctor.decoder import decoder
-from alexc.runtime.doctor.devices import devices
-from alexc.runtime.doctor.disk import disk
-from alexc.runtime.doctor.machine import Memory, machine, memory_here
-from alexc.runtime.doctor.section import Finding, Section
-from alexc.runtime.doctor.throughput import feed_rate, pixels_of, stand_in, step_time, throughput
-from alexc.runtime.errors import UserError
-from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.printable import printable
-from alexc.runtime.training.needed_bytes import bytes_in_memory, bytes_on_disk
-from alexc.runtime.training.set_up import default_workers
+from ..data.prepare_report import bytes_text
+from ..data.recipe_check import geometry_of
+from ..data.store import Geometry, open_store
+from ..device import find_device, make_deterministic
+from ..errors import UserError
+from ..network_file import NetworkFile, load_network_file
+from ..printable import printable
+from ..training.needed_bytes import bytes_in_memory, bytes_on_disk
+from ..training.set_up import default_workers
+from .decoder import decoder
+from .devices import devices
+from .disk import disk
+from .machine import Memory, machine, memory_here
+from .section import Finding, Section
+from .throughput import feed_rate, pixels_of, stand_in, step_time, throughput
 
 
 def examine(data: Path | None, network: Path | None) -> Iterator[Section]:

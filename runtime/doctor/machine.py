@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexc.runtime.cores import available_cores
-from alexc.runtime.doctor.section import Finding, Section
+from ..cores import available_cores
+from .section import Finding, Section
 
 _CGROUP = Path("/sys/fs/cgroup")
 _LITTLE_MEMORY = 2 * 10**9  # torch, a small network and its batches

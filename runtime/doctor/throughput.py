@@ -14,26 +14,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from alexc.runtime import recipe
-from alexc.runtime.cores import available_cores
-from alexc.runtime.data.dataset_facts import DatasetFacts, facts_of
-from alexc.runtime.data.draws import epoch_order
-from alexc.runtime.data.feed import Feed, groups_of
-from alexc.runtime.data.preparation import renderer_of
-from alexc.runtime.data.split import RawPixels, Shard, Split
-from alexc.runtime.data.store import Geometry, Store
-from alexc.runtime.data.views import Renderer, TrainingViews
-from alexc.runtime.device import is_out_of_memory, place_images, place_network
-from alexc.runtime.doctor.section import Finding, Section
-from alexc.runtime.network_file import NetworkFile
-from alexc.runtime.progress import Progress
-from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
-from alexc.runtime.training.optimizer import Optimizer, optimizer_of
-from alexc.runtime.training.precision import autocast
-from alexc.runtime.training.report import duration
+from .. import recipes
+from ..cores import available_cores
+from ..data.batch_loader import BatchLoader, groups_of
+from ..data.dataset_statistics import DatasetStatistics, statistics_of
+from ..data.random_streams import epoch_order
+from ..data.recipe_check import renderer_of
+from ..data.split import RawPixels, Shard, Split
+from ..data.store import Geometry, Store
+from ..data.views import Renderer, TrainingViews
+from ..device import is_out_of_memory, place_images, place_network
+from ..network_file import NetworkFile
+from ..progress import Progress
+from ..runs.console import duration
+from ..training.heads import cross_entropy_of_heads, heads_of
+from ..training.optimizer import Optimizer, optimizer_of
+from ..training.precision import autocast
+from .section import Finding, Section
 
 # What a feed renders where no recipe is given.
-PAPERS: tuple[recipe.AugmentStep, ...] = (recipe.RandomCrop(227), recipe.Mirror(), recipe.PCAColor(0.1))
+PAPERS: tuple[recipes.AugmentStep, ...] = (recipes.RandomCrop(227), recipes.Mirror(), recipes.PCAColor(0.1))
 _PAPERS_SIZE = 227
 _FEED_SECONDS = 1.5
 _FEED_BATCH = 32
@@ -54,14 +54,14 @@ class Pixels:
     """
 
     split: Split
-    facts: DatasetFacts
+    facts: DatasetStatistics
     total_bytes: int
     is_store: bool
 
 
 def pixels_of(store: Store) -> Pixels:
     """The training images of a store."""
-    return Pixels(store.train, facts_of(store), store.train.bytes, is_store=True)
+    return Pixels(store.train, statistics_of(store), store.train.bytes, is_store=True)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def stand_in(geometry: Geometry) -> Iterator[Pixels]:
         shards = (Shard("noise.u8", len(pixels), pixels.nbytes, ""),)
         labels, names = np.zeros(len(pixels), np.int64), ("",) * len(pixels)
         split = Split(RawPixels(Path(folder), side, shards), shards, labels, names)
-        facts = DatasetFacts(("noise",), geometry, pixels.mean(axis=0), eigenvalues, eigenvectors, "")
+        facts = DatasetStatistics(("noise",), geometry, pixels.mean(axis=0), eigenvalues, eigenvectors, "")
         yield Pixels(split, facts, pixels.nbytes, is_store=False)
 
 
@@ -92,7 +92,7 @@ def feed_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
     rows = min(_FEED_BATCH, len(pixels.split))
     groups = groups_of(epoch_order(0, 0, len(pixels.split)), rows)
     shown = 0
-    with Feed(renderer, size, rows, workers) as feed:
+    with BatchLoader(renderer, size, rows, workers) as feed:
         started = time.perf_counter()
         while time.perf_counter() - started < _FEED_SECONDS:
             for batch in feed.batches(pixels.split, groups, lambda image: (views.view(0, image),)):

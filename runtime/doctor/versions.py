@@ -6,7 +6,7 @@ import importlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from alexc.runtime.doctor.section import Finding, Section
+from .section import Finding, Section
 
 PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 _REMEDIES = {

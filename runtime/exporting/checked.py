@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.exporting.subject import SAMPLES
+from ..errors import UserError
+from .subject import SAMPLES
 
 TOLERANCE = 1e-4  # of the largest output, or of 1: float32 sums in another order differ by far less
 BATCHES = (1, SAMPLES)

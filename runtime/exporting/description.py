@@ -10,14 +10,14 @@ from importlib.metadata import version
 import numpy as np
 from torch import nn
 
-from alexc.runtime import recipe
-from alexc.runtime.data.dataset_facts import DatasetFacts
-from alexc.runtime.data.preparation import geometry_of
-from alexc.runtime.data.views import central_view
-from alexc.runtime.network_file import NetworkFile
+from .. import recipes
+from ..data.dataset_statistics import DatasetStatistics
+from ..data.recipe_check import geometry_of
+from ..data.views import central_view
+from ..network_file import NetworkFile
 
 
-def description(file: NetworkFile, network: nn.Module, facts: DatasetFacts | None) -> dict[str, str]:
+def description(file: NetworkFile, network: nn.Module, facts: DatasetStatistics | None) -> dict[str, str]:
     """Texts by name; lists are JSON.
 
     `preprocessing` says in words what to do with an image; `subtract` and `multiply` have the numbers for red, green
@@ -41,7 +41,7 @@ def description(file: NetworkFile, network: nn.Module, facts: DatasetFacts | Non
     return texts if facts is None else texts | {"classes": json.dumps(facts.classes)}
 
 
-def _preparation(file: NetworkFile, facts: DatasetFacts | None) -> dict[str, str]:
+def _preparation(file: NetworkFile, facts: DatasetStatistics | None) -> dict[str, str]:
     geometry, size = geometry_of(file), file.size
     words = [
         "Red, green and blue, 0..255",
@@ -53,7 +53,7 @@ def _preparation(file: NetworkFile, facts: DatasetFacts | None) -> dict[str, str
     numbers: dict[str, str] = {}
     for part in file.recipe.prepare:
         match part:
-            case recipe.Subtract(what):
+            case recipes.Subtract(what):
                 if facts is None:
                     words.append(f"subtract the {what.replace('_', ' ')} of the images that it was trained on")
                 elif what == "mean_image":
@@ -62,14 +62,14 @@ def _preparation(file: NetworkFile, facts: DatasetFacts | None) -> dict[str, str
                 else:
                     words.append("subtract `subtract`")
                     numbers["subtract"] = json.dumps(facts.mean_image.mean(axis=(0, 1)).tolist())
-            case recipe.Normalize(mean, std):
+            case recipes.Normalize(mean, std):
                 words.append("subtract `subtract`; multiply by `multiply`")
                 numbers["subtract"] = json.dumps([255 * each for each in mean])
                 numbers["multiply"] = json.dumps([1 / (255 * each) for each in std])
     return {"preprocessing": "; ".join(words) + "; channels first"} | numbers
 
 
-def _central_mean_image(facts: DatasetFacts, size: int) -> str:
+def _central_mean_image(facts: DatasetStatistics, size: int) -> str:
     view = central_view(facts.geometry.crop, size)
     window = facts.mean_image[view.top : view.top + size, view.left : view.left + size]
     content = io.BytesIO()

@@ -9,13 +9,13 @@ from typing import Literal
 
 from torch import nn
 
-from alexc.runtime.exporting.checked import Check
-from alexc.runtime.exporting.description import description
-from alexc.runtime.exporting.onnx_file import onnx_content
-from alexc.runtime.exporting.subject import subject_of
-from alexc.runtime.exporting.torch_file import torch_content
-from alexc.runtime.new_file import check_new, write_new
-from alexc.runtime.progress import Progress
+from ..files import check_new, write_new
+from ..progress import Progress
+from .checked import Check
+from .description import description
+from .onnx_file import onnx_content
+from .subject import subject_of
+from .torch_file import torch_content
 
 Form = Literal["onnx", "pt2"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.exporting.checked import Check, compared
-from alexc.runtime.exporting.torch_file import EXAMPLES, dynamic_batch
+from ..errors import UserError
+from .checked import Check, compared
+from .torch_file import EXAMPLES, dynamic_batch
 
 INPUT = "images"
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")

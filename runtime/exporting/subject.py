@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.data.dataset_facts import DatasetFacts
-from alexc.runtime.data.feed import Feed
-from alexc.runtime.data.preparation import renderer_of
-from alexc.runtime.data.store import is_store, open_store
-from alexc.runtime.data.views import central_view
-from alexc.runtime.errors import UserError
-from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.printable import printable
-from alexc.runtime.recipe import Normalize
-from alexc.runtime.testing.trained_network import load_trained_network
-from alexc.runtime.training.run_folder import RunFolder
-from alexc.runtime.training.starting_weights import starting_weights
+from ..data.batch_loader import BatchLoader
+from ..data.dataset_statistics import DatasetStatistics
+from ..data.recipe_check import renderer_of
+from ..data.store import is_store, open_store
+from ..data.views import central_view
+from ..errors import UserError
+from ..evaluation.trained_network import load_trained_network
+from ..network_file import NetworkFile, load_network_file
+from ..printable import printable
+from ..recipes import Normalize
+from ..runs.run_folder import RunFolder
+from ..training.starting_weights import starting_weights
 
 SAMPLES = 5
 _SEED = 0
@@ -40,7 +40,7 @@ class Subject:
 
     file: NetworkFile
     network: nn.Module
-    facts: DatasetFacts | None
+    facts: DatasetStatistics | None
     images: dict[str, Tensor]
 
 
@@ -83,7 +83,7 @@ def _random_images(file: NetworkFile) -> dict[str, Tensor]:
     return {"random": torch.randn(SAMPLES, *file.input_shape, generator=generator) * scale}
 
 
-def _validation_images(folder: Path, file: NetworkFile, facts: DatasetFacts) -> dict[str, Tensor]:
+def _validation_images(folder: Path, file: NetworkFile, facts: DatasetStatistics) -> dict[str, Tensor]:
     """Central views of the first validation images of a run, where its store is still there."""
     path = Path(RunFolder(folder).read_record()["store"]["path"])
     if not is_store(path):
@@ -92,7 +92,7 @@ def _validation_images(folder: Path, file: NetworkFile, facts: DatasetFacts) -> 
     if not len(store.val):
         return {}
     view = central_view(store.geometry.crop, file.size)
-    with Feed(renderer_of(file, facts), file.size, SAMPLES, threads=1) as feed:
+    with BatchLoader(renderer_of(file, facts), file.size, SAMPLES, threads=1) as feed:
         group = np.arange(SAMPLES) % len(store.val)
         (batch,) = feed.batches(store.val, [group], lambda _: [view])
         return {"validation": batch.images.contiguous()}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.exporting.checked import Check, compared
+from .checked import Check, compared
 
 DESCRIPTION = "alexc.json"
 EXAMPLES = 2  # torch takes a batch of one for a size that never changes

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from alexc.runtime.exporting.description import description
-from alexc.runtime.new_file import check_new, write_new
-from alexc.runtime.testing.trained_network import load_trained_network
-from alexc.runtime.training.metrics import read_metrics
-from alexc.runtime.training.run_folder import RunFolder
+from ..evaluation.trained_network import load_trained_network
+from ..files import check_new, write_new
+from ..runs.metrics import read_metrics
+from ..runs.run_folder import RunFolder
+from .description import description
 
 
 def export_weights(folder: Path, out: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.mesh import Axis, share
+from ..parallel.mesh import Axis, share
 
 _LOW_32 = 0xFFFFFFFF
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.layers.only_on import Absent
-from alexc.runtime.mesh import Axis, share
+from ..parallel.mesh import Axis, share
+from .only_on import Absent
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.mesh import Axis
+from ..parallel.mesh import Axis
 
 
 def only_on(axis: Axis, device: int, layer: nn.Module, output: tuple[int, ...]) -> nn.Module:

@@ -8,8 +8,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime import exchange
-from alexc.runtime.mesh import Axis
+from ..parallel import exchange
+from ..parallel.mesh import Axis
 
 
 class SharedBatchNorm1d(nn.BatchNorm1d):

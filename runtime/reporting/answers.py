@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alexc.runtime.data.feed import Feed
-from alexc.runtime.data.split import Split
-from alexc.runtime.testing.evaluation import TOP, Tally, measure
-from alexc.runtime.testing.trained_network import TrainedNetwork
+from ..data.batch_loader import BatchLoader
+from ..data.split import Split
+from ..evaluation.measure import TOP, Tally, measure
+from ..evaluation.trained_network import TrainedNetwork
 
 
 class Answers(Tally):
@@ -56,6 +56,6 @@ def answers_to(trained: TrainedNetwork, split: Split, rows: int) -> Answers:
     """
     views = trained.test_views()
     answers = Answers(len(trained.facts.classes), trained.outputs)
-    with Feed(trained.renderer(), trained.file.size, max(rows, len(views)), threads=1) as feed:
+    with BatchLoader(trained.renderer(), trained.file.size, max(rows, len(views)), threads=1) as feed:
         measure(trained.network, feed, split, views, rows, [(answers, range(len(views)))], "evaluate")
     return answers

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alexc.runtime.printable import printable
-from alexc.runtime.reporting.chart import Chart, Line, draw_chart, thinned
-from alexc.runtime.reporting.missing import Missing
+from ..printable import printable
+from .chart import Chart, Line, draw_chart, thinned
+from .missing import Missing
 
 EPOCH_HEADER = (
     "epoch",

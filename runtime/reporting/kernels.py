@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from alexc.runtime.reporting.embedded_image import exact_uri
-from alexc.runtime.reporting.layer_order import PassedLayer
-from alexc.runtime.reporting.missing import Missing
+from .embedded_image import exact_uri
+from .layer_order import PassedLayer
+from .missing import Missing
 
 _GREY = 128
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.feed import Feed, groups_of
-from alexc.runtime.data.split import Split
-from alexc.runtime.data.spread import spread
-from alexc.runtime.data.store import Store
-from alexc.runtime.data.views import central_view
-from alexc.runtime.printable import printable
-from alexc.runtime.progress import Progress
-from alexc.runtime.reporting.embedded_image import photograph_uri
-from alexc.runtime.reporting.layer_order import LastInput, PassedLayer
-from alexc.runtime.reporting.missing import Missing
-from alexc.runtime.testing.evaluation import log_probabilities_of
-from alexc.runtime.testing.trained_network import TrainedNetwork
+from ..data.batch_loader import BatchLoader, groups_of
+from ..data.split import Split
+from ..data.spread import spread
+from ..data.store import Store
+from ..data.views import central_view
+from ..evaluation.measure import log_probabilities_of
+from ..evaluation.trained_network import TrainedNetwork
+from ..printable import printable
+from ..progress import Progress
+from .embedded_image import photograph_uri
+from .layer_order import LastInput, PassedLayer
+from .missing import Missing
 
 NEAREST = 6
 MOST_SEARCHED = 10_000
@@ -135,7 +135,7 @@ def search_nearest(
     """
     nearest: list[list[tuple[float, int]]] = [[] for _ in queries]
     with (
-        Feed(trained.renderer(), trained.file.size, rows, threads=1) as feed,
+        BatchLoader(trained.renderer(), trained.file.size, rows, threads=1) as feed,
         LastInput(last.module) as given,
         Progress("nearest images", len(candidates), "images") as progress,
     ):
@@ -151,7 +151,7 @@ def search_nearest(
 
 
 def _read_by(
-    trained: TrainedNetwork, given: LastInput, feed: Feed, split: Split, numbers: Sequence[int], rows: int
+    trained: TrainedNetwork, given: LastInput, feed: BatchLoader, split: Split, numbers: Sequence[int], rows: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """The numbers of a batch of images, and what the layer reads of each, (N, values)."""
     center = central_view(trained.facts.geometry.crop, trained.file.size)

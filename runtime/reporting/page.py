@@ -9,29 +9,28 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from alexc.runtime.data.spread import spread
-from alexc.runtime.data.store import Store
-from alexc.runtime.durable_files import write_bytes
-from alexc.runtime.errors import UserError
-from alexc.runtime.not_written import not_written
-from alexc.runtime.printable import printable
-from alexc.runtime.reporting import chart
-from alexc.runtime.reporting.answers import answers_to
-from alexc.runtime.reporting.confusions import Confusions, confusions_of
-from alexc.runtime.reporting.curves import EPOCH_HEADER, Curves, curves_of
-from alexc.runtime.reporting.embedded_image import drawing_uri
-from alexc.runtime.reporting.kernels import Kernels, draw_kernels
-from alexc.runtime.reporting.layer_order import PassedLayer, layers_in_order
-from alexc.runtime.reporting.missing import Missing
-from alexc.runtime.reporting.nearest_images import NearestImages, draw_nearest
-from alexc.runtime.reporting.predictions import SAMPLES, Sample, draw_samples, sample_numbers
-from alexc.runtime.reporting.settings import Settings, settings_of
-from alexc.runtime.reporting.short_name import short_name
-from alexc.runtime.testing.evaluation import Scores
-from alexc.runtime.testing.run_evaluation import store_of_run
-from alexc.runtime.testing.trained_network import TrainedNetwork
-from alexc.runtime.training.metrics import read_metrics
-from alexc.runtime.training.run_folder import RunFolder
+from ..data.spread import spread
+from ..data.store import Store
+from ..errors import UserError
+from ..evaluation.measure import Scores
+from ..evaluation.run_evaluation import store_of_run
+from ..evaluation.trained_network import TrainedNetwork
+from ..files import write_bytes, write_error
+from ..printable import printable
+from ..runs.metrics import read_metrics
+from ..runs.run_folder import RunFolder
+from . import chart
+from .answers import answers_to
+from .confusions import Confusions, confusions_of
+from .curves import EPOCH_HEADER, Curves, curves_of
+from .embedded_image import drawing_uri
+from .kernels import Kernels, draw_kernels
+from .layer_order import PassedLayer, layers_in_order
+from .missing import Missing
+from .nearest_images import NearestImages, draw_nearest
+from .predictions import SAMPLES, Sample, draw_samples, sample_numbers
+from .settings import Settings, settings_of
+from .short_name import short_name
 
 QUERIES = 5
 _NO_SPEC = (
@@ -122,7 +121,7 @@ def write_report(report: Report, path: Path) -> None:
     try:
         write_bytes(path, page_text(report).encode())
     except OSError as error:
-        raise not_written(path, error, ", or name another file by --out") from None
+        raise write_error(path, error, ", or name another file by --out") from None
 
 
 def page_text(report: Report) -> str:

@@ -10,11 +10,11 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.runtime.data.split import Split
-from alexc.runtime.data.spread import spread
-from alexc.runtime.printable import printable
-from alexc.runtime.reporting.answers import Answers
-from alexc.runtime.reporting.embedded_image import photograph_uri
+from ..data.split import Split
+from ..data.spread import spread
+from ..printable import printable
+from .answers import Answers
+from .embedded_image import photograph_uri
 
 SAMPLES = 8
 _SIDE = 256

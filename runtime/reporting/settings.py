@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alexc.runtime.data.store import Store
-from alexc.runtime.printable import printable
-from alexc.runtime.testing.trained_network import TrainedNetwork
-from alexc.runtime.training.run_folder import RunFolder
+from ..data.store import Store
+from ..evaluation.trained_network import TrainedNetwork
+from ..printable import printable
+from ..runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

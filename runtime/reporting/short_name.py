@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alexc.runtime.printable import printable
+from ..printable import printable
 
 LONGEST = 40
 

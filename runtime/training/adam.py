@@ -8,27 +8,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alexc.runtime import recipe
+from .. import recipes
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # torch's names
 
 
 class AdaptiveMoments(torch.optim.Adam):
-    """Adam, or AdamW where the weights are decayed beside the gradient (see `recipe.Adam` and `recipe.AdamW`).
+    """Adam, or AdamW where the weights are decayed beside the gradient (see `recipes.Adam` and `recipes.AdamW`).
 
     Args:
         groups: parameters as `parameter_groups` makes them.
         rule: the recipe's.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], rule: recipe.Adam | recipe.AdamW) -> None:
+    def __init__(self, groups: list[dict[str, Any]], rule: recipes.Adam | recipes.AdamW) -> None:
         super().__init__(
             groups,
             lr=rule.lr,
             betas=(rule.beta1, rule.beta2),
             eps=rule.eps,
             weight_decay=rule.weight_decay,
-            decoupled_weight_decay=isinstance(rule, recipe.AdamW),
+            decoupled_weight_decay=isinstance(rule, recipes.AdamW),
         )
         for group in self.param_groups:
             group["weight_decay"] = rule.weight_decay * group["decay_multiplier"]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime import recipe
-from alexc.runtime.training.rank import Rank
+from .. import recipes
+from ..parallel.rank import Rank
 
 _EPSILON = 1e-6  # torch's clip_grad_norm_ adds it to the norm, too
 
 
-def clip_gradients(network: nn.Module, steps: Sequence[recipe.ClipNorm | recipe.ClipValue], rank: Rank) -> None:
+def clip_gradients(network: nn.Module, steps: Sequence[recipes.ClipNorm | recipes.ClipValue], rank: Rank) -> None:
     """Change the gradients of a network as a recipe says, one step after the other.
 
     Args:
@@ -24,7 +24,7 @@ def clip_gradients(network: nn.Module, steps: Sequence[recipe.ClipNorm | recipe.
     gradients = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
     values = list(gradients.values())  # none where all layers of this process are frozen
     for step in steps:
-        if isinstance(step, recipe.ClipValue):
+        if isinstance(step, recipes.ClipValue):
             for value in values:
                 value.clamp_(-step.largest, step.largest)
         else:

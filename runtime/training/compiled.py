@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
+from ..errors import UserError
+from ..printable import printable
 
 
 def compile_network(network: nn.Module) -> None:

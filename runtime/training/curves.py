@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from alexc.runtime.durable_files import write_bytes, writing
+from ..files import write_bytes, writing
 
 _TRAIN, _VAL, _VAL5, _RATE = "#3b6fb6", "#c8553d", "#e3a857", "#4f7f52"
 _INK, _GRID = "#30343b", "#dfe3e8"

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from torch import nn
 
-from alexc.runtime.errors import UserError
+from ..errors import UserError
 
 
 def check_layers(network: nn.Module, names: Sequence[str]) -> None:

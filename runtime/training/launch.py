@@ -22,21 +22,21 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from alexc.runtime.cores import available_cores
-from alexc.runtime.data.drawn_images import drawn_images
-from alexc.runtime.data.preparation import geometry_of
-from alexc.runtime.data.prepare import store_for
-from alexc.runtime.device import find_device
-from alexc.runtime.errors import UserError
-from alexc.runtime.mesh import make_mesh
-from alexc.runtime.network_file import NetworkFile
-from alexc.runtime.placement import Placement
-from alexc.runtime.printable import printable
-from alexc.runtime.training.options import TrainOptions, resume_command
-from alexc.runtime.training.rank import Rank, SaidElsewhere
-from alexc.runtime.training.resume import choose_run
-from alexc.runtime.training.run_folder import RunFolder
-from alexc.runtime.training.wandb_log import wandb_package
+from ..cores import available_cores
+from ..data.prepare import store_for
+from ..data.recipe_check import geometry_of
+from ..data.synthetic_images import synthetic_images
+from ..device import find_device
+from ..errors import UserError
+from ..network_file import NetworkFile
+from ..parallel.mesh import make_mesh
+from ..parallel.placement import Placement
+from ..parallel.rank import Rank, ReportedElsewhere
+from ..printable import printable
+from ..runs.run_folder import RunFolder
+from ..runs.wandb_log import wandb_package
+from .options import TrainOptions, resume_command
+from .resume import choose_run
 
 LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waiting for another one
 PATIENCE = 10.0  # seconds in which the first process tells of a mistake that all have found
@@ -89,7 +89,7 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     geometry = geometry_of(file)
     chosen = choose_run(options, file.name)
     if not chosen.resumed or options.data is not None:  # once, before there are ranks that would wait for it
-        store_for(options.data or drawn_images(), geometry, available_cores())
+        store_for(options.data or synthetic_images(), geometry, available_cores())
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // ranks)))
     if Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
@@ -144,7 +144,7 @@ def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[T
         dist.barrier()
         dist.destroy_process_group()
         _end(code)
-    except SaidElsewhere:
+    except ReportedElsewhere:
         time.sleep(PATIENCE)  # or this process's end would have the first one stopped before it has said why
         _end(EXIT_MISTAKE)
     except UserError as mistake:
@@ -198,7 +198,7 @@ def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> Use
         f"{ranks} ranks were started, but the mesh of {printable(options.network)}, {placement.mesh_text}, has "
         f"{placement.devices} devices: start as many, or compile another placement"
     )
-    return mistake if os.environ["RANK"] == "0" else SaidElsewhere()
+    return mistake if os.environ["RANK"] == "0" else ReportedElsewhere()
 
 
 def _ending(failures: Mapping[int, ProcessFailure], options: TrainOptions, run: RunFolder) -> int:

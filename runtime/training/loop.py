@@ -13,33 +13,33 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.data.batch_share import NO_LABEL
-from alexc.runtime.data.draws import epoch_order
-from alexc.runtime.data.feed import Batch, Feed, groups_of
-from alexc.runtime.data.store import Store
-from alexc.runtime.data.views import TrainingViews, View
-from alexc.runtime.device import place_images
-from alexc.runtime.errors import UserError
-from alexc.runtime.layers.dropout import fix_masks
-from alexc.runtime.printable import printable
-from alexc.runtime.progress import Progress
-from alexc.runtime.recipe import Recipe
-from alexc.runtime.testing.evaluation import Scores, Tally, measure
-from alexc.runtime.training.averaged_weights import AveragedWeights
-from alexc.runtime.training.clipping import clip_gradients
-from alexc.runtime.training.early_end import EarlyEnd
-from alexc.runtime.training.figures import EpochFigures
-from alexc.runtime.training.gradient_sum import GradientSum
-from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
-from alexc.runtime.training.metrics import Metrics
-from alexc.runtime.training.optimizer import Optimizer
-from alexc.runtime.training.precision import LossScale, autocast
-from alexc.runtime.training.rank import Rank
-from alexc.runtime.training.report import print_epoch, print_note
-from alexc.runtime.training.run_folder import RunFolder
-from alexc.runtime.training.schedule import Schedule
-from alexc.runtime.training.sgd import names_in_groups
-from alexc.runtime.training.state import TrainingState
+from ..data.batch_loader import Batch, BatchLoader, groups_of
+from ..data.random_streams import epoch_order
+from ..data.store import Store
+from ..data.views import TrainingViews, View
+from ..device import place_images
+from ..errors import UserError
+from ..evaluation.measure import Scores, Tally, measure
+from ..layers.dropout import fix_masks
+from ..parallel.batch_shard import NO_LABEL
+from ..parallel.gradient_sum import GradientSum
+from ..parallel.rank import Rank
+from ..printable import printable
+from ..progress import Progress
+from ..recipes import Recipe
+from ..runs.console import print_epoch, print_note
+from ..runs.epoch_metrics import EpochMetrics
+from ..runs.metrics import Metrics
+from ..runs.run_folder import RunFolder
+from .averaged_weights import AveragedWeights
+from .clipping import clip_gradients
+from .early_stopping import EarlyStopping
+from .heads import cross_entropy_of_heads, heads_of
+from .optimizer import Optimizer
+from .precision import LossScale, autocast
+from .schedule import Schedule
+from .sgd import parameter_names
+from .state import TrainingState
 
 ALL_STEPS_RECORDED = 100
 STEPS_BETWEEN_RECORDS = 10
@@ -64,7 +64,7 @@ class Training:
         gradients: sums them over the ranks; None in one process.
         loss_scale: what the loss is multiplied by for its gradients.
         average: of the weights, which is validated in their place; None where the recipe has none.
-        early_end: ends the training by what it has reached.
+        early_stopping: ends the training by what it has reached.
         recipe: how to train.
         schedule: the learning rate.
         store: the images.
@@ -94,11 +94,11 @@ class Training:
     gradients: GradientSum | None
     loss_scale: LossScale
     average: AveragedWeights | None
-    early_end: EarlyEnd
+    early_stopping: EarlyStopping
     recipe: Recipe
     schedule: Schedule
     store: Store
-    feed: Feed
+    feed: BatchLoader
     views: TrainingViews
     central: View
     state: TrainingState
@@ -116,7 +116,7 @@ class Training:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to train: all epochs are done, or the schedule or the early end ended them."""
-        return self.state.epoch >= self.epochs or self.schedule.ended or self.early_end.ended
+        return self.state.epoch >= self.epochs or self.schedule.ended or self.early_stopping.ended
 
 
 def train(training: Training, interrupted: Callable[[], bool], steps: int | None = None) -> None:
@@ -166,7 +166,7 @@ def save(training: Training) -> None:
     _check_weights(training)
     rank = training.rank
     weights = rank.whole(training.network.state_dict(), training.names)
-    own_names = names_in_groups(training.network)
+    own_names = parameter_names(training.network)
     moments = {
         name: list(rank.whole(dict(zip(own_names, values, strict=True)), training.moment_names).values())
         for name, values in training.optimizer.moments().items()
@@ -184,12 +184,12 @@ def save(training: Training) -> None:
                 "moments": moments,
                 "average": average,
                 "loss_scale": asdict(training.loss_scale),
-                "early_end": training.early_end.state(),
+                "early_stopping": training.early_stopping.state(),
             }
         )
         return training.state.metrics_bytes
 
-    training.state.metrics_bytes = rank.from_chief(write)
+    training.state.metrics_bytes = rank.on_rank_zero(write)
 
 
 def _averaged(training: Training) -> AbstractContextManager[None]:
@@ -362,7 +362,7 @@ def _not_finite(training: Training, what: str) -> UserError:
 
 def _record_step(training: Training, loss: float) -> None:
     state = training.state
-    if training.print_every and state.step % training.print_every == 0 and training.rank.is_chief:
+    if training.print_every and state.step % training.print_every == 0 and training.rank.is_rank_zero:
         print_note(f"epoch {state.epoch + 1}  step {state.step:,}  loss {loss:.4f}  rate {training.optimizer.rate:.3g}")
     if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
         training.metrics.step(state.step, state.epoch + 1, loss, training.optimizer.rate)
@@ -394,14 +394,14 @@ def _finish_epoch(training: Training, scores: Scores, seconds: float) -> None:
     """Record the epoch, let the schedule see it, and save: the best first, so that `last` never tells of a lost one."""
     state, schedule, metrics = training.state, training.schedule, training.metrics
     epoch, rate = state.epoch + 1, schedule.rate_at(state.step - 1, _steps_an_epoch(training))
-    figures = EpochFigures(
+    figures = EpochMetrics(
         state.loss_sum / state.images, state.wrong / state.images, scores.loss, scores.top1_error, scores.top5_error
     )
     images_per_second = state.images / state.seconds
     seconds += state.seconds
     metrics.epoch(state.step, epoch, figures, rate, seconds, images_per_second)
     print_epoch(epoch, figures, rate, images_per_second, seconds)
-    for note in (schedule.after_epoch(getattr(figures, schedule.of)), training.early_end.after_epoch(figures)):
+    for note in (schedule.after_epoch(getattr(figures, schedule.of)), training.early_stopping.after_epoch(figures)):
         if note is not None:
             metrics.note(state.step, epoch, note)
             print_note(note)
@@ -409,7 +409,7 @@ def _finish_epoch(training: Training, scores: Scores, seconds: float) -> None:
         _check_weights(training)
         with _averaged(training):
             weights = training.rank.whole(training.network.state_dict(), training.names)
-            training.rank.from_chief(
+            training.rank.on_rank_zero(
                 lambda: training.run.save_best(training.identity | {"epoch": epoch, "weights": weights})
             )
     save(training)

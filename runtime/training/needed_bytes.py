@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from alexc.runtime.recipe import SGD, Recipe
+from ..recipes import SGD, Recipe
 
 
 def bytes_on_disk(network: nn.Module, rules: Recipe, begun: bool) -> int:

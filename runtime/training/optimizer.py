@@ -7,9 +7,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from alexc.runtime import recipe
-from alexc.runtime.training.adam import AdaptiveMoments
-from alexc.runtime.training.sgd import MomentumSGD, parameter_groups
+from .. import recipes
+from .adam import AdaptiveMoments
+from .sgd import MomentumSGD, parameter_groups
 
 
 class Optimizer(Protocol):
@@ -35,9 +35,9 @@ class Optimizer(Protocol):
         """Go on from the moments of another one that has done so many steps."""
 
 
-def optimizer_of(rule: recipe.SGD | recipe.Adam | recipe.AdamW, network: nn.Module) -> Optimizer:
+def optimizer_of(rule: recipes.SGD | recipes.Adam | recipes.AdamW, network: nn.Module) -> Optimizer:
     """The optimiser that a recipe asks for, with the network's multipliers of rate and decay."""
     groups = parameter_groups(network)
-    if isinstance(rule, recipe.SGD):
+    if isinstance(rule, recipes.SGD):
         return MomentumSGD(groups, rule.lr, rule.momentum, rule.weight_decay, rule.form)
     return AdaptiveMoments(groups, rule)

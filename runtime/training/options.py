@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alexc.runtime.network_file import NetworkFile
-from alexc.runtime.printable import printable
+from ..network_file import NetworkFile
+from ..printable import printable
 
 AUTO: Literal["auto"] = "auto"
 

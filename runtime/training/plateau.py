@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypedDict
 
-from alexc.runtime import recipe
+from .. import recipes
 
 
 class PlateauState(TypedDict):
@@ -25,7 +25,7 @@ class PlateauSchedule:
     anew; when that happens once more after `rule.times` divisions, the training ends.
     """
 
-    def __init__(self, rule: recipe.Plateau, lr: float) -> None:
+    def __init__(self, rule: recipes.Plateau, lr: float) -> None:
         self._rule, self._lr = rule, lr
         self._state = PlateauState(best=math.inf, epochs_without=0, divisions=0, ended=False)
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import torch
 
-from alexc.runtime import recipe
+from .. import recipes
 
-_TYPES = {recipe.BFloat16: torch.bfloat16, recipe.Float16: torch.float16}
+_TYPES = {recipes.BFloat16: torch.bfloat16, recipes.Float16: torch.float16}
 
 
 def autocast(
-    precision: recipe.Float32 | recipe.BFloat16 | recipe.Float16, device: torch.device
+    precision: recipes.Float32 | recipes.BFloat16 | recipes.Float16, device: torch.device
 ) -> AbstractContextManager[object]:
     """A context in which layers compute as the recipe says."""
-    if isinstance(precision, recipe.Float32):
+    if isinstance(precision, recipes.Float32):
         return nullcontext()
     return torch.autocast(device.type, _TYPES[type(precision)])
 
@@ -52,6 +52,6 @@ class LossScale:
         return False
 
 
-def loss_scale_of(precision: recipe.Float32 | recipe.BFloat16 | recipe.Float16) -> LossScale:
+def loss_scale_of(precision: recipes.Float32 | recipes.BFloat16 | recipes.Float16) -> LossScale:
     """The scale that a training begins with: float32 and bfloat16 have exponents enough to need none."""
-    return LossScale(precision.scale, precision.growth) if isinstance(precision, recipe.Float16) else LossScale()
+    return LossScale(precision.scale, precision.growth) if isinstance(precision, recipes.Float16) else LossScale()

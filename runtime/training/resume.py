@@ -9,10 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
-from alexc.runtime.training.options import AUTO, TrainOptions, resume_command
-from alexc.runtime.training.run_folder import (
+from ..errors import UserError
+from ..printable import printable
+from ..runs.run_folder import (
     RUNS,
     RunFolder,
     check_new,
@@ -21,6 +20,7 @@ from alexc.runtime.training.run_folder import (
     new_run_path,
     newest_run,
 )
+from .options import AUTO, TrainOptions, resume_command
 
 _MOST_LAYERS_SHOWN = 5
 
@@ -104,7 +104,7 @@ def check_same(
 ) -> None:
     """Refuse to go on with something else than what was begun."""
     shown = printable(run.path)
-    if not checkpoint.keys() >= {"moments", "average", "early_end", *identity}:
+    if not checkpoint.keys() >= {"moments", "average", "early_stopping", *identity}:
         raise UserError(
             f"{shown} was begun by an older alexc (or its checkpoint is none of a training): go on with that, or "
             f"begin anew from its weights by --weights {shown} --out NEW"

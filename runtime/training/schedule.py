@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-from alexc.runtime import recipe
-from alexc.runtime.training.plateau import PlateauSchedule
+from .. import recipes
+from .plateau import PlateauSchedule
 
 
 class Schedule(Protocol):
@@ -21,7 +21,7 @@ class Schedule(Protocol):
 
     @property
     def of(self) -> str:
-        """The name of the figure that `after_epoch` wants: a field of `EpochFigures`."""
+        """The name of the figure that `after_epoch` wants: a field of `EpochMetrics`."""
 
     def after_epoch(self, figure: float) -> str | None:
         """Count an epoch; returns what happened, for the log, when the rate changed or the training ended."""
@@ -66,38 +66,38 @@ class FixedSchedule:
 
 
 FixedRule = (
-    recipe.ConstantRate
-    | recipe.StepRate
-    | recipe.MilestoneRate
-    | recipe.ExponentialRate
-    | recipe.DiscreteExponentialRate
-    | recipe.PolynomialRate
-    | recipe.CosineRate
+    recipes.ConstantRate
+    | recipes.StepRate
+    | recipes.MilestoneRate
+    | recipes.ExponentialRate
+    | recipes.DiscreteExponentialRate
+    | recipes.PolynomialRate
+    | recipes.CosineRate
 )
 
 
-def schedule_of(recipe_: recipe.Recipe, epochs: int) -> Schedule:
+def schedule_of(recipe: recipes.Recipe, epochs: int) -> Schedule:
     """The schedule that a recipe asks for, for a training of so many epochs."""
-    lr, rule = recipe_.optimizer.lr, recipe_.schedule
-    return PlateauSchedule(rule, lr) if isinstance(rule, recipe.Plateau) else FixedSchedule(rule, lr, epochs)
+    lr, rule = recipe.optimizer.lr, recipe.schedule
+    return PlateauSchedule(rule, lr) if isinstance(rule, recipes.Plateau) else FixedSchedule(rule, lr, epochs)
 
 
 def _factor(rule: FixedRule, epochs_done: float, epochs: int) -> float:
     """What the rate is multiplied by after so many epochs, counted in parts too."""
     done = min(1.0, epochs_done / epochs)
     match rule:
-        case recipe.ConstantRate():
+        case recipes.ConstantRate():
             return 1.0
-        case recipe.StepRate(every, divide):
+        case recipes.StepRate(every, divide):
             return math.pow(divide, -(epochs_done // every))
-        case recipe.MilestoneRate(at, divide):
+        case recipes.MilestoneRate(at, divide):
             return math.pow(divide, -sum(epochs_done >= epoch for epoch in at))
-        case recipe.ExponentialRate(divide):
+        case recipes.ExponentialRate(divide):
             return math.pow(divide, -done)
-        case recipe.DiscreteExponentialRate(divide, steps):
+        case recipes.DiscreteExponentialRate(divide, steps):
             part = min(steps - 1, int(done * steps))
             return math.pow(divide, -part / (steps - 1))
-        case recipe.PolynomialRate(power):
+        case recipes.PolynomialRate(power):
             return math.pow(1 - done, power)
-        case recipe.CosineRate():
+        case recipes.CosineRate():
             return (1 + math.cos(math.pi * done)) / 2

@@ -15,43 +15,42 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.cores import available_cores
-from alexc.runtime.data.batch_share import BatchShare
-from alexc.runtime.data.dataset_facts import facts_of
-from alexc.runtime.data.drawn_images import drawn_images
-from alexc.runtime.data.draws import LARGEST_SEED
-from alexc.runtime.data.feed import Feed
-from alexc.runtime.data.preparation import geometry_of, renderer_of
-from alexc.runtime.data.prepare import store_for
-from alexc.runtime.data.store import Store, open_store
-from alexc.runtime.data.views import TrainingViews, central_view
-from alexc.runtime.device import device_text, find_device, make_deterministic, place_network
-from alexc.runtime.durable_files import write_bytes
-from alexc.runtime.errors import UserError
-from alexc.runtime.folder_lock import folder_lock
-from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.not_written import not_written
-from alexc.runtime.printable import printable
-from alexc.runtime.recipe import BFloat16, Float16, Recipe
-from alexc.runtime.training.averaged_weights import AveragedWeights
-from alexc.runtime.training.compiled import compile_network
-from alexc.runtime.training.early_end import EarlyEnd
-from alexc.runtime.training.frozen_layers import check_layers, freeze
-from alexc.runtime.training.loop import Training, part_size, save
-from alexc.runtime.training.metrics import Metrics, NoMetrics
-from alexc.runtime.training.needed_bytes import bytes_on_disk
-from alexc.runtime.training.optimizer import optimizer_of
-from alexc.runtime.training.options import FoundSpec, TrainOptions
-from alexc.runtime.training.precision import LossScale, loss_scale_of
-from alexc.runtime.training.rank import Rank, alone
-from alexc.runtime.training.report import print_header, print_note
-from alexc.runtime.training.resume import ChosenRun, check_same, choose_run
-from alexc.runtime.training.run_folder import RunFolder, check_room
-from alexc.runtime.training.schedule import schedule_of
-from alexc.runtime.training.sgd import names_in_groups
-from alexc.runtime.training.starting_weights import starting_weights
-from alexc.runtime.training.state import TrainingState
-from alexc.runtime.training.wandb_log import WandbLog, new_wandb_id, wandb_package
+from ..cores import available_cores
+from ..data.batch_loader import BatchLoader
+from ..data.dataset_statistics import statistics_of
+from ..data.prepare import store_for
+from ..data.random_streams import LARGEST_SEED
+from ..data.recipe_check import geometry_of, renderer_of
+from ..data.store import Store, open_store
+from ..data.synthetic_images import synthetic_images
+from ..data.views import TrainingViews, central_view
+from ..device import device_text, find_device, make_deterministic, place_network
+from ..errors import UserError
+from ..files import write_bytes, write_error
+from ..folder_lock import folder_lock
+from ..network_file import NetworkFile, load_network_file
+from ..parallel.batch_shard import BatchShard
+from ..parallel.rank import Rank, alone
+from ..printable import printable
+from ..recipes import BFloat16, Float16, Recipe
+from ..runs.console import print_header, print_note
+from ..runs.metrics import Metrics, NoMetrics
+from ..runs.run_folder import RunFolder, check_room
+from ..runs.wandb_log import WandbLog, new_wandb_id, wandb_package
+from .averaged_weights import AveragedWeights
+from .compiled import compile_network
+from .early_stopping import EarlyStopping
+from .frozen_layers import check_layers, freeze
+from .loop import Training, part_size, save
+from .needed_bytes import bytes_on_disk
+from .optimizer import optimizer_of
+from .options import FoundSpec, TrainOptions
+from .precision import LossScale, loss_scale_of
+from .resume import ChosenRun, check_same, choose_run
+from .schedule import schedule_of
+from .sgd import parameter_names
+from .starting_weights import starting_weights
+from .state import TrainingState
 
 DEFAULT_SEED = 0
 _PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
@@ -87,21 +86,21 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
     geometry = geometry_of(file)
     device = find_device(options.device)
     make_deterministic(device)
-    chosen = rank.from_chief(lambda: choose_run(options, file.name))
+    chosen = rank.on_rank_zero(lambda: choose_run(options, file.name))
     run = chosen.run
-    before = rank.from_chief(lambda: run.read_record() if chosen.resumed else None)
+    before = rank.on_rank_zero(lambda: run.read_record() if chosen.resumed else None)
     if chosen.note is not None:
         print_note(chosen.note)
-    plan = rank.from_chief(lambda: _plan(options, file, before, device))
+    plan = rank.on_rank_zero(lambda: _plan(options, file, before, device))
     network = rank.build(file, plan.seed)
     whole = network if rank.placement is None else file.build_without_memory()
-    rank.from_chief(lambda: _check_options(options, plan, whole, rank))
-    found_spec = rank.from_chief(lambda: options.find_spec(file))
+    rank.on_rank_zero(lambda: _check_options(options, plan, whole, rank))
+    found_spec = rank.on_rank_zero(lambda: options.find_spec(file))
     outputs = file.outputs(whole)
-    store = open_store(rank.from_chief(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
-    rank.from_chief(lambda: _check_data(file, outputs, store, plan.batch))
-    rank.from_chief(lambda: _check_even_batches(whole, rank.share, plan, store))
-    facts, rules = facts_of(store), file.recipe
+    store = open_store(rank.on_rank_zero(lambda: store_for(_data_folder(plan), geometry, available_cores()).path))
+    rank.on_rank_zero(lambda: _check_data(file, outputs, store, plan.batch))
+    rank.on_rank_zero(lambda: _check_even_batches(whole, rank.share, plan, store))
+    facts, rules = statistics_of(store), file.recipe
     if plan.amp is not None:
         rules = replace(rules, precision=BFloat16() if plan.amp == "bf16" else Float16())
     identity = {
@@ -116,22 +115,22 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         "versions": _versions(),
     }
     with ExitStack() as held:
-        rank.from_chief(lambda: _take(run, whole, rules, held, begun=chosen.resumed))
+        rank.on_rank_zero(lambda: _take(run, whole, rules, held, begun=chosen.resumed))
         if options.weights is not None and not chosen.resumed:
             network.load_state_dict(rank.own(_starting_weights(options.weights, file, plan.seed, rank)))
         frozen = freeze(network, plan.freeze)
         place_network(network, device)
         optimizer = optimizer_of(rules.optimizer, network)
-        schedule, early_end, state = schedule_of(rules, plan.epochs), EarlyEnd(rules.stop), TrainingState()
+        schedule, early_stopping, state = schedule_of(rules, plan.epochs), EarlyStopping(rules.stop), TrainingState()
         loss_scale = loss_scale_of(rules.precision)
         checkpoint = None
         if chosen.resumed:
-            checkpoint = rank.from_chief(partial(_checkpoint, chosen))
-            rank.from_chief(partial(check_same, options, run, checkpoint, identity, whole))
-            rank.from_chief(partial(_go_back, chosen, checkpoint))
+            checkpoint = rank.on_rank_zero(partial(_checkpoint, chosen))
+            rank.on_rank_zero(partial(check_same, options, run, checkpoint, identity, whole))
+            rank.on_rank_zero(partial(_go_back, chosen, checkpoint))
             network.load_state_dict(rank.own(checkpoint["weights"]))
             schedule.restore(checkpoint["schedule"])
-            early_end.restore(checkpoint["early_end"])
+            early_stopping.restore(checkpoint["early_stopping"])
             loss_scale = LossScale(**checkpoint["loss_scale"])
             state = TrainingState(**checkpoint["state"])
             moments = {name: _own(rank, whole, network, values) for name, values in checkpoint["moments"].items()}
@@ -145,12 +144,12 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         wandb_id = (before or {}).get("wandb") or (new_wandb_id() if options.log_wandb else None)
         wandb: list[WandbLog] = []
         if options.log_wandb:
-            rank.from_chief(partial(_start_wandb, run, str(wandb_id), held, wandb))
+            rank.on_rank_zero(partial(_start_wandb, run, str(wandb_id), held, wandb))
         metrics = held.enter_context(
-            Metrics(run.metrics, events, state.metrics_bytes, state.step, *wandb) if rank.is_chief else NoMetrics()
+            Metrics(run.metrics, events, state.metrics_bytes, state.step, *wandb) if rank.is_rank_zero else NoMetrics()
         )
         feed = held.enter_context(
-            Feed(
+            BatchLoader(
                 renderer_of(file, facts),
                 file.size,
                 plan.batch,
@@ -163,14 +162,14 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
             rank=rank,
             network=network,
             names=list(whole.state_dict()),
-            moment_names=names_in_groups(whole),
+            moment_names=parameter_names(whole),
             device=device,
             outputs=outputs,
             optimizer=optimizer,
             gradients=rank.gradient_sum(network),
             loss_scale=loss_scale,
             average=average,
-            early_end=early_end,
+            early_stopping=early_stopping,
             recipe=rules,
             schedule=schedule,
             store=store,
@@ -192,11 +191,11 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Training
         record = _record(options, plan, training, before) | {"wandb": wandb_id}
         for each in wandb:
             each.describe(record)
-        rank.from_chief(partial(_keep_spec, run, found_spec))
+        rank.on_rank_zero(partial(_keep_spec, run, found_spec))
         if before is None:
             _begin(training, lambda: run.create(file, facts, record))
         else:
-            rank.from_chief(lambda: run.write_record(record))
+            rank.on_rank_zero(lambda: run.write_record(record))
         _print_header(options, training, whole, before)
         yield training
 
@@ -205,9 +204,9 @@ def _begin(training: Training, fill: Callable[[], None]) -> None:
     """Save a first checkpoint and fill the run's folder: what cannot be written shows before the first step."""
     try:
         save(training)
-        training.rank.from_chief(fill)
+        training.rank.on_rank_zero(fill)
     except UserError:
-        if training.rank.is_chief:
+        if training.rank.is_rank_zero:
             training.run.clear()
         raise
 
@@ -235,8 +234,8 @@ def _keep_spec(run: RunFolder, found: FoundSpec) -> None:
 
 def _own(rank: Rank, whole: nn.Module, network: nn.Module, values: Sequence[Tensor]) -> list[Tensor]:
     """What belongs to the weights of this process, of tensors that belong to those of the whole network."""
-    own = rank.own(dict(zip(names_in_groups(whole), values, strict=True)))
-    return [own[name] for name in names_in_groups(network)]
+    own = rank.own(dict(zip(parameter_names(whole), values, strict=True)))
+    return [own[name] for name in parameter_names(network)]
 
 
 def _check_options(options: TrainOptions, plan: _Plan, network: nn.Module, rank: Rank) -> None:
@@ -258,8 +257,8 @@ def _starting_weights(path: Path, file: NetworkFile, seed: int, rank: Rank) -> d
     def read() -> tuple[dict[str, Tensor], str | None]:
         return starting_weights(path, file.build(seed).state_dict())
 
-    weights, new = rank.from_chief(read)
-    if rank.is_chief:
+    weights, new = rank.on_rank_zero(read)
+    if rank.is_rank_zero:
         print_note(f"starting from the weights of {printable(path)}{f'; {new} is new' if new else ''}")
     return weights
 
@@ -307,7 +306,7 @@ def _data_folder(plan: _Plan) -> Path:
     if plan.data is not None:
         return plan.data
     print("no --data: training on the built-in data set, images that alexc draws itself", flush=True)
-    return drawn_images()
+    return synthetic_images()
 
 
 def _check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> None:
@@ -332,7 +331,7 @@ def _check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> No
         )
 
 
-def _check_even_batches(network: nn.Module, share: BatchShare, plan: _Plan, store: Store) -> None:
+def _check_even_batches(network: nn.Module, share: BatchShard, plan: _Plan, store: Store) -> None:
     """Refuse batches that devices cannot share evenly where empty rows would count: in batch normalisation."""
     if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
         return
@@ -367,7 +366,7 @@ def _lock(run: RunFolder, held: ExitStack) -> None:
     try:
         held.enter_context(folder_lock(run.path))
     except OSError as error:
-        raise not_written(run.path, error, ", or name another folder with --out") from None
+        raise write_error(run.path, error, ", or name another folder with --out") from None
 
 
 def _record(options: TrainOptions, plan: _Plan, training: Training, before: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class MomentumSGD(torch.optim.Optimizer):
         return [weight for group in self.param_groups for weight in group["params"]]
 
 
-def names_in_groups(network: nn.Module) -> list[str]:
+def parameter_names(network: nn.Module) -> list[str]:
     """The names of a network's parameters in the order of `parameter_groups`, and so of an optimiser's moments."""
     names = {weight: name for name, weight in network.named_parameters()}
     return [names[weight] for group in parameter_groups(network) for weight in group["params"]]

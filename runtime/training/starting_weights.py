@@ -7,11 +7,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
-from alexc.runtime.training.checkpoint import DamagedCheckpoint, load_checkpoint
-from alexc.runtime.training.run_folder import RunFolder
-from alexc.runtime.weights_import import read_tensors
+from ..errors import UserError
+from ..printable import printable
+from ..runs.checkpoint import DamagedCheckpoint, load_checkpoint
+from ..runs.run_folder import RunFolder
+from ..weights_import import read_tensors
 
 _MOST_LAYERS_SHOWN = 5
 

@@ -1,0 +1,56 @@
+"""`alexc check`: what is wrong with a spec."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
+from alexc.compiler.pipeline import Checked
+from alexc.compiler.text.diagnostics import in_order, render_all
+from alexc.compiler.text.reports import as_github, as_json, as_sarif
+from alexc.runtime.printable import printable
+
+from ..named_net import MostParameters
+from ..spec_file import read_spec
+
+
+class Format(StrEnum):
+    """How findings are written."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+    github = "github"
+
+
+def check(
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to check.")],
+    format_: Annotated[
+        Format, typer.Option("--format", help="For people, or for another program: `sarif` is what code scanners read.")
+    ] = Format.text,
+    most_parameters: MostParameters = MOST_PARAMETERS,
+) -> None:
+    """Check specs and say what is wrong with them. Ends with 1 where there are errors, in every format."""
+    checked = {path: read_spec(path, most_parameters) for path in specs}
+    findings = [each for spec in checked.values() for each in in_order(spec.source, spec.diagnostics)]
+    if format_ is Format.json:
+        print(json.dumps({"specs": [str(path) for path in specs], "findings": as_json(findings)}, indent=2))
+    elif format_ is Format.sarif:
+        print(json.dumps(as_sarif(findings, version("alexc")), indent=2))
+    elif format_ is Format.github:
+        print("".join(f"{line}\n" for line in as_github(findings)), end="")
+    else:
+        for path, spec in checked.items():
+            print(_message(path, spec))
+    if any(each.severity == "error" for each in findings):
+        raise typer.Exit(1)
+
+
+def _message(path: Path, checked: Checked) -> str:
+    return render_all(checked.source, checked.diagnostics) if checked.diagnostics else f"{printable(path)}: no errors"

@@ -1,0 +1,127 @@
+"""`alexc compile`: from a spec to a Python file."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.files.pytorch import MADE_BY
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
+from alexc.runtime.errors import UserError
+from alexc.runtime.files import check_overwritable, require_regular_file, write_error, write_text
+
+from ..named_net import MostParameters, named_net
+from ..net import Net
+
+
+class Emitted(StrEnum):
+    """What a spec is compiled to."""
+
+    PYTHON = "python"
+    NET = "net"
+
+
+def compile_(
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to compile.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder for the files.")] = Path(
+        "generated"
+    ),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; end with 1 where a file is not what it would be.")
+    ] = False,
+    placements: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--placement",
+            metavar="NAME",
+            help="Write the network as this placement of the spec lays it on devices; may be given several times.",
+            show_default="for one device",
+        ),
+    ] = None,
+    emit: Annotated[
+        Emitted, typer.Option(help="`net` prints the spec instead, with variants, blocks and defaults written out.")
+    ] = Emitted.PYTHON,
+    most_parameters: MostParameters = MOST_PARAMETERS,
+) -> None:
+    """Write the PyTorch module of each spec into DIR, in a file of the spec's name.
+
+    With --placement into a file of the spec's and the placement's name: alexnet_two_gpus.py.
+    """
+    if emit is Emitted.NET and placements:
+        raise UserError("--emit net writes the spec with all its placements: leave --placement out")
+    if emit is Emitted.NET:
+        for spec in specs:
+            print(named_net([spec], most_parameters=most_parameters).expanded(), end="")
+        return
+    targets: dict[Path, _Asked] = {}
+    for spec in specs:
+        net = named_net([spec], most_parameters=most_parameters)
+        for placement in placements or (None,):
+            asked = _Asked(spec, net, placement)
+            target = out / f"{asked.module_name()}.py"
+            if target in targets:
+                twice = f"{spec}: would be written to {target}, as {targets[target].spec} is"
+                raise UserError(f"{twice}; rename one of the two")
+            targets[target] = asked
+    texts = {target: asked.net.python(asked.placement) for target, asked in targets.items()}
+    stale = [target for target, text in texts.items() if not _is_current(target, text)]
+    if check and stale:
+        for target in stale:
+            spec = targets[target].spec
+            print(f"{target}: not what alexc makes of {spec}; run `alexc compile {spec}{targets[target].option()}`")
+        raise typer.Exit(1)
+    for target, text in texts.items():
+        if target in stale:
+            _write(target, text)
+        print(f"{target}  {'written' if target in stale else 'unchanged'}")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A file that is asked for: a spec for one device, or as a placement lays it out."""
+
+    spec: Path
+    net: Net
+    placement: str | None
+
+    def module_name(self) -> str:
+        """The name of the Python file, without its ending."""
+        return _module_name(self.spec) + (f"_{self.placement}" if self.placement else "")
+
+    def option(self) -> str:
+        """What the command line says of the placement."""
+        return f" --placement {self.placement}" if self.placement else ""
+
+
+def _module_name(spec: Path) -> str:
+    name = spec.stem.replace("-", "_")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(f"{spec}: a Python module cannot be called `{name!a}`; rename the file, as in my_net.net")
+    if spec.suffix != ".net":
+        raise UserError(f"{str(spec)!a}: the name of a spec ends in `.net`; rename the file, as in {name}.net")
+    return name
+
+
+def _is_current(target: Path, text: str) -> bool:
+    try:
+        require_regular_file(target)
+        return target.read_text(encoding="utf-8") == text
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return False
+    except OSError as error:
+        raise UserError(f"{target}: cannot be read: {error.strerror}") from None
+
+
+def _write(target: Path, text: str) -> None:
+    check_overwritable(target, MADE_BY, "give another folder with -o")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(target, error) from None
+    write_text(target, text)

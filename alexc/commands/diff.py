@@ -1,0 +1,53 @@
+"""`alexc diff`: what changes between two specs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.graph.diff import Difference
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
+
+from ..named_net import MostParameters, named_net
+from ..spec_error import SpecError
+
+EXIT_THEY_DIFFER = 1
+EXIT_CANNOT_COMPARE = 2
+
+
+class Format(StrEnum):
+    """How the differences are written."""
+
+    text = "text"
+    json = "json"
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="A", help="A `.net` file.", show_default=False)],
+    after: Annotated[Path, typer.Argument(metavar="B", help="Another.", show_default=False)],
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.text,
+    most_parameters: MostParameters = MOST_PARAMETERS,
+) -> None:
+    """Show what changes from one spec to another, and whether the weights of one load in the other.
+
+    Ends with 0 where they say the same, with 1 where they differ, and with 2 where one of them cannot be read.
+    """
+    try:
+        nets = [named_net([spec], most_parameters=most_parameters) for spec in (before, after)]
+        compared = nets[0].diff(nets[1])
+    except SpecError as mistake:
+        print(mistake.report(), file=sys.stderr)
+        raise typer.Exit(EXIT_CANNOT_COMPARE) from None
+    print(json.dumps(_as_json(compared.found), indent=2) if format_ is Format.json else compared)
+    if not compared.same:
+        raise typer.Exit(EXIT_THEY_DIFFER)
+
+
+def _as_json(found: Difference) -> dict[str, object]:
+    return {"same": found.same, **asdict(found), "weights_load": found.weights.load}

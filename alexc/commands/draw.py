@@ -1,0 +1,82 @@
+"""`alexc draw`: the picture of a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zlib import crc32
+
+import typer
+
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
+from alexc.runtime.errors import UserError
+from alexc.runtime.files import check_overwritable, write_bytes, write_error, write_text
+from alexc.runtime.printable import printable
+
+from ..named_net import NAMED, Input, MostParameters, named_net
+
+if TYPE_CHECKING:
+    from alexc.compiler.drawing.marks import Picture
+
+_PNG_MADE_BY = "Software\0alexc"  # by which a PNG of alexc is known
+_PNG_HEAD = 33  # bytes of the signature and of the first chunk
+_PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
+
+
+def draw(
+    spec: Annotated[list[Path], typer.Argument(metavar="SPEC", help=NAMED, show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="The picture: .svg or .png.", show_default="SPEC's name with .svg, here"
+        ),
+    ] = None,
+    dark: Annotated[
+        bool, typer.Option("--dark", help="Draw on black. Without it an SVG follows its reader; a PNG is light.")
+    ] = False,
+    input_: Input = None,
+    most_parameters: MostParameters = MOST_PARAMETERS,
+) -> None:
+    """Draw a network: volumes in perspective, as in the paper's Figure 2; boxes in layers where it has branches."""
+    name = spec[0].stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
+    target = out or Path(f"{name}.svg")
+    ending = target.suffix.lower()
+    if ending not in (".svg", ".png"):
+        raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(name)}.svg")
+    from alexc.compiler.drawing.picture import picture_of  # as long to import as a spec takes to check
+    from alexc.compiler.drawing.svg import MADE_BY, svg_of
+
+    check_overwritable(target, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
+    picture = picture_of(named_net(spec, input_, most_parameters).graph)
+    if ending == ".svg":
+        write_text(target, svg_of(picture, "dark" if dark else "either"))
+    else:
+        _write_png(target, picture, svg_of(picture, "dark" if dark else "light"))
+    print(f"{printable(target)}  written")
+
+
+def _write_png(target: Path, picture: Picture, svg: str) -> None:
+    """Write the picture with two pixels for one of the SVG, in the font that matplotlib brings along."""
+    from matplotlib import get_data_path
+    from resvg_py import svg_to_bytes
+
+    fonts = Path(get_data_path()) / "fonts" / "ttf"
+    width, height = picture.size
+    png = svg_to_bytes(
+        svg_string=svg,
+        zoom=min(2.0, (_PIXELS / (width * height)) ** 0.5),
+        skip_system_fonts=True,
+        font_files=[str(fonts / "DejaVuSans.ttf"), str(fonts / "DejaVuSans-Bold.ttf")],
+        sans_serif_family="DejaVu Sans",
+    )
+    try:
+        write_bytes(target, _marked(png))
+    except OSError as error:
+        raise write_error(target, error) from None
+
+
+def _marked(png: bytes) -> bytes:
+    """The PNG with a chunk of text that names its maker behind the first one."""
+    chunk = b"tEXt" + _PNG_MADE_BY.encode()
+    size, check = len(chunk) - 4, crc32(chunk)
+    return png[:_PNG_HEAD] + size.to_bytes(4, "big") + chunk + check.to_bytes(4, "big") + png[_PNG_HEAD:]

@@ -1,0 +1,46 @@
+"""`alexc evaluate`: how well a trained network does."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA", help="A folder of images or a store, of the same classes.", show_default="that of the run"
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Views that the network is shown at once.")] = 128,
+    format: Annotated[Format, typer.Option(help="How the report is written.")] = Format.TEXT,
+) -> None:
+    """Measure the best weights of a run on the validation images.
+
+    By the views of the recipe (ten crops, averaged after the softmax), and by the central view alone.
+    """
+    from alexc.runtime.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    from alexc.runtime.device import find_device
+    from alexc.runtime.evaluation.run_evaluation import evaluate_run, evaluation_json, evaluation_text
+    from alexc.runtime.evaluation.trained_network import load_trained_network
+
+    trained = load_trained_network(run, find_device(device))
+    evaluation = evaluate_run(trained, data, batch)
+    print(evaluation_json(evaluation) if format is Format.JSON else evaluation_text(evaluation))

@@ -1,0 +1,62 @@
+"""`alexc explain`: what the code of a message means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import indent
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.pipeline import check_bytes
+from alexc.compiler.text.diagnostics import TITLES, Diagnostic, render_all
+from alexc.compiler.text.explain import ZERO_BYTE, Explanation, code_meant, explanation
+from alexc.compiler.text.source import Source
+from alexc.runtime.errors import UserError
+from alexc.runtime.printable import printable
+
+
+def explain(
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="A code such as E0301. Without one: the list.")
+    ] = None,
+) -> None:
+    """Explain an error code: what it means, an example, and the way out."""
+    if code is None:
+        print("\n".join(f"{known}  {title}" for known, title in TITLES.items()))
+        return
+    meant = code_meant(code)
+    if meant is None:
+        raise UserError(f"{printable(code)}: there is no such code; `alexc explain` lists all of them")
+    print(_page(explanation(meant)))
+
+
+def _page(page: Explanation) -> str:
+    return "\n\n".join(
+        [
+            f"{page.code}: {page.title}",
+            page.text,
+            "An example:",
+            _indented(page.example.replace("\0", ZERO_BYTE)),
+            "What alexc says about it:",
+            _indented(render_all(*findings_in(page.example, page.language))),
+            "Mended:",
+            _indented(page.mended),
+        ]
+    )
+
+
+def _indented(text: str) -> str:
+    return indent(text.rstrip("\n"), "    ", lambda line: bool(line.strip()))
+
+
+def findings_in(text: str, language: str) -> tuple[Source, Sequence[Diagnostic]]:
+    """What alexc reports about an example in `language`, which is "net" or the format of a foreign file."""
+    if language == "net":
+        checked = check_bytes(text.encode(), "example.net")
+        return checked.source, checked.diagnostics
+    from alexc.importers.network import Assumed  # as long to import as a spec takes to check
+    from alexc.importers.reading import import_sources
+
+    source = Source(f"example.{language}", text)
+    return source, import_sources([source], Assumed()).findings

@@ -1,0 +1,90 @@
+"""`alexc export`: a trained network for other programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from alexc.runtime.exporting.export import Exported
+
+
+def export(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's folder, or a compiled network with --weights.")
+    ],
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX file.")] = False,
+    torch_export: Annotated[bool, typer.Option("--torch-export", help="Write a program of torch.export.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The file to write, where it is one.",
+            show_default="RUN's name with .onnx or .pt2",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="WEIGHTS", help="The weights of a compiled network: a run, a checkpoint or a file."),
+    ] = None,
+    softmax: Annotated[bool, typer.Option("--softmax", help="Give probabilities, not logits.")] = False,
+) -> None:
+    """Write the network of a run with its best weights, for batches of any size, and compare it with torch.
+
+    Each file says how images are made ready for it.
+    """
+    asked = [form for form, wanted in ((_ONNX, onnx), (_TORCH_EXPORT, torch_export)) if wanted]
+    if not asked:
+        raise typer.BadParameter("name one, or both", param_hint="--onnx / --torch-export")
+    if out is not None and len(asked) > 1:
+        raise typer.BadParameter("names one file, and two are asked for: leave it out", param_hint="--out")
+    from alexc.runtime.errors import UserError
+    from alexc.runtime.exporting.export import export_network
+    from alexc.runtime.files import check_new
+    from alexc.runtime.printable import printable
+
+    name = source.resolve().name if source.is_dir() else source.stem
+    targets = {form: out or Path(f"{name}{form.ending}") for form in asked}
+    for form, target in targets.items():
+        if target.suffix != form.ending:
+            raise UserError(
+                f"{printable(target)}: the name of what {form.option} writes ends in {form.ending}, "
+                f"as in {printable(name)}{form.ending}"
+            )
+        check_new(target)
+    for form, target in targets.items():
+        _tell(source, target, export_network(source, weights, target, form.name, softmax))
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A form of file, the option that asks for it, and how its name ends."""
+
+    name: Literal["onnx", "pt2"]
+    option: str
+    ending: str
+
+
+_ONNX = _Form("onnx", "--onnx", ".onnx")
+_TORCH_EXPORT = _Form("pt2", "--torch-export", ".pt2")
+
+
+def _tell(source: Path, target: Path, exported: Exported) -> None:
+    from alexc.runtime.exporting.checked import BATCHES
+    from alexc.runtime.exporting.subject import which_weights
+    from alexc.runtime.printable import printable
+
+    texts, check = exported.texts, exported.check
+    size, parameters = texts["size"], int(texts["parameters"])
+    which = which_weights(source) if source.is_dir() else ""
+    print(f"{printable(target)}  written: {texts['network']}, {parameters:,} parameters{which}")
+    print(f"images:  batch x 3 x {size} x {size}. {texts['preprocessing']}")
+    print(
+        f"checked: largest difference {check.difference:.1g} between its {texts['output']} and torch's, on "
+        f"{' and '.join(check.images)} images, at batch {' and '.join(map(str, BATCHES))}"
+    )

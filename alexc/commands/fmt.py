@@ -1,0 +1,76 @@
+"""`alexc fmt`: specs in the canonical layout."""
+
+from __future__ import annotations
+
+import sys
+from difflib import unified_diff
+from pathlib import Path
+from stat import S_IMODE
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.text.diagnostics import render_all
+from alexc.compiler.tree.format import format_spec
+from alexc.runtime.files import write_text
+from alexc.runtime.printable import printable
+
+from ..spec_file import read_unchecked
+
+
+def fmt(
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to lay out.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; end with 1 where a file is not laid out so.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Write nothing; show what would change, and end as with --check.")
+    ] = False,
+) -> None:
+    """Lay specs out alike: two blanks a level, columns, every comment where it was.
+
+    A file with mistakes is reported and left alone; the command then ends with 1.
+    """
+    failed = False
+    for path in specs:
+        texts = _texts(path)
+        if texts is None:
+            failed = True
+            continue
+        before, after = texts
+        if diff:
+            print(_difference(path, before, after), end="")
+        elif check and before != after:
+            print(f"{printable(path)}: is not laid out so; run `alexc fmt {printable(path)}`")
+        elif not check:
+            if before != after:
+                _rewrite(path, after)
+            print(f"{printable(path)}: {'unchanged' if before == after else 'laid out'}")
+        failed = failed or ((check or diff) and before != after)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _texts(path: Path) -> tuple[str, str] | None:
+    """A spec's text as it is and as it should be; None where it has mistakes, which are printed."""
+    source, diagnostics = read_unchecked(path)
+    text = None
+    if not diagnostics:
+        text, diagnostics = format_spec(source)
+    if text is None:
+        print(render_all(source, diagnostics), file=sys.stderr)
+        return None
+    return source.text, text
+
+
+def _rewrite(path: Path, text: str) -> None:
+    target = path.resolve()
+    write_text(target, text, S_IMODE(target.stat().st_mode))
+
+
+def _difference(path: Path, before: str, after: str) -> str:
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        for line in unified_diff(old, new, str(path), f"{path}, laid out")
+    )

@@ -1,0 +1,64 @@
+"""`alexc import`: networks of other programs as specs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
+from alexc.runtime.errors import UserError
+from alexc.runtime.files import write_text
+from alexc.runtime.printable import printable
+
+from ..named_net import MostParameters
+
+IMAGENET = 1_281_167  # training images
+
+
+def import_(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="The files of one network: its layers, its solver or parameters; or torchvision:NAME.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="The spec to write: a `.net` file.", show_default="printed"),
+    ] = None,
+    images: Annotated[
+        int, typer.Option(metavar="N", min=1, help="The size of the training set, which turns iterations into epochs.")
+    ] = IMAGENET,
+    input_: Annotated[
+        str | None,
+        typer.Option("--input", metavar="CxHxW", help="The shape of an image, where the files do not say it."),
+    ] = None,
+    most_parameters: MostParameters = MOST_PARAMETERS,
+) -> None:
+    """Write a network of another program as a spec.
+
+    What a spec cannot say is reported with its line: an error, and no spec, where the network would be another one; a
+    warning, and a comment, where only the recipe loses something.
+    """
+    if out is not None and out.suffix != ".net":
+        raise UserError(f"{printable(out)}: the name of a spec ends in `.net`; as in `-o my.net`")
+    from alexc.importers.network import Assumed
+
+    from ..foreign_files import assumed_input, findings_text, imported
+
+    written = imported(files, Assumed(images, assumed_input(input_), most_parameters))
+    if written.findings:
+        print(findings_text(written.findings), file=sys.stderr)
+    if written.text is None:
+        raise typer.Exit(1)
+    if out is None:
+        print(written.text, end="")
+        return
+    if out.exists():
+        raise UserError(f"{printable(out)}: exists; move it away, or give another name with -o")
+    write_text(out, written.text)
+    print(f"{printable(out)}  written")

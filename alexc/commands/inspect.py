@@ -1,0 +1,36 @@
+"""`alexc inspect`: what a store holds, as text and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    store: Annotated[
+        Path, typer.Argument(metavar="STORE", help="A store that `alexc prepare` made.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The picture to write.", show_default="STORE's name with .png, here"
+        ),
+    ] = None,
+) -> None:
+    """Show a store: counts, colours, files left out; and a contact sheet of some images of some classes as a PNG."""
+    from alexc.runtime.data.contact_sheet import write_contact_sheet
+    from alexc.runtime.data.prepare_report import preparation_report
+    from alexc.runtime.data.store import open_store
+    from alexc.runtime.files import write_error
+    from alexc.runtime.printable import printable
+
+    opened = open_store(store)
+    picture = out or Path(f"{store.resolve().name}.png")
+    print(preparation_report(opened))
+    try:
+        write_contact_sheet(opened, picture)
+    except OSError as error:
+        raise write_error(picture, error, ", or name another by --out") from None
+    print(f"\n{printable(picture)}  written")

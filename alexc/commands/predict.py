@@ -1,0 +1,44 @@
+"""`alexc predict`: what a trained network takes images for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_MISTAKE = 1
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.", show_default=False)],
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
+    ] = None,
+) -> None:
+    """Print the five likeliest classes of each image, with their probabilities.
+
+    A file that cannot be used is reported by name, and the others are still answered; the exit code is then 1.
+    """
+    from alexc.runtime.data.decode import BadImage
+    from alexc.runtime.device import find_device
+    from alexc.runtime.evaluation.prediction import predict as guess
+    from alexc.runtime.evaluation.trained_network import load_trained_network
+    from alexc.runtime.printable import printable
+
+    trained = load_trained_network(run, find_device(device))
+    bad = False
+    for image in images:
+        try:
+            guesses = guess(trained, image)
+        except BadImage as reason:
+            bad = True
+            print(f"error: {printable(image)} cannot be used: {reason}", file=sys.stderr)
+            continue
+        print(printable(image))
+        for each in guesses:
+            print(f"{each.probability:>8.1%}  {each.name}")
+    if bad:
+        raise typer.Exit(EXIT_MISTAKE)

@@ -1,0 +1,58 @@
+"""`alexc report`: one page about a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..net import Net
+
+if TYPE_CHECKING:
+    from alexc.runtime.runs.run_folder import RunFolder
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="The page to write.", show_default="report.html in the run"),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA", help="A folder of images or a store, of the same classes.", show_default="that of the run"
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Views that the network is shown at once.")] = 128,
+) -> None:
+    """Write one HTML page about a run, which opens without network.
+
+    Curves, the picture of the network, the first kernels, confusions, sample predictions, nearest training images.
+    """
+    from alexc.runtime.device import find_device
+    from alexc.runtime.evaluation.trained_network import load_trained_network
+    from alexc.runtime.printable import printable
+    from alexc.runtime.reporting.page import make_report, write_report
+    from alexc.runtime.runs.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    trained = load_trained_network(run, find_device(device))
+    made = make_report(folder, trained, data, batch, _picture(folder))
+    for reason in made.missing():
+        print(f"note: {reason}", file=sys.stderr)
+    page = out or folder.report
+    write_report(made, page)
+    print(f"{printable(page)}  written")
+
+
+def _picture(folder: RunFolder) -> str | None:
+    """The drawing of the spec that a run keeps; None where it keeps none."""
+    if not folder.spec.is_file():
+        return None
+    return Net.from_file(folder.spec).draw().svg

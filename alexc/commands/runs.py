@@ -1,0 +1,26 @@
+"""`alexc runs`: runs side by side."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..table import aligned
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with runs in it, at any depth.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """List the runs under a folder side by side, the oldest first: settings, best validation error, last loss."""
+    from alexc.runtime.runs.run_list import HEADER, NUMERIC, run_rows
+
+    rows, damaged = run_rows(folder)
+    if rows:
+        print("\n".join(aligned([HEADER, *rows], NUMERIC)))
+    for line in damaged:
+        print(f"warning: {line}", file=sys.stderr)

@@ -1,0 +1,74 @@
+"""`alexc summary`: what a network costs, layer by layer."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
+from alexc.compiler.graph.summary import Row
+
+from ..named_net import NAMED, Input, MostParameters, named_net
+from ..net import Net
+from ..spec_file import flagship
+
+
+class Format(StrEnum):
+    """How the counts are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+def summary(
+    spec: Annotated[
+        list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NAMED} Without one: AlexNet as published.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    input_: Input = None,
+    most_parameters: MostParameters = MOST_PARAMETERS,
+) -> None:
+    """Show shapes, weights, neurons and multiply-adds of every layer, for one image."""
+    if not spec:
+        with flagship() as path:
+            net = Net.from_file(path)
+    else:
+        net = named_net(spec, input_, most_parameters)
+    if format_ is Format.json:
+        print(json.dumps(_as_json(net), indent=2))
+    elif format_ is Format.csv:
+        _write_csv(net)
+    else:
+        counts = net.summary()
+        print(counts.markdown() if format_ is Format.markdown else counts)
+
+
+def _as_json(net: Net) -> dict[str, object]:
+    counts = net.summary()
+    return {
+        "network": net.graph.net.name,
+        "input": list(net.graph.net.input.sizes),
+        "towers": net.graph.net.towers,
+        "layers": [asdict(row) for row in counts.rows],
+        "parameters": counts.parameters,
+        "weights": counts.totals.weights,
+        "biases": counts.totals.biases,
+        "neurons": counts.totals.neurons,
+        "multiply_adds": counts.totals.multiply_adds,
+    }
+
+
+def _write_csv(net: Net) -> None:
+    counts = net.summary()
+    writer = csv.DictWriter(sys.stdout, [field.name for field in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in [*counts.rows, counts.totals])

@@ -1,0 +1,82 @@
+"""`alexc weights`: weights from elsewhere, and weights for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..table import aligned
+
+weights = typer.Typer(
+    name="weights", help="Bring weights in, or hand them on.", no_args_is_help=True, add_completion=False
+)
+
+
+@weights.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="WEIGHTS", help="A .caffemodel, a .safetensors file, or a checkpoint.")
+    ],
+    into: Annotated[Path, typer.Option(metavar="NETWORK", help="The compiled network, as in generated/vgg16.py.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The file to write.", show_default="NETWORK's name with .safetensors"
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER", help="Leave out this layer of WEIGHTS; may be given again.")
+    ] = None,
+    bgr: Annotated[
+        bool | None,
+        typer.Option(
+            "--bgr/--no-bgr",
+            help="Turn what reads the image from blue, green, red to red, green, blue.",
+            show_default="for a .caffemodel",
+        ),
+    ] = None,
+) -> None:
+    """Write WEIGHTS under the names of a compiled network, such as those of torchvision's networks.
+
+    Layers are matched by their names, or by the shapes of their tensors and their order; the list of them is printed.
+    """
+    from alexc.runtime.network_file import load_network_file
+    from alexc.runtime.printable import printable
+    from alexc.runtime.weights_import import import_weights, in_words
+
+    network = load_network_file(into)
+    target = out or Path(f"{into.stem}.safetensors")
+    imported = import_weights(file, network, without or [], target, bgr)
+    rows = [(printable(match.source), "->", match.target, in_words(match.shapes)) for match in imported.matches]
+    print("\n".join(aligned([("in the file", "", f"in {network.name}", "tensors"), *rows], numeric=frozenset())))
+    if imported.turned:
+        print(f"\nturned from blue, green, red to red, green, blue: {printable(', '.join(imported.turned))}")
+    print(f"\n{printable(target)}  written: {len(imported.matches)} layers")
+
+
+@weights.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The file to write.", show_default="RUN's name with .safetensors"
+        ),
+    ] = None,
+) -> None:
+    """Write the best weights of a run as safetensors, with the spec, the classes and more in its metadata.
+
+    `alexc train --weights` and `alexc weights import` read it.
+    """
+    from alexc.runtime.exporting.subject import which_weights
+    from alexc.runtime.exporting.weights_file import export_weights
+    from alexc.runtime.printable import printable
+
+    target = out or Path(f"{run.resolve().name}.safetensors")
+    metadata = export_weights(run, target)
+    error = f", validation error {float(metadata['validation_error']):.1%}" if "validation_error" in metadata else ""
+    network, parameters = metadata["network"], int(metadata["parameters"])
+    print(f"{printable(target)}  written: {network}, {parameters:,} parameters{error}{which_weights(run)}")
+    print(f"says of itself: {', '.join(metadata)}")

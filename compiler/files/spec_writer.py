@@ -1,0 +1,132 @@
+"""A graph as a spec that stands alone: variants edited, repetitions repeated, defaults and parameters put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ..graph.graph import Graph, Node
+from ..layers.kind import Join
+from ..net.net import Layer
+from ..net.parts import attribute_of
+from ..net.spec_text import placement_lines, recipe_texts, step_text
+
+
+def write_spec(graph: Graph) -> str:
+    """The spec; it compiles to the same bytes.
+
+    A line that begins with a block gets a block of its own, so that layers keep their names; one with a block after
+    other layers becomes several lines, which the compiled file counts apart.
+    """
+    network = _Network(graph)
+    settings = [f"input {graph.net.input}", *([f"towers {graph.net.towers}"] if graph.net.towers > 1 else []), ""]
+    texts = [_block(f"block {name}()", lines) for name, lines in network.blocks.items()]
+    texts.append(_block(f"network {graph.net.name}", [*settings, *network.lines]))
+    own = list(graph.statements())
+    texts += [_block(f"placement {each.name}", placement_lines(each, own)) for each in graph.net.placements]
+    if graph.net.recipe is not None:
+        texts.append(
+            _block("train", [f"{name} {text}" for name, text in recipe_texts(graph.net.recipe).items() if text])
+        )
+    return "\n".join(texts)
+
+
+def _block(head: str, lines: Sequence[str]) -> str:
+    return "".join([f"{head} {{\n", *(f"  {line}".rstrip() + "\n" for line in lines), "}\n"])
+
+
+@dataclass
+class _Scope:
+    """How layers are called where a line stands.
+
+    Attributes:
+        prefix: what the names of a block's layers begin with, which is left out inside it.
+        called: what a line writes for a layer that it reads; None is the network's input.
+        current: the layer that a line reads when it says nothing.
+    """
+
+    prefix: str
+    called: dict[str | None, str]
+    current: str | None
+
+
+class _Network:
+    """The lines of the network, and the blocks that they need."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.lines: list[str] = []
+        self.blocks: dict[str, list[str]] = {}
+        self._taken = set(graph.statements())
+        scope = _Scope("", {None: "input"}, None)
+        for statement, nodes in groupby(graph.nodes, key=lambda node: node.layer.statement):
+            self._write_statement(statement, list(nodes), scope)
+
+    def _write_statement(self, statement: str, nodes: list[Node], scope: _Scope) -> None:
+        inside = [node for node in nodes if node.layer.line != statement]
+        if not inside:
+            self.lines.append(_line(statement, nodes, scope))
+        elif nodes[: len(inside)] == inside:
+            self._write_instance(statement, inside, nodes[len(inside) :], scope)
+        else:  # a block in the middle of a line: its layers' names only fit lines of their own
+            self.lines += [_line(attribute_of(node.layer.name), [node], scope) for node in nodes]
+            scope.called[nodes[-1].layer.name] = attribute_of(nodes[-1].layer.name)
+
+    def _write_instance(self, statement: str, inside: list[Node], after: list[Node], scope: _Scope) -> None:
+        reads = _read_outside(inside)
+        block = self._free_name(f"{statement}_lines")
+        within = _Scope(f"{attribute_of(statement)}_", {reads: "input"}, reads)
+        self.blocks[block] = [
+            _line(attribute_of(line).removeprefix(within.prefix), list(parts), within)
+            for line, parts in groupby(inside, key=lambda node: node.layer.line)
+        ]
+        start = "" if reads == scope.current else f"{scope.called[reads]} -> "
+        scope.current = inside[-1].layer.name
+        self.lines.append(" -> ".join([f"{statement}: {start}{block}", *_steps(after, scope)]))
+        _call(statement, [inside[-1], *after], scope)
+
+    def _free_name(self, name: str) -> str:
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
+
+
+def _line(label: str, nodes: list[Node], scope: _Scope) -> str:
+    first = nodes[0].layer
+    if isinstance(first.kind, Join):
+        text = _joined(first, first.inputs, scope)
+    else:
+        start = "" if first.inputs[0] == scope.current else f"{scope.called[first.inputs[0]]} -> "
+        text = f"{start}{step_text(first.kind)}"
+    scope.current = first.name
+    steps = _steps(nodes[1:], scope)
+    _call(label, nodes, scope)
+    return " -> ".join([f"{label}: {text}", *steps])
+
+
+def _steps(nodes: Sequence[Node], scope: _Scope) -> list[str]:
+    steps: list[str] = []
+    for layer in (node.layer for node in nodes):
+        steps.append(_joined(layer, layer.inputs[1:], scope) if isinstance(layer.kind, Join) else step_text(layer.kind))
+        scope.current = layer.name
+    return steps
+
+
+def _joined(layer: Layer, inputs: Sequence[str | None], scope: _Scope) -> str:
+    return " ".join([step_text(layer.kind), *(scope.called[name] for name in inputs)])
+
+
+def _call(label: str, nodes: Sequence[Node], scope: _Scope) -> None:
+    """A line's last layer by the line's name, the others by their own."""
+    for node in nodes:
+        scope.called[node.layer.name] = f"{label}{node.layer.name.removeprefix(node.layer.line)}"
+    scope.called[nodes[-1].layer.name] = label
+
+
+def _read_outside(nodes: Sequence[Node]) -> str | None:
+    """The one layer that the layers of a block read outside it."""
+    own = {node.layer.name for node in nodes}
+    outside = {name for node in nodes for name in node.layer.inputs if name not in own}
+    assert len(outside) == 1, outside
+    return outside.pop()

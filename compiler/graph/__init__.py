@@ -1,0 +1,1 @@
+"""The fourth stage: every layer with its shape and counts."""

@@ -1,0 +1,73 @@
+"""What `alexc summary` tells: the counts of every layer, and their sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..garbage import gc_paused
+from .graph import Graph, Node
+
+
+@dataclass(frozen=True)
+class Row:
+    """A statement of the spec: its first layer's counts, and what the parts after it make of its output.
+
+    `reads` says what the layer sees: the image, all maps, or those of its own tower. `output` is the shape after the
+    first layer, `leaves` that after the whole pipeline. Counts are for one image.
+    """
+
+    layer: str
+    kind: str
+    reads: str
+    output: str
+    then: str
+    leaves: str
+    weights: int
+    biases: int
+    neurons: int
+    multiply_adds: int
+
+
+@gc_paused()
+def rows(graph: Graph) -> list[Row]:
+    """One row a statement, in the order of the spec."""
+    return [_row(graph, name, nodes) for name, nodes in graph.statements().items()]
+
+
+def total(graph: Graph) -> Row:
+    """The sums over all layers."""
+    return Row(
+        layer="total",
+        kind="",
+        reads="",
+        output="",
+        then="",
+        leaves="",
+        weights=sum(node.weight_count for node in graph.nodes),
+        biases=sum(node.bias_count for node in graph.nodes),
+        neurons=graph.neurons,
+        multiply_adds=graph.multiply_adds,
+    )
+
+
+def _row(graph: Graph, name: str, nodes: list[Node]) -> Row:
+    first = nodes[0]
+    return Row(
+        layer=name,
+        kind=first.layer.kind.keyword,
+        reads=_reads(graph, first),
+        output=str(first.output),
+        then=" ".join(node.layer.kind.keyword for node in nodes[1:]),
+        leaves=str(nodes[-1].output),
+        weights=sum(node.weight_count for node in nodes),
+        biases=sum(node.bias_count for node in nodes),
+        neurons=sum(node.neurons for node in nodes),
+        multiply_adds=sum(node.multiply_adds for node in nodes),
+    )
+
+
+def _reads(graph: Graph, node: Node) -> str:
+    if node.layer.inputs == (None,):
+        return "image"
+    reads = getattr(node.layer.kind, "reads", None)
+    return str(reads) if reads and graph.net.towers > 1 else ""

@@ -1,0 +1,1 @@
+"""The third stage: names resolved, variants and blocks expanded, arguments validated."""

@@ -1,0 +1,189 @@
+"""Arguments as written to a kind's validated model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ..layers.arguments import Arguments
+from ..layers.initial_values import DISTRIBUTIONS, Distribution
+from ..text.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
+from ..text.source import Span
+from ..tree.tree import Argument, Call, Dimensions, LayerRange, Number, Value, Word
+
+Bound = TypeVar("Bound", bound=Arguments)
+
+
+def bind(
+    model: type[Bound],
+    kind: Word,
+    arguments: Sequence[Argument],
+    defaults: Mapping[str, Argument],
+    changes: Sequence[Argument] = (),
+) -> tuple[Bound | None, dict[str, Span], list[Diagnostic]]:
+    """Match arguments with the fields of `model` and validate them.
+
+    Args:
+        model: the kind.
+        kind: the word that named it, where a missing argument is reported.
+        arguments: what was written, in order.
+        defaults: what a `default` statement gives for arguments that are not written.
+        changes: what a variant writes instead, the last one last.
+
+    Returns:
+        The model, or None where something is wrong; the place of each argument; what is wrong.
+    """
+    given, diagnostics = _match(model, kind, arguments)
+    for change in changes:
+        changed, problems = _match(model, kind, [change])
+        given |= changed
+        diagnostics += problems
+    for field, argument in defaults.items():
+        given.setdefault(field, argument)
+    spans = {field: argument.span for field, argument in given.items()}
+    values: dict[str, Any] = {}
+    for field, argument in given.items():
+        value, problem = _value(model, field, argument)
+        if problem is None:
+            values[field] = value
+        else:
+            diagnostics.append(problem)
+    if not diagnostics:
+        diagnostics += _missing(model, kind, values)
+    if diagnostics:
+        return None, spans, diagnostics
+    try:
+        return model(**values), spans, []
+    except ValidationError as error:
+        fields = dict.fromkeys(str(each["loc"][0]) for each in error.errors())
+        return None, spans, [_wrong_value(model, field, given[field]) for field in fields]
+
+
+def _match(
+    model: type[Arguments], kind: Word, arguments: Sequence[Argument]
+) -> tuple[dict[str, Argument], list[Diagnostic]]:
+    given: dict[str, Argument] = {}
+    diagnostics: list[Diagnostic] = []
+    places = iter(model.positional)
+    for argument in arguments:
+        if argument.key is None:
+            field = next(places, None)
+            if field is None or len(argument.values) > 1:
+                diagnostics.append(_surplus(model, kind, argument))
+                continue
+        elif argument.key.text in model.model_fields:
+            field = argument.key.text
+        else:
+            diagnostics.append(
+                Diagnostic(
+                    "E0202",
+                    f"`{kind.text}` has no argument `{argument.key.text}`",
+                    argument.key.span,
+                    help=did_you_mean(argument.key.text, model.model_fields) or f"`{kind.text}` takes no arguments",
+                )
+            )
+            continue
+        if field in given:
+            diagnostics.append(
+                Diagnostic(
+                    "E0205",
+                    f"`{field}` of `{kind.text}` is given twice",
+                    argument.span,
+                    "again here",
+                    (Label(given[field].span, "given here"),),
+                    "remove one of the two",
+                )
+            )
+            continue
+        given[field] = argument
+    return given, diagnostics
+
+
+def _surplus(model: type[Arguments], kind: Word, argument: Argument) -> Diagnostic:
+    places = ", ".join(f"`{field}`" for field in model.positional)
+    takes = f"takes {places} without a key" if places else "takes no value without a key"
+    others = [field for field in model.fields() if field not in model.positional]
+    return Diagnostic(
+        "E0202",
+        f"`{kind.text}` {takes}, and nothing more",
+        argument.span,
+        help=f"write the others as key=value: {', '.join(others)}" if others else "",
+    )
+
+
+def _missing(model: type[Arguments], kind: Word, values: Mapping[str, object]) -> list[Diagnostic]:
+    missing = [name for name, field in model.model_fields.items() if field.is_required() and name not in values]
+    if not missing:
+        return []
+    quoted = [f"`{name}`" for name in missing]
+    written = [f"{name}=…" for name in missing if name not in model.positional]
+    after = [name for name in missing if name in model.positional]
+    return [
+        Diagnostic(
+            "E0203",
+            f"`{kind.text}` does not say its {list_in_words(quoted)}",
+            kind.span,
+            f"{quoted[0]} must be {model.expectation(missing[0]).words}" if len(missing) == 1 else "",
+            help=f"{kind.text} {' '.join([*(f'<{name}>' for name in after), *written])}",
+        )
+    ]
+
+
+def _value(model: type[Arguments], field: str, argument: Argument) -> tuple[object, Diagnostic | None]:
+    value = argument.values[0]
+    if _takes_distribution(model, field):
+        return _distribution(value)
+    plain = _plain(value)
+    if plain is None:
+        return None, _wrong_value(model, field, argument)
+    return plain, None
+
+
+def _takes_distribution(model: type[Arguments], field: str) -> bool:
+    annotation: object = model.model_fields[field].annotation
+    return annotation == Distribution
+
+
+def _plain(value: Value) -> object:
+    """A value as Python has it, None where it has none; a call is its name and its values."""
+    match value:
+        case Word(text):
+            return text
+        case Number(number):
+            return number
+        case Dimensions(sizes):
+            return sizes
+        case Call(name, values):
+            return (name.text, *map(_plain, values))
+        case LayerRange():
+            return None
+
+
+def _distribution(value: Value) -> tuple[Distribution | None, Diagnostic | None]:
+    values: tuple[Value, ...] = ()
+    match value:
+        case Word():
+            name = value
+        case Call(name, values):
+            pass
+        case _:
+            wanted = ", ".join(DISTRIBUTIONS)
+            message = f"`{value.span.text}` is no distribution"
+            return None, Diagnostic("E0204", message, value.span, help=f"one of: {wanted}; as in `normal(0, 0.01)`")
+    if name.text not in DISTRIBUTIONS:
+        return None, Diagnostic(
+            "E0204", f"there is no distribution `{name.text}`", name.span, help=did_you_mean(name.text, DISTRIBUTIONS)
+        )
+    arguments = [Argument(None, (each,), each.span) for each in values]
+    distribution, _, diagnostics = bind(DISTRIBUTIONS[name.text], name, arguments, {})
+    return distribution, diagnostics[0] if diagnostics else None
+
+
+def _wrong_value(model: type[Arguments], field: str, argument: Argument) -> Diagnostic:
+    span = argument.values[0].span
+    expected = model.expectation(field)
+    message = f"must be {expected.words}, not `{span.text}`"
+    subject = f"`{field}` of `{model.keyword}`" if model.keyword else "the number"
+    return Diagnostic("E0204", f"{subject} {message}", span, help=did_you_mean(span.text, expected.choices))

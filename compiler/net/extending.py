@@ -1,0 +1,66 @@
+"""What a block extends: the chain of blocks from the one that stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..text.diagnostics import Diagnostic, Label, did_you_mean
+from ..text.source import Source
+from ..tree.tree import Base, Block, Tree
+
+LONGEST_CHAIN = 32
+
+Load = Callable[[Base, Source], tuple[Tree | None, list[Diagnostic]]]
+
+
+def chain_of(block: Block, tree: Tree, load: Load, diagnostics: list[Diagnostic]) -> list[tuple[Block, Tree]]:
+    """A block and what it extends, the root first; empty where the chain is broken, which is then reported."""
+    chain = [(block, tree)]
+    while (base := chain[-1][0].base) is not None:
+        if len(chain) > LONGEST_CHAIN:
+            diagnostics.append(Diagnostic("E0601", f"more than {LONGEST_CHAIN} blocks extend each other", base.span))
+            return []
+        step = _base_of(*chain[-1], base, load, diagnostics)
+        if step is None:
+            return []
+        if any(step[0] is each for each, _ in chain):
+            others = tuple(Label(each.span, "extends in turn") for each, _ in chain[1:])
+            message = f"`{base.span.text}` extends itself in the end"
+            helpful = "let one of them stand alone"
+            diagnostics.append(Diagnostic("E0601", message, base.span, others=others, help=helpful))
+            return []
+        chain.append(step)
+    return chain[::-1]
+
+
+def _base_of(
+    block: Block, tree: Tree, base: Base, load: Load, diagnostics: list[Diagnostic]
+) -> tuple[Block, Tree] | None:
+    home: Tree | None = tree
+    if base.path is not None:
+        home, problems = load(base, tree.source)
+        diagnostics += [each for each in problems if each not in diagnostics]
+    if home is None:
+        return None
+    found = _base_block(block, base, home, diagnostics)
+    return None if found is None else (found, home)
+
+
+def _base_block(block: Block, base: Base, tree: Tree, diagnostics: list[Diagnostic]) -> Block | None:
+    kind = block.keyword.text
+    named = [each for each in tree.blocks if each.keyword.text == kind]
+    found = [each for each in named if base.name is None or (each.name and each.name.text == base.name.text)]
+    names = [each.name.text for each in named if each.name]
+    if base.name is None and kind == "network" and found:
+        return found[-1]  # a file's network is its last one
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        what = f" `{base.name.text}`" if base.name else ""
+        message = f"there is no {kind}{what} to extend in {tree.source.name}"
+        helpful = did_you_mean(base.name.text, names) if base.name else ""
+    else:
+        message = f"{tree.source.name} has {len(found)} blocks `{kind}`; say which one to extend"
+        helpful = f'extends "{base.path}" {names[0]}' if base.path and names else ""
+    diagnostics.append(Diagnostic("E0602", message, base.span, help=helpful))
+    return None

@@ -1,0 +1,267 @@
+"""A `network` block, with what it extends, to its input, towers and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..layers.arguments import LARGEST_SIZE
+from ..layers.kind import Join, Kind, Shape
+from ..layers.registry import kinds
+from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, did_you_mean
+from ..text.source import Span
+from ..tree.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word, only_value
+from .binding import bind
+from .block_definitions import read_blocks
+from .expand import Expander
+from .net import Layer
+from .parts import Enter, Item, Part, Scope
+from .variants import Editor
+
+SETTINGS = ("input", "towers", "default")
+
+
+@dataclass
+class NetworkBlock:
+    """What a network says; `input` is None where it does not say it soundly.
+
+    `lines` names the network's own lines in order, also those with mistakes.
+    """
+
+    input_span: Span
+    input: Shape | None = None
+    towers: int = 1
+    lines: list[str] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBlock:
+    """Read a network.
+
+    Args:
+        chain: the network's block and what it extends, the root first.
+        blocks: the `block` definitions that its lines may use.
+    """
+    root, own = chain[0], chain[-1]
+    result = NetworkBlock(own.span)
+    definitions = read_blocks(blocks, result.diagnostics)
+    settings = _Settings(result)
+    for block in chain:
+        settings.read([each for each in block.statements if is_setting(each)])
+    if result.input is None and not settings.seen("input"):
+        message = "the network does not say its input"
+        helpful = "add a line such as `input 3x227x227`: channels x height x width"
+        result.diagnostics.append(Diagnostic("E0210", message, root.span, help=helpful))
+    expander = Expander(definitions, result.diagnostics)
+    editor = Editor(expander.expand(_lines(root)), expander)
+    for variant in chain[1:]:
+        editor.apply(_lines(variant))
+    if not editor.items and not result.diagnostics:
+        message = "the network has no layers"
+        helpful = "add a line such as `conv 96 kernel=11`"
+        result.diagnostics.append(Diagnostic("E0210", message, own.span, help=helpful))
+    result.lines = list(dict.fromkeys([*(item.statement for item in editor.items), *expander.broken]))
+    if not any(each.code == "E0604" for each in result.diagnostics):  # the parts are all there
+        _Linker(result, settings.defaults, list(definitions), expander.broken).link(editor.items)
+    return result
+
+
+def is_setting(statement: Statement) -> bool:
+    """A setting has no label; `input` alone, or at the start of a pipeline, is what a line starts from."""
+    if not isinstance(statement, Pipeline) or statement.label is not None:
+        return False
+    first = statement.steps[0]
+    return first.kind.text in SETTINGS and bool(first.arguments or len(statement.steps) == 1)
+
+
+def _lines(block: Block) -> list[Statement]:
+    return [statement for statement in block.statements if not is_setting(statement)]
+
+
+class _Settings:
+    """Input, towers and defaults; those of a variant replace what it extends."""
+
+    def __init__(self, result: NetworkBlock) -> None:
+        self._result = result
+        self._seen: set[str] = set()
+        self.defaults: dict[str, dict[str, Argument]] = {}
+
+    def seen(self, name: str) -> bool:
+        return name in self._seen
+
+    def read(self, statements: Sequence[Statement]) -> None:
+        """Read those of one block."""
+        here: dict[str, Span] = {}
+        fresh: dict[tuple[str, str], Argument] = {}
+        for statement in statements:
+            assert isinstance(statement, Pipeline)
+            step = statement.steps[0]
+            name = step.kind.text
+            if len(statement.steps) > 1:
+                self._report(
+                    "E0204",
+                    f"`{name}` is a setting; nothing can follow it",
+                    statement.steps[1].span,
+                    help="begin a new line",
+                )
+            elif name == "default":
+                self._read_default(step, fresh)
+            elif name in here:
+                self._report("E0210", f"`{name}` stands there twice", statement.span, Label(here[name], "first here"))
+            else:
+                here[name] = statement.span
+                self._seen.add(name)
+                (self._read_input if name == "input" else self._read_towers)(step)
+
+    def _read_input(self, step: Step) -> None:
+        value = only_value(step)
+        if (
+            not isinstance(value, Dimensions)
+            or len(value.sizes) != 3
+            or not all(1 <= size <= LARGEST_SIZE for size in value.sizes)
+        ):
+            self._report("E0204", "`input` must be channels x height x width, as in `3x227x227`", step.span)
+            return
+        self._result.input, self._result.input_span = Shape(value.sizes), step.span
+
+    def _read_towers(self, step: Step) -> None:
+        value = only_value(step)
+        if not isinstance(value, Number) or not isinstance(value.value, int) or not 1 <= value.value <= 1024:
+            self._report("E0204", "`towers` must be a whole number from 1 to 1024", step.span)
+            return
+        self._result.towers = value.value
+
+    def _read_default(self, step: Step, fresh: dict[tuple[str, str], Argument]) -> None:
+        named = [argument for argument in step.arguments if argument.key is None]
+        given = [argument for argument in step.arguments if argument.key is not None]
+        words = [value for argument in named for value in argument.values]
+        if not words or not given:
+            message = "`default` names kinds and then what holds for them"
+            self._report("E0203", message, step.span, help="default conv pad=1")
+            return
+        for word in words:
+            kind = kinds().get(word.text) if isinstance(word, Word) else None
+            if kind is None:
+                message = f"there is no kind of layer `{word.span.text}`"
+                self._report("E0201", message, word.span, help=did_you_mean(word.span.text, kinds()))
+                continue
+            for argument in given:
+                self._add_default(kind, argument, fresh)
+
+    def _add_default(self, kind: type[Kind], argument: Argument, fresh: dict[tuple[str, str], Argument]) -> None:
+        assert argument.key is not None
+        key = argument.key
+        if key.text not in kind.model_fields:
+            message = f"`{kind.keyword}` has no argument `{key.text}`"
+            self._report("E0202", message, key.span, help=did_you_mean(key.text, kind.model_fields))
+        elif (kind.keyword, key.text) in fresh:
+            first = Label(fresh[kind.keyword, key.text].span, "first here")
+            self._report("E0205", f"`{key.text}` of `{kind.keyword}` has two defaults", argument.span, first)
+        else:
+            fresh[kind.keyword, key.text] = argument
+            self.defaults.setdefault(kind.keyword, {})[key.text] = argument
+
+    def _report(self, code: str, headline: str, span: Span, other: Label | None = None, help: str = "") -> None:
+        others = () if other is None else (other,)
+        self._result.diagnostics.append(Diagnostic(code, headline, span, others=others, help=help))
+
+
+class _Linker:
+    """Gives every part its kind and the layers that it reads.
+
+    `broken` names the lines that could not be written out: it is no further mistake to read them.
+    """
+
+    def __init__(
+        self, result: NetworkBlock, defaults: dict[str, dict[str, Argument]], blocks: list[str], broken: set[str]
+    ) -> None:
+        self._result = result
+        self._defaults = defaults
+        self._blocks = blocks
+        self._broken = broken
+        self._current: str | None = None  # the layer that the next part reads; None is the network's input
+        self._entered: dict[str, str | None] = {"": None}
+        self._ends: dict[str, str] = {}
+        self._reported: set[tuple[str, Span]] = set()
+
+    def link(self, items: Sequence[Item]) -> None:
+        """Read the parts in order."""
+        for item in items:
+            if len(self._result.diagnostics) >= MOST_ERRORS:
+                return
+            if isinstance(item, Enter):
+                if item.start is not None:
+                    self._current = self._source(item.start, item.scope)
+                self._entered[item.prefix] = self._current
+            else:
+                self._link_part(item)
+                self._current = item.name
+                self._note_end(item.name)
+
+    def _note_end(self, name: str) -> None:
+        """A reference to a line, or to a block instance, means the last part of it."""
+        end = name
+        while name:
+            self._ends[name] = end
+            name = name.rpartition(".")[0]
+
+    def _link_part(self, part: Part) -> None:
+        before = self._current if part.start is None else self._source(part.start, part.scope)
+        kind = kinds().get(part.kind.text)
+        if kind is None:
+            known = {*kinds(), *self._blocks}
+            if part.name == part.line:
+                known |= {*SETTINGS, *self._ends}
+            message = f"there is no kind of layer `{part.kind.text}`"
+            self._report(Diagnostic("E0201", message, part.kind.span, help=did_you_mean(part.kind.text, known)))
+            return
+        inputs: tuple[str | None, ...] = (before,)
+        arguments = part.arguments
+        if issubclass(kind, Join):
+            arguments = tuple(each for each in arguments if each.key is not None)
+            inputs = self._joined(part, before)
+        defaults = self._defaults.get(kind.keyword, {})
+        model, spans, problems = bind(kind, part.kind, arguments, defaults, part.changes)
+        for problem in problems:
+            self._report(problem)
+        if model is not None:
+            self._result.layers.append(
+                Layer(part.name, part.line, part.statement, model, inputs, part.kind.span, spans)
+            )
+
+    def _joined(self, part: Part, before: str | None) -> tuple[str | None, ...]:
+        """What `concat` and `add` read: the layers that they name, and what flows in where they do not begin a line."""
+        values = [value for argument in part.arguments if argument.key is None for value in argument.values]
+        named: list[str | None] = []
+        for value in values:
+            if isinstance(value, Word):
+                named.append(self._source(value, part.scope))
+            else:
+                named.append(None)
+                message = f"`{value.span.text}` is not the name of a layer"
+                self._report(Diagnostic("E0211", message, value.span, help=f"{part.kind.text} left right"))
+        inputs = (before, *named) if part.flows else tuple(named)
+        if len(inputs) < 2:
+            message = f"`{part.kind.text}` joins two layers or more"
+            self._report(Diagnostic("E0203", message, part.kind.span, help=f"{part.kind.text} left right"))
+        return inputs
+
+    def _source(self, word: Word, scope: Scope) -> str | None:
+        if word.text == "input":
+            return self._entered[scope.prefix]
+        for candidate in scope.candidates(word.text):
+            if candidate in self._ends:
+                return self._ends[candidate]
+            if candidate in self._broken:
+                return None  # why it is not there has been said
+        inside = {name.removeprefix(scope.prefix) for name in self._ends if name.startswith(scope.prefix)}
+        message = f"there is no layer `{word.text}` above this line"
+        self._report(Diagnostic("E0211", message, word.span, help=did_you_mean(word.text, inside)))
+        return None
+
+    def _report(self, diagnostic: Diagnostic) -> None:
+        """Once for a mistake in a block or a default, however often that is used."""
+        if (diagnostic.code, diagnostic.span) not in self._reported:
+            self._reported.add((diagnostic.code, diagnostic.span))
+            self._result.diagnostics.append(diagnostic)

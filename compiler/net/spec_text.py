@@ -1,0 +1,107 @@
+"""Steps and arguments as a spec writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..layers.arguments import Arguments
+from .net import Placement, Recipe
+
+
+def step_text(step: Arguments, defaults: Mapping[str, object] | None = None) -> str:
+    """A kind and those of its arguments that are not its defaults: `conv 96 kernel=11 stride=4`.
+
+    `defaults` are values that `default` lines of the spec give, in the place of the kind's own.
+    """
+    parts = [step.keyword]
+    without_key = True
+    own = {name: each.default for name, each in type(step).model_fields.items() if not each.is_required()}
+    silent = {**own, **(defaults or {})}
+    for name in dict.fromkeys([*step.positional, *step.fields()]):
+        value = getattr(step, name)
+        if name in silent and value == silent[name]:
+            without_key = False  # what follows a value that is left out cannot stand without its key
+            continue
+        called = step.expectation(name).call
+        text = f"{called}({', '.join(map(str, value))})" if called else argument_text(value)
+        parts.append(text if without_key and name in step.positional else f"{name}={text}")
+    return " ".join(parts)
+
+
+def argument_text(value: object) -> str:
+    """An argument's value: `11`, `3x5`, `0.0005`, `none`, `tower`, `normal(0, 0.01)`, `sides(0, 1, 0, 1)`."""
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return _colors_text(value) if any(isinstance(each, float) for each in value) else _sizes_text(value)
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, Arguments):
+        fields = type(value).model_fields
+        given = {name: getattr(value, name) for name in fields}
+        said = [name for name in fields if fields[name].is_required() or given[name] != fields[name].default]
+        values = [argument_text(given[name]) for name in said]
+        return f"{value.keyword}({', '.join(values)})" if values else value.keyword
+    return str(value)
+
+
+def _colors_text(colors: tuple[float, ...]) -> str:
+    return f"rgb({', '.join(map(argument_text, colors))})"
+
+
+def _sizes_text(sizes: tuple[int, ...]) -> str:
+    if len(set(sizes)) == 1:
+        return str(sizes[0])
+    if len(sizes) == 4:  # top, bottom, left, right
+        top, bottom, left, right = sizes
+        return f"{top}x{left}" if (top, left) == (bottom, right) else f"sides({', '.join(map(str, sizes))})"
+    return "x".join(map(str, sizes))
+
+
+def recipe_texts(recipe: Recipe) -> dict[str, str]:
+    """What the statements of a `train` block say, by their first words."""
+    return {
+        "prepare": _pipeline_text(recipe.prepare),
+        "augment": _pipeline_text(recipe.augment),
+        "test": step_text(recipe.test),
+        "loss": step_text(recipe.loss),
+        "optimizer": step_text(recipe.optimizer),
+        "schedule": step_text(recipe.schedule),
+        "gradients": _pipeline_text(recipe.gradients),
+        "precision": _optional_text(recipe.precision),
+        "average": _optional_text(recipe.average),
+        "stop": _optional_text(recipe.stop),
+        "batch": str(recipe.batch),
+        "epochs": str(recipe.epochs),
+    }
+
+
+def placement_lines(placement: Placement, lines: Sequence[str]) -> list[str]:
+    """The statements of a `placement` block; `lines` are the network's own, in order."""
+    mesh = " ".join(f"{axis.name}={axis.devices}" for axis in placement.mesh)
+    splits = [
+        f"split {split.what} by {split.axis}{f' in {_ranges(split.statements, lines)}' if split.statements else ''}"
+        for split in placement.splits
+    ]
+    keeps = [f"keep {_ranges(keep.statements, lines)} on {keep.axis} {keep.index}" for keep in placement.keeps]
+    return [f"mesh {mesh}", *splits, *keeps]
+
+
+def _optional_text(step: Arguments | None) -> str:
+    return "" if step is None else step_text(step)
+
+
+def _pipeline_text(steps: Sequence[Arguments]) -> str:
+    return " -> ".join(step_text(step) for step in steps)
+
+
+def _ranges(names: Sequence[str], lines: Sequence[str]) -> str:
+    """Lines of a network as a placement names them: `conv1..conv5, fc8`."""
+    places = {name: place for place, name in enumerate(lines)}
+    runs: list[list[str]] = []
+    for name in sorted(names, key=places.__getitem__):
+        if runs and places[name] == places[runs[-1][-1]] + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)

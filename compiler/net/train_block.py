@@ -1,0 +1,125 @@
+"""A `train` block to a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from ..layers.arguments import Arguments
+from ..recipe.steps import CHOICES, NUMBERS, PIPELINES, WholeNumber
+from ..text.diagnostics import Diagnostic, Label, did_you_mean
+from ..text.source import Span
+from ..tree.tree import Block, Pipeline, Step, Word, first_word
+from .binding import bind
+from .net import Recipe
+
+_EXAMPLES = {
+    "prepare": "resize 256 -> center_crop 256 -> subtract mean_image",
+    "augment": "random_crop 227 -> mirror",
+    "test": "ten_crop 227",
+    "loss": "cross_entropy",
+    "optimizer": "sgd lr=0.01 momentum=0.9",
+    "schedule": "plateau of=val_error divide=10 times=3",
+    "gradients": "clip_norm 1",
+    "precision": "bf16",
+    "average": "ema decay=0.999",
+    "stop": "stalled of=val_error patience=10",
+    "batch": "128",
+    "epochs": "90",
+}
+# The statements that need not be there, and what then holds.
+_OPTIONAL: dict[str, Any] = {"augment": (), "gradients": (), "precision": None, "average": None, "stop": None}
+
+
+def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagnostic]]:
+    """Read a recipe; `chain` is its block and what that extends, the root first.
+
+    Every statement must stand there exactly once, those of `_OPTIONAL` at most once; those of a variant replace the
+    others.
+    """
+    diagnostics: list[Diagnostic] = []
+    statements: dict[str, Pipeline] = {}
+    for block in chain:
+        statements |= _statements_of(block, diagnostics)
+    values: dict[str, Any] = dict(_OPTIONAL)
+    spans: dict[str, Span] = {}
+    for name, statement in statements.items():
+        values[name], problems = _read_statement(name, statement)
+        spans[name] = statement.span
+        spans |= {step.kind.text: step.span for step in _steps(name, statement) if step is not None}
+        diagnostics += problems
+    misspelt = {match for each in diagnostics for match in get_close_matches(each.span.text, _EXAMPLES, n=1)}
+    for name, example in _EXAMPLES.items():
+        if name not in values and name not in misspelt:
+            diagnostics.append(
+                Diagnostic("E0210", f"the recipe does not say its `{name}`", chain[-1].span, help=f"{name} {example}")
+            )
+    return (None if diagnostics else Recipe(**values, spans=spans)), diagnostics
+
+
+def _statements_of(block: Block, diagnostics: list[Diagnostic]) -> dict[str, Pipeline]:
+    statements: dict[str, Pipeline] = {}
+    for statement in block.statements:
+        keyword = first_word(statement)
+        if not isinstance(statement, Pipeline) or statement.label or keyword.text not in _EXAMPLES:
+            message = f"a recipe has no statement `{keyword.text}`"
+            diagnostics.append(Diagnostic("E0202", message, keyword.span, help=did_you_mean(keyword.text, _EXAMPLES)))
+        elif keyword.text in statements:
+            first = Label(statements[keyword.text].span, "first here")
+            message = f"`{keyword.text}` stands there twice"
+            diagnostics.append(Diagnostic("E0210", message, statement.span, others=(first,)))
+        else:
+            statements[keyword.text] = statement
+    return statements
+
+
+def _read_statement(name: str, statement: Pipeline) -> tuple[Any, list[Diagnostic]]:
+    first = statement.steps[0]
+    if len(statement.steps) > 1 and name not in PIPELINES:
+        surplus = statement.steps[1].span
+        return None, [Diagnostic("E0204", f"`{name}` takes one thing, not a pipeline", surplus)]
+    if name in NUMBERS:
+        number, _, problems = bind(WholeNumber, first.kind, first.arguments, {})
+        return (number.value if number else None), problems
+    values: list[Arguments] = []
+    diagnostics: list[Diagnostic] = []
+    for step in _steps(name, statement):
+        if step is None:
+            choices = " or ".join(f"`{choice.keyword}`" for choice in CHOICES[name])
+            message = f"`{name}` does not say what"
+            diagnostics.append(
+                Diagnostic("E0203", message, first.span, f"expected {choices}", help=f"{name} {_EXAMPLES[name]}")
+            )
+            continue
+        value, problems = _read_step(name, step)
+        diagnostics += problems
+        if value is not None:
+            values.append(value)
+    if diagnostics:
+        return None, diagnostics
+    return (tuple(values) if name in PIPELINES else values[0]), []
+
+
+def _steps(name: str, statement: Pipeline) -> list[Step | None]:
+    """What a statement names, each with its arguments; None where the first is missing."""
+    return [] if name in NUMBERS else [_inner_step(statement.steps[0]), *statement.steps[1:]]
+
+
+def _inner_step(step: Step) -> Step | None:
+    """`prepare resize 256` holds the step `resize 256`."""
+    if not step.arguments or step.arguments[0].key is not None:
+        return None
+    kind = step.arguments[0].values[0]
+    if not isinstance(kind, Word) or len(step.arguments[0].values) > 1:
+        return None
+    return Step(kind, step.arguments[1:], kind.span.to(step.span))
+
+
+def _read_step(statement: str, step: Step) -> tuple[Arguments | None, list[Diagnostic]]:
+    choices = {choice.keyword: choice for choice in CHOICES[statement]}
+    if step.kind.text not in choices:
+        message = f"`{statement}` knows no `{step.kind.text}`"
+        return None, [Diagnostic("E0201", message, step.kind.span, help=did_you_mean(step.kind.text, choices))]
+    value, _, problems = bind(choices[step.kind.text], step.kind, step.arguments, {})
+    return value, problems

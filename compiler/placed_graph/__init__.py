@@ -1,0 +1,1 @@
+"""The fifth stage: the graph on a mesh of devices."""

@@ -1,0 +1,142 @@
+"""PlacedGraph to the graph that each device computes, in which exchanges stand as layers do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ..graph.graph import Graph, Node
+from ..layers.kind import Kind, OnMesh, Shape, TorchCall, TorchFunction, TorchLayer, TorchModule
+from ..layers.python_text import in_tuple
+from ..net.net import Layer
+from .placed_graph import Exchange, Layout, PlacedGraph, PlacedLayer, Transition
+
+_DIMENSIONS = {"images": 0, "channels": 1}
+_FROM_ONE_DEVICE = (Transition.SCATTER, Transition.BROADCAST, Transition.BROADCAST_WHOLE, Transition.SEND)
+
+
+@dataclass(frozen=True)
+class LocalGraph:
+    """What a device computes.
+
+    Attributes:
+        graph: the network with this device's shapes and counts.
+        torch: how each layer reads in PyTorch, by name.
+        counts_images: whether the forward pass must know how many images there are: a device that has none of a tensor
+            cannot see it there.
+    """
+
+    graph: Graph
+    torch: Mapping[str, TorchLayer]
+    counts_images: bool
+
+
+def local_graph(placed: PlacedGraph) -> LocalGraph:
+    """The graph of a device; what is kept on one device stands there in the shapes that it has on that one."""
+    nodes: list[Node] = []
+    torch: dict[str, TorchLayer] = {}
+    shapes: dict[str | None, Shape] = {None: placed.local_shape(placed.graph.net.input, placed.input)}
+    for node in placed.nodes:
+        if isinstance(node, Exchange):
+            made = _exchange_node(node, shapes[node.reads], placed)
+            torch[node.name] = made.layer.kind.torch(made.given[0], made.output)
+        else:
+            made = node.local
+            torch[made.layer.name] = _torch(node, placed)
+        nodes.append(made)
+        shapes[made.layer.name] = made.output
+    heads = [
+        replace(head, layer=replace(head.layer, inputs=(read,)), given=(shapes[read],), output=shapes[read])
+        for head, read in zip(placed.graph.heads, placed.outputs, strict=False)
+    ]
+    nodes += [*heads[1:], *heads[:1]]  # the main one stands last, as in the whole network
+    counts = any(exchange.transition in _FROM_ONE_DEVICE for exchange in placed.exchanges())
+    return LocalGraph(Graph(placed.graph.net, tuple(nodes)), torch, counts)
+
+
+def axes_of(placed: PlacedGraph, layout: Layout, part: str) -> tuple[str, ...]:
+    """The names of the axes on which a layout is `part`, outermost first."""
+    return tuple(axis.name for axis, lies in zip(placed.mesh, layout, strict=True) if lies == part)
+
+
+class _ExchangeCall(Kind):
+    """An exchange as a layer: a call of the runtime's function."""
+
+    keyword: ClassVar[str] = "exchange"
+
+    function: str
+    arguments: tuple[str, ...]
+
+    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
+        """What it moves."""
+        return given
+
+    def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
+        """The call."""
+        return TorchFunction(
+            TorchCall(f"exchange.{self.function}", self.arguments), ("from alexc.runtime.parallel import exchange",)
+        )
+
+
+def _exchange_node(exchange: Exchange, given: Shape, placed: PlacedGraph) -> Node:
+    kind = _ExchangeCall(function=exchange.transition.function, arguments=tuple(_arguments(exchange, placed)))
+    span = placed.placement.span
+    layer = Layer(exchange.name, exchange.name, exchange.statement, kind, (exchange.reads,), span, {})
+    return Node(layer, (given,), placed.after(exchange), None, 0, 0)
+
+
+def _arguments(exchange: Exchange, placed: PlacedGraph) -> list[str]:
+    """What stands in the call after the tensor."""
+    before, after = exchange.before[exchange.axis], exchange.after[exchange.axis]
+    arguments = [f"self.{placed.mesh[exchange.axis].name}"]
+    match exchange.transition:
+        case Transition.WITH_HALO:
+            below, above = exchange.halo
+            arguments += [f"below={below}", f"above={above}"]
+        case Transition.ALL_TO_ALL:
+            arguments += [f"split={_DIMENSIONS[str(after)]}", f"gather={_DIMENSIONS[str(before)]}"]
+        case Transition.SEND:
+            arguments += [f"source={before}", f"target={after}"]
+        case Transition.SPREAD:
+            pass
+        case _:
+            cut = before if before in _DIMENSIONS else after
+            arguments += [f"dim={_DIMENSIONS[str(cut)]}"] if cut in _DIMENSIONS else []
+            arguments += [f"device={part}" for part in (before, after) if isinstance(part, int)]
+    if exchange.transition in _FROM_ONE_DEVICE:
+        arguments.append(f"images={_rows(exchange, placed)}")
+    return arguments
+
+
+def _rows(exchange: Exchange, placed: PlacedGraph) -> str:
+    """How many images the moved tensor has in the group of devices, told by how many the forward pass is given."""
+    times, shared_by = placed.cut_into(placed.input, "images"), placed.cut_into(exchange.before, "images")
+    if times == shared_by:
+        return "images"
+    return f"{times // shared_by} * images" if times > shared_by else f"images // {shared_by // times}"
+
+
+def _torch(node: PlacedLayer, placed: PlacedGraph) -> TorchLayer:
+    """How a device's part of a layer reads; weights that one device keeps are made on that one only."""
+    place = OnMesh(
+        tuple(f"self.{axis}" for axis in axes_of(placed, node.layout, "images")),
+        tuple(f"self.{axis}" for axis in axes_of(placed, node.layout, "channels")),
+        node.halo,
+    )
+    local = node.local
+    layer = local.layer.kind.torch_on_mesh(local.given[0], local.output, place)
+    if not isinstance(layer, TorchModule) or local.weights is None:
+        return layer
+    for axis, part in zip(placed.mesh, node.layout, strict=True):
+        if isinstance(part, int):
+            made = layer.constructor
+            text = f"{made.function}({', '.join(made.arguments)})"
+            output = f"output={in_tuple([str(size) for size in local.output.sizes])}"
+            layer = replace(
+                layer,
+                constructor=TorchCall("only_on", (f"self.{axis.name}", str(part), text, output)),
+                imports=(*layer.imports, "from alexc.runtime.layers.only_on import only_on"),
+                calls_within=(*layer.calls_within, made.function),
+            )
+    return layer

@@ -1,0 +1,303 @@
+"""What `alexc plan` tells: what each device of a mesh holds, computes and sends in a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Literal
+
+from ..graph.graph import Graph
+from ..net.net import Axis, Placement, Split
+from ..net.parts import attribute_of
+from ..recipe.steps import Adam, AdamW, Optimizer
+from .placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer, Transition
+
+Phase = Literal["forward", "backward", "gradients"]
+_ALIASES = (Transition.SPREAD, Transition.KEEP_ON)  # what they make needs no memory of its own
+PASSES = 3  # forward, and backward twice: for what a layer reads and for its weights
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one device does in one collective.
+
+    Attributes:
+        phase: when.
+        collective: what is sent.
+        axes: between the devices of which axes.
+        statement: the line of the spec that needs it.
+        layer: the layer that reads what is sent, or whose gradients are summed.
+        exchange: the name of the exchange; "" for statistics and gradients.
+        handed: bytes of the tensor that this device hands over.
+        sent: bytes that leave it, where nothing is sent twice.
+    """
+
+    phase: Phase
+    collective: Collective
+    axes: tuple[str, ...]
+    statement: str
+    layer: str
+    exchange: str
+    handed: int
+    sent: int
+
+
+@dataclass(frozen=True)
+class Device:
+    """Devices of a mesh that are alike.
+
+    Attributes:
+        number: the first of them.
+        count: how many there are.
+        parameters: weights and biases of each.
+        activations: numbers that a forward pass makes there.
+        multiply_adds: of the forward pass over its images.
+        messages: what it does in a step, in order; backward in the order of the layers, reversed.
+    """
+
+    number: int
+    count: int
+    parameters: int
+    activations: int
+    multiply_adds: int
+    messages: tuple[Message, ...]
+
+    def sent(self, phase: Phase | None = None, statement: str | None = None) -> int:
+        """Bytes that it sends in a step, or in one phase of it, or for one line of the spec."""
+        return sum(
+            each.sent
+            for each in self.messages
+            if phase in (None, each.phase) and (statement is None or each.statement == statement)
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training step on a mesh.
+
+    Attributes:
+        placed: the network.
+        batch: the images of a step, over all devices.
+        value_bytes: bytes of a number.
+        velocities: numbers that the optimiser keeps for each parameter.
+        devices: what each does, those that are alike once.
+    """
+
+    placed: PlacedGraph
+    batch: int
+    value_bytes: int
+    velocities: int
+    devices: tuple[Device, ...]
+
+    def memory(self, device: Device) -> int:
+        """Bytes of weights, gradients, the optimiser's numbers and activations."""
+        return (device.parameters * (2 + self.velocities) + device.activations) * self.value_bytes
+
+    def busiest(self) -> Device:
+        """The device that sends most."""
+        return max(self.devices, key=lambda device: (device.sent(), -device.number))
+
+    def bytes_per_thousand(self) -> float:
+        """Bytes sent for 1,000 multiply-adds of a step, by the device that sends most."""
+        device = self.busiest()
+        return 1000 * device.sent() / max(1, PASSES * device.multiply_adds)
+
+    def work(self) -> float:
+        """The multiply-adds of all devices as a multiple of what one device would do."""
+        done = sum(device.multiply_adds * device.count for device in self.devices)
+        return done / max(1, self.placed.graph.multiply_adds * self.batch)
+
+
+class UnevenBatch(Exception):  # noqa: N818 - what is uneven is what the user asked for
+    """The devices that split the images cannot have equal shares of the batch; `devices` says how many there are."""
+
+    def __init__(self, devices: int) -> None:
+        super().__init__(devices)
+        self.devices = devices
+
+
+def plan(placed: PlacedGraph, batch: int, value_bytes: int) -> Plan:
+    """Count a training step.
+
+    Args:
+        placed: the network on a mesh.
+        batch: the images of a step, over all devices.
+        value_bytes: bytes of a number.
+
+    Raises:
+        UnevenBatch: the batch cannot be shared evenly.
+    """
+    layouts = {placed.input, placed.loss, *(each.layout for each in placed.layers())}
+    for cut in sorted(placed.cut_into(layout, "images") for layout in layouts):
+        if batch % cut:
+            raise UnevenBatch(cut)
+    optimizer = placed.graph.net.recipe.optimizer if placed.graph.net.recipe else None
+    velocities = _velocities(optimizer) if optimizer is not None else 0
+    counter = _Counter(placed, batch, value_bytes)
+    devices = tuple(counter.device(place, count) for place, count in _unlike_places(placed))
+    return Plan(placed, batch, value_bytes, velocities, devices)
+
+
+def _velocities(optimizer: Optimizer) -> int:
+    """How many tensors of a weight's size an optimiser keeps for it."""
+    if isinstance(optimizer, Adam | AdamW):
+        return 2
+    return 1 if optimizer.momentum else 0
+
+
+def _unlike_places(placed: PlacedGraph) -> Iterator[tuple[tuple[int, ...], int]]:
+    """A device of each sort, and how many there are of it: those kept apart, the ends of halos, and all others."""
+    choices: list[list[tuple[int, int]]] = []
+    for number, axis in enumerate(placed.mesh):
+        apart = {part for node in placed.layers() if isinstance(part := node.layout[number], int)}
+        if any(each.transition is Transition.WITH_HALO and each.axis == number for each in placed.exchanges()):
+            apart |= {0, axis.devices - 1}
+        rest = [index for index in range(min(axis.devices, len(apart) + 1)) if index not in apart][:1]
+        alike = [(index, axis.devices - len(apart)) for index in rest]
+        choices.append(sorted([(index, 1) for index in apart] + alike))
+    for chosen in product(*choices):
+        yield tuple(index for index, _ in chosen), prod(count for _, count in chosen)
+
+
+class _Counter:
+    """Counts for one device after the other."""
+
+    def __init__(self, placed: PlacedGraph, batch: int, value_bytes: int) -> None:
+        self._placed, self._batch, self._bytes = placed, batch, value_bytes
+
+    def device(self, place: tuple[int, ...], count: int) -> Device:
+        placed = self._placed
+        number = 0
+        for index, axis in zip(place, placed.mesh, strict=True):
+            number = number * axis.devices + index
+        parameters = activations = multiply_adds = 0
+        for node in placed.layers():
+            if placed.is_held(node.layout, place):
+                images = self._images(node.layout)
+                parameters += node.local.weight_count + node.local.bias_count
+                activations += node.local.output.values * images * (not node.local.layer.kind.alias)
+                multiply_adds += node.local.multiply_adds * images
+        for exchange in placed.exchanges():
+            if placed.is_held(exchange.after, place) and exchange.transition not in _ALIASES:
+                activations += placed.after(exchange).values * self._images(exchange.after)
+        messages = (*self._activations(place), *self._gradients(place))
+        return Device(number, count, parameters, activations, multiply_adds, messages)
+
+    def _activations(self, place: tuple[int, ...]) -> list[Message]:
+        forward: list[Message] = []
+        backward: list[Message] = []
+        has_gradient: dict[str | None, bool] = {None: False}
+        for node in self._placed.nodes:
+            if isinstance(node, Exchange):
+                has_gradient[node.name] = node.has_gradient
+                transition = node.transition
+                if transition.forward is not None:
+                    forward.append(self._message(node, place, "forward", transition.forward))
+                if transition.backward is not None and node.has_gradient:
+                    backward.append(self._message(node, place, "backward", transition.backward))
+            else:
+                inputs = any(has_gradient[name] for name in node.local.layer.inputs)
+                has_gradient[node.local.layer.name] = inputs or node.whole.weights is not None
+                gathered, scattered = self._statistics(node, inputs)
+                forward += gathered
+                backward += scattered
+        return forward + backward[::-1]
+
+    def _message(self, exchange: Exchange, place: tuple[int, ...], phase: Phase, collective: Collective) -> Message:
+        axis = self._placed.mesh[exchange.axis]
+        handed, sent = self._sizes(exchange, place, phase, collective)
+        # What lies on one device of another axis is handed over there alone.
+        others = tuple("whole" if number == exchange.axis else part for number, part in enumerate(exchange.before))
+        held = self._placed.is_held(others, place)
+        return Message(
+            phase,
+            collective,
+            (axis.name,),
+            exchange.statement,
+            exchange.reader,
+            exchange.name,
+            handed * held,
+            sent * held,
+        )
+
+    def _sizes(
+        self, exchange: Exchange, place: tuple[int, ...], phase: Phase, collective: Collective
+    ) -> tuple[int, int]:
+        """Bytes handed over and sent; the table in docs/placement.md."""
+        index, devices = place[exchange.axis], self._placed.mesh[exchange.axis].devices
+        if exchange.transition is Transition.WITH_HALO:
+            one_map = prod(exchange.shape.sizes[1:]) * self._images(exchange.before) * self._bytes
+            below, above = exchange.halo if phase == "forward" else exchange.halo[::-1]
+            maps = (above if index > 0 else 0) + (below if index < devices - 1 else 0)
+            return maps * one_map, maps * one_map
+        whole: Layout = tuple(
+            "whole" if number == exchange.axis else part for number, part in enumerate(exchange.before)
+        )
+        n = self._placed.local_shape(exchange.shape, whole).values * self._images(whole) * self._bytes
+        before, after = exchange.before[exchange.axis], exchange.after[exchange.axis]
+        one = after if isinstance(after, int) else before  # the device of a tensor that lies on one
+        match collective:
+            case "all-gather":
+                return n // devices, n * (devices - 1) // devices
+            case "reduce-scatter":
+                return n, n * (devices - 1) // devices
+            case "all-reduce":
+                return n, 2 * n * (devices - 1) // devices
+            case "all-to-all":
+                return n // devices, n * (devices - 1) // devices**2
+            case "gather":
+                return n // devices, n // devices * (index != one)
+            case "scatter":
+                return n * (index == one), n * (devices - 1) // devices * (index == one)
+            case "broadcast":
+                return n * devices * (index == one), n * (devices - 1) * (index == one)
+            case "reduce":
+                return n, n * (index != one)
+            case "send":
+                source = before if phase == "forward" else after
+                return n * (index == source), n * (index == source)
+
+    def _statistics(self, node: PlacedLayer, has_gradient: bool) -> tuple[list[Message], list[Message]]:
+        """Means and variances of images that are cut: gathered innermost axis first; the gradients go back."""
+        numbers = node.whole.layer.kind.shared_statistics * node.local.output.channels * self._bytes
+        forward: list[Message] = []
+        backward: list[Message] = []
+        for axis in [each for each, part in zip(self._placed.mesh, node.layout, strict=True) if part == "images"][::-1]:
+            if numbers:
+                where = ((axis.name,), node.whole.layer.statement, node.whole.layer.name, "")
+                sent = numbers * (axis.devices - 1)
+                forward.append(Message("forward", "all-gather", *where, numbers, sent))
+                if has_gradient:
+                    backward.append(Message("backward", "reduce-scatter", *where, numbers * axis.devices, sent))
+        return forward, backward
+
+    def _gradients(self, place: tuple[int, ...]) -> list[Message]:
+        """The sums of the gradients of each layer; they travel together in buckets of those over the same axes."""
+        messages = []
+        for node in self._placed.layers():
+            if node.summed and self._placed.is_held(node.weights, place):
+                size = (node.local.weight_count + node.local.bias_count) * self._bytes
+                devices = prod(self._placed.mesh[axis].devices for axis in node.summed)
+                names = tuple(self._placed.mesh[axis].name for axis in node.summed)
+                layer = node.whole.layer
+                sent = 2 * size * (devices - 1) // devices
+                messages.append(Message("gradients", "all-reduce", names, layer.statement, layer.name, "", size, sent))
+        return messages
+
+    def _images(self, layout: Layout) -> int:
+        return self._batch // self._placed.cut_into(layout, "images")
+
+
+def messages_of(placed: PlacedGraph, device: int, batch: int, value_bytes: int) -> tuple[Message, ...]:
+    """What the device of this number does in a step."""
+    return _Counter(placed, batch, value_bytes).device(placed.coordinates(device), 1).messages
+
+
+def data_parallel(graph: Graph, devices: int) -> Placement:
+    """The placement that others are measured against: whole weights everywhere, the images split."""
+    span, layers = graph.net.name_span, {attribute_of(node.layer.name) for node in graph.nodes}
+    names = ["copy", *(f"copy{number}" for number in range(len(layers)))]
+    axis = next(name for name in names if name not in layers)
+    return Placement("copies", span, (Axis(axis, devices, span),), (Split("images", axis, None, span),), ())

@@ -1,0 +1,401 @@
+"""What the statements of a `train` block may say.
+
+Each model has the name and the fields of a class of the runtime's recipe; a test compares them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ..layers.arguments import (
+    LARGEST_SIZE,
+    Arguments,
+    Colors,
+    Count,
+    Epochs,
+    Expects,
+    Fraction,
+    NotNegative,
+    PixelSizes,
+    Positive,
+    as_float,
+    one_of,
+)
+
+
+class Resize(Arguments):
+    """Scale so that the shorter side has so many pixels."""
+
+    keyword: ClassVar[str] = "resize"
+    positional: ClassVar[tuple[str, ...]] = ("shorter",)
+
+    shorter: Count
+
+
+class CenterCrop(Arguments):
+    """Keep the central square."""
+
+    keyword: ClassVar[str] = "center_crop"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+
+
+class Subtract(Arguments):
+    """Subtract the training set's mean image, or its mean colour from every pixel."""
+
+    keyword: ClassVar[str] = "subtract"
+    positional: ClassVar[tuple[str, ...]] = ("what",)
+
+    what: Annotated[Literal["mean_image", "mean_color"], one_of("mean_image", "mean_color")]
+
+
+class Normalize(Arguments):
+    """From pixels of 0..1 subtract `mean`, and divide by `std`: by default what torchvision's networks were shown."""
+
+    keyword: ClassVar[str] = "normalize"
+
+    mean: Colors = (0.485, 0.456, 0.406)
+    std: Colors = (0.229, 0.224, 0.225)
+
+
+class RandomCrop(Arguments):
+    """Cut a square at a place drawn anew each time."""
+
+    keyword: ClassVar[str] = "random_crop"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+
+
+class RandomResizedCrop(Arguments):
+    """Scale a window of random area and shape to a square: at least `smallest` of the image, sides 1 : `aspect`."""
+
+    keyword: ClassVar[str] = "random_resized_crop"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    smallest: Fraction = 0.08
+    aspect: Annotated[float, BeforeValidator(as_float), Field(ge=1), Expects("a number of at least 1")] = 1.333333
+
+
+class Mirror(Arguments):
+    """Mirror left to right now and then."""
+
+    keyword: ClassVar[str] = "mirror"
+    positional: ClassVar[tuple[str, ...]] = ("probability",)
+
+    probability: Fraction = 0.5
+
+
+class PCAColor(Arguments):
+    """Shift the colours along their principal components."""
+
+    keyword: ClassVar[str] = "pca_color"
+    positional: ClassVar[tuple[str, ...]] = ("std",)
+
+    std: NotNegative
+    by: Annotated[Literal["eigenvalue", "stddev"], one_of("eigenvalue", "stddev")] = "eigenvalue"
+
+
+class ColorJitter(Arguments):
+    """Change brightness, contrast and saturation by up to such a share, and turn the hue by up to half its circle."""
+
+    keyword: ClassVar[str] = "color_jitter"
+
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+    saturation: Fraction = 0.0
+    hue: Annotated[float, BeforeValidator(as_float), Field(ge=0, le=0.5), Expects("a number from 0 to 0.5")] = 0.0
+
+
+class Cutout(Arguments):
+    """Blank a square at a place drawn anew each time; it may lie partly outside."""
+
+    keyword: ClassVar[str] = "cutout"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+
+
+class TenCrop(Arguments):
+    """Four corners, the centre, and their mirror images."""
+
+    keyword: ClassVar[str] = "ten_crop"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+
+
+class CenterView(Arguments):
+    """The central square only."""
+
+    keyword: ClassVar[str] = "center"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+
+
+class GridCrop(Arguments):
+    """Squares at `steps` by `steps` places spread evenly over the image, and their mirror images."""
+
+    keyword: ClassVar[str] = "grid_crop"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    steps: Annotated[int, Field(ge=1, le=32), Expects("a whole number from 1 to 32")] = 3
+
+
+class ScaledCrops(Arguments):
+    """The ten crops of the stored image at each of several sizes: as if it had so many pixels a side."""
+
+    keyword: ClassVar[str] = "scaled_crops"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    sizes: PixelSizes
+
+
+class CrossEntropy(Arguments):
+    """The mean cross-entropy of the softmax; `smoothing` of each target is spread evenly over the classes."""
+
+    keyword: ClassVar[str] = "cross_entropy"
+
+    smoothing: Fraction = 0.0
+
+
+class SGD(Arguments):
+    """Gradient descent with momentum; the paper's form has the rate inside the velocity."""
+
+    keyword: ClassVar[str] = "sgd"
+
+    lr: Positive
+    momentum: Fraction = 0.0
+    weight_decay: NotNegative = 0.0
+    form: Annotated[Literal["paper", "torch", "nesterov"], one_of("paper", "torch", "nesterov")] = "paper"
+
+
+class Adam(Arguments):
+    """Kingma and Ba's moving moments of the gradient; weight decay is added to the gradient."""
+
+    keyword: ClassVar[str] = "adam"
+
+    lr: Positive
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: Positive = 1e-8
+    weight_decay: NotNegative = 0.0
+
+
+class AdamW(Arguments):
+    """The same with the weights decayed beside it, by rate times `weight_decay`, as Loshchilov and Hutter have it."""
+
+    keyword: ClassVar[str] = "adamw"
+
+    lr: Positive
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: Positive = 1e-8
+    weight_decay: NotNegative = 0.01
+
+
+class ClipNorm(Arguments):
+    """Scale all gradients down together, so that their common norm is at most this."""
+
+    keyword: ClassVar[str] = "clip_norm"
+    positional: ClassVar[tuple[str, ...]] = ("largest",)
+
+    largest: Positive
+
+
+class ClipValue(Arguments):
+    """Cut every value of a gradient to at most this, either way."""
+
+    keyword: ClassVar[str] = "clip_value"
+    positional: ClassVar[tuple[str, ...]] = ("largest",)
+
+    largest: Positive
+
+
+class Float32(Arguments):
+    """Compute in float32 throughout: what happens where nothing is said."""
+
+    keyword: ClassVar[str] = "float32"
+
+
+class BFloat16(Arguments):
+    """Compute layers in bfloat16 where that is safe; weights, loss and updates stay float32."""
+
+    keyword: ClassVar[str] = "bf16"
+
+
+class Float16(Arguments):
+    """The same in float16; the loss is scaled, by half after a step that overflows, by 2 after `growth` that do not."""
+
+    keyword: ClassVar[str] = "fp16"
+
+    scale: Positive = 65536.0
+    growth: Count = 2000
+
+
+class MovingAverage(Arguments):
+    """Validate, and keep as the best, a moving average of the weights: each step it keeps `decay` of itself."""
+
+    keyword: ClassVar[str] = "ema"
+
+    decay: Fraction
+
+
+class Stalled(Arguments):
+    """End when `patience` epochs in a row did not lower the figure's best value by more than `least`."""
+
+    keyword: ClassVar[str] = "stalled"
+
+    of: Annotated[Literal["val_error", "val_loss", "train_loss"], one_of("val_error", "val_loss", "train_loss")]
+    patience: Count
+    least: NotNegative = 0.0
+
+
+class Reached(Arguments):
+    """End after the first epoch in which the figure is at most `value`."""
+
+    keyword: ClassVar[str] = "reached"
+
+    of: Annotated[
+        Literal["val_error", "val_loss", "train_error", "train_loss"],
+        one_of("val_error", "val_loss", "train_error", "train_loss"),
+    ]
+    value: NotNegative
+
+
+class Plateau(Arguments):
+    """Divide the rate when a figure stops improving."""
+
+    keyword: ClassVar[str] = "plateau"
+
+    of: Annotated[Literal["val_error", "val_loss", "train_loss"], one_of("val_error", "val_loss", "train_loss")]
+    divide: Positive
+    times: Count
+    patience: Count = 3
+    least: NotNegative = 0.0
+
+
+class ConstantRate(Arguments):
+    """The same rate throughout."""
+
+    keyword: ClassVar[str] = "constant"
+
+    warmup: NotNegative = 0.0
+
+
+class StepRate(Arguments):
+    """Divide the rate after every so many epochs."""
+
+    keyword: ClassVar[str] = "step"
+
+    every: Count
+    divide: Positive
+    warmup: NotNegative = 0.0
+
+
+class MilestoneRate(Arguments):
+    """Divide the rate once after each of these epochs."""
+
+    keyword: ClassVar[str] = "milestones"
+
+    at: Epochs
+    divide: Positive
+    warmup: NotNegative = 0.0
+
+
+class ExponentialRate(Arguments):
+    """Divide the rate evenly, step by step, so that at the end it is divided by so much."""
+
+    keyword: ClassVar[str] = "exponential"
+
+    divide: Positive
+    warmup: NotNegative = 0.0
+
+
+class DiscreteExponentialRate(Arguments):
+    """The same in so many equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
+
+    keyword: ClassVar[str] = "discrete_exponential"
+
+    divide: Positive
+    steps: Annotated[int, Field(ge=2, le=LARGEST_SIZE), Expects(f"a whole number from 2 to {LARGEST_SIZE}")]
+    warmup: NotNegative = 0.0
+
+
+class PolynomialRate(Arguments):
+    """Lower the rate to zero as the share of the training that is left, to a power; 1 is a straight line."""
+
+    keyword: ClassVar[str] = "polynomial"
+
+    power: Positive = 1.0
+    warmup: NotNegative = 0.0
+
+
+class CosineRate(Arguments):
+    """Lower the rate to zero along half a cosine."""
+
+    keyword: ClassVar[str] = "cosine"
+
+    warmup: NotNegative = 0.0
+
+
+class WholeNumber(Arguments):
+    """A number by itself: `batch 128`."""
+
+    keyword: ClassVar[str] = ""
+    positional: ClassVar[tuple[str, ...]] = ("value",)
+
+    value: Count
+
+
+PrepareStep = Resize | CenterCrop | Subtract | Normalize
+AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout
+TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
+Loss = CrossEntropy
+Optimizer = SGD | Adam | AdamW
+GradientStep = ClipNorm | ClipValue
+Precision = Float32 | BFloat16 | Float16
+Average = MovingAverage
+EarlyStopping = Stalled | Reached
+Schedule = (
+    Plateau
+    | ConstantRate
+    | StepRate
+    | MilestoneRate
+    | ExponentialRate
+    | DiscreteExponentialRate
+    | PolynomialRate
+    | CosineRate
+)
+
+# The statements of a `train` block, and the kinds that each may name.
+CHOICES: dict[str, tuple[type[Arguments], ...]] = {
+    "prepare": (Resize, CenterCrop, Subtract, Normalize),
+    "augment": (RandomCrop, RandomResizedCrop, Mirror, ColorJitter, PCAColor, Cutout),
+    "test": (TenCrop, CenterView, GridCrop, ScaledCrops),
+    "loss": (CrossEntropy,),
+    "optimizer": (SGD, Adam, AdamW),
+    "schedule": (
+        Plateau,
+        ConstantRate,
+        StepRate,
+        MilestoneRate,
+        ExponentialRate,
+        DiscreteExponentialRate,
+        PolynomialRate,
+        CosineRate,
+    ),
+    "gradients": (ClipNorm, ClipValue),
+    "precision": (Float32, BFloat16, Float16),
+    "average": (MovingAverage,),
+    "stop": (Stalled, Reached),
+}
+NUMBERS = ("batch", "epochs")
+PIPELINES = ("prepare", "augment", "gradients")

@@ -1,0 +1,1 @@
+"""The second stage: text to a syntax tree, and the canonical format."""

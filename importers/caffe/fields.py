@@ -1,0 +1,156 @@
+"""The fields of a message by their names and types, and which of them nobody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.source import Span
+
+from ..network import rounded
+from .prototxt import Field, Message, Scalar
+
+LARGEST, SMALLEST = 1e15, 1e-30  # beside 0
+
+
+class Fields:
+    """A message, asked field by field.
+
+    What has not the type that is asked for is reported and the default given instead. `unread` then are the fields
+    that nothing asked for: those that the reader does not know.
+    """
+
+    def __init__(self, message: Message, findings: list[Diagnostic]) -> None:
+        self.span = message.span
+        self._findings = findings
+        self._by_name: dict[str, list[Field]] = {}
+        for field in message.fields:
+            self._by_name.setdefault(field.name, []).append(field)
+        self._asked: set[str] = set()
+        self._inner: list[Fields] = []
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there; this does not count as asking for it."""
+        return name in self._by_name
+
+    def says(self, outer: str, inner: str) -> bool:
+        """Whether there is such a field in such a field; this does not count as asking for it."""
+        messages = [field.value for field in self._by_name.get(outer, [])]
+        inside = [each.fields for each in messages if isinstance(each, Message)]
+        return any(field.name == inner for fields in inside for field in fields)
+
+    def span_of(self, *names: str) -> Span:
+        """The place of the first of these fields that is there, else of the message."""
+        found = [self._by_name[name][-1] for name in names if name in self._by_name]
+        if not found:
+            return self.span
+        value = found[0].value
+        return found[0].span.to(value.span) if isinstance(value, Scalar) else found[0].span
+
+    def spans_of(self, name: str) -> list[Span]:
+        """The places of a field's values, in order."""
+        return [field.value.span for field in self._by_name.get(name, [])]
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a field as they are written, texts without their marks."""
+        return [value.text for value in self._scalars(name)]
+
+    def text(self, name: str, default: str = "") -> str:
+        """The last value, as protocol buffers have it where a field that is no list comes again."""
+        return (self.texts(name) or [default])[-1]
+
+    def numbers(self, name: str) -> list[float]:
+        """All values of a field as numbers."""
+        return [number for scalar in self._scalars(name) for number in self._number(name, scalar)]
+
+    def number(self, name: str, default: float) -> float:
+        """The last value as a number."""
+        return (self.numbers(name) or [default])[-1]
+
+    def whole_numbers(self, name: str) -> list[int]:
+        """All values of a field as whole numbers."""
+        return [number for scalar in self._scalars(name) for number in self._whole(name, scalar)]
+
+    def whole(self, name: str, default: int) -> int:
+        """The last value as a whole number."""
+        return (self.whole_numbers(name) or [default])[-1]
+
+    def flag(self, name: str, default: bool) -> bool:
+        """The last value as `true` or `false`."""
+        words = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
+        for scalar in self._scalars(name)[-1:]:
+            if scalar.text.lower() in words:
+                return words[scalar.text.lower()]
+            self._report(f"`{name}` is `{scalar.text}`, which is neither true nor false", scalar.span)
+        return default
+
+    def messages(self, name: str) -> list[Fields]:
+        """All values of a field as messages."""
+        self._asked.add(name)
+        found = []
+        for field in self._by_name.get(name, []):
+            if isinstance(field.value, Message):
+                found.append(Fields(field.value, self._findings))
+                self._inner.append(found[-1])
+            else:
+                self._report(f"`{name}` is a value, where a message in braces belongs", field.span)
+        return found
+
+    def message(self, name: str) -> Fields:
+        """The values of a field as one message, as protocol buffers merge them; an empty one where there is none."""
+        self._asked.add(name)
+        merged: list[Field] = []
+        span = self.span
+        for field in self._by_name.get(name, []):
+            if isinstance(field.value, Message):
+                merged += field.value.fields
+                span = field.span
+            else:
+                self._report(f"`{name}` is a value, where a message in braces belongs", field.span)
+        inner = Fields(Message(tuple(merged), span), self._findings)
+        self._inner.append(inner)
+        return inner
+
+    def ignore(self, *names: str) -> list[str]:
+        """Count these as asked for; returns those that are there."""
+        self._asked.update(names)
+        return [name for name in names if name in self._by_name]
+
+    def unread_here(self) -> list[Field]:
+        """The fields that nothing asked for, the first of each name."""
+        return [fields[0] for name, fields in self._by_name.items() if name not in self._asked]
+
+    def unread(self) -> list[Field]:
+        """The same, and those in messages that were asked for."""
+        return [*self.unread_here(), *(field for inner in self._inner for field in inner.unread())]
+
+    def _scalars(self, name: str) -> Sequence[Scalar]:
+        self._asked.add(name)
+        found = []
+        for field in self._by_name.get(name, []):
+            if isinstance(field.value, Scalar):
+                found.append(field.value)
+            else:
+                self._report(f"`{name}` is a message in braces, where a value belongs", field.span)
+        return found
+
+    def _number(self, name: str, scalar: Scalar) -> list[float]:
+        try:
+            value = float(int(scalar.text, 16)) if "x" in scalar.text.lower() else float(scalar.text.rstrip("fF"))
+        except (ValueError, OverflowError):
+            value = float("nan")
+        if not isfinite(value) or abs(value) > LARGEST or 0 < abs(value) < SMALLEST:
+            self._report(f"`{name}` is `{scalar.text}`, which is no number that can be used", scalar.span)
+            return []
+        return [rounded(value)]
+
+    def _whole(self, name: str, scalar: Scalar) -> list[int]:
+        values = self._number(name, scalar)
+        if values and not values[0].is_integer():
+            self._report(f"`{name}` is `{scalar.text}`, where a whole number belongs", scalar.span)
+            return []
+        return [int(value) for value in values]
+
+    def _report(self, message: str, span: Span) -> None:
+        self._findings.append(Diagnostic("E0904", message, span))

@@ -1,0 +1,337 @@
+"""A Caffe net, layer by layer, to layers of alexc's kinds: blobs followed, and what is for the loss told apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
+from alexc.compiler.layers.softmax import Softmax
+from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+from alexc.compiler.text.source import Span
+
+from ..flattening import without_needless_flattening
+from ..network import ForeignLayer, make_kind
+from .fields import Fields
+from .images import SOURCES, Images, declared_input, read_images
+from .kinds import TRANSLATIONS, Around, batch_normalisation
+from .layer import TYPES, CaffeLayer, read_layers
+
+# What says how well a network does, or drops a blob: nothing of the network.
+_NO_PART = ("Accuracy", "Silence", "ArgMax", "HDF5Output")
+_LOSSES = (
+    "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss",
+    "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
+)  # fmt: skip
+_READ_MAPS = ("Convolution", "Deconvolution", "Pooling", "LRN")
+_KEEP_SHAPE = (
+    "BatchNorm", "BNLL", "Concat", "Dropout", "ELU", "Eltwise", "ReLU", "Scale", "Sigmoid", "Split", "Swish", "TanH",
+)  # fmt: skip
+
+
+@dataclass
+class CaffeNet:
+    """What a net's file says.
+
+    Attributes:
+        name: its name, or "".
+        span: the place of the name, or the beginning of the file.
+        input: the shape of an image, or None where it is not said.
+        layers: the layers, in order.
+        images: what training images go through, or None in a net for use.
+        says_initial_values: whether the file says what weights start from.
+    """
+
+    name: str
+    span: Span
+    input: Shape | None = None
+    layers: list[ForeignLayer] = field(default_factory=list)
+    images: Images | None = None
+    says_initial_values: bool = False
+
+
+def read_net(fields: Fields, given: Shape | None, findings: list[Diagnostic]) -> CaffeNet:
+    """Read a net as it is in training; `given` is the shape of an image where the file does not say it."""
+    start = fields.span_of("name") if fields.has("name") else Span(fields.span.source, 0, 0)
+    net = CaffeNet(fields.text("name"), start)
+    fields.ignore("force_backward", "debug_info")
+    _Builder(fields, net, given, findings).build()
+    findings += [
+        Diagnostic("E0903", f"`{each.name}` of a net has no counterpart", each.span) for each in fields.unread_here()
+    ]
+    return net
+
+
+class _After:
+    """What comes after each layer, by its index, found in one pass from the end.
+
+    Attributes:
+        read_as_maps: the layers of which what they make reaches one that reads feature maps.
+        next_reader: the first layer that reads the first blob that a layer makes.
+    """
+
+    def __init__(self, layers: Sequence[CaffeLayer]) -> None:
+        self.read_as_maps: set[int] = set()
+        self.next_reader: dict[int, int] = {}
+        maps: set[str] = set()
+        readers: dict[str, int] = {}
+        for index in range(len(layers) - 1, -1, -1):
+            layer = layers[index]
+            as_maps = bool(maps & set(layer.tops))
+            if as_maps:
+                self.read_as_maps.add(index)
+            if layer.tops and layer.tops[0] in readers:
+                self.next_reader[index] = readers[layer.tops[0]]
+            for top in layer.tops:
+                maps.discard(top)
+                readers.pop(top, None)
+            if layer.type in _READ_MAPS or (as_maps and layer.type in _KEEP_SHAPE):
+                maps.update(layer.bottoms)
+            readers |= dict.fromkeys(layer.bottoms, index)
+
+
+class _Builder:
+    """Follows the blobs from layer to layer.
+
+    A blob is what a layer made last of that name; None is the image. What could not be read makes a broken blob, and
+    who reads one is passed over: why has been said.
+    """
+
+    def __init__(self, fields: Fields, net: CaffeNet, given: Shape | None, findings: list[Diagnostic]) -> None:
+        self._net = net
+        self._findings = findings
+        self._made: dict[str, str | None] = {}
+        self._no_maps: set[str] = set()  # labels, and what only says how well the network does
+        self._broken: set[str] = set()
+        self._shapes: dict[str | None, Shape | None] = {}
+        self._again: Counter[str] = Counter()  # of names that several layers have
+        self._merged: set[int] = set()  # indices of Scale layers that are part of a BatchNorm
+        names, declared = declared_input(fields, findings)
+        layers = read_layers(fields, findings)
+        self._layers = [layer for layer in layers if layer.training]
+        self._after = _After(self._layers)
+        self._only_testing = [layer for layer in layers if layer.testing and not layer.training]
+        net.says_initial_values = any(
+            layer.fields.says(f"{name}_param", "weight_filler")
+            for layer in self._layers
+            for name in ("convolution", "inner_product")
+        )
+        for name in names[:1]:
+            self._made[name] = None
+        self._no_maps.update(names[1:])
+        net.images = None
+        self._find_input(declared, given)
+
+    def build(self) -> None:
+        """Read all layers; none where the list of them could not be read."""
+        for index, layer in enumerate(self._layers):
+            if index not in self._merged:
+                self._read(index, layer)
+        for layer in self._only_testing:
+            self._check_only_testing(layer)
+        self._net.layers = _main_head_last(without_needless_flattening(self._net.layers))
+        if self._net.input is None and not any(each.severity == "error" for each in self._findings):
+            message = "the file does not say how large its images are"
+            helpful = "say it: `alexc import … --input 3x32x32`"
+            self._findings.append(Diagnostic("E0904", message, self._source_span, help=helpful))
+
+    def _find_input(self, declared: Images | None, given: Shape | None) -> None:
+        sources = [read_images(layer, self._findings) for layer in self._layers if layer.type in SOURCES]
+        testing = [read_images(layer, self._findings) for layer in self._only_testing if layer.type in SOURCES]
+        trained_on = [
+            images
+            for images, layer in zip(sources, [each for each in self._layers if each.type in SOURCES], strict=True)
+            if layer.type not in ("Input", "DummyData")
+        ]
+        if trained_on:
+            self._net.images = trained_on[0]
+            for other in testing:
+                if not other.same_values(trained_on[0]):
+                    message = "images are shown in another way in testing, which has no counterpart"
+                    self._findings.append(Diagnostic("W0901", message, other.span))
+        shapes = [each.shape for each in (declared, *sources, *testing) if each is not None and each.shape is not None]
+        self._net.input = shapes[0] if shapes else given
+        self._shapes[None] = self._net.input
+        self._source_span = next((each.span for each in (declared, *sources) if each is not None), self._net.span)
+        if given is not None and given != self._net.input:
+            message = f"images are {self._net.input} here, and not {given}"
+            self._findings.append(
+                Diagnostic("E0904", message, self._source_span, help="leave out what says so, as --input")
+            )
+
+    def _read(self, index: int, layer: CaffeLayer) -> None:
+        if layer.type in SOURCES:
+            for top in layer.tops[:1]:
+                self._made[top] = None
+            self._no_maps.update(layer.tops[1:])
+        elif layer.type in _NO_PART:
+            self._no_maps.update(layer.tops)
+        elif layer.type == "Split":
+            self._read_split(layer)
+        elif layer.type in _LOSSES and layer.type != "SoftmaxWithLoss":
+            self._read_other_loss(layer)
+        elif layer.type == "Softmax" and self._has_loss(layer):
+            self._no_maps.update(layer.tops)
+        else:
+            self._read_part(index, layer)
+
+    def _read_split(self, layer: CaffeLayer) -> None:
+        inputs = self._inputs(layer, layer.bottoms[:1])
+        for top in layer.tops:
+            self._make(top, None if inputs is None else inputs[:1])
+
+    def _read_other_loss(self, layer: CaffeLayer) -> None:
+        """A multinomial logistic loss is the cross-entropy of the softmax that it reads; the others are no such."""
+        self._no_maps.update(layer.tops)
+        source = self._made.get(layer.bottoms[0]) if layer.bottoms else None
+        places: dict[str | None, int] = {each.name: place for place, each in enumerate(self._net.layers)}
+        read = self._net.layers[places[source]] if source in places else None
+        if layer.type == "MultinomialLogisticLoss" and read is not None and isinstance(read.kind, Softmax):
+            share = 1.0 if layer.loss_weight is None else layer.loss_weight
+            kind = make_kind("softmax", {"share": share}, layer.fields.span_of("loss_weight"), self._findings)
+            if kind is not None:
+                self._net.layers[places[source]] = replace(read, kind=kind)
+            return
+        message = f"`{layer.type}` has no counterpart: cross-entropy is the only loss"
+        self._findings.append(Diagnostic("W0901", message, layer.span, help="the network is imported without it"))
+        if read is not None:
+            note = f"read there by the loss {layer.type}"
+            self._net.layers[places[source]] = replace(read, notes=(*read.notes, note))
+
+    def _read_part(self, index: int, layer: CaffeLayer) -> None:
+        inputs = self._inputs(layer, layer.bottoms[:1] if layer.type == "SoftmaxWithLoss" else layer.bottoms)
+        if layer.type == "BatchNorm":
+            scale = self._scale_of(index)
+            made, top = self._translate(index, layer, scale, inputs), (scale or layer).tops[:1]
+        else:
+            made, top = self._translate(index, layer, None, inputs), layer.tops[:1]
+        ends = None if made is None or inputs is None else [self._put(layer, made, inputs)]
+        for name in top:
+            self._make(name, ends)
+        for name in layer.tops[1:]:
+            self._make(name, None)
+
+    def _translate(
+        self, index: int, layer: CaffeLayer, scale: CaffeLayer | None, inputs: Sequence[str | None] | None
+    ) -> list[Kind] | None:
+        """The kinds that a layer is, one reading the other; None where it has no counterpart, which is reported."""
+        before = len(self._findings)
+        given = self._shapes.get(inputs[0]) if inputs else None
+        around = Around(given, index in self._after.read_as_maps, self._net.says_initial_values, self._findings)
+        if layer.type == "BatchNorm":
+            kind = batch_normalisation(layer, scale, around)
+            made = None if kind is None else [kind]
+        elif layer.type in TRANSLATIONS:
+            made = TRANSLATIONS[layer.type](layer, around)
+        else:
+            message = (
+                f"a `{layer.type}` layer has no counterpart" if layer.type else "the layer does not say its `type`"
+            )
+            helpful = "" if layer.type in {*TYPES, ""} else did_you_mean(layer.type, TRANSLATIONS)
+            self._findings.append(Diagnostic("E0902", message, layer.span, help=helpful))
+            return None
+        for each in (layer, scale) if made is not None else ():
+            for unread in each.fields.unread() if each is not None else ():
+                message = f"`{unread.name}` of a `{layer.type}` has no counterpart"
+                self._findings.append(Diagnostic("E0903", message, unread.span))
+        if made and inputs and len(inputs) > 1 and not isinstance(made[-1], Join):
+            message = f"a `{layer.type}` of several layers has no counterpart"
+            self._findings.append(Diagnostic("E0903", message, layer.span))
+        return None if any(each.severity == "error" for each in self._findings[before:]) else made
+
+    def _scale_of(self, index: int) -> CaffeLayer | None:
+        """The Scale that is the next to read what a BatchNorm makes."""
+        later = self._after.next_reader.get(index)
+        scale = None if later is None else self._layers[later]
+        if later is None or scale is None or scale.type != "Scale" or len(scale.bottoms) != 1:
+            return None
+        self._merged.add(later)
+        return scale
+
+    def _put(self, layer: CaffeLayer, kinds: Sequence[Kind], inputs: Sequence[str | None]) -> str | None:
+        """Add the kinds of a layer, the last under its name; returns the name of what they make."""
+        end = inputs[0]
+        for number, kind in enumerate(kinds):
+            name = layer.name if number == len(kinds) - 1 else f"{layer.name} ({kind.keyword})"
+            if not isinstance(kind, Join):
+                end = self._add(name, kind, (end,), layer.span)
+            elif len(inputs) > 1:  # a join of one layer is that layer
+                end = self._add(name, kind, tuple(inputs), layer.span)
+        return end
+
+    def _add(self, name: str, kind: Kind, inputs: tuple[str | None, ...], span: Span) -> str:
+        unique = name
+        while unique in self._shapes:
+            self._again[name] += 1
+            unique = f"{name} {self._again[name] + 1}"
+        self._net.layers.append(ForeignLayer(unique, kind, inputs, span))
+        self._shapes[unique] = self._shape_of(kind, [self._shapes[each] for each in inputs])
+        return unique
+
+    def _shape_of(self, kind: Kind, given: Sequence[Shape | None]) -> Shape | None:
+        """The shape that a layer makes; None where it is not known, or does not fit, as the check of the spec says."""
+        known = [shape for shape in given if shape is not None]
+        if len(known) < len(given):
+            return None
+        try:
+            return kind.join(known, 1) if isinstance(kind, Join) else kind.output(known[0], 1)
+        except ShapeError:
+            return None
+
+    def _make(self, blob: str, ends: Sequence[str | None] | None) -> None:
+        """Note what a blob is now: the end of some layers, or (None) broken."""
+        if ends is None:
+            self._broken.add(blob)
+        else:
+            self._broken.discard(blob)
+            self._no_maps.discard(blob)
+            self._made[blob] = ends[0]
+
+    def _inputs(self, layer: CaffeLayer, bottoms: Sequence[str]) -> list[str | None] | None:
+        """The layers that make these blobs; None where one of them is not there, or could not be read."""
+        if not bottoms and layer.type in (*TRANSLATIONS, "BatchNorm"):
+            self._findings.append(Diagnostic("E0905", f"`{layer.name}` reads nothing", layer.span))
+        if not bottoms:
+            return None
+        places = dict(zip(layer.bottoms, layer.fields.spans_of("bottom"), strict=True))
+        missing = [blob for blob in bottoms if blob not in self._made and blob not in self._broken]
+        for blob in missing:
+            if blob in self._no_maps:
+                message = f"`{layer.name}` reads `{blob}`, which is no image and no layer's maps"
+            else:
+                message = f"no layer above makes `{blob}`, which `{layer.name}` reads"
+            known = did_you_mean(blob, self._made)
+            self._findings.append(Diagnostic("E0905", message, places[blob], help=known))
+        whole = not missing and not self._broken & set(bottoms)
+        return [self._made[blob] for blob in bottoms] if whole else None
+
+    def _has_loss(self, softmax: CaffeLayer) -> bool:
+        """Whether the loss reads the same, so that the softmax only shows what it is."""
+        losses = [layer for layer in self._layers if layer.type == "SoftmaxWithLoss"]
+        return any(layer.bottoms[:1] == softmax.bottoms[:1] for layer in losses)
+
+    def _check_only_testing(self, layer: CaffeLayer) -> None:
+        if layer.bottoms and layer.type not in (*_NO_PART, *_LOSSES, "Softmax"):
+            message = f"`{layer.name}` is there in testing only, which has no counterpart"
+            self._findings.append(Diagnostic("E0903", message, layer.span))
+
+
+def _main_head_last(layers: Sequence[ForeignLayer]) -> list[ForeignLayer]:
+    """The head with the largest share, of several, ends the network: it and what it alone needs come last."""
+    read = {name for layer in layers for name in layer.inputs}
+    heads = [layer for layer in layers if isinstance(layer.kind, Softmax) and layer.name not in read]
+    if len(heads) < 2:
+        return list(layers)
+    main = max(reversed(heads), key=lambda head: head.kind.share_of_loss)
+    by_name: dict[str | None, ForeignLayer] = {layer.name: layer for layer in layers}
+    for_others = {head.name for head in heads if head is not main}
+    for layer in reversed(layers):
+        if layer.name in for_others:
+            for_others.update(name for name in layer.inputs if name is not None)
+    chain = []
+    end: ForeignLayer | None = main
+    while end is not None and end.name not in for_others:
+        chain.append(end.name)
+        end = by_name.get(end.inputs[0]) if len(end.inputs) == 1 else None
+    return [*(each for each in layers if each.name not in chain), *(each for each in layers if each.name in chain)]

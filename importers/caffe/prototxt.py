@@ -1,0 +1,199 @@
+"""Protocol buffers in their text format, without a schema: fields, messages in each other, and places of all of them.
+
+Names are not looked up, so that a field which nobody knows is still there to be reported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.source import Source, Span
+
+DEEPEST = 32  # messages in each other; Caffe's go to 5
+LONGEST_TOKEN = 4096  # characters of a name, a number or a text
+MOST_FIELDS = 1_000_000
+
+_TOKEN = re.compile(
+    r"""(?P<blank>[\s]+|\#[^\n]*)
+      |(?P<name>[A-Za-z_][A-Za-z0-9_.]*)
+      |(?P<number>[+-]?(?:0[xX][0-9A-Fa-f]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?|inf|nan)(?![A-Za-z0-9_.]))
+      |(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+      |(?P<mark>[{}<>\[\]:,;])""",
+    re.VERBOSE,
+)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_CLOSING = {"{": "}", "<": ">"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value: a text without its quotation marks, a number as it is written, or a word such as `MAX` and `true`."""
+
+    form: str  # "text", "number" or "name"
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Fields in their order; a name may come again."""
+
+    fields: tuple[Field, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A name and its value; `span` is the name."""
+
+    name: str
+    value: Scalar | Message
+    span: Span
+
+
+def parse(source: Source) -> tuple[Message, list[Diagnostic]]:
+    """The file as a message; on the first place that has not the form of the format the finding, and an empty message.
+
+    Reading takes time and memory in proportion to the text, whatever stands in it.
+    """
+    try:
+        return _Parser(source).message(), []
+    except _Malformed as error:
+        return Message((), Span(source, 0, 0)), [error.finding]
+
+
+class _Malformed(Exception):  # noqa: N818 - it is no defect of the program but a finding about a file
+    def __init__(self, headline: str, span: Span, help_: str = "") -> None:
+        super().__init__(headline)
+        self.finding = Diagnostic("E0901", headline, span, help=help_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    form: str  # "name", "number", "text", a mark itself, or "end"
+    text: str
+    span: Span
+
+
+@dataclass
+class _Open:
+    """A message whose end is not reached yet: the field that holds it, and what closes it."""
+
+    field: _Token
+    start: _Token
+    fields: list[Field]
+
+
+class _Parser:
+    """Reads fields one after the other; messages that are open stand on a stack, so that depth costs no recursion."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._tokens = self._lex()
+        self._next = next(self._tokens)
+        self._count = 0
+
+    def message(self) -> Message:
+        fields: list[Field] = []
+        stack: list[_Open] = []
+        while True:
+            token = self._take()
+            if token.form == "end":
+                if stack:
+                    start = stack[-1].start
+                    raise _Malformed(
+                        "the file ends inside a message", start.span, f"a `{_CLOSING[start.form]}` is missing"
+                    )
+                return Message(tuple(fields), Span(self._source, 0, len(self._source.text)))
+            inside = stack[-1].fields if stack else fields
+            if stack and token.form == _CLOSING[stack[-1].start.form]:
+                done = stack.pop()
+                outer = stack[-1].fields if stack else fields
+                message = Message(tuple(done.fields), done.start.span.to(token.span))
+                outer.append(Field(done.field.text, message, done.field.span))
+                self._skip_separator()
+            elif token.form == "name":
+                self._read_field(token, inside, stack)
+            else:
+                raise _Malformed(f"`{token.text}` cannot stand here: a field's name was expected", token.span)
+
+    def _read_field(self, name: _Token, inside: list[Field], stack: list[_Open]) -> None:
+        self._count += 1
+        if self._count > MOST_FIELDS:
+            raise _Malformed(f"the file has more than {MOST_FIELDS:,} fields", name.span)
+        colon = self._next.form == ":"
+        if colon:
+            self._take()
+        if self._next.form in _CLOSING:
+            if len(stack) >= DEEPEST:
+                raise _Malformed(f"messages stand more than {DEEPEST} deep in each other", self._next.span)
+            stack.append(_Open(name, self._take(), []))
+            return
+        if not colon:
+            message = f"`{name.text}` has no value"
+            raise _Malformed(message, name.span, f"`{name.text}: value` or `{name.text} {{ … }}`")
+        inside.extend(Field(name.text, value, name.span) for value in self._values())
+        self._skip_separator()
+
+    def _values(self) -> Iterator[Scalar]:
+        """One value, or those of a list in brackets."""
+        if self._next.form != "[":
+            yield self._scalar()
+            return
+        self._take()
+        while self._next.form != "]":
+            yield self._scalar()
+            if self._next.form == ",":
+                self._take()
+            elif self._next.form != "]":
+                raise _Malformed(f"`{self._next.text}` cannot stand here: `,` or `]` was expected", self._next.span)
+        self._take()
+
+    def _scalar(self) -> Scalar:
+        token = self._take()
+        if token.form not in ("name", "number", "text"):
+            shown = "the end of the file" if token.form == "end" else f"`{token.text}`"
+            raise _Malformed(f"{shown} cannot stand here: a value was expected", token.span)
+        if token.form != "text":
+            return Scalar(token.form, token.text, token.span)
+        text, span = _unquoted(token.text), token.span
+        while self._next.form == "text":  # texts that follow each other are one
+            token = self._take()
+            text, span = text + _unquoted(token.text), span.to(token.span)
+        return Scalar("text", text, span)
+
+    def _skip_separator(self) -> None:
+        if self._next.form in (",", ";"):
+            self._take()
+
+    def _take(self) -> _Token:
+        token = self._next
+        if token.form != "end":
+            self._next = next(self._tokens)
+        return token
+
+    def _lex(self) -> Iterator[_Token]:
+        text, place = self._source.text, 0
+        while place < len(text):
+            found = _TOKEN.match(text, place)
+            span = Span(self._source, place, found.end() if found else place + 1)
+            if found is None:
+                if text[place] in "\"'":
+                    raise _Malformed("a text is not closed on its line", span)
+                raise _Malformed(f"the character `{text[place]}` has no meaning here", span)
+            place = found.end()
+            form = found.lastgroup or ""
+            if form == "blank":
+                continue
+            if span.end - span.start > LONGEST_TOKEN:
+                start = Span(self._source, span.start, span.start + 1)
+                raise _Malformed(f"a name or a value has more than {LONGEST_TOKEN:,} characters", start)
+            yield _Token(found.group() if form == "mark" else form, found.group(), span)
+        yield _Token("end", "", Span(self._source, len(text.rstrip()), len(text.rstrip())))
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found.group(1), found.group(1)), text[1:-1])

@@ -1,0 +1,425 @@
+"""cuda-convnet's layers, each or its copies on several GPUs together, as alexc's kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from alexc.compiler.layers.initial_values import Normal
+from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.source import Span
+
+from ..network import ForeignLayer, make_kind
+from ..options import Options, Refused
+from .groups import Group, Reading
+from .layers import COST, TRAINED, CudaLayer
+from .untrained import KindOfLayer, dropout, neurons, normalisation, pool
+
+# What only tells the library how to compute.
+_WITHOUT_EFFECT = ("partialSum", "sumWidth", "topk")
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A window over maps as a layer gives it for one of its inputs."""
+
+    size: int
+    stride: int
+    padding: int
+
+
+class Writer:
+    """Writes the network layer by layer; `layers` are those so far.
+
+    Args:
+        written: all layers of the file.
+        image: the shape of an image.
+        towers: into how many towers the channels are cut.
+        findings: what cannot be said is added.
+    """
+
+    def __init__(self, written: Mapping[str, CudaLayer], image: Shape, towers: int, findings: list[Diagnostic]) -> None:
+        self.layers: list[ForeignLayer] = []
+        self._written = written
+        self._image = image
+        self._towers = towers
+        self._findings = findings
+        self._shapes: dict[str | None, Shape] = {None: image}
+        self._ends: dict[int, str] = {}  # the last layer of each group
+        self._names: dict[int, list[str]] = {}
+        self._said: set[str] = set()
+        self._costs = {name: layer for layer in written.values() if layer.type == COST for name in layer.inputs[1:]}
+
+    def names_of(self, group: Group) -> Sequence[str]:
+        """The layers that a group became; none where it could not be read."""
+        return self._names.get(id(group), ())
+
+    def write(self, group: Group, multipliers: Mapping[str, float]) -> None:
+        """Add the layers of a group, or what is wrong with it; what reads a broken one is passed over."""
+        if any(reading.group is not None and id(reading.group) not in self._ends for reading in group.reads):
+            return
+        before = len(self.layers)
+        try:
+            _require_alike(group)
+            end = self._write(group, multipliers)
+            self._ends[id(group)] = self._after(group, end)
+            self._names[id(group)] = [layer.name for layer in self.layers[before:]]
+        except Refused as refused:
+            self._findings.append(refused.diagnostic)
+            del self.layers[before:]
+            return
+        for options in (group.first.options, group.first.parameters):
+            if options is not None:
+                options.report_unread("cuda-convnet", self._findings)
+
+    def report_costs(self) -> None:
+        """Read the layers that are losses, and say what they say that nothing can be made of."""
+        for layer in self._written.values():
+            if layer.type == COST:
+                read = self._written[layer.inputs[-1]]
+                if len(layer.inputs) != 2 or read.type != "softmax":
+                    message = f"`{layer.name}` must read labels and a softmax, in this order"
+                    self._findings.append(Diagnostic("E0904", message, layer.options.span("inputs")))
+                layer.options.text("gpu", "")
+                layer.options.report_unread("cuda-convnet", self._findings)
+                if layer.parameters is not None:
+                    layer.parameters.text("coeff", "1")
+                    self._note_without_effect(layer.parameters)
+                    layer.parameters.report_unread("cuda-convnet", self._findings)
+            elif layer.type == "data":
+                layer.options.text("dataIdx", "0")
+                layer.options.report_unread("cuda-convnet", self._findings)
+
+    def _write(self, group: Group, multipliers: Mapping[str, float]) -> str:
+        """Add what a group is without its neurons; returns the name of the last layer.
+
+        Raises:
+            Refused: it has no counterpart.
+        """
+        layer, options = group.first, group.first.options
+        options.text("gpu", "")
+        options.text("neuron", "")
+        self._note_without_effect(options)
+        if layer.type in TRAINED:
+            return self._write_trained(group, multipliers)
+        if layer.type in ("concat", "eltsum"):
+            _require_own_copies(group)
+        if layer.type == "concat":
+            return self._add(group.name, "concat", {}, group, [self._end(each) for each in group.reads])
+        if layer.type == "eltsum":
+            coefficients = layer.parameters.numbers("coeffs", 1.0) if layer.parameters else [1.0]
+            if layer.parameters and any(each != 1 for each in coefficients):
+                raise layer.parameters.refusal("E0903", f"`{layer.name}` weights what it adds", "coeffs")
+            return self._add(group.name, "add", {}, group, [self._end(each) for each in group.reads])
+        if len(group.reads) != 1:
+            raise options.refusal("E0904", f"`{layer.name}` reads one layer, not {len(group.reads)}", "inputs")
+        (reading,) = group.reads
+        found = self._untrained(group, reading)
+        if found is None:
+            return self._end(reading) or _image_is_no_layer(options)
+        keyword, arguments = found
+        return self._add(group.name, keyword, arguments, group, [self._end(reading)], self._notes(layer))
+
+    def _untrained(self, group: Group, reading: Reading) -> KindOfLayer | None:
+        """The kind and the arguments of a layer without weights; None where it does nothing."""
+        layer = group.first
+        if layer.type in ("pool", "rnorm", "cmrnorm"):
+            channels, side, _ = self._maps(group, reading)
+            self._check_channels(group, reading, channels)
+            if layer.type == "pool":
+                return pool(layer, side)
+            cut = self._shape(reading).towers > 1
+            return normalisation(layer, ("tower" if reading.of_own_copy else "all") if cut else None)
+        if layer.type in ("dropout", "dropout2", "hs"):
+            return dropout(layer, self._findings)
+        if layer.type == "neuron":
+            keyword = neurons(layer.options)
+            return None if keyword is None else (keyword, {})
+        assert layer.type == "softmax"
+        if reading.of_own_copy:
+            raise layer.options.refusal("E0903", f"`{layer.name}` is a softmax of each GPU's units alone", "inputs")
+        cost = self._costs.get(layer.name)
+        parameters = cost.parameters if cost is not None else None
+        coefficient = parameters.number("coeff", 1.0) if parameters else 1.0
+        if coefficient <= 0:
+            assert parameters is not None
+            raise parameters.refusal("E0903", f"the loss of `{layer.name}` does not train the network", "coeff")
+        return "softmax", {} if coefficient == 1 else {"share": coefficient}
+
+    def _after(self, group: Group, end: str) -> str:
+        """The neurons of a layer, and the dropout of the first version, which stands before them."""
+        layer = group.first
+        dropped = layer.parameters.number("dropout", 0.0, least=0) if layer.parameters else 0.0
+        keyword = None if layer.type == "neuron" else neurons(layer.options)
+        steps: list[tuple[str, dict[str, object], str]] = []
+        if keyword is not None:
+            steps.append((keyword, {}, f"{group.name}_neuron"))
+        if dropped:
+            after_relu = keyword in (None, "relu")  # which gives the same before and after; after it is the usual place
+            place = len(steps) if after_relu else 0
+            steps.insert(place, ("dropout", {"p": dropped, "scale": "test"}, f"{group.name}_dropout"))
+        for word, arguments, name in steps:
+            end = self._add(name, word, arguments, group, [end])
+        return end
+
+    # -- layers with weights
+
+    def _write_trained(self, group: Group, multipliers: Mapping[str, float]) -> str:
+        layer, options = group.first, group.first.options
+        copies = len(group.members)
+        self._refuse_shared_weights(layer)
+        stds = self._each(options, "initW", options.numbers("initW", 0.01, least=0), layer)
+        bias = options.number("initB", 0.0)
+        notes = self._notes(layer)
+        parts: list[dict[str, object]] = []
+        for reading in group.reads:
+            arguments: dict[str, object] = {"weight": Normal(mean=0.0, std=self._one(reading, stds, "initW", layer))}
+            if layer.type == "fc":
+                arguments["units"] = options.whole("outputs", least=1) * copies
+            else:
+                arguments |= self._convolution(group, reading)
+            if self._shape(reading).towers > 1:
+                arguments["reads"] = "tower" if reading.of_own_copy else "all"
+            parts.append(arguments)
+        alike = all(part == parts[0] for part in parts)
+        if len(parts) == 1 or (alike and self._can_join(group, parts[0])):
+            start: str | None = self._end(group.reads[0])
+            if len(parts) > 1:
+                start = self._add(
+                    f"{group.name}_inputs", "concat", {}, group, [self._end(each) for each in group.reads]
+                )
+            return self._add(
+                group.name,
+                layer.type.replace("fc", "linear"),
+                {**parts[0], "bias": bias, **multipliers},
+                group,
+                [start],
+                notes,
+            )
+        names: list[str | None] = []
+        for number, (reading, part) in enumerate(zip(group.reads, parts, strict=True), 1):
+            kept = {**part, "bias": bias if number == 1 else None, **multipliers}
+            name = f"{group.name}_{number}"
+            names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(reading)], notes))
+        return self._add(group.name, "add", {}, group, names)
+
+    def _can_join(self, group: Group, arguments: Mapping[str, object]) -> bool:
+        """Whether reading all of them joined is the same as adding what each of them gives."""
+        shapes = [self._shape(reading) for reading in group.reads]
+        same_sides = len({shape.sizes[1:] for shape in shapes}) == 1
+        same_towers = len({shape.towers for shape in shapes}) == 1
+        return same_sides and same_towers and arguments.get("groups", 1) == 1
+
+    def _convolution(self, group: Group, reading: Reading) -> dict[str, object]:
+        """Kernels, window and padding, with zeros more at the far sides where rounding up makes a further place."""
+        layer, options = group.first, group.first.options
+        copies = len(group.members)
+        groups = self._of(reading, "groups", 1, 1, layer)
+        kernels = self._of(reading, "filters", None, 1, layer) * groups
+        channels, side, _ = self._maps(group, reading)
+        self._check_channels(group, reading, channels)
+        if channels // (copies if reading.of_own_copy else 1) % groups:
+            raise options.refusal("E0904", f"`{layer.name}` cannot share its maps among {groups} groups", "groups")
+        if groups > 1 and copies > 1 and not reading.of_own_copy:
+            raise options.refusal(
+                "E0903", f"`{layer.name}` has groups on several GPUs, each of which reads all maps", "groups"
+            )
+        window = _Window(
+            self._of(reading, "filterSize", None, 1, layer),
+            self._of(reading, "stride", 1, 1, layer),
+            self._padding(reading, layer),
+        )
+        self._refuse_sparse(options, layer)
+        if layer.type == "conv" and not options.flag("sharedBiases", True):
+            message = f"`{layer.name}` shares its kernels but not its biases between places"
+            raise options.refusal("E0903", message, "sharedBiases", "`local` shares neither, `conv` both")
+        room = side + 2 * window.padding - window.size
+        places = options.whole("modulesX", 0) or 1 + -(-room // window.stride)
+        more = (places - 1) * window.stride - room
+        if window.padding + more < 0 or places < 1:
+            message = f"`{layer.name}` does not cover what it reads, {side} values a side"
+            raise options.refusal("E0904", message, "modulesX" if "modulesX" in options else "filterSize")
+        near = window.padding
+        far = near if -window.stride < more <= 0 else near + more  # fewer than a stride make no further place
+        return {
+            "kernels": kernels * copies,
+            "kernel": (window.size, window.size),
+            "stride": (window.stride, window.stride),
+            "pad": (near, far, near, far),
+            **({"groups": groups} if groups > 1 else {}),
+        }
+
+    def _padding(self, reading: Reading, layer: CudaLayer) -> int:
+        options = layer.options
+        padding = self._one(
+            reading, self._each(options, "padding", options.wholes("padding", 0, -(10**6)), layer), "padding", layer
+        )
+        if padding < 0:
+            message = (
+                f"`padding={padding}`: the library keeps padding as a negative number but wants a positive one here"
+            )
+            help_ = f"it is taken for a border of {-padding} zeros"
+            self._findings.append(Diagnostic("W0902", message, options.span("padding"), help=help_))
+        return abs(padding)
+
+    def _check_channels(self, group: Group, reading: Reading, channels: int) -> None:
+        """`channels` are those of one input, which is one copy of what it reads."""
+        layer = group.first
+        said = self._of(reading, "channels", None, 1, layer)
+        copies = len(reading.group.members) if reading.group is not None else 1
+        there = channels * reading.parts // copies
+        if said != there:
+            message = f"`{layer.name}` says {said} channels, but what it reads has {there}"
+            raise layer.options.refusal("E0904", message, "channels", f"channels={there}")
+
+    def _refuse_sparse(self, options: Options, layer: CudaLayer) -> None:
+        if "randSparse" in options and any(
+            each not in ("0", "false") for each in options.text("randSparse").lower().split(",")
+        ):
+            raise options.refusal("E0903", f"`{layer.name}` reads maps that are drawn at random", "randSparse")
+        if "initCFunc" in options and options.text("initCFunc"):
+            raise options.refusal("E0903", f"`{layer.name}` reads maps that a function of Python chooses", "initCFunc")
+
+    def _refuse_shared_weights(self, layer: CudaLayer) -> None:
+        if layer.options.text("weightSource", "").strip(", "):
+            raise layer.options.refusal("E0903", f"`{layer.name}` has the weights of another layer", "weightSource")
+
+    def _notes(self, layer: CudaLayer) -> tuple[str, ...]:
+        """What a comment says of a layer."""
+        notes = []
+        for key, what in (("initWFunc", "weights"), ("initBFunc", "biases")):
+            function = layer.options.text(key, "")
+            if function:
+                message = f"the {what} of `{layer.name}` start from what a function of Python makes"
+                self._findings.append(Diagnostic("W0901", message, layer.options.span(key)))
+                notes.append(f"The {what} start from {function} there.")
+        if layer.type == "dropout":
+            notes.append("cuda-convnet2's `dropout` scales nothing at test time; its `dropout2` does as here.")
+        return tuple(notes)
+
+    # -- what is common to them
+
+    def _add(
+        self,
+        name: str,
+        keyword: str,
+        arguments: Mapping[str, object],
+        group: Group,
+        inputs: Sequence[str | None],
+        notes: tuple[str, ...] = (),
+    ) -> str:
+        """Add a layer and reckon its shape; returns its name.
+
+        Raises:
+            Refused: it does not fit what it reads.
+        """
+        kind = self._kind(keyword, arguments, group)
+        given = [self._shapes[each] for each in inputs]
+        try:
+            shape = kind.join(given, self._towers) if isinstance(kind, Join) else kind.output(given[0], self._towers)
+        except ShapeError as misfit:
+            span = self._span(group)
+            raise Refused(Diagnostic("E0904", f"`{group.name}` {misfit}", span, help=misfit.help)) from None
+        while name in self._shapes:
+            name += "_"
+        self.layers.append(ForeignLayer(name, kind, tuple(inputs), self._span(group), notes))
+        self._shapes[name] = shape
+        return name
+
+    def _kind(self, keyword: str, arguments: Mapping[str, object], group: Group) -> Kind:
+        findings: list[Diagnostic] = []
+        kind = make_kind(keyword, arguments, self._span(group), findings)
+        if kind is None:
+            raise Refused(findings[0])
+        return kind
+
+    def _span(self, group: Group) -> Span:
+        return group.first.options.section.span
+
+    def _end(self, reading: Reading) -> str | None:
+        return None if reading.group is None else self._ends[id(reading.group)]
+
+    def _shape(self, reading: Reading) -> Shape:
+        return self._shapes[self._end(reading)]
+
+    def _maps(self, group: Group, reading: Reading) -> tuple[int, int, int]:
+        sizes = self._shape(reading).sizes
+        if len(sizes) != 3:
+            message = f"`{group.first.name}` reads maps, but is given a vector of {sizes[0]} units"
+            raise group.first.options.refusal("E0904", message, "inputs")
+        channels, height, width = sizes
+        return channels, height, width
+
+    def _note_without_effect(self, options: Options) -> None:
+        for key in _WITHOUT_EFFECT:
+            if key in options:
+                options.text(key)
+                if key not in self._said:
+                    self._said.add(key)
+                    message = f"`{key}` changes no result, and has no counterpart"
+                    self._findings.append(Diagnostic("W0902", message, options.key_span(key)))
+
+    def _of(self, reading: Reading, key: str, default: int | None, least: int, layer: CudaLayer) -> int:
+        """What a key that has a value for each input says of one of them."""
+        return self._one(
+            reading, self._each(layer.options, key, layer.options.wholes(key, default, least), layer), key, layer
+        )
+
+    def _each(self, options: Options, key: str, values: list[_Value], layer: CudaLayer) -> list[_Value]:
+        """One value for each input."""
+        if len(values) not in (1, len(layer.inputs)):
+            message = f"`{key}` has {len(values)} values for {len(layer.inputs)} inputs"
+            raise options.refusal("E0904", message, key)
+        return values * len(layer.inputs) if len(values) == 1 else values
+
+    def _one(self, reading: Reading, values: Sequence[_Value], key: str, layer: CudaLayer) -> _Value:
+        """The one value for all inputs that are copies of one layer."""
+        own = [values[place] for place in reading.places]
+        if any(value != own[0] for value in own):
+            raise layer.options.refusal(
+                "E0903", f"`{key}` of `{layer.name}` is another for each GPU that it reads", key
+            )
+        return own[0]
+
+
+def _require_alike(group: Group) -> None:
+    """Check that the parameters of copies say the same of the network.
+
+    Raises:
+        Refused: they do not.
+    """
+    said = _network_parameters(group.first)
+    for layer in group.members[1:]:
+        if _network_parameters(layer) != said:
+            span = layer.options.section.span if layer.parameters is None else layer.parameters.section.span
+            message = f"`{group.first.name}` and `{layer.name}` are copies but for their parameters"
+            raise Refused(Diagnostic("E0903", message, span, help="copies on several GPUs say the same"))
+
+
+def _network_parameters(layer: CudaLayer) -> dict[str, str]:
+    """What the parameter file says of a layer besides rates."""
+    entries = layer.parameters.section.entries if layer.parameters is not None else ()
+    return {entry.key: entry.value for entry in entries if layer.type not in TRAINED or entry.key == "dropout"}
+
+
+def _require_own_copies(group: Group) -> None:
+    """Check that what is joined or added are whole layers, or each GPU's own parts of them.
+
+    Raises:
+        Refused: it joins the parts of a layer, or adds them.
+    """
+    for reading in group.reads:
+        if reading.group is not None and len(reading.group.members) > 1 and not reading.of_own_copy:
+            message = f"`{group.first.name}` reads the parts that GPUs have of `{reading.group.name}`"
+            help_ = "`pass` joins parts; layers with weights may read them by themselves"
+            raise group.first.options.refusal("E0903", message, "inputs", help_)
+    if len(group.reads) < 2:
+        message = f"`{group.first.name}` joins or adds several layers, not one"
+        raise group.first.options.refusal("E0904", message, "inputs")
+
+
+def _image_is_no_layer(options: Options) -> str:
+    raise options.refusal("E0903", f"`{options.section.name}` leaves the image as it is", "type")

@@ -1,0 +1,122 @@
+"""cuda-convnet's layer file, and the parameter file beside it, as layers with what both say of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+
+from ..ini import Section
+from ..options import Options, Refused
+
+TRAINED = ("conv", "local", "fc")
+COST = "cost.logreg"
+TYPES = (
+    "data", *TRAINED, "pool", "rnorm", "cmrnorm", "neuron", "dropout", "dropout2", "hs", "softmax", "concat", "pass",
+    "eltsum", COST,
+)  # fmt: skip
+# What cuda-convnet has besides, with why it cannot be imported.
+WITHOUT_COUNTERPART = {
+    "sfc": "fully connected parts",
+    "eltmax": "the largest of several layers",
+    "sum": "sums of neighbouring units",
+    "cnorm": "contrast normalisation",
+    "cmpool": "pooling across maps",
+    "nailbed": "subsampling",
+    "blur": "blurring",
+    "href": "mirroring inside the network",
+    "resize": "scaling inside the network",
+    "rscale": "random scaling inside the network",
+    "crop": "cropping inside the network",
+    "rgb2yuv": "another colour space",
+    "rgb2lab": "another colour space",
+    "cost.crossent": "a loss over several labels",
+    "cost.bce": "a binomial loss",
+    "cost.dce": "a loss of detection",
+    "cost.sum2": "a loss of squares",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CudaLayer:
+    """A layer as it is written.
+
+    Attributes:
+        name: the section's.
+        type: what `type=` says.
+        options: the layer file's lines.
+        parameters: those of the parameter file; None where it has none for this layer.
+        inputs: the layers that it reads, as they are written.
+        gpus: where it is computed: one GPU, several that share the images, or none where nothing is said.
+    """
+
+    name: str
+    type: str
+    options: Options
+    parameters: Options | None
+    inputs: tuple[str, ...]
+    gpus: tuple[int, ...]
+
+
+def read_layers(
+    sections: Sequence[Section], parameters: Mapping[str, Section], findings: list[Diagnostic]
+) -> dict[str, CudaLayer]:
+    """The layers that were understood, in order, by their names. One mistake is one finding."""
+    layers: dict[str, CudaLayer] = {}
+    broken: set[str] = set()
+    for section in sections:
+        if section.name in layers or section.name in broken:
+            message = f"there are two layers `{section.name}`"
+            findings.append(Diagnostic("E0901", message, section.span, help="give one of them another name"))
+            continue
+        try:
+            layer = _layer(section, parameters.get(section.name), layers, broken)
+        except Refused as refused:
+            findings.append(refused.diagnostic)
+            layer = None
+        if layer is None:
+            broken.add(section.name)
+        else:
+            layers[section.name] = layer
+    named = {section.name for section in sections}
+    for section in parameters.values():
+        if section.name not in named:
+            message = f"there is no layer `{section.name}` that these parameters could be for"
+            findings.append(Diagnostic("W0902", message, section.span, help=did_you_mean(section.name, named)))
+    return layers
+
+
+def _layer(
+    section: Section, parameters: Section | None, above: Mapping[str, CudaLayer], broken: set[str]
+) -> CudaLayer | None:
+    """The layer, or None where what it reads was not understood.
+
+    Raises:
+        Refused: it cannot be read.
+    """
+    options = Options(section)
+    type_ = options.text("type")
+    if type_ in WITHOUT_COUNTERPART:
+        message = f"`{section.name}` is of type `{type_}`, {WITHOUT_COUNTERPART[type_]}, which no spec can say"
+        raise options.refusal("E0902", message, "type")
+    if type_ not in TYPES:
+        known = did_you_mean(type_, [*TYPES, *WITHOUT_COUNTERPART])
+        raise options.refusal("E0902", f"cuda-convnet has no layers of type `{type_}`", "type", known)
+    inputs = () if type_ == "data" else tuple(name.strip() for name in options.text("inputs").split(","))
+    for name in inputs:
+        if name in broken:
+            return None
+        if name not in above:
+            message = f"`{section.name}` reads `{name}`, which is no layer above it"
+            raise options.refusal("E0905", message, "inputs", did_you_mean(name, above))
+        if above[name].type == COST:
+            message = f"`{section.name}` reads `{name}`, a loss, which makes nothing to read"
+            raise options.refusal("E0905", message, "inputs")
+    read_first = above[inputs[0]].gpus if inputs else ()
+    gpus = tuple(options.wholes("gpu")) if "gpu" in options else read_first
+    if len(set(gpus)) != len(gpus):
+        raise options.refusal("E0904", f"`{section.name}` names a GPU twice", "gpu")
+    return CudaLayer(
+        section.name, type_, options, Options(parameters) if parameters is not None else None, inputs, gpus
+    )

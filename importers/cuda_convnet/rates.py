@@ -1,0 +1,274 @@
+"""The learning rates and decays of cuda-convnet's parameter file: a recipe, and each layer's multipliers of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from alexc.compiler.layers.arguments import LARGEST_SIZE
+from alexc.compiler.net.spec_text import step_text
+from alexc.compiler.recipe.steps import (
+    SGD,
+    CenterCrop,
+    CenterView,
+    ConstantRate,
+    CrossEntropy,
+    DiscreteExponentialRate,
+    ExponentialRate,
+    PolynomialRate,
+    Resize,
+    Schedule,
+    Subtract,
+)
+from alexc.compiler.text.diagnostics import Diagnostic, list_in_words
+
+from ..network import RecipeLine
+from ..options import Options, Refused, number_in
+from .groups import Group
+from .layers import TRAINED, CudaLayer
+
+DEFAULT_BATCH = 128  # of both versions' command lines
+EPOCHS = 90  # neither file says how many; the author's ImageNet networks trained as many
+_FORM = re.compile(r"(?P<form>const|linear|exp|dexp)\s*\[(?P<values>[^\]]*)\]", re.IGNORECASE)
+_VALUES_OF = {
+    "const": ("base",),
+    "linear": ("base", "tgtfactor"),
+    "exp": ("base", "tgtfactor"),
+    "dexp": ("base", "tgtfactor", "numsteps"),
+}
+_Value = TypeVar("_Value", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate: what it begins with, and how it goes on, as `dexp[tgtFactor=250;numSteps=4]` says it."""
+
+    base: float
+    form: str = "const"
+    factor: float = 1.0
+    steps: int = 1
+
+    @property
+    def course(self) -> tuple[str, float, int]:
+        """How it goes on, whatever it begins with."""
+        return self.form, self.factor, self.steps
+
+    def __str__(self) -> str:
+        if self.form == "const":
+            return "const"
+        steps = f";numSteps={self.steps}" if self.form == "dexp" else ""
+        return f"{self.form}[tgtFactor={self.factor:g}{steps}]"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the parameter file says of a layer with weights; the momenta are those of weights and of biases."""
+
+    weight: Rate
+    bias: Rate
+    momenta: tuple[float, float]
+    decay: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The recipe of the whole network, of which the layers' rates are multiples."""
+
+    lr: float
+    decay: float
+    lines: tuple[RecipeLine, ...]
+    notes: tuple[str, ...]
+
+    def multipliers(self, rates: Rates) -> dict[str, float]:
+        """A layer's arguments; biases have no decay in cuda-convnet."""
+        return {
+            "weight_rate": _ratio(rates.weight.base, self.lr),
+            "bias_rate": _ratio(rates.bias.base, self.lr),
+            "weight_decay": _ratio(rates.decay, self.decay) if self.decay else 1.0,
+            "bias_decay": 0.0 if self.decay else 1.0,
+        }
+
+
+def rates_of(group: Group, findings: list[Diagnostic]) -> Rates | None:
+    """The rates of a layer with weights; None for other layers, and where there are none."""
+    if group.first.type not in TRAINED:
+        return None
+    found = []
+    for layer in group.members:
+        try:
+            found.append(_rates(layer, findings))
+        except Refused as refused:
+            findings.append(refused.diagnostic)
+    rates = [each for each in found if each is not None]
+    if len(set(rates)) > 1:
+        message = f"the copies of `{group.name}` have rates of their own; those of `{group.first.name}` are taken"
+        findings.append(Diagnostic("W0901", message, group.first.options.section.span))
+    return rates[0] if rates else None
+
+
+def _rates(layer: CudaLayer, findings: list[Diagnostic]) -> Rates | None:
+    options = layer.parameters
+    if options is None:
+        return None
+    weight = _all_alike(options, "epsW", [_rate(options, "epsW", part) for part in _parts(options, "epsW")], findings)
+    bias = _rate(options, "epsB", options.text("epsB"))
+    momentum = _all_alike(options, "momW", options.numbers("momW", least=0), findings)
+    decay = _all_alike(options, "wc", options.numbers("wc", 0.0, least=0), findings)
+    for key, nothing in (("wball", 0.0), ("superEps", 0.0), ("superMom", 0.0), ("wcNormMax", 0.0), ("wcNormMin", 0.0)):
+        if any(value != nothing for value in options.numbers(key, nothing)):
+            message = f"`{key}` of `{layer.name}` has no counterpart"
+            findings.append(Diagnostic("W0901", message, options.span(key)))
+    if options.whole("updatePeriod", 0) > 1:
+        message = f"`{layer.name}` is updated after several batches together, which a recipe cannot say of a layer"
+        findings.append(Diagnostic("W0901", message, options.span("updatePeriod")))
+    return Rates(weight, bias, (momentum, options.number("momB", least=0)), decay)
+
+
+def _parts(options: Options, key: str) -> list[str]:
+    return [part.strip() for part in options.text(key).split(",")]
+
+
+def _rate(options: Options, key: str, text: str) -> Rate:
+    found = _FORM.fullmatch(text)
+    if found is None:
+        if number_in(text) is None:
+            message = f"`{key}` is no rate that cuda-convnet knows: `{text}`"
+            raise options.refusal("E0904", message, key, "as in `0.01` or `dexp[base=0.01;tgtFactor=250;numSteps=4]`")
+        return Rate(_number(options, key, text))
+    form = found["form"].lower()
+    pairs = [part.partition("=") for part in found["values"].split(";")]
+    values = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if tuple(values) != _VALUES_OF[form]:
+        message = f"`{form}[…]` gives {', '.join(_VALUES_OF[form])}, in this order"
+        raise options.refusal("E0904", message, key, "as in `dexp[base=0.01;tgtFactor=250;numSteps=4]`")
+    numbers = {name: _number(options, key, value) for name, value in values.items()}
+    factor, steps = numbers.get("tgtfactor", 1.0), int(numbers.get("numsteps", 1.0))
+    if factor <= 0 or not 1 <= steps <= LARGEST_SIZE:
+        message = f"`{key}` must have a tgtFactor above 0 and numSteps from 1 to {LARGEST_SIZE}"
+        raise options.refusal("E0904", message, key)
+    return Rate(numbers["base"], form, factor, steps)
+
+
+def _number(options: Options, key: str, text: str) -> float:
+    number = number_in(text)
+    if number is None or number < 0:
+        raise options.refusal("E0904", f"`{key}` must have numbers of at least 0, not `{text}`", key)
+    return number
+
+
+def _all_alike(options: Options, key: str, values: Sequence[_Value], findings: list[Diagnostic]) -> _Value:
+    """The value for all inputs of a layer."""
+    if len(set(values)) > 1:
+        message = f"`{key}` of `{options.section.name}` is another for each input; the first is taken for all"
+        findings.append(Diagnostic("W0901", message, options.span(key)))
+    return values[0]
+
+
+def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Diagnostic]) -> Recipe | None:
+    """The recipe whose rates most layers have; what differs in more than a factor is said in notes.
+
+    Args:
+        rated: the layers with weights, each with what the parameter file says of it.
+        size: the side of an image.
+        findings: what the recipe cannot say is added.
+    """
+    bases = [rates.weight.base for _, rates in rated] + [rates.bias.base for _, rates in rated]
+    lr = _most_frequent(base for base in bases[: len(rated)] + bases if base > 0)
+    if lr is None:
+        if rated:
+            message = "no layer has a learning rate above 0: there is no recipe"
+            findings.append(Diagnostic("W0901", message, rated[0][0].first.options.section.span))
+        return None
+    decay = _most_frequent(rates.decay for _, rates in rated if rates.decay > 0) or 0.0
+    momentum = _most_frequent(rates.momenta[0] for _, rates in rated) or 0.0
+    trained = [rates.weight.course for _, rates in rated if rates.weight.base > 0]
+    course = _most_frequent(trained) or rated[0][1].bias.course
+    notes = list(_other_courses(rated, course, findings))
+    notes += _other_momenta(rated, momentum, findings)
+    schedule, note = _schedule(course)
+    if note:
+        span = rated[0][0].first.parameters
+        assert span is not None
+        findings.append(Diagnostic("W0901", note, span.span("epsW")))
+    optimizer = SGD(lr=lr, momentum=min(momentum, 0.999999), weight_decay=decay)
+    prepare = [Resize(shorter=size), CenterCrop(size=size), Subtract(what="mean_image")]
+    lines = (
+        RecipeLine(
+            "prepare", " -> ".join(map(step_text, prepare)), "crops and mirrors are options of its command line"
+        ),
+        RecipeLine("test", step_text(CenterView(size=size))),
+        RecipeLine("loss", step_text(CrossEntropy())),
+        RecipeLine("optimizer", step_text(optimizer)),
+        RecipeLine("schedule", step_text(schedule), note),
+        RecipeLine("batch", str(DEFAULT_BATCH), "cuda-convnet's default; its files do not say"),
+        RecipeLine("epochs", str(EPOCHS), "its files do not say"),
+    )
+    return Recipe(lr, decay, lines, tuple(notes))
+
+
+def _schedule(course: tuple[str, float, int]) -> tuple[Schedule, str]:
+    """The schedule that goes on like this, and what it cannot say."""
+    form, factor, steps = course
+    if form == "exp" and factor != 1:
+        return ExponentialRate(divide=factor), ""
+    if form == "dexp" and factor != 1 and steps > 1:
+        return DiscreteExponentialRate(divide=factor, steps=steps), ""
+    if form == "dexp" and steps == 1:
+        return ConstantRate(), f"dexp of one step: the rate divided by {factor:g} throughout"
+    if form == "linear" and factor != 1:
+        return PolynomialRate(), f"there down to a {factor:g}th and not to zero"
+    return ConstantRate(), ""
+
+
+def _other_courses(
+    rated: Sequence[tuple[Group, Rates]], course: tuple[str, float, int], findings: list[Diagnostic]
+) -> list[str]:
+    """A note for each rate that goes on in another way than the recipe's."""
+    others: dict[str, list[tuple[Group, str]]] = {}
+    for group, rates in rated:
+        for key, rate in (("epsW", rates.weight), ("epsB", rates.bias)):
+            if rate.base > 0 and rate.course != course:
+                others.setdefault(str(rate), []).append((group, key))
+    notes = []
+    for text, users in others.items():
+        group, key = users[0]
+        parts = [part for part, written in (("weights", "epsW"), ("biases", "epsB")) if (group, written) in users]
+        names = _named([each.name for each, written in users if written == key])
+        note = f"The rate of the {' and '.join(parts)} of {names} goes on as {text} there."
+        notes.append(note)
+        assert group.first.parameters is not None
+        message = f"`{key}` of {len(users)} layers goes on in another way than the recipe's rate: {text}"
+        findings.append(Diagnostic("W0901", message, group.first.parameters.span(key), help="see the spec's comment"))
+    return notes
+
+
+def _other_momenta(rated: Sequence[tuple[Group, Rates]], momentum: float, findings: list[Diagnostic]) -> list[str]:
+    notes = []
+    for place, key in enumerate(("momW", "momB")):
+        others = [(group, rates.momenta[place]) for group, rates in rated if rates.momenta[place] != momentum]
+        if others:
+            group, other = others[0]
+            assert group.first.parameters is not None
+            message = f"a recipe has one momentum, {momentum:g} here; `{group.name}` has {key}={other:g}"
+            findings.append(Diagnostic("W0901", message, group.first.parameters.span(key)))
+            notes.append(f"{key} is {other:g} there for {_named([each.name for each, _ in others])}.")
+    return notes
+
+
+def _named(names: Sequence[str]) -> str:
+    """A few names, or how many they are."""
+    return list_in_words(names) if len(names) <= 4 else f"{len(names)} layers ({names[0]} among them)"
+
+
+def _most_frequent(values: Iterable[_Value]) -> _Value | None:
+    """The value that stands there most often, the first of those that do."""
+    counts = Counter(values)
+    return max(counts, key=counts.__getitem__) if counts else None
+
+
+def _ratio(part: float, whole: float) -> float:
+    """A quotient without the digits that only the computer's fractions make: 0.03 / 0.004 is 7.5."""
+    return float(f"{part / whole:.10g}")

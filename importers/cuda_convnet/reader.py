@@ -1,0 +1,173 @@
+"""cuda-convnet's and cuda-convnet2's layer and parameter files (Krizhevsky 2011, 2014), read into a network.
+
+What they mean was looked up in the two libraries: a convolution and a pool make 1 + ceil((side + 2 padding - window) /
+stride) values a side, `filters` are those of one group, `scale` of a normalisation is divided by the number of values
+that it looks at, biases have no decay, and the second version's `minDiv` is what the first has fixed at 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from alexc.compiler.layers.kind import Shape
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.source import Source, Span
+
+from ..ini import Section, sections_of
+from ..names import name_of_file
+from ..network import Assumed, ForeignNetwork, ForeignPlacement, ForeignSplit, Read
+from ..options import Refused
+from .groups import Groups, group_layers
+from .kinds import Writer
+from .layers import COST, TRAINED, CudaLayer, read_layers
+from .rates import rates_of, recipe_of
+
+PROGRAM = "cuda-convnet"
+_CROSS_CHANNELS = ("conv", "local", "fc", "cmrnorm", "softmax")  # what a copy makes depends on all maps that it reads
+
+
+def recognises(source: Source) -> bool:
+    """Whether a file is one of the two: sections, none of them darknet's `[net]`, with keys that only they have."""
+    return bool(
+        re.search(r"^\[", source.text, re.MULTILINE)
+        and not re.search(r"^\s*\[net(work)?\]", source.text, re.MULTILINE)
+        and re.search(
+            r"^(type|epsW|epsB|momW|momB|wc|coeff|scale|pow)\s*[=:]", source.text, re.MULTILINE | re.IGNORECASE
+        )
+    )
+
+
+def read(sources: Sequence[Source], assumed: Assumed) -> Read:
+    """The network of a layer file, alone or with its parameter file, in any order."""
+    findings: list[Diagnostic] = []
+    files = [(source, sections_of(source, "python", findings)) for source in sources]
+    layered = [(source, sections) for source, sections in files if _has_types(sections)]
+    others = [(source, sections) for source, sections in files if not _has_types(sections)]
+    if len(layered) != 1 or len(others) > 1:
+        found = f"{len(layered)} layer files and {len(others)} parameter files"
+        message = f"a network of cuda-convnet is a layer file, or that and its parameter file; here are {found}"
+        span = Span(sources[-1], 0, 0)
+        return Read(None, (*findings, Diagnostic("E0906", message, span, help="layers have a line `type=…`")))
+    source, sections = layered[0]
+    parameters = {section.name: section for _, others_ in others for section in others_}
+    layers = read_layers(sections, parameters, findings)
+    if assumed.input is None:
+        message = "cuda-convnet's files do not say how large an image is"
+        findings.append(_at(layers, source, message, "say it: `--input 3x224x224`, or `--input 3x32x32` for CIFAR-10"))
+    if any(each.severity == "error" for each in findings) or assumed.input is None:
+        return Read(None, tuple(findings))
+    network = None
+    try:
+        network = _network(source, layers, assumed.input, bool(others), findings)
+    except Refused as refused:
+        findings.append(refused.diagnostic)
+    return Read(network, tuple(findings))
+
+
+def _has_types(sections: Sequence[Section]) -> bool:
+    return any(entry.key == "type" for section in sections for entry in section.entries)
+
+
+def _at(layers: dict[str, CudaLayer], source: Source, message: str, help_: str) -> Diagnostic:
+    data = next((layer.options.section.span for layer in layers.values() if layer.type == "data"), Span(source, 0, 0))
+    return Diagnostic("E0906", message, data, help=help_)
+
+
+def _network(
+    source: Source, layers: dict[str, CudaLayer], image: Shape, with_parameters: bool, findings: list[Diagnostic]
+) -> ForeignNetwork:
+    """The network; what cannot be said of single layers is added to the findings.
+
+    Raises:
+        Refused: the copies of layers on several GPUs do not come to one network.
+    """
+    _require_one_image(layers)
+    groups = group_layers(layers)
+    towers = len(groups.gpus) if _needs_towers(groups) else 1
+    rated = [(group, rates) for group in groups.groups if (rates := rates_of(group, findings)) is not None]
+    recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters else None
+    if with_parameters:
+        findings += _without_rates(groups)
+    writer = Writer(layers, image, towers, findings)
+    by_group = {id(group): rates for group, rates in rated}
+    for group in groups.groups:
+        found = by_group.get(id(group))
+        writer.write(group, recipe.multipliers(found) if recipe and found else {})
+    writer.report_costs()
+    first = next(iter(layers.values()), None)
+    return ForeignNetwork(
+        name=name_of_file(source.name),
+        program=PROGRAM,
+        input=image,
+        layers=tuple(writer.layers),
+        span=first.options.section.span if first else Span(source, 0, 0),
+        towers=towers,
+        recipe=recipe.lines if recipe else (),
+        placements=_placements(groups, towers, writer),
+        notes=() if with_parameters else ("Without its parameter file, which has the rates: there is no recipe.",),
+        recipe_notes=recipe.notes if recipe else (),
+    )
+
+
+def _require_one_image(layers: Mapping[str, CudaLayer]) -> None:
+    """Check that all layers but the losses read one data layer, and all of it.
+
+    Raises:
+        Refused: they do not.
+    """
+    reads = {name for layer in layers.values() if layer.type != COST for name in layer.inputs}
+    data = [layer for layer in layers.values() if layer.type == "data" and layer.name in reads]
+    if len(data) > 1:
+        message = f"`{data[0].name}` and `{data[1].name}` are both read by layers; a network reads one image"
+        raise Refused(Diagnostic("E0903", message, data[1].options.section.span))
+    for key in ("start", "end"):
+        if data and key in data[0].options:
+            raise data[0].options.refusal("E0903", f"`{data[0].name}` takes a part of the data", key)
+
+
+def _needs_towers(groups: Groups) -> bool:
+    """Whether some layer mixes the channels of its own GPU only: otherwise where layers lie changes no mathematics."""
+    return any(
+        group.first.type in _CROSS_CHANNELS and any(reading.of_own_copy for reading in group.reads)
+        for group in groups.groups
+    )
+
+
+def _without_rates(groups: Groups) -> Iterator[Diagnostic]:
+    for group in groups.groups:
+        if group.first.type in TRAINED and group.first.parameters is None:
+            message = f"the parameter file has no rates for `{group.first.name}`; those of the recipe are taken"
+            yield Diagnostic("W0901", message, group.first.options.section.span)
+
+
+def _placements(groups: Groups, towers: int, writer: Writer) -> tuple[ForeignPlacement, ...]:
+    """What `gpu=` says, as a placement; none where there is one GPU."""
+    located = [group for group in groups.groups if writer.names_of(group)]
+    replicas = max((len(group.first.gpus) for group in located), default=0)
+    devices = max(len(groups.gpus), replicas)
+    if devices < 2 or not located:
+        return ()
+    axis = "tower" if towers > 1 else "gpu"
+    images = [name for group in located if len(group.first.gpus) > 1 for name in writer.names_of(group)]
+    channels = [name for group in located if len(group.members) > 1 for name in writer.names_of(group)]
+    alone = [group for group in located if groups.gpus and len(group.members) == len(group.first.gpus) == 1]
+    splits = []
+    if images:
+        splits.append(ForeignSplit("images", axis, None if len(images) == len(writer.layers) else tuple(images)))
+    if channels:
+        splits.append(ForeignSplit("channels", axis, None if not images else tuple(channels)))
+    keeps: dict[int, list[str]] = {}
+    for group in alone:
+        keeps.setdefault(groups.gpus.index(group.first.gpus[0]), []).extend(writer.names_of(group))
+    said = [group.first.options for group in located if "gpu" in group.first.options]
+    span = said[0].span("gpu") if said else located[0].first.options.section.span
+    return (
+        ForeignPlacement(
+            "gpus",
+            ((axis, devices),),
+            tuple(splits),
+            span,
+            tuple((tuple(names), axis, at) for at, names in keeps.items()),
+        ),
+    )

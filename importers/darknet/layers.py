@@ -1,0 +1,445 @@
+"""darknet's sections as alexc's kinds.
+
+A section reads the one before it; others are named by how far above they stand, or by their number from 0. What
+sections mean was looked up in darknet's source: `pad=1` is a padding of half the kernel, a maxpool's padding is what is
+added to a side in all, by default one less than its window, activations are logistic where a section says none, and
+weight decay leaves biases and batch normalisation out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from alexc.compiler.layers.adaptive_avgpool import AdaptiveAvgpool
+from alexc.compiler.layers.initial_values import Kaiming, LeCun
+from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
+from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+
+from ..ini import Section
+from ..network import ForeignLayer, make_kind
+from ..options import Options, Refused
+
+_OTHER_NAMES = {
+    "conv": "convolutional",
+    "conn": "connected",
+    "max": "maxpool",
+    "avg": "avgpool",
+    "soft": "softmax",
+}
+KNOWN = (
+    "convolutional", "local", "connected", "maxpool", "avgpool", "dropout", "batchnorm", "activation",
+    "shortcut", "route", "softmax", "crop", "cost",
+)  # fmt: skip
+# What darknet, or the fork of it that is still kept up, has besides, with why it cannot be imported.
+WITHOUT_COUNTERPART = {
+    **dict.fromkeys(("region", "yolo", "detection", "iseg", "gaussian_yolo"), "a head that finds objects"),
+    **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), "a layer with a memory"),
+    **dict.fromkeys(("deconvolutional", "deconv", "upsample"), "a layer that makes maps larger"),
+    "reorg": "maps cut into smaller ones",
+    "reorg3d": "maps cut into smaller ones",
+    "logistic": "a loss for each output by itself",
+    "l2norm": "normalisation of a vector's length",
+    "scale_channels": "a product of layers",
+    "sam": "a product of layers",
+    "local_avgpool": "means of windows of another form",
+    "contrastive": "another loss",
+    **dict.fromkeys(("lrn", "normalization"), "a normalisation that by a slip leaves a map out of its sums"),
+}
+_ACTIVATIONS: dict[str, tuple[str, dict[str, object]] | None] = {
+    "linear": None,
+    "relu": ("relu", {}),
+    "leaky": ("leaky_relu", {"slope": 0.1}),
+    "relie": ("leaky_relu", {"slope": 0.01}),
+    "logistic": ("sigmoid", {}),
+    "tanh": ("tanh", {}),
+    "elu": ("elu", {}),
+    "swish": ("silu", {}),
+    "gelu": ("gelu", {}),
+}
+_OTHER_ACTIVATIONS = (
+    "loggy", "selu", "ramp", "plse", "stair", "hardtan", "lhtan", "mish", "hard_mish", "relu6", "normalize_channels",
+)  # fmt: skip
+_EVEN = LeCun(gain=0.816497)  # even between -sqrt(2 / fan_in) and sqrt(2 / fan_in): of variance 2/3 / fan_in
+_OF_WEIGHT_FILES = ("dontload", "dontsave", "numload", "dontloadscales", "flipped")
+_ONLY_SHARE_MEMORY = ("truth", "onlyforward")
+
+
+class Writer:
+    """Writes the network section by section; `layers` are those so far.
+
+    Args:
+        image: the shape of an image.
+        decays: whether weights decay, so that it must be said what does not.
+        findings: what cannot be said is added.
+    """
+
+    def __init__(self, image: Shape, decays: bool, findings: list[Diagnostic]) -> None:
+        self.layers: list[ForeignLayer] = []
+        self.notes: list[str] = []
+        self._decays = decays
+        self._findings = findings
+        self._shapes: dict[str | None, Shape] = {None: image}
+        self._ends: list[str | None] = []  # of each section, the layer that its output is
+        self._broken: set[int] = set()
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def end(self) -> str | None:
+        """The layer that the next section reads; None is the image."""
+        return self._ends[-1] if self._ends else None
+
+    def skip(self) -> None:
+        """Count a section that leaves no layer."""
+        self._ends.append(self.end)
+
+    def write(self, section: Section) -> None:
+        """Add the layers of a section, or what is wrong with it; what reads a broken one is passed over."""
+        place = len(self._ends)
+        before = len(self.layers)
+        options = Options(section)
+        broken = place - 1 in self._broken
+        try:
+            read = self._others(options, place)
+            if broken or any(each in self._broken for each in read):
+                self._broken.add(place)
+                self._ends.append(self.end)
+                return
+            end = self._write(options, [self._ends[each] for each in read])
+            self._ends.append(end)
+            self._common(options)
+        except Refused as refused:
+            self._findings.append(refused.diagnostic)
+            del self.layers[before:], self._ends[place:]
+            self._broken.add(place)
+            self._ends.append(self.end)
+            return
+        options.report_unread("darknet", self._findings)
+
+    def _others(self, options: Options, place: int) -> list[int]:
+        """The numbers of the other sections that a section names.
+
+        Raises:
+            Refused: one of them does not stand above it.
+        """
+        key = {"shortcut": "from", "route": "layers"}.get(type_of(options.section))
+        if key is None:
+            return []
+        found = []
+        for written in options.wholes(key, least=-(10**9)):
+            number = place + written if written < 0 else written
+            if not 0 <= number < place:
+                message = f"`{key}={written}` is no section above this one, which is number {place}"
+                raise options.refusal("E0905", message, key, "-1 is the section before it, 0 the first after `[net]`")
+            found.append(number)
+        return found
+
+    def _write(self, options: Options, others: Sequence[str | None]) -> str | None:
+        """Add what a section is; returns the layer that its output is.
+
+        Raises:
+            Refused: it has no counterpart.
+        """
+        match type_of(options.section):
+            case "convolutional":
+                return self._convolutional(options)
+            case "local":
+                return self._local(options)
+            case "connected":
+                return self._connected(options)
+            case "maxpool":
+                return self._maxpool(options)
+            case "avgpool":
+                self._maps(options)
+                return self._add(options, "pool", "global_avgpool", {}, [self.end])
+            case "dropout":
+                return self._dropout(options)
+            case "batchnorm":
+                return self._batchnorm_alone(options)
+            case "activation":
+                return self._activate(options, self.end, "linear")
+            case "shortcut":
+                return self._shortcut(options, others)
+            case "route":
+                return self._route(options, others)
+            case "softmax":
+                return self._softmax(options)
+            case type_:
+                raise Refused(_unknown(options.section, type_))
+
+    # -- layers with weights
+
+    def _convolutional(self, options: Options) -> str:
+        kernels, size = options.whole("filters", 1, least=1), options.whole("size", 1, least=1)
+        stride, groups = options.whole("stride", 1, least=1), options.whole("groups", 1, least=1)
+        padding = options.whole("padding", 0)
+        if options.whole("pad", 0):
+            padding = size // 2
+        for key in ("binary", "xnor", "antialiasing", "deform", "assisted_excitation"):
+            if options.whole(key, 0):
+                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+        for key, usual in (("dilation", 1), ("stride_x", stride), ("stride_y", stride)):
+            if options.whole(key, usual) != usual:
+                raise options.refusal("E0903", f"`{key}` is read for networks of a fork of darknet only", key)
+        if options.number("dot", 0.0):
+            self._findings.append(Diagnostic("W0901", "`dot` has no counterpart", options.span("dot")))
+        normalised = bool(options.whole("batch_normalize", 0))
+        arguments: dict[str, object] = {"kernels": kernels, "kernel": (size, size), "stride": (stride, stride)}
+        arguments |= {"pad": (padding,) * 4, "groups": groups, **self._of_weights(options, normalised)}
+        keyword = "conv"
+        if len(self._given.sizes) == 1 and not self._as_maps():
+            if size > 1 or groups > 1:
+                message = "a convolution behind a vector can only have kernels of one value"
+                raise options.refusal("E0903", message, "size", "write it as `[connected]`")
+            keyword, arguments = "linear", {"units": kernels, **self._of_weights(options, normalised)}
+        name = self._add(options, keyword, keyword, {**arguments, "weight": Kaiming()}, [self.end])
+        return self._normalise_and_activate(options, name, normalised, "logistic")
+
+    def _local(self, options: Options) -> str:
+        _, height, width = self._maps(options)
+        size, stride = options.whole("size", 1, least=1), options.whole("stride", 1, least=1)
+        pad = options.whole("pad", 0)
+        for side in (height, width):
+            if pad and (side + 2 * pad - size) // stride != (side - 1) // stride:
+                message = (
+                    f"darknet itself goes astray with `pad={pad}`: it reckons with {(side - 1) // stride + 1} places"
+                )
+                raise options.refusal("E0903", message, "pad", f"pad={size // 2} for kernels of {size} by {size}")
+        self._findings.append(
+            Diagnostic("W0901", "darknet lets the kernels of all places but the first start at 0", options.section.span)
+        )
+        arguments = {
+            "kernels": options.whole("filters", 1, least=1),
+            "kernel": (size, size),
+            "stride": (stride, stride),
+            "pad": (pad,) * 4,
+            "weight": _EVEN,
+            **self._of_weights(options, False),
+        }
+        note = "darknet lets the kernels of all places but the first start at 0."
+        name = self._add(options, "local", "local", arguments, [self.end], (note,))
+        return self._activate(options, name, "logistic") or name
+
+    def _connected(self, options: Options) -> str:
+        normalised = bool(options.whole("batch_normalize", 0))
+        arguments = {
+            "units": options.whole("output", 1, least=1),
+            "weight": _EVEN,
+            **self._of_weights(options, normalised),
+        }
+        name = self._add(options, "fc", "linear", arguments, [self.end])
+        return self._normalise_and_activate(options, name, normalised, "logistic")
+
+    def _of_weights(self, options: Options, normalised: bool) -> dict[str, object]:
+        """Rates and decays of a layer with weights, which has no bias of its own before a batch normalisation."""
+        rate = options.number("learning_rate", 1.0, least=0)
+        if normalised:
+            return {"weight_rate": rate, "bias": None}
+        return {"weight_rate": rate, "bias_rate": rate, **({"bias_decay": 0} if self._decays else {})}
+
+    def _normalise_and_activate(self, options: Options, name: str, normalised: bool, usual: str) -> str:
+        if normalised:
+            rate = options.number("learning_rate", 1.0, least=0)
+            arguments = {**self._normalisation(), "weight_rate": rate, "bias_rate": rate}
+            name = self._add(options, "batchnorm", "batchnorm", arguments, [name])
+        return self._activate(options, name, usual) or name
+
+    def _normalisation(self) -> dict[str, object]:
+        """Darknet's running means keep 0.99 of themselves, and its decay leaves them alone."""
+        return {"momentum": 0.01, **({"weight_decay": 0, "bias_decay": 0} if self._decays else {})}
+
+    # -- layers without
+
+    def _maxpool(self, options: Options) -> str:
+        """A maxpool: half of its padding stands before a side, and windows may hang over behind it."""
+        _, height, width = self._maps(options)
+        stride = options.whole("stride", 1, least=1)
+        size = options.whole("size", stride, least=1)
+        padding = options.whole("padding", size - 1)
+        for key in ("maxpool_depth", "antialiasing"):
+            if options.whole(key, 0):
+                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+        wanted = tuple((side + padding - size) // stride + 1 for side in (height, width))
+        before = padding // 2
+        window: dict[str, object] = {"window": (size, size), "pad": (before, before)}
+        if stride != size:
+            window["stride"] = (stride, stride)
+        for rounding in ("floor", "ceil"):
+            kind = self._kind(options, "maxpool", {**window, "round": rounding})
+            try:
+                fits = kind.output(self._given, 1).sizes[1:] == wanted
+            except ShapeError as misfit:
+                raise options.refusal("E0904", f"a maxpool {misfit}", "size") from None
+            if fits:
+                return self._add(options, "pool", "maxpool", {**window, "round": rounding}, [self.end])
+        message = f"this maxpool makes {wanted[0]}x{wanted[1]} of {height}x{width}, with a window over each far edge"
+        help_ = f"no pool with a padding of {before} at every side does so; `padding={2 * before}` says one that does"
+        raise options.refusal("E0903", message, "padding" if "padding" in options else "size", help_)
+
+    def _dropout(self, options: Options) -> str:
+        """Dropout, which works in place: whoever reads the section before it later reads what it leaves."""
+        p = options.number("probability", 0.5, least=0)
+        for key in ("dropblock", "dropblock_size_rel", "dropblock_size_abs"):
+            if options.number(key, 0.0):
+                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+        name = self._add(options, "dropout", "dropout", {"p": p, "scale": "train"}, [self.end])
+        self._ends = [name if end == self.end else end for end in self._ends]
+        return name
+
+    def _batchnorm_alone(self, options: Options) -> str:
+        """A section `[batchnorm]`, which darknet never updates."""
+        arguments = {**self._normalisation(), "weight_rate": 0, "bias_rate": 0}
+        note = "darknet trains no `[batchnorm]` that stands alone."
+        return self._add(options, "batchnorm", "batchnorm", arguments, [self.end], (note,))
+
+    def _shortcut(self, options: Options, others: Sequence[str | None]) -> str:
+        for key in ("alpha", "beta"):
+            if options.number(key, 1.0) != 1:
+                raise options.refusal("E0903", f"`{key}` weights what is added", key)
+        if options.text("weights_type", "none") != "none":
+            raise options.refusal("E0903", "a shortcut with weights has no counterpart", "weights_type")
+        own = self._given
+        for other in others:
+            if self._shapes[other].sizes != own.sizes:
+                message = f"adds {self._shapes[other]} to {own}, of which darknet takes the part that they share"
+                raise options.refusal("E0903", f"this shortcut {message}", "from", "`add` adds equal shapes")
+        if self.end is None or None in others:
+            raise options.refusal("E0903", "a shortcut from the image has no counterpart", "from")
+        name = self._add(options, "shortcut", "add", {}, [*others, self.end])
+        return self._activate(options, name, "linear") or name
+
+    def _route(self, options: Options, others: Sequence[str | None]) -> str | None:
+        """One layer again, or several joined."""
+        if options.whole("groups", 1) != 1:
+            raise options.refusal("E0903", "a route of a part of the channels has no counterpart", "groups")
+        options.whole("group_id", 0)
+        if len(others) == 1:
+            return others[0]
+        sides = {self._shapes[other].sizes[1:] for other in others}
+        if len(sides) > 1:
+            shapes = " and ".join(str(self._shapes[other]) for other in others)
+            raise options.refusal("E0903", f"this route joins maps of different sizes: {shapes}", "layers")
+        return self._add(options, "route", "concat", {}, others)
+
+    def _softmax(self, options: Options) -> str:
+        if options.whole("groups", 1) != 1:
+            raise options.refusal("E0903", "a softmax in groups has no counterpart", "groups")
+        if options.number("temperature", 1.0) != 1:
+            raise options.refusal("E0903", "a softmax with a temperature has no counterpart", "temperature")
+        for key in ("tree", "spatial"):
+            if key in options and options.text(key) not in ("0", ""):
+                raise options.refusal("E0903", f"a softmax with `{key}` has no counterpart", key)
+        if options.whole("noloss", 0):
+            raise options.refusal("E0903", "a softmax that trains nothing has no counterpart", "noloss")
+        start = self.end
+        if len(self._given.sizes) == 3:
+            start = self._add(options, "flatten", "flatten", {}, [start])
+        return self._add(options, "softmax", "softmax", {}, [start])
+
+    def _activate(self, options: Options, name: str | None, usual: str) -> str | None:
+        """The activation of a section behind a layer; that layer where it is linear.
+
+        Raises:
+            Refused: it has no counterpart.
+        """
+        activation = options.text("activation", usual)
+        if activation in _OTHER_ACTIVATIONS:
+            message = f"the activation `{activation}` has no counterpart"
+            raise options.refusal("E0903", message, "activation", f"these have: {', '.join(_ACTIVATIONS)}")
+        if activation not in _ACTIVATIONS:
+            message = f"darknet knows no activation `{activation}`, and takes ReLU"
+            meant = did_you_mean(activation, _ACTIVATIONS)
+            self._findings.append(Diagnostic("W0902", message, options.span("activation"), help=meant))
+            activation = "relu"
+        found = _ACTIVATIONS[activation]
+        return name if found is None else self._add(options, "activation", found[0], found[1], [name])
+
+    # -- what is common to them
+
+    def _common(self, options: Options) -> None:
+        """What every section may say."""
+        options.number("learning_rate", 1.0)
+        for key in (*_OF_WEIGHT_FILES, *_ONLY_SHARE_MEMORY):
+            if key in options and options.whole(key):
+                message = f"`{key}` says how darknet keeps weights or reckons, and has no counterpart"
+                self._findings.append(Diagnostic("W0902", message, options.key_span(key)))
+        if options.whole("stopbackward", 0):
+            message = "`stopbackward`: this section and all above it are not trained; give their lines `weight_rate=0`"
+            self._findings.append(Diagnostic("W0901", message, options.key_span("stopbackward")))
+            self.notes.append(f"There {self.end or 'the image'} and all before it are not trained.")
+        if options.number("smooth", 0.0):
+            self._findings.append(Diagnostic("W0901", "`smooth` has no counterpart", options.span("smooth")))
+
+    @property
+    def _given(self) -> Shape:
+        """What the section before makes."""
+        return self._shapes[self.end]
+
+    def _maps(self, options: Options) -> tuple[int, int, int]:
+        """The channels, height and width of the maps that a section reads.
+
+        Raises:
+            Refused: it is given a vector.
+        """
+        if len(self._given.sizes) == 1 and not self._as_maps():
+            message = f"`[{options.section.name}]` reads maps, but is given a vector of {self._given} units"
+            raise Refused(Diagnostic("E0904", message, options.section.span))
+        channels, height, width = self._given.sizes
+        return channels, height, width
+
+    def _as_maps(self) -> bool:
+        """Whether the vector behind a global pool could be made maps of one value, as darknet sees it."""
+        for place, layer in enumerate(self.layers):
+            if layer.name == self.end and layer.kind.keyword == "global_avgpool":
+                pool = AdaptiveAvgpool(size=(1, 1))
+                self.layers[place] = ForeignLayer(layer.name, pool, layer.inputs, layer.span, layer.notes)
+                self._shapes[layer.name] = pool.output(self._shapes[layer.inputs[0]], 1)
+                return True
+        return False
+
+    def _add(
+        self,
+        options: Options,
+        word: str,
+        keyword: str,
+        arguments: Mapping[str, object],
+        inputs: Sequence[str | None],
+        notes: tuple[str, ...] = (),
+    ) -> str:
+        """Add a layer, called `word` with a number, and reckon its shape; returns its name.
+
+        Raises:
+            Refused: it does not fit what it reads.
+        """
+        kind = self._kind(options, keyword, arguments)
+        given = [self._shapes[each] for each in inputs]
+        try:
+            shape = kind.join(given, 1) if isinstance(kind, Join) else kind.output(given[0], 1)
+        except ShapeError as misfit:
+            message = f"`[{options.section.name}]` {misfit}"
+            raise Refused(Diagnostic("E0904", message, options.section.span, help=misfit.help)) from None
+        self._counts[word] += 1
+        name = f"{word}{self._counts[word]}"
+        self.layers.append(ForeignLayer(name, kind, tuple(inputs), options.section.span, notes))
+        self._shapes[name] = shape
+        return name
+
+    def _kind(self, options: Options, keyword: str, arguments: Mapping[str, object]) -> Kind:
+        findings: list[Diagnostic] = []
+        kind = make_kind(keyword, arguments, options.section.span, findings)
+        if kind is None:
+            raise Refused(findings[0])
+        return kind
+
+
+def type_of(section: Section) -> str:
+    """A section's type by its usual name."""
+    return _OTHER_NAMES.get(section.name, section.name)
+
+
+def _unknown(section: Section, type_: str) -> Diagnostic:
+    if type_ in WITHOUT_COUNTERPART:
+        message = f"`[{section.name}]` is {WITHOUT_COUNTERPART[type_]}, which no spec can say"
+        return Diagnostic("E0902", message, section.span)
+    known = did_you_mean(type_, [*KNOWN, *WITHOUT_COUNTERPART])
+    return Diagnostic("E0902", f"darknet has no sections `[{section.name}]`", section.span, help=known)

@@ -1,0 +1,263 @@
+"""darknet's `[net]` section, and the `[crop]` and `[cost]` of its networks, as a recipe."""
+
+from __future__ import annotations
+
+from statistics import geometric_mean
+
+from alexc.compiler.layers.arguments import LARGEST_SIZE
+from alexc.compiler.layers.kind import Shape
+from alexc.compiler.net.spec_text import step_text
+from alexc.compiler.recipe.steps import (
+    SGD,
+    Adam,
+    AugmentStep,
+    CenterCrop,
+    CenterView,
+    ColorJitter,
+    ConstantRate,
+    CrossEntropy,
+    ExponentialRate,
+    Mirror,
+    Normalize,
+    Optimizer,
+    PolynomialRate,
+    PrepareStep,
+    RandomCrop,
+    RandomResizedCrop,
+    Resize,
+    Schedule,
+    StepRate,
+)
+from alexc.compiler.text.diagnostics import Diagnostic
+
+from ..divisions import are_whole, milestones, power
+from ..network import RecipeLine
+from ..options import Options
+
+EPOCHS = 90  # where the file does not say how long
+_ONLY_ELSEWHERE = ("time_steps", "notruth", "inputs", "max_crop", "min_crop", "max_ratio", "min_ratio")
+_WITHOUT_COUNTERPART = ("random", "center", "clip")
+
+
+class RecipeReader:
+    """Reads the recipe; what it cannot say becomes findings and `notes`.
+
+    Args:
+        net: the `[net]` section.
+        crop: a `[crop]` section at the beginning of the network, or None.
+        images: the size of the training set.
+        findings: what cannot be said is added.
+    """
+
+    def __init__(self, net: Options, crop: Options | None, images: int, findings: list[Diagnostic]) -> None:
+        self.notes: list[str] = []
+        self._net = net
+        self._crop = crop
+        self._images = images
+        self._findings = findings
+        self._batch = net.whole("batch", 1, least=1)
+        self._most = net.whole("max_batches", 0)
+
+    @property
+    def decays(self) -> bool:
+        """Whether weights decay."""
+        return self._net.number("decay", 1e-4, least=0) > 0
+
+    def image(self) -> Shape:
+        """The shape of what the network reads: of an image, or of what `[crop]` leaves of it.
+
+        Raises:
+            Refused: it is not said.
+        """
+        net = self._net
+        channels, height, width = (net.whole(key, least=1) for key in ("channels", "height", "width"))
+        for key, size in (("channels", channels), ("height", height), ("width", width)):
+            if size > LARGEST_SIZE:
+                raise net.refusal("E0904", f"`{key}` must be at most {LARGEST_SIZE}", key)
+        if self._crop is None:
+            return Shape((channels, height, width))
+        wide, high = self._crop.whole("crop_width", 1, least=1), self._crop.whole("crop_height", 1, least=1)
+        if wide > width or high > height:
+            raise self._crop.refusal("E0904", f"cuts {high}x{wide} out of {height}x{width}", "crop_height")
+        return Shape((channels, high, wide))
+
+    def lines(self, image: Shape) -> tuple[RecipeLine, ...]:
+        """The statements of a `train` block for a network that reads such images.
+
+        Raises:
+            Refused: a value is none that it can have.
+        """
+        prepare, augment = self._views(image)
+        schedule, note = self._schedule()
+        epochs, epochs_note = self._epochs()
+        for key in _ONLY_ELSEWHERE:
+            self._net.text(key, "")
+        for key in _WITHOUT_COUNTERPART:
+            if self._net.number(key, 0.0):
+                self._lose(key, f"`{key}` has no counterpart")
+        if self._batch == 1:
+            self._lose("batch", "`batch=1` is how darknet's files are set for use; training takes more")
+        batch_note = "set for use there, not for training" if self._batch == 1 else ""
+        self._net.whole("subdivisions", 1, least=1)
+        lines = [
+            RecipeLine("prepare", " -> ".join(map(step_text, prepare))),
+            RecipeLine("augment", " -> ".join(map(step_text, augment))) if augment else None,
+            RecipeLine("test", step_text(CenterView(size=image.sizes[1]))),
+            RecipeLine("loss", step_text(CrossEntropy())),
+            RecipeLine("optimizer", step_text(self._optimizer())),
+            RecipeLine("schedule", step_text(schedule), note),
+            RecipeLine("batch", str(self._batch), batch_note),
+            RecipeLine("epochs", str(epochs), epochs_note),
+        ]
+        return tuple(line for line in lines if line is not None)
+
+    def _optimizer(self) -> Optimizer:
+        """Darknet's momentum has the rate outside the velocity, as torch's."""
+        net = self._net
+        lr, decay = net.number("learning_rate", 0.001, least=1e-12), net.number("decay", 1e-4, least=0)
+        momentum = net.number("momentum", 0.9, least=0)
+        if momentum >= 1:
+            raise net.refusal("E0904", f"`momentum` must be less than 1, not {momentum:g}", "momentum")
+        if net.whole("adam", 0):
+            beta1, beta2, eps = net.number("B1", 0.9), net.number("B2", 0.999), net.number("eps", 1e-7)
+            return Adam(lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=decay)
+        return SGD(lr=lr, momentum=momentum, weight_decay=decay, form="torch")
+
+    def _schedule(self) -> tuple[Schedule, str]:
+        """The schedule, and a note of what it cannot say."""
+        net = self._net
+        policy, exponent = net.text("policy", "constant"), net.number("power", 4.0, least=0)
+        warmup = self._warmup(exponent)
+        match policy:
+            case "constant":
+                return ConstantRate(warmup=warmup), ""
+            case "poly" if exponent > 0:
+                return PolynomialRate(power=exponent, warmup=warmup), ""
+            case "exp":
+                gamma = net.number("gamma", 1.0, least=0)
+                if 0 < gamma < 1 and self._most:
+                    return ExponentialRate(divide=power(gamma, -self._most), warmup=warmup), ""
+                return self._lost_policy(policy, warmup)
+            case "step":
+                return self._steps([net.whole("step", 1, least=1)], [net.number("scale", 1.0, least=0)], warmup)
+            case "steps":
+                return self._steps(net.wholes("steps", least=-(10**9)), net.numbers("scales", least=0), warmup)
+            case _:
+                for key in ("gamma", "step", "scale", "steps", "scales"):
+                    net.text(key, "")
+                return self._lost_policy(policy, warmup)
+
+    def _steps(self, steps: list[int], scales: list[float], warmup: float) -> tuple[Schedule, str]:
+        """Equally far apart to the end of the training they are steps, otherwise milestones with one factor."""
+        single = self._net.text("policy") == "step"
+        if not all(0 < scale <= 1 for scale in scales) or len(scales) != len(steps) or min(steps) < 1:
+            return self._lost_policy(self._net.text("policy"), warmup)
+        divide = power(geometric_mean(scales), -1)
+        alike = len(set(scales)) == 1
+        exact = self._in_epochs(steps[0])
+        every = max(1, round(exact))
+        regular = steps == [steps[0] * number for number in range(1, len(steps) + 1)]
+        if single or (alike and regular and every * (len(steps) + 1) >= self._epochs()[0]):
+            if are_whole(every, exact):
+                return StepRate(every=every, divide=divide, warmup=warmup), ""
+            self._lose("step" if single else "steps", f"steps are {exact:.4g} epochs, and a recipe counts whole ones")
+            return StepRate(every=every, divide=divide, warmup=warmup), f"there every {exact:.4g} epochs"
+        epochs = [self._in_epochs(step) for step in steps]
+        schedule, same = milestones(epochs, divide, warmup)
+        whens = ", ".join(f"{each:.4g}" for each in epochs)
+        if not same:
+            self._lose("steps", f"steps are after {whens} epochs, and a recipe counts whole ones")
+        if not alike:
+            self._lose("scales", f"a recipe divides by one factor; {divide:g} comes to the same in all")
+        times = "" if alike else f"times {', '.join(f'{scale:g}' for scale in scales)} "
+        return schedule, "" if same and alike else f"there {times}after {whens} epochs"
+
+    def _lost_policy(self, policy: str, warmup: float) -> tuple[Schedule, str]:
+        self._lose("policy", f"the policy `{policy}` has no counterpart")
+        return ConstantRate(warmup=warmup), f"policy={policy} there"
+
+    def _warmup(self, exponent: float) -> float:
+        batches = self._net.whole("burn_in", 0)
+        if not batches:
+            return 0.0
+        if exponent != 1:
+            self._lose("burn_in", f"the rate rises evenly here, and with the power {exponent:g} in darknet")
+            self.notes.append(f"The rate rises with the power {exponent:g} there, and not evenly.")
+        return float(f"{self._in_epochs(batches):.3g}")
+
+    def _in_epochs(self, batches: int) -> float:
+        return batches * self._batch / self._images
+
+    def _epochs(self) -> tuple[int, str]:
+        if not self._most:
+            return EPOCHS, "the file does not say"
+        exact = self._in_epochs(self._most)
+        return max(1, round(exact)), f"max_batches={self._most}, of {self._images:,} images (`alexc import --images`)"
+
+    def _views(self, image: Shape) -> tuple[list[PrepareStep], list[AugmentStep]]:
+        """Preparation and augmentation: pixels lie in 0..1 in darknet, or behind `[crop]` in -1..1."""
+        net, side = self._net, image.sizes[1]
+        colored = image.channels == 3
+        doubled = self._crop is not None and not self._crop.whole("noadjust", 0)
+        normalize = (
+            Normalize(mean=(0.5,) * 3, std=(0.5,) * 3) if doubled else Normalize(mean=(0.0,) * 3, std=(1.0,) * 3)
+        )
+        width = net.whole("width", least=1)
+        least, most = net.whole("min_crop", width, least=1), net.whole("max_crop", 2 * width, least=1)
+        augment: list[AugmentStep] = []
+        if self._crop is not None:
+            most = least = width
+            augment.append(RandomCrop(size=side))
+            if self._crop.whole("flip", 0):
+                augment.append(Mirror())
+            self._read_crop(self._crop)
+        else:
+            aspect = net.number("aspect", 1.0, least=1e-3)
+            if least == most and aspect == 1 and most >= side:
+                augment.append(RandomCrop(size=side))
+            else:
+                augment.append(
+                    RandomResizedCrop(
+                        size=side,
+                        smallest=float(f"{min((side / max(most, side)) ** 2, 0.999):.3g}"),
+                        aspect=float(f"{max(aspect, 1 / aspect):.6g}"),
+                    )
+                )
+                self._lose(
+                    "max_crop",
+                    f"windows of images scaled to {least} to {most} pixels are random ones of nearly such sizes",
+                )
+                self.notes.append(f"Images are scaled to {least} to {most} pixels there, and windows cut of these.")
+            augment.append(Mirror())
+        jitter = self._jitter() if colored else None
+        if jitter is not None:
+            augment.append(jitter)
+        if net.number("angle", 0.0):
+            self._lose("angle", "nothing turns images by an angle")
+            self.notes.append(f"Images are turned by up to {net.text('angle')} degrees there.")
+        most = max(most, side)
+        prepare: list[PrepareStep] = [Resize(shorter=most), CenterCrop(size=most)]
+        return [*prepare, *([normalize] if colored else [])], augment
+
+    def _jitter(self) -> ColorJitter | None:
+        net = self._net
+        hue = net.number("hue", 0.0, least=0)
+        shares = {}
+        for key in ("saturation", "exposure"):
+            value = net.number(key, 1.0, least=1e-3)
+            shares[key] = float(f"{min(1 - min(value, 1 / value), 0.999):.6g}")
+        if not hue and not any(shares.values()):
+            return None
+        self._lose(
+            "saturation" if "saturation" in net else "hue", "`color_jitter` draws its factors evenly, not so darknet"
+        )
+        return ColorJitter(brightness=shares["exposure"], saturation=shares["saturation"], hue=min(hue, 0.5))
+
+    def _read_crop(self, crop: Options) -> None:
+        for key, usual in (("angle", 0.0), ("saturation", 1.0), ("exposure", 1.0), ("shift", 0.0)):
+            if crop.number(key, usual) != usual:
+                message = f"`{key}` of `[crop]` has no counterpart"
+                self._findings.append(Diagnostic("W0901", message, crop.span(key)))
+
+    def _lose(self, key: str, message: str) -> None:
+        self._findings.append(Diagnostic("W0901", message, self._net.span(key)))

@@ -1,0 +1,82 @@
+"""What a network must know of the data it was trained on, kept in its run so that it works without the store."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..files import write_bytes
+from ..printable import printable
+from .store import Geometry, Store
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetStatistics:
+    """The attributes of `Store` that hold for every image.
+
+    Attributes:
+        classes: class names; a label is a place in this tuple.
+        geometry: how an image is made square.
+        mean_image: (H, W, 3), 0..255, the mean of the training split.
+        eigenvalues: (3,), descending, of the covariance of the RGB values on the 0..1 scale.
+        eigenvectors: (3, 3), column i belongs to eigenvalue i.
+        identity: the store's hash.
+    """
+
+    classes: tuple[str, ...]
+    geometry: Geometry
+    mean_image: NDArray[np.float64]
+    eigenvalues: NDArray[np.float64]
+    eigenvectors: NDArray[np.float64]
+    identity: str
+
+
+def statistics_of(store: Store) -> DatasetStatistics:
+    """What is worth keeping of a store."""
+    return DatasetStatistics(
+        store.classes, store.geometry, store.mean_image, store.eigenvalues, store.eigenvectors, store.identity
+    )
+
+
+def save_statistics(facts: DatasetStatistics, path: Path) -> None:
+    """Write an .npz file, whole or not at all."""
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        classes=np.array(facts.classes),
+        geometry=np.array([facts.geometry.resize, facts.geometry.crop]),
+        mean_image=facts.mean_image,
+        eigenvalues=facts.eigenvalues,
+        eigenvectors=facts.eigenvectors,
+        identity=np.array(facts.identity),
+    )
+    write_bytes(path, content.getvalue())
+
+
+def load_statistics(path: Path) -> DatasetStatistics:
+    """Read what `save_statistics` wrote.
+
+    Raises:
+        UserError: when the file is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            resize, crop = (int(side) for side in arrays["geometry"])
+            return DatasetStatistics(
+                classes=tuple(str(name) for name in arrays["classes"]),
+                geometry=Geometry(resize, crop),
+                mean_image=arrays["mean_image"],
+                eigenvalues=arrays["eigenvalues"],
+                eigenvectors=arrays["eigenvectors"],
+                identity=str(arrays["identity"]),
+            )
+    except FileNotFoundError:
+        raise UserError(f"{printable(path)} is missing: expected a run that `alexc train` made") from None
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{printable(path)} is damaged ({error}): train again, or restore the file") from None

@@ -1,0 +1,92 @@
+"""What `alexc prepare` tells at its end: counts, treatments, bad files by name, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..printable import printable
+from .decode import BACKGROUND, TREATMENTS
+from .split import Split
+from .store import SPLITS, Store
+
+_MOST_GROUPS_SHOWN = 10
+
+
+def preparation_report(store: Store) -> str:
+    """The report of a store, some aligned lines of plain text."""
+    sections = [_overview(store), _treatments(store), _quarantined(store), _duplicates(store)]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _overview(store: Store) -> list[str]:
+    side = store.geometry.crop
+    size = bytes_text(store.train.bytes + store.val.bytes)
+    kind = "raw pixels" if store.quality is None else f"JPEGs of quality {store.quality}"
+    color = store.mean_image.mean(axis=(0, 1))
+    rows = [
+        ("store", printable(store.path)),
+        (
+            "size",
+            f"{size} of {kind}, {side} x {side} an image, shorter side {store.geometry.resize}",
+        ),
+        ("layout", store.preparation.layout),
+        ("classes", f"{len(store.classes):,}"),
+        *((name, _split_text(getattr(store, name), len(store.classes))) for name in SPLITS),
+        ("mean colour", ", ".join(f"{value:.2f}" for value in color) + "  (R, G, B of 0..255)"),
+        ("eigenvalues", ", ".join(f"{value:.5f}" for value in store.eigenvalues) + "  (of colours in 0..1)"),
+        ("identity", store.identity[:16]),
+    ]
+    return list(_aligned(rows))
+
+
+def _split_text(split: Split, classes: int) -> str:
+    counts = np.bincount(split.labels, minlength=classes)
+    least, most = int(counts.min()), int(counts.max())
+    per_class = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{len(split):,} images, {per_class} in a class"
+
+
+def _treatments(store: Store) -> list[str]:
+    found = store.preparation
+    notes = TREATMENTS | {
+        "transparent": f"put on the colour {BACKGROUND}",
+        "orientation": "turned upright" if found.exif else "ignored, as is usual; --exif turns them upright",
+    }
+    rows = [(name, f"{found.treatments[name]:>9,}  {notes[name]}") for name in TREATMENTS if name in found.treatments]
+    if found.small:
+        rows.append(("small", f"{found.small:>9,}  scaled up to {store.geometry.resize} pixels"))
+    if found.ignored:
+        rows.append(("ignored", f"{found.ignored:>9,}  clearly not meant as images"))
+    return ["Treated:", *(f"  {line}" for line in _aligned(rows))] if rows else []
+
+
+def _quarantined(store: Store) -> list[str]:
+    bad = store.preparation.quarantined
+    if not bad:
+        return []
+    rows = [(printable(file), printable(reason)) for file, reason in bad]
+    return [f"Left out, no usable images ({len(bad):,}):", *(f"  {line}" for line in _aligned(rows))]
+
+
+def _duplicates(store: Store) -> list[str]:
+    groups = store.preparation.duplicates
+    if not groups:
+        return []
+    lines = [f"  {' = '.join(printable(file) for file in group)}" for group in groups[:_MOST_GROUPS_SHOWN]]
+    if len(groups) > _MOST_GROUPS_SHOWN:
+        lines.append(f"  and {len(groups) - _MOST_GROUPS_SHOWN:,} more, in the store's manifest.json")
+    return [f"The same image in two classes or splits ({len(groups):,}), kept as they are:", *lines]
+
+
+def _aligned(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    return (f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def bytes_text(size: int) -> str:
+    """As 262.1 GB, 6.2 MB or 8.4 kB."""
+    name, unit = next(((name, unit) for name, unit in (("GB", 1e9), ("MB", 1e6)) if size >= unit), ("kB", 1e3))
+    return f"{size / unit:,.1f} {name}"

@@ -1,0 +1,106 @@
+"""Whether a recipe and a network fit each other, and what the recipe asks of the stored images."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import recipes
+from ..errors import UserError
+from ..network_file import NetworkFile
+from ..printable import printable
+from .dataset_statistics import DatasetStatistics
+from .store import Geometry
+from .views import Renderer
+
+
+def geometry_of(file: NetworkFile) -> Geometry:
+    """How the images must be stored for this network.
+
+    Raises:
+        UserError: when the recipe does not say, or contradicts the network's input.
+    """
+    shorter = [part.shorter for part in file.recipe.prepare if isinstance(part, recipes.Resize)]
+    size = [part.size for part in file.recipe.prepare if isinstance(part, recipes.CenterCrop)]
+    if len(shorter) != 1 or len(size) != 1:
+        raise UserError(
+            f"{printable(file.path)}: RECIPE.prepare is expected to name one Resize and one CenterCrop, "
+            f"but has {len(shorter)} and {len(size)}"
+        )
+    geometry = Geometry(shorter[0], size[0])
+    _check_sizes(file, geometry)
+    _check_windows(file)
+    _check_numbers(file)
+    return geometry
+
+
+def mean_to_subtract(rules: recipes.Recipe, facts: DatasetStatistics) -> NDArray[np.float64]:
+    """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour; zeros where none is."""
+    for part in rules.prepare:
+        match part:
+            case recipes.Subtract("mean_image"):
+                return facts.mean_image
+            case recipes.Subtract("mean_color"):
+                return np.broadcast_to(facts.mean_image.mean(axis=(0, 1)), facts.mean_image.shape)
+            case recipes.Normalize(mean, _):
+                return np.broadcast_to(np.array(mean) * 255, facts.mean_image.shape)
+    return np.zeros_like(facts.mean_image)
+
+
+def renderer_of(file: NetworkFile, facts: DatasetStatistics) -> Renderer:
+    """Renders views as the recipe of a network prepares images."""
+    mean = mean_to_subtract(file.recipe, facts)
+    stds = [part.std for part in file.recipe.prepare if isinstance(part, recipes.Normalize)]
+    return Renderer(file.size, mean, 1 / (255 * np.array(stds[0]))) if stds else Renderer(file.size, mean)
+
+
+def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
+    kinds = recipes.RandomCrop | recipes.RandomResizedCrop
+    crops = [part for part in file.recipe.augment if isinstance(part, kinds)]
+    for step in (*crops, file.recipe.test):
+        if step.size != file.size:
+            raise UserError(
+                f"{printable(file.path)}: {type(step).__name__}({step.size}) does not fit {file.name}, "
+                f"which reads images of {file.size}x{file.size}"
+            )
+    if file.size > geometry.crop:
+        raise UserError(
+            f"{printable(file.path)}: {file.name} reads images of {file.size}x{file.size}, "
+            f"but CenterCrop({geometry.crop}) stores smaller ones: store {file.size} or more"
+        )
+
+
+def _check_windows(file: NetworkFile) -> None:
+    kinds = recipes.RandomResizedCrop | recipes.ScaledCrops
+    scaling = [type(part).__name__ for part in (*file.recipe.augment, file.recipe.test) if isinstance(part, kinds)]
+    if scaling and recipes.Subtract("mean_image") in file.recipe.prepare:
+        raise UserError(
+            f"{printable(file.path)}: a mean image does not fit the windows that {scaling[0]} scales: subtract "
+            "mean_color, or normalize"
+        )
+    test = file.recipe.test
+    if isinstance(test, recipes.ScaledCrops) and (
+        not test.sizes or min(test.sizes) < test.size or len(set(test.sizes)) < len(test.sizes)
+    ):
+        raise UserError(
+            f"{printable(file.path)}: ScaledCrops has sizes={test.sizes}: expected different sizes, of at least the "
+            f"{test.size} pixels of a crop"
+        )
+
+
+def _check_numbers(file: NetworkFile) -> None:
+    rules = file.recipe
+    rate = rules.optimizer.lr
+    wrong = [
+        f"{name} is {value}"
+        for name, value, right in (
+            ("batch", rules.batch, rules.batch >= 1),
+            ("epochs", rules.epochs, rules.epochs >= 1),
+            ("lr", rate, math.isfinite(rate) and rate > 0),
+        )
+        if not right
+    ]
+    if wrong:
+        raise UserError(f"{printable(file.path)}: RECIPE's {' and '.join(wrong)}: expected more than zero")

@@ -1,0 +1,42 @@
+"""What a trained network takes an image file for: what `alexc predict` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..data.decode import load_image, square
+from .measure import TOP, average, log_probabilities_of
+from .trained_network import TrainedNetwork
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A class, safe to print, and its probability, 0..1."""
+
+    name: str
+    probability: float
+
+
+def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
+    """The five likeliest classes of an image, prepared as in training and seen by the views of the recipe.
+
+    Raises:
+        BadImage: when the file cannot be used as an image.
+    """
+    pixels, _ = load_image(image)
+    stored = square(pixels, trained.facts.geometry)
+    views, size, renderer = trained.test_views(), trained.file.size, trained.renderer()
+    rendered = np.empty((len(views), size, size, 3), np.float32)
+    for view, out in zip(views, rendered, strict=True):
+        renderer.render(stored, view, out)
+    shown = torch.from_numpy(rendered).permute(0, 3, 1, 2)
+    probabilities = average(log_probabilities_of(trained.network, shown, len(views)))[0].exp()
+    best = probabilities.topk(min(TOP, trained.outputs))
+    return [
+        Guess(trained.class_name(output), probability)
+        for output, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]

@@ -1,0 +1,92 @@
+"""A trained network, from its run's folder alone: the network file, its best weights, what it knows of its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..data.dataset_statistics import DatasetStatistics
+from ..data.recipe_check import geometry_of, renderer_of
+from ..data.views import Renderer, View, views_for_test
+from ..device import place_network
+from ..errors import UserError
+from ..network_file import NetworkFile, load_network_file
+from ..printable import printable
+from ..runs.checkpoint import DamagedCheckpoint, load_checkpoint
+from ..runs.run_folder import RunFolder
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network with the weights of a run or a file, in evaluation mode.
+
+    Attributes:
+        source: where it comes from: the folder of a run, or a file of weights.
+        data: the store of the images that it was trained on, or, of a file, is tested with; it may be gone.
+        checkpoint: the file of the weights.
+        epochs: how many whole epochs made them; None where the file does not say.
+        file: the network file, with the recipe.
+        network: on its device.
+        facts: the classes and the colours of its training data.
+        outputs: how many outputs it has; at least as many as there are classes.
+    """
+
+    source: Path
+    data: Path
+    checkpoint: Path
+    epochs: int | None
+    file: NetworkFile
+    network: nn.Module
+    facts: DatasetStatistics
+    outputs: int
+
+    def test_views(self) -> tuple[View, ...]:
+        """The views that its recipe averages over."""
+        return views_for_test(self.file.recipe.test, self.facts.geometry.crop)
+
+    def renderer(self) -> Renderer:
+        """Renders what it is shown."""
+        return renderer_of(self.file, self.facts)
+
+    def class_name(self, output: int) -> str:
+        """The name of the class of an output, safe to print."""
+        known = output < len(self.facts.classes)
+        return printable(self.facts.classes[output]) if known else f"output {output}, no class"
+
+
+def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | None = None) -> TrainedNetwork:
+    """Load the weights of a checkpoint of a run: of the best, or of the newest where no epoch has ended yet.
+
+    Of a training that averages its weights it is the average.
+
+    Args:
+        folder: the run.
+        device: where the network computes.
+        checkpoint: another one than those, where that is wanted.
+
+    Raises:
+        UserError: when the folder is not a run, or a file in it is missing, damaged or changed.
+    """
+    run = RunFolder(folder)
+    record = run.read_record()
+    facts, file = run.read_facts(), load_network_file(run.network)
+    geometry_of(file)
+    path = checkpoint or (run.best if run.best.exists() else run.last)
+    try:
+        content = load_checkpoint(path)
+    except DamagedCheckpoint as reason:
+        raise UserError(
+            f"{printable(path)} is damaged ({reason}): restore the file, or train on by --resume {printable(folder)} "
+            "until the next one"
+        ) from None
+    if content.get("network_sha256") != file.sha256:
+        raise UserError(f"{printable(run.network)} was changed after the training began: restore it")
+    network = file.build(seed=0)
+    outputs = file.outputs(network)
+    network.load_state_dict(content.get("average") or content["weights"])
+    place_network(network, device).eval()
+    epochs = content["state"]["epoch"] if "state" in content else content["epoch"]
+    return TrainedNetwork(folder, Path(record["store"]["path"]), path, epochs, file, network, facts, outputs)

@@ -1,0 +1,178 @@
+"""Files: written whole or not at all, never over a stranger's, and read only where reading them ends."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from .errors import UserError
+from .printable import printable
+
+_HEAD_BYTES = 2000  # the part of a file in which `check_overwritable` looks for the mark
+_ANOTHER_NAME = ", or name another file with --out"
+
+
+class AtomicFile:
+    """A file that is written in pieces and appears at `path`, synced to disk, when the block ends without an error.
+
+    Until then, and after an error, `path` keeps what it had.
+
+    Args:
+        path: the file.
+        mode: its permission bits; by default those of any new file.
+    """
+
+    def __init__(self, path: Path, mode: int | None = None) -> None:
+        self._path = path
+        self._temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        self._file = self._temporary.open("wb")
+        self._hash = hashlib.sha256()
+        if mode is not None:
+            self._temporary.chmod(mode)
+
+    def __enter__(self) -> AtomicFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            with self._file as file:
+                if kind is None:
+                    file.flush()
+                    os.fsync(file.fileno())
+            if kind is None:
+                self._temporary.replace(self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what was written so far."""
+        return self._hash.hexdigest()
+
+    def write(self, content: bytes) -> int:
+        """Append; returns the number of bytes."""
+        self._hash.update(content)
+        return self._file.write(content)
+
+
+def write_bytes(path: Path, content: bytes, mode: int | None = None) -> str:
+    """Write a file atomically; returns its SHA-256."""
+    with AtomicFile(path, mode) as file:
+        file.write(content)
+    return file.sha256
+
+
+def write_text(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a text atomically; line ends stay as they are in `text`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        write_bytes(path, text.encode(), mode)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def write_new(out: Path, content: bytes) -> None:
+    """Write a file that `check_new` has passed.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        write_bytes(out, content)
+    except OSError as error:
+        raise write_error(out, error, _ANOTHER_NAME) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable: a new or renamed file survives a power cut only after this."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(path: Path, remedy: str) -> Iterator[None]:
+    """A block that writes `path`.
+
+    Raises:
+        UserError: in place of an OSError; it ends with `remedy`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error, f"; {remedy}") from error
+
+
+def write_error(path: Path, error: OSError, more: str = "") -> UserError:
+    """The error for a path that cannot be written: `X cannot be written (the disk is full): make room`, then `more`."""
+    reason, step = reason_and_step(path, error)
+    return UserError(f"{printable(path)} cannot be written ({reason}): {step}{more}")
+
+
+def reason_and_step(path: Path, error: OSError) -> tuple[str, str]:
+    """Why `path` cannot be written, and what to do about it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full", "make room"
+    reason = (error.strerror or str(error)).lower()
+    if not path.parent.exists():
+        return reason, f"make the folder {printable(path.parent)}"
+    return reason, "make it writable"
+
+
+def check_new(out: Path) -> None:
+    """Check that nothing is at `out`, and that its folder exists.
+
+    Raises:
+        UserError: one of the two does not hold.
+    """
+    if out.exists():
+        raise UserError(f"{printable(out)} is already there: move it away{_ANOTHER_NAME}")
+    if not out.parent.is_dir():
+        missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise write_error(out, missing, _ANOTHER_NAME)
+
+
+def check_overwritable(target: Path, mark: str, remedy: str) -> None:
+    """Check that `target` does not exist, or was made by alexc: a file with `mark` near its beginning, not a link.
+
+    Raises:
+        UserError: it may not be overwritten.
+    """
+    if target.is_symlink() or (target.exists() and not _is_marked(target, mark)):
+        raise UserError(f"{printable(target)}: exists and was not made by alexc; move it away, or {remedy}")
+
+
+def _is_marked(target: Path, mark: str) -> bool:
+    if not target.is_file():
+        return False
+    try:
+        with target.open("rb") as file:
+            return mark in file.read(_HEAD_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return False  # a file that cannot be read is not known to be alexc's
+
+
+def require_regular_file(path: Path) -> None:
+    """Check that reading `path` ends: a pipe may wait for a writer for ever, /dev/zero never stops.
+
+    Folders pass: whatever opens them reports them.
+
+    Raises:
+        OSError: the file does not exist, or is a pipe or a device.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")

@@ -1,0 +1,1 @@
+"""Training on a mesh of devices: placements, exchanges, and gradients summed over ranks."""

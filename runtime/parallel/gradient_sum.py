@@ -1,0 +1,105 @@
+"""Gradients summed over the devices that have the same weights and other images, while the backward pass still runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from .mesh import Mesh
+from .placement import Placement
+
+BUCKET_BYTES = 25 * 2**20  # torch's DistributedDataParallel has found this a good size
+
+
+@dataclass(eq=False)
+class _Bucket:
+    """Weights whose gradients travel together."""
+
+    group: dist.ProcessGroup
+    weights: list[nn.Parameter]
+    missing: set[nn.Parameter] = field(default_factory=set)
+    values: Tensor | None = None
+    work: dist.Work | None = None
+
+
+class GradientSum:
+    """Sums what `Layers.summed` says, bucket by bucket, as soon as the gradients of a bucket are there.
+
+    Args:
+        network: placed, on its device.
+        placement: how it lies.
+        mesh: where.
+    """
+
+    def __init__(self, network: nn.Module, placement: Placement, mesh: Mesh) -> None:
+        self._buckets = list(_buckets(network, placement, mesh))
+        self._next = 0
+        self._complete = True
+        for bucket in self._buckets:
+            bucket.missing = set(bucket.weights)
+            for weight in bucket.weights:
+                weight.register_post_accumulate_grad_hook(self._arrived(bucket))  # type: ignore[no-untyped-call]
+
+    def begin(self, last: bool) -> None:
+        """A backward pass follows. One that is not the last of its step adds to the gradients: they travel once."""
+        self._complete = last
+
+    def wait(self) -> None:
+        """Finish: every gradient holds its sum. A weight that had none on this device counts as zeros."""
+        for bucket in self._buckets:
+            bucket.missing.clear()
+        self._launch()
+        for bucket in self._buckets:
+            assert bucket.work is not None
+            assert bucket.values is not None
+            bucket.work.wait()
+            parts = torch.split(bucket.values, [weight.numel() for weight in bucket.weights])
+            for weight, part in zip(bucket.weights, parts, strict=True):
+                assert weight.grad is not None
+                weight.grad.copy_(part.view_as(weight.grad))
+            bucket.values = bucket.work = None
+            bucket.missing = set(bucket.weights)
+        self._next = 0
+
+    def _arrived(self, bucket: _Bucket) -> Callable[[Tensor], None]:
+        def hook(weight: Tensor) -> None:
+            assert isinstance(weight, nn.Parameter)
+            if self._complete:
+                bucket.missing.discard(weight)
+                self._launch()
+
+        return hook
+
+    def _launch(self) -> None:
+        """Send what is complete, in the order of the buckets: it must be the same on every device."""
+        while self._next < len(self._buckets) and not self._buckets[self._next].missing:
+            bucket = self._buckets[self._next]
+            for weight in bucket.weights:
+                if weight.grad is None:
+                    weight.grad = torch.zeros_like(weight)
+            bucket.values = torch.cat([weight.grad.reshape(-1) for weight in bucket.weights if weight.grad is not None])
+            bucket.work = dist.all_reduce(bucket.values, group=bucket.group, async_op=True)
+            self._next += 1
+
+
+def _buckets(network: nn.Module, placement: Placement, mesh: Mesh) -> Iterator[_Bucket]:
+    """The weights with gradients to sum, last ones first, cut into buckets of the same axes."""
+    open_buckets: dict[tuple[str, ...], _Bucket] = {}
+    groups: dict[tuple[str, ...], dist.ProcessGroup | None] = {}
+    for layers in placement.layers:  # made by all devices in the same order
+        if layers.summed and layers.summed not in groups:
+            groups[layers.summed] = mesh.group(layers.summed)
+    for name, weight in reversed(list(network.named_parameters())):
+        axes = placement.layers_of(name).summed
+        group = groups.get(axes)
+        if group is None or not weight.requires_grad:
+            continue
+        bucket = open_buckets.setdefault(axes, _Bucket(group, []))
+        bucket.weights.append(weight)
+        if sum(each.numel() * each.element_size() for each in bucket.weights) >= BUCKET_BYTES:
+            yield open_buckets.pop(axes)
+    yield from open_buckets.values()

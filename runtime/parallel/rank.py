@@ -1,0 +1,140 @@
+"""One process of a training: alone, or one of several that train one network on a mesh of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..network_file import NetworkFile
+from .batch_shard import BatchShard
+from .gradient_sum import GradientSum
+from .mesh import Mesh, one_device
+from .placement import Placement
+from .whole_weights import own, whole
+
+Made = TypeVar("Made")
+
+
+class ReportedElsewhere(UserError):  # noqa: N818 - an ending, told by another process
+    """A mistake that the first process tells the user of, and the others need not."""
+
+
+class Rank:
+    """What a process has of the network, the batches and the figures, and what it must agree on with the others.
+
+    Every method but the properties is called by all processes of the training at the same time.
+
+    Args:
+        mesh: the devices, and this process's place among them.
+        placement: how the network lies on them; None for a process alone.
+    """
+
+    def __init__(self, mesh: Mesh, placement: Placement | None) -> None:
+        self.mesh, self.placement = mesh, placement
+
+    @property
+    def is_rank_zero(self) -> bool:
+        """Whether this process prints, and writes the run's folder."""
+        return self.mesh.rank == 0
+
+    @property
+    def share(self) -> BatchShard:
+        """Which rows of each batch are read here, and of which the loss is taken here."""
+        if self.placement is None:
+            return BatchShard()
+        placement, mesh = self.placement, self.mesh
+        _, multiple = mesh.share([axis.name for axis in mesh.axes if axis.name in placement.image_axes])
+        judged = mesh.share(placement.loss) if self._has_loss() else None
+        return BatchShard(multiple, mesh.share(placement.images), judged)
+
+    @property
+    def counts(self) -> bool:
+        """Whether this process adds its figures to those of the whole: of several with the same rows one does."""
+        if self.placement is None:
+            return True
+        of_its_own = {*self.placement.loss, *self.placement.loss_kept}
+        return self._has_loss() and all(axis.index == 0 for axis in self.mesh.axes if axis.name not in of_its_own)
+
+    def build(self, file: NetworkFile, seed: int) -> nn.Module:
+        """What this process has of the network, with its initial values."""
+        return file.build(seed) if self.placement is None else file.build_placed(seed, self.mesh)
+
+    def gradient_sum(self, network: nn.Module) -> GradientSum | None:
+        """What sums the gradients of a network over the processes; None for a process alone."""
+        return None if self.placement is None else GradientSum(network, self.placement, self.mesh)
+
+    def copies(self, name: str) -> int:
+        """How many processes have the same part of the weight of this name."""
+        if self.placement is None:
+            return 1
+        layers = self.placement.layers_of(name)
+        parts = prod(self.mesh[axis].devices for axis in (*layers.split, *layers.kept))
+        return self.mesh.devices // parts
+
+    def sum(self, figures: Tensor) -> Tensor:
+        """The sum over all processes of a vector of float64 on the CPU."""
+        if self.mesh.devices > 1:
+            dist.all_reduce(figures)
+        return figures
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so on any process."""
+        return bool(self.sum(torch.tensor([float(flag)], dtype=torch.float64)))
+
+    def largest(self, value: float) -> float:
+        """The largest value of any process."""
+        values = torch.tensor([value], dtype=torch.float64)
+        if self.mesh.devices > 1:
+            dist.all_reduce(values, op=dist.ReduceOp.MAX)
+        return values.item()
+
+    def on_rank_zero(self, make: Callable[[], Made]) -> Made:
+        """What the first process makes, on all of them.
+
+        Raises:
+            UserError: on every process, when the first one raised it.
+        """
+        if self.mesh.devices == 1:
+            return make()
+        answer: list[Made | str] = [""]
+        failed: UserError | None = None
+        if self.is_rank_zero:
+            try:
+                answer = [make()]
+            except UserError as mistake:
+                failed = mistake
+        worked = self.any(self.is_rank_zero and failed is None)
+        if not worked:
+            raise failed or ReportedElsewhere
+        dist.broadcast_object_list(answer, src=0)
+        return cast("Made", answer[0])
+
+    def agreed(self, mistake: UserError) -> UserError:
+        """A mistake that every process has found: the first one tells of it."""
+        return mistake if self.is_rank_zero else ReportedElsewhere()
+
+    def whole(self, tensors: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+        """The tensors of the whole network of which this process has `tensors`, in the order of `names`."""
+        if self.placement is None:
+            return {name: tensors[name] for name in names}
+        gathered = whole(tensors, self.placement, self.mesh)
+        return {name: gathered[name] for name in names}
+
+    def own(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Of whole tensors by their names, what this process has."""
+        return tensors if self.placement is None else own(tensors, self.placement, self.mesh)
+
+    def _has_loss(self) -> bool:
+        assert self.placement is not None
+        return all(self.mesh[axis].index == device for axis, device in self.placement.loss_kept.items())
+
+
+def alone() -> Rank:
+    """A training in one process."""
+    return Rank(one_device(), None)

@@ -1,0 +1,123 @@
+"""Checkpoint files: tensors and plain values, written whole or not at all, with a hash that finds every damage.
+
+A checkpoint is what `torch.save` writes, and `torch.load(path, weights_only=True)` reads it. The format is a ZIP
+archive, whose comment, at the very end of the file, holds the SHA-256 of all that stands before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, cast
+
+import torch
+
+from ..errors import UserError
+from ..files import require_regular_file, sync_folder, write_error
+from ..printable import printable
+
+_LABEL = b"alexc sha256 "
+_COMMENT_BYTES = len(_LABEL) + 64
+_END = _COMMENT_BYTES.to_bytes(2, "little") + _LABEL  # a ZIP archive ends with the comment's length and the comment
+
+
+class DamagedCheckpoint(Exception):  # noqa: N818 - a finding about a file; the caller falls back or reports it
+    """The file is not what was written; the message says how that shows."""
+
+
+def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint; whatever happens, `path` holds either the old or the new one, whole.
+
+    Raises:
+        UserError: when the disk is full or cannot be written; what lay at `path` stays.
+    """
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("wb") as file:
+            _write(file, content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise _not_saved(path, error) from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU, never running code from it.
+
+    Raises:
+        DamagedCheckpoint: when the file is missing, cut, changed or something else.
+    """
+    try:
+        require_regular_file(path)
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedCheckpoint(error.strerror or "cannot be read") from None
+    archive, stated = memoryview(content)[: -len(_END) - 64], content[-64:]
+    if content[len(archive) : -64] != _END:
+        raise DamagedCheckpoint("it is cut off, or not a checkpoint of alexc" if content else "it is empty")
+    if hashlib.sha256(archive).hexdigest().encode() != stated:
+        raise DamagedCheckpoint("its content is not what was written")
+    try:
+        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise DamagedCheckpoint(f"torch cannot read it: {str(error).splitlines()[0]}") from None
+    if not isinstance(loaded, dict):
+        raise DamagedCheckpoint("it holds no table of values")
+    return loaded
+
+
+def _write(file: IO[bytes], content: Mapping[str, Any]) -> None:
+    held = _HeldBack(file)
+    try:
+        torch.save(dict(content), cast("IO[bytes]", held))  # of a file, torch.save needs no more than these two methods
+    except RuntimeError as error:
+        raise held.failure or error from None  # torch has words of its own for a write that failed
+    if held.rest != b"\0\0":
+        raise RuntimeError("torch.save no longer ends a file with an empty ZIP comment")
+    file.write(_END + held.hash.hexdigest().encode())
+
+
+class _HeldBack:
+    """Passes on and hashes all that is written but the last two bytes, the length of the ZIP comment."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.hash = hashlib.sha256()
+        self.rest = b""
+        self.failure: OSError | None = None
+        self._file = file
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        content = memoryview(data).cast("B")
+        if len(content) >= 2:
+            self._pass_on(self.rest)
+            self._pass_on(content[:-2])
+            self.rest = bytes(content[-2:])
+        else:
+            known = self.rest + content
+            self._pass_on(known[:-2])
+            self.rest = known[-2:]
+        return len(content)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def _pass_on(self, content: bytes | memoryview) -> None:
+        try:
+            self._file.write(content)
+        except OSError as error:
+            self.failure = error
+            raise
+        self.hash.update(content)
+
+
+def _not_saved(path: Path, error: Exception) -> UserError:
+    more = f", then go on by --resume {shlex.quote(printable(path.parent))}; the checkpoints before it are intact"
+    return write_error(path, error if isinstance(error, OSError) else OSError(str(error).splitlines()[0]), more)

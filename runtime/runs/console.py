@@ -1,0 +1,68 @@
+"""What a training prints on standard output: a header, a line an epoch, and where everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..printable import printable
+from ..runs.epoch_metrics import EpochMetrics
+
+_COLUMNS = (
+    ("epoch", 7),
+    ("loss", 9),
+    ("train err", 10),
+    ("val top-1 err", 14),
+    ("val top-5 err", 14),
+    ("rate", 9),
+    ("images/s", 10),
+    ("time", 9),
+)
+
+
+def print_header(rows: Sequence[tuple[str, str]], notes: Sequence[str]) -> None:
+    """Print name and value of what the training is made of, and the heads of the columns that follow."""
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {printable(value)}")
+    for note in notes:
+        print(note)
+    print()
+    print("".join(f"{name:>{columns}}" for name, columns in _COLUMNS), flush=True)
+
+
+def print_epoch(epoch: int, figures: EpochMetrics, rate: float, images_per_second: float, seconds: float) -> None:
+    """Print the line of an epoch."""
+    cells = (
+        str(epoch),
+        f"{figures.train_loss:.4f}",
+        f"{figures.train_error:.1%}",
+        f"{figures.val_error:.1%}",
+        f"{figures.val_top5_error:.1%}",
+        f"{rate:.3g}",
+        f"{images_per_second:,.1f}",
+        duration(seconds),
+    )
+    print("".join(f"{cell:>{columns}}" for cell, (_, columns) in zip(cells, _COLUMNS, strict=True)), flush=True)
+
+
+def print_note(text: str) -> None:
+    """Print something that the user should know."""
+    print(text, flush=True)
+
+
+def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
+    """Print the files that are there: what, where, and a word on it."""
+    present = [(name, printable(path), remark) for name, path, remark in rows if path.exists()]
+    width = max((len(name) for name, _, _ in present), default=0)
+    long = max((len(path) for _, path, _ in present), default=0)
+    print()
+    for name, path, remark in present:
+        print(f"{name:<{width}}  {path:<{long}}  {remark}".rstrip())
+
+
+def duration(seconds: float) -> str:
+    """As 0:07, 12:34 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,156 @@
+"""The record of a training: JSON lines for programs, event files for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..errors import UserError
+from ..files import writing
+from ..printable import printable
+from .epoch_metrics import EpochMetrics
+from .event_file import EventFile
+from .wandb_log import WandbLog
+
+_TAGS = {
+    "loss": "train/batch_loss",
+    "train_loss": "train/loss",
+    "train_error": "train/error",
+    "val_loss": "val/loss",
+    "val_error": "val/top1_error",
+    "val_top5_error": "val/top5_error",
+    "rate": "rate",
+    "images_per_second": "images_per_second",
+}
+_GO_ON = "the checkpoints are intact: go on by --resume"
+
+
+class Metrics:
+    """Appends records of steps and epochs; a context manager.
+
+    Whatever cannot be written raises a UserError that names the file.
+
+    Args:
+        lines: the file of JSON lines, one object a line, `kind` "step" or "epoch".
+        events: the folder of TensorBoard's event files; None writes none.
+        kept: the bytes of `lines` that a checkpoint knows of; what lies beyond happens again, and is cut off.
+        step: the step that the training goes on from; TensorBoard hides what lies beyond.
+        wandb: Weights & Biases, which is told the same as TensorBoard.
+    """
+
+    def __init__(self, lines: Path, events: Path | None, kept: int, step: int, wandb: WandbLog | None = None) -> None:
+        self._path, self._folder, self._wandb = lines, events, wandb
+        with writing(lines, _GO_ON):
+            self._file = lines.open("ab")
+            self._file.truncate(min(kept, lines.stat().st_size))
+            self._file.seek(0, os.SEEK_END)
+        self._events: EventFile | None = None
+        if events is not None:
+            with writing(events, _GO_ON):
+                self._events = EventFile(events, step)
+
+    def __enter__(self) -> Metrics:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        told = kind is not None
+        self._close(self._file.close, self._path, told)
+        if self._events is not None and self._folder is not None:
+            self._close(self._events.close, self._folder, told)
+
+    def step(self, step: int, epoch: int, loss: float, rate: float) -> None:
+        """Record one step; `epoch` counts from 1."""
+        self._record("step", step, epoch, {"loss": loss, "rate": rate})
+
+    def epoch(
+        self, step: int, epoch: int, figures: EpochMetrics, rate: float, seconds: float, images_per_second: float
+    ) -> None:
+        """Record the end of an epoch; `epoch` counts from 1, `images_per_second` is that of the training alone."""
+        timing = {"seconds": seconds, "images_per_second": images_per_second}
+        self._record("epoch", step, epoch, asdict(figures) | {"rate": rate} | timing)
+
+    def note(self, step: int, epoch: int, text: str) -> None:
+        """Record something that happened."""
+        self._write({"kind": "note", "step": step, "epoch": epoch, "text": text})
+
+    def sync(self) -> int:
+        """Bring the lines to the disk; returns how many bytes they are."""
+        with writing(self._path, _GO_ON):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def _record(self, kind: str, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        self._write({"kind": kind, "step": step, "epoch": epoch} | {name: _json(v) for name, v in values.items()})
+        for name, value in values.items():
+            if self._events is not None and self._folder is not None and name in _TAGS:
+                with writing(self._folder, _GO_ON):
+                    self._events.add(_TAGS[name], value, step)
+            if self._wandb is not None and name in _TAGS:
+                self._wandb.add_scalar(_TAGS[name], value, step)
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        with writing(self._path, _GO_ON):
+            self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+
+    @staticmethod
+    def _close(close: Callable[[], None], path: Path, told: bool) -> None:
+        """Close a file, whose last buffer may not fit; nothing new where another ending is told already."""
+        try:
+            with writing(path, _GO_ON):
+                close()
+        except UserError:
+            if not told:
+                raise
+
+
+class NoMetrics(Metrics):
+    """Records nothing: what a process has that leaves it to another."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def sync(self) -> int:
+        """Nothing was written."""
+        return 0
+
+    def _record(self, kind: str, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        pass
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The records of a file that `Metrics` wrote; a last line that was cut off is left out.
+
+    Raises:
+        UserError: when the file cannot be read or holds something else.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{printable(path)} cannot be read ({error.strerror}): expected the metrics of a run") from None
+    try:
+        return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+    except ValueError as error:
+        raise UserError(f"{printable(path)} is damaged ({error}): expected one JSON object a line") from None
+
+
+def _json(value: float) -> float | None:
+    """JSON has no number for what is not one."""
+    return value if math.isfinite(value) else None

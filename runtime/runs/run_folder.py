@@ -1,0 +1,301 @@
+"""A run: the folder of one training, with all that is needed to go on, to evaluate and to understand it later.
+
+network.py       the network file, as it was given
+network.net      the spec that it was made from, where that was found, with all that it extends written out
+data.npz         what must be known of the data: classes, mean image, colours (see `dataset_facts`)
+run.json         options, versions, device, data, and every command that worked on it
+metrics.jsonl    a JSON object a line: steps, epochs and notes
+tensorboard/     the same for TensorBoard
+wandb/           what Weights & Biases keeps of it, where it is asked for
+curves.png       the same as a picture
+last.pt          the newest checkpoint; previous.pt the one before it
+best.pt          the weights with the lowest validation error
+lock             held by the process that trains
+report.html      a page about all this, where `alexc report` made one
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.dataset_statistics import DatasetStatistics, load_statistics, save_statistics
+from ..errors import UserError
+from ..files import write_bytes, write_error, writing
+from ..folder_lock import LOCK
+from ..network_file import NetworkFile
+from ..printable import printable
+from .checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
+
+RUNS = Path("runs")
+_RUN_AGAIN = "nothing was trained: run the same command again"
+_NEXT = "next.pt"  # a checkpoint that is becoming the newest
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; the properties are its files."""
+
+    path: Path
+
+    @property
+    def network(self) -> Path:
+        """A copy of the network file."""
+        return self.path / "network.py"
+
+    @property
+    def spec(self) -> Path:
+        """The spec of the network file."""
+        return self.path / "network.net"
+
+    @property
+    def facts(self) -> Path:
+        """What must be known of the data."""
+        return self.path / "data.npz"
+
+    @property
+    def record(self) -> Path:
+        """Options, versions and commands."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        """What Weights & Biases writes."""
+        return self.path / "wandb"
+
+    @property
+    def curves(self) -> Path:
+        """The picture of the training."""
+        return self.path / "curves.png"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.path / "report.html"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "last.pt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest."""
+        return self.path / "previous.pt"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the lowest validation error."""
+        return self.path / "best.pt"
+
+    def is_run(self) -> bool:
+        """Whether a training has begun here."""
+        return self.record.is_file()
+
+    def create(self, file: NetworkFile, facts: DatasetStatistics, record: Mapping[str, Any]) -> None:
+        """Fill the folder for a new run; `run.json`, which makes it one, last.
+
+        Raises:
+            UserError: when it cannot be written.
+        """
+        with writing(self.path, _RUN_AGAIN):
+            write_bytes(self.network, file.content)
+            save_statistics(facts, self.facts)
+        self.write_record(record)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write run.json.
+
+        Raises:
+            UserError: when it cannot be written.
+        """
+        with writing(self.record, _RUN_AGAIN):
+            write_bytes(self.record, json.dumps(record, indent=2).encode() + b"\n")
+
+    def clear(self) -> None:
+        """Remove what a run that could not begin has left, so that the same command can be run again."""
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK:
+                entry.unlink()
+
+    def read_record(self) -> dict[str, Any]:
+        """Read run.json.
+
+        Raises:
+            UserError: when the folder is not a run, or the file is damaged.
+        """
+        try:
+            record = json.loads(self.record.read_bytes())
+        except OSError:
+            raise UserError(
+                f"{printable(self.path)} is not a run: expected a folder that `alexc train` made, with run.json in it"
+            ) from None
+        except ValueError as error:
+            raise UserError(f"{printable(self.record)} is damaged: {error}") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{printable(self.record)} is damaged: expected a JSON object")
+        return record
+
+    def read_facts(self) -> DatasetStatistics:
+        """Read data.npz."""
+        return load_statistics(self.facts)
+
+    def save_last(self, content: Mapping[str, Any]) -> None:
+        """Save the newest checkpoint, and keep the one before it; at every instant one of the two is whole."""
+        fresh = self.path / _NEXT
+        save_checkpoint(fresh, content)
+        with writing(self.last, "the checkpoints are intact: go on by --resume"):
+            with suppress(FileNotFoundError):
+                self.last.replace(self.previous)
+            fresh.replace(self.last)
+
+    def save_best(self, content: Mapping[str, Any]) -> None:
+        """Save the weights with the lowest validation error."""
+        save_checkpoint(self.best, content)
+
+    def named_checkpoint(self, path: Path) -> dict[str, Any]:
+        """The checkpoint in a file of this run, and no other.
+
+        Raises:
+            UserError: when it is damaged, or holds weights alone.
+        """
+        shown = printable(path)
+        try:
+            content = load_checkpoint(path)
+        except DamagedCheckpoint as reason:
+            raise UserError(
+                f"--resume {shown} cannot be used ({reason}): name the run's folder, {printable(self.path)}, to go on "
+                "from its newest checkpoint that is whole"
+            ) from None
+        if "state" not in content:
+            raise UserError(
+                f"--resume {shown} holds weights, not how far a training was: name {printable(self.last)}, or begin a "
+                f"run from the weights by --weights {shown}"
+            )
+        return content
+
+    def go_back_to(self, path: Path, content: Mapping[str, Any]) -> None:
+        """Make the checkpoint in a file of this run its newest one; the one that was so is kept as the one before."""
+        if path.resolve() != self.last.resolve():
+            self.save_last(content)
+        (self.path / _NEXT).unlink(missing_ok=True)  # of a save that was cut short
+
+    def newest_checkpoint(self) -> dict[str, Any]:
+        """The newest checkpoint that is whole; says so when it had to fall back.
+
+        A damaged one is moved aside, so that the next save does not push out the good one.
+
+        Raises:
+            UserError: when none is whole.
+        """
+        damaged: list[str] = []
+        for path in (self.path / _NEXT, self.last, self.previous):
+            if not path.exists():
+                if path == self.last:
+                    damaged.append(f"{printable(path)} is missing")
+                continue
+            try:
+                content = load_checkpoint(path)
+            except DamagedCheckpoint as reason:
+                damaged.append(f"{printable(path)} is damaged ({reason})")
+                path.replace(path.with_suffix(".damaged"))
+                continue
+            for line in damaged:
+                print(f"warning: {line}; going on from {path.name}", file=sys.stderr)
+            if path.name == _NEXT:  # the training was killed between the two renames of a save
+                path.replace(self.last)
+            return content
+        raise UserError(
+            f"{printable(self.path)} holds no whole checkpoint ({'; '.join(damaged)}): train anew into another folder"
+        )
+
+
+def new_run_path(network: str) -> Path:
+    """A folder under `runs/` that does not exist yet, named after the network and the time."""
+    name = f"{network}-{time.strftime('%Y-%m-%d-%H%M%S')}"
+    path, number = RUNS / name, 1
+    while path.exists():
+        number += 1
+        path = RUNS / f"{name}-{number}"
+    return path
+
+
+def newest_run(network: str) -> RunFolder | None:
+    """The run of this network under `runs/` that was begun last; None when there is none."""
+    found: list[tuple[str, str]] = []
+    for record in RUNS.glob("*/run.json"):
+        with suppress(UserError):
+            content = RunFolder(record.parent).read_record()
+            if content.get("network") == network:
+                found.append((str(content.get("started")), str(record.parent)))
+    return RunFolder(Path(max(found)[1])) if found else None
+
+
+def is_beginning(path: Path) -> bool:
+    """Whether a training was killed in `path` while it began: it holds no run yet, and nothing of anybody else."""
+    run = RunFolder(path)
+    if run.is_run() or not (path / LOCK).is_file():
+        return False
+    own = {run.network, run.spec, run.facts, run.metrics, run.events, run.wandb, run.last, run.previous, path / LOCK}
+    return all(entry in own or entry.suffix in (".partial", ".tmp") or entry.name == _NEXT for entry in path.iterdir())
+
+
+def check_new(path: Path) -> None:
+    """Check that a run can begin in `path`.
+
+    Raises:
+        UserError: when it holds something already, or cannot be written.
+    """
+    shown = printable(path)
+    if RunFolder(path).is_run():
+        raise UserError(f"{shown} holds a run already: go on with it by --resume {shown}, or name another folder")
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--out {shown} is a file: expected a folder, new or empty")
+    if path.is_dir() and any(entry.name != LOCK for entry in path.iterdir()):
+        raise UserError(f"--out {shown} is not empty: expected a new or empty folder, so that nothing is overwritten")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Check that files can be made in `path`, or where it will be made.
+
+    Raises:
+        UserError: when they cannot.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise write_error(there, OSError("no file can be made there"), ", or name another folder with --out")
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Check that the disk under `path` has room for `needed` bytes.
+
+    Raises:
+        UserError: when it has not.
+    """
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise UserError(
+            f"the disk of {printable(path)} has {free / 1e9:.1f} GB free, and the checkpoints need "
+            f"{needed / 1e9:.1f} GB: make room, or name a folder on another disk with --out"
+        )

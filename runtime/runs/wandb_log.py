@@ -1,0 +1,92 @@
+"""The scalars of a training at Weights & Biases, which is free to fail: it never ends a training that has begun."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import UserError
+from ..printable import printable
+from .console import print_note
+
+PROJECT = "alexc"  # where WANDB_PROJECT names none
+
+
+def new_wandb_id() -> str:
+    """An identity for a run there, by which it is gone on with."""
+    return uuid.uuid4().hex[:8]
+
+
+class WandbLog:
+    """Sends scalars to a run at Weights & Biases, or into files where WANDB_MODE is `offline`.
+
+    Args:
+        folder: the folder of the run; the files go into `wandb/` in it.
+        identity: of the run there: one that is known is gone on with.
+
+    Raises:
+        UserError: the package is missing, or the service does not start.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        wandb = wandb_package()
+        settings = wandb.Settings(console="off", silent=True, disable_code=True)
+        project = os.environ.get("WANDB_PROJECT", PROJECT)
+        try:
+            self._run = wandb.init(
+                project=project, id=identity, resume="allow", name=folder.name, dir=str(folder), settings=settings
+            )
+        except Exception as error:
+            raise UserError(
+                f"--log-wandb: Weights & Biases did not start ({_in_a_line(error)}): log in by `wandb login`, or set "
+                "WANDB_MODE=offline and send the files later by `wandb sync`"
+            ) from None
+        print_note(f"Weights & Biases: {printable(self._run.url or self._run.dir)}")
+
+    def describe(self, record: Mapping[str, Any]) -> None:
+        """Tell what run.json holds."""
+        self._try(lambda: self._run.config.update(dict(record), allow_val_change=True))
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        """Send a value; those of steps that were sent before are left out there."""
+        self._try(lambda: self._run.log({tag: value}, step=step))
+
+    def close(self) -> None:
+        """Finish the run there."""
+        self._try(lambda: self._run.finish())  # noqa: PLW0108 - after a failure there is no run
+
+    def _try(self, send: Callable[[], object]) -> None:
+        if self._run is None:
+            return
+        try:
+            send()
+        except Exception as error:
+            self._run = None
+            print(f"warning: Weights & Biases failed ({_in_a_line(error)}); training on without", file=sys.stderr)
+
+
+def wandb_package() -> ModuleType:
+    """The package.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    missing = UserError("--log-wandb needs the package wandb: pip install wandb")
+    try:
+        wandb = import_module("wandb")
+    except ImportError:
+        raise missing from None
+    if not hasattr(wandb, "init"):  # a folder of that name, as its own files lie in, can be imported too
+        raise missing
+    return wandb
+
+
+def _in_a_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return printable(lines[0]) if lines else type(error).__name__

@@ -1,0 +1,72 @@
+"""A network tested in place of being trained: what `alexc train --test-only` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..cores import available_cores
+from ..data.dataset_statistics import statistics_of
+from ..data.prepare import store_for
+from ..data.recipe_check import geometry_of
+from ..device import find_device, place_network
+from ..errors import UserError
+from ..evaluation.run_evaluation import Evaluation, evaluate_run
+from ..evaluation.trained_network import TrainedNetwork, load_trained_network
+from ..network_file import NetworkFile, load_network_file
+from ..printable import printable
+from ..runs.run_folder import RunFolder
+from .options import AUTO, TrainOptions
+from .starting_weights import starting_weights
+
+ROWS = 128  # views that the network is shown at once, where --batch says nothing
+
+
+def evaluate_weights(options: TrainOptions) -> Evaluation:
+    """Measure the network of a file with the weights of a run, of a checkpoint in one, or of a file of weights.
+
+    Raises:
+        UserError: when it is not said which weights, or they, the network and the data do not fit each other.
+    """
+    named = [path for path in (options.weights, options.resume) if path is not None]
+    if len(named) != 1 or named[0] == AUTO:
+        raise UserError("--test-only: name what to test, a run, a checkpoint or a file of weights, by --weights PATH")
+    path = Path(named[0])
+    file, device = load_network_file(options.network), find_device(options.device)
+    run = RunFolder(path if path.is_dir() else path.parent)
+    if path.is_dir() or (path.suffix == ".pt" and run.is_run()):
+        trained = _of_run(file, run, None if path.is_dir() else path, device)
+    else:
+        trained = _of_file(file, path, options.data, device)
+    return evaluate_run(trained, options.data, options.batch or ROWS)
+
+
+def _of_run(file: NetworkFile, run: RunFolder, checkpoint: Path | None, device: torch.device) -> TrainedNetwork:
+    trained = load_trained_network(run.path, device, checkpoint)
+    if trained.file.sha256 != file.sha256:
+        raise UserError(
+            f"{printable(file.path)} is not the file that {printable(run.path)} trains: test the run's own network, "
+            f"{printable(run.network)}"
+        )
+    return trained
+
+
+def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.device) -> TrainedNetwork:
+    """The network with weights that say nothing of the data that they are for."""
+    if data is None:
+        raise UserError(f"--test-only: {printable(path)} belongs to no run: name the images to test with by --data")
+    network = file.build(seed=0)
+    weights, missing = starting_weights(path, network.state_dict())
+    if missing is not None:
+        raise UserError(f"--test-only: {printable(path)} has another last layer than the network, {missing}")
+    store = store_for(data, geometry_of(file), available_cores())
+    outputs = file.outputs(network)
+    if len(store.classes) > outputs:
+        raise UserError(
+            f"{printable(store.path)} has {len(store.classes)} classes, but {file.name} has {outputs} outputs: name "
+            "data of its classes by --data"
+        )
+    network.load_state_dict(weights)
+    place_network(network, device).eval()
+    return TrainedNetwork(path, store.path, path, None, file, network, statistics_of(store), outputs)

@@ -1,0 +1,118 @@
+"""Exit codes and messages of the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.core import TyperGroup
+
+from alexc.cli import app
+from tests.conftest import ROOT, Alexc
+
+
+@pytest.mark.slow
+def test_a_sound_spec(alexc: Alexc) -> None:
+    result = alexc("check", ROOT / "spec" / "alexnet.net", ROOT / "examples" / "small.net")
+    assert result.returncode == 0
+    assert [line.split(": ")[1] for line in result.stdout.splitlines()] == ["no errors", "no errors"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "summary", "compile"])
+def test_a_mistake_names_file_and_line_and_ends_with_1(tmp_path: Path, alexc: Alexc, command: str) -> None:
+    (tmp_path / "mine.net").write_text("network A {\n  input 3x8x8\n  conv 4 kernal=3\n}\n")
+    result = alexc(command, "mine.net")
+    assert result.returncode == 1
+    output = result.stdout if command == "check" else result.stderr
+    assert "error[E0202]: `conv` has no argument `kernal`" in output
+    assert "mine.net:3:10" in output
+    assert "did you mean `kernel`?" in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "summary", "compile"])
+def test_a_missing_file_and_a_folder(tmp_path: Path, alexc: Alexc, command: str) -> None:
+    missing = alexc(command, "nowhere.net")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("error: nowhere.net: there is no such file")
+    folder = alexc(command, tmp_path)
+    assert folder.returncode == 1
+    assert "this is a folder" in folder.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [["check"], ["fmt"], ["fmt", "--check"], ["plan"], ["plan", "--placement", "x"]])
+def test_names_of_specs_are_printed_without_steering_characters(
+    tmp_path: Path, alexc: Alexc, command: list[str]
+) -> None:
+    spec = "network A {\n  input 3x8x8\n  fc:  linear 2   -> softmax\n}\n"
+    (tmp_path / "a\x1b[31m.net").write_text(spec)
+    result = alexc(*command, "a\x1b[31m.net")
+    assert result.stdout + result.stderr
+    assert "\x1b[31m" not in result.stdout + result.stderr
+
+
+def test_a_compiled_network_is_no_spec(tmp_path: Path, alexc: Alexc) -> None:
+    (tmp_path / "mine.py").write_text("import torch\n")
+    result = alexc("check", "mine.py")
+    expected = "a spec is a `.net` file, such as spec/alexnet.net; if it holds one nevertheless, rename the file"
+    message = f"error: mine.py: this is a Python file; {expected}\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["sumary"], ["summary", "--format", "xml"], ["compile"]])
+def test_wrong_usage_ends_with_2(alexc: Alexc, arguments: list[str]) -> None:
+    result = alexc(*arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_a_defect_of_alexc_ends_with_70_and_asks_for_a_report(tmp_path: Path) -> None:
+    code = (
+        "import sys, alexc.commands.check, alexc.compiler.pipeline as pipeline\n"
+        "def broken(*_): raise ZeroDivisionError('planted')\n"
+        "pipeline.parse = broken\n"
+        f"sys.argv = ['alexc', 'check', {str(ROOT / 'spec' / 'alexnet.net')!r}]\n"
+        "from alexc.__main__ import main\nmain()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 70
+    assert "ZeroDivisionError: planted" in result.stderr
+    assert "Please report it" in result.stderr
+
+
+def test_a_closed_pipe_is_no_defect(tmp_path: Path) -> None:
+    command = f"'{sys.executable}' -m alexc summary --format json | head -1; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert result.stdout.splitlines()[0] == "{"
+    assert "Traceback" not in result.stderr
+    assert "report it" not in result.stderr
+
+
+@pytest.mark.slow
+def test_the_same_program_as_a_module_and_as_a_script(alexc: Alexc, tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("alexc")
+    result = subprocess.run([script, "summary"], capture_output=True, text=True, cwd=tmp_path)
+    assert result.stdout == alexc("summary").stdout
+
+
+def test_each_kind_of_thing_has_one_placeholder() -> None:
+    """Whatever names a file or a folder is called by the kind of thing that it is, in every command."""
+    kinds = {"SPEC", "FILE", "NETWORK", "RUN", "DATA", "STORE", "WEIGHTS", "IMAGE", "DIR", "A", "B", "CODE"}
+    paths = {"out", "data", "weights", "spec", "into"}
+    context = app.make_context("alexc", ["summary"], resilient_parsing=True)
+    found = {name: app.get_command(context, name) for name in app.list_commands(context)}
+    weights = found["weights"]
+    assert isinstance(weights, TyperGroup)
+    commands = [*filter(None, found.values()), *weights.commands.values()]
+    seen = set()
+    for command in commands:
+        for parameter in command.params:
+            if parameter.param_type_name == "argument" or parameter.name in paths:
+                assert parameter.metavar in kinds, f"{command.name}: {parameter.name}"
+                seen.add(parameter.metavar)
+    assert seen == kinds

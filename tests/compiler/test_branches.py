@@ -1,0 +1,122 @@
+"""Branches and what joins them, towers kept: the compiled file against torch, sums and slices written out."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.pipeline import check_text
+from alexc.compiler.text.diagnostics import render_all
+from alexc.runtime.layers.towers import concat_towers
+
+
+def graph_of(lines: str, towers: int = 1) -> Graph:
+    checked = check_text(f"network Net {{\n input 3x8x8\n towers {towers}\n{lines}\n}}\n", "test.net")
+    assert checked.graph is not None, render_all(checked.source, checked.diagnostics)
+    return checked.graph
+
+
+def reads(graph: Graph) -> dict[str, tuple[str | None, ...]]:
+    return {node.layer.name: node.layer.inputs for node in graph.nodes}
+
+
+def network(graph: Graph) -> nn.Module:
+    module = types.ModuleType("compiled")
+    exec(compile(write_pytorch(graph, "test.net"), "test.py", "exec"), module.__dict__)  # our own text
+    made: nn.Module = module.__dict__[graph.net.name]().double().eval()
+    return made
+
+
+def images() -> Tensor:
+    return torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_line_reads_the_one_above_unless_it_starts_from_a_name() -> None:
+    graph = graph_of(
+        " a: conv 8 kernel=1 -> relu\n b: a.relu -> conv 4 kernel=1\n c: a -> conv 4 kernel=1\n d: concat b c -> add a"
+    )
+    assert reads(graph) == {
+        "a": (None,),
+        "a.relu": ("a",),
+        "b": ("a.relu",),
+        "c": ("a.relu",),
+        "d": ("b", "c"),
+        "d.add": ("d", "a.relu"),
+    }
+
+
+def test_a_part_can_be_read_by_its_own_name() -> None:
+    graph = graph_of(" a: conv 8 kernel=1 -> relu\n b: a.relu -> tanh\n add a b")
+    assert reads(graph)["b"] == ("a.relu",)
+
+
+def test_input_is_the_image() -> None:
+    graph = graph_of(" a: conv 3 kernel=1\n b: input -> conv 3 kernel=1\n add a b input")
+    assert reads(graph)["add1"] == ("a", "b", None)
+    net = network(graph)
+    x = images()
+    a, b = net.get_submodule("a"), net.get_submodule("b")
+    torch.testing.assert_close(net(x), a(x) + b(x) + x)
+
+
+def test_a_residual_network_computes_what_is_written_out() -> None:
+    net = network(
+        graph_of(
+            " stem: conv 4 kernel=3 pad=1 -> relu\n"
+            " left: conv 4 kernel=3 pad=1 -> batchnorm -> relu -> add stem -> relu\n"
+            " right: left -> conv 6 kernel=1\n wide: concat left right\n linear 5"
+        )
+    )
+    stem, conv, norm, right, linear = (
+        net.get_submodule(name) for name in ("stem", "left", "left_batchnorm", "right", "linear1")
+    )
+    x = images()
+    first = torch.relu(stem(x))
+    left = torch.relu(torch.relu(norm(conv(first))) + first)
+    expected = linear(torch.cat((left, right(left)), dim=1).flatten(1))
+    torch.testing.assert_close(net(x), expected, rtol=0, atol=1e-12)
+
+
+def test_concat_towers_is_a_slice_of_every_tensor_after_another() -> None:
+    generator = torch.Generator().manual_seed(1)
+    a, b, c = (torch.randn(2, channels, 3, 5, generator=generator) for channels in (6, 3, 9))
+    expected = torch.cat(
+        [t[:, k * t.shape[1] // 3 : (k + 1) * t.shape[1] // 3] for k in range(3) for t in (a, b, c)], dim=1
+    )
+    assert torch.equal(concat_towers((a, b, c), towers=3), expected)
+    vectors = [each[:, :, 0, 0] for each in (a, b)]
+    assert torch.equal(concat_towers(vectors, towers=1), torch.cat(vectors, dim=1))
+
+
+@pytest.mark.parametrize("join", ["join: concat left right", "join: add left right"])
+def test_towers_stay_apart_through_a_join(join: str) -> None:
+    net = network(
+        graph_of(
+            f" stem: conv 8 kernel=1\n left: stem -> conv 8 kernel=3 pad=1 reads=tower\n right: stem -> relu\n {join}\n"
+            " end: conv 4 kernel=1 reads=tower",
+            towers=2,
+        )
+    )
+    x = images()
+    before = net(x)
+    with torch.no_grad():
+        net.get_submodule("stem").weight[4:] += 1  # type: ignore[operator,index]  # a Tensor; the maps of tower 1
+    after = net(x)
+    assert torch.equal(before[:, :2], after[:, :2])
+    assert not torch.isclose(before[:, 2:], after[:, 2:]).any()
+
+
+def test_layers_that_several_read_keep_a_variable_of_their_own() -> None:
+    text = write_pytorch(graph_of(" a: conv 4 kernel=1 -> relu\n b: conv 4 kernel=1 -> relu -> add a"), "test.net")
+    forward = text.split("def forward")[1].splitlines()
+    assert [line.split("#")[0].strip() for line in forward[2:] if line.strip()] == [
+        "a = F.relu(self.a(x))",
+        "b_relu = F.relu(self.b(a))",
+        "x = b_relu + a",
+        "return x",
+    ]

@@ -1,0 +1,505 @@
+"""Pictures of networks: what they show, that nothing covers anything, and `alexc draw`."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import pytest
+from matplotlib import get_data_path
+from PIL import Image, ImageFont
+
+from alexc.compiler.drawing.blocks import blocks_of, fold
+from alexc.compiler.drawing.letters import ASCENT, DESCENT, text_width
+from alexc.compiler.drawing.marks import Box, Curve, Face, Group, Line, Picture, Point, Text, around
+from alexc.compiler.drawing.perspective import Scale
+from alexc.compiler.drawing.picture import draw_svg, picture_of
+from alexc.compiler.drawing.stages import is_chain
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.layers.kind import Shape
+from alexc.compiler.pipeline import check_file, check_text
+from tests.conftest import ROOT, Alexc
+
+SPECS = [*sorted((ROOT / "examples").glob("*.net")), ROOT / "spec" / "alexnet.net"]
+FLAGSHIP = ROOT / "spec" / "alexnet.net"
+SVG = "{http://www.w3.org/2000/svg}"
+FONTS = Path(get_data_path()) / "fonts" / "ttf"
+each_spec = pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+
+TOWERS = """
+network Many {
+  input  3x32x32
+  towers 8
+  conv1: conv 64 kernel=5 pad=2 -> relu -> maxpool 2
+  conv2: conv 64 kernel=3 pad=1 reads=tower -> relu
+  fc: linear 16 reads=all -> softmax
+}
+"""
+BRANCHES = """
+block unit(kernels) {
+  a: conv kernels kernel=3 pad=1 -> relu
+  b: conv kernels kernel=3 pad=1 -> add input -> relu
+}
+network Branches {
+  input 3x32x32
+  stem: conv 8 kernel=3 pad=1
+  repeat 3 { same: unit 8 }
+  wide: conv 16 kernel=3 pad=1
+  left: wide -> conv 4 kernel=1
+  right: wide -> maxpool 3 stride=1 pad=1 -> conv 4 kernel=1
+  both: concat left right -> global_avgpool
+  fc: linear 10 -> softmax
+}
+"""
+
+
+@cache
+def graph_of(source: Path | str) -> Graph:
+    checked = check_text(source, "drawn.net") if isinstance(source, str) else check_file(source)
+    assert checked.graph is not None, checked.diagnostics
+    return checked.graph
+
+
+def texts_of(groups: Sequence[Group]) -> list[Text]:
+    return [mark for group in groups for mark in group.marks if isinstance(mark, Text)]
+
+
+def faces_of(groups: Sequence[Group]) -> list[Face]:
+    return [mark for group in groups for mark in group.marks if isinstance(mark, Face)]
+
+
+def overlap(first: Box, second: Box) -> bool:
+    across = first.left < second.right and second.left < first.right
+    return across and first.top < second.bottom and second.top < first.bottom
+
+
+def corners(box: Box) -> list[Point]:
+    return [Point(x, y) for x in (box.left, box.right) for y in (box.top, box.bottom)]
+
+
+def apart(first: Sequence[Point], second: Sequence[Point]) -> bool:
+    """Whether a straight line lies between two convex outlines, along a side of the first one or upright or level."""
+    if not overlap(around(first), around(second)):
+        return True
+    sides = [(end.x - start.x, end.y - start.y) for start, end in pairwise([*first, first[0]])]
+    for x, y in [*sides, (1, 0), (0, 1)]:
+        ours, theirs = ([point.x * -y + point.y * x for point in points] for points in (first, second))
+        if max(ours) <= min(theirs) + 1e-6 or max(theirs) <= min(ours) + 1e-6:
+            return True
+    return False
+
+
+def within(inner: Box, outer: Box) -> bool:
+    return (
+        outer.left <= inner.left
+        and outer.top <= inner.top
+        and inner.right <= outer.right
+        and inner.bottom <= outer.bottom
+    )
+
+
+def is_upright(face: Face) -> bool:
+    return set(face.corners) == set(corners(face.box))
+
+
+def pieces(mark: Line | Curve) -> Iterator[tuple[Point, Point]]:
+    """Straight pieces; a bend is taken at 16 places of its curve, whose controls are those of the SVG."""
+    for start, end in pairwise(mark.points):
+        if isinstance(mark, Line):
+            yield start, end
+            continue
+        places = []
+        for number in range(17):
+            t = number / 16
+            across = start.x + (end.x - start.x) * (3 * t**2 - 2 * t**3)
+            middle = (start.y + end.y) / 2
+            down = (1 - t) ** 3 * start.y + 3 * (1 - t) * t * middle + t**3 * end.y
+            places.append(Point(across, down))
+        yield from pairwise(places)
+
+
+def assert_nothing_covers_anything(picture: Picture) -> None:
+    texts, faces = texts_of(picture.groups), faces_of(picture.groups)
+    for first, second in combinations(texts, 2):
+        assert not overlap(first.box, second.box), (first, second)
+    for text in texts:
+        for face in faces:
+            if overlap(text.box, face.box):
+                inside = within(text.box, face.box) and is_upright(face)
+                assert inside or apart(face.corners, corners(text.box)), (text, face)
+    for group in picture.groups:
+        for mark in group.marks:
+            assert within(mark.box, picture.box), mark
+
+
+def assert_no_line_strikes_a_word_or_a_box(picture: Picture) -> None:
+    groups = picture.groups
+    boxes = [face.box for face in faces_of(groups)]
+    for first, second in combinations(boxes, 2):
+        assert not overlap(first, second)
+    words = [text.box for text in texts_of(groups)]
+    for group in groups:
+        for mark in group.marks:
+            if not isinstance(mark, Line | Curve) or mark.look == "frame":
+                continue
+            near = [box for box in (*words, *boxes) if overlap(box, mark.box)]
+            for start, end in pieces(mark):
+                hit = [box for box in near if not apart([start, end], corners(box))]
+                assert hit == [], (mark, hit)
+
+
+@each_spec
+def test_nothing_covers_anything(path: Path) -> None:
+    assert_nothing_covers_anything(picture_of(graph_of(path)))
+
+
+@pytest.mark.parametrize("text", [TOWERS, BRANCHES], ids=["towers", "branches"])
+def test_nothing_covers_anything_elsewhere(text: str) -> None:
+    assert_nothing_covers_anything(picture_of(graph_of(text)))
+
+
+def test_what_covers_something_would_be_seen() -> None:
+    picture = picture_of(graph_of(FLAGSHIP))
+    (first, *_), (second, *_) = (texts_of([group]) for group in picture.groups[2:4])
+    moved = replace(second, at=Point(first.at.x + 10, first.at.y))
+    with pytest.raises(AssertionError):
+        assert_nothing_covers_anything(replace(picture, groups=(*picture.groups, Group("", (moved,)))))
+    face = faces_of(picture.groups)[0]
+    on_edge = replace(second, at=face.corners[0])
+    with pytest.raises(AssertionError):
+        assert_nothing_covers_anything(replace(picture, groups=(*picture.groups, Group("", (on_edge,)))))
+
+
+@pytest.mark.parametrize("path", [path for path in SPECS if not is_chain(graph_of(path))], ids=lambda path: path.stem)
+def test_no_line_strikes_a_word_or_a_box_of_a_branched_network(path: Path) -> None:
+    assert_no_line_strikes_a_word_or_a_box(picture_of(graph_of(path)))
+
+
+def test_a_line_that_strikes_would_be_seen() -> None:
+    picture = picture_of(graph_of(BRANCHES))
+    lines = [mark for group in picture.groups for mark in group.marks if isinstance(mark, Curve)]
+    for across in (-30.0, 30.0):
+        points = tuple(Point(point.x + across, point.y) for point in lines[0].points)
+        moved = Group("", (Curve((*points, Point(points[-1].x, points[-1].y + 30)), "flow"),))
+        with pytest.raises(AssertionError):
+            assert_no_line_strikes_a_word_or_a_box(replace(picture, groups=(*picture.groups, moved)))
+
+
+@pytest.mark.parametrize(("font", "size"), [("DejaVuSans.ttf", 10), ("DejaVuSans-Bold.ttf", 16)])
+def test_letters_are_no_wider_and_no_higher_than_they_are_taken_for(font: str, size: int) -> None:
+    scale = 64  # the font's own widths, not those of a few pixels
+    letters = ImageFont.truetype(str(FONTS / font), size * scale)
+    for code in range(32, 127):
+        assert letters.getlength(chr(code)) / scale <= text_width(chr(code), size) + 1e-6, chr(code)
+    for letter in "×·…":
+        assert letters.getlength(letter) / scale <= text_width(letter, size)
+    _, top, _, bottom = letters.getbbox("Mdlbgpq0123456789×·", anchor="ls")
+    assert -top / scale <= ASCENT * size
+    assert bottom / scale <= DESCENT * size
+
+
+@each_spec
+def test_the_file_is_well_formed_and_names_every_layer(path: Path) -> None:
+    graph = graph_of(path)
+    svg = draw_svg(graph)
+    root = ElementTree.fromstring(svg)
+    assert root.tag == f"{SVG}svg"
+    assert root.get("role") == "graphics-document document"
+    identifiers = [element.get("id", "") for element in root.iter() if element.get("id")]
+    assert len(set(identifiers)) == len(identifiers)
+    assert all(identifier.startswith(f"alexc-{graph.net.name}-") for identifier in identifiers)
+    assert root.get("aria-labelledby", "").split() == identifiers[:2]
+    assert root.findtext(f"{SVG}title") == graph.net.name
+    spoken = root.findtext(f"{SVG}desc") or ""
+    links = list(root.iter(f"{SVG}a"))
+    titles = [link.findtext(f"{SVG}title") or "" for link in links]
+    assert [link.get("aria-label") for link in links] == titles
+    assert [link.get("href") for link in links] == [f"#{link.get('id')}" for link in links]
+    assert titles
+    assert all(title in spoken for title in titles)
+    drawn = {title.split("; ")[-1].split(":")[0] for title in titles}
+    blocks = blocks_of(graph) if not is_chain(graph) else []
+    repeated = sum((repeat.times - 1) * len(repeat.blocks) for repeat in fold(blocks)[1]) if blocks else 0
+    trained = {node.layer.name for node in graph.nodes if node.neurons}
+    assert len(trained - drawn) <= repeated
+    if not repeated:
+        assert trained <= drawn
+
+
+def group_named(picture: Picture, name: str) -> Group:
+    (group,) = (group for group in picture.groups if group.name == name)
+    return group
+
+
+def words_of(group: Group) -> list[str]:
+    return [text.words for text in texts_of([group])]
+
+
+def test_the_flagship_has_the_numbers_of_the_papers_figure() -> None:
+    picture = picture_of(graph_of(FLAGSHIP))
+    for name, sizes in {
+        "conv1": ["48", "55", "55"] * 2,
+        "conv2": ["128", "27", "27"] * 2,
+        "conv3": ["192", "13", "13"] * 2,
+        "conv4": ["192", "13", "13"] * 2,
+        "conv5": ["128", "13", "13"] * 2,
+        "fc6": ["2048"] * 2,
+        "fc7": ["2048"] * 2,
+        "fc8": ["1000"],
+    }.items():
+        assert [text.words for text in texts_of([group_named(picture, name)]) if text.look == "label"] == sizes, name
+    assert "stride of 4" in words_of(group_named(picture, "conv1"))
+    assert "96 kernels" in words_of(group_named(picture, "conv1"))
+    assert "11×11×3" in words_of(group_named(picture, "conv1"))
+    pooled = [group.name for group in picture.groups if "max pooling" in words_of(group)]
+    assert pooled == ["conv2", "conv3", "fc6"]
+    assert [group.name for group in picture.groups if "dense" in words_of(group)] == ["fc6", "fc7", "fc8"]
+    image = next(group for group in picture.groups if group.title.startswith("the image"))
+    assert [text.words for text in texts_of([image]) if text.look == "label"] == ["3", "227", "227"]
+    assert "conv2: convolution, 256 kernels of 5x5x48, reads its own tower, output 256x27x27, 307,456 parameters" in (
+        group_named(picture, "conv2").title
+    )
+
+
+def looks_of(group: Group) -> list[str]:
+    return [mark.look for mark in group.marks if isinstance(mark, Line)]
+
+
+def test_lines_cross_where_a_layer_reads_all_and_nowhere_else() -> None:
+    graph = graph_of(FLAGSHIP)
+    picture = picture_of(graph)
+    crossing = {group.name for group in picture.groups if "across" in looks_of(group)}
+    assert crossing == {"conv3", "fc6", "fc7", "fc8"}
+    for node in graph.nodes:
+        if node.neurons and node.given[0].towers > 1:
+            assert (node.layer.name in crossing) == (getattr(node.layer.kind, "reads", None) == "all")
+
+
+def test_lines_lead_from_the_towers_that_are_read() -> None:
+    """From the volumes themselves: a crossing line ends in another tower than it begins in, any other in the same."""
+    picture = picture_of(graph_of(FLAGSHIP))
+    volumes = {
+        group.name: [mark.box for mark in group.marks if isinstance(mark, Face) and mark.look == "maps"]
+        for group in picture.groups
+    }
+    for before, name in pairwise(["conv1", "conv2", "conv3", "conv4", "conv5"]):
+        middle = sum(box.middle.y for box in volumes[name]) / len(volumes[name])
+        below = sum(box.middle.y for box in volumes[before]) / len(volumes[before])
+        lines = [mark for mark in group_named(picture, name).marks if isinstance(mark, Line)]
+        assert len(lines) == (12 if name == "conv3" else 8)
+        for line in lines:
+            start, end = line.points
+            assert ((start.y > below) != (end.y > middle)) == (line.look == "across")
+
+
+def test_a_kernels_window_is_to_scale_within_its_maps() -> None:
+    picture = picture_of(graph_of(FLAGSHIP))
+    maps = next(mark for mark in group_named(picture, "conv1").marks if isinstance(mark, Face) and mark.look == "maps")
+    window = next(
+        mark for mark in group_named(picture, "conv2").marks if isinstance(mark, Face) and mark.look == "kernel"
+    )
+    high, all_high = (face.corners[0].y - face.corners[1].y for face in (window, maps))
+    assert high / all_high == pytest.approx(5 / 27)
+
+
+def test_scales_keep_the_order_of_sizes() -> None:
+    shapes = [Shape((channels, side, side)) for channels, side in ((3, 227), (48, 55), (128, 27), (192, 13), (256, 6))]
+    shapes += [Shape((2048,)), Shape((1000,)), Shape((10,))]
+    scale = Scale.of(shapes)
+    drawn = [scale.volume(shape, 0, 0) for shape in shapes]
+    maps, bars = drawn[:5], drawn[5:]
+    assert all(left.height > right.height and left.away > right.away for left, right in pairwise(maps))
+    assert all(left.across < right.across for left, right in pairwise(maps))
+    assert all(left.height > right.height for left, right in pairwise(bars))
+    assert maps[-1].height > 15
+    assert maps[0].height < 200
+
+
+def test_many_towers_are_drawn_in_part_and_said_so() -> None:
+    picture = picture_of(graph_of(TOWERS))
+    assert any("4 of the towers are drawn" in text.words for text in texts_of(picture.groups))
+    assert len([face for face in faces_of(picture.groups) if face.look == "maps"]) == 2 * 4 * 3
+
+
+def test_what_repeats_is_drawn_once() -> None:
+    graph = graph_of(BRANCHES)
+    kept, (repeat,) = fold(blocks_of(graph))
+    assert [kept[place].name for place in repeat.blocks] == ["same1.a", "same1.b", "same1.b.add"]
+    assert (repeat.times, repeat.last) == (3, "same3.b.add")
+    picture = picture_of(graph)
+    assert "3×" in [text.words for text in texts_of(picture.groups)]
+    assert group_named(picture, "same1.a").title.startswith("3 times, to same3.a; same1.a: convolution, 8 kernels")
+    names = {block.name for block in kept}
+    assert {node.layer.name for node in graph.nodes if node.neurons} - names == {
+        "same2.a",
+        "same2.b",
+        "same3.a",
+        "same3.b",
+    }
+    for block in kept:
+        assert all(read < kept.index(block) for read in block.reads)
+    reads = {block.name: [kept[read].name for read in block.reads] for block in kept}
+    assert reads["wide"] == ["same1.b.add"]
+    assert reads["both"] == ["left", "right.conv"]
+
+
+def test_unequal_blocks_are_not_folded() -> None:
+    different = BRANCHES.replace("repeat 3 { same: unit 8 }", "one: unit 8\n  two: unit 8")
+    wider = different.replace(
+        "add input -> relu\n}",
+        "add input -> relu\n}\nblock other(kernels) {\n"
+        "  a: conv kernels kernel=5 pad=2 -> relu\n  b: conv kernels kernel=3 pad=1 -> add input -> relu\n}",
+    )
+    assert fold(blocks_of(graph_of(different)))[1] != []
+    assert fold(blocks_of(graph_of(wider.replace("two: unit", "two: other"))))[1] == []
+
+
+def test_every_block_of_a_branched_network_is_drawn_with_its_shape() -> None:
+    picture = picture_of(graph_of(ROOT / "examples" / "googlenet.net"))
+    graph = graph_of(ROOT / "examples" / "googlenet.net")
+    for node in graph.nodes:
+        if node.neurons:
+            assert "×".join(map(str, node.output.sizes)) in words_of(group_named(picture, node.layer.name))
+    arrows = [mark for mark in picture.groups[1].marks if isinstance(mark, Line) and len(mark.points) == 3]
+    assert len(arrows) == sum(len(block.reads) for block in blocks_of(graph))
+
+
+def test_names_are_escaped() -> None:
+    graph = graph_of(FLAGSHIP)
+    hostile = '</title><script>alert("&")</script>'
+    layers = [
+        replace(
+            node,
+            layer=replace(
+                node.layer,
+                name=f"{node.layer.name}{hostile}",
+                inputs=tuple(name and f"{name}{hostile}" for name in node.layer.inputs),
+            ),
+        )
+        for node in graph.nodes
+    ]
+    changed = Graph(replace(graph.net, name=f"Net{hostile}"), tuple(layers))
+    svg = draw_svg(changed)
+    root = ElementTree.fromstring(svg)
+    assert [element.tag for element in root.iter() if "script" in element.tag] == []
+    assert "<script" not in svg
+    assert root.findtext(f"{SVG}title") == f"Net{hostile}"
+
+
+def test_the_same_network_gives_the_same_bytes() -> None:
+    for name in ("spec/alexnet.net", "examples/googlenet.net"):
+        assert draw_svg(graph_of(ROOT / name)) == draw_svg(graph_of(ROOT / name))
+
+
+def test_colours_are_for_light_and_dark() -> None:
+    graph = graph_of(FLAGSHIP)
+    either, light, dark = (draw_svg(graph, theme) for theme in ("either", "light", "dark"))
+    assert either.count("@media (prefers-color-scheme: dark)") == 1
+    assert "@media" not in light + dark
+    before, after = either.split("@media")
+    assert ".alexc-picture .paper { fill: #ffffff }" in before
+    assert ".alexc-picture .paper { fill: #0d1117 }" in after
+    for text in (light, dark):
+        without_colors = [rule for rule in before.splitlines() if rule.startswith(".alexc") and "#" not in rule]
+        assert len(without_colors) > 10
+        assert [rule for rule in without_colors if rule not in text.splitlines()] == []
+    used = set(re.findall(r'class="(\w+)"', either)) - {"alexc-picture"}
+    for look in used:
+        for style in (before, after.split("</style>")[0]):
+            assert re.search(rf"\.alexc-picture (polygon)?\.{look} \{{[^}}]*(fill|stroke): #", style), look
+
+
+def test_the_picture_in_the_documents_is_current() -> None:
+    shown = (ROOT / "docs" / "pictures" / "alexnet.svg").read_text(encoding="utf-8")
+    assert shown == draw_svg(graph_of(FLAGSHIP)), "run `alexc draw spec/alexnet.net -o docs/pictures/alexnet.svg`"
+
+
+def test_the_command_writes_an_svg_named_as_the_spec(alexc: Alexc, tmp_path: Path) -> None:
+    result = alexc("draw", FLAGSHIP)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "alexnet.svg  written\n", "")
+    assert (tmp_path / "alexnet.svg").read_text(encoding="utf-8") == draw_svg(graph_of(FLAGSHIP))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "paper"), [((), (255, 255, 255)), (("--dark",), (13, 17, 23))], ids=["light", "dark"]
+)
+def test_the_command_writes_a_png(
+    alexc: Alexc, tmp_path: Path, option: tuple[str, ...], paper: tuple[int, ...]
+) -> None:
+    result = alexc("draw", ROOT / "examples" / "resnet18.net", "-o", "net.png", *option)
+    assert (result.returncode, result.stderr) == (0, "")
+    with Image.open(tmp_path / "net.png") as image:
+        width, height = picture_of(graph_of(ROOT / "examples" / "resnet18.net")).size
+        assert image.size == pytest.approx((2 * width, 2 * height), abs=2)
+        pixels = image.convert("RGB")
+    assert pixels.getpixel((1, 1)) == paper
+    colors = Counter(pixels.get_flattened_data())
+    assert len(colors) > 100
+    assert colors[paper] > 0.5 * pixels.width * pixels.height
+
+
+def test_words_are_drawn_in_a_png(tmp_path: Path, alexc: Alexc) -> None:
+    """Ink where the name of a layer stands, which no other mark covers."""
+    assert alexc("draw", FLAGSHIP, "-o", "net.png").returncode == 0
+    picture = picture_of(graph_of(FLAGSHIP))
+    (name,) = (text for text in texts_of(picture.groups) if text.words == "conv3")
+    with Image.open(tmp_path / "net.png") as image:
+        left, top, right, bottom = (
+            2 * (side - start) for side, start in zip(name.box, picture.box[:2] * 2, strict=True)
+        )
+        darkest, _ = image.convert("L").crop((left, top, right, bottom)).getextrema()
+    assert isinstance(darkest, int)
+    assert darkest < 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["net.svg", "net.png"])
+def test_only_a_picture_that_alexc_made_is_written_over(alexc: Alexc, tmp_path: Path, name: str) -> None:
+    from PIL import Image
+
+    small, picture = ROOT / "examples" / "small.net", tmp_path / name
+    assert alexc("draw", FLAGSHIP, "-o", name).returncode == 0
+    before = picture.read_bytes()
+    if name == "net.png":
+        with Image.open(picture) as opened:
+            opened.load()
+            assert opened.info["Software"] == "alexc"
+    assert alexc("draw", small, "-o", name).returncode == 0
+    assert picture.read_bytes() != before
+    mine = picture.read_bytes().replace(b"alexc-picture", b"a-picture").replace(b"Software\0alexc", b"Software\0mine!")
+    for put in (lambda: picture.write_bytes(mine), lambda: picture.symlink_to(tmp_path / "elsewhere")):
+        picture.unlink()
+        put()
+        refused = alexc("draw", small, "-o", name)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == (
+            f"error: {name}: exists and was not made by alexc; move it away, or give another name with -o\n"
+        )
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.slow
+def test_mistakes_are_told(alexc: Alexc, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    other = alexc("draw", FLAGSHIP, "-o", "thesis.txt")
+    assert (other.returncode, (tmp_path / "thesis.txt").read_text()) == (1, "mine")
+    assert other.stderr == "error: thesis.txt: a picture's name ends in .svg or .png, as in alexnet.svg\n"
+    for name in ("missing/net.svg", "missing/net.png"):
+        nowhere = alexc("draw", FLAGSHIP, "-o", name)
+        assert (nowhere.returncode, nowhere.stderr) == (
+            1,
+            f"error: {name} cannot be written (no such file or directory): make the folder missing\n",
+        )
+    assert alexc("draw", "absent.net").returncode == 1
+    (tmp_path / "bad.net").write_text(FLAGSHIP.read_text().replace("reads=tower", "", 1))
+    bad = alexc("draw", "bad.net")
+    assert bad.returncode == 1
+    assert "E0301" in bad.stderr
+    assert not (tmp_path / "bad.svg").exists()

@@ -1,0 +1,182 @@
+"""Every kind against torch on the meta device: shapes, parameters and multiply-adds of random configurations."""
+
+from __future__ import annotations
+
+import random
+import types
+from collections.abc import Callable
+from importlib import import_module
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.layers.arguments import Arguments
+from alexc.compiler.layers.initial_values import DISTRIBUTIONS
+from alexc.compiler.layers.kind import Kind
+from alexc.compiler.layers.registry import kinds
+from alexc.compiler.pipeline import check_text
+from alexc.compiler.recipe.steps import CHOICES, WholeNumber
+from alexc.runtime import recipes
+from alexc.runtime.layers import initial_values
+from tests.conftest import ROOT
+
+Draw = Callable[[random.Random], str]
+
+
+def size(rng: random.Random) -> str:
+    height, width = rng.randint(1, 5), rng.randint(1, 5)
+    return rng.choice([str(height), f"{height}x{width}"])
+
+
+def margin(rng: random.Random) -> str:
+    return rng.choice(["0", "1", "2", "1x2", "0x1"])
+
+
+def padding(rng: random.Random) -> str:
+    return rng.choice([margin(rng), "same", "sides(0, 1, 2, 1)", "sides(1, 1, 0, 0)"])
+
+
+def pool(rng: random.Random) -> str:
+    rounding = rng.choice(["floor", "ceil"])
+    return f"{rng.randint(2, 4)} stride={size(rng)} pad={rng.choice(['0', '1', '0x1'])} round={rounding}"
+
+
+# What a spec may say for each kind; a kind without a line here fails `test_every_kind_is_drawn`.
+LAYERS: dict[str, Draw] = {
+    "conv": lambda rng: (
+        f"conv {rng.choice([4, 8, 12])} kernel={size(rng)} stride={size(rng)} pad={padding(rng)} "
+        f"dilation={rng.choice(['1', '1', '2', '1x3'])} "
+        f"reads={rng.choice(['tower', 'all'])} groups={rng.choice([1, 1, 2])} bias={rng.choice(['none', '0', '1.5'])}"
+    ),
+    "linear": lambda rng: (
+        f"linear {rng.choice([4, 8, 12])} reads={rng.choice(['tower', 'all'])} bias={rng.choice(['none', '0', '1'])}"
+    ),
+    "local": lambda rng: (
+        f"local {rng.choice([4, 8])} kernel={size(rng)} stride={size(rng)} pad={padding(rng)} "
+        f"reads={rng.choice(['tower', 'all'])} groups={rng.choice([1, 2])} bias={rng.choice(['none', '1.5'])}"
+    ),
+    "batchnorm": lambda rng: (
+        f"{rng.choice(['relu', 'linear 8 reads=all'])} -> batchnorm eps={rng.choice(['1e-3', '1e-5'])} momentum=0.5"
+    ),
+    "maxpool": lambda rng: f"maxpool {pool(rng)}",
+    "avgpool": lambda rng: f"avgpool {pool(rng)} count_pad={rng.choice(['yes', 'no'])}",
+    "adaptive_avgpool": lambda rng: f"adaptive_avgpool {size(rng)}",
+    "global_avgpool": lambda _: "global_avgpool",
+    "global_maxpool": lambda _: "global_maxpool",
+    "flatten": lambda _: "flatten",
+    "add": lambda rng: f"relu -> add {rng.choice(['conv1', 'conv1 conv1'])}",
+    "concat": lambda rng: f"conv 4 kernel=1 reads=all -> concat {rng.choice(['conv1', 'conv1 conv1'])}",
+    "lrn": lambda rng: (
+        f"lrn {rng.randint(1, 6)} k=2 alpha=1e-4 beta=0.75 norm={rng.choice(['sum', 'mean'])} "
+        f"over={rng.choice(['tower', 'all'])}"
+    ),
+    "dropout": lambda rng: f"dropout {rng.choice(['0.5', '0', '0.1'])} scale={rng.choice(['test', 'train'])}",
+    "relu": lambda _: "relu",
+    "relu6": lambda _: "relu6",
+    "tanh": lambda _: "tanh",
+    "sigmoid": lambda _: "sigmoid",
+    "gelu": lambda _: "gelu",
+    "silu": lambda _: "silu",
+    "softplus": lambda _: "softplus",
+    "leaky_relu": lambda rng: f"leaky_relu{rng.choice(['', ' 0.2'])}",
+    "elu": lambda rng: f"elu{rng.choice(['', ' 0.5'])}",
+    "softmax": lambda _: "linear 8 reads=all -> softmax -> linear 4 reads=all",
+}
+
+
+def random_spec(rng: random.Random, kind: str) -> str:
+    towers = rng.choice([1, 2])
+    first = f"conv {rng.choice([4, 8])} kernel={rng.randint(1, 3)}"
+    return (
+        f"network Random {{\n input {rng.choice([1, 3, 4])}x{rng.randint(7, 19)}x{rng.randint(7, 19)}\n"
+        f" towers {towers}\n {first}\n subject: {LAYERS[kind](rng)}\n linear 4 reads=all\n}}\n"
+    )
+
+
+def module_of(graph: Graph) -> nn.Module:
+    module = types.ModuleType("compiled")
+    exec(compile(write_pytorch(graph, "random.net"), "random.py", "exec"), module.__dict__)  # our own text
+    with torch.device("meta"):
+        network = module.__dict__[graph.net.name]()
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def test_every_kind_is_found_in_the_file_that_is_called_like_it() -> None:
+    defined = {
+        (file.stem, value.keyword)
+        for file in (ROOT / "compiler" / "layers").glob("*.py")
+        for value in vars(import_module(f"alexc.compiler.layers.{file.stem}")).values()
+        if isinstance(value, type) and issubclass(value, Kind) and "keyword" in vars(value)
+        if value.__module__ == f"alexc.compiler.layers.{file.stem}"
+    }
+    assert {(keyword, keyword) for keyword in kinds()} == defined
+    assert list(kinds()) == sorted(kinds())
+    assert "kind" not in kinds()
+    assert len(kinds()) == len(defined)
+
+
+def test_every_kind_is_drawn() -> None:
+    assert set(LAYERS) == set(kinds())
+
+
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_shapes_parameters_and_multiply_adds_are_torchs(kind: str) -> None:
+    rng = random.Random(kind)
+    compared = 0
+    while compared < 40:
+        text = random_spec(rng, kind)
+        graph = check_text(text, "random.net").graph
+        if graph is None:  # a window that does not fit, say
+            continue
+        network = module_of(graph)
+        shapes = record_shapes(network)
+        images = torch.empty(1, *graph.net.input.sizes, device="meta")
+        with FlopCounterMode(display=False) as counter:
+            made = network.eval()(images)
+        assert made.shape == (1, *graph.nodes[-1].output.sizes), text
+        assert sum(each.numel() for each in network.parameters()) == graph.parameters, text
+        assert counter.get_total_flops() == 2 * graph.multiply_adds, text
+        for node in graph.nodes:
+            attribute = node.layer.name.replace(".", "_")
+            if attribute in shapes:
+                assert shapes[attribute] == (1, *node.output.sizes), (text, node.layer.name)
+        compared += 1
+
+
+def record_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, child in network.named_children():
+        child.register_forward_hook(lambda _m, _i, made, name=name: shapes.__setitem__(name, tuple(made.shape)))
+    return shapes
+
+
+def models() -> list[type[Arguments]]:
+    steps = [step for choices in CHOICES.values() for step in choices]
+    return [*kinds().values(), *DISTRIBUTIONS.values(), *steps, WholeNumber]
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_every_argument_says_what_it_expects_and_every_kind_is_documented(model: type[Arguments]) -> None:
+    assert model.__doc__
+    assert set(model.positional) <= set(model.model_fields)
+    for field in model.model_fields:
+        assert model.expectation(field).words
+
+
+@pytest.mark.parametrize(
+    "model",
+    [*DISTRIBUTIONS.values(), *(step for steps in CHOICES.values() for step in steps)],
+    ids=lambda m: m.__name__,
+)
+def test_the_runtime_has_a_class_with_the_same_fields(model: type[Arguments]) -> None:
+    room = initial_values if model in DISTRIBUTIONS.values() else recipes
+    twin = getattr(room, model.__name__)
+    assert list(twin.__dataclass_fields__) == list(model.model_fields)
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            assert twin.__dataclass_fields__[name].default == field.default

@@ -1,0 +1,76 @@
+"""`alexc compile --emit net`: a spec that stands alone and compiles to the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.files.spec_writer import write_spec
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.pipeline import check_file, check_text
+from alexc.compiler.text.diagnostics import render_all
+from tests.conftest import ROOT, Alexc
+
+SPECS = sorted([*(ROOT / "spec").glob("*.net"), *(ROOT / "examples").glob("*.net")])
+
+
+def read(text: str) -> Graph:
+    checked = check_text(text, "test.net")
+    assert checked.graph is not None, render_all(checked.source, checked.diagnostics)
+    return checked.graph
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
+def test_it_compiles_to_the_same_bytes(spec: Path) -> None:
+    graph = check_file(spec).graph
+    assert graph is not None
+    text = write_spec(graph)
+    assert not {"extends", "repeat", "default"} & set(text.split())
+    again = read(text)
+    assert write_pytorch(again, "test.net") == write_pytorch(graph, "test.net")
+    assert write_spec(again) == text
+    assert again.net.placements == graph.net.placements
+
+
+ODD = {
+    "names of parts": " a: conv 4 kernel=1 -> relu -> tanh\n b: a.relu -> tanh\n concat a b input -> relu\n linear 2",
+    "multipliers": " conv 4 pad=sides(0, 1, 2, 3) kernel=3 bias_rate=2\n linear 2 bias_decay=0 weight=uniform(-1, 1)",
+    "a block that starts from a name": " a: conv 4 kernel=1\n b: a -> relu\n c: a -> twin 4 -> relu\n add b c",
+    "a repeated block": " conv 4 kernel=1\n repeat 3 { t: twin 4 -> add conv1 }\n linear 2",
+    "the input of a block": " twin 3\n add input twin1\n linear 2",
+}
+TWIN = """block twin(n) {
+  a: conv n kernel=3 pad=1 -> relu -> batchnorm
+  repeat 2 { b: a -> conv n kernel=1 }
+  add a b1 b2 input
+}
+"""
+
+
+@pytest.mark.parametrize("lines", ODD.values(), ids=list(ODD))
+def test_odd_forms_compile_to_the_same_bytes(lines: str) -> None:
+    graph = read(f"{TWIN}network Net {{\n input 3x8x8\n{lines}\n}}\n")
+    again = read(write_spec(graph))
+    assert write_pytorch(again, "test.net") == write_pytorch(graph, "test.net")
+
+
+def test_a_block_in_the_middle_of_a_line_keeps_its_layers_and_their_names() -> None:
+    graph = read(
+        f"{TWIN}network Net {{\n input 3x8x8\n a: conv 4 kernel=1 -> twin 4 -> dropout 0.5 scale=test\n linear 2\n}}\n"
+    )
+    again = read(write_spec(graph))
+    assert [each.layer.name.replace(".", "_") for each in again.nodes] == [
+        each.layer.name.replace(".", "_") for each in graph.nodes
+    ]
+    assert [each.layer.kind for each in again.nodes] == [each.layer.kind for each in graph.nodes]
+
+
+def test_the_command_prints_it_and_writes_nothing(tmp_path: Path, alexc: Alexc) -> None:
+    (tmp_path / "a.net").write_text("network A {\n  input 3x8x8\n  conv1: conv 4 kernel=3 -> relu\n  fc: linear 2\n}\n")
+    (tmp_path / "b.net").write_text('network B extends "a.net" {\n  every relu: tanh\n}\n')
+    result = alexc("compile", tmp_path / "b.net", "--emit", "net")
+    assert result.stdout == ("network B {\n  input 3x8x8\n\n  conv1: conv 4 kernel=3 -> tanh\n  fc:    linear 2\n}\n")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not (tmp_path / "generated").exists()

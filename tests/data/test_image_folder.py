@@ -1,0 +1,180 @@
+"""What lies in a folder of images: layouts that are read, and mistakes that are explained."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from alexc.runtime.errors import UserError
+from tests.support.listed import Listed, list_images
+
+
+def tree(root: Path, *files: str) -> Path:
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(b"x")
+    return root
+
+
+def paths(images: Listed, split: str) -> list[str]:
+    return [file.path for file in images.splits[split]]
+
+
+class TestLayouts:
+    @pytest.mark.parametrize("val", ["val", "validation", "valid", "test"])
+    def test_train_and_val(self, tmp_path: Path, val: str) -> None:
+        images = list_images(
+            tree(tmp_path, "train/b/2.jpg", "train/a/1.jpg", "train/b/1.png", f"{val}/b/9", f"{val}/a/1.x")
+        )
+        assert images.classes == ("a", "b")
+        assert paths(images, "train") == ["train/a/1.jpg", "train/b/1.png", "train/b/2.jpg"]
+        assert [file.label for file in images.splits["train"]] == [0, 1, 1]
+        assert paths(images, "val") == [f"{val}/a/1.x", f"{val}/b/9"]
+        assert images.layout == f"train from train/, val from {val}/"
+
+    def test_val_goes_before_test_which_is_named(self, tmp_path: Path) -> None:
+        images = list_images(
+            tree(tmp_path, *(f"{split}/{c}/1.jpg" for split in ("train", "val", "test") for c in "ab"))
+        )
+        assert paths(images, "val") == ["val/a/1.jpg", "val/b/1.jpg"]
+        assert images.layout.endswith("; not read: test")
+
+    def test_classes_are_ordered_as_torchvision_orders_them(self, tmp_path: Path) -> None:
+        from torchvision.datasets import ImageFolder as Reference  # type: ignore[import-untyped]
+
+        names = ["b", "B", "a10", "a9", "ä", "z z", "_x", "Zoë"]
+        tree(tmp_path, *(f"{split}/{name}/{i}.jpg" for split in ("train", "val") for name in names for i in range(12)))
+        images, reference = list_images(tmp_path), Reference(tmp_path / "train")
+        assert list(images.classes) == reference.classes
+        expected = [(Path(path).relative_to(tmp_path).as_posix(), label) for path, label in reference.samples]
+        assert [(file.path, file.label) for file in images.splits["train"]] == expected
+
+    def test_folders_below_a_class_belong_to_it(self, tmp_path: Path) -> None:
+        images = list_images(
+            tree(tmp_path, "train/a/x/y/1.jpg", "train/a/2.jpg", "train/b/1.jpg", "val/a/1", "val/b/1")
+        )
+        assert paths(images, "train") == ["train/a/2.jpg", "train/a/x/y/1.jpg", "train/b/1.jpg"]
+
+    def test_links_are_followed(self, tmp_path: Path) -> None:
+        tree(tmp_path / "far", "1.jpg", "2.jpg")
+        root = tree(tmp_path / "near", "b/1.jpg", "b/2.jpg")
+        (root / "a").symlink_to(tmp_path / "far")
+        assert len(list_images(root)) == 4
+
+    def test_what_is_clearly_no_image_is_counted_not_read(self, tmp_path: Path) -> None:
+        images = list_images(
+            tree(
+                tmp_path,
+                *("train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg", "train/README.md", ".git/x/y"),
+                *("train/a/.DS_Store", "train/a/Thumbs.db", "train/a/notes.TXT", "train/a/.ipynb_checkpoints/1.jpg"),
+                *("val/b/labels.json", "val/.hidden/1.jpg"),
+            )
+        )
+        assert (len(images), images.ignored) == (4, 5)
+
+    def test_a_broken_link_stays_in_the_list_to_be_reported(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
+        (root / "a" / "3.jpg").symlink_to("nowhere")
+        files = [file for split in list_images(root).splits.values() for file in split]
+        assert [file.size for file in files if file.path == "a/3.jpg"] == [-1]
+
+
+class TestSplitByHash:
+    FILES = tuple(f"{name}/{i}.jpg" for name, count in (("a", 2), ("b", 7), ("c", 103)) for i in range(count))
+
+    def test_a_fifth_of_each_class_at_least_one(self, tmp_path: Path) -> None:
+        images = list_images(tree(tmp_path, *self.FILES))
+        counts = [
+            [sum(file.label == label for file in images.splits[s]) for label in range(3)] for s in ("train", "val")
+        ]
+        assert counts == [[1, 6, 83], [1, 1, 20]]
+        assert sorted(paths(images, "train") + paths(images, "val")) == sorted(self.FILES)
+        assert "a fifth of each class" in images.layout
+
+    def test_the_same_wherever_and_in_whatever_order_the_files_came(self, tmp_path: Path) -> None:
+        one = list_images(tree(tmp_path / "one", *self.FILES))
+        two = list_images(tree(tmp_path / "two", *reversed(self.FILES)))
+        assert paths(one, "val") == paths(two, "val")
+
+    def test_not_simply_the_first(self, tmp_path: Path) -> None:
+        numbers = [int(Path(path).stem) for path in paths(list_images(tree(tmp_path, *self.FILES)), "val")[2:]]
+        assert max(numbers) > 80
+        assert min(numbers) < 20
+
+    def test_train_without_val(self, tmp_path: Path) -> None:
+        images = list_images(tree(tmp_path, *(f"train/{file}" for file in self.FILES)))
+        assert len(images.splits["val"]) == 22
+        assert images.layout.startswith("no val folder beside train")
+
+
+class TestFingerprint:
+    def test_it_changes_with_anything_in_the_folder(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg")
+        seen = [list_images(root).fingerprint]
+        assert list_images(root).fingerprint == seen[0]
+        os.utime(root / "train/a/1.jpg", ns=(0, 12345))
+        seen.append(list_images(root).fingerprint)
+        (root / "train/a/1.jpg").write_bytes(b"xy")
+        os.utime(root / "train/a/1.jpg", ns=(0, 12345))
+        seen.append(list_images(root).fingerprint)
+        (root / "train/a/1.jpg").rename(root / "train/a/2.jpg")
+        seen.append(list_images(root).fingerprint)
+        tree(root, "val/b/2.jpg")
+        seen.append(list_images(root).fingerprint)
+        assert len(set(seen)) == 5
+
+    def test_names_that_are_not_utf8(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg")
+        os.close(os.open(os.fsencode(root / "b") + b"/\xff\n.jpg", os.O_CREAT))
+        assert len(list_images(root).fingerprint) == 64
+
+
+class TestMistakes:
+    def expect(self, root: Path, words: str) -> None:
+        with pytest.raises(UserError, match=words):
+            list_images(root)
+
+    def test_nothing_there_or_a_file(self, tmp_path: Path) -> None:
+        self.expect(tmp_path / "nothing", r"nothing is not a folder: expected DATA/train/<class>/")
+        self.expect(tree(tmp_path, "a.jpg") / "a.jpg", r"a.jpg is not a folder")
+
+    def test_no_class_folders(self, tmp_path: Path) -> None:
+        self.expect(tmp_path, "has no class folders: expected")
+
+    def test_images_without_class_folders(self, tmp_path: Path) -> None:
+        self.expect(tree(tmp_path, "1.jpg", "2.JPEG", "x.txt"), r"has 2 images, but no class folders.*Put the images")
+        self.expect(tree(tmp_path / "r", "train/1.jpg", "val/a/1.jpg"), r"r/train has 1 images, but no class folders")
+
+    def test_one_class(self, tmp_path: Path) -> None:
+        self.expect(tree(tmp_path, "set/train/1.jpg"), r"one class folder only, .*set: expected .* two classes or more")
+
+    def test_val_without_train(self, tmp_path: Path) -> None:
+        self.expect(tree(tmp_path, "val/a/1.jpg", "test/a/1.jpg"), r"has test, val, but no train folder")
+
+    def test_different_classes(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, *(f"train/{c}/1.jpg" for c in "abcdefgh"), "val/a/1.jpg", "val/\x1b[2Jx/1.jpg")
+        self.expect(root, r"only in train: b, c, d, e, f and 2 more; only in val: \\x1b\[2Jx")
+
+    def test_an_empty_class(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, "train/a/1.jpg", "train/b/readme.txt", "val/a/1.jpg", "val/b/1.jpg")
+        self.expect(root, r"train/b has no images")
+
+    def test_a_class_of_one_image_cannot_be_split(self, tmp_path: Path) -> None:
+        self.expect(tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg"), r"b has one image, but each class needs two")
+
+    def test_a_link_back_up(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg", "b/deep/3.jpg")
+        (root / "b/deep/up").symlink_to(root / "b")
+        self.expect(root, r"b/deep/up is a link back to a folder that holds it")
+
+    def test_a_folder_that_may_not_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
+        scan = os.scandir
+
+        def scandir(path: Path) -> object:
+            if path == root / "b":
+                raise PermissionError(13, "Permission denied")  # tests may run as root, who may read everything
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        self.expect(root, r"/b cannot be read: Permission denied")

@@ -1,0 +1,167 @@
+"""torchvision's networks as specs: as many parameters, and equal logits once `weights import` has carried weights."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.graph.shapes import MOST_PARAMETERS
+from alexc.compiler.layers.kind import Shape
+from alexc.compiler.net.spec_text import recipe_texts
+from alexc.compiler.pipeline import check_text
+from alexc.importers.reading import spec_of_read
+from alexc.importers.spec_of import Written
+from alexc.runtime.errors import UserError
+from tests.conftest import Alexc
+from tests.runtime.test_torchvision import close, randomise_normalisation, theirs
+
+pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
+
+FAMILIES = [
+    "alexnet", "densenet121", "googlenet", "inception_v3", "mnasnet1_0", "mobilenet_v2", "regnet_x_400mf", "resnet18",
+    "resnet50", "resnext50_32x4d", "squeezenet1_0", "squeezenet1_1", "vgg11", "vgg16_bn", "wide_resnet50_2",
+]  # fmt: skip
+
+
+def imported(name: str, side: int | None = None) -> Written:
+    from alexc.importers.torchvision.network import read_torchvision
+
+    read = read_torchvision(name, None if side is None else Shape((3, side, side)))
+    return spec_of_read(read, MOST_PARAMETERS)
+
+
+def graph_of(result: Written) -> Graph:
+    assert result.text is not None, [each.headline for each in result.findings]
+    assert result.findings == ()
+    graph = check_text(result.text, "imported.net").graph
+    assert graph is not None
+    return graph
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_parameters_are_as_many(name: str) -> None:
+    import torchvision  # type: ignore[import-untyped]
+
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    reference: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    assert graph_of(imported(name)).parameters == sum(each.numel() for each in reference.parameters())
+
+
+@pytest.mark.parametrize(
+    ("shape", "headline"),
+    [
+        ("3x8x8", "error[E0907]: as a spec: `features_0.maxpool` has a window of 3"),
+        ("1x224x224", "warning[W0901]: the recipe is left out, for it does not fit the network: recipes show square"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_shown_as_the_option(shape: str, headline: str, alexc: Alexc) -> None:
+    result = alexc("import", "torchvision:alexnet", "--input", shape)
+    assert result.stderr.startswith(headline)
+    assert f" --> --input:1:1\n  |\n1 | {shape}\n  | {'^' * len(shape)}" in result.stderr
+    assert "x = x()" not in result.stderr
+
+
+def lines_of(name: str) -> list[str]:
+    text = imported(name).text
+    assert text is not None
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_the_sum_of_a_block_stands_behind_both_of_its_ways(name: str) -> None:
+    lines = lines_of(name)
+    place = next(number for number, line in enumerate(lines) if line.startswith("layer2_0: "))
+    last = "layer2_0_conv2" if name == "resnet18" else "layer2_0_conv3"
+    before = "layer1_1_conv2" if name == "resnet18" else "layer1_2_conv3"
+    kernels = 128 if name == "resnet18" else 512
+    assert lines[place - 2].startswith(f"{last}: conv {kernels} ")
+    assert lines[place - 2].endswith(" -> batchnorm")
+    assert lines[place - 1 : place + 1] == [
+        f"layer2_0_downsample_0: {before} -> conv {kernels} kernel=1 stride=2 -> batchnorm",
+        f"layer2_0: add {last} layer2_0_downsample_0 -> relu",
+    ]
+    assert any(line.endswith("-> batchnorm -> add layer2_0 -> relu") for line in lines)  # a shortcut without weights
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet18", "squeezenet1_1", "densenet121", "mobilenet_v2"])
+def test_the_logits_are_equal_after_the_weights_are_imported(name: str, tmp_path: Path, alexc: Alexc) -> None:
+    torch.manual_seed(0)
+    reference = theirs(name).eval()
+    randomise_normalisation(reference)
+    torch.save(reference.state_dict(), tmp_path / "theirs.pth")
+    spec = imported(name).text
+    assert spec is not None
+    (tmp_path / "mine.net").write_text(spec, encoding="utf-8")
+    assert alexc("compile", "mine.net").returncode == 0
+    carried = alexc("weights", "import", "theirs.pth", "--into", "generated/mine.py")
+    assert carried.returncode == 0, carried.stderr
+    network = compiled(graph_of(imported(name)))
+    network.load_state_dict(load_file(tmp_path / "mine.safetensors"))
+    images = torch.randn(1, 3, 224, 224, dtype=torch.float64)
+    with torch.no_grad():
+        assert same(network.double().eval()(images), reference.double()(images))
+
+
+def same(made: Tensor, expected: Tensor) -> bool:
+    return close(made, expected, 0)
+
+
+def compiled(graph: Graph) -> nn.Module:
+    module = types.ModuleType("compiled")
+    exec(compile(write_pytorch(graph, "compiled.net"), "compiled.py", "exec"), module.__dict__)  # our own text
+    network = module.__dict__[graph.net.name]()
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def test_the_further_heads_train_with_the_network() -> None:
+    heads = graph_of(imported("googlenet")).heads
+    assert [head.layer.kind.share_of_loss for head in heads] == [1.0, 0.3, 0.3]
+    assert heads[0].layer.name == "fc.softmax"
+
+
+def test_another_size_of_images() -> None:
+    assert graph_of(imported("resnet18", 64)).net.input == Shape((3, 64, 64))
+    assert graph_of(imported("inception_v3")).net.input == Shape((3, 299, 299))
+
+
+def test_images_are_shown_as_torchvision_shows_them() -> None:
+    recipe = graph_of(imported("inception_v3")).net.recipe
+    assert recipe is not None
+    texts = recipe_texts(recipe)
+    assert texts["prepare"] == "resize 342 -> center_crop 342 -> normalize"  # by torchvision's own mean and deviation
+    assert texts["test"] == "center 299"
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("efficientnet_b0", "mul"), ("mobilenet_v3_small", "Hardswish"), ("shufflenet_v2_x1_0", "size")],
+)
+def test_what_has_no_counterpart_is_said_once_with_its_line(name: str, missing: str) -> None:
+    result = imported(name)
+    assert result.text is None
+    (finding,) = result.findings
+    assert (finding.code, finding.headline) == ("E0902", f"`{missing}` has no counterpart")
+    line, column = finding.span.line_and_column
+    assert column == 1
+    assert finding.span.source.line_text(line) == finding.span.text
+
+
+def test_networks_that_torchvision_does_not_have() -> None:
+    with pytest.raises(UserError, match=r"torchvision:resnet19: .* did you mean `torchvision:resnet1"):
+        imported("resnet19")
+
+
+def test_the_command(alexc: Alexc) -> None:
+    shown = alexc("import", "torchvision:vgg11")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "conv 64  kernel=3 pad=1" in shown.stdout
+    two = alexc("import", "torchvision:vgg11", "torchvision:vgg13")
+    assert (two.returncode, two.stderr) == (1, "error: torchvision:vgg13: a network of torchvision is imported alone\n")

@@ -1,0 +1,200 @@
+"""Errors, losses and confusions against counts made by hand and against torchvision's crops."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
+
+from alexc.runtime.data.decode import BadImage
+from alexc.runtime.data.store import open_store
+from alexc.runtime.errors import UserError
+from alexc.runtime.evaluation.measure import Tally, average
+from alexc.runtime.evaluation.prediction import predict
+from alexc.runtime.evaluation.run_evaluation import Evaluation, evaluate_run, evaluation_json, evaluation_text
+from alexc.runtime.evaluation.trained_network import load_trained_network
+from alexc.runtime.network_file import load_network_file
+from tests.support import tiny_training as tiny
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images, their store and a run of one epoch."""
+    home = tmp_path_factory.mktemp("evaluation")
+    tiny.make_store(home)
+    tiny.run_to(tiny.options(tiny.write_network(home), home / "store", home / "run"), steps=tiny.STEPS_PER_EPOCH)
+    return home
+
+
+@pytest.fixture(scope="module")
+def evaluation(home: Path) -> Evaluation:
+    return evaluate_run(load_trained_network(home / "run", CPU), None, rows=32)
+
+
+def test_average_is_the_log_of_the_mean_softmax() -> None:
+    logits = torch.randn(4, 10, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = logits.softmax(2).mean(1).log()
+    torch.testing.assert_close(average(logits.log_softmax(2)), expected, rtol=1e-12, atol=0)
+    # Averaging before the softmax would be something else.
+    assert (logits.mean(1).log_softmax(1) - expected).abs().max() > 0.1
+
+
+def test_tally_counts_as_by_hand() -> None:
+    rng = np.random.default_rng(1)
+    logits = torch.from_numpy(rng.normal(size=(200, 12)))
+    labels = torch.from_numpy(rng.integers(0, 9, 200))
+    tally = Tally(classes=9, outputs=12)
+    for start in range(0, 200, 33):
+        tally.count(logits[start : start + 33].log_softmax(1), labels[start : start + 33])
+    scores = tally.scores()
+    order = [sorted(range(12), key=lambda k, row=row: -row[k]) for row in logits.tolist()]  # type: ignore[misc]
+    top1 = sum(ranks[0] != label for ranks, label in zip(order, labels.tolist(), strict=True))
+    top5 = sum(label not in ranks[:5] for ranks, label in zip(order, labels.tolist(), strict=True))
+    assert (scores.images, scores.top1_error, scores.top5_error) == (200, top1 / 200, top5 / 200)
+    assert scores.loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item())
+    expected = np.zeros((9, 12), int)
+    for ranks, label in zip(order, labels.tolist(), strict=True):
+        expected[label, ranks[0]] += 1
+    np.testing.assert_array_equal(scores.guesses, expected)
+
+
+def test_what_is_not_a_number_is_never_right() -> None:
+    tally = Tally(classes=3, outputs=3)
+    tally.count(torch.full((6, 3), torch.nan), torch.tensor([0, 1, 2, 0, 1, 2]))
+    scores = tally.scores()
+    assert (scores.top1_error, scores.top5_error) == (1.0, 1.0)
+    assert np.isnan(scores.loss)
+
+
+def test_worst_classes_and_what_they_are_taken_for() -> None:
+    tally = Tally(classes=4, outputs=4)
+    labels, guesses = [0, 0, 0, 0, 1, 1, 2], [0, 3, 3, 1, 1, 1, 0]
+    tally.count(torch.eye(4)[guesses].log_softmax(1), torch.tensor(labels))
+    rows = tally.scores().worst_classes(10)
+    assert [(row.label, row.images, row.wrong, row.guess, row.times) for row in rows] == [
+        (2, 1, 1, 0, 1),
+        (0, 4, 3, 3, 2),
+        (1, 2, 0, None, 0),
+    ]
+    assert [row.error for row in rows] == [1.0, 0.75, 0.0]
+    assert len(tally.scores().worst_classes(2)) == 2
+
+
+def ten_crop_probabilities(home: Path, path: Path) -> torch.Tensor:
+    """Ten crops by torchvision, each without the mean image in its own window; the mean of the softmax."""
+    store = open_store(home / "store")
+    mean = torch.from_numpy(store.mean_image).permute(2, 0, 1)
+    network = load_network_file(home / "run" / "network.py").build(0).eval()
+    network.load_state_dict(torch.load(home / "run" / "best.pt", weights_only=True)["weights"])
+    with Image.open(path) as image:
+        decoded = v2.pil_to_tensor(image)
+    pixels = v2.center_crop(v2.resize(decoded, [24], antialias=True), [20]).double()
+    five = v2.five_crop(pixels - mean, [tiny.SIZE])
+    views = torch.stack([*five, *(v2.horizontal_flip(view) for view in five)]).float()
+    with torch.no_grad():
+        probabilities: torch.Tensor = network(views).softmax(1).mean(0)
+    return probabilities
+
+
+@pytest.mark.slow
+def test_ten_crops_are_those_of_the_paper(home: Path, evaluation: Evaluation) -> None:
+    right = 0
+    loss = 0.0
+    store = open_store(home / "store")
+    for file, label in zip(store.val.files, store.val.labels, strict=True):
+        probabilities = ten_crop_probabilities(home, home / "images" / file)
+        right += int(probabilities.argmax() == label)
+        loss -= float(probabilities[label].log()) / len(store.val)
+    assert list(evaluation.scores) == ["10 crops", "centre"]
+    assert evaluation.scores["10 crops"].top1_error == pytest.approx(1 - right / len(store.val))
+    assert evaluation.scores["10 crops"].loss == pytest.approx(loss, rel=1e-4)
+    epoch = next(record for record in tiny.metrics(home / "run") if record["kind"] == "epoch")
+    assert evaluation.scores["centre"].top1_error == pytest.approx(epoch["val_error"])
+    assert evaluation.scores["centre"].loss == pytest.approx(epoch["val_loss"], rel=1e-5)
+    assert evaluation.scores["centre"].loss != evaluation.scores["10 crops"].loss
+
+
+def test_report_is_aligned_and_complete(evaluation: Evaluation) -> None:
+    lines = evaluation_text(evaluation).splitlines()
+    table = lines[3:6]
+    assert [line.split()[0] for line in table] == ["views", "10", "centre"]
+    assert len({len(line) for line in table}) == 1
+    worst = lines[7:]
+    assert worst[0].split("  ")[0] == "worst classes"
+    assert {line.split()[0] for line in worst[1:]} == set(tiny.CLASSES)
+    assert len({line.index("%") for line in worst[1:]}) == 1
+
+
+def test_json_says_the_same(evaluation: Evaluation) -> None:
+    report = json.loads(evaluation_json(evaluation))
+    assert report["images"] == tiny.VAL_IMAGES
+    assert report["views"]["10 crops"]["top1_error"] == evaluation.scores["10 crops"].top1_error
+    assert {row["class"] for row in report["worst_classes"]} == set(tiny.CLASSES)
+
+
+def test_a_recipe_with_one_view_reports_one(home: Path, tmp_path: Path) -> None:
+    network = tiny.write_network(tmp_path, ("TenCrop(16)", "CenterView(16)"))
+    tiny.run_to(tiny.options(network, home / "store", tmp_path / "run"), steps=4)
+    assert list(evaluate_run(load_trained_network(tmp_path / "run", CPU), None, rows=1).scores) == ["centre"]
+
+
+@pytest.mark.slow
+def test_data_of_other_classes_is_refused(home: Path, tmp_path: Path) -> None:
+    other = tiny.make_store(tmp_path, classes=("blue", "green", "yellow"))
+    with pytest.raises(UserError, match=r"has other classes than .*, for example 'yellow'"):
+        evaluate_run(load_trained_network(home / "run", CPU), other, rows=32)
+
+
+def test_data_that_is_gone_is_named(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "run", tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    record["store"]["path"] = str(tmp_path / "gone")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"gone, is gone: name a store or a folder by --data"):
+        evaluate_run(load_trained_network(tmp_path / "run", CPU), None, rows=32)
+
+
+def test_predicts_from_the_run_alone(home: Path, tmp_path: Path) -> None:
+    """As the ten crops of the original file, with the store nowhere near."""
+    shutil.copytree(home / "run", tmp_path / "elsewhere")
+    trained = load_trained_network(tmp_path / "elsewhere", CPU)
+    for path in sorted((home / "images" / "val").glob("*/*.png"))[:4]:
+        guesses = predict(trained, path)
+        expected = ten_crop_probabilities(home, path)
+        names = [*tiny.CLASSES, "output 3, no class"]
+        assert [guess.name for guess in guesses] == [names[i] for i in expected.argsort(descending=True)]
+        assert [guess.probability for guess in guesses] == pytest.approx(
+            expected.sort(descending=True).values.tolist(), rel=1e-4
+        )
+        assert sum(guess.probability for guess in guesses) == pytest.approx(1)
+
+
+def test_a_bad_image_has_a_reason(home: Path) -> None:
+    with pytest.raises(BadImage, match="not an image"):
+        predict(load_trained_network(home / "run", CPU), home / "tiny.py")
+
+
+def test_runs_that_are_none(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a run: expected a folder that `alexc train` made"):
+        load_trained_network(tmp_path, CPU)
+    run = tmp_path / "run"
+    shutil.copytree(home / "run", run)
+    (run / "network.py").write_text((run / "network.py").read_text() + "\n# a comment changes nothing\n")
+    load_trained_network(run, CPU)
+    (run / "network.py").write_text((run / "network.py").read_text() + "\nCHANGED = True\n")
+    with pytest.raises(UserError, match=r"network\.py was changed after the training began"):
+        load_trained_network(run, CPU)
+    shutil.copy(home / "tiny.py", run / "network.py")
+    (run / "best.pt").write_bytes((run / "best.pt").read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"best\.pt is damaged"):
+        load_trained_network(run, CPU)
+    (run / "best.pt").unlink()
+    assert load_trained_network(run, CPU).checkpoint.name == "last.pt"

@@ -1,0 +1,187 @@
+"""The examples are torchvision's networks: as many parameters and, with its weights, equal logits and gradients."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision  # type: ignore[import-untyped]
+from torch import Tensor, nn
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.graph.graph import Graph
+from alexc.compiler.pipeline import check_file
+from alexc.runtime.errors import UserError
+from alexc.runtime.weights_import import carry_over, match_layers, natural_order
+from tests.conftest import ROOT
+
+# torchvision's name: the spec, and what a variant inserts so that it can read smaller images, as torchvision's can.
+pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
+
+NETWORKS = {
+    "alexnet": ("alexnet_2014", "after conv5.maxpool: adaptive_avgpool 6"),
+    **{
+        f"vgg{depth}{suffix}": (f"vgg{depth}{suffix}", "after stage5: adaptive_avgpool 7")
+        for depth in (11, 13, 16, 19)
+        for suffix in ("", "_bn")
+    },
+    "squeezenet1_0": ("squeezenet1_0", ""),
+    "squeezenet1_1": ("squeezenet1_1", ""),
+    "googlenet": ("googlenet_bn", ""),
+    **{f"resnet{depth}": (f"resnet{depth}", "") for depth in (18, 34, 50, 101, 152)},
+}
+SIZE = 64  # pixels a side
+
+
+def graph_of(spec: Path) -> Graph:
+    checked = check_file(spec)
+    assert checked.graph is not None, checked.diagnostics
+    return checked.graph
+
+
+def compiled(graph: Graph) -> nn.Module:
+    module = types.ModuleType("compiled")
+    exec(compile(write_pytorch(graph, "compiled.net"), "compiled.py", "exec"), module.__dict__)  # our own text
+    with torch.device("meta"):
+        network = module.__dict__[graph.net.name]()
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def smaller(name: str, folder: Path) -> Graph:
+    """A variant of the example that reads images of SIZE pixels a side."""
+    spec, inserted = NETWORKS[name]
+    base = ROOT / "examples" / f"{spec}.net"
+    variant = folder / "smaller.net"
+    variant.write_text(
+        f'network Smaller extends "{base}" {{\n  input 3x{SIZE}x{SIZE}\n  {inserted}\n}}\n'
+        f"train {{\n  prepare resize {SIZE} -> center_crop {SIZE}\n  test center {SIZE}\n  loss cross_entropy\n"
+        "  optimizer sgd lr=0.01\n  schedule constant\n  batch 1\n  epochs 1\n}\n"
+    )
+    return graph_of(variant)
+
+
+def theirs(name: str) -> nn.Module:
+    options = {"init_weights": False} if name == "googlenet" else {}
+    network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    return network
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_parameters_are_as_many(name: str) -> None:
+    graph = graph_of(ROOT / "examples" / f"{NETWORKS[name][0]}.net")
+    with torch.device("meta"):
+        expected = sum(each.numel() for each in theirs(name).parameters())
+    assert graph.parameters == expected
+    assert sum(each.numel() for each in compiled(graph).parameters()) == expected
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_logits_and_gradients_are_equal(name: str, tmp_path: Path) -> None:
+    compare(name, tmp_path, training=False)
+
+
+@pytest.mark.parametrize("name", ["vgg11_bn", "googlenet", "resnet18", "resnet50"])
+def test_statistics_of_a_batch_are_equal(name: str, tmp_path: Path) -> None:
+    compare(name, tmp_path, training=True)
+
+
+def compare(name: str, folder: Path, training: bool) -> None:
+    torch.manual_seed(0)
+    reference = theirs(name).double()
+    randomise_normalisation(reference)
+    network = compiled(smaller(name, folder)).double()
+    given, wanted = reference.state_dict(), network.state_dict()
+    matches = match_layers(given, wanted)
+    carried = carry_over(given, wanted, matches)  # shares memory with the reference, whose statistics are its own
+    network.load_state_dict(
+        {key: value.clone() if "running" in key or "tracked" in key else value for key, value in carried.items()},
+        assign=True,
+    )
+    for each in (reference, network):
+        set_mode(each, training)
+    images = torch.randn(2, 3, SIZE, SIZE, dtype=torch.float64)
+    expected, made = in_order(reference(images)), in_order(network(images))
+    assert len(made) == (3 if name == "googlenet" and training else 1)
+    for heads in (expected, made):
+        torch.manual_seed(1)
+        sum((head * torch.randn_like(head)).sum() for head in heads).backward()  # type: ignore[union-attr]
+    assert all(close(ours, other, 0) for ours, other in zip(made, expected, strict=True))
+    compare_gradients(network, reference, {match.target: match.source for match in matches}, training)
+
+
+def in_order(made: Any) -> tuple[Tensor, ...]:  # noqa: ANN401 - torchvision has a type of its own
+    """The logits of all heads: ours has the further ones in the order of the network, torchvision the last first."""
+    if isinstance(made, Tensor):
+        return (made,)
+    return (made.logits, made.aux_logits1, made.aux_logits2) if hasattr(made, "aux_logits1") else made
+
+
+def compare_gradients(network: nn.Module, reference: nn.Module, sources: Mapping[str, str], training: bool) -> None:
+    """Compare those of every parameter; in training also the running statistics."""
+    parameters = dict(reference.named_parameters())
+    # The statistics of a batch take a bias before them away: its gradient is nothing but rounding.
+    largest = max(float(each.grad.abs().max()) for each in parameters.values() if each.grad is not None)
+    compared = 0
+    for key, parameter in network.named_parameters():
+        layer, _, tensor = key.rpartition(".")
+        gradient = parameters[f"{sources[layer]}.{tensor}"].grad
+        if gradient is None:  # of a head that is computed in training only
+            assert not training
+            assert parameter.grad is None, key
+            continue
+        assert parameter.grad is not None, key
+        assert training or gradient.abs().max() > 0, key
+        assert close(parameter.grad, gradient, 1e-3 * largest if training else 0), key
+        compared += 1
+    assert compared > 0.8 * len(parameters)
+    for key, value in network.named_buffers() if training else ():
+        layer, _, tensor = key.rpartition(".")
+        assert close(value, reference.get_buffer(f"{sources[layer]}.{tensor}"), 0), key
+
+
+def close(made: Tensor, expected: Tensor, floor: float) -> bool:
+    """Equal to rounding, on the scale of the tensor, or on that of `floor` where it is larger."""
+    with torch.no_grad():
+        return bool((made - expected).abs().max() <= 1e-9 * max(float(expected.abs().max()), floor))
+
+
+def randomise_normalisation(network: nn.Module) -> None:
+    """Fresh batch normalisation is all zeros and ones, which would hide a wrong order."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.1)
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+
+
+def set_mode(network: nn.Module, training: bool) -> None:
+    """Train or test, but never with dropout: its masks are drawn differently."""
+    network.train(training)
+    for module in network.modules():
+        if "Dropout" in type(module).__name__:
+            module.eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_that_keeps_no_order_gives_the_same_layers(name: str) -> None:
+    with torch.device("meta"):
+        given = theirs(name).state_dict()
+    wanted = compiled(graph_of(ROOT / "examples" / f"{NETWORKS[name][0]}.net")).state_dict()
+    without_order = {key: given[key] for key in sorted(given, key=natural_order)}
+    assert match_layers(without_order, wanted) == match_layers(given, wanted)
+
+
+def test_layers_that_are_not_there_are_not_matched() -> None:
+    """The oracle can fail: another depth has another list of layers."""
+    with torch.device("meta"):
+        given = theirs("vgg13").state_dict()
+    with pytest.raises(UserError, match=r"nothing in it fits stage3_conv3 \(weight 256x256x3x3, bias 256\)"):
+        match_layers(given, compiled(graph_of(ROOT / "examples" / "vgg16.net")).state_dict())

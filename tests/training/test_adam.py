@@ -1,0 +1,78 @@
+"""Adam and AdamW against torch's, on one group and with multipliers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from alexc.runtime import recipes
+from alexc.runtime.training.adam import AdaptiveMoments
+from alexc.runtime.training.sgd import parameter_groups
+from tests.training.test_sgd import Multiplied
+
+RATES = (0.01, 0.01, 0.003, 0.001)
+RULES = (
+    recipes.Adam(0.01, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=0.1),
+    recipes.AdamW(0.01, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=0.1),
+)
+
+
+def gradients() -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return [torch.randn(5, generator=generator, dtype=torch.float64) for _ in RATES]
+
+
+def by_hand(rule: recipes.Adam | recipes.AdamW, rate_multiplier: float, decay_multiplier: float) -> torch.Tensor:
+    """The lines of the recipe's docstrings, in float64."""
+    w, decay = torch.linspace(-1, 1, 5, dtype=torch.float64), rule.weight_decay * decay_multiplier
+    m, v = torch.zeros_like(w), torch.zeros_like(w)
+    for t, (rate, g) in enumerate(zip(RATES, gradients(), strict=True), 1):
+        lr = rate * rate_multiplier
+        if isinstance(rule, recipes.Adam):
+            g = g + decay * w
+        else:
+            w = w - lr * decay * w
+        m = rule.beta1 * m + (1 - rule.beta1) * g
+        v = rule.beta2 * v + (1 - rule.beta2) * g * g
+        w = w - lr * (m / (1 - rule.beta1**t)) / ((v / (1 - rule.beta2**t)).sqrt() + rule.eps)
+    return w
+
+
+def advance(optimizer: AdaptiveMoments, network: Multiplied, steps: slice) -> None:
+    for rate, gradient in list(zip(RATES, gradients(), strict=True))[steps]:
+        network.weight.grad, network.bias.grad = gradient.clone(), gradient.clone()
+        optimizer.rate = rate
+        optimizer.step()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+def test_is_what_the_papers_say_multipliers_counted(rule: recipes.Adam | recipes.AdamW) -> None:
+    network = Multiplied()
+    advance(AdaptiveMoments(parameter_groups(network), rule), network, slice(None))
+    torch.testing.assert_close(network.weight.detach(), by_hand(rule, 1, 1), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(network.bias.detach(), by_hand(rule, 2, 0.5), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("rule", "torchs"), [(RULES[0], torch.optim.Adam), (RULES[1], torch.optim.AdamW)])
+def test_is_torchs(rule: recipes.Adam | recipes.AdamW, torchs: type[torch.optim.Adam]) -> None:
+    ours, theirs = Multiplied(), nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
+    advance(AdaptiveMoments(parameter_groups(ours), rule), ours, slice(None))
+    optimizer = torchs([theirs], rule.lr, (rule.beta1, rule.beta2), rule.eps, rule.weight_decay)
+    for rate, gradient in zip(RATES, gradients(), strict=True):
+        theirs.grad, optimizer.param_groups[0]["lr"] = gradient.clone(), rate
+        optimizer.step()
+    assert torch.equal(ours.weight, theirs)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+def test_goes_on_where_another_one_stood(rule: recipes.Adam | recipes.AdamW) -> None:
+    whole, begun, rest = Multiplied(), Multiplied(), Multiplied()
+    advance(AdaptiveMoments(parameter_groups(whole), rule), whole, slice(None))
+    first, second = (AdaptiveMoments(parameter_groups(each), rule) for each in (begun, rest))
+    advance(first, begun, slice(2))
+    rest.load_state_dict(begun.state_dict())
+    second.restore(first.moments(), 2)
+    advance(second, rest, slice(2, None))
+    assert torch.equal(rest.weight, whole.weight)
+    assert torch.equal(rest.bias, whole.bias)

@@ -1,0 +1,394 @@
+"""Trainings on several ranks, started by the command itself: the same as in one process, and whole whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.pipeline import check_text
+from alexc.runtime.network_file import load_network_file
+from alexc.runtime.runs.checkpoint import load_checkpoint
+from tests.support import tiny_training as tiny
+
+pytestmark = pytest.mark.slow
+
+# 26 images in batches of 8: the last one, of 2, is smaller than what 2 or 4 devices share evenly.
+SPEC = """
+network Tiny {
+  input  3x16x16
+  towers 2
+
+  conv1: conv 8 kernel=5                -> relu -> lrn 5 k=2 alpha=1e-3 beta=0.75 norm=sum over=all -> maxpool 2
+  conv2: conv 8 kernel=3 reads=tower    -> relu
+  fc3:   linear 16 reads=all            -> relu -> dropout 0.5 scale=test
+  fc4:   linear 4 reads=all weight_rate=2 -> softmax
+}
+
+placement towers {
+  mesh  tower=2
+  split channels by tower
+}
+
+placement copies {
+  mesh  copy=2
+  split images by copy
+}
+
+placement pod {
+  mesh  copy=2 tower=2
+  split images by copy
+  split channels by tower
+  keep fc4 on tower 1
+}
+
+placement trick {
+  mesh  gpu=4
+  split images by gpu in conv1..conv2
+  split channels by gpu in fc3..fc4
+}
+
+train {
+  prepare   resize 24 -> center_crop 20 -> subtract mean_image
+  augment   random_crop 16 -> mirror -> pca_color 0.1 by=eigenvalue
+  test      ten_crop 16
+  loss      cross_entropy
+  optimizer sgd lr=0.01 momentum=0.9 weight_decay=0.0005
+  schedule  plateau of=val_loss divide=2 times=3 patience=1 least=10
+  batch     8
+  epochs    3
+}
+"""
+# What changes or follows the weights beside the paper's rule.
+FULL = """
+  gradients clip_norm 0.5
+  average   ema decay=0.8
+  stop      stalled of=val_loss patience=50
+  batch     8
+"""
+PLACEMENTS = ("towers", "copies", "pod", "trick")
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store, the compiled files, and `whole`, a run in one process."""
+    home = tmp_path_factory.mktemp("ranks")
+    tiny.make_store(home)
+    checked = check_text(SPEC, "tiny.net")
+    assert checked.graph is not None, checked.diagnostics
+    (home / "one.py").write_text(write_pytorch(checked.graph, "tiny.net"))
+    for name in PLACEMENTS:
+        (home / f"{name}.py").write_text(write_pytorch(checked.graph, "tiny.net", checked.placed[name]))
+    full = check_text(SPEC.replace("  batch     8\n", FULL), "tiny.net")
+    assert full.graph is not None, full.diagnostics
+    (home / "one_full.py").write_text(write_pytorch(full.graph, "tiny.net"))
+    (home / "pod_full.py").write_text(write_pytorch(full.graph, "tiny.net", full.placed["pod"]))
+    finish(start(home, "one", "whole"))
+    return home
+
+
+@cache
+def trained(home: Path, network: str) -> tuple[Path, str]:
+    """The run of a training from its beginning to its end, and what was printed; of each network once."""
+    run = f"all-{network}"
+    printed, _ = finish(start(home, network, run))
+    return home / run, printed
+
+
+def start(home: Path, network: str, run: str, *more: object) -> subprocess.Popen[str]:
+    arguments = [f"{network}.py", "--data", "store", "--out", run, "--device", "cpu", *more]
+    return tiny.alexc("train", *arguments, cwd=home)
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
+    """What it printed; errors hold no more than what alexc says."""
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == code, printed + errors
+    assert "Traceback" not in errors
+    assert "Warning" not in errors
+    return printed, errors
+
+
+def assert_alike(one: Path, other: Path) -> None:
+    """The same but for the rounding of sums in another order."""
+    for here, there in zip(tiny.metrics(one), tiny.metrics(other), strict=True):
+        for name, value in there.items():
+            expected = pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
+            assert here[name] == expected, (name, here, there)
+    for name in ("last.pt", "best.pt"):
+        a, b = tiny.checkpoint(one / name), tiny.checkpoint(other / name)
+        assert a.keys() == b.keys()
+        assert list(a["weights"]) == list(b["weights"])
+        for key, value in a["weights"].items():
+            torch.testing.assert_close(value, b["weights"][key], rtol=1e-4, atol=1e-5)
+        for key, value in a.get("average", {}).items():
+            torch.testing.assert_close(value, b["average"][key], rtol=1e-4, atol=1e-5)
+        for here_velocity, there_velocity in zip(
+            *(each.get("moments", {}).get("velocity", []) for each in (a, b)), strict=True
+        ):
+            torch.testing.assert_close(here_velocity, there_velocity, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_it_trains_as_one_process_does(home: Path, placement: str) -> None:
+    run, printed = trained(home, placement)
+    assert_alike(run, home / "whole")
+    assert "torchrun --nnodes 2 --nproc-per-node" in printed
+    assert re.search(r"^mesh +\w+=\d.*: \d ranks$", printed, re.MULTILINE)
+    assert printed.count("\nnetwork ") == 1, "only one rank prints"
+    record = json.loads((run / "run.json").read_text())
+    assert record["commands"][0]["mesh"] == dict(
+        item for item in (("copy", 2), ("tower", 2), ("gpu", 4)) if f"{item[0]}={item[1]}" in printed
+    )
+
+
+def test_clipped_averaged_and_partly_frozen_it_trains_as_one_process_does(home: Path) -> None:
+    finish(start(home, "one_full", "whole-full", "--freeze", "conv1"))
+    finish(start(home, "pod_full", "pod-full", "--freeze", "conv1"))
+    assert_alike(home / "pod-full", home / "whole-full")
+    finish(start(home, "pod_full", "turns", "--freeze", "conv1", "--steps", 3))
+    finish(start(home, "one_full", "turns", "--steps", 7, "--resume", "turns"))
+    finish(start(home, "pod_full", "turns", "--resume", "turns"))
+    assert_alike(home / "turns", home / "whole-full")
+    last, best = (tiny.checkpoint(home / "pod-full" / name) for name in ("last.pt", "best.pt"))
+    begun = load_network_file(home / "one_full.py").build(0).state_dict()
+    assert torch.equal(last["weights"]["conv1.weight"], begun["conv1.weight"])
+    assert not torch.equal(last["average"]["fc3.weight"], last["weights"]["fc3.weight"])
+    assert best["weights"].keys() == last["average"].keys()
+
+
+def test_batches_in_uneven_parts_train_as_in_one_process(home: Path) -> None:
+    finish(start(home, "one", "whole-parts", "--accumulate", 3))  # 8 images make parts of 3, 3 and 2
+    finish(start(home, "pod", "pod-parts", "--accumulate", 3))
+    finish(start(home, "trick", "trick-parts", "--accumulate", 3, "--steps", 6))
+    finish(start(home, "trick", "trick-parts", "--resume", "trick-parts"))
+    for run in ("pod-parts", "trick-parts"):
+        assert_alike(home / run, home / "whole-parts")
+    assert tiny.metrics(home / "whole-parts") != tiny.metrics(home / "whole")  # other masks
+
+
+def test_stopped_and_resumed_it_ends_with_the_same_bits(home: Path) -> None:
+    whole, _ = trained(home, "copies")
+    finish(start(home, "copies", "stopped", "--steps", 5))
+    assert load_checkpoint(home / "stopped" / "last.pt")["state"]["step"] == 5
+    finish(start(home, "copies", "stopped", "--resume", "stopped"))
+    tiny.assert_same_run(home / "stopped", whole)
+
+
+def test_begun_on_one_mesh_it_goes_on_on_others_and_alone(home: Path) -> None:
+    finish(start(home, "towers", "wandering", "--steps", 3))
+    finish(start(home, "pod", "wandering", "--steps", 6, "--resume", "wandering"))
+    finish(start(home, "one", "wandering", "--steps", 8, "--resume", "wandering"))
+    finish(start(home, "trick", "wandering", "--resume", "wandering"))
+    assert_alike(home / "wandering", home / "whole")
+
+
+def test_one_device_evaluates_and_predicts(home: Path) -> None:
+    run, _ = trained(home, "pod")
+    made, _ = finish(tiny.alexc("evaluate", run, "--format", "json", cwd=home))
+    whole, _ = finish(tiny.alexc("evaluate", "whole", "--format", "json", cwd=home))
+    assert json.loads(made)["views"]["centre"]["top1_error"] == json.loads(whole)["views"]["centre"]["top1_error"]
+    image = next((home / "images" / "val").rglob("*.png"))
+    guesses, _ = finish(tiny.alexc("predict", run, image, cwd=home))
+    assert guesses.count("%") == 4
+
+
+def ranks_of(process: subprocess.Popen[str], count: int) -> list[int]:
+    """The processes that train, by their rank."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found: dict[int, int] = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    settings = (entry / "environ").read_bytes().split(b"\0")
+                except (OSError, ValueError, IndexError):
+                    continue
+                if parent == process.pid:
+                    found |= {int(each[5:]): int(entry.name) for each in settings if each.startswith(b"RANK=")}
+        if len(found) == count:
+            return [found[rank] for rank in range(count)]
+        time.sleep(0.05)
+    raise AssertionError("the ranks did not start")
+
+
+def wait_for_steps(run: Path, process: subprocess.Popen[str], count: int) -> None:
+    deadline = time.monotonic() + 60
+    while not (run / "metrics.jsonl").exists() or (run / "metrics.jsonl").read_bytes().count(b"\n") < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_rank_ends_all_with_one_message_and_whole_checkpoints(home: Path, victim: int) -> None:
+    run = f"killed-{victim}"
+    process = start(home, "copies", run, "--epochs", 400, "--save-every", 3)
+    pids = ranks_of(process, 2)
+    wait_for_steps(home / run, process, 10)
+    os.kill(pids[victim], signal.SIGKILL)
+    _, errors = finish(process, 1)
+    assert errors.count("error:") == 1
+    assert f"error: rank {victim} was killed by SIGKILL, and the others were stopped" in errors
+    assert not any(map(alive, pids))
+    before = load_checkpoint(home / run / "last.pt")["state"]["step"]
+    finish(tiny.alexc(*tiny.command_to_go_on(errors), "--steps", before + 2, cwd=home))
+    assert load_checkpoint(home / run / "last.pt")["state"]["step"] == before + 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_asked_to_stop_all_ranks_save_the_same_step(home: Path, number: signal.Signals) -> None:
+    run = f"asked-{number.name}"
+    process = start(home, "towers", run, "--epochs", 400)
+    wait_for_steps(home / run, process, 10)
+    process.send_signal(number)
+    printed, _ = finish(process, 128 + number)
+    found = re.search(rf"stopped by {number.name} after step (\d+); go on with", printed)
+    assert found is not None, printed
+    assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])
+    finish(tiny.alexc(*tiny.command_to_go_on(printed), "--steps", int(found[1]) + 1, cwd=home))
+
+
+def test_one_rank_that_is_asked_to_stop_stops_all(home: Path) -> None:
+    process = start(home, "towers", "one-asked", "--epochs", 400)
+    pids = ranks_of(process, 2)
+    wait_for_steps(home / "one-asked", process, 10)
+    os.kill(pids[1], signal.SIGTERM)
+    printed, _ = finish(process, 143)
+    assert "stopped by SIGTERM after step" in printed
+
+
+def test_a_rank_that_fails_says_why_and_ends_all(home: Path) -> None:
+    text = (home / "towers.py").read_text()
+    before = "        x = exchange.all_gather(x, self.tower, dim=1)"
+    assert before in text
+    raising = "        if self.tower.index == 1:\n            raise ValueError('this rank fails')\n"
+    (home / "raising.py").write_text(text.replace(before, raising + before, 1))
+    process = start(home, "raising", "raised")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 70, errors
+    assert errors.count("Traceback") == 1
+    assert "ValueError: this rank fails" in errors
+    assert "rank 1 has failed" in errors
+
+
+def test_a_loss_that_is_not_finite_is_told_once(home: Path) -> None:
+    (home / "steep.py").write_text((home / "copies.py").read_text().replace("lr=0.01", "lr=1e30"))
+    _, errors = finish(start(home, "steep", "steep"), 1)
+    assert errors.count("error:") == 1
+    assert "the training has stopped there" in errors
+
+
+def test_a_job_that_always_says_auto_begins_and_goes_on(home: Path) -> None:
+    (home / "job").mkdir()
+    for steps in (5, 12):
+        arguments = ["train", "../copies.py", "--data", "../store", "--device", "cpu", "--resume", "auto"]
+        finish(tiny.alexc(*arguments, "--steps", steps, cwd=home / "job"))
+    (run,) = (home / "job" / "runs").iterdir()
+    tiny.assert_same_run(run, trained(home, "copies")[0])
+
+
+def test_a_folder_that_is_taken_is_told_once(home: Path) -> None:
+    (home / "occupied").mkdir()
+    (home / "occupied" / "something").write_text("")
+    _, errors = finish(start(home, "copies", "occupied"), 1)
+    assert errors.count("error:") == 1
+    assert "is not empty" in errors
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "words"),
+    [
+        ("copies", ("--ranks", 3), "the mesh of copies.py, copy=2, has 2 devices"),
+        ("one", ("--ranks", 2), "one.py is for one device; write a placement in the spec"),
+        ("copies", ("--batch", 100), "a batch of 100 is larger than the training set of 26 images"),
+        ("copies", ("--seed", 2**63), "is too large"),
+        (
+            "copies",
+            ("--compile",),
+            "--compile compiles for one device: leave it out",
+        ),
+    ],
+)
+def test_mistakes_are_told_once(home: Path, network: str, options: tuple[object, ...], words: str) -> None:
+    _, errors = finish(start(home, network, "never", *options), 1)
+    assert errors.count("error:") == 1
+    assert words in errors
+    assert not (home / "never").exists()
+
+
+def torchrun(home: Path, ranks: int, run: str, *more: object) -> subprocess.Popen[str]:
+    """torchrun itself, which starts the ranks."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    command += ["-m", "alexc", "train", "copies.py", "--data", "store", "--out", run, "--device", "cpu"]
+    settings = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    return subprocess.Popen(
+        [*command, *map(str, more)], cwd=home, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_started_by_torchrun_it_joins(home: Path) -> None:
+    process = torchrun(home, 2, "joined")
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert_alike(home / "joined", home / "whole")
+    assert printed.count("\nnetwork ") + printed.startswith("network ") == 1
+
+
+def test_torchrun_with_a_wrong_number_of_ranks(home: Path) -> None:
+    process = torchrun(home, 3, "never")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert errors.count("error: 3 ranks were started, but the mesh of copies.py, copy=2, has 2 devices") == 1
+
+
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [("torchrun", signal.SIGTERM), ("torchrun", signal.SIGINT), ("a rank", signal.SIGTERM), ("a rank", signal.SIGUSR1)],
+)
+def test_asked_to_stop_under_torchrun_all_ranks_save_the_same_step(home: Path, to: str, number: signal.Signals) -> None:
+    """torchrun passes on SIGTERM and SIGINT; SIGUSR1 goes to the ranks, as `scancel --signal USR1` has it."""
+    run = f"torchrun-{to[-1]}-{number.name}"
+    process = torchrun(home, 2, run, "--epochs", 2000)
+    pids = ranks_of(process, 2)
+    wait_for_steps(home / run, process, 10)
+    os.kill(pids[1] if to == "a rank" else process.pid, number)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 1  # torchrun's own, whatever ended it; it tells those of the ranks
+    assert to == "torchrun" or f"exitcode  : {128 + number} " in errors
+    found = re.search(rf"stopped by {number.name} after step (\d+); go on with", printed)
+    assert found is not None, printed + errors
+    assert not any(map(alive, pids))
+    assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])
+
+
+def test_batch_normalisation_wants_even_batches(home: Path) -> None:
+    spec = SPEC.replace(
+        "conv2: conv 8 kernel=3 reads=tower    -> relu", "conv2: conv 8 kernel=3 reads=tower -> batchnorm"
+    )
+    checked = check_text(spec, "tiny.net")
+    assert checked.graph is not None
+    (home / "normal.py").write_text(write_pytorch(checked.graph, "tiny.net", checked.placed["trick"]))
+    _, errors = finish(start(home, "normal", "uneven"), 1)
+    assert "the last batch of an epoch, 2 images, cannot be shared evenly by 4 devices" in errors
+    _, errors = finish(start(home, "normal", "uneven", "--accumulate", 3), 1)
+    assert "a batch of 8, cut into parts of 3, cannot be shared evenly by 4 devices" in errors

@@ -1,0 +1,296 @@
+"""Options of a training beside its recipe: where it starts, what stays, how a batch is computed, several seeds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.pipeline import check_text
+from alexc.runtime.errors import UserError
+from alexc.runtime.runs.checkpoint import load_checkpoint, save_checkpoint
+from alexc.runtime.training.command import run_seeds
+from alexc.runtime.training.test_only import evaluate_weights
+from tests.conftest import ROOT, Alexc
+from tests.support import tiny_training as tiny
+
+pytestmark = pytest.mark.slow
+COMPILER = shutil.which(os.environ.get("CXX", "g++"))
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="torch.compile needs a C++ compiler on the CPU")
+PLAIN = (  # nothing that draws, and nothing that looks at a whole batch
+    ("self.torchs_drop(self.drop(x.flatten(1)))", "x.flatten(1)"),
+    ("self.norm(self.conv(x / 64))", "self.conv(x / 64)"),
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("options")
+    tiny.make_store(folder)
+    tiny.write_network(folder)
+    tiny.write_network(folder, *PLAIN, name="plain.py")
+    return folder
+
+
+def train(
+    home: Path,
+    run: Path,
+    steps: int | None = None,
+    network: str = "tiny.py",
+    **changes: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    asked = tiny.options(home / network, home / "store", run, **changes)
+    return tiny.checkpoint(tiny.run_to(asked, steps).path / "last.pt")
+
+
+@pytest.fixture(scope="module")
+def trained(home: Path) -> Path:
+    train(home, home / "trained", epochs=1)
+    return home / "trained"
+
+
+def save_weights(run: Path, path: Path) -> None:
+    weights = tiny.checkpoint(run / "best.pt")["weights"]
+    save_file({name: value.contiguous() for name, value in weights.items()}, path)
+
+
+@pytest.mark.parametrize("form", ["run", "checkpoint", "safetensors"])
+def test_starts_from_given_weights(home: Path, tmp_path: Path, trained: Path, form: str) -> None:
+    weights = tiny.checkpoint(trained / "best.pt")["weights"]
+    save_weights(trained, tmp_path / "w.safetensors")
+    source = {"run": trained, "checkpoint": trained / "best.pt", "safetensors": tmp_path / "w.safetensors"}[form]
+    begun = train(home, tmp_path / "run", steps=0, weights=source)
+    assert all(torch.equal(value, weights[name]) for name, value in begun["weights"].items())
+
+
+@pytest.mark.parametrize("form", ["run", "resume", "checkpoint", "safetensors"])
+def test_test_only_prints_what_evaluate_does(
+    home: Path, tmp_path: Path, trained: Path, alexc: Alexc, form: str
+) -> None:
+    save_weights(trained, tmp_path / "w.safetensors")
+    options: dict[str, tuple[str | Path, ...]] = {
+        "run": ("--weights", trained),
+        "resume": ("--resume", trained),
+        "checkpoint": ("--weights", trained / "best.pt"),
+        "safetensors": ("--weights", "w.safetensors", "--data", home / "store"),
+    }
+    before = sorted(trained.rglob("*"))
+    tested = alexc("train", home / "tiny.py", "--test-only", "--device", "cpu", *options[form])
+    evaluated = alexc("evaluate", trained, "--device", "cpu")
+    assert tested.returncode == 0, tested.stderr
+    first, rest = tested.stdout.split("\n", 1)
+    assert rest == evaluated.stdout.split("\n", 1)[1]
+    assert "10 crops" in rest
+    assert first == ("from  w.safetensors" if form == "safetensors" else f"run   {trained}, best.pt after 1 epoch")
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+    assert sorted(trained.rglob("*")) == before
+
+
+def test_test_only_takes_the_average_that_validation_saw(home: Path, tmp_path: Path) -> None:
+    network = tiny.write_network(tmp_path, ("    batch=8,", "    average=MovingAverage(0.9), batch=8,"))
+    run = tiny.run_to(tiny.options(network, home / "store", tmp_path / "run", epochs=1))
+    asked = tiny.options(network, home / "store", tmp_path, weights=run.last)
+    (epoch,) = [each for each in tiny.metrics(run.path) if each["kind"] == "epoch"]
+    assert evaluate_weights(asked).scores["centre"].loss == pytest.approx(epoch["val_loss"], rel=1e-5)
+    assert not torch.equal(*(tiny.checkpoint(run.last)[kind]["fc.weight"] for kind in ("weights", "average")))
+
+
+def test_test_only_refuses_what_does_not_fit(home: Path, tmp_path: Path, trained: Path) -> None:
+    other = tiny.write_network(tmp_path, ("nn.Linear(216, 4)", "nn.Linear(216, 5)"))
+    save_weights(trained, tmp_path / "w.safetensors")
+    for network, changes, message in (
+        (home / "tiny.py", {}, "name what to test"),
+        (home / "tiny.py", {"resume": "auto"}, "name what to test"),
+        (home / "tiny.py", {"weights": trained, "resume": trained}, "name what to test"),
+        (home / "tiny.py", {"weights": tmp_path / "w.safetensors", "data": None}, "name the images to test with"),
+        (home / "tiny.py", {"weights": tmp_path / "none.safetensors"}, "does not exist"),
+        (home / "tiny.py", {"weights": home}, "is not a run"),
+        (other, {"weights": trained}, "is not the file that .* trains: test the run's own network"),
+        (other, {"weights": tmp_path / "w.safetensors"}, "has another last layer than the network, fc"),
+    ):
+        with pytest.raises(UserError, match=message):
+            evaluate_weights(tiny.options(network, home / "store", tmp_path, **{"data": home / "store"} | changes))
+
+
+def test_a_last_layer_for_other_classes_is_new_and_said_so(
+    home: Path, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny.write_network(tmp_path, ("nn.Linear(216, 4)", "nn.Linear(216, 3)"))
+    asked = tiny.options(other, home / "store", tmp_path / "run", weights=trained)
+    begun = tiny.checkpoint(tiny.run_to(asked, 0).path / "last.pt")["weights"]
+    fresh = tiny.checkpoint(tiny.run_to(tiny.options(other, home / "store", tmp_path / "fresh"), 0).path / "last.pt")
+    assert "fc is new" in capsys.readouterr().out
+    assert torch.equal(begun["fc.weight"], fresh["weights"]["fc.weight"])
+    assert torch.equal(begun["conv.weight"], tiny.checkpoint(trained / "best.pt")["weights"]["conv.weight"])
+
+
+def test_weights_of_another_network_are_refused(home: Path, tmp_path: Path, trained: Path) -> None:
+    other = tiny.write_network(tmp_path, ("nn.Conv2d(3, 6, 5)", "nn.Conv2d(3, 6, 5, bias=False)"))
+    with pytest.raises(UserError, match=r"conv\.bias is 6 there and missing in the network"):
+        tiny.run_to(tiny.options(other, home / "store", tmp_path / "run", weights=trained))
+    with pytest.raises(UserError, match="leave one of them out"):
+        train(home, trained, resume=True, weights=trained)
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes((trained / "best.pt").read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"broken.pt cannot be used \(it is cut off"):
+        train(home, tmp_path / "run", weights=broken)
+
+
+def test_frozen_layers_stay_and_the_others_move(home: Path, tmp_path: Path) -> None:
+    start = train(home, tmp_path / "start", steps=0)["weights"]
+    end = train(home, tmp_path / "run", freeze=("conv", "norm"))["weights"]
+    for name, value in end.items():
+        assert torch.equal(value, start[name]) is not name.startswith("fc"), name
+    train(home, tmp_path / "stopped", steps=5, freeze=("conv", "norm"))
+    train(home, tmp_path / "stopped", resume=True)  # the run knows what is frozen
+    tiny.assert_same_run(tmp_path / "stopped", tmp_path / "run")
+    with pytest.raises(UserError, match=r"--freeze conv: .* was begun with freeze conv,norm"):
+        train(home, tmp_path / "run", resume=True, freeze=("conv",))
+
+
+def test_layers_to_freeze_must_be_there(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--freeze cnv: .* did you mean conv\?"):
+        train(home, tmp_path / "run", freeze=("cnv",))
+    with pytest.raises(UserError, match="nothing is left to train"):
+        train(home, tmp_path / "run", freeze=("conv", "norm", "fc"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8])
+def test_a_batch_in_parts_trains_alike(home: Path, tmp_path: Path, parts: int) -> None:
+    whole = train(home, tmp_path / "whole", network="plain.py")["weights"]
+    cut = train(home, tmp_path / "cut", network="plain.py", accumulate=parts)["weights"]
+    for name, value in whole.items():
+        torch.testing.assert_close(cut[name], value, rtol=1e-4, atol=1e-6)
+    for one, other in zip(tiny.metrics(tmp_path / "whole"), tiny.metrics(tmp_path / "cut"), strict=True):
+        assert one == {name: pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
+                       for name, value in other.items()}  # fmt: skip
+
+
+def test_parts_draw_masks_of_their_own_and_resume(home: Path, tmp_path: Path) -> None:
+    train(home, tmp_path / "run", accumulate=2)
+    train(home, tmp_path / "stopped", steps=6, accumulate=2)
+    train(home, tmp_path / "stopped", resume=True)
+    tiny.assert_same_run(tmp_path / "stopped", tmp_path / "run")
+    with pytest.raises(UserError, match=r"--accumulate 3: .* was begun with accumulate 2"):
+        train(home, tmp_path / "run", resume=True, accumulate=3)
+    with pytest.raises(UserError, match="a batch of 8 has fewer images"):
+        train(home, tmp_path / "other", accumulate=9)
+
+
+def test_amp_is_the_recipes_precision(home: Path, tmp_path: Path) -> None:
+    said = tiny.write_network(tmp_path, ("    batch=8,", "    precision=BFloat16(), batch=8,"))
+    tiny.run_to(tiny.options(said, home / "store", tmp_path / "said"))
+    asked = train(home, tmp_path / "asked", amp="bf16")
+    spoken = tiny.checkpoint(tmp_path / "said" / "last.pt")
+    assert all(torch.equal(value, spoken["weights"][name]) for name, value in asked["weights"].items())
+    plain = train(home, tmp_path / "plain")
+    assert not torch.equal(plain["weights"]["fc.weight"], asked["weights"]["fc.weight"])
+
+
+@needs_compiler
+def test_compiled_it_trains_alike_and_goes_on_uncompiled(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = train(home, tmp_path / "whole", epochs=2)
+    made = train(home, tmp_path / "run", 6, epochs=2, compile=True)
+    assert list(made["weights"]) == list(whole["weights"])
+    capsys.readouterr()
+    train(home, tmp_path / "run", resume=True)
+    assert "not as before: compile (see run.json)" in capsys.readouterr().out
+    commands = json.loads((tmp_path / "run" / "run.json").read_text())["commands"]
+    assert [command["compile"] for command in commands] == [True, False]
+    # Dropout of both kinds and the losses of six compiled steps: another mask would show in the first digit.
+    for here, there in zip(tiny.metrics(tmp_path / "run"), tiny.metrics(tmp_path / "whole"), strict=True):
+        for name in ("loss", "val_loss", "train_loss"):
+            assert here.get(name, 0.0) == pytest.approx(there.get(name, 0.0), rel=1e-4), (here, there)
+    again = train(home, tmp_path / "again", 6, epochs=2, compile=True)
+    assert all(torch.equal(value, made["weights"][name]) for name, value in again["weights"].items())
+
+
+def test_where_it_cannot_be_compiled_it_says_how_to_go_on(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    process = tiny.alexc(
+        "train",
+        home / "tiny.py",
+        "--data",
+        home / "store",
+        "--out",
+        "run",
+        "--device",
+        "cpu",
+        "--compile",
+        cwd=tmp_path,
+    )
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1, errors
+    assert "Traceback" not in errors
+    assert "error: --compile: torch cannot compile this network here (" in errors
+    arguments = shlex.split(errors.partition("the run goes on by: alexc ")[2])
+    assert arguments[:3] == ["train", str(home / "tiny.py"), "--resume"]
+    rest = tiny.alexc(*arguments, "--steps", 2, cwd=tmp_path)
+    _, errors = rest.communicate(timeout=300)
+    assert rest.returncode == 0, errors
+
+
+def test_lines_are_printed_as_often_as_asked(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(home, tmp_path / "run", steps=7, print_freq=3, tensorboard=False)
+    printed = capsys.readouterr().out
+    assert [line[:16] for line in printed.splitlines() if "  step " in line] == ["epoch 1  step 3 ", "epoch 2  step 6 "]
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, alexc: Alexc) -> None:
+    placed = tmp_path / "placed.py"
+    flagship = check_text((ROOT / "spec" / "alexnet.net").read_text(), "alexnet.net")
+    assert flagship.graph is not None
+    placed.write_text(write_pytorch(flagship.graph, "alexnet.net", flagship.placed["two_gpus"]))
+    with pytest.raises(UserError, match="--seeds trains on one device"):
+        run_seeds(tiny.options(placed, home / "store", tmp_path / "run"), None, 2)
+    refused: list[tuple[Path | Literal["auto"], Path | None]]
+    refused = [(tmp_path, None), (tmp_path, tmp_path), ("auto", None)]
+    for resume, out in refused:
+        with pytest.raises(UserError, match="--seeds goes on with its runs by --resume auto --out FOLDER"):
+            run_seeds(tiny.options(home / "tiny.py", home / "store", tmp_path, resume=resume, out=out), None, 2)
+    result = alexc("train", home / "tiny.py", "--amp-dtype", "float16")
+    assert result.returncode == 2
+    assert "add --amp" in result.stderr
+
+
+def test_several_seeds_are_trained_and_compared(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1)
+    assert run_seeds(asked, None, 3) == 0
+    printed = capsys.readouterr().out
+    assert "validation error, best epoch of 3 seeds: " in printed
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["seed-5", "seed-6", "seed-7"]
+    train(home, tmp_path / "alone", seed=6, epochs=1)
+    tiny.assert_same_run(tmp_path / "all" / "seed-6", tmp_path / "alone")
+    again = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1, resume="auto")
+    assert run_seeds(again, None, 4) == 0
+    assert (tmp_path / "all" / "seed-8" / "best.pt").exists()
+
+
+def test_a_run_of_an_older_alexc_is_refused_and_its_weights_can_be_used(home: Path, tmp_path: Path) -> None:
+    train(home, tmp_path / "old", epochs=1)
+    record = json.loads((tmp_path / "old" / "run.json").read_text())
+    saved = load_checkpoint(tmp_path / "old" / "last.pt")
+    for name in ("freeze", "amp", "accumulate"):
+        del record[name], saved[name]
+    for name in ("moments", "average", "early_stopping", "loss_scale"):
+        del saved[name]
+    save_checkpoint(tmp_path / "old" / "last.pt", saved | {"velocities": []})
+    (tmp_path / "old" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"was begun by an older alexc .* --weights"):
+        train(home, tmp_path / "old", resume=True, epochs=2)
+    train(home, tmp_path / "new", steps=1, weights=tmp_path / "old")

@@ -1,1 +1,0 @@
-../../../alexc/doctor.py

@@ -1,1 +1,0 @@
-../../../alexc/evaluate.py

@@ -1,1 +1,0 @@
-../../../alexc/foreign_files.py

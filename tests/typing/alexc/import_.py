@@ -1,1 +1,0 @@
-../../../alexc/import_.py

@@ -1,1 +1,0 @@
-../../../alexc/kept_spec.py

@@ -1,1 +1,0 @@
-../../../alexc/named_net.py

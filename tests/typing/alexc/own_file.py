@@ -1,1 +1,0 @@
-../../../alexc/own_file.py

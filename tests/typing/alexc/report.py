@@ -1,1 +1,0 @@
-../../../alexc/report.py

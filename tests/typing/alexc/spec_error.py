@@ -1,1 +1,0 @@
-../../../alexc/spec_error.py

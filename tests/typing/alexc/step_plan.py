@@ -1,1 +1,0 @@
-../../../alexc/step_plan.py

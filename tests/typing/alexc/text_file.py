@@ -1,1 +1,0 @@
-../../../alexc/text_file.py

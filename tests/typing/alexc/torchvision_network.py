@@ -1,1 +1,0 @@
-../../../alexc/torchvision_network.py
