@@ -13,8 +13,8 @@ from alexc.importers.network import Assumed
 from alexc.importers.reading import import_sources, is_foreign, spec_of_read
 from alexc.importers.spec_of import Written
 from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
 
+from .printable import printable
 from .spec_file import read_foreign, read_unchecked
 
 TORCHVISION = "torchvision:"

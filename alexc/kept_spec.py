@@ -17,9 +17,9 @@ from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
-from alexc.runtime.printable import printable
 from alexc.runtime.training.options import FoundSpec
 
+from .printable import printable
 from .spec_file import read_spec
 
 

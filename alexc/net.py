@@ -17,8 +17,8 @@ from alexc.compiler.pipeline import Checked, check_text
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 from alexc.compiler.text.source import Source
-from alexc.runtime.printable import printable
 
+from .printable import printable
 from .spec_error import SpecError
 from .spec_file import read_spec
 from .summary import Counts

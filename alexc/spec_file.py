@@ -11,8 +11,8 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.pipeline import Checked, check_file, read_source
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source
-from alexc.runtime.printable import printable
 
+from .printable import printable
 from .spec_error import SpecError
 
 _WEIGHTS = (".caffemodel", ".safetensors", ".pt", ".pth")

@@ -22,9 +22,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from torch import Tensor
 
+from alexc.printable import printable
+
 from .errors import UserError
 from .files import require_regular_file
-from .printable import printable
 
 _MOST_AXES = 32  # kMaxBlobAxes in Caffe's blob.hpp
 _MOST_LAYERS = 100_000

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from alexc.printable import printable
+
 from .errors import UserError
-from .printable import printable
 
 _HEAD_BYTES = 2000  # the part of a file in which `check_overwritable` looks for the mark
 _ANOTHER_NAME = ", or name another file with --out"

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from alexc.printable import printable
+
 from .errors import UserError
-from .printable import printable
 
 LOCK = "lock"
 

@@ -19,11 +19,12 @@ from types import ModuleType
 import torch
 from torch import nn
 
+from alexc.printable import printable
+
 from .errors import UserError
 from .files import require_regular_file
 from .parallel.mesh import Mesh
 from .parallel.placement import Placement
-from .printable import printable
 from .recipes import Recipe
 
 FORM = (

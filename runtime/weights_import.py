@@ -14,11 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from alexc.printable import printable
+
 from .caffemodel import ForeignWeights, read_caffemodel
 from .errors import UserError
 from .files import check_new, require_regular_file, write_new
 from .network_file import NetworkFile
-from .printable import printable
 from .progress import Progress
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none

@@ -14,9 +14,9 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.pipeline import Checked
 from alexc.compiler.text.diagnostics import in_order, render_all
 from alexc.compiler.text.reports import as_github, as_json, as_sarif
-from alexc.runtime.printable import printable
 
 from ..named_net import MostParameters
+from ..printable import printable
 from ..spec_file import read_spec
 
 

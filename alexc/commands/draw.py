@@ -11,9 +11,9 @@ import typer
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_overwritable, write_bytes, write_error, write_text
-from alexc.runtime.printable import printable
 
 from ..named_net import NAMED, Input, MostParameters, named_net
+from ..printable import printable
 
 if TYPE_CHECKING:
     from alexc.compiler.drawing.marks import Picture

@@ -13,7 +13,8 @@ from alexc.compiler.text.diagnostics import TITLES, Diagnostic, render_all
 from alexc.compiler.text.explain import ZERO_BYTE, Explanation, code_meant, explanation
 from alexc.compiler.text.source import Source
 from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
+
+from ..printable import printable
 
 
 def explain(

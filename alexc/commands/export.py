@@ -46,7 +46,8 @@ def export(
     from alexc.runtime.errors import UserError
     from alexc.runtime.exporting.export import export_network
     from alexc.runtime.files import check_new
-    from alexc.runtime.printable import printable
+
+    from ..printable import printable
 
     name = source.resolve().name if source.is_dir() else source.stem
     targets = {form: out or Path(f"{name}{form.ending}") for form in asked}
@@ -77,7 +78,8 @@ _TORCH_EXPORT = _Form("pt2", "--torch-export", ".pt2")
 def _tell(source: Path, target: Path, exported: Exported) -> None:
     from alexc.runtime.exporting.checked import BATCHES
     from alexc.runtime.exporting.subject import which_weights
-    from alexc.runtime.printable import printable
+
+    from ..printable import printable
 
     texts, check = exported.texts, exported.check
     size, parameters = texts["size"], int(texts["parameters"])

@@ -13,8 +13,8 @@ import typer
 from alexc.compiler.text.diagnostics import render_all
 from alexc.compiler.tree.format import format_spec
 from alexc.runtime.files import write_text
-from alexc.runtime.printable import printable
 
+from ..printable import printable
 from ..spec_file import read_unchecked
 
 

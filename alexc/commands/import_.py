@@ -11,9 +11,9 @@ import typer
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import write_text
-from alexc.runtime.printable import printable
 
 from ..named_net import MostParameters
+from ..printable import printable
 
 IMAGENET = 1_281_167  # training images
 

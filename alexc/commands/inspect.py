@@ -24,7 +24,8 @@ def inspect(
     from alexc.runtime.data.prepare_report import preparation_report
     from alexc.runtime.data.store import open_store
     from alexc.runtime.files import write_error
-    from alexc.runtime.printable import printable
+
+    from ..printable import printable
 
     opened = open_store(store)
     picture = out or Path(f"{store.resolve().name}.png")

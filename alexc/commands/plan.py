@@ -15,10 +15,10 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.plan import Plan, data_parallel
 from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
 
 from ..named_net import MostParameters, named_net
 from ..plan import Dtype, as_json, batch_of, in_words, planned, side_by_side
+from ..printable import printable
 
 
 class Format(StrEnum):

@@ -26,7 +26,8 @@ def predict(
     from alexc.runtime.device import find_device
     from alexc.runtime.evaluation.prediction import predict as guess
     from alexc.runtime.evaluation.trained_network import load_trained_network
-    from alexc.runtime.printable import printable
+
+    from ..printable import printable
 
     trained = load_trained_network(run, find_device(device))
     bad = False

@@ -37,9 +37,10 @@ def report(
     """
     from alexc.runtime.device import find_device
     from alexc.runtime.evaluation.trained_network import load_trained_network
-    from alexc.runtime.printable import printable
     from alexc.runtime.reporting.page import make_report, write_report
     from alexc.runtime.runs.run_folder import RunFolder
+
+    from ..printable import printable
 
     folder = RunFolder(run)
     trained = load_trained_network(run, find_device(device))

@@ -43,8 +43,9 @@ def import_(
     Layers are matched by their names, or by the shapes of their tensors and their order; the list of them is printed.
     """
     from alexc.runtime.network_file import load_network_file
-    from alexc.runtime.printable import printable
     from alexc.runtime.weights_import import import_weights, in_words
+
+    from ..printable import printable
 
     network = load_network_file(into)
     target = out or Path(f"{into.stem}.safetensors")
@@ -72,7 +73,8 @@ def export(
     """
     from alexc.runtime.exporting.subject import which_weights
     from alexc.runtime.exporting.weights_file import export_weights
-    from alexc.runtime.printable import printable
+
+    from ..printable import printable
 
     target = out or Path(f"{run.resolve().name}.safetensors")
     metadata = export_weights(run, target)

@@ -32,8 +32,8 @@ from alexc.compiler.recipe.steps import (
 )
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
+from alexc.printable import printable
 from alexc.runtime.errors import UserError
-from alexc.runtime.printable import printable
 
 from ..flattening import without_needless_flattening
 from ..network import ForeignLayer, ForeignNetwork, Read, RecipeLine, make_kind

@@ -11,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from ..files import write_bytes
-from ..printable import printable
 from .spread import spread
 from .store import Store
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from ..errors import UserError
 from ..files import write_bytes
-from ..printable import printable
 from .store import Geometry, Store
 
 

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from .image_list import ImageList
 from .image_source import open_source
 from .prepare_report import bytes_text

@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from ..progress import Progress
 from .decode import KNOWN_ENDINGS
 from .image_list import ImageList, SourceFile

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from ..progress import Progress
 from .image_list import ImageList, SourceFile
 

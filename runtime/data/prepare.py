@@ -26,10 +26,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from ..errors import UserError
 from ..files import sync_folder, write_bytes
 from ..folder_lock import LOCK, folder_lock
-from ..printable import printable
 from ..progress import Progress
 from .duplicates import Duplicates
 from .image_list import ImageList, SourceFile

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..printable import printable
+from alexc.printable import printable
+
 from .decode import BACKGROUND, TREATMENTS
 from .split import Split
 from .store import SPLITS, Store

@@ -7,10 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from .. import recipes
 from ..errors import UserError
 from ..network_file import NetworkFile
-from ..printable import printable
 from .dataset_statistics import DatasetStatistics
 from .store import Geometry
 from .views import Renderer

@@ -13,8 +13,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from .plain_jpeg import plain_jpeg
 
 _BLOCK = 1 << 20

@@ -26,8 +26,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from .split import FileNames, JpegPixels, RawPixels, Shard, Split
 
 FORMAT = "alexc image store"

@@ -9,8 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexc.printable import printable
+
 from ..files import reason_and_step
-from ..printable import printable
 from .section import Finding, Section
 
 MEGABYTES = 128

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 
+from alexc.printable import printable
+
 from ..data.prepare_report import bytes_text
 from ..data.recipe_check import geometry_of
 from ..data.store import Geometry, open_store
 from ..device import find_device, make_deterministic
 from ..errors import UserError
 from ..network_file import NetworkFile, load_network_file
-from ..printable import printable
 from ..training.needed_bytes import bytes_in_memory, bytes_on_disk
 from ..training.set_up import default_workers
 from .decoder import decoder

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alexc.printable import printable
+
 from ..cores import available_cores
 from ..data.batch_loader import BatchLoader
 from ..data.prepare import store_for
@@ -15,7 +17,6 @@ from ..data.recipe_check import geometry_of
 from ..data.store import Store
 from ..data.views import central_view
 from ..errors import UserError
-from ..printable import printable
 from .measure import Confusion, Scores, Tally, measure
 from .trained_network import TrainedNetwork
 

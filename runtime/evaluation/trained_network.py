@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from alexc.printable import printable
+
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import geometry_of, renderer_of
 from ..data.views import Renderer, View, views_for_test
 from ..device import place_network
 from ..errors import UserError
 from ..network_file import NetworkFile, load_network_file
-from ..printable import printable
 from ..runs.checkpoint import DamagedCheckpoint, load_checkpoint
 from ..runs.run_folder import RunFolder
 

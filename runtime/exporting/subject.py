@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from alexc.printable import printable
+
 from ..data.batch_loader import BatchLoader
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import renderer_of
@@ -17,7 +19,6 @@ from ..data.views import central_view
 from ..errors import UserError
 from ..evaluation.trained_network import load_trained_network
 from ..network_file import NetworkFile, load_network_file
-from ..printable import printable
 from ..recipes import Normalize
 from ..runs.run_folder import RunFolder
 from ..training.starting_weights import starting_weights

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..printable import printable
+from alexc.printable import printable
+
 from .chart import Chart, Line, draw_chart, thinned
 from .missing import Missing
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from ..data.batch_loader import BatchLoader, groups_of
 from ..data.split import Split
 from ..data.spread import spread
@@ -15,7 +17,6 @@ from ..data.store import Store
 from ..data.views import central_view
 from ..evaluation.measure import log_probabilities_of
 from ..evaluation.trained_network import TrainedNetwork
-from ..printable import printable
 from ..progress import Progress
 from .embedded_image import photograph_uri
 from .layer_order import LastInput, PassedLayer

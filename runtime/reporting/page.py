@@ -9,6 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from alexc.printable import printable
+
 from ..data.spread import spread
 from ..data.store import Store
 from ..errors import UserError
@@ -16,7 +18,6 @@ from ..evaluation.measure import Scores
 from ..evaluation.run_evaluation import store_of_run
 from ..evaluation.trained_network import TrainedNetwork
 from ..files import write_bytes, write_error
-from ..printable import printable
 from ..runs.metrics import read_metrics
 from ..runs.run_folder import RunFolder
 from . import chart

@@ -10,9 +10,10 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.printable import printable
+
 from ..data.split import Split
 from ..data.spread import spread
-from ..printable import printable
 from .answers import Answers
 from .embedded_image import photograph_uri
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alexc.printable import printable
+
 from ..data.store import Store
 from ..evaluation.trained_network import TrainedNetwork
-from ..printable import printable
 from ..runs.run_folder import RunFolder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..printable import printable
+from alexc.printable import printable
 
 LONGEST = 40
 

@@ -17,9 +17,10 @@ from typing import IO, Any, cast
 
 import torch
 
+from alexc.printable import printable
+
 from ..errors import UserError
 from ..files import require_regular_file, sync_folder, write_error
-from ..printable import printable
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..printable import printable
+from alexc.printable import printable
+
 from ..runs.epoch_metrics import EpochMetrics
 
 _COLUMNS = (

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from alexc.printable import printable
+
 from ..errors import UserError
 from ..files import writing
-from ..printable import printable
 from .epoch_metrics import EpochMetrics
 from .event_file import EventFile
 from .wandb_log import WandbLog

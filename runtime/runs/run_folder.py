@@ -27,12 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alexc.printable import printable
+
 from ..data.dataset_statistics import DatasetStatistics, load_statistics, save_statistics
 from ..errors import UserError
 from ..files import write_bytes, write_error, writing
 from ..folder_lock import LOCK
 from ..network_file import NetworkFile
-from ..printable import printable
 from .checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 RUNS = Path("runs")

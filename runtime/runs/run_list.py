@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from .metrics import read_metrics
 from .run_folder import RunFolder
 

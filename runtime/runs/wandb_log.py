@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from .console import print_note
 
 PROJECT = "alexc"  # where WANDB_PROJECT names none

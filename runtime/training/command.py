@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import partial
 from statistics import mean, stdev
 
+from alexc.printable import printable
+
 from ..device import is_out_of_memory
 from ..errors import UserError
 from ..network_file import load_network_file
 from ..parallel.rank import Rank, alone
-from ..printable import printable
 from ..runs.console import print_files, print_note
 from ..runs.metrics import read_metrics
 from ..runs.run_folder import RunFolder, new_run_path

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 
 
 def compile_network(network: nn.Module) -> None:

@@ -22,6 +22,8 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from alexc.printable import printable
+
 from ..cores import available_cores
 from ..data.prepare import store_for
 from ..data.recipe_check import geometry_of
@@ -32,7 +34,6 @@ from ..network_file import NetworkFile
 from ..parallel.mesh import make_mesh
 from ..parallel.placement import Placement
 from ..parallel.rank import Rank, ReportedElsewhere
-from ..printable import printable
 from ..runs.run_folder import RunFolder
 from ..runs.wandb_log import wandb_package
 from .options import TrainOptions, resume_command

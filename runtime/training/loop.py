@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from alexc.printable import printable
+
 from ..data.batch_loader import Batch, BatchLoader, groups_of
 from ..data.random_streams import epoch_order
 from ..data.store import Store
@@ -24,7 +26,6 @@ from ..layers.dropout import fix_masks
 from ..parallel.batch_shard import NO_LABEL
 from ..parallel.gradient_sum import GradientSum
 from ..parallel.rank import Rank
-from ..printable import printable
 from ..progress import Progress
 from ..recipes import Recipe
 from ..runs.console import print_epoch, print_note

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from alexc.printable import printable
+
 from ..network_file import NetworkFile
-from ..printable import printable
 
 AUTO: Literal["auto"] = "auto"
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from ..runs.run_folder import (
     RUNS,
     RunFolder,

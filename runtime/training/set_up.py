@@ -15,6 +15,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from alexc.printable import printable
+
 from ..cores import available_cores
 from ..data.batch_loader import BatchLoader
 from ..data.dataset_statistics import statistics_of
@@ -31,7 +33,6 @@ from ..folder_lock import folder_lock
 from ..network_file import NetworkFile, load_network_file
 from ..parallel.batch_shard import BatchShard
 from ..parallel.rank import Rank, alone
-from ..printable import printable
 from ..recipes import BFloat16, Float16, Recipe
 from ..runs.console import print_header, print_note
 from ..runs.metrics import Metrics, NoMetrics

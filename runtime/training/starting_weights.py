@@ -7,8 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from alexc.printable import printable
+
 from ..errors import UserError
-from ..printable import printable
 from ..runs.checkpoint import DamagedCheckpoint, load_checkpoint
 from ..runs.run_folder import RunFolder
 from ..weights_import import read_tensors

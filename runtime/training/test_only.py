@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from alexc.printable import printable
+
 from ..cores import available_cores
 from ..data.dataset_statistics import statistics_of
 from ..data.prepare import store_for
@@ -15,7 +17,6 @@ from ..errors import UserError
 from ..evaluation.run_evaluation import Evaluation, evaluate_run
 from ..evaluation.trained_network import TrainedNetwork, load_trained_network
 from ..network_file import NetworkFile, load_network_file
-from ..printable import printable
 from ..runs.run_folder import RunFolder
 from .options import AUTO, TrainOptions
 from .starting_weights import starting_weights
