@@ -1,60 +1,80 @@
-"""The command line: every command by its name."""
+"""The command line: every command with its module and its line of help."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_command, get_group
 
 if TYPE_CHECKING:
-    from typer._click import Command
+    from typer._click import Command, Context
 
-SPECS = {
-    "check": "alexc.commands.check:check",
-    "diff": "alexc.commands.diff:diff",
-    "explain": "alexc.commands.explain:explain",
-    "fmt": "alexc.commands.fmt:fmt",
-    "summary": "alexc.commands.summary:summary",
-    "draw": "alexc.commands.draw:draw",
-    "plan": "alexc.commands.plan:plan_",
-    "compile": "alexc.commands.compile:compile_",
-    "import": "alexc.commands.import_:import_",
-    "lsp": "alexc.commands.lsp:lsp",
+
+@dataclass(frozen=True)
+class Entry:
+    """A command, as `alexc --help` lists it.
+
+    Attributes:
+        target: where its function is, or the `typer.Typer` that has several: `module:name`, below `alexc.commands`.
+        help: the first sentence of its documentation.
+    """
+
+    target: str
+    help: str
+
+
+PANELS = {
+    "About a spec": {
+        "check": Entry("check:check", "Check specs and report every error."),
+        "summary": Entry("summary:summary", "Show the shapes, weights, neurons and multiply-adds of every layer."),
+        "compile": Entry("compile:compile_", "Write the PyTorch module of each spec."),
+        "draw": Entry("draw:draw", "Draw a network."),
+        "plan": Entry("plan:plan_", "Show what each device of a placement stores, computes and sends."),
+        "diff": Entry("diff:diff", "Compare two specs, and say whether the weights of one load in the other."),
+        "fmt": Entry("fmt:fmt", "Format specs in the canonical style."),
+        "import": Entry(
+            "import_:import_", "Convert a network of Caffe, cuda-convnet, darknet or torchvision to a spec."
+        ),
+        "explain": Entry("explain:explain", "Explain an error code, with an example and its fix."),
+        "lsp": Entry("lsp:lsp", "Start the language server for editors."),
+    },
+    "About training": {
+        "prepare": Entry("prepare:prepare", "Decode images once, into the store that training reads."),
+        "inspect": Entry("inspect:inspect", "Show what a store contains."),
+        "train": Entry("train:train", "Train a network with the recipe in its file."),
+        "runs": Entry("runs:runs", "List training runs side by side."),
+        "evaluate": Entry("evaluate:evaluate", "Measure the best weights of a run on the validation images."),
+        "predict": Entry("predict:predict", "Print the five most likely classes of each image."),
+        "report": Entry("report:report", "Write an HTML page about a run."),
+        "export": Entry("export:export", "Export a trained network to ONNX or torch.export."),
+        "weights": Entry("weights:weights", "Import or export weights."),
+        "doctor": Entry("doctor:doctor", "Check the versions, devices, memory and disk of this machine."),
+    },
 }
-RUNS = {
-    "doctor": "alexc.commands.doctor:doctor",
-    "prepare": "alexc.commands.prepare:prepare",
-    "inspect": "alexc.commands.inspect:inspect",
-    "train": "alexc.commands.train:train",
-    "runs": "alexc.commands.runs:runs",
-    "evaluate": "alexc.commands.evaluate:evaluate",
-    "predict": "alexc.commands.predict:predict",
-    "report": "alexc.commands.report:report",
-    "export": "alexc.commands.export:export",
-    "weights": "alexc.commands.weights:weights",
-}
-COMMANDS = SPECS | RUNS
+COMMANDS = {name: entry for panel in PANELS.values() for name, entry in panel.items()}
 
 
-class _Commands(TyperGroup):
-    """The commands, each imported when it is asked for: none waits for what only others need."""
+class _Lazy(TyperCommand):
+    """A command whose module is imported when the command is called, not when `alexc --help` lists it."""
 
-    def list_commands(self, _ctx: object) -> list[str]:
-        return list(COMMANDS)
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: Context | None = None,
+        **extra: Any,  # noqa: ANN401 - as the class above has it
+    ) -> Context:
+        assert self.name is not None
+        return load(self.name).make_context(info_name, args, parent, **extra)
 
-    def get_command(self, _ctx: object, cmd_name: str) -> Command | None:
-        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:  # typer offers similar names of loaded ones
-            if name not in self.commands:
-                self.commands[name] = _load(name)
-        return self.commands.get(cmd_name)
 
-
-def _load(name: str) -> Command:
-    """A command, or a group of them, from its module."""
-    found = resolve_name(COMMANDS[name])
+def load(name: str) -> Command:
+    """Import a command, or a group of commands, from its module."""
+    found = resolve_name(f"alexc.commands.{COMMANDS[name].target}")
     if isinstance(found, typer.Typer):
         return get_command(found)
     alone = typer.Typer(add_completion=False)
@@ -65,9 +85,11 @@ def _load(name: str) -> Command:
 app = get_group(
     typer.Typer(
         name="alexc",
-        cls=_Commands,
         help="Compile a description of a neural network to PyTorch, and train it.",
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 )
+for panel, commands in PANELS.items():
+    for name, entry in commands.items():
+        app.add_command(_Lazy(name, help=entry.help, rich_help_panel=panel))

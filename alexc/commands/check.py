@@ -36,7 +36,10 @@ def check(
     ] = Format.text,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Check specs and say what is wrong with them. Ends with 1 where there are errors, in every format."""
+    """Check specs and report every error.
+
+    The exit code is 1 if there are errors, in every format.
+    """
     checked = {path: read_spec(path, most_parameters) for path in specs}
     findings = [each for spec in checked.values() for each in in_order(spec.source, spec.diagnostics)]
     if format_ is Format.json:

@@ -49,9 +49,9 @@ def compile_(
     ] = Emitted.PYTHON,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Write the PyTorch module of each spec into DIR, in a file of the spec's name.
+    """Write the PyTorch module of each spec.
 
-    With --placement into a file of the spec's and the placement's name: alexnet_two_gpus.py.
+    alexnet.net becomes DIR/alexnet.py; with --placement two_gpus, DIR/alexnet_two_gpus.py.
     """
     if emit is Emitted.NET and placements:
         raise UserError("--emit net writes the spec with all its placements: leave --placement out")

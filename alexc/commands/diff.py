@@ -34,9 +34,9 @@ def diff(
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.text,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Show what changes from one spec to another, and whether the weights of one load in the other.
+    """Compare two specs, and say whether the weights of one load in the other.
 
-    Ends with 0 where they say the same, with 1 where they differ, and with 2 where one of them cannot be read.
+    The exit code is 0 if they are equal, 1 if they differ, and 2 if one of them cannot be read.
     """
     try:
         nets = [named_net([spec], most_parameters=most_parameters) for spec in (before, after)]

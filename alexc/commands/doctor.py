@@ -27,7 +27,9 @@ def doctor(
         typer.Option(metavar="STORE", help="A store that `alexc prepare` made.", show_default="a few images of noise"),
     ] = None,
 ) -> None:
-    """Look at versions, devices, memory, the disk and the decoder, and whether the store keeps up with the network.
+    """Check the versions, devices, memory and disk of this machine.
+
+    With NETWORK, also measure whether the store keeps up with it.
 
     Exits with 1 when something will not work.
     """

@@ -37,7 +37,11 @@ def draw(
     input_: Input = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Draw a network: volumes in perspective, as in the paper's Figure 2; boxes in layers where it has branches."""
+    """Draw a network.
+
+    A network without branches becomes volumes in perspective, as in Figure 2 of the paper; one with branches becomes
+    a graph of boxes.
+    """
     name = spec[0].stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
     target = out or Path(f"{name}.svg")
     ending = target.suffix.lower()

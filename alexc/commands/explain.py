@@ -22,7 +22,7 @@ def explain(
         str | None, typer.Argument(metavar="CODE", help="A code such as E0301. Without one: the list.")
     ] = None,
 ) -> None:
-    """Explain an error code: what it means, an example, and the way out."""
+    """Explain an error code, with an example and its fix."""
     if code is None:
         print("\n".join(f"{known}  {title}" for known, title in TITLES.items()))
         return

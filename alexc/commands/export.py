@@ -34,9 +34,10 @@ def export(
     ] = None,
     softmax: Annotated[bool, typer.Option("--softmax", help="Give probabilities, not logits.")] = False,
 ) -> None:
-    """Write the network of a run with its best weights, for batches of any size, and compare it with torch.
+    """Export a trained network to ONNX or torch.export.
 
-    Each file says how images are made ready for it.
+    The file has the best weights of the run and takes any batch size. Its outputs are compared with torch's first. It
+    also says how images must be prepared for it.
     """
     asked = [form for form, wanted in ((_ONNX, onnx), (_TORCH_EXPORT, torch_export)) if wanted]
     if not asked:

@@ -27,9 +27,9 @@ def fmt(
         bool, typer.Option("--diff", help="Write nothing; show what would change, and end as with --check.")
     ] = False,
 ) -> None:
-    """Lay specs out alike: two blanks a level, columns, every comment where it was.
+    """Format specs in the canonical style.
 
-    A file with mistakes is reported and left alone; the command then ends with 1.
+    Comments stay where they are. A file with errors is reported and not changed; the exit code is then 1.
     """
     failed = False
     for path in specs:

@@ -39,10 +39,10 @@ def import_(
     ] = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Write a network of another program as a spec.
+    """Convert a network of Caffe, cuda-convnet, darknet or torchvision to a spec.
 
-    What a spec cannot say is reported with its line: an error, and no spec, where the network would be another one; a
-    warning, and a comment, where only the recipe loses something.
+    Whatever a spec cannot express is reported with its line. It is an error, and no spec is written, if the network
+    would change; it is a warning, and a comment in the spec, if only the recipe loses something.
     """
     if out is not None and out.suffix != ".net":
         raise UserError(f"{printable(out)}: the name of a spec ends in `.net`; as in `-o my.net`")

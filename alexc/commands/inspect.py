@@ -19,7 +19,10 @@ def inspect(
         ),
     ] = None,
 ) -> None:
-    """Show a store: counts, colours, files left out; and a contact sheet of some images of some classes as a PNG."""
+    """Show what a store contains.
+
+    Prints counts, colour statistics and the files that were left out, and writes a contact sheet as a PNG.
+    """
     from alexc.runtime.data.contact_sheet import write_contact_sheet
     from alexc.runtime.data.prepare_report import preparation_report
     from alexc.runtime.data.store import open_store

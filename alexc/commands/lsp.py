@@ -8,7 +8,10 @@ from alexc.runtime.errors import UserError
 
 
 def lsp() -> None:
-    """Serve an editor over standard input and output; docs/editor.md says how each is told to start it."""
+    """Start the language server for editors.
+
+    It talks over standard input and output; docs/editor.md shows how to set up each editor.
+    """
     if find_spec("pygls") is None:
         raise UserError("the language server needs pygls: pip install pygls")
     from alexc.language_server.server import run

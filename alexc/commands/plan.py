@@ -40,7 +40,10 @@ def plan_(
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Show what each device holds, computes and sends in a training step; without --placement compare them all."""
+    """Show what each device of a placement stores, computes and sends.
+
+    The numbers are per training step. Without --placement, all placements of the spec are compared.
+    """
     net = named_net([spec], most_parameters=most_parameters)
     if placement is not None:
         made = net.plan(placement, batch, dtype)

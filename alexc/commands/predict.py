@@ -18,7 +18,7 @@ def predict(
         str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
     ] = None,
 ) -> None:
-    """Print the five likeliest classes of each image, with their probabilities.
+    """Print the five most likely classes of each image.
 
     A file that cannot be used is reported by name, and the others are still answered; the exit code is then 1.
     """

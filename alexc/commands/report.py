@@ -31,7 +31,7 @@ def report(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Views that the network is shown at once.")] = 128,
 ) -> None:
-    """Write one HTML page about a run, which opens without network.
+    """Write an HTML page about a run.
 
     Curves, the picture of the network, the first kernels, confusions, sample predictions, nearest training images.
     """

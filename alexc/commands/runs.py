@@ -16,7 +16,10 @@ def runs(
         "runs"
     ),
 ) -> None:
-    """List the runs under a folder side by side, the oldest first: settings, best validation error, last loss."""
+    """List training runs side by side.
+
+    Shows settings, best validation error and last loss of each run, oldest first.
+    """
     from alexc.runtime.runs.run_list import HEADER, NUMERIC, run_rows
 
     rows, damaged = run_rows(folder)

@@ -37,7 +37,10 @@ def summary(
     input_: Input = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
-    """Show shapes, weights, neurons and multiply-adds of every layer, for one image."""
+    """Show the shapes, weights, neurons and multiply-adds of every layer.
+
+    The counts are per image.
+    """
     if not spec:
         with flagship() as path:
             net = Net.from_file(path)

@@ -94,9 +94,9 @@ def train(
     ] = None,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 1000,
 ) -> None:
-    """Train a network by the recipe in its file.
+    """Train a network with the recipe in its file.
 
-    Killed or stopped at any moment, it goes on by --resume as if nothing had happened.
+    A training that was stopped or killed continues with --resume, with the same result as without the interruption.
     """
     if amp_dtype is not None and not amp:
         raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")

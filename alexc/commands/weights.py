@@ -9,9 +9,7 @@ import typer
 
 from ..table import aligned
 
-weights = typer.Typer(
-    name="weights", help="Bring weights in, or hand them on.", no_args_is_help=True, add_completion=False
-)
+weights = typer.Typer(name="weights", help="Import or export weights.", no_args_is_help=True, add_completion=False)
 
 
 @weights.command("import")
