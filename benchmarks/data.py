@@ -30,7 +30,10 @@ from torchvision import transforms as v1
 from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
-from alexc.runtime import recipes
+from alexc.runtime.augmentations.augmentation import ImageSource, View
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.cores import available_cores
 from alexc.runtime.data.batch_loader import BatchLoader, groups_of
 from alexc.runtime.data.dataset_statistics import DatasetStatistics, statistics_of
@@ -39,7 +42,7 @@ from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.random_streams import epoch_order
 from alexc.runtime.data.split import Split
 from alexc.runtime.data.store import Geometry, Store
-from alexc.runtime.data.views import Renderer, TrainingViews, View, principal_color_steps
+from alexc.runtime.data.views import Renderer, TrainingViews
 from alexc.runtime.doctor.throughput import step_time
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.optimizer import optimizer_of
@@ -51,8 +54,8 @@ PHOTOGRAPHS, CLASSES = 200, 4
 SMALL_TREE, LARGE_TREE = 2_000, 12_000
 ROUNDS, ROUNDS_OF_COMMANDS = 5, 3
 EPOCHS_A_ROUND = 8
-NOISE = recipes.PCAColor(0.1)
-PAPERS = (recipes.RandomCrop(SHOWN), recipes.Mirror(), NOISE)
+NOISE = PCAColor(0.1)
+PAPERS = (RandomCrop(SHOWN), Mirror(), NOISE)
 FLAGSHIP = Path(__file__).parents[1] / "generated" / "alexnet.py"
 PIL, TORCHVISION, ALEXC = "Pillow, v1 transforms", "decode_jpeg, v2 transforms", "alexc"
 PIPELINE, COMMAND = "Pillow and multiprocessing", "`alexc prepare`"
@@ -200,7 +203,7 @@ def image_folder(tree: Path, facts: DatasetStatistics) -> DataLoader[tuple[Tenso
             v2.PILToTensor(),
             v2.ToDtype(torch.float32),
             v2.Lambda(lambda image: image - mean),
-            ColorNoise(principal_color_steps(NOISE, facts)),
+            ColorNoise(NOISE.components(ImageSource(STORED, SHOWN, facts.eigenvalues, facts.eigenvectors))),
         ]
     )
     return DataLoader(ImageFolder(str(tree), views), batch_size=BATCH, shuffle=True, num_workers=1)

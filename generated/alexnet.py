@@ -17,6 +17,9 @@ Made by alexc from alexnet.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
@@ -24,10 +27,7 @@ from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,
-    Mirror,
-    PCAColor,
     Plateau,
-    RandomCrop,
     Recipe,
     Resize,
     Subtract,

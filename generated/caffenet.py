@@ -17,6 +17,8 @@ Made by alexc from caffenet.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
@@ -25,8 +27,6 @@ from alexc.runtime.recipes import (
     CenterCrop,
     CenterView,
     CrossEntropy,
-    Mirror,
-    RandomCrop,
     Recipe,
     Resize,
     StepRate,

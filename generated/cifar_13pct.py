@@ -14,6 +14,8 @@ Made by alexc from cifar_13pct.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.layers.local_convolution import LocalConv2d
 from alexc.runtime.recipes import (
@@ -21,8 +23,6 @@ from alexc.runtime.recipes import (
     CenterCrop,
     CrossEntropy,
     MilestoneRate,
-    Mirror,
-    RandomCrop,
     Recipe,
     Resize,
     Subtract,

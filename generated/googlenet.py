@@ -25,6 +25,8 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Xavier, initialise
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
@@ -32,8 +34,6 @@ from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,
-    Mirror,
-    RandomCrop,
     Recipe,
     Resize,
     StepRate,

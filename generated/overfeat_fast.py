@@ -17,15 +17,15 @@ Made by alexc from overfeat_fast.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Normal, initialise
 from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,
-    Mirror,
     Plateau,
-    RandomCrop,
     Recipe,
     Resize,
     Subtract,

@@ -16,15 +16,15 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.initial_values import Constant, Kaiming, initialise
 from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,
-    Mirror,
-    PCAColor,
     Plateau,
-    RandomCrop,
     Recipe,
     Resize,
     Subtract,

@@ -20,6 +20,8 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Kaiming, Normal, initialise
 from alexc.runtime.recipes import (
@@ -27,9 +29,7 @@ from alexc.runtime.recipes import (
     CenterCrop,
     CenterView,
     CrossEntropy,
-    Mirror,
     PolynomialRate,
-    RandomCrop,
     Recipe,
     Resize,
     Subtract,

@@ -17,16 +17,16 @@ Made by alexc from vgg11_bn.net: edit that file, not this one.
 from typing import ClassVar
 
 import torch.nn.functional as F
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout
 from alexc.runtime.layers.initial_values import Constant, Kaiming, Normal, initialise
 from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,
-    Mirror,
-    PCAColor,
     Plateau,
-    RandomCrop,
     Recipe,
     Resize,
     Subtract,

@@ -1,12 +1,15 @@
-"""What a compiled file says about training: plain values, as the `train` block of the spec wrote them.
+"""The recipe of a compiled file: plain values, as the `train` block of the spec wrote them.
 
-Nothing here acts. `preparation`, `views`, `sgd` and `plateau` read these values and do the work.
+Nothing here acts: `data.recipe_check`, `data.views` and `training` read these values and do the work. The steps of
+`augment` are in `augmentations`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from .augmentations.augmentation import Augmentation
 
 
 @dataclass(frozen=True)
@@ -36,65 +39,6 @@ class Normalize:
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class RandomCrop:
-    """Cut a square of `size` by `size` pixels at a place drawn anew each time (section 4.1)."""
-
-    size: int
-
-
-@dataclass(frozen=True)
-class RandomResizedCrop:
-    """Scale a window to `size` by `size`: its area a share of the image from `smallest` to 1 (Szegedy et al. 2015).
-
-    The logarithm of width / height is drawn evenly from 1 / aspect to aspect; after ten windows that do not fit the
-    whole image is taken, as by torchvision's transform of this name.
-    """
-
-    size: int
-    smallest: float = 0.08
-    aspect: float = 1.333333
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """Mirror left to right with this probability (section 4.1)."""
-
-    probability: float = 0.5
-
-
-@dataclass(frozen=True)
-class PCAColor:
-    """Add the principal components of the training set's colours, each times a draw from N(0, std) (section 4.1).
-
-    With `by="eigenvalue"`, as in the paper, a component is also multiplied by its eigenvalue, on the scale where a
-    pixel lies in 0..1; with `by="stddev"` by the eigenvalue's root.
-    """
-
-    std: float
-    by: Literal["eigenvalue", "stddev"] = "eigenvalue"
-
-
-@dataclass(frozen=True)
-class ColorJitter:
-    """Change brightness, contrast, saturation and hue, in an order drawn anew: as torchvision's transform of this name.
-
-    The first three are multiplied by draws from 1 - share to 1 + share; the hue is turned by -hue to hue of its circle.
-    """
-
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-
-
-@dataclass(frozen=True)
-class Cutout:
-    """Set a square of `size` by `size` to zero, its centre anywhere in the view (DeVries and Taylor 2017)."""
-
-    size: int
 
 
 @dataclass(frozen=True)
@@ -330,7 +274,7 @@ Schedule = (
 )
 
 
-AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout
+PrepareStep = Resize | CenterCrop | Subtract | Normalize
 TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
 
 
@@ -338,8 +282,8 @@ TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
 class Recipe:
     """How a network is trained and tested."""
 
-    prepare: tuple[Resize | CenterCrop | Subtract | Normalize, ...]
-    augment: tuple[AugmentStep, ...]
+    prepare: tuple[PrepareStep, ...]
+    augment: tuple[Augmentation, ...]
     test: TestViews
     loss: CrossEntropy
     optimizer: SGD | Adam | AdamW

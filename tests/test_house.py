@@ -15,7 +15,18 @@ from tests.conftest import ROOT
 LINKED = ("compiler", "importers", "language_server", "runtime", "spec")
 # Each folder may import those before it.
 COMPILER = ("text", "tree", "layers", "recipe", "net", "graph", "placed_graph", "files", "drawing")
-RUNTIME = ("parallel", "layers", "data", "runs", "evaluation", "training", "exporting", "reporting", "doctor")
+RUNTIME = (
+    "parallel",
+    "layers",
+    "augmentations",
+    "data",
+    "runs",
+    "evaluation",
+    "training",
+    "exporting",
+    "reporting",
+    "doctor",
+)
 HEAVY = ("torch", "torchvision", "numpy")
 
 

@@ -19,6 +19,7 @@ from ..net.net import Recipe
 from ..net.parts import attribute_of
 from ..placed_graph.local_graph import axes_of
 from ..placed_graph.placed_graph import Layout, PlacedGraph
+from ..recipe.steps import runtime_module
 from .module_class import construct, placed_class, whole_class
 from .rendered_check import require_expected_form
 
@@ -26,7 +27,6 @@ MADE_BY = "Made by alexc from"
 _EDIT_THAT = ": edit that file, not this one."
 _ORIGIN = re.compile(rf"^{MADE_BY} ([A-Za-z0-9_-]+\.net)(?:, placement (\w+))?{re.escape(_EDIT_THAT)}$", re.MULTILINE)
 _HEAD = 2000  # characters, within which a file says where it is from
-_RECIPE = "alexc.runtime.recipes"
 _PLACEMENT = "alexc.runtime.parallel.placement"
 
 
@@ -58,9 +58,9 @@ def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = Non
     """
     classes = [whole_class(graph), *([placed_class(placed)] if placed else [])]
     recipe = graph.net.recipe
-    values = _recipe_names(recipe) | _placement_names(placed)
+    values = {each.rpartition(" ")[2] for each in _recipe_imports(recipe)} | _placement_names(placed)
     statements = {each for made in classes for each in made.imports}
-    statements |= {f"from {_RECIPE} import {name}" for name in _recipe_names(recipe)}
+    statements |= _recipe_imports(recipe)
     statements |= {f"from {_PLACEMENT} import {name}" for name in _placement_names(placed)}
     source = f"{spec_name}, placement {placed.placement.name}" if placed else spec_name
     text = _template().render(
@@ -126,13 +126,15 @@ def _recipe_lines(recipe: Recipe | None) -> list[str]:
     return [*lines, f"    batch={recipe.batch},", f"    epochs={recipe.epochs},", ")"]
 
 
-def _recipe_names(recipe: Recipe | None) -> set[str]:
+def _recipe_imports(recipe: Recipe | None) -> set[str]:
+    """The import statements of the recipe's steps, one name each."""
     if recipe is None:
         return set()
     steps: list[Arguments] = [*recipe.prepare, *recipe.augment, recipe.test, recipe.loss]
     steps += [recipe.optimizer, recipe.schedule, *recipe.gradients]
     steps += [said for said in (recipe.precision, recipe.average, recipe.stop) if said is not None]
-    return {type(step).__name__ for step in steps} | {"Recipe"}
+    imports = {f"from {runtime_module(type(step))} import {type(step).__name__}" for step in steps}
+    return imports | {"from alexc.runtime.recipes import Recipe"}
 
 
 def _placement_lines(placed: PlacedGraph | None) -> list[str]:

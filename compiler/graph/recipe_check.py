@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import groupby, pairwise
+
 from ..net.net import Recipe
-from ..recipe.steps import (
-    CenterCrop,
-    ColorJitter,
-    Cutout,
-    Mirror,
-    Normalize,
-    PCAColor,
-    RandomCrop,
-    RandomResizedCrop,
-    Resize,
-    ScaledCrops,
-    Subtract,
-)
+from ..recipe.augmentation import augmentations
+from ..recipe.steps import CenterCrop, Normalize, Resize, ScaledCrops, Subtract
 from ..text.diagnostics import Diagnostic, Label
 from .graph import Graph
 
 _FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (Resize, CenterCrop, Normalize))
-# The order in which a view is made, whatever a recipe says: it must say the same.
-_ORDER_OF_AUGMENTATION = ((RandomCrop, RandomResizedCrop), (Mirror,), (ColorJitter,), (PCAColor,), (Cutout,))
 
 
 def check_recipe(graph: Graph) -> list[Diagnostic]:
@@ -56,27 +45,23 @@ def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
 
 
 def _check_augmentation(recipe: Recipe) -> list[Diagnostic]:
-    places = [
-        place
-        for step in recipe.augment
-        for place, kinds in enumerate(_ORDER_OF_AUGMENTATION)
-        if isinstance(step, kinds)
-    ]
-    for step, before, place in zip(recipe.augment[1:], places, places[1:], strict=False):
-        if place <= before:
-            order = ", ".join(" or ".join(f"`{kind.keyword}`" for kind in kinds) for kinds in _ORDER_OF_AUGMENTATION)
+    for before, step in pairwise(recipe.augment):
+        if step.order <= before.order:
+            same_place = groupby(augmentations(), key=lambda each: each.order)
+            order = ", ".join(" or ".join(f"`{each.keyword}`" for each in steps) for _, steps in same_place)
             message = f"`augment` has `{step.keyword}` out of order, or twice"
             return [_misfit(message, recipe, step.keyword, help=f"each at most once, in this order: {order}")]
     return []
 
 
 def _check_windows(recipe: Recipe) -> list[Diagnostic]:
-    scaling = [step for step in (*recipe.augment, recipe.test) if isinstance(step, RandomResizedCrop | ScaledCrops)]
+    scaling = [step.keyword for step in recipe.augment if step.scales]
+    scaling += [recipe.test.keyword] if isinstance(recipe.test, ScaledCrops) else []
     subtracted = next((step for step in recipe.prepare if isinstance(step, Subtract)), None)
     if scaling and subtracted is not None and subtracted.what == "mean_image":
-        message = f"a mean image does not fit windows that `{scaling[0].keyword}` scales"
+        message = f"a mean image does not fit windows that `{scaling[0]}` scales"
         here = Label(recipe.spans[Subtract.keyword], "subtracts it here")
-        return [_misfit(message, recipe, scaling[0].keyword, here, "subtract mean_color, or normalize")]
+        return [_misfit(message, recipe, scaling[0], here, "subtract mean_color, or normalize")]
     test = recipe.test
     if isinstance(test, ScaledCrops) and min(test.sizes) < test.size:
         message = f"`scaled_crops` cuts {test.size}x{test.size} pixels out of images of {min(test.sizes)}"
@@ -92,14 +77,13 @@ def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
         message = f"recipes show square images of 3 channels, the network reads {graph.net.input}"
         return [_misfit(message, recipe, "test", says)]
     stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), height)
-    views = [*(step for step in recipe.augment if isinstance(step, RandomCrop | RandomResizedCrop)), recipe.test]
+    views = [(step.keyword, step.view_size, step.scales) for step in recipe.augment if step.view_size is not None]
     diagnostics = []
-    for view in views:
-        size, keyword = view.size, view.keyword
+    for keyword, size, scales in (*views, (recipe.test.keyword, recipe.test.size, False)):
         if size != height:
             message = f"`{keyword}` shows {size}x{size} pixels, the network reads {height}x{width}"
             diagnostics.append(_misfit(message, recipe, keyword, says, "make the two sizes equal"))
-        elif size > stored and not isinstance(view, RandomResizedCrop):
+        elif size > stored and not scales:
             cut = Label(recipe.spans[CenterCrop.keyword], f"keeps {stored}x{stored}")
             message = f"`{keyword}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
             diagnostics.append(_misfit(message, recipe, keyword, cut, "prepare larger images"))

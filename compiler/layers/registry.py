@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 
-from .. import layers as room
+from .. import layers as folder
+from ..registry import Registry
 from .kind import Kind
 
 
 @cache
 def kinds() -> Mapping[str, type[Kind]]:
     """The kinds, in the order of their keywords. A new kind is a new file here and nothing else."""
-    return _Kinds()
-
-
-class _Kinds(Mapping[str, type[Kind]]):
-    """Imports a kind's file when the kind is asked for: a spec uses few of them."""
-
-    def __init__(self) -> None:
-        self._files = sorted(module.name for module in iter_modules(room.__path__))
-        self._read: dict[str, type[Kind] | None] = {}
-
-    def __getitem__(self, keyword: str) -> type[Kind]:
-        if keyword not in self._read and keyword in self._files:
-            self._read[keyword] = _kind_in(keyword)
-        kind = self._read.get(keyword)
-        if kind is None:
-            raise KeyError(keyword)
-        return kind
-
-    def __iter__(self) -> Iterator[str]:
-        return (file for file in self._files if file in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-def _kind_in(file: str) -> type[Kind] | None:
-    """The kind that a file is called like; None where the file has only what several kinds share."""
-    values = vars(import_module(f"{room.__name__}.{file}")).values()
-    found = (value for value in values if isinstance(value, type) and issubclass(value, Kind))
-    return next((kind for kind in found if vars(kind).get("keyword") == file), None)
+    return Registry(folder, Kind)  # type: ignore[type-abstract]

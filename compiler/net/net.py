@@ -8,8 +8,8 @@ from math import prod
 from typing import Literal
 
 from ..layers.kind import Kind, Shape
+from ..recipe.augmentation import Augmentation
 from ..recipe.steps import (
-    AugmentStep,
     Average,
     EarlyStopping,
     GradientStep,
@@ -99,7 +99,7 @@ class Recipe:
     """
 
     prepare: tuple[PrepareStep, ...]
-    augment: tuple[AugmentStep, ...]
+    augment: tuple[Augmentation, ...]
     test: TestViews
     loss: Loss
     optimizer: Optimizer

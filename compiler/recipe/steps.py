@@ -5,9 +5,9 @@ Each model has the name and the fields of a class of the runtime's recipe; a tes
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from ..layers.arguments import (
     LARGEST_SIZE,
@@ -20,9 +20,9 @@ from ..layers.arguments import (
     NotNegative,
     PixelSizes,
     Positive,
-    as_float,
     one_of,
 )
+from .augmentation import Augmentation, augmentations
 
 
 class Resize(Arguments):
@@ -59,65 +59,6 @@ class Normalize(Arguments):
 
     mean: Colors = (0.485, 0.456, 0.406)
     std: Colors = (0.229, 0.224, 0.225)
-
-
-class RandomCrop(Arguments):
-    """Cut a square at a place drawn anew each time."""
-
-    keyword: ClassVar[str] = "random_crop"
-    positional: ClassVar[tuple[str, ...]] = ("size",)
-
-    size: Count
-
-
-class RandomResizedCrop(Arguments):
-    """Scale a window of random area and shape to a square: at least `smallest` of the image, sides 1 : `aspect`."""
-
-    keyword: ClassVar[str] = "random_resized_crop"
-    positional: ClassVar[tuple[str, ...]] = ("size",)
-
-    size: Count
-    smallest: Fraction = 0.08
-    aspect: Annotated[float, BeforeValidator(as_float), Field(ge=1), Expects("a number of at least 1")] = 1.333333
-
-
-class Mirror(Arguments):
-    """Mirror left to right now and then."""
-
-    keyword: ClassVar[str] = "mirror"
-    positional: ClassVar[tuple[str, ...]] = ("probability",)
-
-    probability: Fraction = 0.5
-
-
-class PCAColor(Arguments):
-    """Shift the colours along their principal components."""
-
-    keyword: ClassVar[str] = "pca_color"
-    positional: ClassVar[tuple[str, ...]] = ("std",)
-
-    std: NotNegative
-    by: Annotated[Literal["eigenvalue", "stddev"], one_of("eigenvalue", "stddev")] = "eigenvalue"
-
-
-class ColorJitter(Arguments):
-    """Change brightness, contrast and saturation by up to such a share, and turn the hue by up to half its circle."""
-
-    keyword: ClassVar[str] = "color_jitter"
-
-    brightness: Fraction = 0.0
-    contrast: Fraction = 0.0
-    saturation: Fraction = 0.0
-    hue: Annotated[float, BeforeValidator(as_float), Field(ge=0, le=0.5), Expects("a number from 0 to 0.5")] = 0.0
-
-
-class Cutout(Arguments):
-    """Blank a square at a place drawn anew each time; it may lie partly outside."""
-
-    keyword: ClassVar[str] = "cutout"
-    positional: ClassVar[tuple[str, ...]] = ("size",)
-
-    size: Count
 
 
 class TenCrop(Arguments):
@@ -356,7 +297,6 @@ class WholeNumber(Arguments):
 
 
 PrepareStep = Resize | CenterCrop | Subtract | Normalize
-AugmentStep = RandomCrop | RandomResizedCrop | Mirror | ColorJitter | PCAColor | Cutout
 TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
 Loss = CrossEntropy
 Optimizer = SGD | Adam | AdamW
@@ -377,25 +317,21 @@ Schedule = (
 
 # The statements of a `train` block, and the kinds that each may name.
 CHOICES: dict[str, tuple[type[Arguments], ...]] = {
-    "prepare": (Resize, CenterCrop, Subtract, Normalize),
-    "augment": (RandomCrop, RandomResizedCrop, Mirror, ColorJitter, PCAColor, Cutout),
-    "test": (TenCrop, CenterView, GridCrop, ScaledCrops),
-    "loss": (CrossEntropy,),
-    "optimizer": (SGD, Adam, AdamW),
-    "schedule": (
-        Plateau,
-        ConstantRate,
-        StepRate,
-        MilestoneRate,
-        ExponentialRate,
-        DiscreteExponentialRate,
-        PolynomialRate,
-        CosineRate,
-    ),
-    "gradients": (ClipNorm, ClipValue),
-    "precision": (Float32, BFloat16, Float16),
-    "average": (MovingAverage,),
-    "stop": (Stalled, Reached),
+    "prepare": get_args(PrepareStep),
+    "augment": augmentations(),
+    "test": get_args(TestViews),
+    "loss": (Loss,),
+    "optimizer": get_args(Optimizer),
+    "schedule": get_args(Schedule),
+    "gradients": get_args(GradientStep),
+    "precision": get_args(Precision),
+    "average": (Average,),
+    "stop": get_args(EarlyStopping),
 }
 NUMBERS = ("batch", "epochs")
 PIPELINES = ("prepare", "augment", "gradients")
+
+
+def runtime_module(step: type[Arguments]) -> str:
+    """The module of the runtime that has the class of the same name."""
+    return f"alexc.runtime.augmentations.{step.keyword}" if issubclass(step, Augmentation) else "alexc.runtime.recipes"

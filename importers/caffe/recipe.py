@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from alexc.compiler.layers.arguments import LARGEST_SIZE, Arguments
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import step_text
+from alexc.compiler.recipe.augmentations.mirror import Mirror
+from alexc.compiler.recipe.augmentations.random_crop import RandomCrop
 from alexc.compiler.recipe.steps import (
     SGD,
     Adam,
@@ -17,10 +19,8 @@ from alexc.compiler.recipe.steps import (
     CrossEntropy,
     DiscreteExponentialRate,
     ExponentialRate,
-    Mirror,
     Normalize,
     PolynomialRate,
-    RandomCrop,
     Resize,
     StepRate,
     Subtract,

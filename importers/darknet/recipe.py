@@ -7,23 +7,23 @@ from statistics import geometric_mean
 from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import step_text
+from alexc.compiler.recipe.augmentation import Augmentation
+from alexc.compiler.recipe.augmentations.color_jitter import ColorJitter
+from alexc.compiler.recipe.augmentations.mirror import Mirror
+from alexc.compiler.recipe.augmentations.random_crop import RandomCrop
+from alexc.compiler.recipe.augmentations.random_resized_crop import RandomResizedCrop
 from alexc.compiler.recipe.steps import (
     SGD,
     Adam,
-    AugmentStep,
     CenterCrop,
     CenterView,
-    ColorJitter,
     ConstantRate,
     CrossEntropy,
     ExponentialRate,
-    Mirror,
     Normalize,
     Optimizer,
     PolynomialRate,
     PrepareStep,
-    RandomCrop,
-    RandomResizedCrop,
     Resize,
     Schedule,
     StepRate,
@@ -194,7 +194,7 @@ class RecipeReader:
         exact = self._in_epochs(self._most)
         return max(1, round(exact)), f"max_batches={self._most}, of {self._images:,} images (`alexc import --images`)"
 
-    def _views(self, image: Shape) -> tuple[list[PrepareStep], list[AugmentStep]]:
+    def _views(self, image: Shape) -> tuple[list[PrepareStep], list[Augmentation]]:
         """Preparation and augmentation: pixels lie in 0..1 in darknet, or behind `[crop]` in -1..1."""
         net, side = self._net, image.sizes[1]
         colored = image.channels == 3
@@ -204,7 +204,7 @@ class RecipeReader:
         )
         width = net.whole("width", least=1)
         least, most = net.whole("min_crop", width, least=1), net.whole("max_crop", 2 * width, least=1)
-        augment: list[AugmentStep] = []
+        augment: list[Augmentation] = []
         if self._crop is not None:
             most = least = width
             augment.append(RandomCrop(size=side))

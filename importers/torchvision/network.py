@@ -19,17 +19,9 @@ from alexc.compiler.layers.arguments import Arguments
 from alexc.compiler.layers.kind import Kind, Shape
 from alexc.compiler.layers.trained import Trained
 from alexc.compiler.net.spec_text import step_text
-from alexc.compiler.recipe.steps import (
-    SGD,
-    CenterCrop,
-    CenterView,
-    CrossEntropy,
-    Mirror,
-    Normalize,
-    RandomResizedCrop,
-    Resize,
-    StepRate,
-)
+from alexc.compiler.recipe.augmentations.mirror import Mirror
+from alexc.compiler.recipe.augmentations.random_resized_crop import RandomResizedCrop
+from alexc.compiler.recipe.steps import SGD, CenterCrop, CenterView, CrossEntropy, Normalize, Resize, StepRate
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 from alexc.printable import printable

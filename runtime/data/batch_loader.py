@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..augmentations.augmentation import View
 from ..parallel.batch_shard import BatchShard
 from .split import Split
-from .views import Renderer, View
+from .views import Renderer
 
 WHOLE_BATCH = BatchShard()
 

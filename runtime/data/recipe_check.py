@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +42,16 @@ def mean_to_subtract(rules: recipes.Recipe, facts: DatasetStatistics) -> NDArray
     """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour; zeros where none is."""
     for part in rules.prepare:
         match part:
-            case recipes.Subtract("mean_image"):
-                return facts.mean_image
-            case recipes.Subtract("mean_color"):
+            case recipes.Subtract(what):
+                if what == "mean_image":
+                    return facts.mean_image
                 return np.broadcast_to(facts.mean_image.mean(axis=(0, 1)), facts.mean_image.shape)
             case recipes.Normalize(mean, _):
                 return np.broadcast_to(np.array(mean) * 255, facts.mean_image.shape)
+            case recipes.Resize() | recipes.CenterCrop():
+                pass
+            case _:
+                assert_never(part)
     return np.zeros_like(facts.mean_image)
 
 
@@ -58,12 +63,12 @@ def renderer_of(file: NetworkFile, facts: DatasetStatistics) -> Renderer:
 
 
 def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
-    kinds = recipes.RandomCrop | recipes.RandomResizedCrop
-    crops = [part for part in file.recipe.augment if isinstance(part, kinds)]
-    for step in (*crops, file.recipe.test):
-        if step.size != file.size:
+    test = file.recipe.test
+    sizes = [(type(step).__name__, step.view_size) for step in file.recipe.augment if step.view_size is not None]
+    for name, size in (*sizes, (type(test).__name__, test.size)):
+        if size != file.size:
             raise UserError(
-                f"{printable(file.path)}: {type(step).__name__}({step.size}) does not fit {file.name}, "
+                f"{printable(file.path)}: {name}({size}) does not fit {file.name}, "
                 f"which reads images of {file.size}x{file.size}"
             )
     if file.size > geometry.crop:
@@ -74,14 +79,14 @@ def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
 
 
 def _check_windows(file: NetworkFile) -> None:
-    kinds = recipes.RandomResizedCrop | recipes.ScaledCrops
-    scaling = [type(part).__name__ for part in (*file.recipe.augment, file.recipe.test) if isinstance(part, kinds)]
+    test = file.recipe.test
+    scaling = [type(step).__name__ for step in file.recipe.augment if step.scales]
+    scaling += [type(test).__name__] if isinstance(test, recipes.ScaledCrops) else []
     if scaling and recipes.Subtract("mean_image") in file.recipe.prepare:
         raise UserError(
             f"{printable(file.path)}: a mean image does not fit the windows that {scaling[0]} scales: subtract "
             "mean_color, or normalize"
         )
-    test = file.recipe.test
     if isinstance(test, recipes.ScaledCrops) and (
         not test.sizes or min(test.sizes) < test.size or len(set(test.sizes)) < len(test.sizes)
     ):

@@ -5,11 +5,10 @@ The paper's section 4.1: random crops, mirroring and colour noise in training; t
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
+from typing import TypeVar, assert_never
 
 import numpy as np
 import torch
@@ -17,35 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import recipes
+from ..augmentations.augmentation import Augmentation, ImageSource, View
+from ..augmentations.mirror import Mirror
+from ..augmentations.pca_color import PCAColor
 from .dataset_statistics import DatasetStatistics
 from .random_streams import Purpose, generator
 
 Value = TypeVar("Value", bound=np.generic)
-_ATTEMPTS = 10
+# Drawn, without effect, for a recipe that does not have them: the draws that follow do not depend on whether it does.
+_ALWAYS_DRAWN: tuple[Augmentation, ...] = (Mirror(0.0), PCAColor(0.0))
 _NUMBERS_ON_ONE_THREAD = 32_000  # torch shares out an operation on 32,768 numbers or more
-
-
-@dataclass(frozen=True)
-class View:
-    """A square window of a stored image.
-
-    Attributes:
-        top: its first row.
-        left: its first column, before mirroring.
-        mirrored: whether it is turned left to right.
-        color: added to red, green and blue, in grey levels of 0..255.
-        window: height and width of what is scaled to the size of the view; None where it has that size.
-        jitter: what torchvision's functions of these names do to the window, in order, and by how much.
-        hole: top, left, bottom and right of a square of the view that is blank.
-    """
-
-    top: int
-    left: int
-    mirrored: bool = False
-    color: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    window: tuple[int, int] | None = None
-    jitter: tuple[tuple[str, float], ...] = ()
-    hole: tuple[int, int, int, int] | None = None
 
 
 def central_view(stored: int, size: int) -> View:
@@ -94,106 +74,42 @@ def views_for_test(test: recipes.TestViews, stored: int) -> tuple[View, ...]:
             return scaled_views(stored, size, sizes)
         case recipes.CenterView(size):
             return (central_view(stored, size),)
+        case _:
+            assert_never(test)
 
 
 class TrainingViews:
-    """Draws a view of an image anew for every epoch: a function of (seed, epoch, image) alone.
+    """Draws a new view of an image for every epoch: a function of (seed, epoch, image) alone.
 
     Args:
-        augment: what a recipe asks for; without a random crop the view is the central one.
-        facts: the geometry and the principal colours of the training data.
+        augment: the steps of a recipe; without a crop among them every view is the central one.
+        statistics: the geometry and the principal colours of the training data.
         size: pixels a side of the view.
         seed: of the training.
     """
 
-    def __init__(
-        self,
-        augment: Sequence[recipes.AugmentStep],
-        facts: DatasetStatistics,
-        size: int,
-        seed: int,
-    ) -> None:
-        self._center = central_view(facts.geometry.crop, size)
+    def __init__(self, augment: Sequence[Augmentation], statistics: DatasetStatistics, size: int, seed: int) -> None:
+        stored = statistics.geometry.crop
+        source = ImageSource(stored, size, statistics.eigenvalues, statistics.eigenvectors)
+        kinds = {type(step) for step in augment}
+        steps = [*augment, *(step for step in _ALWAYS_DRAWN if type(step) not in kinds)]
+        self._draws = [step.drawing(source) for step in sorted(steps, key=lambda step: step.draw_order)]
+        self._center = central_view(stored, size)
         self._seed = seed
-        self._places = 0
-        self._mirror_probability = 0.0
-        self._colors = np.zeros((3, 3))
-        self._stored, self._size = facts.geometry.crop, size
-        self._resized: recipes.RandomResizedCrop | None = None
-        self._jitter: recipes.ColorJitter | None = None
-        self._cutout = 0
-        for part in augment:
-            match part:
-                case recipes.RandomCrop():
-                    self._places = facts.geometry.crop - size + 1
-                case recipes.Mirror(probability):
-                    self._mirror_probability = probability
-                case recipes.PCAColor():
-                    self._colors = principal_color_steps(part, facts)
-                case recipes.RandomResizedCrop():
-                    self._resized = part
-                case recipes.ColorJitter():
-                    self._jitter = part
-                case recipes.Cutout(side):
-                    self._cutout = side
 
     def view(self, epoch: int, image: int) -> View:
         """The view of training image number `image` in this epoch."""
-        # Always the same draws in the same order: a recipe without colour noise crops where one with it does.
-        draw = generator(self._seed, Purpose.VIEW, epoch, image)
-        top, left = draw.integers(0, max(self._places, 1), size=2).tolist()
-        mirrored = draw.random() < self._mirror_probability
-        red, green, blue = (self._colors @ draw.standard_normal(3)).tolist()
-        if not self._places:
-            top, left = self._center.top, self._center.left
-        view = View(top, left, mirrored, (red, green, blue))
-        if self._resized is not None:
-            top, left, *window = _window(draw, self._resized, self._stored)
-            view = replace(view, top=top, left=left, window=(window[0], window[1]))
-        if self._jitter is not None:
-            view = replace(view, jitter=_jitter(draw, self._jitter))
-        return replace(view, hole=_hole(draw, self._cutout, self._size)) if self._cutout else view
-
-
-def _window(draw: np.random.Generator, rule: recipes.RandomResizedCrop, stored: int) -> tuple[int, int, int, int]:
-    """Top, left, height and width, drawn as torchvision's RandomResizedCrop draws them."""
-    for _ in range(_ATTEMPTS):
-        area = stored * stored * draw.uniform(rule.smallest, 1)
-        aspect = math.exp(draw.uniform(-math.log(rule.aspect), math.log(rule.aspect)))
-        height, width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
-        if 0 < height <= stored and 0 < width <= stored:
-            return int(draw.integers(stored - height + 1)), int(draw.integers(stored - width + 1)), height, width
-    return 0, 0, stored, stored
-
-
-def _jitter(draw: np.random.Generator, rule: recipes.ColorJitter) -> tuple[tuple[str, float], ...]:
-    shares = (
-        ("adjust_brightness", rule.brightness),
-        ("adjust_contrast", rule.contrast),
-        ("adjust_saturation", rule.saturation),
-        ("adjust_hue", rule.hue),
-    )
-    amounts = [(name, draw.uniform(-share, share) + (0 if name == "adjust_hue" else 1)) for name, share in shares]
-    order = draw.permutation(len(shares)).tolist()
-    return tuple(amounts[place] for place in order if shares[place][1])
-
-
-def _hole(draw: np.random.Generator, side: int, size: int) -> tuple[int, int, int, int]:
-    """A square about a pixel of the view, cut off at its edges."""
-    top, left = (draw.integers(0, size, size=2) - side // 2).tolist()
-    return max(0, top), max(0, left), min(size, top + side), min(size, left + side)
-
-
-def principal_color_steps(noise: recipes.PCAColor, facts: DatasetStatistics) -> NDArray[np.float64]:
-    """(3, 3): column i is what a draw of 1 from N(0, 1) adds along component i, in grey levels of 0..255."""
-    scale = facts.eigenvalues if noise.by == "eigenvalue" else np.sqrt(facts.eigenvalues)
-    return np.asarray(facts.eigenvectors * (noise.std * scale * 255))
+        random = generator(self._seed, Purpose.VIEW, epoch, image)
+        view = View(self._center.top, self._center.left)
+        for draw in self._draws:
+            draw(view, random)
+        return view
 
 
 class Renderer:
     """Cuts views out of stored images: pixels minus the mean image in the same window, plus the view's colour.
 
-    All this is multiplied by `factor`, and blank where the view has a hole.
+    The result is multiplied by `factor`; then the view's overlays are applied.
 
     Args:
         size: pixels a side of a view.
@@ -213,7 +129,7 @@ class Renderer:
     def render(self, image: NDArray[np.uint8], view: View, out: NDArray[np.float32]) -> None:
         """Write the view of `image` (H, W, 3) into `out` (size, size, 3), contiguous."""
         size = self._size
-        if view.window is not None or view.jitter:
+        if view.window is not None or view.adjustments:
             image = _adjusted(image, view, size)
             view = replace(view, top=0, left=0) if view.window is not None else view
         rows = slice(view.top, view.top + size)
@@ -231,9 +147,8 @@ class Renderer:
         np.add(target.ravel(), added.ravel(), out=target.ravel())
         if self._factor is not None:
             np.multiply(target, self._factor, out=target)
-        if view.hole is not None:
-            top, left, bottom, right = view.hole
-            out[top:bottom, left:right] = 0
+        for overlay in view.overlays:
+            overlay(out)
 
     def _scratch_rows(self) -> NDArray[np.float32]:
         """(size, 3 * size) of this thread, which stay in its cache from image to image."""
@@ -251,12 +166,8 @@ def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uin
     window = Image.fromarray(np.ascontiguousarray(image[rows, columns]))
     if view.window is not None:
         window = window.resize((size, size), Image.Resampling.BILINEAR)
-    if view.jitter:
-        # A second to import, and few recipes need it.
-        from torchvision.transforms.v2 import functional as transforms  # type: ignore[import-untyped]
-
-        for name, amount in view.jitter:
-            window = getattr(transforms, name)(window, amount)
+    for adjust in view.adjustments:
+        window = adjust(window)
     if view.window is not None:
         return np.asarray(window)
     result = image.copy()

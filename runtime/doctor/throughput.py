@@ -14,7 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import recipes
+from ..augmentations.augmentation import Augmentation
+from ..augmentations.mirror import Mirror
+from ..augmentations.pca_color import PCAColor
+from ..augmentations.random_crop import RandomCrop
 from ..cores import available_cores
 from ..data.batch_loader import BatchLoader, groups_of
 from ..data.dataset_statistics import DatasetStatistics, statistics_of
@@ -33,7 +36,7 @@ from ..training.precision import autocast
 from .section import Finding, Section
 
 # What a feed renders where no recipe is given.
-PAPERS: tuple[recipes.AugmentStep, ...] = (recipes.RandomCrop(227), recipes.Mirror(), recipes.PCAColor(0.1))
+PAPERS: tuple[Augmentation, ...] = (RandomCrop(227), Mirror(), PCAColor(0.1))
 _PAPERS_SIZE = 227
 _FEED_SECONDS = 1.5
 _FEED_BATCH = 32

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..augmentations.augmentation import View
 from ..data.batch_loader import BatchLoader, groups_of
 from ..data.split import Split
-from ..data.views import View
 from ..device import place_images
 from ..parallel.batch_shard import NO_LABEL
 from ..progress import Progress

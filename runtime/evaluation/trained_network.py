@@ -10,9 +10,10 @@ from torch import nn
 
 from alexc.printable import printable
 
+from ..augmentations.augmentation import View
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import geometry_of, renderer_of
-from ..data.views import Renderer, View, views_for_test
+from ..data.views import Renderer, views_for_test
 from ..device import place_network
 from ..errors import UserError
 from ..network_file import NetworkFile, load_network_file

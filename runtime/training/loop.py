@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from alexc.printable import printable
 
+from ..augmentations.augmentation import View
 from ..data.batch_loader import Batch, BatchLoader, groups_of
 from ..data.random_streams import epoch_order
 from ..data.store import Store
-from ..data.views import TrainingViews, View
+from ..data.views import TrainingViews
 from ..device import place_images
 from ..errors import UserError
 from ..evaluation.measure import Scores, Tally, measure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import types
 from collections.abc import Callable
@@ -19,8 +20,7 @@ from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.kind import Kind
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.pipeline import check_text
-from alexc.compiler.recipe.steps import CHOICES, WholeNumber
-from alexc.runtime import recipes
+from alexc.compiler.recipe.steps import CHOICES, WholeNumber, runtime_module
 from alexc.runtime.layers import initial_values
 from tests.conftest import ROOT
 
@@ -174,9 +174,9 @@ def test_every_argument_says_what_it_expects_and_every_kind_is_documented(model:
     ids=lambda m: m.__name__,
 )
 def test_the_runtime_has_a_class_with_the_same_fields(model: type[Arguments]) -> None:
-    room = initial_values if model in DISTRIBUTIONS.values() else recipes
-    twin = getattr(room, model.__name__)
-    assert list(twin.__dataclass_fields__) == list(model.model_fields)
+    module = initial_values if model in DISTRIBUTIONS.values() else import_module(runtime_module(model))
+    twin = getattr(module, model.__name__)
+    assert [field.name for field in dataclasses.fields(twin)] == list(model.model_fields)
     for name, field in model.model_fields.items():
         if not field.is_required():
             assert twin.__dataclass_fields__[name].default == field.default

@@ -11,20 +11,23 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from alexc.runtime import recipes
+from alexc.runtime.augmentations.augmentation import View
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.data.batch_loader import Batch, BatchLoader, groups_of
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
 from alexc.runtime.data.random_streams import epoch_order
 from alexc.runtime.data.split import RawPixels, Split
 from alexc.runtime.data.store import Geometry
-from alexc.runtime.data.views import Renderer, TrainingViews, View, ten_views
+from alexc.runtime.data.views import Renderer, TrainingViews, ten_views
 
 STORED, SIZE, IMAGES = 20, 16, 23
 RNG = np.random.default_rng(0)
 FACTS = DatasetStatistics(
     ("a", "b"), Geometry(STORED, STORED), RNG.uniform(0, 255, (STORED, STORED, 3)), np.ones(3), np.eye(3), "x"
 )
-VIEWS = TrainingViews((recipes.RandomCrop(SIZE), recipes.Mirror(), recipes.PCAColor(0.1)), FACTS, SIZE, seed=1)
+VIEWS = TrainingViews((RandomCrop(SIZE), Mirror(), PCAColor(0.1)), FACTS, SIZE, seed=1)
 
 
 class MemorySplit(Split):

@@ -11,19 +11,19 @@ from torch import nn
 
 from alexc.compiler.net.net import Recipe
 from alexc.compiler.pipeline import check_file
+from alexc.compiler.recipe.augmentations.color_jitter import ColorJitter
+from alexc.compiler.recipe.augmentations.mirror import Mirror
+from alexc.compiler.recipe.augmentations.random_crop import RandomCrop
+from alexc.compiler.recipe.augmentations.random_resized_crop import RandomResizedCrop
 from alexc.compiler.recipe.steps import (
     SGD,
     Adam,
     CenterCrop,
-    ColorJitter,
     ConstantRate,
     ExponentialRate,
     MilestoneRate,
-    Mirror,
     Normalize,
     PolynomialRate,
-    RandomCrop,
-    RandomResizedCrop,
     Resize,
     StepRate,
 )

@@ -15,6 +15,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexc.runtime import recipes
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
 from generated.alexnet import RECIPE, AlexNet
 from tests.support import paper_oracle as paper
@@ -270,7 +273,7 @@ def test_the_recipe_is_the_papers() -> None:
     assert (
         recipes.Recipe(
             prepare=(recipes.Resize(256), recipes.CenterCrop(256), recipes.Subtract("mean_image")),
-            augment=(recipes.RandomCrop(227), recipes.Mirror(0.5), recipes.PCAColor(0.1, "eigenvalue")),
+            augment=(RandomCrop(227), Mirror(0.5), PCAColor(0.1, "eigenvalue")),
             test=recipes.TenCrop(227),
             loss=recipes.CrossEntropy(),
             optimizer=recipes.SGD(0.01, 0.9, 0.0005),

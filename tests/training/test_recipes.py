@@ -18,10 +18,10 @@ from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.net.spec_text import recipe_texts
 from alexc.compiler.pipeline import check_text
 from alexc.runtime import recipes
+from alexc.runtime.augmentations.augmentation import View
 from alexc.runtime.data.dataset_statistics import statistics_of
 from alexc.runtime.data.recipe_check import renderer_of
 from alexc.runtime.data.store import open_store
-from alexc.runtime.data.views import View
 from alexc.runtime.errors import UserError
 from alexc.runtime.evaluation.run_evaluation import evaluate_run
 from alexc.runtime.evaluation.trained_network import load_trained_network

@@ -21,6 +21,7 @@ from torch import nn
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
 from alexc.runtime import recipes
+from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.data.dataset_statistics import statistics_of
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.random_streams import epoch_order
@@ -325,7 +326,7 @@ def test_colour_noise_is_drawn_once_per_image_and_use_along_the_components(sourc
     """What a view adds, taken apart by the oracle's components, is three independent draws from N(0, 0.1)."""
     pixels = images_of(source, "train", store.train).pixels
     values, vectors = paper.principal_components(paper.colour_covariance(pixels))
-    views = TrainingViews((recipes.PCAColor(0.1),), statistics_of(store), SIZE, SEED)
+    views = TrainingViews((PCAColor(0.1),), statistics_of(store), SIZE, SEED)
     added = np.array([views.view(epoch, image).color for epoch in range(50) for image in range(100)])
     draws = added @ vectors / (255 * values)
     for seen, draw in zip(added[:10], draws[:10], strict=True):

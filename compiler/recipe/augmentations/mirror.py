@@ -1,0 +1,18 @@
+"""`mirror`: a random horizontal flip."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ...layers.arguments import Fraction
+from ..augmentation import Augmentation
+
+
+class Mirror(Augmentation):
+    """Flip left to right with this probability."""
+
+    keyword: ClassVar[str] = "mirror"
+    positional: ClassVar[tuple[str, ...]] = ("probability",)
+    order: ClassVar[int] = 1
+
+    probability: Fraction = 0.5

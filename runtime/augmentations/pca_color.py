@@ -1,0 +1,40 @@
+"""`pca_color`: a random shift of an image's colour along the principal components of the training set's colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .augmentation import Augmentation, Draw, ImageSource, View
+
+
+@dataclass(frozen=True)
+class PCAColor(Augmentation):
+    """Add each principal component of the training set's colours times a draw from N(0, std) (section 4.1).
+
+    With `by="eigenvalue"`, as in the paper, a component is also multiplied by its eigenvalue, on the scale where a
+    pixel is in 0..1; with `by="stddev"`, by the square root of the eigenvalue.
+    """
+
+    draw_order: ClassVar[int] = 2
+
+    std: float
+    by: Literal["eigenvalue", "stddev"] = "eigenvalue"
+
+    def drawing(self, source: ImageSource) -> Draw:
+        """Three draws from N(0, 1), one for each component."""
+        components = self.components(source)
+
+        def draw(view: View, random: np.random.Generator) -> None:
+            red, green, blue = (components @ random.standard_normal(3)).tolist()
+            view.color = (red, green, blue)
+
+        return draw
+
+    def components(self, source: ImageSource) -> NDArray[np.float64]:
+        """(3, 3): column i is what a draw of 1 adds along component i, in grey levels of 0..255."""
+        scale = source.eigenvalues if self.by == "eigenvalue" else np.sqrt(source.eigenvalues)
+        return np.asarray(source.eigenvectors * (self.std * scale * 255))
