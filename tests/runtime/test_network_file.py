@@ -14,6 +14,9 @@ from alexc.runtime.network_file import load_network_file
 
 HAND_WRITTEN = """\
 from torch import Tensor, nn
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.recipes import *
 
 
@@ -84,7 +87,7 @@ SECOND = HAND_WRITTEN[HAND_WRITTEN.index("class Tiny") : HAND_WRITTEN.index("REC
     ("text", "message"),
     [
         ("def f(:\n  pass\n", r"tiny\.py:1: this is not valid Python \(invalid syntax\)"),
-        (HAND_WRITTEN.replace("return self.out", "return (self.out"), r"tiny\.py:20: this is not valid Python"),
+        (HAND_WRITTEN.replace("return self.out", "return (self.out"), r"tiny\.py:23: this is not valid Python"),
         (b"\x89PNG\r\n\x1a\n\0\0", r"tiny\.py.*: this is not valid Python"),
         (b"x = 1\0", r"tiny\.py.*: this is not valid Python"),
         ("import torch\n1 / 0\n", r"tiny\.py:2: it cannot be imported \(ZeroDivisionError: division by zero\)"),
@@ -125,8 +128,8 @@ def test_a_spec_leads_to_the_compiler(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("nn.Linear(400, 3)", "nn.Linear(400, -3)", r"tiny\.py:11: Tiny\(\) cannot be made \(RuntimeError"),
-        ("self.out.reset", "self.fc.reset", r"tiny\.py:17: Tiny\(\) cannot be made \(AttributeError"),
+        ("nn.Linear(400, 3)", "nn.Linear(400, -3)", r"tiny\.py:14: Tiny\(\) cannot be made \(RuntimeError"),
+        ("self.out.reset", "self.fc.reset", r"tiny\.py:20: Tiny\(\) cannot be made \(AttributeError"),
     ],
 )
 def test_a_network_that_cannot_be_made(tmp_path: Path, before: str, after: str, message: str) -> None:
@@ -138,7 +141,7 @@ def test_a_network_that_cannot_be_made(tmp_path: Path, before: str, after: str, 
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("nn.Linear(400, 3)", "nn.Linear(401, 3)", r"tiny\.py:20: Tiny cannot read an image of 3x12x12 \(RuntimeError"),
+        ("nn.Linear(400, 3)", "nn.Linear(401, 3)", r"tiny\.py:23: Tiny cannot read an image of 3x12x12 \(RuntimeError"),
         (".flatten(1))", ".flatten(1)).view(3, 1)", r"Tiny returns \(3, 1\) for one image: expected \(1, number"),
         (".flatten(1))", ".flatten(1)).tolist()", r"Tiny returns list for one image"),
     ],

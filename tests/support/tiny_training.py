@@ -36,6 +36,12 @@ import torch
 from torch import Tensor, nn
 
 from alexc.runtime.layers.dropout import Dropout
+from alexc.runtime.augmentations.color_jitter import ColorJitter
+from alexc.runtime.augmentations.cutout import Cutout
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
+from alexc.runtime.augmentations.random_resized_crop import RandomResizedCrop
 from alexc.runtime.recipes import *
 
 
