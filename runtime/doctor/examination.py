@@ -19,7 +19,7 @@ from ..device import find_device, make_deterministic
 from ..errors import UserError
 from ..network_file import NetworkFile, load_network_file
 from ..training.needed_bytes import bytes_in_memory, bytes_on_disk
-from ..training.set_up import default_workers
+from ..training.settings import default_workers
 from .decoder import decoder
 from .devices import devices
 from .disk import disk

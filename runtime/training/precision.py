@@ -1,57 +1,77 @@
-"""Mixed precision: in which type layers compute, and the scale that keeps float16 gradients from vanishing."""
+"""Mixed precision: the type in which layers compute, and the loss scale that keeps float16 gradients from vanishing."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 
 from .. import recipes
 
+Precision = recipes.Float32 | recipes.BFloat16 | recipes.Float16
 _TYPES = {recipes.BFloat16: torch.bfloat16, recipes.Float16: torch.float16}
 
 
-def autocast(
-    precision: recipes.Float32 | recipes.BFloat16 | recipes.Float16, device: torch.device
-) -> AbstractContextManager[object]:
-    """A context in which layers compute as the recipe says."""
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which layers compute in the precision of the recipe."""
     if isinstance(precision, recipes.Float32):
         return nullcontext()
     return torch.autocast(device.type, _TYPES[type(precision)])
 
 
-@dataclass
-class LossScale:
-    """The factor of the loss, as torch.amp.GradScaler changes it; 1 for ever where `growth` is 0.
+class LossScaleState(TypedDict):
+    """What a checkpoint keeps of a loss scale."""
 
-    Attributes:
-        scale: the factor.
-        growth: after so many steps in a row without overflow it doubles.
-        unspoilt: how many there were since the last change.
-        skipped: how many steps were left out in all.
+    scale: float
+    good_steps: int
+    skipped: int
+
+
+class LossScale:
+    """The factor of the loss in a backward pass, changed as torch.amp.GradScaler changes it.
+
+    Only float16 needs one: float32 and bfloat16 have enough bits of exponent, and the factor stays 1.
     """
 
-    scale: float = 1.0
-    growth: int = 0
-    unspoilt: int = 0
-    skipped: int = 0
+    def __init__(self, precision: Precision) -> None:
+        scale, self._growth = 1.0, 0
+        if isinstance(precision, recipes.Float16):
+            scale, self._growth = precision.scale, precision.growth
+        self._state = LossScaleState(scale=scale, good_steps=0, skipped=0)
 
-    def skips(self, spoilt: bool) -> bool:
-        """Count a step; returns whether it is to be left out because scaling made its gradients overflow."""
-        if not self.growth:
+    @property
+    def scale(self) -> float:
+        """The factor of the next step."""
+        return self._state["scale"]
+
+    @property
+    def skipped(self) -> int:
+        """How many steps were skipped so far."""
+        return self._state["skipped"]
+
+    def skips(self, overflow: bool) -> bool:
+        """Count a step. Returns whether to skip it, because the scale made its gradients overflow.
+
+        An overflow halves the scale; `growth` steps in a row without overflow double it.
+        """
+        state = self._state
+        if not self._growth:
             return False
-        if spoilt:
-            if self.scale <= 1.0:
-                return False  # the gradients themselves are not finite
-            self.scale, self.unspoilt, self.skipped = self.scale / 2, 0, self.skipped + 1
+        if overflow:
+            if state["scale"] <= 1.0:
+                return False  # without the scale, too, the gradients are not finite
+            self._state = LossScaleState(scale=state["scale"] / 2, good_steps=0, skipped=state["skipped"] + 1)
             return True
-        self.unspoilt += 1
-        if self.unspoilt == self.growth:
-            self.scale, self.unspoilt = self.scale * 2, 0
+        state["good_steps"] += 1
+        if state["good_steps"] == self._growth:
+            state["scale"], state["good_steps"] = state["scale"] * 2, 0
         return False
 
+    def state_dict(self) -> LossScaleState:
+        """The scale, the steps since its last change, and the number of skipped steps."""
+        return self._state.copy()
 
-def loss_scale_of(precision: recipes.Float32 | recipes.BFloat16 | recipes.Float16) -> LossScale:
-    """The scale that a training begins with: float32 and bfloat16 have exponents enough to need none."""
-    return LossScale(precision.scale, precision.growth) if isinstance(precision, recipes.Float16) else LossScale()
+    def load_state_dict(self, state_dict: LossScaleState) -> None:
+        """Continue from a saved state."""
+        self._state = state_dict.copy()

@@ -20,9 +20,9 @@ from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from alexc.runtime.runs.run_folder import RunFolder
-from alexc.runtime.training.loop import Stopped, train
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
+from alexc.runtime.training.trainer import Stopped
 
 STORED, SIZE, CLASSES = 20, 16, ("blue", "green", "red")
 TRAIN_IMAGES, VAL_IMAGES, BATCH, EPOCHS = 26, 9, 8, 3
@@ -115,14 +115,9 @@ def options(
         network=network,
         data=store,
         out=run,
-        epochs=None,
-        batch=None,
+        resume=(run if resume else None) if isinstance(resume, bool) else resume,
         device="cpu",
         workers=1,
-        resume=(run if resume else None) if isinstance(resume, bool) else resume,
-        seed=None,
-        save_every=1000,
-        ranks=None,
         command=("test",),
     )
     return replace(plain, **changes)
@@ -130,10 +125,10 @@ def options(
 
 def run_to(asked: TrainOptions, steps: int | None = None) -> RunFolder:
     """Train, to the end or for so many steps in all."""
-    with set_up(asked) as training:
+    with set_up(asked) as trainer:
         with suppress(Stopped):
-            train(training, lambda: False, steps)
-        return training.run
+            trainer.train(lambda: False, steps)
+        return trainer.run.folder
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
@@ -151,7 +146,7 @@ def checkpoint(path: Path) -> dict[str, Any]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Bit for bit: weights, moments, state, best weights and metrics."""
+    """The two runs are the same bit for bit: weights, optimiser, state, best weights and metrics."""
     for name in ("last.pt", "best.pt"):
         a, b = checkpoint(one / name), checkpoint(other / name)
         assert a.keys() == b.keys()
@@ -159,11 +154,11 @@ def assert_same_run(one: Path, other: Path) -> None:
             if key == "weights" or key == "average":
                 assert value.keys() == b[key].keys()
                 assert all(torch.equal(value[weight], b[key][weight]) for weight in value), name
-            elif key == "moments":
+            elif key == "optimizer":
                 assert value.keys() == b[key].keys()
-                assert all(
-                    torch.equal(x, y) for moment in value for x, y in zip(value[moment], b[key][moment], strict=True)
-                ), name
+                for kind, tensors in value.items():
+                    assert tensors.keys() == b[key][kind].keys()
+                    assert all(torch.equal(tensors[weight], b[key][kind][weight]) for weight in tensors), name
             else:
                 assert value == b[key], (name, key)
     assert metrics(one) == metrics(other)

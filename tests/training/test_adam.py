@@ -8,7 +8,7 @@ from torch import nn
 
 from alexc.runtime import recipes
 from alexc.runtime.training.adam import AdaptiveMoments
-from alexc.runtime.training.sgd import parameter_groups
+from alexc.runtime.training.base_optimizer import parameter_groups
 from tests.training.test_sgd import Multiplied
 
 RATES = (0.01, 0.01, 0.003, 0.001)
@@ -72,7 +72,7 @@ def test_goes_on_where_another_one_stood(rule: recipes.Adam | recipes.AdamW) -> 
     first, second = (AdaptiveMoments(parameter_groups(each), rule) for each in (begun, rest))
     advance(first, begun, slice(2))
     rest.load_state_dict(begun.state_dict())
-    second.restore(first.moments(), 2)
+    second.load_state_dict(first.state_dict())
     advance(second, rest, slice(2, None))
     assert torch.equal(rest.weight, whole.weight)
     assert torch.equal(rest.bias, whole.bias)

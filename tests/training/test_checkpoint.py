@@ -25,7 +25,7 @@ def content(seed: int = 0) -> dict[str, Any]:
             "conv.weight": torch.randn(4, 3, 5, 5, generator=generator).to(memory_format=torch.channels_last),
             "steps": torch.tensor(3),
         },
-        "moments": {"velocity": [torch.randn(7, generator=generator)]},
+        "optimizer": {"velocity": {"conv.bias": torch.randn(7, generator=generator)}},
         "state": {"epoch": 3, "best": math.inf, "loss": 0.1 + 0.2, "network": "Ä", "none": None, "ended": False},
     }
 
@@ -33,7 +33,7 @@ def content(seed: int = 0) -> dict[str, Any]:
 def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert one.keys() == other.keys()
     torch.testing.assert_close(one["weights"], other["weights"], rtol=0, atol=0)
-    torch.testing.assert_close(one["moments"], other["moments"], rtol=0, atol=0)
+    torch.testing.assert_close(one["optimizer"], other["optimizer"], rtol=0, atol=0)
     assert one["state"] == other["state"]
 
 

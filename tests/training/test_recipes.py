@@ -31,7 +31,7 @@ from alexc.runtime.runs.epoch_metrics import EpochMetrics
 from alexc.runtime.training.averaged_weights import AveragedWeights
 from alexc.runtime.training.clipping import clip_gradients
 from alexc.runtime.training.early_stopping import EarlyStopping
-from alexc.runtime.training.precision import LossScale, loss_scale_of
+from alexc.runtime.training.precision import LossScale
 from tests.support import tiny_training as tiny
 
 SGD = "optimizer=SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),"
@@ -120,7 +120,7 @@ def test_the_average_is_torchs() -> None:
         theirs.update_parameters(here)
     for name, value in theirs.module.state_dict().items():
         if value.is_floating_point():
-            torch.testing.assert_close(ours.values()[name], value)
+            torch.testing.assert_close(ours.state_dict()[name], value)
     plain = {name: value.clone() for name, value in here.state_dict().items()}
     with ours.in_network():
         torch.testing.assert_close(here[0].weight, theirs.module[0].weight)  # type: ignore[index]
@@ -142,7 +142,7 @@ def test_clipping_is_torchs(largest: float) -> None:
 
 def test_the_scale_of_the_loss_is_torchs() -> None:
     """Beside torch's own scaler, over steps of which some overflow."""
-    torchs, ours = torch.amp.GradScaler("cpu", 64.0, growth_interval=3), loss_scale_of(recipes.Float16(64.0, 3))
+    torchs, ours = torch.amp.GradScaler("cpu", 64.0, growth_interval=3), LossScale(recipes.Float16(64.0, 3))
     weight = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], 0.0)
     for spoilt in (False, False, True, False, False, False, True, True, False, False, False, False):
@@ -157,9 +157,9 @@ def test_the_scale_of_the_loss_is_torchs() -> None:
 
 
 def test_gradients_that_no_scale_can_mend_are_not_skipped() -> None:
-    scale = LossScale(2.0, growth=3)
+    scale = LossScale(recipes.Float16(2.0, growth=3))
     assert [scale.skips(True) for _ in range(2)] == [True, False]
-    assert not LossScale().skips(True)
+    assert not LossScale(recipes.Float32()).skips(True)
 
 
 @pytest.mark.slow
@@ -188,7 +188,7 @@ def test_a_stalled_figure_ends_the_training() -> None:
     assert notes[5] == "val_error has not improved for 2 epochs (best 0.7): the end"
     assert end.ended
     again = EarlyStopping(recipes.Stalled("val_error", patience=2, least=0.05))
-    again.restore(end.state())
+    again.load_state_dict(end.state_dict())
     assert again.ended
 
 

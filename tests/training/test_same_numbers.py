@@ -25,8 +25,9 @@ from alexc.runtime.parallel.mesh import Mesh, make_mesh
 from alexc.runtime.parallel.placement import Placement
 from alexc.runtime.parallel.rank import Rank, alone
 from alexc.runtime.parallel.whole_weights import whole
+from alexc.runtime.training.base_optimizer import parameter_groups
 from alexc.runtime.training.clipping import clip_gradients
-from alexc.runtime.training.sgd import MomentumSGD, parameter_groups
+from alexc.runtime.training.sgd import MomentumSGD
 from tests.support.ranks import run_ranks
 
 pytestmark = pytest.mark.slow

@@ -12,12 +12,17 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from alexc.runtime import recipes
+from alexc.runtime.runs.epoch_metrics import EpochMetrics
 from alexc.runtime.training.plateau import PlateauSchedule
 from alexc.runtime.training.schedule import FixedRule, FixedSchedule, schedule_of
 
 
 def plateau(patience: int = 3, times: int = 3, least: float = 0.0) -> PlateauSchedule:
     return PlateauSchedule(recipes.Plateau("val_error", divide=10, times=times, patience=patience, least=least), 0.01)
+
+
+def metrics(val_error: float) -> EpochMetrics:
+    return EpochMetrics(train_loss=1.0, train_error=1.0, val_loss=1.0, val_error=val_error, val_top5_error=1.0)
 
 
 def rates(schedule: PlateauSchedule, figures: list[float]) -> list[float]:
@@ -27,7 +32,7 @@ def rates(schedule: PlateauSchedule, figures: list[float]) -> list[float]:
         if schedule.ended:
             break
         result.append(schedule.rate)
-        schedule.after_epoch(figure)
+        schedule.after_epoch(metrics(figure))
     return result
 
 
@@ -54,8 +59,8 @@ def test_an_improvement_after_a_division_must_beat_the_best_of_all() -> None:
 @pytest.mark.parametrize(("figure", "improves"), [(0.75, False), (0.74, True), (0.9, False), (1.1, False)])
 def test_least_must_be_exceeded(figure: float, improves: bool) -> None:
     schedule = plateau(patience=1, least=0.25)
-    schedule.after_epoch(1.0)
-    schedule.after_epoch(figure)
+    schedule.after_epoch(metrics(1.0))
+    schedule.after_epoch(metrics(figure))
     assert (schedule.rate == 0.01) is improves
 
 
@@ -64,21 +69,21 @@ def test_what_is_not_a_number_is_never_best() -> None:
     assert rates(schedule, [math.nan, math.nan, math.nan, 0.5, 0.4, math.inf, math.nan, 0.45, 0.3]) == pytest.approx(
         [0.01] * 3 + [0.001] * 5 + [0.0001]
     )
-    assert schedule.state()["best"] == 0.3
+    assert schedule.state_dict()["best"] == 0.3
 
 
 def test_says_what_happened() -> None:
     schedule = plateau(patience=1, times=1)
-    assert schedule.after_epoch(0.5) is None
-    assert schedule.after_epoch(0.5) == (
+    assert schedule.after_epoch(metrics(0.5)) is None
+    assert schedule.after_epoch(metrics(0.5)) == (
         "val_error has not improved for 1 epochs (best 0.5): rate 0.001 from now on (1 of 1 divisions)"
     )
-    assert schedule.after_epoch(0.5) == (
+    assert schedule.after_epoch(metrics(0.5)) == (
         "val_error has not improved for 1 epochs (best 0.5): the end, after 1 divisions of the rate"
     )
     coarse = plateau(patience=1, least=0.25)
-    coarse.after_epoch(0.5)
-    assert str(coarse.after_epoch(0.4)).startswith(
+    coarse.after_epoch(metrics(0.5))
+    assert str(coarse.after_epoch(metrics(0.4))).startswith(
         "val_error has not improved by more than 0.25 for 1 epochs (best 0.5)"
     )
 
@@ -90,7 +95,7 @@ def test_goes_on_from_its_state() -> None:
     for cut in range(len(figures)):
         first, second = plateau(), plateau()
         before = rates(first, figures[:cut])
-        second.restore(json.loads(json.dumps(first.state())))
+        second.load_state_dict(json.loads(json.dumps(first.state_dict())))
         assert before + rates(second, figures[cut:]) == expected
 
 
@@ -99,10 +104,10 @@ EPOCHS, STEPS = 12, 5
 
 def fixed(rule: FixedRule, epochs: int = EPOCHS) -> list[float]:
     """The rate of every step, and of a few beyond the end."""
-    base = recipes.Recipe((), (), recipes.CenterView(8), recipes.CrossEntropy(), recipes.SGD(0.3), rule, 1, 1)
-    schedule = schedule_of(base, epochs)
+    base = recipes.Recipe((), (), recipes.CenterView(8), recipes.CrossEntropy(), recipes.SGD(0.3), rule, 1, epochs)
+    schedule = schedule_of(base)
     assert isinstance(schedule, FixedSchedule)
-    schedule.after_epoch(0.5)
+    schedule.after_epoch(metrics(0.5))
     assert not schedule.ended
     return [schedule.rate_at(step, STEPS) for step in range(epochs * STEPS + 3)]
 

@@ -257,12 +257,12 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, alexc: Alexc) 
     assert flagship.graph is not None
     placed.write_text(write_pytorch(flagship.graph, "alexnet.net", flagship.placed["two_gpus"]))
     with pytest.raises(UserError, match="--seeds trains on one device"):
-        run_seeds(tiny.options(placed, home / "store", tmp_path / "run"), None, 2)
+        run_seeds(tiny.options(placed, home / "store", tmp_path / "run"), 2)
     refused: list[tuple[Path | Literal["auto"], Path | None]]
     refused = [(tmp_path, None), (tmp_path, tmp_path), ("auto", None)]
     for resume, out in refused:
         with pytest.raises(UserError, match="--seeds goes on with its runs by --resume auto --out FOLDER"):
-            run_seeds(tiny.options(home / "tiny.py", home / "store", tmp_path, resume=resume, out=out), None, 2)
+            run_seeds(tiny.options(home / "tiny.py", home / "store", tmp_path, resume=resume, out=out), 2)
     result = alexc("train", home / "tiny.py", "--amp-dtype", "float16")
     assert result.returncode == 2
     assert "add --amp" in result.stderr
@@ -270,14 +270,14 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, alexc: Alexc) 
 
 def test_several_seeds_are_trained_and_compared(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1)
-    assert run_seeds(asked, None, 3) == 0
+    assert run_seeds(asked, 3) == 0
     printed = capsys.readouterr().out
     assert "validation error, best epoch of 3 seeds: " in printed
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["seed-5", "seed-6", "seed-7"]
     train(home, tmp_path / "alone", seed=6, epochs=1)
     tiny.assert_same_run(tmp_path / "all" / "seed-6", tmp_path / "alone")
     again = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1, resume="auto")
-    assert run_seeds(again, None, 4) == 0
+    assert run_seeds(again, 4) == 0
     assert (tmp_path / "all" / "seed-8" / "best.pt").exists()
 
 
@@ -287,7 +287,7 @@ def test_a_run_of_an_older_alexc_is_refused_and_its_weights_can_be_used(home: Pa
     saved = load_checkpoint(tmp_path / "old" / "last.pt")
     for name in ("freeze", "amp", "accumulate"):
         del record[name], saved[name]
-    for name in ("moments", "average", "early_stopping", "loss_scale"):
+    for name in ("optimizer", "average", "early_stopping", "loss_scale"):
         del saved[name]
     save_checkpoint(tmp_path / "old" / "last.pt", saved | {"velocities": []})
     (tmp_path / "old" / "run.json").write_text(json.dumps(record))

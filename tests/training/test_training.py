@@ -22,9 +22,10 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.network_file import load_network_file
-from alexc.runtime.training.loop import Stopped, _all_finite, train
+from alexc.runtime.training.finite import all_finite
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
+from alexc.runtime.training.trainer import Stopped
 from tests.support import tiny_training as tiny
 
 STEPS = tiny.STEPS_PER_EPOCH * tiny.EPOCHS
@@ -133,8 +134,8 @@ def test_resumes_bit_for_bit_from_the_middle_of_a_validation(home: Path, tmp_pat
         asks += 1
         return asks > tiny.STEPS_PER_EPOCH + 1  # four steps and a batch of validation
 
-    with set_up(asked(home, run)) as training, pytest.raises(Stopped):
-        train(training, interrupted)
+    with set_up(asked(home, run)) as trainer, pytest.raises(Stopped):
+        trainer.train(interrupted)
     state = tiny.checkpoint(run / "last.pt")["state"]
     assert (state["epoch"], state["position"]) == (0, tiny.STEPS_PER_EPOCH)
     tiny.run_to(asked(home, run, resume=True))
@@ -466,13 +467,13 @@ def test_dropout_masks_are_those_of_the_step(home: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("place", [0, 12_345, 39_999])
 def test_one_value_that_is_not_finite_is_found(value: float, place: int) -> None:
     weight = torch.linspace(-1e38, 1e38, 40_000).view(100, 4, 10, 10).to(memory_format=torch.channels_last)
-    assert _all_finite([torch.zeros(3), weight])
+    assert all_finite([torch.zeros(3), weight])
     weight[place // 400, place // 100 % 4, place // 10 % 10, place % 10] = value
-    assert not _all_finite([torch.zeros(3), weight])
+    assert not all_finite([torch.zeros(3), weight])
 
 
 def test_values_whose_sum_overflows_are_finite() -> None:
-    assert _all_finite([torch.full((4,), 3e38)])
+    assert all_finite([torch.full((4,), 3e38)])
 
 
 def test_a_schedule_by_steps_is_followed_and_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:

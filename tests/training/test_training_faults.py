@@ -16,7 +16,6 @@ import torch
 from alexc.runtime.data.store import open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.training.command import run_training
-from alexc.runtime.training.loop import train
 from alexc.runtime.training.set_up import set_up
 from tests.support import tiny_training as tiny
 
@@ -43,10 +42,10 @@ def home(tmp_path: Path) -> Path:
 def test_a_store_replaced_or_removed_under_a_training_does_not_touch_it(home: Path) -> None:
     tiny.run_to(tiny.options(home / "tiny.py", home / "store", home / "whole"))
     other = tiny.make_store(home / "other", seed=1)
-    with set_up(tiny.options(home / "tiny.py", home / "store", home / "run")) as training:
+    with set_up(tiny.options(home / "tiny.py", home / "store", home / "run")) as trainer:
         shutil.rmtree(home / "store")
         other.rename(home / "store")
-        train(training, lambda: False, None)
+        trainer.train(lambda: False)
     tiny.assert_same_run(home / "run", home / "whole")
     with pytest.raises(UserError, match="was trained on other data than it is given now"):
         tiny.run_to(tiny.options(home / "tiny.py", home / "store", home / "run", resume=True))
@@ -107,7 +106,7 @@ def test_want_of_memory_is_told_with_what_to_do(home: Path, failure: str) -> Non
     edit = ("        x = nn.", f"        if len(x) > 1:\n            {failure}\n        x = nn.")
     path = tiny.write_network(home, edit, name="greedy.py")
     with pytest.raises(UserError, match=r"not enough memory on cpu for batches of 8: .*--batch, or with --accumulate"):
-        run_training(tiny.options(path, home / "store", home / "run"), None)
+        run_training(tiny.options(path, home / "store", home / "run"))
     assert tiny.checkpoint(home / "run" / "last.pt")["state"]["step"] == 0
 
 

@@ -111,15 +111,15 @@ pathlib.Path.replace = dying(pathlib.Path.replace)
 pathlib.Path.open = dying(pathlib.Path.open)
 torch.save = dying(torch.save)
 
-import alexc.runtime.training.loop as training
-finish = training._finish_epoch
+from alexc.runtime.training.trainer import Trainer
+finish = Trainer._finish_epoch
 
 def armed_finish(running, *rest):
     global armed
     armed = running.state.epoch == 0  # the first epoch is always the best so far
     finish(running, *rest)
 
-training._finish_epoch = armed_finish
+Trainer._finish_epoch = armed_finish
 main()
 """
 

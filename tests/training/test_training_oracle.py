@@ -31,7 +31,7 @@ from alexc.runtime.evaluation.prediction import predict
 from alexc.runtime.evaluation.run_evaluation import evaluate_run
 from alexc.runtime.evaluation.trained_network import TrainedNetwork, load_trained_network
 from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
-from alexc.runtime.training.loop import train
+from alexc.runtime.runs.epoch_metrics import EpochMetrics
 from alexc.runtime.training.plateau import PlateauSchedule
 from alexc.runtime.training.set_up import set_up
 from tests.support import paper_oracle as paper
@@ -220,16 +220,18 @@ def records(run: Path, kind: str) -> list[dict[str, Any]]:
 def test_a_training_is_the_papers(source: Path, store: Store, tmp_path: Path, colour: str, tolerance: float) -> None:
     spec = SPEC.replace(" -> pca_color 0.1 by=eigenvalue", colour)
     asked = options(network_file(tmp_path, spec), store.path, tmp_path / "run", seed=SEED)
-    with set_up(asked) as training:
+    with set_up(asked) as trainer:
+        network = trainer.model.network
         expected = oracle_trajectory(
-            training.network,
-            training.views,
+            network,
+            trainer.data.views,
             images_of(source, "train", store.train),
             images_of(source, "val", store.val),
         )
-        train(training, lambda: False)
-        weights = weights_of(training.network)
-        velocities = dict(zip(weights, training.optimizer.moments()["velocity"], strict=True))
+        trainer.train(lambda: False)
+        weights = weights_of(network)
+        velocities = trainer.model.state_dict()["optimizer"]["velocity"]
+    assert velocities.keys() == weights.keys()
 
     assert len(expected.losses) == EPOCHS * 4  # of 5, 5, 5 and 1 images
     assert len(set(expected.rates)) > 1, "the rate has to change for its place in the update to show"
@@ -249,8 +251,8 @@ def test_a_training_is_the_papers(source: Path, store: Store, tmp_path: Path, co
 def trained(store: Store, tmp_path_factory: pytest.TempPathFactory) -> TrainedNetwork:
     """The tiny network after its training, as `evaluate` and `predict` load it."""
     folder = tmp_path_factory.mktemp("trained")
-    with set_up(options(network_file(folder, SPEC), store.path, folder / "run", seed=SEED)) as training:
-        train(training, lambda: False)
+    with set_up(options(network_file(folder, SPEC), store.path, folder / "run", seed=SEED)) as trainer:
+        trainer.train(lambda: False)
     return load_trained_network(folder / "run", CPU)
 
 
@@ -362,7 +364,7 @@ def test_plateau_divides_as_the_paper_says() -> None:
         rates = []
         for error in errors:
             rates.append(schedule.rate)
-            schedule.after_epoch(error)
+            schedule.after_epoch(EpochMetrics(1.0, 1.0, 1.0, error, 1.0))
             if schedule.ended:
                 break
         assert rates == pytest.approx(
