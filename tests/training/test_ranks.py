@@ -204,6 +204,29 @@ def test_one_device_evaluates_and_predicts(home: Path) -> None:
     assert guesses.count("%") == 4
 
 
+FROM_PYTHON = """
+import sys
+from pathlib import Path
+from alexc.runtime.training.command import run_training
+from alexc.runtime.training.options import TrainOptions
+
+sys.argv = ["notebook", "--of", "another program"]
+sys.exit(run_training(TrainOptions(
+    network=Path("copies.py"), data=Path("store"), out=Path("from python"), device="cpu", steps=2, freeze=("conv1",)
+)))
+"""
+
+
+def test_started_from_python_the_ranks_get_the_options_that_were_given(home: Path) -> None:
+    """The launcher does not read the command line of its own process."""
+    result = subprocess.run([sys.executable, "-c", FROM_PYTHON], cwd=home, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert load_checkpoint(home / "from python" / "last.pt")["state"]["step"] == 2
+    record = json.loads((home / "from python" / "run.json").read_text())
+    assert record["freeze"] == ["conv1"]
+    assert record["commands"][0]["mesh"] == {"copy": 2}
+
+
 def ranks_of(process: subprocess.Popen[str], count: int) -> list[int]:
     """The processes that train, by their rank."""
     deadline = time.monotonic() + 60
