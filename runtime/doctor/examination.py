@@ -50,7 +50,7 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
     yield machine(memory)
     yield devices()
     whole = None if file is None else file.build_without_memory()
-    needed = 0 if file is None or whole is None else bytes_on_disk(whole, file.recipe, begun=False)
+    needed = 0 if file is None or whole is None else bytes_on_disk(whole, file.recipe, resumed=False)
     section, speed = disk(_folder(data), needed)
     yield section
     yield decoder(geometry)

@@ -65,7 +65,7 @@ def lock_folder(plan: Plan, held: ExitStack) -> None:
         held.enter_context(folder_lock(path))
     except OSError as error:
         raise write_error(path, error, ", or name another folder with --out") from None
-    check_room(path, bytes_on_disk(plan.whole, plan.settings.recipe, begun=plan.chosen.resumed))
+    check_room(path, bytes_on_disk(plan.whole, plan.settings.recipe, resumed=plan.chosen.resumed))
 
 
 def build(plan: Plan) -> Model:

@@ -294,3 +294,12 @@ def test_a_run_of_an_older_alexc_is_refused_and_its_weights_can_be_used(home: Pa
     with pytest.raises(UserError, match=r"was begun by an older alexc .* --weights"):
         train(home, tmp_path / "old", resume=True, epochs=2)
     train(home, tmp_path / "new", steps=1, weights=tmp_path / "old")
+
+
+def test_a_checkpoint_whose_optimiser_has_no_names_of_weights_is_of_an_older_alexc(home: Path, tmp_path: Path) -> None:
+    train(home, tmp_path / "old", epochs=1)
+    saved = load_checkpoint(tmp_path / "old" / "last.pt")
+    velocities = list(saved.pop("optimizer")["velocity"].values())
+    save_checkpoint(tmp_path / "old" / "last.pt", saved | {"moments": {"velocity": velocities}})
+    with pytest.raises(UserError, match=r"was begun by an older alexc .* --weights"):
+        train(home, tmp_path / "old", resume=True, epochs=2)
