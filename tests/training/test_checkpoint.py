@@ -1,4 +1,4 @@
-"""A checkpoint comes back exactly, every damage is found, and a failed save spoils nothing."""
+"""Checkpoints are read back exactly, every damage is found, and a failed save keeps the old checkpoint."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-def test_comes_back_exactly(saved: Path) -> None:
+def test_is_read_back_exactly(saved: Path) -> None:
     assert_same(load_checkpoint(saved), content())
     assert [path.name for path in saved.parent.iterdir()] == ["last.pt"]
 
@@ -92,7 +92,7 @@ def test_missing_appended_and_foreign_files(saved: Path, tmp_path: Path) -> None
 
 
 class Trap:
-    """Unpickled without care, it would write a file."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What may befall a running training beside a signal: its store changes, memory or the disk gives out."""
+"""Faults during a training: the store changes, memory or the disk runs out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_store_replaced_or_removed_under_a_training_does_not_touch_it(home: Pa
 
 @pytest.mark.slow
 def test_an_image_of_a_shard_that_was_cut_off_is_an_error_not_a_signal(home: Path) -> None:
-    """Read unchecked, it would be SIGBUS."""
+    """Without a check, reading it would end the process by SIGBUS."""
     split = open_store(home / "store").train
     assert split.image(0).sum() > 0
     os.truncate(home / "store" / "train-00000.u8", 0)
@@ -72,7 +72,7 @@ def error_of(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.slow
 def test_a_shard_cut_off_under_a_running_training(home: Path) -> None:
-    """The feed's threads meet it; --resume refuses the store, and goes on with one that is whole."""
+    """The loader threads find it; --resume refuses this store, and continues with a whole one."""
     slow = tiny.write_network(home, SLOW, name="slow.py")
     shutil.copytree(home / "store", home / "copy")
     tiny.run_to(tiny.options(slow, home / "copy", home / "whole"))
@@ -112,7 +112,7 @@ def test_want_of_memory_is_told_with_what_to_do(home: Path, failure: str) -> Non
 
 @pytest.mark.slow
 def test_a_disk_that_takes_nothing_leaves_nothing_in_the_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as a quota, of which the check of free space knows nothing: at any of the first files."""
+    """Like a quota, which the check of free space does not see: at each of the first files."""
     sync, calls = os.fsync, 0
 
     def failing(descriptor: int) -> None:
