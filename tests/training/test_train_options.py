@@ -263,7 +263,7 @@ def test_options_that_do_not_fit_are_refused(home: Path, tmp_path: Path, alexc: 
     refused: list[tuple[Path | Literal["auto"], Path | None]]
     refused = [(tmp_path, None), (tmp_path, tmp_path), ("auto", None)]
     for resume, out in refused:
-        with pytest.raises(UserError, match="--seeds goes on with its runs by --resume auto --out FOLDER"):
+        with pytest.raises(UserError, match="--seeds resumes its runs with --resume auto --out FOLDER"):
             run_seeds(tiny.options(home / "tiny.py", home / "store", tmp_path, resume=resume, out=out), 2)
     result = alexc("train", home / "tiny.py", "--amp-dtype", "float16")
     assert result.returncode == 2
