@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any
 
 from .. import recipes
 from ..runs.epoch_metrics import EpochMetrics
-
-
-class EarlyStoppingState(TypedDict):
-    """What a checkpoint keeps of it."""
-
-    best: float
-    epochs_without: int
-    ended: bool
 
 
 class EarlyStopping:
@@ -22,16 +15,16 @@ class EarlyStopping:
 
     Args:
         rule: the rule of the recipe; with None a training never ends early.
+
+    Attributes:
+        ended: whether the training is over.
+        best: the lowest value so far.
+        epochs_without: the number of epochs since then.
     """
 
     def __init__(self, rule: recipes.Stalled | recipes.Reached | None) -> None:
         self._rule = rule
-        self._state = EarlyStoppingState(best=math.inf, epochs_without=0, ended=False)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the training is over."""
-        return self._state["ended"]
+        self.ended, self.best, self.epochs_without = False, math.inf, 0
 
     def after_epoch(self, metrics: EpochMetrics) -> str | None:
         """Count an epoch. Returns the reason, for the log, when the training ends with it."""
@@ -39,25 +32,22 @@ class EarlyStopping:
             case None:
                 return None
             case recipes.Reached(of, value):
-                self._state["ended"] = getattr(metrics, of) <= value
+                self.ended = getattr(metrics, of) <= value
                 return f"{of} has reached {getattr(metrics, of):.4g}: the end" if self.ended else None
             case recipes.Stalled(of, patience, least):
-                self._count(getattr(metrics, of), least)
-                self._state["ended"] = self._state["epochs_without"] >= patience
+                if self.best - getattr(metrics, of) > least:
+                    self.best, self.epochs_without = getattr(metrics, of), 0
+                else:
+                    self.epochs_without += 1
+                self.ended = self.epochs_without >= patience
                 if not self.ended:
                     return None
-                return f"{of} has not improved for {patience} epochs (best {self._state['best']:.4g}): the end"
+                return f"{of} has not improved for {patience} epochs (best {self.best:.4g}): the end"
 
-    def state_dict(self) -> EarlyStoppingState:
-        """The best value so far and the count of epochs without improvement."""
-        return self._state.copy()
+    def state_dict(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return {"ended": self.ended, "best": self.best, "epochs_without": self.epochs_without}
 
-    def load_state_dict(self, state_dict: EarlyStoppingState) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
-        self._state = state_dict.copy()
-
-    def _count(self, value: float, least: float) -> None:
-        if self._state["best"] - value > least:
-            self._state["best"], self._state["epochs_without"] = value, 0
-        else:
-            self._state["epochs_without"] += 1
+        vars(self).update(state_dict)

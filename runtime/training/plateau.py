@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any
 
 from .. import recipes
 from ..runs.epoch_metrics import EpochMetrics
-
-
-class PlateauState(TypedDict):
-    """What a checkpoint keeps of a plateau schedule."""
-
-    best: float
-    epochs_without: int
-    divisions: int
-    ended: bool
 
 
 class PlateauSchedule:
@@ -24,48 +16,53 @@ class PlateauSchedule:
     An epoch improves the metric when it lowers the best value by more than `rule.least`; NaN never improves it. After
     `rule.patience` epochs in a row without improvement the rate is divided and the count starts again from zero. When
     that happens once more after `rule.times` divisions, the training ends.
+
+    Attributes:
+        ended: whether the training is over.
+        best: the lowest value so far.
+        epochs_without: the number of epochs since then, or since the last division.
+        divisions: how often the rate was divided.
     """
 
     def __init__(self, rule: recipes.Plateau, lr: float) -> None:
         self._rule, self._lr = rule, lr
-        self._state = PlateauState(best=math.inf, epochs_without=0, divisions=0, ended=False)
+        self.ended, self.best, self.epochs_without, self.divisions = False, math.inf, 0, 0
 
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        return self._lr / self._rule.divide ** self._state["divisions"]
+        return self._lr / self._rule.divide**self.divisions
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:  # noqa: ARG002
         """The learning rate of any step before the end of the next epoch."""
         return self.rate
 
-    @property
-    def ended(self) -> bool:
-        """Whether the training is over."""
-        return self._state["ended"]
-
     def after_epoch(self, metrics: EpochMetrics) -> str | None:
         """Count an epoch. Returns what happened, for the log, when the rate changes or the training ends."""
-        rule, state, value = self._rule, self._state, getattr(metrics, self._rule.of)
-        if state["best"] - value > rule.least:
-            state["best"], state["epochs_without"] = value, 0
+        rule, value = self._rule, getattr(metrics, self._rule.of)
+        if self.best - value > rule.least:
+            self.best, self.epochs_without = value, 0
             return None
-        state["epochs_without"] += 1
-        if state["epochs_without"] < rule.patience:
+        self.epochs_without += 1
+        if self.epochs_without < rule.patience:
             return None
         change = f" by more than {rule.least:g}" if rule.least else ""
-        stopped = f"{rule.of} has not improved{change} for {rule.patience} epochs (best {state['best']:.4g})"
-        if state["divisions"] == rule.times:
-            state["ended"] = True
+        stopped = f"{rule.of} has not improved{change} for {rule.patience} epochs (best {self.best:.4g})"
+        if self.divisions == rule.times:
+            self.ended = True
             return f"{stopped}: the end, after {rule.times} divisions of the rate"
-        state["divisions"] += 1
-        state["epochs_without"] = 0
-        return f"{stopped}: rate {self.rate:.3g} from now on ({state['divisions']} of {rule.times} divisions)"
+        self.divisions, self.epochs_without = self.divisions + 1, 0
+        return f"{stopped}: rate {self.rate:.3g} from now on ({self.divisions} of {rule.times} divisions)"
 
-    def state_dict(self) -> PlateauState:
-        """The best value so far, the count of epochs without improvement, and the number of divisions."""
-        return self._state.copy()
+    def state_dict(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return {
+            "ended": self.ended,
+            "best": self.best,
+            "epochs_without": self.epochs_without,
+            "divisions": self.divisions,
+        }
 
-    def load_state_dict(self, state_dict: PlateauState) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
-        self._state = state_dict.copy()
+        vars(self).update(state_dict)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypedDict
+from typing import Any
 
 import torch
 
@@ -20,58 +21,43 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     return torch.autocast(device.type, _TYPES[type(precision)])
 
 
-class LossScaleState(TypedDict):
-    """What a checkpoint keeps of a loss scale."""
-
-    scale: float
-    good_steps: int
-    skipped: int
-
-
 class LossScale:
     """The factor of the loss in a backward pass, changed as torch.amp.GradScaler changes it.
 
     Only float16 needs one: float32 and bfloat16 have enough bits of exponent, and the factor stays 1.
+
+    Attributes:
+        scale: the factor of the next step.
+        good_steps: steps without overflow since the last change.
+        skipped: how many steps were skipped so far.
     """
 
     def __init__(self, precision: Precision) -> None:
-        scale, self._growth = 1.0, 0
+        self.scale, self._growth, self.good_steps, self.skipped = 1.0, 0, 0, 0
         if isinstance(precision, recipes.Float16):
-            scale, self._growth = precision.scale, precision.growth
-        self._state = LossScaleState(scale=scale, good_steps=0, skipped=0)
-
-    @property
-    def scale(self) -> float:
-        """The factor of the next step."""
-        return self._state["scale"]
-
-    @property
-    def skipped(self) -> int:
-        """How many steps were skipped so far."""
-        return self._state["skipped"]
+            self.scale, self._growth = precision.scale, precision.growth
 
     def skips(self, overflow: bool) -> bool:
         """Count a step. Returns whether to skip it, because the scale made its gradients overflow.
 
         An overflow halves the scale; `growth` steps in a row without overflow double it.
         """
-        state = self._state
         if not self._growth:
             return False
         if overflow:
-            if state["scale"] <= 1.0:
-                return False  # without the scale, too, the gradients are not finite
-            self._state = LossScaleState(scale=state["scale"] / 2, good_steps=0, skipped=state["skipped"] + 1)
+            if self.scale <= 1.0:
+                return False  # the gradients are not finite even without a scale
+            self.scale, self.good_steps, self.skipped = self.scale / 2, 0, self.skipped + 1
             return True
-        state["good_steps"] += 1
-        if state["good_steps"] == self._growth:
-            state["scale"], state["good_steps"] = state["scale"] * 2, 0
+        self.good_steps += 1
+        if self.good_steps == self._growth:
+            self.scale, self.good_steps = self.scale * 2, 0
         return False
 
-    def state_dict(self) -> LossScaleState:
-        """The scale, the steps since its last change, and the number of skipped steps."""
-        return self._state.copy()
+    def state_dict(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return {"scale": self.scale, "good_steps": self.good_steps, "skipped": self.skipped}
 
-    def load_state_dict(self, state_dict: LossScaleState) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
-        self._state = state_dict.copy()
+        vars(self).update(state_dict)
