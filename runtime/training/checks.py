@@ -83,6 +83,6 @@ def check_even_batches(network: nn.Module, share: BatchShard, settings: Settings
             cut = f", cut into parts of {size}," if settings.accumulate > 1 else ""
             raise UserError(
                 f"{which}{cut} cannot be shared evenly by {share.multiple} devices, which batch normalisation needs: "
-                f"give a --batch that {share.multiple} divides, and a number of training images that leaves a last "
-                "batch that it divides, too; with --accumulate, it must divide every part"
+                f"choose --batch and the number of training images so that {share.multiple} divides every batch, the "
+                "last one of an epoch, too, and with --accumulate every part"
             )
