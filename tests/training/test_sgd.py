@@ -69,6 +69,21 @@ def test_layouts_in_memory_do_not_matter() -> None:
     torch.testing.assert_close(plain, last, rtol=1e-13, atol=0)
 
 
+def test_a_loaded_velocity_takes_the_layout_of_its_weight() -> None:
+    """The fused kernel would pair each value of the weight with the velocity of another one."""
+    start = torch.randn(4, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    plain = nn.Parameter(start)
+    first = MomentumSGD([plain], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY)
+    run(first, plain, 3)
+    last = nn.Parameter(plain.detach().clone(memory_format=torch.channels_last))
+    second = MomentumSGD([last], lr=RATES[0], momentum=MOMENTUM, weight_decay=DECAY)
+    second.load_state_dict(first.state_dict())
+    run(first, plain, 3)
+    run(second, last, 3)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(plain, last, rtol=1e-13, atol=0)
+
+
 def test_a_weight_without_a_gradient_stays() -> None:
     moved, unused = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
     optimizer = MomentumSGD([moved, unused], lr=0.1, momentum=0.9, weight_decay=0.1)
