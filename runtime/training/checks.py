@@ -78,7 +78,7 @@ def check_even_batches(network: nn.Module, share: BatchShard, settings: Settings
     batch = settings.recipe.batch
     left = len(store.train) % batch
     for rows, which in ((batch, f"a batch of {batch}"), (left, f"the last batch of an epoch, {left} images,")):
-        size = settings.part_size(rows)
+        size = settings.micro_batch_size(rows)
         if rows % share.multiple or size % share.multiple:
             cut = f", cut into parts of {size}," if settings.accumulate > 1 else ""
             raise UserError(

@@ -197,7 +197,7 @@ def _own_device(options: TrainOptions, local: int) -> str:
 def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> UserError:
     error = UserError(
         f"{ranks} ranks were started, but the mesh of {printable(options.network)}, {placement.mesh_text}, has "
-        f"{placement.devices} devices: start as many, or compile another placement"
+        f"{placement.devices} devices: start that many, or compile another placement"
     )
     return error if os.environ["RANK"] == "0" else ReportedElsewhere()
 

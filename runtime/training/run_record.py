@@ -22,7 +22,7 @@ from .trainer import Trainer
 _PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 
 
-def versions() -> dict[str, str]:
+def _versions() -> dict[str, str]:
     """The versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
 
@@ -38,7 +38,7 @@ def identity_of(plan: Plan) -> dict[str, Any]:
         "freeze": list(plan.settings.freeze),
         "amp": plan.settings.amp,
         "accumulate": plan.settings.accumulate,
-        "versions": versions(),
+        "versions": _versions(),
     }
 
 
@@ -58,7 +58,7 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "workers": settings.workers,
         "save_every": options.save_every,
         "compile": options.compile,
-        "versions": versions(),
+        "versions": _versions(),
     }
     return {
         "network": plan.file.name,

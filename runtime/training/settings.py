@@ -41,7 +41,7 @@ class Settings:
     accumulate: int
     workers: int
 
-    def part_size(self, images: int) -> int:
+    def micro_batch_size(self, images: int) -> int:
         """The images per micro-batch of a batch; the last one may be smaller, and there may be fewer."""
         return -(-images // self.accumulate)
 

@@ -145,10 +145,10 @@ class Trainer:
             while not self.is_over:
                 watch = _Stopwatch()
                 with self._epoch_progress() as progress:
-                    for images, parts in self._remaining_batches():
+                    for images, micro_batches in self._remaining_batches():
                         if stop or state.step >= limit:
                             raise Stopped
-                        result = self.take_step(images, parts, interrupted)
+                        result = self.take_step(images, micro_batches, interrupted)
                         stop = result.stop
                         state.count_step(images, result.loss, result.wrong, watch.lap())
                         progress.advance(images, f"loss {state.loss_sum / state.images:.4f}")
@@ -163,13 +163,13 @@ class Trainer:
             raise
 
     def take_step(
-        self, images: int, parts: Iterable[tuple[Batch, bool]], interrupted: Callable[[], bool]
+        self, images: int, micro_batches: Iterable[tuple[Batch, bool]], interrupted: Callable[[], bool]
     ) -> StepResult:
         """Take one step on the mean loss of a batch.
 
         Args:
             images: the number of images of the whole batch.
-            parts: its micro-batches, each with whether it is the last.
+            micro_batches: its micro-batches, each with whether it is the last.
             interrupted: whether this rank is asked to stop.
 
         Raises:
@@ -179,16 +179,16 @@ class Trainer:
         model.train()
         model.optimizer.zero_grad(set_to_none=True)
         outcomes = []
-        for number, (part, is_last) in enumerate(parts):
+        for number, (micro_batch, is_last) in enumerate(micro_batches):
             if model.gradient_sum is not None:
                 model.gradient_sum.begin(is_last)
-            outcomes.append(self._backward(number, part, images))
+            outcomes.append(self._backward(number, micro_batch, images))
         if model.gradient_sum is not None:
             model.gradient_sum.wait()
         loss, wrong = (torch.stack(each).sum() for each in zip(*outcomes, strict=True))
         result = self._sum_over_ranks(loss, wrong, interrupted())
         model.optimizer.rate = model.schedule.rate_at(self.state.step, self.steps_per_epoch)
-        if not math.isfinite(result.loss):  # a scale has no part in it
+        if not math.isfinite(result.loss):  # this loss is not scaled
             raise self._not_finite(f"the loss is {result.loss}")
         scale = model.loss_scale.scale
         if not model.loss_scale.skips(result.overflow):
@@ -222,24 +222,24 @@ class Trainer:
         data, settings, epoch = self.data, self.settings, self.state.epoch
         order = epoch_order(settings.seed, epoch, len(data.store.train))
         groups = groups_of(order, settings.recipe.batch)[self.state.position :]
-        cut = [groups_of(group, settings.part_size(len(group))) for group in groups]
-        flat = [part for parts in cut for part in parts]
+        cut = [groups_of(group, settings.micro_batch_size(len(group))) for group in groups]
+        flat = [micro_batch for micro_batches in cut for micro_batch in micro_batches]
         batches = data.loader.batches(data.store.train, flat, lambda image: (data.views.view(epoch, image),))
         with closing(batches):
-            for group, parts in zip(groups, cut, strict=True):
-                yield len(group), ((next(batches), part is parts[-1]) for part in parts)
+            for group, micro_batches in zip(groups, cut, strict=True):
+                yield len(group), ((next(batches), each is micro_batches[-1]) for each in micro_batches)
 
-    def _backward(self, number: int, part: Batch, images: int) -> tuple[Tensor, Tensor]:
+    def _backward(self, number: int, micro_batch: Batch, images: int) -> tuple[Tensor, Tensor]:
         """Add the gradients of a micro-batch of a batch of `images` images.
 
         Returns:
             Its part of the mean loss of the batch, and how many of its images were classified wrongly.
         """
         model, recipe = self.model, self.settings.recipe
-        labels = part.labels.to(model.device)
+        labels = micro_batch.labels.to(model.device)
         _seed_layers(model.network, self.settings.seed, self.state.step, number)
         with autocast(recipe.precision, model.device):
-            heads = heads_of(model.network(place_images(part.images, model.device)))
+            heads = heads_of(model.network(place_images(micro_batch.images, model.device)))
         loss = cross_entropy_of_heads(model.network, heads, labels, images, recipe.loss.smoothing)
         torch.autograd.backward(loss * model.loss_scale.scale)
         wrong = ((heads[0].detach().argmax(1) != labels) & (labels != NO_LABEL)).sum()
@@ -332,11 +332,11 @@ class Trainer:
         )
 
 
-def _seed_layers(network: nn.Module, seed: int, step: int, part: int) -> None:
+def _seed_layers(network: nn.Module, seed: int, step: int, micro_batch: int) -> None:
     """Make all random draws of the network a function of (seed, step, micro-batch)."""
-    place = f"{seed}/{step}" + (f"/{part}" if part else "")
+    place = f"{seed}/{step}" + (f"/{micro_batch}" if micro_batch else "")
     digest = hashlib.sha256(place.encode()).digest()
-    fix_masks(network, seed if not part else int.from_bytes(digest[8:15], "big"), step)
+    fix_masks(network, seed if not micro_batch else int.from_bytes(digest[8:15], "big"), step)
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # for layers that use torch's own generator
 
 
