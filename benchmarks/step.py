@@ -29,7 +29,6 @@ from alexc.runtime.data.batch_loader import Batch
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.device import device_text, find_device
-from alexc.runtime.training.loop import take_step
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
 from benchmarks.hand_written import HandWrittenAlexNet, hand_written_step
@@ -134,22 +133,15 @@ def alexcs_step(
         network=ROOT / "generated" / f"{peer.network}.py",
         data=store,
         out=run,
-        epochs=None,
         batch=len(images),
         device=str(device),
-        workers=None,
-        resume=None,
-        seed=None,
-        save_every=1000,
-        ranks=None,
-        command=(),
         amp="bf16" if peer.bf16 else None,
         compile=peer.compiled,
     )
     shown = images.contiguous(memory_format=torch.channels_last)
     parts = [(Batch(shown.pin_memory() if device.type == "cuda" else shown, labels, len(labels)), True)]
-    with set_up(options) as training:
-        yield lambda: take_step(training, len(labels), parts, lambda: False)
+    with set_up(options) as trainer:
+        yield lambda: trainer.take_step(len(labels), parts, lambda: False)
 
 
 def noise_store(folder: Path, batch: int) -> Path:

@@ -111,31 +111,33 @@ def train(
     from ..kept_spec import find_spec
 
     options = TrainOptions(
-        network,
-        data,
-        out,
-        epochs,
-        batch,
-        device,
-        workers,
-        AUTO if resume == AUTO else None if resume is None else Path(resume),
-        seed,
-        save_every,
-        ranks,
-        tuple(sys.argv),
+        network=network,
+        data=data,
+        spec=spec,
+        out=out,
+        resume=AUTO if resume == AUTO else None if resume is None else Path(resume),
         weights=weights,
         freeze=tuple(freeze or ()),
+        epochs=epochs,
+        batch=batch,
         accumulate=accumulate,
-        print_freq=print_freq,
         amp=_AMP[amp_dtype or "bfloat16"] if amp else None,
-        tensorboard=tensorboard,
+        steps=steps,
+        seed=seed,
+        device=device,
+        ranks=ranks,
+        workers=workers,
         compile=compile_,
+        save_every=save_every,
+        print_freq=print_freq,
+        tensorboard=tensorboard,
         log_wandb=log_wandb,
-        find_spec=lambda file: find_spec(file, spec),
+        command=tuple(sys.argv),
+        find_spec=find_spec,
     )
     if test_only:
         print(evaluation_text(evaluate_weights(options)))
         return
-    code = run_training(options, steps) if seeds is None else run_seeds(options, steps, seeds)
+    code = run_training(options) if seeds is None else run_seeds(options, seeds)
     if code:
         raise typer.Exit(code)

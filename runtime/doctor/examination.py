@@ -19,7 +19,7 @@ from ..device import find_device, make_deterministic
 from ..errors import UserError
 from ..network_file import NetworkFile, load_network_file
 from ..training.needed_bytes import bytes_in_memory, bytes_on_disk
-from ..training.set_up import default_workers
+from ..training.settings import default_workers
 from .decoder import decoder
 from .devices import devices
 from .disk import disk
@@ -50,7 +50,7 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
     yield machine(memory)
     yield devices()
     whole = None if file is None else file.build_without_memory()
-    needed = 0 if file is None or whole is None else bytes_on_disk(whole, file.recipe, begun=False)
+    needed = 0 if file is None or whole is None else bytes_on_disk(whole, file.recipe, resumed=False)
     section, speed = disk(_folder(data), needed)
     yield section
     yield decoder(geometry)

@@ -1,24 +1,21 @@
-"""Adam and AdamW: torch's own updates, with what a training asks of every optimiser."""
+"""Adam and AdamW: torch's own updates, with multipliers of learning rate and weight decay."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .. import recipes
+from .base_optimizer import BaseOptimizer
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")  # torch's names
 
-
-class AdaptiveMoments(torch.optim.Adam):
-    """Adam, or AdamW where the weights are decayed beside the gradient (see `recipes.Adam` and `recipes.AdamW`).
+class AdaptiveMoments(BaseOptimizer, torch.optim.Adam):
+    """Adam, or AdamW with its weight decay apart from the gradient (see `recipes.Adam` and `recipes.AdamW`).
 
     Args:
         groups: parameters as `parameter_groups` makes them.
-        rule: the recipe's.
+        rule: the optimiser of the recipe.
     """
 
     def __init__(self, groups: list[dict[str, Any]], rule: recipes.Adam | recipes.AdamW) -> None:
@@ -32,31 +29,10 @@ class AdaptiveMoments(torch.optim.Adam):
         )
         for group in self.param_groups:
             group["weight_decay"] = rule.weight_decay * group["decay_multiplier"]
-            for weight in group["params"]:
-                zeros = {name: torch.zeros_like(weight, memory_format=torch.preserve_format) for name in _MOMENTS}
-                self.state[weight] = {"step": torch.tensor(0.0), **zeros}
+            for parameter in group["params"]:  # so that the state is complete before the first step
+                self.state[parameter] = {
+                    "step": torch.tensor(0.0),
+                    "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                    "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                }
         self.rate = rule.lr
-
-    @property
-    def rate(self) -> float:
-        """The learning rate of the next step."""
-        return self._rate
-
-    @rate.setter
-    def rate(self, rate: float) -> None:
-        self._rate = rate
-        for group in self.param_groups:
-            group["lr"] = rate * group["rate_multiplier"]
-
-    def moments(self) -> dict[str, list[Tensor]]:
-        """The moments of every parameter, in the order they were given."""
-        weights = [weight for group in self.param_groups for weight in group["params"]]
-        return {name: [self.state[weight][name] for weight in weights] for name in _MOMENTS}
-
-    def restore(self, moments: Mapping[str, Sequence[Tensor]], steps: int) -> None:
-        """Go on from the moments of another one that has done so many steps."""
-        for name, own in self.moments().items():
-            for here, there in zip(own, moments[name], strict=True):
-                here.copy_(there)
-        for state in self.state.values():
-            state["step"].fill_(steps)

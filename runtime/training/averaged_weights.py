@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which often classifies better than the weights of any one step."""
+"""The exponential moving average of a network's weights, which often classifies better than the weights of one step."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from torch import Tensor, nn
 
 
 class AveragedWeights:
-    """a <- decay a + (1 - decay) w after each step; it begins as the weights.
+    """a <- decay a + (1 - decay) w after each step; the average begins as the weights.
 
-    Averaged are parameters and buffers of floating point, such as running statistics; other buffers are copied.
+    Parameters and buffers of floating point, such as running statistics, are averaged; other buffers are copied.
 
     Args:
-        network: what is averaged.
-        decay: what the average keeps of itself in a step.
+        network: the network whose weights are averaged.
+        decay: the factor of the average in an update.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._network, self._decay = network, decay
-        self._values = {name: value.clone() for name, value in network.state_dict().items()}
+        self._average = {name: value.clone() for name, value in network.state_dict().items()}
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights after a step."""
-        here = self._network.state_dict()
-        averaged = [name for name, value in here.items() if value.is_floating_point()]
+        """Add the weights after a step to the average."""
+        weights = self._network.state_dict()
+        floating = [name for name, value in weights.items() if value.is_floating_point()]
         torch._foreach_lerp_(
-            [self._values[name] for name in averaged], [here[name] for name in averaged], 1 - self._decay
+            [self._average[name] for name in floating], [weights[name] for name in floating], 1 - self._decay
         )
-        for name in here.keys() - set(averaged):
-            self._values[name].copy_(here[name])
+        for name in weights.keys() - set(floating):
+            self._average[name].copy_(weights[name])
 
-    def values(self) -> Mapping[str, Tensor]:
-        """The average, by the names of the network's state."""
-        return self._values
+    def state_dict(self) -> dict[str, Tensor]:
+        """The average, by the names of the network's `state_dict`."""
+        return dict(self._average)
 
-    def restore(self, values: Mapping[str, Tensor]) -> None:
-        """Go on from another one's values."""
-        for name, value in self._values.items():
-            value.copy_(values[name])
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Continue from a saved average."""
+        for name, value in self._average.items():
+            value.copy_(state_dict[name])
 
     @contextmanager
     def in_network(self) -> Iterator[None]:
-        """A context in which the network has the average for its weights."""
+        """A context in which the network computes with the average instead of its weights."""
         self._swap()
         try:
             yield
@@ -56,5 +56,5 @@ class AveragedWeights:
     def _swap(self) -> None:
         for name, value in self._network.state_dict().items():
             weights = value.clone()
-            value.copy_(self._values[name])
-            self._values[name].copy_(weights)
+            value.copy_(self._average[name])
+            self._average[name].copy_(weights)

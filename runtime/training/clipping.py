@@ -1,4 +1,4 @@
-"""Gradients cut to a bound before the step, alike on every mesh."""
+"""Gradient clipping, with the same result on every mesh."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from torch import Tensor, nn
 from .. import recipes
 from ..parallel.rank import Rank
 
-_EPSILON = 1e-6  # torch's clip_grad_norm_ adds it to the norm, too
+_EPSILON = 1e-6  # added to the norm, as torch's clip_grad_norm_ does
 
 
 def clip_gradients(network: nn.Module, steps: Sequence[recipes.ClipNorm | recipes.ClipValue], rank: Rank) -> None:
-    """Change the gradients of a network as a recipe says, one step after the other.
+    """Clip the gradients of a network in place, by each step of the recipe in turn.
 
     Args:
-        network: what this process has of it, with the gradients of the whole batch.
-        steps: the recipe's.
-        rank: of several processes each has a part of the gradients; the norm is that of the whole.
+        network: the part of the network that this rank has, with the gradients of the whole batch.
+        steps: the clipping steps of the recipe.
+        rank: this process; the norm is that of the gradients of all ranks.
     """
     gradients = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
-    values = list(gradients.values())  # none where all layers of this process are frozen
+    values = list(gradients.values())  # empty if all layers of this rank are frozen
     for step in steps:
         if isinstance(step, recipes.ClipValue):
             for value in values:
                 value.clamp_(-step.largest, step.largest)
         else:
-            share = step.largest / (_norm(gradients, rank) + _EPSILON)
-            if share < 1 and values:
-                torch._foreach_mul_(values, share)
+            factor = step.largest / (_norm(gradients, rank) + _EPSILON)
+            if factor < 1 and values:
+                torch._foreach_mul_(values, factor)
 
 
 def _norm(gradients: dict[str, Tensor], rank: Rank) -> float:

@@ -1,4 +1,4 @@
-"""One training from its options to its end, however it ends: what `alexc train` does."""
+"""Runs one training, or one for each of several seeds, from the options to the end: what `alexc train` does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..parallel.rank import Rank, alone
 from ..runs.console import print_files, print_note
 from ..runs.metrics import read_metrics
 from ..runs.run_folder import RunFolder, new_run_path
-from .compiled import telling_why_it_cannot_compile
+from .compiled import explain_compile_errors
 from .interruption import Interruption
 from .launch import (
     is_started_by_torchrun,
@@ -27,50 +27,46 @@ from .launch import (
     torchrun_line,
     work_as_rank,
 )
-from .loop import Stopped, Training, train
 from .options import AUTO, TrainOptions, resume_command
-from .set_up import DEFAULT_SEED, set_up
+from .set_up import set_up
+from .settings import DEFAULT_SEED
+from .trainer import Stopped, Trainer
 
 
-def run_training(options: TrainOptions, steps: int | None) -> int:
-    """Train, in one process or as many as the file's placement has devices; print what comes of it, draw the curves.
-
-    Args:
-        options: what to train.
-        steps: stop after this many steps in all; None for no such limit.
+def run_training(options: TrainOptions) -> int:
+    """Train in one process, or in one process for each device of the placement; print the files and draw the curves.
 
     Returns:
-        The exit code: 0, or 128 and the number of the signal that stopped the training.
+        The exit code: 0, or 128 plus the number of the signal that stopped the training.
 
     Raises:
-        UserError: when something does not fit, or the training cannot go on.
+        UserError: something does not fit, or the training cannot continue.
     """
     file = load_network_file(options.network)
     placement = placement_to_train(options, file)
     if placement is None:
-        return _train(options, steps, alone(), options.device)
+        return _train(options, alone(), options.device)
     if is_started_by_torchrun():
-        work_as_rank(options, placement, lambda own, rank: _train(own, steps, rank, options.device))
+        work_as_rank(options, placement, lambda own, rank: _train(own, rank, options.device))
     print_note(f"on several machines, run on each: {torchrun_line(options.network, placement.devices)}")
     return start_ranks(options, file, placement)
 
 
-def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
-    """Train so many times, with one seed after the other, each in a folder of its own; print how much they differ.
+def run_seeds(options: TrainOptions, count: int) -> int:
+    """Train `count` times with consecutive seeds, each in a folder of its own; print how much the results differ.
 
     Args:
-        options: what to train; its seed is the first one, and its folder holds a folder for each seed.
-        steps: as for `run_training`, of each training.
-        count: how many.
+        options: the seed is the first one; the folder holds a folder for each seed.
+        count: the number of seeds.
 
     Returns:
-        The exit code of the first training that did not end by itself, or 0.
+        The exit code of the first training that was stopped, or 0.
 
     Raises:
-        UserError: as `run_training`; when runs are to be resumed and no folder is named; for a file with a placement.
+        UserError: as for `run_training`; also if runs are resumed without a folder, or the file has a placement.
     """
     if options.resume is not None and (options.resume != AUTO or options.out is None):
-        raise UserError("--seeds goes on with its runs by --resume auto --out FOLDER, the folder that holds theirs")
+        raise UserError("--seeds resumes its runs with --resume auto --out FOLDER, the folder that holds them")
     file = load_network_file(options.network)
     if placement_to_train(options, file) is not None:
         raise UserError("--seeds trains on one device, one seed after the other: train a file without placement")
@@ -80,9 +76,9 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
     for seed in range(first, first + count):
         run = RunFolder(folder / f"seed-{seed}")
         print_note(f"seed {seed} ({seed - first + 1} of {count})")
-        code = run_training(replace(options, seed=seed, out=run.path), steps)
+        code = run_training(replace(options, seed=seed, out=run.path))
         if code:
-            print_note(f"all seeds go on with the same command and --resume auto --out {printable(folder)}")
+            print_note(f"to resume all seeds, give the same command with --resume auto --out {printable(folder)}")
             return code
         epochs = [record for record in read_metrics(run.metrics) if record["kind"] == "epoch"]
         errors += [min(record["val_error"] for record in epochs)] if epochs else []
@@ -94,29 +90,29 @@ def run_seeds(options: TrainOptions, steps: int | None, count: int) -> int:
     return 0
 
 
-def _train(options: TrainOptions, steps: int | None, rank: Rank, asked_device: str | None) -> int:
-    with set_up(options, rank) as training, Interruption() as interruption:
+def _train(options: TrainOptions, rank: Rank, asked_device: str | None) -> int:
+    with set_up(options, rank) as trainer, Interruption() as interruption:
         number = 0
-        go_on = partial(resume_command, options.network, training.run.path, asked_device)
+        go_on = partial(resume_command, options.network, trainer.run.folder.path, asked_device)
         try:
-            with telling_why_it_cannot_compile(go_on()), _memory_told(training, go_on()):
-                train(training, lambda: interruption.signal is not None, steps)
+            with explain_compile_errors(go_on()), _explain_memory_errors(trainer, go_on()):
+                trainer.train(lambda: interruption.signal is not None, options.steps)
         except Stopped:
-            number = int(rank.largest(interruption.signal or 0))  # any process may have been asked
+            number = int(rank.largest(interruption.signal or 0))  # the signal may have come to any rank
             ending = f"by {signal.Signals(number).name}" if number else "as --steps says"
             command = go_on(options.compile)
-            print_note(f"stopped {ending} after step {training.state.step:,}; go on with: {command}")
+            print_note(f"stopped {ending} after step {trainer.state.step:,}; go on with: {command}")
         if rank.is_rank_zero:
-            _conclude(training)
+            _conclude(trainer)
         return 128 + number if number else 0
 
 
 @contextmanager
-def _memory_told(training: Training, go_on: str) -> Iterator[None]:
-    """A block that may need more memory than there is.
+def _explain_memory_errors(trainer: Trainer, go_on: str) -> Iterator[None]:
+    """Turn what is raised for lack of memory into a message.
 
     Raises:
-        UserError: when it does.
+        UserError: the block needed more memory than there is.
     """
     try:
         yield
@@ -124,27 +120,25 @@ def _memory_told(training: Training, go_on: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise UserError(
-            f"not enough memory on {training.device} for batches of {training.batch}: end what else uses it and go on "
-            f"with {go_on}; or train anew with a smaller --batch, or with --accumulate N, which computes each batch "
-            "in N parts"
+            f"not enough memory on {trainer.model.device} for batches of {trainer.settings.recipe.batch}: end other "
+            f"programs that use it and go on with {go_on}; or begin a new run with a smaller --batch, or with "
+            "--accumulate N, which computes each batch in N parts"
         ) from error
 
 
-def _conclude(training: Training) -> None:
-    """Draw the curves, and say where everything is."""
-    from .curves import draw_curves  # needs matplotlib, which most processes never do
+def _conclude(trainer: Trainer) -> None:
+    """Draw the curves and print where the files are."""
+    from .curves import draw_curves  # imports matplotlib, which most processes never need
 
-    state, run = training.state, training.run
-    per_epoch = -(-len(training.store.train) // training.batch)
-    draw_curves(
-        read_metrics(run.metrics), f"{training.identity['network']}, seed {training.seed}", per_epoch, run.curves
-    )
+    state, folder = trainer.state, trainer.run.folder
+    title = f"{trainer.run.identity['network']}, seed {trainer.settings.seed}"
+    draw_curves(read_metrics(folder.metrics), title, trainer.steps_per_epoch, folder.curves)
     best = f"validation error {state.best_error:.1%} in epoch {state.best_epoch}" if state.best_epoch else ""
     print_files(
         [
-            ("best", run.best, best),
-            ("last", run.last, f"after step {state.step:,}"),
-            ("metrics", run.metrics, f"also for tensorboard --logdir {printable(run.events)}"),
-            ("curves", run.curves, ""),
+            ("best", folder.best, best),
+            ("last", folder.last, f"after step {state.step:,}"),
+            ("metrics", folder.metrics, f"also for tensorboard --logdir {printable(folder.events)}"),
+            ("curves", folder.curves, ""),
         ]
     )

@@ -1,4 +1,4 @@
-"""The picture of a training: loss, error and rate over the epochs."""
+"""Draws the curves of a training: loss, error and learning rate over the epochs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _INK, _GRID = "#30343b", "#dfe3e8"
 
 
 def draw_curves(records: Sequence[dict[str, Any]], title: str, steps_per_epoch: int, path: Path) -> None:
-    """Write a PNG of the records of a run's metrics, whole or not at all.
+    """Draw the metrics of a run and write them as a PNG, atomically.
 
     Args:
-        records: what `read_metrics` returns.
-        title: stands above.
-        steps_per_epoch: to place the steps among the epochs.
+        records: the records of `read_metrics`.
+        title: the title of the figure.
+        steps_per_epoch: converts steps to epochs, the unit of the x-axis.
         path: the file to write.
 
     Raises:
-        UserError: when it cannot be written.
+        UserError: the file cannot be written.
     """
     steps = [record for record in records if record["kind"] == "step"]
     epochs = [record for record in records if record["kind"] == "epoch"]
@@ -53,7 +53,7 @@ def draw_curves(records: Sequence[dict[str, Any]], title: str, steps_per_epoch: 
         _dress(axes, name)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
-    with writing(path, "the run itself is whole, and going on by --resume draws them again"):
+    with writing(path, "the run itself is whole, and --resume draws the curves again"):
         write_bytes(path, picture.getvalue())
 
 

@@ -1,63 +1,53 @@
-"""Ending a training before its last epoch, by what it has reached."""
+"""Ends a training before its last epoch, by a metric of the epochs."""
 
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any
 
 from .. import recipes
 from ..runs.epoch_metrics import EpochMetrics
 
 
-class EarlyEndState(TypedDict):
-    """Where the count stands; plain values, for a checkpoint."""
-
-    best: float
-    epochs_without: int
-    ended: bool
-
-
 class EarlyStopping:
-    """Watches a figure of every epoch (see `recipes.Stalled` and `recipes.Reached`).
+    """Watches one metric of every epoch (see `recipes.Stalled` and `recipes.Reached`).
 
     Args:
-        rule: the recipe's; None never ends a training.
+        rule: the rule of the recipe; with None a training never ends early.
+
+    Attributes:
+        ended: whether the training is over.
+        best: the lowest value so far.
+        epochs_without: the number of epochs since then.
     """
 
     def __init__(self, rule: recipes.Stalled | recipes.Reached | None) -> None:
         self._rule = rule
-        self._state = EarlyEndState(best=math.inf, epochs_without=0, ended=False)
+        self.ended, self.best, self.epochs_without = False, math.inf, 0
 
-    @property
-    def ended(self) -> bool:
-        """Whether the training is over."""
-        return self._state["ended"]
-
-    def after_epoch(self, figures: EpochMetrics) -> str | None:
-        """Count an epoch; returns why the training is over, for the log, when it is."""
+    def after_epoch(self, metrics: EpochMetrics) -> str | None:
+        """Count an epoch. Returns the reason, for the log, when the training ends with it."""
         match self._rule:
             case None:
                 return None
             case recipes.Reached(of, value):
-                self._state["ended"] = getattr(figures, of) <= value
-                return f"{of} has reached {getattr(figures, of):.4g}: the end" if self.ended else None
+                self.ended = getattr(metrics, of) <= value
+                return f"{of} has reached {getattr(metrics, of):.4g}: the end" if self.ended else None
             case recipes.Stalled(of, patience, least):
-                self._count(getattr(figures, of), least)
-                self._state["ended"] = self._state["epochs_without"] >= patience
+                if self.best - getattr(metrics, of) > least:
+                    self.best, self.epochs_without = getattr(metrics, of), 0
+                else:
+                    self.epochs_without += 1
+                self.ended = self.epochs_without >= patience
                 if not self.ended:
                     return None
-                return f"{of} has not improved for {patience} epochs (best {self._state['best']:.4g}): the end"
+                return f"{of} has not improved for {patience} epochs (best {self.best:.4g}): the end"
 
-    def state(self) -> EarlyEndState:
-        """Where the count stands."""
-        return self._state.copy()
+    def state_dict(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return {"ended": self.ended, "best": self.best, "epochs_without": self.epochs_without}
 
-    def restore(self, state: EarlyEndState) -> None:
-        """Go on from where another one stood."""
-        self._state = state.copy()
-
-    def _count(self, figure: float, least: float) -> None:
-        if self._state["best"] - figure > least:
-            self._state["best"], self._state["epochs_without"] = figure, 0
-        else:
-            self._state["epochs_without"] += 1
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        vars(self).update(state_dict)

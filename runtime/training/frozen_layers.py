@@ -1,4 +1,4 @@
-"""Layers that a training leaves as they are."""
+"""Layers that are not trained."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..errors import UserError
 
 
 def check_layers(network: nn.Module, names: Sequence[str]) -> None:
-    """Check that each name is a layer with weights, and that others are left to train.
+    """Check that each name is a layer with weights, and that at least one such layer is left to train.
 
     Raises:
-        UserError: when it is not so.
+        UserError: a layer does not exist or has no weights, or no layer is left.
     """
     layers = {name.rpartition(".")[0]: None for name, _ in network.named_parameters()}
     for name in names:
@@ -27,7 +27,7 @@ def check_layers(network: nn.Module, names: Sequence[str]) -> None:
 
 
 def freeze(network: nn.Module, names: Sequence[str]) -> tuple[nn.Module, ...]:
-    """Take the layers of these names out of the training, where the network here has them; returns them."""
+    """Freeze the layers of these names that this rank has; returns them."""
     layers = tuple(layer for name, layer in network.named_modules() if name in names)
     for layer in layers:
         layer.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The loss of a network with one head or several, as GoogLeNet has them."""
+"""The loss of a network with one head, or with several as in GoogLeNet."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def heads_of(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """What a network returns in training, as a tuple: the logits of the main head first, each (N, classes)."""
-    return made if isinstance(made, tuple) else (made,)
+def heads_of(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The output of a network in training mode as a tuple: logits (N, classes), those of the main head first."""
+    return output if isinstance(output, tuple) else (output,)
 
 
 def cross_entropy_of_heads(
     network: nn.Module, heads: tuple[Tensor, ...], labels: Tensor, images: int, smoothing: float = 0.0
 ) -> Tensor:
-    """The sum of the heads' mean cross-entropies, each times its share (Szegedy et al. 2015, section 5).
+    """The sum over the heads of the mean cross-entropy, each times its weight (Szegedy et al. 2015, section 5).
 
-    It is taken in float32, or in float64 where the logits have that, whatever the precision of the layers.
-
-    Each process of several has the part of its own rows: what they have adds up to the mean over the batch.
+    It is computed in float32, or in float64 for float64 logits, whatever the precision of the layers. Each rank has the
+    loss of its own rows; the sum over the ranks is the mean over the batch.
 
     Args:
-        network: its `head_shares` says how much each head counts; all count fully where it does not say.
-        heads: (N, classes) each.
-        labels: (N,); rows labelled `NO_LABEL` count nothing.
-        images: those of the whole batch.
-        smoothing: how much of each target is spread evenly over the classes.
+        network: may give the weights of the heads in `head_shares`; by default each is 1.
+        heads: the logits of each head, (N, classes).
+        labels: (N,); rows with the label `NO_LABEL` are ignored.
+        images: the number of images of the whole batch.
+        smoothing: label smoothing, 0..1.
     """
     shares = getattr(network, "head_shares", None) or (1.0,) * len(heads)
     logits = [head.to(torch.promote_types(head.dtype, torch.float32)) for head in heads]

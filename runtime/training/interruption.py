@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop: the first lets it finish its step, the second ends it at once."""
+"""Signals that stop a training: the first one after the current step, the second one at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interruption:
-    """Notices Ctrl-C, SIGTERM and SIGUSR1 while it is entered; for the main thread.
+    """A context manager that records Ctrl-C, SIGTERM or SIGUSR1; it works in the main thread only.
 
     Attributes:
-        signal: the one that came, or None.
+        signal: the signal that came, or None.
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,8 @@ class Interruption:
 
     def _notice(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.signal = signal.Signals(number)
-        for each in SIGNALS:  # the system itself ends the process at the next one, whatever it is busy with
+        for each in SIGNALS:  # the next signal ends the process, whatever it does
             signal.signal(each, signal.SIG_DFL)
-        print(f"{self.signal.name}: stopping after this step; once more ends at once", file=sys.stderr, flush=True)
+        print(
+            f"{self.signal.name}: stopping after this step; a second signal ends at once", file=sys.stderr, flush=True
+        )

@@ -1,4 +1,4 @@
-"""Several processes that train one network: how they are started, how they find each other, how they end."""
+"""Starts the ranks that train one network, joins them in a group, and ends them together."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ from ..parallel.placement import Placement
 from ..parallel.rank import Rank, ReportedElsewhere
 from ..runs.run_folder import RunFolder
 from ..runs.wandb_log import wandb_package
-from .options import TrainOptions, resume_command
+from .options import TrainOptions, command_line, resume_command
 from .resume import choose_run
 
-LONGEST_SILENCE = timedelta(minutes=10)  # after which a process gives up waiting for another one
-PATIENCE = 10.0  # seconds in which the first process tells of a mistake that all have found
-EXIT_LOST = 75  # of a process whose peers are gone: it is not the one at fault
-EXIT_MISTAKE, EXIT_INTERNAL = 1, 70
-_PASSED_ON = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # to the processes that were started
+LONGEST_SILENCE = timedelta(minutes=10)  # a rank that waits longer for another one gives up
+PATIENCE = 10.0  # seconds for rank 0 to print an error that all ranks have found
+EXIT_LOST = 75  # the exit code of a rank that lost its peers: another rank is at fault
+EXIT_USER_ERROR, EXIT_INTERNAL = 1, 70
+_PASSED_ON = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # signals that the launcher passes on to the ranks
 _LOST = ("gloo", "Connection closed by peer", "Connection reset", "NCCL", "Timed out waiting", "Broken pipe")
 
 
 def placement_to_train(options: TrainOptions, file: NetworkFile) -> Placement | None:
-    """How the network of a file is trained: on a mesh of several devices, or (None) in one process.
+    """The placement of a network file that is trained on several devices; None to train in one process.
 
     Raises:
         UserError: `--ranks` does not fit the file.
@@ -70,15 +70,15 @@ def placement_to_train(options: TrainOptions, file: NetworkFile) -> Placement | 
 
 
 def is_started_by_torchrun() -> bool:
-    """Whether this process is one of several already."""
+    """Whether this process is one of the ranks that torchrun started."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) -> int:
-    """Start a process for each device on this machine, as torchrun does, and wait for them.
+    """Start a rank for each device on this machine, as torchrun does, and wait for all of them.
 
     Returns:
-        The exit code: 0; that of the process that failed first; or 128 and the number of the signal that ended all.
+        The exit code: 0; that of the rank that failed first; or 128 plus the number of the signal that ended all.
 
     Raises:
         UserError: there are too few devices, or the images cannot be prepared.
@@ -89,12 +89,12 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
         wandb_package()
     geometry = geometry_of(file)
     chosen = choose_run(options, file.name)
-    if not chosen.resumed or options.data is not None:  # once, before there are ranks that would wait for it
+    if not chosen.resumed or options.data is not None:  # here, because ranks would wait for it
         store_for(options.data or synthetic_images(), geometry, available_cores())
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // ranks)))
     if Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    logging.disable(logging.CRITICAL)  # this process only watches: what matters of the end it says itself
+    logging.disable(logging.CRITICAL)  # `_ending` prints what matters; torch would print much more
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -108,26 +108,26 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
         signals_to_handle=_PASSED_ON,
     )
     named = isinstance(options.resume, Path) or options.out is not None
-    out = [] if named else ["--out", str(chosen.run.path)]  # all know the run's folder, this process too
+    asked = options if named else replace(options, out=chosen.folder.path)  # the same folder for all ranks
     try:
-        elastic_launch(config, sys.executable)("-m", "alexc", *sys.argv[1:], *out)
+        elastic_launch(config, sys.executable)("-m", "alexc", *command_line(asked))
     except ChildFailedError as failed:
-        return _ending(failed.failures, options, chosen.run)
+        return _ending(failed.failures, options, chosen.folder)
     except SignalException as ended:
         return 128 + ended.sigval
     return 0
 
 
 def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[TrainOptions, Rank], int]) -> NoReturn:
-    """Take this process's place among the others, train, and end it.
+    """Join the group of ranks, train, and end this process.
 
-    The first one alone prints. A mistake that all have found is told by it, any other by the process that made it; then
-    all of them end.
+    Only rank 0 prints. It also prints an error that all ranks have found; any other error is printed by the rank that
+    raised it. Then all ranks end.
 
     Args:
-        options: what to train.
-        placement: the mesh, which must have as many devices as there are processes.
-        train: given the options with this process's own device, and its part; returns the exit code.
+        options: the options of the training.
+        placement: the mesh; it must have as many devices as there are ranks.
+        train: takes the options with the device of this rank, and the rank; returns the exit code.
     """
     number, ranks, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     errors = sys.stderr
@@ -138,7 +138,7 @@ def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[T
             raise _wrong_count(options, placement, ranks)
         device = _own_device(options, local)
         kind = torch.device(device).type
-        # One GPU that several processes share is beyond NCCL.
+        # NCCL does not support several ranks on one GPU.
         backend = "cpu:gloo,cuda:nccl" if kind == "cuda" and not _names_one_gpu(options) else "gloo"
         dist.init_process_group(backend, timeout=LONGEST_SILENCE)
         code = train(replace(options, device=device), Rank(make_mesh(placement.mesh, kind), placement))
@@ -146,22 +146,22 @@ def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[T
         dist.destroy_process_group()
         _end(code)
     except ReportedElsewhere:
-        time.sleep(PATIENCE)  # or this process's end would have the first one stopped before it has said why
-        _end(EXIT_MISTAKE)
-    except UserError as mistake:
+        time.sleep(PATIENCE)  # if this rank ended now, the launcher would stop rank 0 before it prints the error
+        _end(EXIT_USER_ERROR)
+    except UserError as error:
         where = f"rank {number}: " if number else ""
-        print(f"error: {where}{mistake}", file=errors, flush=True)
-        _end(EXIT_MISTAKE)
+        print(f"error: {where}{error}", file=errors, flush=True)
+        _end(EXIT_USER_ERROR)
     except Exception as error:
         if isinstance(error, RuntimeError) and any(word in str(error) for word in _LOST):
-            _end(EXIT_LOST)  # so the collectives tell that a peer is gone
+            _end(EXIT_LOST)  # a collective fails like this when a peer is gone
         traceback.print_exc(file=errors)
         print(f"\nalexc: rank {number} has failed: see the lines above", file=errors, flush=True)
         _end(EXIT_INTERNAL)
 
 
 def torchrun_line(network: Path, ranks: int) -> str:
-    """What starts a training on several machines, as few as can be, run on each of them."""
+    """The torchrun command that trains on several machines, on as few as possible; it is run on each of them."""
     machines = next(count for count in range(2, ranks + 1) if ranks % count == 0)
     return (
         f"torchrun --nnodes {machines} --nproc-per-node {ranks // machines} --rdzv-backend c10d "
@@ -175,7 +175,7 @@ def _check_devices(options: TrainOptions, ranks: int) -> None:
         raise UserError(f"--device mps: {ranks} ranks cannot share it; give --device cpu")
     if device.type == "cuda" and not _names_one_gpu(options) and torch.cuda.device_count() < ranks:
         raise UserError(
-            f"the placement has {ranks} devices, and this machine shows torch {torch.cuda.device_count()} GPUs: give "
+            f"the placement has {ranks} devices, and torch finds {torch.cuda.device_count()} GPUs here: give "
             "--device cpu, or --device cuda:0 to let all ranks share one GPU, or compile a smaller mesh"
         )
 
@@ -189,44 +189,46 @@ def _own_device(options: TrainOptions, local: int) -> str:
     if device.type != "cuda" or _names_one_gpu(options):
         return str(device)
     if local >= torch.cuda.device_count():
-        raise UserError(f"local rank {local} has no GPU: this machine shows torch {torch.cuda.device_count()}")
+        raise UserError(f"local rank {local} has no GPU: torch finds {torch.cuda.device_count()} here")
     torch.cuda.set_device(local)
     return f"cuda:{local}"
 
 
 def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> UserError:
-    mistake = UserError(
+    error = UserError(
         f"{ranks} ranks were started, but the mesh of {printable(options.network)}, {placement.mesh_text}, has "
-        f"{placement.devices} devices: start as many, or compile another placement"
+        f"{placement.devices} devices: start that many, or compile another placement"
     )
-    return mistake if os.environ["RANK"] == "0" else ReportedElsewhere()
+    return error if os.environ["RANK"] == "0" else ReportedElsewhere()
 
 
 def _ending(failures: Mapping[int, ProcessFailure], options: TrainOptions, run: RunFolder) -> int:
-    """Say why the processes ended, unless the one at fault has said so, and with what exit code."""
-    told = [failure.exitcode for failure in failures.values() if failure.exitcode > 0 and failure.exitcode != EXIT_LOST]
-    if told:
-        return told[0]
-    # Those that the end of the first one left behind were ended by SIGTERM.
+    """Print why the ranks ended, unless the rank at fault did so; returns the exit code."""
+    reported = [
+        failure.exitcode for failure in failures.values() if failure.exitcode > 0 and failure.exitcode != EXIT_LOST
+    ]
+    if reported:
+        return reported[0]
+    # After the first failure the launcher ends the other ranks by SIGTERM.
     killed = {rank: -failure.exitcode for rank, failure in failures.items() if -failure.exitcode != signal.SIGTERM}
     for rank, number in killed.items():
         if number > 0:
             killed_by = f"rank {rank} was killed by {signal.Signals(number).name}, and the others were stopped"
             print(f"error: {killed_by}. {_next_step(options, run)}", file=sys.stderr)
-            return EXIT_MISTAKE
-    lost = f"the ranks have lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke"
+            return EXIT_USER_ERROR
+    lost = f"the ranks lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke"
     print(f"error: {lost}. {_next_step(options, run)}", file=sys.stderr)
-    return EXIT_MISTAKE
+    return EXIT_USER_ERROR
 
 
 def _next_step(options: TrainOptions, run: RunFolder) -> str:
     if not run.is_run():
-        return "Nothing was saved yet: give the same command again, with --resume auto"
+        return "Nothing was saved yet: run the same command again with --resume auto"
     return f"The checkpoints are whole: go on with: {resume_command(options.network, run.path, options.device)}"
 
 
 def _end(code: int) -> NoReturn:
-    """End at once: closing the group would wait for processes that are gone, and its threads can abort the exit."""
+    """End this process without closing the group, which would wait for ranks that are gone."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

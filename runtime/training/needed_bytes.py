@@ -1,4 +1,4 @@
-"""How many bytes a training needs on the disk and in memory, as far as its weights decide."""
+"""The bytes on disk and in memory that a training needs for its weights."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from torch import nn
 from ..recipes import SGD, Recipe
 
 
-def bytes_on_disk(network: nn.Module, rules: Recipe, begun: bool) -> int:
-    """The most that lies in a run's folder at once: last, previous and next, best and the next best.
+def bytes_on_disk(network: nn.Module, recipe: Recipe, resumed: bool) -> int:
+    """The most bytes of checkpoints in the folder of a run: last, previous, next, best and the next best.
 
     Args:
-        network: the whole network; on torch's meta device it may be.
-        rules: its recipe.
-        begun: of a run that has them already, what comes on top.
+        network: the whole network; it may be on torch's meta device.
+        recipe: the recipe of the training.
+        resumed: whether the run exists, so that only what is added counts.
     """
-    full, best = (1, 1) if begun else (3, 2)
-    return (full * _copies(rules) + best) * _state_bytes(network)
+    full, best = (1, 1) if resumed else (3, 2)
+    return (full * _copies(recipe) + best) * _state_bytes(network)
 
 
-def bytes_in_memory(network: nn.Module, rules: Recipe) -> int:
-    """Of weights, gradients, what the optimiser keeps, and an average of the weights; without activations."""
-    return (_copies(rules) + 1) * _state_bytes(network)
+def bytes_in_memory(network: nn.Module, recipe: Recipe) -> int:
+    """The bytes of weights, gradients, optimiser state and averaged weights, without activations."""
+    return (_copies(recipe) + 1) * _state_bytes(network)
 
 
-def _copies(rules: Recipe) -> int:
-    """Weights, moments and average: what a training keeps from step to step, each as large as the weights."""
-    moments = 1 if isinstance(rules.optimizer, SGD) else 2
-    return 1 + moments + (rules.average is not None)
+def _copies(recipe: Recipe) -> int:
+    """How many times the size of the weights a training keeps between steps: weights, optimiser state, average."""
+    moments = 1 if isinstance(recipe.optimizer, SGD) else 2
+    return 1 + moments + (recipe.average is not None)
 
 
 def _state_bytes(network: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""What `alexc train` can be asked for."""
+"""The options of `alexc train` as values, and the command line that stands for them."""
 
 from __future__ import annotations
 
@@ -13,70 +13,104 @@ from alexc.printable import printable
 from ..network_file import NetworkFile
 
 AUTO: Literal["auto"] = "auto"
+SAVE_EVERY = 1000
+_AMP_DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
 class FoundSpec:
-    """The text of the spec that a network file was made from, where it was found; else what there is to say of that."""
+    """The text of the spec that a network file was compiled from; if it was not found, a note for the user."""
 
     text: str | None = None
     note: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What `alexc train` was asked; None where nothing was said.
+    """The options of `alexc train`; None where the user gave none.
 
     Attributes:
         network: the network file.
-        data: a store or a folder of images; by default the built-in images, or what the run to resume was given.
+        data: a store or a folder of images; by default the data of the run to resume, else the built-in images.
+        spec: the spec of the network file; by default it is looked for by name.
         out: the folder of the run.
-        epochs: by default the recipe's, or those of the run to resume.
-        batch: images a step, by default the recipe's.
+        resume: the folder of a run to continue, or a checkpoint in it; "auto" continues the run in `out`, or the newest
+            run of the network, and begins a run if there is none.
+        weights: a run or a file to start from instead of initial values.
+        freeze: layers that are not trained; by default none, or those of the run to resume.
+        epochs: by default those of the run to resume, else the recipe's.
+        batch: images per step; by default the batch size of the run to resume, else the recipe's.
+        accumulate: micro-batches per batch; by default that of the run to resume, else 1.
+        amp: replaces the precision of the recipe; by default that of the run to resume.
+        steps: stop after this many steps in all.
+        seed: the seed of all random draws; by default that of the run to resume, else 0.
         device: by default the first GPU, else the CPU.
+        ranks: the number of processes; by default one for each device of the placement.
         workers: threads that prepare batches.
-        resume: a run's folder, or a checkpoint in one, to go on with; "auto" goes on with the run in `out`, or with the
-            newest one of the network, where there is one.
-        seed: of every draw, by default 0.
-        save_every: steps from one checkpoint to the next.
-        ranks: how many processes train; by default as many as the placement of the file has devices.
-        command: the command line, for the record.
-        weights: a run or a file to start from in place of initial values.
-        freeze: layers that stay as they are; by default none, or those of the run to resume.
-        amp: "bf16" or "fp16" in place of the precision of the recipe, or of the run to resume.
-        accumulate: into how many parts each batch is cut, by default one, or as in the run to resume.
-        print_freq: steps from one printed line to the next; by default there are none.
-        tensorboard: whether event files are written.
-        compile: whether the network runs code that torch.compile makes of it.
-        log_wandb: whether Weights & Biases is told, too.
-        find_spec: finds the spec of the network file, asked by one process; for a file written by hand there is none.
+        compile: whether to run the network through torch.compile.
+        save_every: steps between two checkpoints.
+        print_freq: steps between two printed lines; by default only epochs are printed.
+        tensorboard: whether to write event files for TensorBoard.
+        log_wandb: whether to log to Weights & Biases.
+        command: the command line of this process, for run.json.
+        find_spec: finds the spec of a network file; the second argument is `spec`. It is called by rank 0 only.
     """
 
     network: Path
-    data: Path | None
-    out: Path | None
-    epochs: int | None
-    batch: int | None
-    device: str | None
-    workers: int | None
-    resume: Path | Literal["auto"] | None
-    seed: int | None
-    save_every: int
-    ranks: int | None
-    command: tuple[str, ...]
+    data: Path | None = None
+    spec: Path | None = None
+    out: Path | None = None
+    resume: Path | Literal["auto"] | None = None
     weights: Path | None = None
     freeze: tuple[str, ...] = ()
-    amp: Literal["bf16", "fp16"] | None = None
+    epochs: int | None = None
+    batch: int | None = None
     accumulate: int | None = None
+    amp: Literal["bf16", "fp16"] | None = None
+    steps: int | None = None
+    seed: int | None = None
+    device: str | None = None
+    ranks: int | None = None
+    workers: int | None = None
+    compile: bool = False
+    save_every: int = SAVE_EVERY
     print_freq: int | None = None
     tensorboard: bool = True
-    compile: bool = False
     log_wandb: bool = False
-    find_spec: Callable[[NetworkFile], FoundSpec] = lambda _: FoundSpec()
+    command: tuple[str, ...] = ()
+    find_spec: Callable[[NetworkFile, Path | None], FoundSpec] = lambda _file, _spec: FoundSpec()
+
+
+def command_line(options: TrainOptions) -> list[str]:
+    """The arguments of the program `alexc` that give these options; options with their default are left out."""
+    network = str(options.network)
+    words = ["train", f"./{network}" if network.startswith("-") else network]
+    for name, value in (
+        ("--data", options.data),
+        ("--spec", options.spec),
+        ("--out", options.out),
+        ("--resume", options.resume),
+        ("--weights", options.weights),
+        *(("--freeze", layer) for layer in options.freeze),
+        ("--epochs", options.epochs),
+        ("--batch", options.batch),
+        ("--accumulate", options.accumulate),
+        ("--steps", options.steps),
+        ("--seed", options.seed),
+        ("--device", options.device),
+        ("--ranks", options.ranks),
+        ("--workers", options.workers),
+        ("--save-every", options.save_every if options.save_every != SAVE_EVERY else None),
+        ("--print-freq", options.print_freq),
+    ):
+        words += [] if value is None else [name, str(value)]
+    words += ["--amp", "--amp-dtype", _AMP_DTYPES[options.amp]] if options.amp else []
+    words += ["--compile"] if options.compile else []
+    words += ["--log-wandb"] if options.log_wandb else []
+    return words if options.tensorboard else [*words, "--no-tensorboard"]
 
 
 def resume_command(network: Path, run: Path, device: str | None = None, compiled: bool = False) -> str:
-    """The command that goes on with a run, safe to print."""
-    words = ["alexc", "train", str(network), "--resume", str(run)]
-    words += ["--device", device] if device else []
-    return printable(shlex.join([*words, *(["--compile"] if compiled else [])]))
+    """The command that continues a run, safe to print."""
+    options = TrainOptions(network=network, resume=run, device=device, compile=compiled)
+    return printable(shlex.join(["alexc", *command_line(options)]))

@@ -1,76 +1,68 @@
-"""The schedule of the paper: divide the rate when a figure stops improving, and end after the last time."""
+"""The schedule of the paper: divide the learning rate when a metric stops improving, then end."""
 
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any
 
 from .. import recipes
-
-
-class PlateauState(TypedDict):
-    """Where a plateau schedule stands; plain values, for a checkpoint."""
-
-    best: float
-    epochs_without: int
-    divisions: int
-    ended: bool
+from ..runs.epoch_metrics import EpochMetrics
 
 
 class PlateauSchedule:
-    """Counts epochs that did not improve the figure `rule.of`, and divides the rate (section 5 of the paper).
+    """Divides the learning rate after epochs that did not improve the metric `rule.of` (section 5 of the paper).
 
-    An epoch improves the figure when it lowers its best value by more than `rule.least`; a figure that is not a number
-    never does. After `rule.patience` epochs in a row without improvement the rate is divided and the count starts
-    anew; when that happens once more after `rule.times` divisions, the training ends.
+    An epoch improves the metric when it lowers the best value by more than `rule.least`; NaN never improves it. After
+    `rule.patience` epochs in a row without improvement the rate is divided and the count starts again from zero. When
+    that happens once more after `rule.times` divisions, the training ends.
+
+    Attributes:
+        ended: whether the training is over.
+        best: the lowest value so far.
+        epochs_without: the number of epochs since then, or since the last division.
+        divisions: how often the rate was divided.
     """
 
     def __init__(self, rule: recipes.Plateau, lr: float) -> None:
         self._rule, self._lr = rule, lr
-        self._state = PlateauState(best=math.inf, epochs_without=0, divisions=0, ended=False)
+        self.ended, self.best, self.epochs_without, self.divisions = False, math.inf, 0, 0
 
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        return self._lr / self._rule.divide ** self._state["divisions"]
+        return self._lr / self._rule.divide**self.divisions
 
-    def rate_at(self, step: int, steps_an_epoch: int) -> float:  # noqa: ARG002
-        """The learning rate of any step until the next epoch ends."""
+    def rate_at(self, step: int, steps_per_epoch: int) -> float:  # noqa: ARG002
+        """The learning rate of any step before the end of the next epoch."""
         return self.rate
 
-    @property
-    def ended(self) -> bool:
-        """Whether the training is over."""
-        return self._state["ended"]
-
-    @property
-    def of(self) -> str:
-        """The name of the figure that `after_epoch` wants."""
-        return self._rule.of
-
-    def after_epoch(self, figure: float) -> str | None:
-        """Count an epoch; returns what happened, for the log, when the rate changed or the training ended."""
-        state = self._state
-        if state["best"] - figure > self._rule.least:
-            state["best"], state["epochs_without"] = figure, 0
+    def after_epoch(self, metrics: EpochMetrics) -> str | None:
+        """Count an epoch. Returns what happened, for the log, when the rate changes or the training ends."""
+        rule, value = self._rule, getattr(metrics, self._rule.of)
+        if self.best - value > rule.least:
+            self.best, self.epochs_without = value, 0
             return None
-        state["epochs_without"] += 1
-        if state["epochs_without"] < self._rule.patience:
+        self.epochs_without += 1
+        if self.epochs_without < rule.patience:
             return None
-        rule = self._rule
         change = f" by more than {rule.least:g}" if rule.least else ""
-        stopped = f"{rule.of} has not improved{change} for {rule.patience} epochs (best {state['best']:.4g})"
-        if state["divisions"] == self._rule.times:
-            state["ended"] = True
-            return f"{stopped}: the end, after {self._rule.times} divisions of the rate"
-        state["divisions"] += 1
-        state["epochs_without"] = 0
-        return f"{stopped}: rate {self.rate:.3g} from now on ({state['divisions']} of {self._rule.times} divisions)"
+        stopped = f"{rule.of} has not improved{change} for {rule.patience} epochs (best {self.best:.4g})"
+        if self.divisions == rule.times:
+            self.ended = True
+            return f"{stopped}: the end, after {rule.times} divisions of the rate"
+        self.divisions, self.epochs_without = self.divisions + 1, 0
+        return f"{stopped}: rate {self.rate:.3g} from now on ({self.divisions} of {rule.times} divisions)"
 
-    def state(self) -> PlateauState:
-        """Where the schedule stands."""
-        return self._state.copy()
+    def state_dict(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return {
+            "ended": self.ended,
+            "best": self.best,
+            "epochs_without": self.epochs_without,
+            "divisions": self.divisions,
+        }
 
-    def restore(self, state: PlateauState) -> None:
-        """Go on from where another one stood."""
-        self._state = state.copy()
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        vars(self).update(state_dict)

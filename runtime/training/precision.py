@@ -1,57 +1,63 @@
-"""Mixed precision: in which type layers compute, and the scale that keeps float16 gradients from vanishing."""
+"""Mixed precision: the type in which layers compute, and the loss scale that keeps float16 gradients from vanishing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from .. import recipes
 
+Precision = recipes.Float32 | recipes.BFloat16 | recipes.Float16
 _TYPES = {recipes.BFloat16: torch.bfloat16, recipes.Float16: torch.float16}
 
 
-def autocast(
-    precision: recipes.Float32 | recipes.BFloat16 | recipes.Float16, device: torch.device
-) -> AbstractContextManager[object]:
-    """A context in which layers compute as the recipe says."""
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which layers compute in the precision of the recipe."""
     if isinstance(precision, recipes.Float32):
         return nullcontext()
     return torch.autocast(device.type, _TYPES[type(precision)])
 
 
-@dataclass
 class LossScale:
-    """The factor of the loss, as torch.amp.GradScaler changes it; 1 for ever where `growth` is 0.
+    """The factor of the loss in a backward pass, changed as torch.amp.GradScaler changes it.
+
+    Only float16 needs one: float32 and bfloat16 have enough bits of exponent, and the factor stays 1.
 
     Attributes:
-        scale: the factor.
-        growth: after so many steps in a row without overflow it doubles.
-        unspoilt: how many there were since the last change.
-        skipped: how many steps were left out in all.
+        scale: the factor of the next step.
+        good_steps: steps without overflow since the last change.
+        skipped: how many steps were skipped so far.
     """
 
-    scale: float = 1.0
-    growth: int = 0
-    unspoilt: int = 0
-    skipped: int = 0
+    def __init__(self, precision: Precision) -> None:
+        self.scale, self._growth, self.good_steps, self.skipped = 1.0, 0, 0, 0
+        if isinstance(precision, recipes.Float16):
+            self.scale, self._growth = precision.scale, precision.growth
 
-    def skips(self, spoilt: bool) -> bool:
-        """Count a step; returns whether it is to be left out because scaling made its gradients overflow."""
-        if not self.growth:
+    def skips(self, overflow: bool) -> bool:
+        """Count a step. Returns whether to skip it, because the scale made its gradients overflow.
+
+        An overflow halves the scale; `growth` steps in a row without overflow double it.
+        """
+        if not self._growth:
             return False
-        if spoilt:
+        if overflow:
             if self.scale <= 1.0:
-                return False  # the gradients themselves are not finite
-            self.scale, self.unspoilt, self.skipped = self.scale / 2, 0, self.skipped + 1
+                return False  # the gradients are not finite even without a scale
+            self.scale, self.good_steps, self.skipped = self.scale / 2, 0, self.skipped + 1
             return True
-        self.unspoilt += 1
-        if self.unspoilt == self.growth:
-            self.scale, self.unspoilt = self.scale * 2, 0
+        self.good_steps += 1
+        if self.good_steps == self._growth:
+            self.scale, self.good_steps = self.scale * 2, 0
         return False
 
+    def state_dict(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return {"scale": self.scale, "good_steps": self.good_steps, "skipped": self.skipped}
 
-def loss_scale_of(precision: recipes.Float32 | recipes.BFloat16 | recipes.Float16) -> LossScale:
-    """The scale that a training begins with: float32 and bfloat16 have exponents enough to need none."""
-    return LossScale(precision.scale, precision.growth) if isinstance(precision, recipes.Float16) else LossScale()
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        vars(self).update(state_dict)

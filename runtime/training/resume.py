@@ -1,4 +1,4 @@
-"""Which run a training works on, a new one or one to go on with; and whether that is what is asked for."""
+"""Finds the run that a training works on, a new one or one to resume, and checks that the two fit each other."""
 
 from __future__ import annotations
 
@@ -31,27 +31,42 @@ class ChosenRun:
     """The run that a training works on.
 
     Attributes:
-        run: its folder.
-        resumed: whether it is there already, to go on with.
-        checkpoint: the file to go on from; None takes the newest that is whole.
-        note: what was found, where nobody said which run it is.
+        folder: the folder of the run.
+        resumed: whether the run exists already.
+        checkpoint: the file to resume from; None for the newest one that is whole.
+        note: what --resume auto found.
     """
 
-    run: RunFolder
+    folder: RunFolder
     resumed: bool
     checkpoint: Path | None = None
     note: str | None = None
 
+    def load_checkpoint(self) -> dict[str, Any]:
+        """The content of the checkpoint to resume from.
+
+        Raises:
+            UserError: there is none that can be used.
+        """
+        if self.checkpoint is None:
+            return self.folder.newest_checkpoint()
+        return self.folder.named_checkpoint(self.checkpoint)
+
+    def go_back_to(self, content: Mapping[str, Any]) -> None:
+        """Make the checkpoint that the user named the newest one of the run."""
+        if self.checkpoint is not None:
+            self.folder.go_back_to(self.checkpoint, content)
+
 
 def choose_run(options: TrainOptions, network: str) -> ChosenRun:
-    """The run that the options ask for, checked as far as it can be before there is data.
+    """The run that the options ask for, checked as far as is possible without the data.
 
     Args:
-        options: what to train.
-        network: the name of the network, which runs without a name given are told by.
+        options: the options of the training.
+        network: the name of the network; --resume auto looks for runs of this name.
 
     Raises:
-        UserError: there is no such run, or none can begin there.
+        UserError: there is no such run, or a new one cannot begin there.
     """
     if isinstance(options.resume, Path):
         return _named_run(options.resume, options.out)
@@ -85,13 +100,13 @@ def _begun_run(run: RunFolder, checkpoint: Path | None = None, note: str | None 
 
 
 def _named_run(path: Path, out: Path | None) -> ChosenRun:
-    """The run of a folder, or of a checkpoint in one."""
+    """The run in a folder, or the run of a checkpoint."""
     checkpoint = path if path.suffix == ".pt" or path.is_file() else None
     run = RunFolder(path if checkpoint is None else path.parent)
     if out is not None and out.resolve() != run.path.resolve():
         raise UserError(
             f"--resume {printable(path)} goes on in {printable(run.path)}, not in --out {printable(out)}: leave --out "
-            "out, or begin a run there from its weights by --weights"
+            "out, or begin a new run from its weights with --weights"
         )
     return _begun_run(run, checkpoint)
 
@@ -103,12 +118,23 @@ def check_same(
     identity: Mapping[str, Any],
     network: nn.Module,
 ) -> None:
-    """Refuse to go on with something else than what was begun."""
+    """Check that a checkpoint is of this training.
+
+    Args:
+        options: the options of the training.
+        run: the run to resume.
+        checkpoint: the content of its checkpoint.
+        identity: what the checkpoint must agree in, see `identity_of`.
+        network: the whole network, for its names and shapes.
+
+    Raises:
+        UserError: the checkpoint is of an older alexc, or of another network, other data or other options.
+    """
     shown = printable(run.path)
-    if not checkpoint.keys() >= {"moments", "average", "early_stopping", *identity}:
+    if not checkpoint.keys() >= {"optimizer", "average", "early_stopping", *identity}:
         raise UserError(
-            f"{shown} was begun by an older alexc (or its checkpoint is none of a training): go on with that, or "
-            f"begin anew from its weights by --weights {shown} --out NEW"
+            f"{shown} was begun by an older alexc (or its checkpoint is not of a training): resume it with that "
+            f"version, or begin a new run from its weights: --weights {shown} --out NEW"
         )
     if checkpoint["network_sha256"] != identity["network_sha256"]:
         differing = _differing_layers(checkpoint["weights"], network.state_dict())
@@ -123,8 +149,8 @@ def check_same(
         )
     if checkpoint["store"] != identity["store"]:
         raise UserError(
-            f"{shown} was trained on other data than it is given now: name the folder or the store that it began "
-            "with by --data, or train into another folder"
+            f"{shown} was trained on other data than it is given now: give the folder or the store that it began with "
+            "as --data, or train into another folder"
         )
     for name in ("seed", "batch", "freeze", "amp", "accumulate"):
         if checkpoint[name] != identity[name]:
@@ -136,6 +162,8 @@ def check_same(
 
 
 def _differing_layers(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> list[str]:
+    """A line for each of the first weights whose shapes differ, or that one side lacks."""
+
     def shape(weights: Mapping[str, Tensor], name: str) -> str:
         return "x".join(map(str, weights[name].shape)) if name in weights else "missing"
 

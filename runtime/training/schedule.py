@@ -1,4 +1,4 @@
-"""How the learning rate changes over a training: what every schedule offers, and which one a recipe asks for."""
+"""Learning rate schedules: the interface of all of them, those that depend on the step alone, and which one to use."""
 
 from __future__ import annotations
 
@@ -6,63 +6,59 @@ import math
 from typing import Any, Protocol
 
 from .. import recipes
+from ..runs.epoch_metrics import EpochMetrics
 from .plateau import PlateauSchedule
 
 
 class Schedule(Protocol):
-    """The learning rate as training goes on."""
+    """Sets the learning rate of every step."""
 
-    def rate_at(self, step: int, steps_an_epoch: int) -> float:
+    def rate_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step, counted from 0 over all epochs."""
 
     @property
     def ended(self) -> bool:
         """Whether the training is over."""
 
-    @property
-    def of(self) -> str:
-        """The name of the figure that `after_epoch` wants: a field of `EpochMetrics`."""
+    def after_epoch(self, metrics: EpochMetrics) -> str | None:
+        """Count an epoch. Returns what happened, for the log, when the rate changes or the training ends."""
 
-    def after_epoch(self, figure: float) -> str | None:
-        """Count an epoch; returns what happened, for the log, when the rate changed or the training ended."""
+    def state_dict(self) -> Any:  # noqa: ANN401
+        """A dictionary of plain values, for a checkpoint."""
 
-    def state(self) -> Any:  # noqa: ANN401
-        """Where the schedule stands: a dictionary of plain values, for a checkpoint."""
-
-    def restore(self, state: Any) -> None:  # noqa: ANN401
-        """Go on from where another one stood."""
+    def load_state_dict(self, state_dict: Any) -> None:  # noqa: ANN401
+        """Continue from a saved state."""
 
 
 class FixedSchedule:
-    """A rate that is known beforehand: a function of the step alone.
+    """A learning rate that depends on the step alone.
 
     Args:
-        rule: the recipe's.
-        lr: the rate that it changes.
-        epochs: how many the training has.
+        rule: the rule of the recipe.
+        lr: the base learning rate, which the rule changes.
+        epochs: the number of epochs of the training.
     """
 
-    of = "val_error"
     ended = False
 
     def __init__(self, rule: FixedRule, lr: float, epochs: int) -> None:
         self._rule, self._lr, self._epochs = rule, lr, epochs
 
-    def rate_at(self, step: int, steps_an_epoch: int) -> float:
-        """The learning rate of a step; in the warm-up a share of it that rises evenly, from the first step on."""
-        warmup = self._rule.warmup * steps_an_epoch
+    def rate_at(self, step: int, steps_per_epoch: int) -> float:
+        """The learning rate of a step. During the warm-up it rises linearly from the first step on."""
+        warmup = self._rule.warmup * steps_per_epoch
         rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
-        return self._lr * rise * _factor(self._rule, step / steps_an_epoch, self._epochs)
+        return self._lr * rise * _factor(self._rule, step / steps_per_epoch, self._epochs)
 
-    def after_epoch(self, figure: float) -> None:
-        """Nothing depends on what was reached."""
+    def after_epoch(self, metrics: EpochMetrics) -> None:
+        """Do nothing: the metrics do not change the rate."""
 
-    def state(self) -> dict[str, float]:
-        """Nothing but the step matters."""
+    def state_dict(self) -> dict[str, float]:
+        """Empty: the step is all that the rate depends on."""
         return {}
 
-    def restore(self, state: dict[str, float]) -> None:
-        """Nothing to restore."""
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Do nothing: there is no state."""
 
 
 FixedRule = (
@@ -76,14 +72,14 @@ FixedRule = (
 )
 
 
-def schedule_of(recipe: recipes.Recipe, epochs: int) -> Schedule:
-    """The schedule that a recipe asks for, for a training of so many epochs."""
+def schedule_of(recipe: recipes.Recipe) -> Schedule:
+    """The schedule of a recipe."""
     lr, rule = recipe.optimizer.lr, recipe.schedule
-    return PlateauSchedule(rule, lr) if isinstance(rule, recipes.Plateau) else FixedSchedule(rule, lr, epochs)
+    return PlateauSchedule(rule, lr) if isinstance(rule, recipes.Plateau) else FixedSchedule(rule, lr, recipe.epochs)
 
 
 def _factor(rule: FixedRule, epochs_done: float, epochs: int) -> float:
-    """What the rate is multiplied by after so many epochs, counted in parts too."""
+    """The factor of the base rate after `epochs_done` epochs, a fraction within an epoch."""
     done = min(1.0, epochs_done / epochs)
     match rule:
         case recipes.ConstantRate():

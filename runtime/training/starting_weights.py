@@ -1,4 +1,4 @@
-"""Weights that a training starts from instead of initial values: another run's, or a file's."""
+"""Loads the weights of another run or of a file, to start a training from."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ _MOST_LAYERS_SHOWN = 5
 def starting_weights(path: Path, network: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str | None]:
     """The weights and buffers to start from.
 
-    The last layer may differ in shape, as it does for another number of classes: it keeps its initial values.
+    The last layer may have another shape, as for another number of classes. It then keeps its initial values.
 
     Args:
-        path: the folder of a run, whose best weights are taken; a checkpoint; or what `alexc weights import` wrote.
-        network: the network's own weights and buffers, in its order, with their initial values.
+        path: a run, for its best weights; a checkpoint; or a file that `alexc weights import` wrote.
+        network: the `state_dict` of the network with its initial values.
 
     Returns:
-        As `network`, and the name of the last layer where it is new.
+        The weights and buffers under the names of `network`; and the name of the last layer if it keeps its initial
+        values.
 
     Raises:
-        UserError: when the file cannot be read, or any other layer differs.
+        UserError: the file cannot be read, or another layer differs.
     """
     given = _read(path)
     last = list(network)[-1].rpartition(".")[0]
@@ -43,8 +44,8 @@ def starting_weights(path: Path, network: Mapping[str, Tensor]) -> tuple[dict[st
         ]
         more = [f"and {len(others) - len(lines)} more"] if len(others) > len(lines) else []
         raise UserError(
-            f"--weights {printable(path)} holds other layers than the network: {'; '.join([*lines, *more])}. Only the "
-            "last layer may differ; weights with other names are brought in by `alexc weights import`"
+            f"--weights {printable(path)} does not fit the network: {'; '.join([*lines, *more])}. Only the "
+            "last layer may differ; `alexc weights import` converts weights with other names"
         )
     return {name: network[name] if name in differing else given[name] for name in network}, (
         last if differing else None

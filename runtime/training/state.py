@@ -1,26 +1,28 @@
-"""How far a training is: the plain values that a checkpoint holds beside the weights."""
+"""How far a training has come: the counters that a checkpoint holds beside the weights."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass
 class TrainingState:
-    """Where a training stands, between two steps.
+    """Counters between two steps.
 
     Attributes:
         step: steps done since the beginning.
         epoch: whole epochs done.
         position: batches of the current epoch done.
-        images: images of the current epoch shown.
-        loss_sum: the sum over them of the loss.
-        wrong: how many of them were classified wrongly.
+        images: images of the current epoch done.
+        loss_sum: the sum of the loss over these images.
+        wrong: how many of these images were classified wrongly.
         seconds: the time spent on them.
         best_error: the lowest validation error so far.
-        best_epoch: the epoch that reached it, from 1; 0 where none has.
-        metrics_bytes: how long the metrics file was.
+        best_epoch: the epoch that reached it, from 1; 0 before the first one.
+        metrics_bytes: the length of the metrics file.
     """
 
     step: int = 0
@@ -35,7 +37,7 @@ class TrainingState:
     metrics_bytes: int = 0
 
     def count_step(self, images: int, loss: float, wrong: int, seconds: float) -> None:
-        """Add a step over `images` images, of which `loss` is the mean loss."""
+        """Count a step over `images` images with the mean loss `loss`."""
         self.step += 1
         self.position += 1
         self.images += images
@@ -44,11 +46,19 @@ class TrainingState:
         self.seconds += seconds
 
     def count_epoch(self, val_error: float) -> bool:
-        """Begin the next epoch; returns whether the one that ended is the best so far."""
+        """Begin the next epoch. Returns whether the epoch that ended is the best so far."""
         self.epoch += 1
         self.position = self.images = self.wrong = 0
         self.loss_sum = self.seconds = 0.0
-        if not val_error < self.best_error:
+        if not val_error < self.best_error:  # NaN is never the best
             return False
         self.best_error, self.best_epoch = val_error, self.epoch
         return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counters by name."""
+        return asdict(self)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from saved counters."""
+        vars(self).update(state_dict)

@@ -1,4 +1,4 @@
-"""A network tested in place of being trained: what `alexc train --test-only` does."""
+"""Evaluates a network instead of training it: what `alexc train --test-only` does."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ..runs.run_folder import RunFolder
 from .options import AUTO, TrainOptions
 from .starting_weights import starting_weights
 
-ROWS = 128  # views that the network is shown at once, where --batch says nothing
+VIEWS_AT_ONCE = 128  # the most views in a batch without --batch
 
 
 def evaluate_weights(options: TrainOptions) -> Evaluation:
-    """Measure the network of a file with the weights of a run, of a checkpoint in one, or of a file of weights.
+    """Evaluate the network of a file with the weights of a run, of one of its checkpoints, or of a file of weights.
 
     Raises:
-        UserError: when it is not said which weights, or they, the network and the data do not fit each other.
+        UserError: no weights are named, or the weights, the network and the data do not fit each other.
     """
     named = [path for path in (options.weights, options.resume) if path is not None]
     if len(named) != 1 or named[0] == AUTO:
-        raise UserError("--test-only: name what to test, a run, a checkpoint or a file of weights, by --weights PATH")
+        raise UserError("--test-only: name what to test with --weights PATH: a run, a checkpoint or a file of weights")
     path = Path(named[0])
     file, device = load_network_file(options.network), find_device(options.device)
     run = RunFolder(path if path.is_dir() else path.parent)
@@ -40,7 +40,7 @@ def evaluate_weights(options: TrainOptions) -> Evaluation:
         trained = _of_run(file, run, None if path.is_dir() else path, device)
     else:
         trained = _of_file(file, path, options.data, device)
-    return evaluate_run(trained, options.data, options.batch or ROWS)
+    return evaluate_run(trained, options.data, options.batch or VIEWS_AT_ONCE)
 
 
 def _of_run(file: NetworkFile, run: RunFolder, checkpoint: Path | None, device: torch.device) -> TrainedNetwork:
@@ -54,9 +54,9 @@ def _of_run(file: NetworkFile, run: RunFolder, checkpoint: Path | None, device: 
 
 
 def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.device) -> TrainedNetwork:
-    """The network with weights that say nothing of the data that they are for."""
+    """The network with the weights of a file, which does not say what data they were trained on."""
     if data is None:
-        raise UserError(f"--test-only: {printable(path)} belongs to no run: name the images to test with by --data")
+        raise UserError(f"--test-only: {printable(path)} belongs to no run: name the images to test with --data")
     network = file.build(seed=0)
     weights, missing = starting_weights(path, network.state_dict())
     if missing is not None:
@@ -66,7 +66,7 @@ def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.dev
     if len(store.classes) > outputs:
         raise UserError(
             f"{printable(store.path)} has {len(store.classes)} classes, but {file.name} has {outputs} outputs: name "
-            "data of its classes by --data"
+            "data with the classes of the network by --data"
         )
     network.load_state_dict(weights)
     place_network(network, device).eval()

@@ -285,8 +285,8 @@ def test_needed_bytes_are_those_of_the_files(home: Path, optimizer: str, average
     network = file.build_without_memory()
     state = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     assert bytes_in_memory(network, file.recipe) == (kept + 1) * state
-    assert bytes_on_disk(network, file.recipe, begun=False) == (3 * kept + 2) * state
-    assert bytes_on_disk(network, file.recipe, begun=True) == (kept + 1) * state
+    assert bytes_on_disk(network, file.recipe, resumed=False) == (3 * kept + 2) * state
+    assert bytes_on_disk(network, file.recipe, resumed=True) == (kept + 1) * state
     run = tiny.run_to(tiny.options(file.path, home / "store", home / "run", epochs=1))
     assert run.last.stat().st_size == pytest.approx(kept * state, rel=0.02)
     assert run.best.stat().st_size == pytest.approx(state, rel=0.02)

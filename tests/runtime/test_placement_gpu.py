@@ -15,7 +15,8 @@ from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.parallel.gradient_sum import GradientSum
 from alexc.runtime.parallel.mesh import Mesh, make_mesh
 from alexc.runtime.parallel.placement import Placement
-from alexc.runtime.training.sgd import MomentumSGD, parameter_groups
+from alexc.runtime.training.base_optimizer import parameter_groups
+from alexc.runtime.training.sgd import MomentumSGD
 from tests.support.ranks import run_ranks
 from tests.training.test_same_numbers import BATCH, TWO_RANKS, batches, compiled, counts_once, own_rows
 

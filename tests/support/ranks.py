@@ -1,4 +1,4 @@
-"""Runs a function on several ranks, each a process of its own, joined by gloo."""
+"""Runs a function on several ranks: processes that are joined by gloo and reused by later tests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch.distributed as dist
 
 from benchmarks.workers import Worker, WorkerFailed, ask_all
 
-_workers: list[Worker[int]] = []  # they live as long as the tests: to start one takes longer than most of what it does
+_workers: list[Worker[int]] = []  # kept until the tests end, because starting a process takes longer than most calls
 
 
 def run_ranks(count: int, function: Callable[..., None], *arguments: Any, timeout: float = 120) -> None:  # noqa: ANN401
-    """Call `function(*arguments)` on `count` ranks of one group, in processes that may have served other tests.
+    """Call `function(*arguments)` on `count` ranks of one group.
 
     Raises:
         AssertionError: a rank raised, with its traceback; or they were not done within `timeout` seconds.
@@ -40,7 +40,7 @@ def _begin(rank: int) -> int:
 
 
 def _in_group(rank: int, count: int, store: str, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """In a group that is new, with torch's settings as they were at the start."""
+    """Run the function in a new group, with the default dtype of torch."""
     torch.set_default_dtype(torch.float32)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=count)
     function(*arguments)

@@ -1,4 +1,4 @@
-"""A training small enough for tests: a hand-written network, a few drawn images, and what to compare afterwards."""
+"""A training small enough for tests: a hand-written network, a few images, and comparisons of runs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from alexc.runtime.runs.run_folder import RunFolder
-from alexc.runtime.training.loop import Stopped, train
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
+from alexc.runtime.training.trainer import Stopped
 
 STORED, SIZE, CLASSES = 20, 16, ("blue", "green", "red")
 TRAIN_IMAGES, VAL_IMAGES, BATCH, EPOCHS = 26, 9, 8, 3
-STEPS_PER_EPOCH = 4  # the last batch holds two images
+STEPS_PER_EPOCH = 4  # the last batch has two images
 TIMING = ("seconds", "images_per_second")
 
 NETWORK = '''\
-"""Hand-written: every layer that draws or keeps something, both kinds of dropout among them."""
+"""Hand-written: layers with random draws or running statistics, and both kinds of dropout."""
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,7 @@ RECIPE = Recipe(
 
 
 def write_network(folder: Path, *edits: tuple[str, str], name: str = "tiny.py") -> Path:
-    """The network file with some text replaced."""
+    """Write the network file with some text replaced."""
     text = NETWORK
     for before, after in edits:
         assert before in text
@@ -91,7 +91,7 @@ def write_network(folder: Path, *edits: tuple[str, str], name: str = "tiny.py") 
 
 
 def make_images(folder: Path, classes: tuple[str, ...] = CLASSES, seed: int = 0) -> Path:
-    """A folder of noisy images whose class is a colour."""
+    """Write a folder of noisy images; the class of an image is its tint."""
     rng = np.random.default_rng(seed)
     for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
         for number in range(count):
@@ -105,7 +105,7 @@ def make_images(folder: Path, classes: tuple[str, ...] = CLASSES, seed: int = 0)
 
 
 def make_store(folder: Path, classes: tuple[str, ...] = CLASSES, seed: int = 0) -> Path:
-    """A store of such images, whose source is gone."""
+    """Prepare a store of such images."""
     return prepare(make_images(folder / "images", classes, seed), folder / "store", Geometry(24, 20), workers=1).path
 
 
@@ -116,40 +116,35 @@ def options(
     resume: Path | Literal["auto"] | bool = False,
     **changes: Any,  # noqa: ANN401
 ) -> TrainOptions:
-    """What `alexc train` would be asked; `resume=True` goes on with `run`."""
+    """The options of a training; `resume=True` resumes `run`."""
     plain = TrainOptions(
         network=network,
         data=store,
         out=run,
-        epochs=None,
-        batch=None,
+        resume=(run if resume else None) if isinstance(resume, bool) else resume,
         device="cpu",
         workers=1,
-        resume=(run if resume else None) if isinstance(resume, bool) else resume,
-        seed=None,
-        save_every=1000,
-        ranks=None,
         command=("test",),
     )
     return replace(plain, **changes)
 
 
 def run_to(asked: TrainOptions, steps: int | None = None) -> RunFolder:
-    """Train, to the end or for so many steps in all."""
-    with set_up(asked) as training:
+    """Train to the end, or up to a number of steps since the beginning."""
+    with set_up(asked) as trainer:
         with suppress(Stopped):
-            train(training, lambda: False, steps)
-        return training.run
+            trainer.train(lambda: False, steps)
+        return trainer.run.folder
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
-    """The records but for what a clock said."""
+    """The records without the times."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in record.items() if name not in TIMING} for record in records]
 
 
 def checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint but for what a clock said: the seconds, and the length of a file that holds them."""
+    """A checkpoint without the seconds, and without the length of the file that holds them."""
     content = load_checkpoint(path)
     for name in ("seconds", "metrics_bytes"):
         content.get("state", {}).pop(name, None)
@@ -157,7 +152,7 @@ def checkpoint(path: Path) -> dict[str, Any]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Bit for bit: weights, moments, state, best weights and metrics."""
+    """The two runs are the same bit for bit: weights, optimiser, state, best weights and metrics."""
     for name in ("last.pt", "best.pt"):
         a, b = checkpoint(one / name), checkpoint(other / name)
         assert a.keys() == b.keys()
@@ -165,25 +160,25 @@ def assert_same_run(one: Path, other: Path) -> None:
             if key == "weights" or key == "average":
                 assert value.keys() == b[key].keys()
                 assert all(torch.equal(value[weight], b[key][weight]) for weight in value), name
-            elif key == "moments":
+            elif key == "optimizer":
                 assert value.keys() == b[key].keys()
-                assert all(
-                    torch.equal(x, y) for moment in value for x, y in zip(value[moment], b[key][moment], strict=True)
-                ), name
+                for kind, tensors in value.items():
+                    assert tensors.keys() == b[key][kind].keys()
+                    assert all(torch.equal(tensors[weight], b[key][kind][weight]) for weight in tensors), name
             else:
                 assert value == b[key], (name, key)
     assert metrics(one) == metrics(other)
 
 
 def command_to_go_on(printed: str) -> list[str]:
-    """The arguments of the `alexc` command that a message ends with."""
+    """The arguments of the `alexc` command at the end of a message."""
     program, *arguments = shlex.split(printed.partition("go on with: ")[2].splitlines()[0])
     assert program == "alexc"
     return arguments
 
 
 def alexc(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
-    """The command line in a process of its own."""
+    """Run the command line in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-m", "alexc", *map(str, arguments)],
         cwd=cwd,

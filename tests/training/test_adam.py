@@ -1,4 +1,4 @@
-"""Adam and AdamW against torch's, on one group and with multipliers."""
+"""Adam and AdamW against torch's own, with one group and with multipliers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from alexc.runtime import recipes
 from alexc.runtime.training.adam import AdaptiveMoments
-from alexc.runtime.training.sgd import parameter_groups
+from alexc.runtime.training.base_optimizer import parameter_groups
 from tests.training.test_sgd import Multiplied
 
 RATES = (0.01, 0.01, 0.003, 0.001)
@@ -24,7 +24,7 @@ def gradients() -> list[torch.Tensor]:
 
 
 def by_hand(rule: recipes.Adam | recipes.AdamW, rate_multiplier: float, decay_multiplier: float) -> torch.Tensor:
-    """The lines of the recipe's docstrings, in float64."""
+    """The equations of the docstrings of the recipe, in float64."""
     w, decay = torch.linspace(-1, 1, 5, dtype=torch.float64), rule.weight_decay * decay_multiplier
     m, v = torch.zeros_like(w), torch.zeros_like(w)
     for t, (rate, g) in enumerate(zip(RATES, gradients(), strict=True), 1):
@@ -47,7 +47,7 @@ def advance(optimizer: AdaptiveMoments, network: Multiplied, steps: slice) -> No
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
-def test_is_what_the_papers_say_multipliers_counted(rule: recipes.Adam | recipes.AdamW) -> None:
+def test_follows_the_equations_with_multipliers(rule: recipes.Adam | recipes.AdamW) -> None:
     network = Multiplied()
     advance(AdaptiveMoments(parameter_groups(network), rule), network, slice(None))
     torch.testing.assert_close(network.weight.detach(), by_hand(rule, 1, 1), rtol=1e-12, atol=1e-14)
@@ -55,7 +55,7 @@ def test_is_what_the_papers_say_multipliers_counted(rule: recipes.Adam | recipes
 
 
 @pytest.mark.parametrize(("rule", "torchs"), [(RULES[0], torch.optim.Adam), (RULES[1], torch.optim.AdamW)])
-def test_is_torchs(rule: recipes.Adam | recipes.AdamW, torchs: type[torch.optim.Adam]) -> None:
+def test_equals_torch(rule: recipes.Adam | recipes.AdamW, torchs: type[torch.optim.Adam]) -> None:
     ours, theirs = Multiplied(), nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
     advance(AdaptiveMoments(parameter_groups(ours), rule), ours, slice(None))
     optimizer = torchs([theirs], rule.lr, (rule.beta1, rule.beta2), rule.eps, rule.weight_decay)
@@ -66,13 +66,13 @@ def test_is_torchs(rule: recipes.Adam | recipes.AdamW, torchs: type[torch.optim.
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
-def test_goes_on_where_another_one_stood(rule: recipes.Adam | recipes.AdamW) -> None:
+def test_continues_from_the_state_of_another_optimiser(rule: recipes.Adam | recipes.AdamW) -> None:
     whole, begun, rest = Multiplied(), Multiplied(), Multiplied()
     advance(AdaptiveMoments(parameter_groups(whole), rule), whole, slice(None))
     first, second = (AdaptiveMoments(parameter_groups(each), rule) for each in (begun, rest))
     advance(first, begun, slice(2))
     rest.load_state_dict(begun.state_dict())
-    second.restore(first.moments(), 2)
+    second.load_state_dict(first.state_dict())
     advance(second, rest, slice(2, None))
     assert torch.equal(rest.weight, whole.weight)
     assert torch.equal(rest.bias, whole.bias)

@@ -1,4 +1,4 @@
-"""A checkpoint comes back exactly, every damage is found, and a failed save spoils nothing."""
+"""Checkpoints are read back exactly, every damage is found, and a failed save keeps the old checkpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def content(seed: int = 0) -> dict[str, Any]:
             "conv.weight": torch.randn(4, 3, 5, 5, generator=generator).to(memory_format=torch.channels_last),
             "steps": torch.tensor(3),
         },
-        "moments": {"velocity": [torch.randn(7, generator=generator)]},
+        "optimizer": {"velocity": {"conv.bias": torch.randn(7, generator=generator)}},
         "state": {"epoch": 3, "best": math.inf, "loss": 0.1 + 0.2, "network": "Ä", "none": None, "ended": False},
     }
 
@@ -33,7 +33,7 @@ def content(seed: int = 0) -> dict[str, Any]:
 def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert one.keys() == other.keys()
     torch.testing.assert_close(one["weights"], other["weights"], rtol=0, atol=0)
-    torch.testing.assert_close(one["moments"], other["moments"], rtol=0, atol=0)
+    torch.testing.assert_close(one["optimizer"], other["optimizer"], rtol=0, atol=0)
     assert one["state"] == other["state"]
 
 
@@ -44,7 +44,7 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-def test_comes_back_exactly(saved: Path) -> None:
+def test_is_read_back_exactly(saved: Path) -> None:
     assert_same(load_checkpoint(saved), content())
     assert [path.name for path in saved.parent.iterdir()] == ["last.pt"]
 
@@ -92,7 +92,7 @@ def test_missing_appended_and_foreign_files(saved: Path, tmp_path: Path) -> None
 
 
 class Trap:
-    """Unpickled without care, it would write a file."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

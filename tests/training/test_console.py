@@ -1,4 +1,4 @@
-"""What a training prints of its files."""
+"""The list of files that a training prints at its end."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import pytest
 from alexc.runtime.runs.console import print_files
 
 
-def test_remarks_stand_in_a_column_behind_names_of_any_length(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_remarks_are_aligned_after_names_of_any_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [tmp_path / "plain", tmp_path / "steers\x1b[31m"]
     for path in paths:
         path.touch()

@@ -1,4 +1,4 @@
-"""A real disk that fills up, or stops taking anything, under a command that writes."""
+"""Commands that write to a real disk which fills up or becomes read-only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.small_disk import SmallDisk, small_disk
 
 pytestmark = pytest.mark.slow
 EPOCHS, MEGABYTES = 30, 4
-# A checkpoint of 400 kB, many times what a page or a buffer holds.
+# A checkpoint of 400 kB, many times the size of a page or a buffer.
 LARGE = (
     ("self.fc = nn.Linear(216, 4)", "self.fc = nn.Linear(216, 4)\n        self.spare = nn.Linear(250, 400)"),
     ("self.norm, self.fc)", "self.norm, self.fc, self.spare)"),
@@ -69,14 +69,14 @@ def wait_until(done: Callable[[], bool], process: subprocess.Popen[str]) -> None
 
 
 def done(process: subprocess.Popen[str]) -> str:
-    """What a command that succeeds prints."""
+    """The output of a command that succeeds."""
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return printed
 
 
 def error_of(process: subprocess.Popen[str]) -> str:
-    """The one line of an error that is told as a user's."""
+    """The one line of an error message, without a traceback."""
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     assert "Traceback" not in errors
@@ -98,7 +98,7 @@ def assert_nothing_partial(run: Path) -> None:
 
 
 def assert_goes_on(disk: SmallDisk, home: Path) -> None:
-    """With room made, --resume ends with the bits of the run that nothing disturbed."""
+    """When there is room again, --resume ends with the same bits as a run without interruption."""
     assert "curves" in done(train(disk, home, "--resume", disk.path / "run"))
     tiny.assert_same_run(disk.here / "run", home / "whole")
 
@@ -131,7 +131,7 @@ def test_while_the_best_weights_are_saved(home: Path, disk: SmallDisk) -> None:
 
 @pytest.mark.parametrize(("events", "words"), [("--no-tensorboard", "run/metrics.jsonl"), ("--tensorboard", "run/")])
 def test_while_metrics_are_written(home: Path, tmp_path: Path, disk: SmallDisk, events: str, words: str) -> None:
-    """With 26 steps an epoch, the second page of the lines is begun in the middle of the second epoch."""
+    """With 26 steps per epoch, the second page of the metrics file begins in the middle of the second epoch."""
     options = ("--batch", 1, "--epochs", 3, events)
     process = train(disk, home, *options, network="slow.py")
     wait_until(lambda: steps_recorded(disk) >= 28, process)
@@ -150,7 +150,7 @@ def test_while_the_curves_are_drawn(home: Path, disk: SmallDisk) -> None:
     before = (disk.here / "run" / "curves.png").read_bytes()
     process = train(disk, home, "--resume", disk.path / "run")
     assert process.stdout is not None
-    assert any(line.startswith("nothing is left to do") for line in process.stdout)  # it reads on until there is one
+    assert any(line.startswith("nothing is left to do") for line in process.stdout)  # reads until this line appears
     disk.fill(0)
     error = error_of(process)
     assert "run/curves.png cannot be written (the disk is full): make room; the run itself is whole" in error
@@ -161,7 +161,7 @@ def test_while_the_curves_are_drawn(home: Path, disk: SmallDisk) -> None:
 
 
 def test_a_disk_that_becomes_read_only(home: Path, disk: SmallDisk) -> None:
-    """Everything that is open for writing must be closed for that: so between two commands."""
+    """A disk can only become read-only while no file is open for writing, so between two commands."""
     done(train(disk, home, "--steps", 3))
     disk.make_read_only()
     error = error_of(train(disk, home, "--resume", disk.path / "run"))
@@ -183,7 +183,7 @@ def test_a_full_disk_is_told_before_training(home: Path, disk: SmallDisk) -> Non
 
 
 def test_while_images_are_prepared(disk: SmallDisk, tmp_path: Path) -> None:
-    """The check of free space has passed; then another program takes what was free."""
+    """After the check of free space, another program fills the disk."""
     source = photographs(tmp_path / "data", 80, 20, size=(700, 500), ending="jpg")
     command = ("prepare", source, "--out", disk.path / "store", "--resize", 64, "--crop", 64, "--workers", 2)
     process = disk.alexc(*command, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Networks with further heads: what is computed when, and what the loss is."""
+"""Networks with auxiliary heads: when the heads are computed, and what the loss is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def compiled() -> nn.Module:
     return network.double()
 
 
-def test_further_heads_are_computed_in_training_only() -> None:
+def test_auxiliary_heads_are_computed_in_training_only() -> None:
     network, images = compiled(), torch.randn(2, 3, 16, 16, dtype=torch.float64)
     calls: list[str] = []
     for name, child in network.named_children():
@@ -56,20 +56,20 @@ def test_further_heads_are_computed_in_training_only() -> None:
     torch.testing.assert_close(aux2, layer["aux2"](F.relu(layer["middle"](both)).flatten(1)))
 
 
-def test_each_head_counts_by_its_share() -> None:
+def test_each_head_has_its_weight_in_the_loss() -> None:
     network, labels = compiled().train(), torch.tensor([3, 7])
     heads = heads_of(network(torch.randn(2, 3, 16, 16, dtype=torch.float64)))
     main, aux1, aux2 = (-head.log_softmax(1)[[0, 1], labels].mean() for head in heads)
     torch.testing.assert_close(cross_entropy_of_heads(network, heads, labels, 2), main + 0.3 * aux1 + 0.5 * aux2)
 
 
-def test_one_head_is_plain_cross_entropy() -> None:
+def test_the_loss_of_one_head_is_cross_entropy() -> None:
     logits, labels = torch.randn(4, 5), torch.tensor([0, 1, 2, 3])
     loss = cross_entropy_of_heads(nn.Identity(), heads_of(logits), labels, 4)
     assert torch.equal(loss, F.cross_entropy(logits, labels))
 
 
-def test_smoothing_spreads_a_part_of_each_target_evenly() -> None:
+def test_label_smoothing_spreads_a_part_of_each_target_evenly() -> None:
     logits, labels = torch.randn(4, 5, dtype=torch.float64), torch.tensor([0, 1, 2, -100])
     target = torch.full((3, 5), 0.1 / 5, dtype=torch.float64)
     target[range(3), labels[:3]] += 0.9
@@ -78,13 +78,13 @@ def test_smoothing_spreads_a_part_of_each_target_evenly() -> None:
     torch.testing.assert_close(made, by_hand, rtol=1e-13, atol=0)
 
 
-def test_all_heads_count_as_parameters_and_none_is_left_unread() -> None:
+def test_all_heads_count_as_parameters_and_none_is_unused() -> None:
     graph = check_text(SPEC, "heads.net").graph
     assert graph is not None
     assert graph.parameters == sum(each.numel() for each in compiled().parameters())
     assert [head.layer.line for head in graph.heads] == ["top", "aux1", "aux2"]
 
 
-def test_a_branch_that_nothing_reads_is_a_mistake() -> None:
+def test_a_branch_that_nothing_reads_is_an_error() -> None:
     (found,) = check_text(SPEC.replace("concat left right", "add left left"), "heads.net").diagnostics
     assert (found.code, found.headline) == ("E0212", "nothing reads `right.relu`")

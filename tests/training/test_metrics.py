@@ -1,4 +1,4 @@
-"""The record of a training: lines, event files and curves."""
+"""The metrics of a training: JSON lines, event files and curves."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_lines_are_json(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_goes_on_where_a_checkpoint_was(tmp_path: Path) -> None:
+def test_continues_where_the_checkpoint_was_saved(tmp_path: Path) -> None:
     kept = write(tmp_path, range(1, 4))
     assert kept == (tmp_path / "metrics.jsonl").stat().st_size
     write(tmp_path, range(4, 9), kept, 3)
@@ -61,7 +61,7 @@ def test_tensorboard_shows_each_step_once(tmp_path: Path) -> None:
     assert shown == [(step, step / 8) for step in range(1, 6)]
 
 
-def test_reading_leaves_out_a_line_that_was_cut_off(tmp_path: Path) -> None:
+def test_reading_skips_a_line_that_was_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     write(tmp_path, range(1, 3))
     path.write_text(path.read_text() + '{"kind": "st')
@@ -87,7 +87,7 @@ def test_curves_show_every_line(tmp_path: Path, epochs: int) -> None:
     assert pixels.shape[1] > 1200
     for color in ((0x3B, 0x6F, 0xB6), (0xC8, 0x55, 0x3D), (0xE3, 0xA8, 0x57)):
         drawn = (np.abs(pixels - color).sum(2) < 12).sum()
-        assert drawn > (150 if epochs > 1 else 0)  # the legend alone, when there is nothing to show
+        assert drawn > (150 if epochs > 1 else 0)  # with no epoch there is only the legend
 
 
 def test_the_file_holds_no_number_that_json_lacks(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a recipe may ask beside the paper's: each part against torch's, and whole trainings with it."""
+"""Recipes beyond the paper: each part against torch's own, and whole trainings with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from alexc.runtime.runs.epoch_metrics import EpochMetrics
 from alexc.runtime.training.averaged_weights import AveragedWeights
 from alexc.runtime.training.clipping import clip_gradients
 from alexc.runtime.training.early_stopping import EarlyStopping
-from alexc.runtime.training.precision import LossScale, loss_scale_of
+from alexc.runtime.training.precision import LossScale
 from tests.support import tiny_training as tiny
 
 SGD = "optimizer=SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),"
@@ -104,12 +104,12 @@ def test_the_average_is_what_is_validated_kept_and_evaluated(home: Path, tmp_pat
     assert torch.equal(trained.state_dict()["fc.weight"], last["average"]["fc.weight"])
 
 
-def test_the_average_is_torchs() -> None:
+def test_the_average_equals_torch() -> None:
     here = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     ours = AveragedWeights(here, 0.7)
     average = get_ema_multi_avg_fn(0.7)  # type: ignore[no-untyped-call]
     theirs = AveragedModel(here, multi_avg_fn=average, use_buffers=True)
-    theirs.update_parameters(here)  # the first call copies, as ours begins
+    theirs.update_parameters(here)  # torch copies the weights in the first call, ours in the constructor
     generator = torch.Generator().manual_seed(1)
     for _ in range(4):
         with torch.no_grad():
@@ -120,7 +120,7 @@ def test_the_average_is_torchs() -> None:
         theirs.update_parameters(here)
     for name, value in theirs.module.state_dict().items():
         if value.is_floating_point():
-            torch.testing.assert_close(ours.values()[name], value)
+            torch.testing.assert_close(ours.state_dict()[name], value)
     plain = {name: value.clone() for name, value in here.state_dict().items()}
     with ours.in_network():
         torch.testing.assert_close(here[0].weight, theirs.module[0].weight)  # type: ignore[index]
@@ -128,7 +128,7 @@ def test_the_average_is_torchs() -> None:
 
 
 @pytest.mark.parametrize("largest", [0.1, 3.0, 1e6])
-def test_clipping_is_torchs(largest: float) -> None:
+def test_clipping_equals_torch(largest: float) -> None:
     ours, theirs = nn.Linear(5, 7), nn.Linear(5, 7)
     for weight, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(2)) * 3
@@ -140,9 +140,9 @@ def test_clipping_is_torchs(largest: float) -> None:
         torch.testing.assert_close(weight.grad, other.grad, rtol=1e-6, atol=0)
 
 
-def test_the_scale_of_the_loss_is_torchs() -> None:
-    """Beside torch's own scaler, over steps of which some overflow."""
-    torchs, ours = torch.amp.GradScaler("cpu", 64.0, growth_interval=3), loss_scale_of(recipes.Float16(64.0, 3))
+def test_the_loss_scale_equals_torch() -> None:
+    """Compared with torch.amp.GradScaler over steps of which some overflow."""
+    torchs, ours = torch.amp.GradScaler("cpu", 64.0, growth_interval=3), LossScale(recipes.Float16(64.0, 3))
     weight = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], 0.0)
     for spoilt in (False, False, True, False, False, False, True, True, False, False, False, False):
@@ -156,14 +156,14 @@ def test_the_scale_of_the_loss_is_torchs() -> None:
     assert ours.skipped == 3
 
 
-def test_gradients_that_no_scale_can_mend_are_not_skipped() -> None:
-    scale = LossScale(2.0, growth=3)
+def test_gradients_that_overflow_without_a_scale_are_not_skipped() -> None:
+    scale = LossScale(recipes.Float16(2.0, growth=3))
     assert [scale.skips(True) for _ in range(2)] == [True, False]
-    assert not LossScale().skips(True)
+    assert not LossScale(recipes.Float32()).skips(True)
 
 
 @pytest.mark.slow
-def test_steps_that_overflow_in_fp16_are_left_out_and_the_training_goes_on(home: Path, tmp_path: Path) -> None:
+def test_steps_that_overflow_in_fp16_are_skipped_and_the_training_continues(home: Path, tmp_path: Path) -> None:
     path = network(tmp_path, SGD, "precision=Float16(scale=1073741824.0, growth=1000),")
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "whole", epochs=40)).path
     saved = tiny.checkpoint(run / "last.pt")
@@ -172,30 +172,30 @@ def test_steps_that_overflow_in_fp16_are_left_out_and_the_training_goes_on(home:
     assert scale["scale"] == 2.0**30 / 2 ** scale["skipped"]
     assert not torch.equal(saved["weights"]["fc.weight"], load_network_file(path).build(0).state_dict()["fc.weight"])
     begun = tiny.options(path, home / "store", tmp_path / "stopped", epochs=40)
-    tiny.run_to(begun, steps=2)  # while steps are still left out
+    tiny.run_to(begun, steps=2)  # while steps are still skipped
     tiny.run_to(tiny.options(path, home / "store", tmp_path / "stopped", epochs=40, resume=True))
     tiny.assert_same_run(tmp_path / "stopped", tmp_path / "whole")
 
 
-def figures(val_error: float) -> EpochMetrics:
+def metrics(val_error: float) -> EpochMetrics:
     return EpochMetrics(1.0, val_error, 1.0, val_error, 0.0)
 
 
-def test_a_stalled_figure_ends_the_training() -> None:
+def test_a_stalled_metric_ends_the_training() -> None:
     end = EarlyStopping(recipes.Stalled("val_error", patience=2, least=0.05))
-    notes = [end.after_epoch(figures(error)) for error in (0.9, 0.8, 0.76, 0.7, 0.69, math.nan)]
+    notes = [end.after_epoch(metrics(error)) for error in (0.9, 0.8, 0.76, 0.7, 0.69, math.nan)]
     assert notes[:5] == [None] * 5
     assert notes[5] == "val_error has not improved for 2 epochs (best 0.7): the end"
     assert end.ended
     again = EarlyStopping(recipes.Stalled("val_error", patience=2, least=0.05))
-    again.restore(end.state())
+    again.load_state_dict(end.state_dict())
     assert again.ended
 
 
-def test_a_figure_that_is_reached_ends_the_training(home: Path, tmp_path: Path) -> None:
+def test_a_metric_that_is_reached_ends_the_training(home: Path, tmp_path: Path) -> None:
     end = EarlyStopping(recipes.Reached("train_error", 0.25))
-    assert end.after_epoch(figures(0.26)) is None
-    assert end.after_epoch(figures(0.25)) == "train_error has reached 0.25: the end"
+    assert end.after_epoch(metrics(0.26)) is None
+    assert end.after_epoch(metrics(0.25)) == "train_error has reached 0.25: the end"
     path = network(tmp_path, SGD, 'stop=Reached(of="val_loss", value=100.0),')
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run")).path
     assert tiny.checkpoint(run / "last.pt")["state"]["epoch"] == 1
@@ -224,7 +224,7 @@ train {
 """
 
 
-def test_a_spec_says_all_of_it_and_the_compiled_file_holds_it(tmp_path: Path) -> None:
+def test_the_compiled_file_holds_every_part_of_the_recipe(tmp_path: Path) -> None:
     checked = check_text(SPEC, "tiny.net")
     assert checked.graph is not None, checked.diagnostics
     path = tmp_path / "tiny.py"
@@ -274,7 +274,7 @@ def test_images_are_prepared_as_the_recipe_says(home: Path, tmp_path: Path, how:
 
 @pytest.mark.parametrize("precision", ["BFloat16()", "Float16(scale=1.0)"])
 def test_the_loss_is_taken_in_float32(home: Path, tmp_path: Path, precision: str) -> None:
-    """A loss of 16 bits would be one that float16 or bfloat16 can hold, step for step."""
+    """A loss that was computed in 16 bits would be a number of float16 or bfloat16."""
     path = network(tmp_path, SGD, f"precision={precision},")
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run", epochs=1)).path
     losses = torch.tensor([each["loss"] for each in tiny.metrics(run) if each["kind"] == "step"])
@@ -315,7 +315,7 @@ train {
 
 
 def test_scaled_crops_are_compiled_and_averaged(home: Path, tmp_path: Path) -> None:
-    """From the spec to an evaluation; its loss by thirty windows that torchvision cuts and PIL scales."""
+    """From the spec to an evaluation: the loss equals that of thirty windows cut by torchvision and scaled by PIL."""
     checked = check_text(SCALED, "net.net")
     assert checked.graph is not None, checked.diagnostics
     assert checked.graph.net.recipe is not None
@@ -345,7 +345,7 @@ def test_scaled_crops_are_compiled_and_averaged(home: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("sizes", ["(15, 20)", "(20, 20)", "()"])
 def test_scaled_crops_of_wrong_sizes_are_refused(home: Path, tmp_path: Path, sizes: str) -> None:
-    """Of a network file that was written by hand."""
+    """In a network file that was written by hand."""
     edits = (("TenCrop(16)", f"ScaledCrops(16, {sizes})"), ("mean_image", "mean_color"))
     path = tiny.write_network(tmp_path, *edits)
     with pytest.raises(UserError, match="expected different sizes, of at least the 16 pixels of a crop"):

@@ -1,7 +1,7 @@
-"""The same numbers on every mesh: generated modules train in float64 as one process does, to 1e-12.
+"""Every mesh gives the same numbers: in float64, generated modules train as one process does, to 1e-12.
 
-Six steps of the paper's momentum, clipped to a norm, with dropout and normalisation; the loss of every step and
-all weights at the end.
+Each network takes six steps of SGD with momentum, gradient clipping, dropout and normalisation. The loss of every step
+and all weights at the end are compared.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from alexc.runtime.parallel.mesh import Mesh, make_mesh
 from alexc.runtime.parallel.placement import Placement
 from alexc.runtime.parallel.rank import Rank, alone
 from alexc.runtime.parallel.whole_weights import whole
+from alexc.runtime.training.base_optimizer import parameter_groups
 from alexc.runtime.training.clipping import clip_gradients
-from alexc.runtime.training.sgd import MomentumSGD, parameter_groups
+from alexc.runtime.training.sgd import MomentumSGD
 from tests.support.ranks import run_ranks
 
 pytestmark = pytest.mark.slow
 
 BATCH, STEPS, SEED = 8, 6, 3
-CLIPPED = (recipes.ClipNorm(0.5),)  # bites in each of the steps
+CLIPPED = (recipes.ClipNorm(0.5),)  # small enough to clip in every step
 
 # AlexNet in small: the same layers, towers, reads and order.
 ALEXNET = """
@@ -55,7 +56,7 @@ network Net {
 """
 OVER_TOWER, OVER_ALL = ALEXNET.replace("OVER", "tower"), ALEXNET.replace("OVER", "all")
 
-# What AlexNet has not: branches, further heads, batch normalisation, grouped units, dropout of maps.
+# What AlexNet does not have: branches, batch normalisation, grouped units, dropout of maps.
 BRANCHES = """
 network Net {
   input  3x16x16
@@ -133,7 +134,7 @@ FOUR_RANKS = {
 
 @cache
 def compiled(net: str, placement: str | None = None) -> dict[str, Any]:
-    """The names of the generated file; in one with a placement the whole network is as in one without."""
+    """The globals of the generated file; with a placement, the class of the whole network is the same as without."""
     checked = check_text(f"{net}\nplacement mesh_of {{\n{placement}\n}}\n" if placement else net, "net.net")
     assert checked.graph is not None, checked.diagnostics
     text = alone = write_pytorch(checked.graph, "net.net")
@@ -159,9 +160,9 @@ def own_rows(mesh: Mesh, axes: tuple[str, ...], rows: Tensor) -> Tensor:
 def trained(
     network: nn.Module, placement: Placement | None = None, mesh: Mesh | None = None, parts: int = 1
 ) -> list[float]:
-    """The losses of this device's share of each batch, already divided by the whole batch's size.
+    """Train the network; returns the part of each batch's mean loss that this device has.
 
-    Each batch is cut into parts, and the devices share every part.
+    Each batch is cut into micro-batches, and the devices share every micro-batch.
     """
     network.reset_parameters(SEED)  # type: ignore[operator]
     network.train()
@@ -194,20 +195,20 @@ def trained(
 
 @cache
 def trained_alone(net: str, parts: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """The losses of the whole network, trained here in one process, and its weights at the end."""
+    """The losses of the whole network when one process trains it, and its weights at the end."""
     network: nn.Module = compiled(net)["Net"]()
     return torch.tensor(trained(network, parts=parts)), network.state_dict()
 
 
 def counts_once(placement: Placement, mesh: Mesh) -> bool:
-    """Whether this device is the first of those that have the same part of the loss."""
+    """Whether this device is the first of the devices that have the same part of the loss."""
     alike = [axis for axis in mesh.axes if axis.name not in (*placement.loss, *placement.loss_kept)]
     kept = all(mesh[axis].index == device for axis, device in placement.loss_kept.items())
     return kept and all(axis.index == 0 for axis in alike)
 
 
 def check_placements(placements: dict[str, tuple[str, str]], parts: int = 1) -> None:
-    """On every rank: train each placed network, and compare with the whole one trained here alone."""
+    """Train each placed network on all ranks, and compare it with the whole network trained by one process."""
     torch.set_default_dtype(torch.float64)
     for name, (net, text) in placements.items():
         made = compiled(net, text)
@@ -237,9 +238,9 @@ def test_on_four_ranks() -> None:
     run_ranks(4, check_placements, FOUR_RANKS, timeout=300)
 
 
-def test_in_two_parts_on_two_ranks() -> None:
+def test_two_micro_batches_on_two_ranks() -> None:
     run_ranks(2, check_placements, TWO_RANKS, 2, timeout=300)
 
 
-def test_in_two_parts_on_four_ranks() -> None:
+def test_two_micro_batches_on_four_ranks() -> None:
     run_ranks(4, check_placements, FOUR_RANKS, 2, timeout=300)

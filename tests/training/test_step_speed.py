@@ -1,4 +1,4 @@
-"""A guard against becoming slow: ratios to peers in the same run, with wide margins, and counts of bytes."""
+"""Speed must not regress: ratios to peers in the same run, with wide margins, and counts of bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_normalisation_keeps_its_input_alone(memory_format: torch.memory_format)
 
 
 @pytest.mark.slow
-def test_the_flagships_step_beside_a_hand_written_one() -> None:
+def test_a_step_of_the_flagship_is_as_fast_as_a_hand_written_one() -> None:
     peers = [Peer("by hand", FLAGSHIP, "hand"), Peer("alexc", FLAGSHIP, "alexc")]
     timed, memory = measure(peers, 16, CPU, rounds=5)
     ratio = timed.ratio("0", "1")

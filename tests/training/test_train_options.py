@@ -1,4 +1,4 @@
-"""Options of a training beside its recipe: where it starts, what stays, how a batch is computed, several seeds."""
+"""The options of `alexc train`: starting weights, frozen layers, micro-batches, precision, compilation, seeds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support import tiny_training as tiny
 pytestmark = pytest.mark.slow
 COMPILER = shutil.which(os.environ.get("CXX", "g++"))
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="torch.compile needs a C++ compiler on the CPU")
-PLAIN = (  # nothing that draws, and nothing that looks at a whole batch
+PLAIN = (  # no random draws, and no layer that depends on the whole batch
     ("self.torchs_drop(self.drop(x.flatten(1)))", "x.flatten(1)"),
     ("self.norm(self.conv(x / 64))", "self.conv(x / 64)"),
 )
@@ -94,7 +94,7 @@ def test_test_only_prints_what_evaluate_does(
     assert sorted(trained.rglob("*")) == before
 
 
-def test_test_only_takes_the_average_that_validation_saw(home: Path, tmp_path: Path) -> None:
+def test_test_only_uses_the_average_that_was_validated(home: Path, tmp_path: Path) -> None:
     network = tiny.write_network(tmp_path, ("    batch=8,", "    average=MovingAverage(0.9), batch=8,"))
     run = tiny.run_to(tiny.options(network, home / "store", tmp_path / "run", epochs=1))
     asked = tiny.options(network, home / "store", tmp_path, weights=run.last)
@@ -120,7 +120,7 @@ def test_test_only_refuses_what_does_not_fit(home: Path, tmp_path: Path, trained
             evaluate_weights(tiny.options(network, home / "store", tmp_path, **{"data": home / "store"} | changes))
 
 
-def test_a_last_layer_for_other_classes_is_new_and_said_so(
+def test_a_last_layer_for_other_classes_is_new_and_a_note_says_so(
     home: Path, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tiny.write_network(tmp_path, ("nn.Linear(216, 4)", "nn.Linear(216, 3)"))
@@ -144,7 +144,7 @@ def test_weights_of_another_network_are_refused(home: Path, tmp_path: Path, trai
         train(home, tmp_path / "run", weights=broken)
 
 
-def test_frozen_layers_stay_and_the_others_move(home: Path, tmp_path: Path) -> None:
+def test_frozen_layers_stay_and_the_others_change(home: Path, tmp_path: Path) -> None:
     start = train(home, tmp_path / "start", steps=0)["weights"]
     end = train(home, tmp_path / "run", freeze=("conv", "norm"))["weights"]
     for name, value in end.items():
@@ -165,7 +165,7 @@ def test_layers_to_freeze_must_be_there(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("parts", [2, 3, 8])
-def test_a_batch_in_parts_trains_alike(home: Path, tmp_path: Path, parts: int) -> None:
+def test_micro_batches_train_as_a_whole_batch_does(home: Path, tmp_path: Path, parts: int) -> None:
     whole = train(home, tmp_path / "whole", network="plain.py")["weights"]
     cut = train(home, tmp_path / "cut", network="plain.py", accumulate=parts)["weights"]
     for name, value in whole.items():
@@ -175,7 +175,7 @@ def test_a_batch_in_parts_trains_alike(home: Path, tmp_path: Path, parts: int) -
                        for name, value in other.items()}  # fmt: skip
 
 
-def test_parts_draw_masks_of_their_own_and_resume(home: Path, tmp_path: Path) -> None:
+def test_micro_batches_have_masks_of_their_own_and_resume(home: Path, tmp_path: Path) -> None:
     train(home, tmp_path / "run", accumulate=2)
     train(home, tmp_path / "stopped", steps=6, accumulate=2)
     train(home, tmp_path / "stopped", resume=True)
@@ -186,7 +186,7 @@ def test_parts_draw_masks_of_their_own_and_resume(home: Path, tmp_path: Path) ->
         train(home, tmp_path / "other", accumulate=9)
 
 
-def test_amp_is_the_recipes_precision(home: Path, tmp_path: Path) -> None:
+def test_amp_replaces_the_precision_of_the_recipe(home: Path, tmp_path: Path) -> None:
     said = tiny.write_network(tmp_path, ("    batch=8,", "    precision=BFloat16(), batch=8,"))
     tiny.run_to(tiny.options(said, home / "store", tmp_path / "said"))
     asked = train(home, tmp_path / "asked", amp="bf16")
@@ -197,7 +197,7 @@ def test_amp_is_the_recipes_precision(home: Path, tmp_path: Path) -> None:
 
 
 @needs_compiler
-def test_compiled_it_trains_alike_and_goes_on_uncompiled(
+def test_a_compiled_training_is_the_same_and_can_be_resumed_uncompiled(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = train(home, tmp_path / "whole", epochs=2)
@@ -208,7 +208,7 @@ def test_compiled_it_trains_alike_and_goes_on_uncompiled(
     assert "not as before: compile (see run.json)" in capsys.readouterr().out
     commands = json.loads((tmp_path / "run" / "run.json").read_text())["commands"]
     assert [command["compile"] for command in commands] == [True, False]
-    # Dropout of both kinds and the losses of six compiled steps: another mask would show in the first digit.
+    # The network has both kinds of dropout: another mask would change the first digit of a loss.
     for here, there in zip(tiny.metrics(tmp_path / "run"), tiny.metrics(tmp_path / "whole"), strict=True):
         for name in ("loss", "val_loss", "train_loss"):
             assert here.get(name, 0.0) == pytest.approx(there.get(name, 0.0), rel=1e-4), (here, there)
@@ -216,7 +216,7 @@ def test_compiled_it_trains_alike_and_goes_on_uncompiled(
     assert all(torch.equal(value, made["weights"][name]) for name, value in again["weights"].items())
 
 
-def test_where_it_cannot_be_compiled_it_says_how_to_go_on(
+def test_without_a_compiler_the_error_says_how_to_go_on(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
@@ -244,25 +244,27 @@ def test_where_it_cannot_be_compiled_it_says_how_to_go_on(
     assert rest.returncode == 0, errors
 
 
-def test_lines_are_printed_as_often_as_asked(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_print_freq_sets_how_often_a_line_is_printed(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(home, tmp_path / "run", steps=7, print_freq=3, tensorboard=False)
     printed = capsys.readouterr().out
     assert [line[:16] for line in printed.splitlines() if "  step " in line] == ["epoch 1  step 3 ", "epoch 2  step 6 "]
     assert not (tmp_path / "run" / "tensorboard").exists()
 
 
-def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, alexc: Alexc) -> None:
+def test_options_that_do_not_fit_are_refused(home: Path, tmp_path: Path, alexc: Alexc) -> None:
     placed = tmp_path / "placed.py"
     flagship = check_text((ROOT / "spec" / "alexnet.net").read_text(), "alexnet.net")
     assert flagship.graph is not None
     placed.write_text(write_pytorch(flagship.graph, "alexnet.net", flagship.placed["two_gpus"]))
     with pytest.raises(UserError, match="--seeds trains on one device"):
-        run_seeds(tiny.options(placed, home / "store", tmp_path / "run"), None, 2)
+        run_seeds(tiny.options(placed, home / "store", tmp_path / "run"), 2)
     refused: list[tuple[Path | Literal["auto"], Path | None]]
     refused = [(tmp_path, None), (tmp_path, tmp_path), ("auto", None)]
     for resume, out in refused:
-        with pytest.raises(UserError, match="--seeds goes on with its runs by --resume auto --out FOLDER"):
-            run_seeds(tiny.options(home / "tiny.py", home / "store", tmp_path, resume=resume, out=out), None, 2)
+        with pytest.raises(UserError, match="--seeds resumes its runs with --resume auto --out FOLDER"):
+            run_seeds(tiny.options(home / "tiny.py", home / "store", tmp_path, resume=resume, out=out), 2)
     result = alexc("train", home / "tiny.py", "--amp-dtype", "float16")
     assert result.returncode == 2
     assert "add --amp" in result.stderr
@@ -270,14 +272,14 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, alexc: Alexc) 
 
 def test_several_seeds_are_trained_and_compared(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1)
-    assert run_seeds(asked, None, 3) == 0
+    assert run_seeds(asked, 3) == 0
     printed = capsys.readouterr().out
     assert "validation error, best epoch of 3 seeds: " in printed
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["seed-5", "seed-6", "seed-7"]
     train(home, tmp_path / "alone", seed=6, epochs=1)
     tiny.assert_same_run(tmp_path / "all" / "seed-6", tmp_path / "alone")
     again = tiny.options(home / "tiny.py", home / "store", tmp_path / "all", seed=5, epochs=1, resume="auto")
-    assert run_seeds(again, None, 4) == 0
+    assert run_seeds(again, 4) == 0
     assert (tmp_path / "all" / "seed-8" / "best.pt").exists()
 
 
@@ -287,10 +289,19 @@ def test_a_run_of_an_older_alexc_is_refused_and_its_weights_can_be_used(home: Pa
     saved = load_checkpoint(tmp_path / "old" / "last.pt")
     for name in ("freeze", "amp", "accumulate"):
         del record[name], saved[name]
-    for name in ("moments", "average", "early_stopping", "loss_scale"):
+    for name in ("optimizer", "average", "early_stopping", "loss_scale"):
         del saved[name]
     save_checkpoint(tmp_path / "old" / "last.pt", saved | {"velocities": []})
     (tmp_path / "old" / "run.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=r"was begun by an older alexc .* --weights"):
         train(home, tmp_path / "old", resume=True, epochs=2)
     train(home, tmp_path / "new", steps=1, weights=tmp_path / "old")
+
+
+def test_a_checkpoint_whose_optimiser_has_no_names_of_weights_is_of_an_older_alexc(home: Path, tmp_path: Path) -> None:
+    train(home, tmp_path / "old", epochs=1)
+    saved = load_checkpoint(tmp_path / "old" / "last.pt")
+    velocities = list(saved.pop("optimizer")["velocity"].values())
+    save_checkpoint(tmp_path / "old" / "last.pt", saved | {"moments": {"velocity": velocities}})
+    with pytest.raises(UserError, match=r"was begun by an older alexc .* --weights"):
+        train(home, tmp_path / "old", resume=True, epochs=2)

@@ -1,4 +1,4 @@
-"""The training loop: against a loop written apart, resumed anywhere, refused wherever something does not fit."""
+"""The training loop: compared with a separate loop, resumed anywhere, refused if something does not fit."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.network_file import load_network_file
-from alexc.runtime.training.loop import Stopped, _all_finite, train
+from alexc.runtime.training.finite import all_finite
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
+from alexc.runtime.training.trainer import Stopped
 from tests.support import tiny_training as tiny
 
 STEPS = tiny.STEPS_PER_EPOCH * tiny.EPOCHS
@@ -53,8 +54,8 @@ def asked(home: Path, run: Path, **changes: Any) -> TrainOptions:  # noqa: ANN40
 
 
 @pytest.mark.slow
-def test_follows_a_loop_written_apart(home: Path, tmp_path: Path) -> None:
-    """Section 5's rule on the mean loss of each batch, by plain tensor arithmetic."""
+def test_equals_a_separate_loop_in_plain_tensor_arithmetic(home: Path, tmp_path: Path) -> None:
+    """The rule of section 5 on the mean loss of each batch."""
     path = tiny.write_network(tmp_path, ("nn.Dropout(0.2)", "nn.Identity()"))
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run", seed=5), steps=tiny.STEPS_PER_EPOCH * 2)
     file, store = load_network_file(path), open_store(home / "store")
@@ -92,7 +93,7 @@ def test_follows_a_loop_written_apart(home: Path, tmp_path: Path) -> None:
     assert first["train_loss"] == pytest.approx(np.average(losses[:4], weights=sizes), rel=1e-4)
 
 
-def test_a_run_holds_what_it_should(home: Path) -> None:
+def test_the_files_of_a_run(home: Path) -> None:
     run = home / "whole"
     names = {path.name for path in run.iterdir()}
     written = {"network.py", "data.npz", "run.json", "metrics.jsonl", "tensorboard"}
@@ -133,8 +134,8 @@ def test_resumes_bit_for_bit_from_the_middle_of_a_validation(home: Path, tmp_pat
         asks += 1
         return asks > tiny.STEPS_PER_EPOCH + 1  # four steps and a batch of validation
 
-    with set_up(asked(home, run)) as training, pytest.raises(Stopped):
-        train(training, interrupted)
+    with set_up(asked(home, run)) as trainer, pytest.raises(Stopped):
+        trainer.train(interrupted)
     state = tiny.checkpoint(run / "last.pt")["state"]
     assert (state["epoch"], state["position"]) == (0, tiny.STEPS_PER_EPOCH)
     tiny.run_to(asked(home, run, resume=True))
@@ -293,7 +294,7 @@ def test_folders_that_hold_something_are_left_alone(home: Path, tmp_path: Path) 
         tiny.run_to(asked(home, tmp_path, resume=True))
 
 
-def test_auto_goes_on_with_the_newest_run_or_begins_one(
+def test_auto_resumes_the_newest_run_or_begins_one(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -310,11 +311,11 @@ def test_auto_goes_on_with_the_newest_run_or_begins_one(
     assert f"--resume auto: going on with {second.path}" in capsys.readouterr().out
 
 
-def test_auto_goes_on_with_the_run_in_out_or_begins_there(
+def test_auto_resumes_the_run_in_out_or_begins_one_there(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    for steps in (2, 5, None, None):  # as a job that is started again and again, after the end too
+    for steps in (2, 5, None, None):  # like a job that is started again and again, even after the end
         tiny.run_to(asked(home, run, resume="auto"), steps=steps)
     printed = capsys.readouterr().out
     assert printed.count(f"--resume auto: {run} holds no run; a new one begins") == 1
@@ -322,7 +323,7 @@ def test_auto_goes_on_with_the_run_in_out_or_begins_there(
     tiny.assert_same_run(run, home / "whole")
 
 
-def test_auto_begins_again_where_a_beginning_was_killed(home: Path, tmp_path: Path) -> None:
+def test_auto_begins_again_if_the_first_start_was_killed(home: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     tiny.run_to(asked(home, run), steps=0)
     (run / "run.json").rename(run / "run.json.123.tmp")
@@ -330,7 +331,7 @@ def test_auto_begins_again_where_a_beginning_was_killed(home: Path, tmp_path: Pa
         tiny.run_to(asked(home, run))
     tiny.run_to(asked(home, run, resume="auto"))
     tiny.assert_same_run(run, home / "whole")
-    (run / "run.json").unlink()  # what holds more than a beginning is left alone
+    (run / "run.json").unlink()  # a folder that holds more than a first start is left alone
     with pytest.raises(UserError, match="is not empty"):
         tiny.run_to(asked(home, run, resume="auto"))
 
@@ -343,7 +344,7 @@ def test_auto_starts_from_weights_once(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["last", "previous"])
-def test_a_checkpoint_that_is_named_is_what_goes_on(
+def test_a_named_checkpoint_is_resumed(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     run = tmp_path / "run"
@@ -358,7 +359,7 @@ def test_a_checkpoint_that_is_named_is_what_goes_on(
     tiny.assert_same_run(run, home / "whole")
 
 
-def test_a_checkpoint_that_is_named_is_used_or_refused(home: Path, tmp_path: Path) -> None:
+def test_a_named_checkpoint_is_used_or_refused(home: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(home / "whole", run)
     (run / "last.pt").write_bytes((run / "last.pt").read_bytes()[:-9])
@@ -448,8 +449,8 @@ def test_the_schedule_ends_the_training_and_says_so(
     assert tiny.checkpoint(run / "last.pt")["state"]["epoch"] == 3
 
 
-def test_dropout_masks_are_those_of_the_step(home: Path, tmp_path: Path) -> None:
-    """The same network, shown the same batch at another step, drops other values: the first losses differ."""
+def test_dropout_masks_depend_on_the_step(home: Path, tmp_path: Path) -> None:
+    """The same network drops other values of the same batch at another step."""
     file = load_network_file(home / "tiny.py")
     network = file.build(0).train()
     images = torch.zeros(2, 3, tiny.SIZE, tiny.SIZE)
@@ -466,16 +467,16 @@ def test_dropout_masks_are_those_of_the_step(home: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("place", [0, 12_345, 39_999])
 def test_one_value_that_is_not_finite_is_found(value: float, place: int) -> None:
     weight = torch.linspace(-1e38, 1e38, 40_000).view(100, 4, 10, 10).to(memory_format=torch.channels_last)
-    assert _all_finite([torch.zeros(3), weight])
+    assert all_finite([torch.zeros(3), weight])
     weight[place // 400, place // 100 % 4, place // 10 % 10, place % 10] = value
-    assert not _all_finite([torch.zeros(3), weight])
+    assert not all_finite([torch.zeros(3), weight])
 
 
 def test_values_whose_sum_overflows_are_finite() -> None:
-    assert _all_finite([torch.full((4,), 3e38)])
+    assert all_finite([torch.full((4,), 3e38)])
 
 
-def test_a_schedule_by_steps_is_followed_and_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
+def test_a_schedule_by_steps_is_followed_and_resumed(home: Path, tmp_path: Path) -> None:
     plateau = 'Plateau(of="val_loss", divide=2.0, times=3, patience=1, least=10.0)'
     network = tiny.write_network(tmp_path, (plateau, "CosineRate(warmup=1.0)"), name="cosine.py")
     tiny.run_to(tiny.options(network, home / "store", tmp_path / "whole"))

@@ -1,4 +1,4 @@
-"""What may befall a running training beside a signal: its store changes, memory or the disk gives out."""
+"""Faults during a training: the store changes, memory or the disk runs out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import torch
 from alexc.runtime.data.store import open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.training.command import run_training
-from alexc.runtime.training.loop import train
 from alexc.runtime.training.set_up import set_up
 from tests.support import tiny_training as tiny
 
@@ -43,10 +42,10 @@ def home(tmp_path: Path) -> Path:
 def test_a_store_replaced_or_removed_under_a_training_does_not_touch_it(home: Path) -> None:
     tiny.run_to(tiny.options(home / "tiny.py", home / "store", home / "whole"))
     other = tiny.make_store(home / "other", seed=1)
-    with set_up(tiny.options(home / "tiny.py", home / "store", home / "run")) as training:
+    with set_up(tiny.options(home / "tiny.py", home / "store", home / "run")) as trainer:
         shutil.rmtree(home / "store")
         other.rename(home / "store")
-        train(training, lambda: False, None)
+        trainer.train(lambda: False)
     tiny.assert_same_run(home / "run", home / "whole")
     with pytest.raises(UserError, match="was trained on other data than it is given now"):
         tiny.run_to(tiny.options(home / "tiny.py", home / "store", home / "run", resume=True))
@@ -54,7 +53,7 @@ def test_a_store_replaced_or_removed_under_a_training_does_not_touch_it(home: Pa
 
 @pytest.mark.slow
 def test_an_image_of_a_shard_that_was_cut_off_is_an_error_not_a_signal(home: Path) -> None:
-    """Read unchecked, it would be SIGBUS."""
+    """Without a check, reading it would end the process by SIGBUS."""
     split = open_store(home / "store").train
     assert split.image(0).sum() > 0
     os.truncate(home / "store" / "train-00000.u8", 0)
@@ -73,7 +72,7 @@ def error_of(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.slow
 def test_a_shard_cut_off_under_a_running_training(home: Path) -> None:
-    """The feed's threads meet it; --resume refuses the store, and goes on with one that is whole."""
+    """The loader threads find it; --resume refuses this store, and continues with a whole one."""
     slow = tiny.write_network(home, SLOW, name="slow.py")
     shutil.copytree(home / "store", home / "copy")
     tiny.run_to(tiny.options(slow, home / "copy", home / "whole"))
@@ -107,13 +106,13 @@ def test_want_of_memory_is_told_with_what_to_do(home: Path, failure: str) -> Non
     edit = ("        x = nn.", f"        if len(x) > 1:\n            {failure}\n        x = nn.")
     path = tiny.write_network(home, edit, name="greedy.py")
     with pytest.raises(UserError, match=r"not enough memory on cpu for batches of 8: .*--batch, or with --accumulate"):
-        run_training(tiny.options(path, home / "store", home / "run"), None)
+        run_training(tiny.options(path, home / "store", home / "run"))
     assert tiny.checkpoint(home / "run" / "last.pt")["state"]["step"] == 0
 
 
 @pytest.mark.slow
 def test_a_disk_that_takes_nothing_leaves_nothing_in_the_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as a quota, of which the check of free space knows nothing: at any of the first files."""
+    """Like a quota, which the check of free space does not see: at each of the first files."""
     sync, calls = os.fsync, 0
 
     def failing(descriptor: int) -> None:

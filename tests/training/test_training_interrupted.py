@@ -1,4 +1,4 @@
-"""Trainings that are really killed, in processes of their own, and go on as if nothing had happened."""
+"""Trainings in separate processes that are killed and resumed: the result is that of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support import tiny_training as tiny
 pytestmark = pytest.mark.slow
 EPOCHS, SAVE_EVERY = 30, 1
 STEPS = EPOCHS * tiny.STEPS_PER_EPOCH
-FULL = (  # all that a checkpoint may have to hold
+FULL = (  # every part that a checkpoint can have
     ("SGD(lr=0.02, momentum=0.9, weight_decay=0.0005),", "AdamW(lr=0.003), precision=BFloat16(),"),
     ("    batch=8,", '    average=MovingAverage(0.9), stop=Stalled(of="val_loss", patience=1000), batch=8,'),
 )
@@ -56,7 +56,7 @@ def lines(run: Path) -> int:
 
 
 def wait_for(process: subprocess.Popen[str], run: Path, count: int) -> None:
-    """Until the run has written so many lines."""
+    """Wait until the run has written `count` lines."""
     deadline = time.monotonic() + 60
     while lines(run) < count:
         assert process.poll() is None, process.communicate()
@@ -66,7 +66,7 @@ def wait_for(process: subprocess.Popen[str], run: Path, count: int) -> None:
 
 @pytest.mark.parametrize("sweep", range(4))
 def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_path: Path, sweep: int) -> None:
-    """Forty kills in all, saves included: one follows every step."""
+    """Forty kills in all; a checkpoint is saved after every step, so some kills hit a save."""
     network, whole = ("tiny.py", "whole") if sweep % 2 else ("full.py", "whole-full")
     draw = random.Random(f"{os.environ.get('ALEXC_KILL_SEED', '1')}-{sweep}")
     run = tmp_path / "run"
@@ -87,7 +87,7 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_
     tiny.assert_same_run(run, home / whole)
 
 
-# Ends its own process by SIGKILL at the n-th call of what a save does: opening, syncing, renaming, removing.
+# Kills its own process at the n-th call of the functions that a save uses: open, sync, rename, torch.save.
 KILLED_IN_A_SAVE = """
 import os, pathlib, signal, sys
 import torch
@@ -111,15 +111,15 @@ pathlib.Path.replace = dying(pathlib.Path.replace)
 pathlib.Path.open = dying(pathlib.Path.open)
 torch.save = dying(torch.save)
 
-import alexc.runtime.training.loop as training
-finish = training._finish_epoch
+from alexc.runtime.training.trainer import Trainer
+finish = Trainer._finish_epoch
 
 def armed_finish(running, *rest):
     global armed
     armed = running.state.epoch == 0  # the first epoch is always the best so far
     finish(running, *rest)
 
-training._finish_epoch = armed_finish
+Trainer._finish_epoch = armed_finish
 main()
 """
 

@@ -1,4 +1,4 @@
-"""Weights & Biases, the real package without a network: what it is told, and that it cannot break a training."""
+"""Weights & Biases, with the real package offline: what is logged, and that a failure never ends a training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(find_spec("wandb") is None, reason="the package wandb is not installed"),
 ]
-BLOCK, HEADER = 32768, 7  # bytes of LevelDB's log format, in which its files are
+BLOCK, HEADER = 32768, 7  # in bytes, of LevelDB's log format, which its files use
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,12 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def train(home: Path, run: Path, steps: int | None, **changes: Any) -> RunFolder:  # noqa: ANN401
     trained = tiny.run_to(tiny.options(home / "tiny.py", home / "store", run, log_wandb=True, **changes), steps)
-    wandb_package().teardown()  # as the end of the command does: its files are then written to the end
+    wandb_package().teardown()  # finishes the files, as the end of the command does
     return trained
 
 
 def records(file: Path) -> Iterator[Any]:
-    """The messages of a `.wandb` file, by its format alone: seven bytes, then chunks that no block's end cuts."""
+    """The messages of a `.wandb` file: chunks with a header of seven bytes, which never cross the end of a block."""
     from wandb.proto import wandb_internal_pb2
 
     content, place, message = file.read_bytes(), HEADER, b""
@@ -62,7 +62,7 @@ def records(file: Path) -> Iterator[Any]:
 
 
 def told(run: RunFolder) -> tuple[set[str], dict[int, dict[str, float]], dict[str, Any]]:
-    """The identities, the values of each step, and the settings that lie in a run's folder."""
+    """The run ids, the values of each step and the settings in the folder of a run."""
     identities: set[str] = set()
     steps: dict[int, dict[str, float]] = {}
     settings: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def told(run: RunFolder) -> tuple[set[str], dict[int, dict[str, float]], dict[st
     return identities, steps, settings
 
 
-def test_it_is_told_what_tensorboard_is_told_and_goes_on_as_the_same_run(home: Path, tmp_path: Path) -> None:
+def test_it_logs_the_same_values_as_tensorboard_and_resumes_the_same_run(home: Path, tmp_path: Path) -> None:
     train(home, tmp_path / "run", 5)
     run = train(home, tmp_path / "run", None, resume=True)
     identities, steps, settings = told(run)
@@ -106,7 +106,7 @@ def test_the_training_is_the_same_with_it_and_without(home: Path, tmp_path: Path
     assert RunFolder(tmp_path / "without").read_record()["wandb"] is None
 
 
-def test_what_cannot_start_is_told_before_the_first_step(
+def test_a_failure_at_the_start_is_an_error_before_the_first_step(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("WANDB_MODE", "online"), ("HOME", str(tmp_path)), ("WANDB_API_KEY", "")):
@@ -124,7 +124,7 @@ def test_what_cannot_start_is_told_before_the_first_step(
         train(home, tmp_path / "other", None)
 
 
-def test_a_missing_package_is_told_before_there_is_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_an_error_before_a_store_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = tiny.write_network(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "wandb", None)
@@ -134,7 +134,7 @@ def test_a_missing_package_is_told_before_there_is_a_store(tmp_path: Path, monke
     assert sorted(each.name for each in tmp_path.iterdir()) == ["images", network.name]
 
 
-def test_what_fails_later_is_a_warning(
+def test_a_failure_later_is_a_warning(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin = WandbLog.__init__

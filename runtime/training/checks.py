@@ -1,0 +1,88 @@
+"""Whether the options, the network and the data of a training fit each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from alexc.printable import printable
+
+from ..data.store import Store
+from ..errors import UserError
+from ..network_file import NetworkFile
+from ..parallel.batch_shard import BatchShard
+from ..parallel.rank import Rank
+from ..runs.console import print_note
+from ..runs.wandb_log import wandb_package
+from .frozen_layers import check_layers
+from .options import TrainOptions
+from .settings import Settings
+
+
+def check_options(options: TrainOptions, settings: Settings, network: nn.Module, rank: Rank) -> None:
+    """Check that the options fit the network and each other.
+
+    Raises:
+        UserError: they do not, or a package is missing.
+    """
+    check_layers(network, settings.freeze)
+    if options.compile and rank.placement is not None:
+        raise UserError("--compile compiles for one device: leave it out, or train a file without placement")
+    if options.weights is not None and isinstance(options.resume, Path):
+        raise UserError("--weights begins a run and --resume PATH continues one: leave one of them out")
+    if settings.accumulate > settings.recipe.batch:
+        raise UserError(
+            f"--accumulate {settings.accumulate}: a batch of {settings.recipe.batch} has fewer images than that"
+        )
+    if options.log_wandb:
+        wandb_package()
+
+
+def check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> None:
+    """Check that the network can be trained on this data; print a note if it has fewer classes than the network.
+
+    Raises:
+        UserError: there are too many classes, or too few images.
+    """
+    classes = len(store.classes)
+    if classes > outputs:
+        raise UserError(
+            f"{printable(store.path)} has {classes} classes, but {file.name} has {outputs} outputs: "
+            f"change the last layer in the spec to `linear {classes}`, compile it and train that"
+        )
+    if batch > len(store.train):
+        raise UserError(
+            f"a batch of {batch} is larger than the training set of {len(store.train)} images: "
+            "give a smaller --batch, or more images"
+        )
+    if len(store.val) == 0:
+        raise UserError(f"{printable(store.path)} has no validation images: training needs some to measure the error")
+    if classes < outputs:
+        rest = "one is" if outputs - classes == 1 else f"{outputs - classes} are"
+        print_note(
+            f"note: the data has {classes} classes and {file.name} {outputs} outputs; the other {rest} never right"
+        )
+
+
+def check_even_batches(network: nn.Module, share: BatchShard, settings: Settings, store: Store) -> None:
+    """Check that all devices get the same number of images, if the network has batch normalisation.
+
+    A smaller last batch is filled up with empty rows, and batch normalisation would count them.
+
+    Raises:
+        UserError: a batch, or the last batch of an epoch, does not divide evenly.
+    """
+    if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
+        return
+    batch = settings.recipe.batch
+    left = len(store.train) % batch
+    for rows, which in ((batch, f"a batch of {batch}"), (left, f"the last batch of an epoch, {left} images,")):
+        size = settings.micro_batch_size(rows)
+        if rows % share.multiple or size % share.multiple:
+            cut = f", cut into parts of {size}," if settings.accumulate > 1 else ""
+            raise UserError(
+                f"{which}{cut} cannot be shared evenly by {share.multiple} devices, which batch normalisation needs: "
+                f"choose --batch and the number of training images so that {share.multiple} divides every batch, the "
+                "last one of an epoch, too, and with --accumulate every part"
+            )

@@ -1,0 +1,126 @@
+"""What a training says about itself at its start: the content of run.json, and the header on standard output."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..device import device_text
+from ..parallel.rank import Rank
+from ..runs.console import print_header
+from ..runs.wandb_log import new_wandb_id
+from .plan import Plan
+from .state import TrainingState
+from .trainer import Trainer
+
+_PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
+
+
+def _versions() -> dict[str, str]:
+    """The versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
+
+
+def identity_of(plan: Plan) -> dict[str, Any]:
+    """What every checkpoint of a run holds: a run to resume must agree in all of it but the versions."""
+    return {
+        "network": plan.file.name,
+        "network_sha256": plan.file.sha256,
+        "store": plan.store.identity,
+        "seed": plan.settings.seed,
+        "batch": plan.settings.recipe.batch,
+        "freeze": list(plan.settings.freeze),
+        "amp": plan.settings.amp,
+        "accumulate": plan.settings.accumulate,
+        "versions": _versions(),
+    }
+
+
+def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
+    """The content of run.json: the settings of the whole run, and one entry for each command that worked on it."""
+    options, settings, rank, before = plan.options, plan.settings, plan.rank, plan.before
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    command = {
+        "command": list(options.command),
+        "started": now,
+        "from_step": state.step,
+        "host": platform.node(),
+        "device": str(plan.device),
+        "device_name": device_text(plan.device),
+        "mesh": None if rank.placement is None else dict(rank.placement.mesh),
+        "threads": torch.get_num_threads(),
+        "workers": settings.workers,
+        "save_every": options.save_every,
+        "compile": options.compile,
+        "versions": _versions(),
+    }
+    return {
+        "network": plan.file.name,
+        "network_file": str(options.network.absolute()),
+        "network_sha256": plan.file.sha256,
+        "started": before["started"] if before else now,
+        "data": _path_text(settings.data),
+        "store": {"path": str(plan.store.path.absolute()), "identity": plan.store.identity},
+        "epochs": settings.recipe.epochs,
+        "batch": settings.recipe.batch,
+        "seed": settings.seed,
+        "freeze": list(settings.freeze),
+        "amp": settings.amp,
+        "accumulate": settings.accumulate,
+        "weights": before.get("weights") if before else _path_text(options.weights),
+        "commands": [*(before["commands"] if before else []), command],
+        "wandb": (before or {}).get("wandb") or (new_wandb_id() if options.log_wandb else None),
+    }
+
+
+def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None:
+    """Print what is trained, and how a resumed run goes on."""
+    store, settings = plan.store, plan.settings
+    parameters = sum(weight.numel() for weight in plan.whole.parameters())
+    print_header(
+        [
+            ("network", f"{plan.file.name}, {parameters:,} parameters ({plan.options.network})"),
+            (
+                "data",
+                f"{len(store.train):,} images to train, {len(store.val):,} to validate, "
+                f"{len(store.classes)} classes ({store.path})",
+            ),
+            ("device", device_text(plan.device)),
+            *_mesh_row(plan.rank),
+            ("batch", f"{settings.recipe.batch} images, {trainer.steps_per_epoch:,} steps per epoch"),
+            ("epochs", str(settings.recipe.epochs)),
+            ("seed", str(settings.seed)),
+            ("run", str(plan.chosen.folder.path)),
+        ],
+        _resume_notes(trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
+    )
+
+
+def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
+    """The devices that train together."""
+    if rank.placement is None:
+        return []
+    return [("mesh", f"{rank.placement.mesh_text}: {rank.mesh.devices} ranks")]
+
+
+def _resume_notes(trainer: Trainer, last: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    state = trainer.state
+    notes = [
+        f"nothing is left to do: this training ended after step {state.step:,}, in epoch {state.epoch}"
+        if trainer.is_over
+        else f"going on from step {state.step:,}, in epoch {state.epoch + 1}"
+    ]
+    changed = [name for name in ("device", "threads", "versions", "compile") if last.get(name) != now[name]]
+    if changed:
+        notes.append(f"not as before: {', '.join(changed)} (see run.json); the last bits of results may differ")
+    return notes
+
+
+def _path_text(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())

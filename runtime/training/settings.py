@@ -1,0 +1,91 @@
+"""The settings of a training: its options with nothing left open, and the recipe that they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ..cores import available_cores
+from ..data.random_streams import LARGEST_SEED
+from ..errors import UserError
+from ..network_file import NetworkFile
+from ..recipes import BFloat16, Float16, Recipe
+from .options import TrainOptions
+
+DEFAULT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training does, as far as the options decide it.
+
+    Attributes:
+        recipe: the recipe of the network file with the batch size, epochs and precision of this training.
+        amp: what run.json and the checkpoints record of --amp; the recipe holds the precision itself.
+        data: a store or a folder of images; None for the built-in images.
+        seed: the seed of all random draws.
+        freeze: the names of the layers that are not trained.
+        accumulate: micro-batches per batch.
+        workers: threads that prepare batches.
+    """
+
+    recipe: Recipe
+    amp: Literal["bf16", "fp16"] | None
+    data: Path | None
+    seed: int
+    freeze: tuple[str, ...]
+    accumulate: int
+    workers: int
+
+    def micro_batch_size(self, images: int) -> int:
+        """The images per micro-batch of a batch; the last one may be smaller, and there may be fewer."""
+        return -(-images // self.accumulate)
+
+
+def settings_of(
+    options: TrainOptions, file: NetworkFile, record: Mapping[str, Any] | None, device: torch.device
+) -> Settings:
+    """Fill the options that were not given: from run.json of the run to resume, else from the recipe.
+
+    Args:
+        options: what the user asked for.
+        file: the network file with the recipe.
+        record: the content of run.json; None for a new run.
+        device: the device that computes.
+
+    Raises:
+        UserError: the seed is larger than a generator accepts.
+    """
+    if options.seed is not None and options.seed > LARGEST_SEED:
+        raise UserError(f"--seed {options.seed} is too large: at most {LARGEST_SEED}")
+    before = record or {"data": None, "epochs": file.recipe.epochs, "batch": file.recipe.batch, "seed": DEFAULT_SEED}
+    amp = options.amp or before.get("amp")
+    return Settings(
+        recipe=replace(
+            file.recipe,
+            epochs=options.epochs or before["epochs"],
+            batch=options.batch or before["batch"],
+            precision={None: file.recipe.precision, "bf16": BFloat16(), "fp16": Float16()}[amp],
+        ),
+        amp=amp,
+        data=_data_path(options.data, before["data"]),
+        seed=before["seed"] if options.seed is None else options.seed,
+        freeze=options.freeze or tuple(before.get("freeze", ())),
+        accumulate=options.accumulate or before.get("accumulate", 1),
+        workers=options.workers or default_workers(device),
+    )
+
+
+def default_workers(device: torch.device) -> int:
+    """The number of threads that prepare batches by default: on the CPU, training itself needs the cores."""
+    return 1 if device.type == "cpu" else min(8, max(1, available_cores() // 2))
+
+
+def _data_path(given: Path | None, before: str | None) -> Path | None:
+    if given is not None:
+        return given.absolute()
+    return None if before is None else Path(before)

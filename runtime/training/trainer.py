@@ -1,0 +1,354 @@
+"""The training loop: epochs, steps, validation and checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from alexc.printable import printable
+
+from ..augmentations.augmentation import View
+from ..data.batch_loader import Batch, BatchLoader, groups_of
+from ..data.random_streams import epoch_order
+from ..data.store import Store
+from ..data.views import TrainingViews
+from ..device import place_images
+from ..errors import UserError
+from ..evaluation.measure import Scores, Tally, measure
+from ..layers.dropout import fix_masks
+from ..parallel.batch_shard import NO_LABEL
+from ..progress import Progress
+from ..runs.console import print_epoch, print_note
+from ..runs.epoch_metrics import EpochMetrics
+from ..runs.metrics import Metrics
+from ..runs.run_folder import RunFolder
+from .finite import all_finite
+from .heads import cross_entropy_of_heads, heads_of
+from .model import Model
+from .precision import autocast
+from .settings import Settings
+from .state import TrainingState
+
+ALL_STEPS_RECORDED = 100
+STEPS_BETWEEN_RECORDS = 10
+
+
+class Stopped(Exception):  # noqa: N818 - an ending that the user asked for, not an error
+    """The training stopped, between two steps or in a validation, because it was asked to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The images of a training.
+
+    Attributes:
+        store: the prepared images.
+        loader: renders batches of views.
+        views: draws the random views of training.
+        validation_view: the one view per image of validation.
+    """
+
+    store: Store
+    loader: BatchLoader
+    views: TrainingViews
+    validation_view: View
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The records of a training.
+
+    Attributes:
+        folder: the folder of the run.
+        metrics: the log of steps and epochs.
+        identity: what every checkpoint of the run holds, and what a run to resume must agree in.
+        save_every: steps between two checkpoints within an epoch.
+        print_freq: steps between two printed lines; None prints none.
+    """
+
+    folder: RunFolder
+    metrics: Metrics
+    identity: dict[str, Any]
+    save_every: int
+    print_freq: int | None
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What all ranks know of a step.
+
+    Attributes:
+        loss: the mean loss of the whole batch.
+        wrong: how many images of it were classified wrongly.
+        overflow: whether a gradient is not finite.
+        stop: whether any rank was asked to stop.
+    """
+
+    loss: float
+    wrong: int
+    overflow: bool
+    stop: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Trainer:
+    """Trains a model on data and records it in a run; `set_up` makes it.
+
+    Attributes:
+        settings: the recipe and the options of the training.
+        model: the network, its optimiser and their state.
+        data: the images.
+        run: the folder, the log and what identifies the run.
+        state: how far the training has come.
+    """
+
+    settings: Settings
+    model: Model
+    data: Data
+    run: Run
+    state: TrainingState
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps per epoch; the last batch may be smaller."""
+        return -(-len(self.data.store.train) // self.settings.recipe.batch)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to train: all epochs are done, or the schedule or early stopping ended them."""
+        model = self.model
+        return self.state.epoch >= self.settings.recipe.epochs or model.schedule.ended or model.early_stopping.ended
+
+    def train(self, interrupted: Callable[[], bool], steps: int | None = None) -> None:
+        """Train from the current state to the end.
+
+        Args:
+            interrupted: asked after each step, and before each batch of validation, whether to stop there. If several
+                ranks train, all stop when one is asked to.
+            steps: stop after this many steps since the beginning; None for no limit.
+
+        Raises:
+            Stopped: the training was asked to stop; what was done is saved.
+            UserError: the loss, a gradient or a weight is not finite, or a checkpoint cannot be saved.
+        """
+        state = self.state
+        limit = math.inf if steps is None else steps
+        try:
+            stop = self.model.rank.any(interrupted())
+            while not self.is_over:
+                watch = _Stopwatch()
+                with self._epoch_progress() as progress:
+                    for images, micro_batches in self._remaining_batches():
+                        if stop or state.step >= limit:
+                            raise Stopped
+                        result = self.take_step(images, micro_batches, interrupted)
+                        stop = result.stop
+                        state.count_step(images, result.loss, result.wrong, watch.lap())
+                        progress.advance(images, f"loss {state.loss_sum / state.images:.4f}")
+                        self._record_step(result.loss)
+                        if state.step % self.run.save_every == 0:
+                            self.save()
+                with self.model.validated_weights():
+                    scores = self._validate(interrupted)
+                self._finish_epoch(scores, watch.lap())
+        except Stopped:
+            self.save()
+            raise
+
+    def take_step(
+        self, images: int, micro_batches: Iterable[tuple[Batch, bool]], interrupted: Callable[[], bool]
+    ) -> StepResult:
+        """Take one step on the mean loss of a batch.
+
+        Args:
+            images: the number of images of the whole batch.
+            micro_batches: its micro-batches, each with whether it is the last.
+            interrupted: whether this rank is asked to stop.
+
+        Raises:
+            UserError: the loss or a gradient is not finite; the weights are as they were before.
+        """
+        model = self.model
+        model.train()
+        model.optimizer.zero_grad(set_to_none=True)
+        outcomes = []
+        for number, (micro_batch, is_last) in enumerate(micro_batches):
+            if model.gradient_sum is not None:
+                model.gradient_sum.begin(is_last)
+            outcomes.append(self._backward(number, micro_batch, images))
+        if model.gradient_sum is not None:
+            model.gradient_sum.wait()
+        loss, wrong = (torch.stack(each).sum() for each in zip(*outcomes, strict=True))
+        result = self._sum_over_ranks(loss, wrong, interrupted())
+        model.optimizer.rate = model.schedule.rate_at(self.state.step, self.steps_per_epoch)
+        if not math.isfinite(result.loss):  # this loss is not scaled
+            raise self._not_finite(f"the loss is {result.loss}")
+        scale = model.loss_scale.scale
+        if not model.loss_scale.skips(result.overflow):
+            if result.overflow:
+                raise self._not_finite("a gradient is not finite")
+            model.update(scale)
+        return result
+
+    def save(self) -> None:
+        """Save the newest checkpoint, with whole weights whatever the mesh.
+
+        Raises:
+            UserError: a weight is not finite, or the disk is full; the checkpoints before it stay.
+        """
+        self._check_weights()
+        model_state, state, run = self.model.state_dict(), self.state, self.run
+
+        def write() -> int:
+            state.metrics_bytes = run.metrics.sync()
+            run.folder.save_last(run.identity | {"state": state.state_dict()} | model_state)
+            return state.metrics_bytes
+
+        state.metrics_bytes = self.model.rank.on_rank_zero(write)
+
+    def _remaining_batches(self) -> Iterator[tuple[int, Iterator[tuple[Batch, bool]]]]:
+        """The batches of the current epoch that are not done yet; their order is a function of (seed, epoch).
+
+        Yields the number of images of each batch and its micro-batches, each with whether it is the last. All of them
+        must be used before the next batch.
+        """
+        data, settings, epoch = self.data, self.settings, self.state.epoch
+        order = epoch_order(settings.seed, epoch, len(data.store.train))
+        groups = groups_of(order, settings.recipe.batch)[self.state.position :]
+        cut = [groups_of(group, settings.micro_batch_size(len(group))) for group in groups]
+        flat = [micro_batch for micro_batches in cut for micro_batch in micro_batches]
+        batches = data.loader.batches(data.store.train, flat, lambda image: (data.views.view(epoch, image),))
+        with closing(batches):
+            for group, micro_batches in zip(groups, cut, strict=True):
+                yield len(group), ((next(batches), each is micro_batches[-1]) for each in micro_batches)
+
+    def _backward(self, number: int, micro_batch: Batch, images: int) -> tuple[Tensor, Tensor]:
+        """Add the gradients of a micro-batch of a batch of `images` images.
+
+        Returns:
+            Its part of the mean loss of the batch, and how many of its images were classified wrongly.
+        """
+        model, recipe = self.model, self.settings.recipe
+        labels = micro_batch.labels.to(model.device)
+        _seed_layers(model.network, self.settings.seed, self.state.step, number)
+        with autocast(recipe.precision, model.device):
+            heads = heads_of(model.network(place_images(micro_batch.images, model.device)))
+        loss = cross_entropy_of_heads(model.network, heads, labels, images, recipe.loss.smoothing)
+        torch.autograd.backward(loss * model.loss_scale.scale)
+        wrong = ((heads[0].detach().argmax(1) != labels) & (labels != NO_LABEL)).sum()
+        return loss.detach(), wrong
+
+    def _sum_over_ranks(self, loss: Tensor, wrong: Tensor, stop: bool) -> StepResult:
+        """Sum the results of all ranks, in one message."""
+        rank = self.model.rank
+        counted = (loss.item(), wrong.item()) if rank.counts else (0.0, 0)
+        overflow = not all_finite(self.model.gradients())
+        values = torch.tensor([*counted, float(overflow), float(stop)], dtype=torch.float64)
+        total, all_wrong, overflow, stop = rank.sum(values).tolist()
+        return StepResult(total, round(all_wrong), bool(overflow), bool(stop))
+
+    def _validate(self, interrupted: Callable[[], bool]) -> Scores:
+        """The loss and the errors on the validation split, with one view per image."""
+        model, data = self.model, self.data
+
+        def stop_if_interrupted() -> None:
+            if model.rank.any(interrupted()):
+                raise Stopped
+
+        tally = Tally(len(data.store.classes), model.outputs)
+        measure(
+            model.network,
+            data.loader,
+            data.store.val,
+            (data.validation_view,),
+            self.settings.recipe.batch,
+            [(tally, (0,))],
+            "validation",
+            stop_if_interrupted,
+        )
+        tally.take(model.rank.sum(tally.counts() * model.rank.counts))
+        return tally.scores()
+
+    def _finish_epoch(self, scores: Scores, seconds: float) -> None:
+        """Record the epoch, show it to the schedule and to early stopping, and save.
+
+        The best weights are saved first, so that `last.pt` never refers to best weights that are not there.
+        """
+        state, model, run = self.state, self.model, self.run
+        epoch, rate = state.epoch + 1, model.schedule.rate_at(state.step - 1, self.steps_per_epoch)
+        metrics = EpochMetrics(
+            state.loss_sum / state.images, state.wrong / state.images, scores.loss, scores.top1_error, scores.top5_error
+        )
+        images_per_second = state.images / state.seconds
+        seconds += state.seconds
+        run.metrics.epoch(state.step, epoch, metrics, rate, seconds, images_per_second)
+        print_epoch(epoch, metrics, rate, images_per_second, seconds)
+        for note in (model.schedule.after_epoch(metrics), model.early_stopping.after_epoch(metrics)):
+            if note is not None:
+                run.metrics.note(state.step, epoch, note)
+                print_note(note)
+        if state.count_epoch(scores.top1_error):
+            self._check_weights()
+            with model.validated_weights():
+                weights = model.whole_weights()
+                best = run.identity | {"epoch": epoch, "weights": weights}
+                model.rank.on_rank_zero(lambda: run.folder.save_best(best))
+        self.save()
+
+    def _epoch_progress(self) -> Progress:
+        task = f"epoch {self.state.epoch + 1}/{self.settings.recipe.epochs}"
+        return Progress(task, len(self.data.store.train), "images", done=self.state.images)
+
+    def _record_step(self, loss: float) -> None:
+        state, run, rate = self.state, self.run, self.model.optimizer.rate
+        if run.print_freq and state.step % run.print_freq == 0 and self.model.rank.is_rank_zero:
+            print_note(f"epoch {state.epoch + 1}  step {state.step:,}  loss {loss:.4f}  rate {rate:.3g}")
+        if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
+            run.metrics.step(state.step, state.epoch + 1, loss, rate)
+
+    def _check_weights(self) -> None:
+        """Raise if a weight is not finite, on all ranks."""
+        values = [value for value in self.model.network.state_dict().values() if value.is_floating_point()]
+        if self.model.rank.any(not all_finite(values)):
+            raise self._not_finite("a weight is not finite")
+
+    def _not_finite(self, what: str) -> UserError:
+        """The error of a training that must stop; all ranks have found it."""
+        state = self.state
+        return self.model.rank.agreed(
+            UserError(
+                f"{what} at step {state.step + 1} (epoch {state.epoch + 1}), and the training has stopped there; the "
+                f"checkpoints in {printable(self.run.folder.path)} are from before. Usually the learning rate "
+                f"({self.model.optimizer.rate:g} now) is too high: lower `lr` in the spec, compile it, and train again "
+                "from the beginning"
+            )
+        )
+
+
+def _seed_layers(network: nn.Module, seed: int, step: int, micro_batch: int) -> None:
+    """Make all random draws of the network a function of (seed, step, micro-batch)."""
+    place = f"{seed}/{step}" + (f"/{micro_batch}" if micro_batch else "")
+    digest = hashlib.sha256(place.encode()).digest()
+    fix_masks(network, seed if not micro_batch else int.from_bytes(digest[8:15], "big"), step)
+    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # for layers that use torch's own generator
+
+
+class _Stopwatch:
+    """Counts seconds from one lap to the next."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last call, or since the beginning."""
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        return seconds
