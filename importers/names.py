@@ -7,8 +7,8 @@ import unicodedata
 from pathlib import PurePath
 
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.net.expand import LANGUAGE_WORDS
-from alexc.compiler.net.names import LONGEST_NAME, objection
+from alexc.compiler.net.expander import LANGUAGE_WORDS
+from alexc.compiler.net.name_check import LONGEST_NAME, objection
 
 LONGEST_LABEL = LONGEST_NAME - 4  # leaves room for an ending that tells two names apart
 

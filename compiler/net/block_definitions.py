@@ -8,7 +8,7 @@ from ..layers.registry import kinds
 from ..text.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
 from ..text.source import Span
 from ..tree.tree import Block, Step, Value
-from .names import objection
+from .name_check import objection
 
 _RESERVED = ("input", "repeat", "towers", "default", "without", "every", "after", "before")
 

@@ -11,11 +11,11 @@ from ..layers.registry import kinds
 from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word, only_value
-from .binding import bind
+from .argument_binding import bind
 from .block_definitions import read_blocks
-from .expand import Expander
+from .expanded_parts import Enter, Item, Part, Scope
+from .expander import Expander
 from .net import Layer
-from .parts import Enter, Item, Part, Scope
 from .variants import Editor
 
 SETTINGS = ("input", "towers", "default")

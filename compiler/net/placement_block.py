@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Block, LayerRange, Number, Pipeline, Statement, Step, Value, Word, first_word
-from .names import objection
+from .name_check import objection
 from .net import Axis, Keep, Placement, Split
 
 LARGEST_AXIS = 65_536

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Block, Tree
-from .extending import Load, chain_of
-from .names import objection
+from .base_chain import Load, chain_of
+from .name_check import objection
 from .net import Net, Placement, Recipe
 from .network_block import read_network
 from .placement_block import read_placement_block

@@ -10,8 +10,8 @@ from ..layers.registry import kinds
 from ..text.diagnostics import Diagnostic, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Change, Nested, Pipeline, Statement, Step, Word
-from .expand import Expander
-from .parts import Enter, Item, Part, Scope
+from .expanded_parts import Enter, Item, Part, Scope
+from .expander import Expander
 
 MOST_EDITS = 1000
 MOST_WORK = 20_000_000  # edits times layers: each edit looks at every layer

@@ -7,7 +7,7 @@ import keyword
 import pytest
 from torch import nn
 
-from alexc.compiler.net.names import FILE_NAMES, MODULE_ATTRIBUTES, objection
+from alexc.compiler.net.name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
 from alexc.compiler.recipe.steps import CHOICES
 from tests.conftest import ROOT
 

@@ -26,8 +26,8 @@ from ..tree.tree import (
     only_value,
 )
 from .block_definitions import bind_parameters
-from .names import FILE_NAMES, MODULE_ATTRIBUTES, objection
-from .parts import Enter, Item, Part, Scope, attribute_of
+from .expanded_parts import Enter, Item, Part, Scope, attribute_of
+from .name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
 
 MOST_PARTS = 200_000
 DEEPEST_NESTING = 32
