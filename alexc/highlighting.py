@@ -30,7 +30,7 @@ _IS_NO_NAME = r"(?![\w.])(?![ \t]*(?::|=|->))"
 TOKENS: dict[str, _TokenType] = {
     "comment": Comment.Single,
     "path": String,
-    "block": Keyword.Declaration,
+    "heading": Keyword.Declaration,
     "declared": Name.Class,
     "statement": Keyword,
     "kind": Name.Builtin,
@@ -89,36 +89,29 @@ def _pattern() -> tuple[re.Pattern[str], dict[int, str]]:
 @cache
 def rules() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Patterns, which Python and Oniguruma read alike, and the roles of their groups."""
+    from alexc.compiler import vocabulary as words
     from alexc.compiler.layers.initial_values import DISTRIBUTIONS
     from alexc.compiler.layers.registry import kinds
-    from alexc.compiler.vocabulary import (
-        BLOCKS,
-        CALLS,
-        EDITS,
-        LINKING_WORDS,
-        PLACEMENT,
-        RECIPE,
-        REPEAT,
-        SETTINGS,
-        SPLIT_WORDS,
-        choices,
-        steps,
-    )
+    from alexc.compiler.reference import RECIPE_STATEMENTS, calls, choices, steps
 
-    first = [*(word for word in SETTINGS if word != "input"), *REPEAT, *EDITS, *PLACEMENT, *RECIPE]
+    settings = [word for word in words.SETTINGS if word != words.INPUT]  # `input` has a rule of its own
+    first = [*settings, *words.REPETITION, *words.EDITS, *words.PLACEMENT_STATEMENTS, *RECIPE_STATEMENTS]
     return (
         (r"(#[^\r\n]*)", ("comment",)),
         (r'("[^"\r\n]*")', ("path",)),
-        (rf"\b({_one_of(BLOCKS)})[ \t]+({_WORD})(?=[ \t]*(?:\(|\{{|extends\b|$))", ("block", "declared")),
-        (rf"\b({_one_of([*BLOCKS, 'extends'])}){_IS_NO_NAME}", ("block",)),
+        (
+            rf"\b({_one_of(words.BLOCKS)})[ \t]+({_WORD})(?=[ \t]*(?:\(|\{{|{words.EXTENDS}\b|$))",
+            ("heading", "declared"),
+        ),
+        (rf"\b({_one_of([*words.BLOCKS, words.EXTENDS])}){_IS_NO_NAME}", ("heading",)),
         (rf"^[ \t]*({_one_of(first)}){_IS_NO_NAME}", ("statement",)),
-        (r"(?<![\w.])(input)(?![\w.])(?![ \t]*[:=])", ("statement",)),
-        (rf"(?<![\w.])({_one_of(SPLIT_WORDS)})(?=[ \t]+by\b)", ("statement",)),
-        (rf"(?<![\w.])({_one_of(LINKING_WORDS)}){_IS_NO_NAME}", ("statement",)),
+        (rf"(?<![\w.])({words.INPUT})(?![\w.])(?![ \t]*[:=])", ("statement",)),
+        (rf"(?<![\w.])({_one_of(words.SPLIT_WORDS)})(?=[ \t]+{words.BY}\b)", ("statement",)),
+        (rf"(?<![\w.])({_one_of(words.LINKING_WORDS)}){_IS_NO_NAME}", ("statement",)),
         (rf"({_WORD})(?=[ \t]*:)", ("label",)),
         (rf"({_WORD})(?=[ \t]*=)", ("argument",)),
         (rf"(?<==)({_one_of(DISTRIBUTIONS)})(?![\w.])", ("distribution",)),
-        (rf"(?<![\w.])({_one_of([*DISTRIBUTIONS, *CALLS])})(?=\()", ("distribution",)),
+        (rf"(?<![\w.])({_one_of(calls())})(?=\()", ("distribution",)),
         (rf"(?<==)({_one_of(choices())})(?![\w.])", ("choice",)),
         (rf"(?<![\w.])({_one_of([*kinds(), *steps()])})(?![\w.])", ("kind",)),
         (rf"({_WORD})", ("name",)),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Source
 from ..tree.tree import Base, Block, Tree
+from ..vocabulary import NETWORK
 
 LONGEST_CHAIN = 32
 
@@ -51,7 +52,7 @@ def _base_block(block: Block, base: Base, tree: Tree, diagnostics: list[Diagnost
     named = [each for each in tree.blocks if each.keyword.text == kind]
     found = [each for each in named if base.name is None or (each.name and each.name.text == base.name.text)]
     names = [each.name.text for each in named if each.name]
-    if base.name is None and kind == "network" and found:
+    if base.name is None and kind == NETWORK and found:
         return found[-1]  # a file's network is its last one
     if len(found) == 1:
         return found[0]

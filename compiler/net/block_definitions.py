@@ -8,9 +8,8 @@ from ..layers.registry import kinds
 from ..text.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
 from ..text.source import Span
 from ..tree.tree import Block, Step, Value
+from ..vocabulary import INPUT, NO_LINE_NAMES, SETTINGS
 from .name_check import objection
-
-_RESERVED = ("input", "repeat", "towers", "default", "without", "every", "after", "before")
 
 
 def read_blocks(blocks: Sequence[Block], diagnostics: list[Diagnostic]) -> dict[str, Block]:
@@ -45,7 +44,7 @@ def read_blocks(blocks: Sequence[Block], diagnostics: list[Diagnostic]) -> dict[
 def _objection(name: str) -> str:
     if name in kinds():
         return "is the name of a kind"
-    return objection(name) or ("is a word of the language" if name in _RESERVED else "")
+    return objection(name) or ("is a word of the language" if name in NO_LINE_NAMES or name in SETTINGS else "")
 
 
 def _check_parameters(block: Block, diagnostics: list[Diagnostic]) -> None:
@@ -55,7 +54,7 @@ def _check_parameters(block: Block, diagnostics: list[Diagnostic]) -> None:
             first = Label(seen[name.text], "first here")
             message = f"the block has the parameter `{name.text}` twice"
             diagnostics.append(Diagnostic("E0207", message, name.span, others=(first,), help="rename one"))
-        elif "." in name.text or name.text == "input":
+        elif "." in name.text or name.text == INPUT:
             message = f"`{name.text}` cannot be the name of a parameter"
             diagnostics.append(Diagnostic("E0206", message, name.span, help="choose another name"))
         seen[name.text] = name.span

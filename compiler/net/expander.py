@@ -25,6 +25,7 @@ from ..tree.tree import (
     Word,
     only_value,
 )
+from ..vocabulary import INPUT, NO_LINE_NAMES, REPEAT
 from .block_definitions import bind_parameters
 from .expanded_parts import Enter, Item, Part, Scope, attribute_of
 from .name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
@@ -32,7 +33,6 @@ from .name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
 MOST_PARTS = 200_000
 DEEPEST_NESTING = 32
 LONGEST_ATTRIBUTE = 128
-LANGUAGE_WORDS = ("input", "repeat", "without", "every", "after", "before")
 
 _COUNT_FORM = "as in `repeat 3 { … }`"
 _Bindings = Mapping[str, Value]
@@ -118,7 +118,7 @@ class Expander:
                     self._report("E0605", message, label.span, help="write a kind after the colon: `conv1: conv …`")
 
     def _read_nested(self, nested: Nested, place: _Place) -> None:
-        if nested.head.kind.text != "repeat" or nested.label is not None:
+        if nested.head.kind.text != REPEAT or nested.label is not None:
             word = nested.label.kind if nested.label else nested.head.kind
             self._report("E0605", "only `repeat` has statements in braces here", word.span, help=_COUNT_FORM)
             return
@@ -130,7 +130,7 @@ class Expander:
             if not self._spend(nested.head):
                 return
             scope = Scope(place.scope.prefix, (*place.scope.suffixes, f"{outer}{number}"))
-            self._read(nested.statements, replace(place, scope=scope, within=(*place.within, "repeat")))
+            self._read(nested.statements, replace(place, scope=scope, within=(*place.within, REPEAT)))
 
     def _count(self, head: Step, bindings: _Bindings) -> int | None:
         match only_value(head):
@@ -165,7 +165,7 @@ class Expander:
         self._names[name] = steps[0].kind.span
 
     def _is_reference(self, word: Word, scope: Scope) -> bool:
-        return word.text == "input" or any(each in self._names for each in scope.candidates(word.text))
+        return word.text == INPUT or any(each in self._names for each in scope.candidates(word.text))
 
     def _put_step(self, step: Step, name: str, line: str, start: Word | None, place: _Place) -> None:
         assert place.statement is not None
@@ -191,7 +191,7 @@ class Expander:
         self._read(block.statements, inside)
 
     def _may_nest(self, word: Word, place: _Place) -> bool:
-        if word.text in place.within and word.text != "repeat":
+        if word.text in place.within and word.text != REPEAT:
             defined = Label(self._blocks[word.text].span, "it is defined here")
             self._report("E0604", f"the block `{word.text}` contains itself", word.span, defined)
             return False
@@ -206,7 +206,7 @@ class Expander:
             return self._free_name(first.kind, scope)
         word = line.label.kind
         if line.label.arguments:
-            edit = word.text in LANGUAGE_WORDS
+            edit = word.text in NO_LINE_NAMES
             message = f"`{line.label.span.text}` is no name for a line"
             helpful = "only a network that extends another is edited" if edit else "a line begins `name: kind …`"
             self._report("E0605", message, line.label.span, help=helpful)
@@ -214,7 +214,7 @@ class Expander:
         complaint = objection(word.text)
         if not complaint and (word.text in kinds() or word.text in self._blocks):
             complaint = "is the name of a kind"
-        if not complaint and word.text in LANGUAGE_WORDS:
+        if not complaint and word.text in NO_LINE_NAMES:
             complaint = "is a word of the language"
         if complaint:
             self._report("E0206", f"`{word.text}` {complaint}", word.span, help="choose another name")

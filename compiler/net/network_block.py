@@ -11,14 +11,13 @@ from ..layers.registry import kinds
 from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word, only_value
+from ..vocabulary import DEFAULT, INPUT, SETTINGS
 from .argument_binding import bind
 from .block_definitions import read_blocks
 from .expanded_parts import Enter, Item, Part, Scope
 from .expander import Expander
 from .net import Layer
 from .variants import Editor
-
-SETTINGS = ("input", "towers", "default")
 
 
 @dataclass
@@ -49,7 +48,7 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
     settings = _Settings(result)
     for block in chain:
         settings.read([each for each in block.statements if is_setting(each)])
-    if result.input is None and not settings.seen("input"):
+    if result.input is None and not settings.seen(INPUT):
         message = "the network does not say its input"
         helpful = "add a line such as `input 3x227x227`: channels x height x width"
         result.diagnostics.append(Diagnostic("E0210", message, root.span, help=helpful))
@@ -105,14 +104,14 @@ class _Settings:
                     statement.steps[1].span,
                     help="begin a new line",
                 )
-            elif name == "default":
+            elif name == DEFAULT:
                 self._read_default(step, fresh)
             elif name in here:
                 self._report("E0210", f"`{name}` stands there twice", statement.span, Label(here[name], "first here"))
             else:
                 here[name] = statement.span
                 self._seen.add(name)
-                (self._read_input if name == "input" else self._read_towers)(step)
+                (self._read_input if name == INPUT else self._read_towers)(step)
 
     def _read_input(self, step: Step) -> None:
         value = only_value(step)
@@ -248,7 +247,7 @@ class _Linker:
         return inputs
 
     def _source(self, word: Word, scope: Scope) -> str | None:
-        if word.text == "input":
+        if word.text == INPUT:
             return self._entered[scope.prefix]
         for candidate in scope.candidates(word.text):
             if candidate in self._ends:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .. import vocabulary as words
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Block, LayerRange, Number, Pipeline, Statement, Step, Value, Word, first_word
+from ..vocabulary import CHANNELS, IMAGES, KEEP, MESH, SPLIT, SPLIT_WORDS
 from .name_check import objection
 from .net import Axis, Keep, Placement, Split
 
 LARGEST_AXIS = 65_536
 _FORMS = {
-    "mesh": "mesh tower=2",
-    "split": "split channels by tower in conv1..conv5",
-    "keep": "keep fc8 on tower 0",
+    MESH: "mesh tower=2",
+    SPLIT: "split channels by tower in conv1..conv5",
+    KEEP: "keep fc8 on tower 0",
 }
 
 
@@ -34,11 +36,11 @@ def read_placement_block(
     elif complaint := objection(block.name.text):
         reader.report("E0206", f"`{block.name.text}` {complaint}", block.name.span, help="choose another name")
     statements = _merged(chain)
-    meshes = [each for each in statements if first_word(each).text == "mesh"]
+    meshes = [each for each in statements if first_word(each).text == MESH]
     for statement in [*meshes, *(each for each in statements if each not in meshes)]:
         reader.read(statement)
     if not meshes:
-        reader.report("E0210", "the placement does not say its mesh", block.span, help=_FORMS["mesh"])
+        reader.report("E0210", "the placement does not say its mesh", block.span, help=_FORMS[MESH])
     if reader.diagnostics or block.name is None:
         return None, reader.diagnostics
     return Placement(
@@ -51,8 +53,8 @@ def _merged(chain: Sequence[Block]) -> list[Statement]:
     merged: list[Statement] = []
     for block in chain:
         own = list(block.statements)
-        replaced = {first_word(each).text == "mesh" for each in own}
-        merged = [each for each in merged if (first_word(each).text == "mesh") not in replaced] + own
+        replaced = {first_word(each).text == MESH for each in own}
+        merged = [each for each in merged if (first_word(each).text == MESH) not in replaced] + own
     return merged
 
 
@@ -70,7 +72,7 @@ class _Reader:
         self.diagnostics.append(Diagnostic(code, headline, span, others=others, help=help))
 
     def read(self, statement: Statement) -> None:
-        readers = {"mesh": self._read_mesh, "split": self._read_split, "keep": self._read_keep}
+        readers = {MESH: self._read_mesh, SPLIT: self._read_split, KEEP: self._read_keep}
         word = first_word(statement)
         if not isinstance(statement, Pipeline) or statement.label or word.text not in readers:
             message = f"a placement has no statement `{word.text}`"
@@ -87,14 +89,14 @@ class _Reader:
         if self.mesh:
             self.report("E0210", "a placement has one mesh", step.span, help="join the axes: `mesh copy=4 tower=2`")
         if not step.arguments:
-            self._misformed("mesh", step.span)
+            self._misformed(MESH, step.span)
         for argument in step.arguments:
             self._read_axis(argument)
 
     def _read_axis(self, argument: Argument) -> None:
         length = argument.values[0]
         if argument.key is None or not isinstance(length, Number):
-            self._misformed("mesh", argument.span)
+            self._misformed(MESH, argument.span)
             return
         axis = argument.key
         if complaint := objection(axis.text):
@@ -112,23 +114,23 @@ class _Reader:
     def _read_split(self, step: Step) -> None:
         values = [value for argument in step.arguments for value in argument.values]
         match values:
-            case [Word("images" | "channels" as what), Word("by"), Word() as axis]:
+            case [Word(what), Word(words.BY), Word() as axis] if what in SPLIT_WORDS:
                 statements: tuple[str, ...] | None = None
-            case [Word("images" | "channels" as what), Word("by"), Word() as axis, Word("in"), _, *_]:
+            case [Word(what), Word(words.BY), Word() as axis, Word(words.IN), _, *_] if what in SPLIT_WORDS:
                 statements = self._statements(values[4:])
             case _:
-                self._misformed("split", step.span)
+                self._misformed(SPLIT, step.span)
                 return
         if self._has_axis(axis):
-            self.splits.append(Split("images" if what == "images" else "channels", axis.text, statements, step.span))
+            self.splits.append(Split(IMAGES if what == IMAGES else CHANNELS, axis.text, statements, step.span))
 
     def _read_keep(self, step: Step) -> None:
         values = [value for argument in step.arguments for value in argument.values]
         match values:
-            case [_, *_, Word("on"), Word() as axis, Number(int() as index)]:
+            case [_, *_, Word(words.ON), Word() as axis, Number(int() as index)]:
                 statements = self._statements(values[:-3])
             case _:
-                self._misformed("keep", step.span)
+                self._misformed(KEEP, step.span)
                 return
         if not self._has_axis(axis):
             return

@@ -5,14 +5,13 @@ from __future__ import annotations
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Block, Tree
+from ..vocabulary import BLOCK, BLOCKS, NETWORK, PLACEMENT, TRAIN
 from .base_chain import Load, chain_of
 from .name_check import objection
 from .net import Net, Placement, Recipe
 from .network_block import read_network
 from .placement_block import read_placement_block
 from .train_block import read_train_block
-
-BLOCKS = ("network", "placement", "train", "block")
 
 
 def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
@@ -25,7 +24,7 @@ def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
     diagnostics = _unknown_blocks(tree)
     block = _main_network(tree, diagnostics)
     if block is None:
-        _recipe([(block, tree) for block in tree.blocks if block.keyword.text == "train"][:1], load, diagnostics)
+        _recipe([(block, tree) for block in tree.blocks if block.keyword.text == TRAIN][:1], load, diagnostics)
         return None, diagnostics
     _check_name(block, diagnostics)
     chain = chain_of(block, tree, load, diagnostics)
@@ -34,7 +33,7 @@ def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
     recipe = _recipe(_train_blocks(homes, diagnostics), load, diagnostics)
     if not chain:
         return None, diagnostics
-    definitions = [each for home in reversed(homes) for each in home.blocks if each.keyword.text == "block"]
+    definitions = [each for home in reversed(homes) for each in home.blocks if each.keyword.text == BLOCK]
     network = read_network([each for each, _ in chain], definitions)
     diagnostics += network.diagnostics
     placements = _placements(tree, network.lines, load, diagnostics)
@@ -78,7 +77,7 @@ def _unknown_blocks(tree: Tree) -> list[Diagnostic]:
 
 def _main_network(tree: Tree, diagnostics: list[Diagnostic]) -> Block | None:
     """A file's network is its last one; those before it are there to be extended."""
-    found = [block for block in tree.blocks if block.keyword.text == "network"]
+    found = [block for block in tree.blocks if block.keyword.text == NETWORK]
     if not found and not diagnostics:
         end = len(tree.source.text.rstrip())
         message = "the file describes no network"
@@ -90,7 +89,7 @@ def _main_network(tree: Tree, diagnostics: list[Diagnostic]) -> Block | None:
 def _check_others(tree: Tree, chain: list[tuple[Block, Tree]], diagnostics: list[Diagnostic]) -> None:
     used = {id(block) for block, _ in chain}
     for block in tree.blocks:
-        if chain and block.keyword.text == "network" and id(block) not in used:
+        if chain and block.keyword.text == NETWORK and id(block) not in used:
             last = Label(chain[-1][0].span, "the last one is the file's network")
             message = "a file describes one network, and this one is not extended by it"
             helpful = "put it into its own file, or extend it"
@@ -100,7 +99,7 @@ def _check_others(tree: Tree, chain: list[tuple[Block, Tree]], diagnostics: list
 def _train_blocks(homes: list[Tree], diagnostics: list[Diagnostic]) -> list[tuple[Block, Tree]]:
     """The recipe's block: the file's own, or that of the nearest file that the network extends."""
     for home in homes:
-        found = [block for block in home.blocks if block.keyword.text == "train"]
+        found = [block for block in home.blocks if block.keyword.text == TRAIN]
         for surplus in found[1:]:
             first = Label(found[0].span, "the first one")
             message = "a file has one `train` block"
@@ -127,7 +126,7 @@ def _placements(tree: Tree, lines: list[str], load: Load, diagnostics: list[Diag
     placements: list[Placement] = []
     seen: dict[str, Span] = {}
     for block in tree.blocks:
-        if block.keyword.text != "placement":
+        if block.keyword.text != PLACEMENT:
             continue
         if block.name is not None and block.name.text in seen:
             first = Label(seen[block.name.text], "the first one")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from .. import vocabulary as words
 from ..layers.registry import kinds
 from ..text.diagnostics import Diagnostic, did_you_mean
 from ..text.source import Span
@@ -39,11 +40,11 @@ class Editor:
 
     def _apply(self, statement: Statement) -> None:
         match statement:
-            case Pipeline(None, (Step(Word("without"), arguments),)):
+            case Pipeline(None, (Step(Word(words.WITHOUT), arguments),)):
                 self._without(statement, arguments)
-            case Pipeline(Step(Word("every"), (argument,))) | Change(Step(Word("every"), (argument,))):
+            case Pipeline(Step(Word(words.EVERY), (argument,))) | Change(Step(Word(words.EVERY), (argument,))):
                 self._every(argument, statement)
-            case Pipeline(Step(Word("after" | "before"), arguments)):
+            case Pipeline(Step(Word(words.AFTER | words.BEFORE), arguments)):
                 self._insert(statement, arguments)
             case Pipeline(Step(name, ())):
                 self._replace_line(name, statement)
@@ -54,11 +55,11 @@ class Editor:
                 self._report("E0605", message, statement.span, help=_FORMS)
 
     def _without(self, statement: Pipeline, arguments: tuple[Argument, ...]) -> None:
-        words = [value for argument in arguments if argument.key is None for value in argument.values]
-        if not words or any(argument.key for argument in arguments):
+        named = [value for argument in arguments if argument.key is None for value in argument.values]
+        if not named or any(argument.key for argument in arguments):
             self._report("E0605", "`without` names kinds and layers", statement.span, help="without lrn")
             return
-        for word in words:
+        for word in named:
             if not isinstance(word, Word):
                 self._report("E0605", f"`{word.span.text}` is neither a kind nor a layer", word.span)
                 continue
@@ -98,18 +99,18 @@ class Editor:
         assert statement.label is not None
         where = statement.label.kind.text
         values = [value for argument in arguments if argument.key is None for value in argument.values]
-        words = [value for value in values if isinstance(value, Word)]
-        if not 1 <= len(words) <= 2 or len(words) < len(values) or any(argument.key for argument in arguments):
+        named = [value for value in values if isinstance(value, Word)]
+        if not 1 <= len(named) <= 2 or len(named) < len(values) or any(argument.key for argument in arguments):
             form = f"{where} conv5: conv 256 kernel=3"
             message = f"`{where}` names one layer, then a name for the new line"
             self._report("E0605", message, statement.label.span, help=form)
             return
-        anchor, *names = words
+        anchor, *names = named
         places = [index for index, item in enumerate(self.items) if _is_in(item, anchor.text)]
         if not places:
             self._nothing(anchor, self._layers())
             return
-        place = places[-1] + 1 if where == "after" else places[0]
+        place = places[-1] + 1 if where == words.AFTER else places[0]
         beside = self.items[places[0]]
         self._expander.keep(self.items)
         if isinstance(beside, Part) and beside.name == anchor.text != beside.line:

@@ -17,6 +17,7 @@ from lark import Lark
 
 from ..text.diagnostics import Diagnostic
 from ..text.source import Source, Span
+from ..vocabulary import BLOCK, DEFAULT, NETWORK, SETTINGS
 from .syntax import parse
 
 Thing = TypeVar("Thing")
@@ -25,8 +26,7 @@ Key = TypeVar("Key", bound=Hashable)
 INDENT = 2
 WIDEST = 120  # columns are given up where they would make a line longer than this
 
-_BLOCKS_OF_LAYERS = ("network", "block")
-_SETTINGS = ("input", "towers", "default")
+_BLOCKS_OF_LAYERS = (NETWORK, BLOCK)
 _NO_BLANK_BEFORE = ("=", "(", ")", ",", ":", "..")
 _NO_BLANK_AFTER = ("=", "(", "..")
 
@@ -98,7 +98,7 @@ class _Line:
     @property
     def is_setting(self) -> bool:
         """Whether its first word is a keyword of the block rather than a layer's name or kind."""
-        return not self.of_layers or (self.words[0] in _SETTINGS and self.words[1:2] not in ([":"], ["->"]))
+        return not self.of_layers or (self.words[0] in SETTINGS and self.words[1:2] not in ([":"], ["->"]))
 
     @property
     def has_columns(self) -> bool:
@@ -283,7 +283,7 @@ def _set_settings(lines: Sequence[_Line]) -> None:
     statements = [_arguments(line.words) for line in lines]
     width = max((len(statement[0]) for statement in statements if len(statement) > 1), default=0)
     for keyword, alike in _by(zip(lines, statements, strict=True), lambda pair: pair[1][0]).items():
-        gap = " " if keyword == "default" else ""
+        gap = " " if keyword == DEFAULT else ""
         texts = _in_columns([rest for _, (_, *rest) in alike], gap)
         for (line, _), text in zip(alike, texts, strict=True):
             line.rows[0].text = f"{' ' * INDENT * line.depth}{keyword.ljust(width)} {text}".rstrip()

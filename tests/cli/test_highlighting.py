@@ -19,7 +19,8 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Error, Keyword, Name, Token
 
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT, RECIPE, REPEAT, SETTINGS, steps
+from alexc.compiler.reference import RECIPE_STATEMENTS, calls, steps
+from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS
 from alexc.highlighting import TOKENS, NetLexer, rules, words_of
 from tests.conftest import ROOT
 from tools import textmate_grammar
@@ -66,13 +67,13 @@ def kind_of(text: str, word: str) -> object:
     return next(kind for kind, value in tokens_of(text) if value == word)
 
 
-@pytest.mark.parametrize("word", [*SETTINGS, *REPEAT, *EDITS])
+@pytest.mark.parametrize("word", [*SETTINGS, *REPETITION, *EDITS])
 def test_statements_of_a_network(word: str) -> None:
     assert kind_of(f"network A {{\n  {word} x\n}}\n", word) is Keyword
     assert kind_of(f"network A {{\n  {word}x 3\n}}\n", f"{word}x") is Name
 
 
-@pytest.mark.parametrize("word", [*PLACEMENT, *RECIPE])
+@pytest.mark.parametrize("word", [*PLACEMENT_STATEMENTS, *RECIPE_STATEMENTS])
 def test_statements_of_placements_and_recipes(word: str) -> None:
     assert kind_of(f"train {{\n  {word} x\n}}\n", word) is Keyword
     assert kind_of(f"network A {{\n  {word}: conv 3\n}}\n", word) is Name.Label
@@ -81,6 +82,12 @@ def test_statements_of_placements_and_recipes(word: str) -> None:
 @pytest.mark.parametrize("word", [*kinds(), *steps()])
 def test_kinds_and_steps(word: str) -> None:
     assert kind_of(f"network A {{\n  x: {word} 3 -> {word}\n}}\n", word) is Name.Builtin
+
+
+@pytest.mark.parametrize("word", sorted(calls()))
+def test_words_before_parentheses(word: str) -> None:
+    assert kind_of(f"train {{\n  test x y={word}(1, 2)\n}}\n", word) is Name.Function
+    assert kind_of(f"network A {{\n  {word}: conv 3\n}}\n", word) is Name.Label
 
 
 @pytest.mark.parametrize("word", BLOCKS)
