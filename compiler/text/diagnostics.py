@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from alexc.printable import printable
+
 from .source import Source, Span
 
 MOST_ERRORS = 100  # as many are found in one run
@@ -164,40 +166,39 @@ def _lines_of(source: Source, places: Sequence[_Place], margin: str) -> list[str
             output.append("...")
         previous = number
         marks = [place for place in places if place.span.line_and_column[0] == number]
-        cut = _Cut(source.line_text(number), marks[0].span.line_and_column[1] - 1)
-        output.append(f"{number:>{len(margin)}} | {cut.text}".rstrip())
+        excerpt = _Excerpt(source.line_text(number), marks[0].span.line_and_column[1] - 1)
+        output.append(f"{number:>{len(margin)}} | {excerpt.text}".rstrip())
         for place in marks:
             start, length = place.span.line_and_column[1] - 1, place.span.end - place.span.start
-            output.append(f"{margin} | {cut.marks(start, length, place.mark)} {printable(place.text)}".rstrip())
+            output.append(f"{margin} | {excerpt.marks(start, length, place.mark)} {printable(place.text)}".rstrip())
     return output
 
 
-class _Cut:
-    """The part of a line that is shown: all of it, or what stands around a place in a very long one."""
+class _Excerpt:
+    """The part of a line that a message shows: the whole line, or the part around `place` if the line is very long."""
 
     def __init__(self, line: str, place: int) -> None:
         self._first = 0 if len(line) <= LONGEST_LINE else max(0, place - LONGEST_LINE // 4)
         self._line = line[self._first : self._first + LONGEST_LINE]
         self._before = "…" if self._first else ""
         after = "…" if self._first + LONGEST_LINE < len(line) else ""
-        self.text = f"{self._before}{printable(self._line)}{after}"
+        self.text = f"{self._before}{_shown(self._line)}{after}"
 
     def marks(self, start: int, length: int, mark: str) -> str:
+        """Blanks and marks that stand exactly below the shown form of `length` characters from `start`."""
         start -= self._first
-        before = self._before + printable(self._line[: max(start, 0)])
-        marked = printable(self._line[max(start, 0) : max(start + length, 0)])
+        before = self._before + _shown(self._line[: max(start, 0)])
+        marked = _shown(self._line[max(start, 0) : max(start + length, 0)])
         return " " * _width(before) + mark * max(_width(marked), 1)
 
 
-def printable(text: str) -> str:
-    """Tabs as four blanks; characters that would steer a terminal as a question mark."""
-    return "".join(
-        "    " if character == "\t" else "\ufffd" if unicodedata.category(character)[0] == "C" else character
-        for character in text
-    )
+def _shown(source_text: str) -> str:
+    """The user's text for a terminal: a tab takes four columns."""
+    return printable(source_text.replace("\t", "    "))
 
 
 def _width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
     return sum(
         0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
     )

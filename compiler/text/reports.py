@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from .diagnostics import TITLES, Diagnostic, printable
+from alexc.printable import printable
+
+from .diagnostics import TITLES, Diagnostic
 from .explain import explanation
 from .source import Span
 

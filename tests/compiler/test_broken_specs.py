@@ -134,6 +134,16 @@ def test_places_are_right_with_tabs_wide_letters_and_a_byte_order_mark(tmp_path:
     assert "4 |     y: rellu\n  |        ^^^^^\n" in out
 
 
+def test_no_character_of_a_spec_steers_the_terminal_and_marks_stay_below_their_place() -> None:
+    checked = check_text(
+        "network A {\n\tinput 3x8x8 # \x1b[2J\u202e\u2066\r漢\n\tx: \u202erellu\n}\n", "a\u202e\x1b.net"
+    )
+    shown = render_all(checked.source, checked.diagnostics)
+    assert all(each == "\n" or each.isprintable() for each in shown)
+    assert "a\\u202e\\x1b.net:3:5" in shown
+    assert "3 |     x: \\u202erellu\n  |        ^^^^^^\n" in shown
+
+
 if __name__ == "__main__":
     for each in SPECS:
         each.with_suffix(".txt").write_text(message(each), encoding="utf-8")

@@ -222,9 +222,9 @@ def test_a_syntax_mistake_is_shown_in_the_other_file(tmp_path: Path) -> None:
     ("path", "words"),
     [
         ("missing.net", "cannot be read: no such file or directory"),
-        ("b.py", "is not the path of a spec"),
-        ("/etc/passwd", "is not the path of a spec"),
-        (".", "is not the path of a spec"),
+        ("b.py", "is not the path of a `.net` file"),
+        ("/etc/passwd", "is not the path of a `.net` file"),
+        (".", "is not the path of a `.net` file"),
         ("folder.net", "cannot be read: is a directory"),
         ("bytes.net", "not UTF-8"),
         ("a" * 300 + ".net", "cannot be read: file name too long"),
