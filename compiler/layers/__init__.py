@@ -1,1 +1,1 @@
-"""The kinds of layer, one file each."""
+"""The layer kinds, one file per kind."""

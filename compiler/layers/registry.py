@@ -1,4 +1,4 @@
-"""All kinds of layer by their keyword: every file of this folder that defines one and is called like it."""
+"""The layer kinds by keyword: each file of this folder that defines a kind with the keyword of the file's name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .kind import Kind
 
 @cache
 def kinds() -> Mapping[str, type[Kind]]:
-    """The kinds, in the order of their keywords. A new kind is a new file here and nothing else."""
+    """The kinds in alphabetical order. A new kind is one new file in this folder."""
     return _Kinds()
 
 
 class _Kinds(Mapping[str, type[Kind]]):
-    """Imports a kind's file when the kind is asked for: a spec uses few of them."""
+    """Imports the file of a kind at its first use, because a spec uses only a few kinds."""
 
     def __init__(self) -> None:
         self._files = sorted(module.name for module in iter_modules(room.__path__))
@@ -40,7 +40,7 @@ class _Kinds(Mapping[str, type[Kind]]):
 
 
 def _kind_in(file: str) -> type[Kind] | None:
-    """The kind that a file is called like; None where the file has only what several kinds share."""
+    """The kind with the keyword of the file's name; None for a file that several kinds share."""
     values = vars(import_module(f"{room.__name__}.{file}")).values()
     found = (value for value in values if isinstance(value, type) and issubclass(value, Kind))
     return next((kind for kind in found if vars(kind).get("keyword") == file), None)

@@ -1,4 +1,4 @@
-"""What a network's lines come to once blocks and repetitions are written out: a flat list of parts."""
+"""The flat list of layers that the lines of a network become when blocks and repetitions are expanded."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from ..tree.tree import Argument, Step, Word
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a part's references are looked up.
+    """The scope in which the names that a part refers to are looked up.
 
     Attributes:
-        prefix: "" for the network, "inc3a." inside the block instance `inc3a`.
-        suffixes: the endings that names get in the repetitions around, outermost first.
+        prefix: "" in the network, "inc3a." inside the block instance `inc3a`.
+        suffixes: the suffixes of names in the surrounding repetitions, outermost first.
     """
 
     prefix: str = ""
     suffixes: tuple[str, ...] = ()
 
     def candidates(self, name: str) -> list[str]:
-        """The full names that `name` may stand for here, the nearest first."""
+        """The full names that `name` can mean in this scope, the innermost first."""
         return [f"{self.prefix}{name}{suffix}" for suffix in (*reversed(self.suffixes), "")]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One layer as it is written.
+    """One layer of the expanded network, before its kind and arguments are checked.
 
     Attributes:
         name: its full name: `conv1`, `conv1.relu`, `inc3a.b1.relu`.
-        line: the full name of its pipeline; a reference to a line means the line's end.
-        statement: the network's own line that it belongs to.
-        kind: the word of its kind.
-        arguments: what is written after the kind.
-        changes: what variants write instead.
-        start: the name that its line starts from, where it does; None reads what stands before.
-        flows: whether something flows in, so that a join reads it beside what it names; what begins a line as it was
-            written, and starts from no name, is joined of what it names alone.
-        scope: where `start` and the names in `arguments` are looked up.
+        line: the full name of its pipeline; a reference to a line means the last part of it.
+        statement: the line of the network, outside all blocks, that it belongs to.
+        kind: the word that names its kind.
+        arguments: the arguments after the kind.
+        changes: the arguments that variants change.
+        start: the name that its line starts from; None to read the part before it.
+        flows: whether a join also reads the part before it; not if the join begins a line without a start, because then
+            it joins only the layers that it names.
+        scope: the scope of `start` and of the names in `arguments`.
     """
 
     name: str
@@ -54,16 +54,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """The beginning of a block instance.
+    """The beginning of a block instance: one use of a block.
 
     Attributes:
-        prefix: that of the scope inside.
-        line: the full name of the pipeline that the instance stands in.
-        statement: the network's own line that it belongs to.
+        prefix: the prefix of the scope inside.
+        line: the full name of the pipeline that contains the instance.
+        statement: the line of the network, outside all blocks, that it belongs to.
         step: the block's name and its arguments.
-        start: the name that its line starts from; None takes what stands before as the block's `input`.
-        scope: where `start` is looked up.
-        within: the blocks and repetitions around, outermost first.
+        start: the name that its line starts from; None to take the part before it as the `input` of the block.
+        scope: the scope of `start`.
+        within: the surrounding blocks and repetitions, outermost first.
     """
 
     prefix: str
@@ -79,5 +79,5 @@ Item = Part | Enter
 
 
 def attribute_of(name: str) -> str:
-    """The attribute of the generated class that holds the layer `name`: `conv1.lrn` is `conv1_lrn`."""
+    """The attribute of the generated class for the layer `name`: `conv1_lrn` for `conv1.lrn`."""
     return name.replace(".", "_")

@@ -1,4 +1,4 @@
-"""Tree to Net: the blocks of a file and what they extend, each read by its own module."""
+"""Tree to Net. Each kind of block is read by a module of its own."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .train_block import read_train_block
 
 
 def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
-    """Bind names, write out variants and blocks, validate every layer, placement and recipe of a file.
+    """Resolve names, expand variants and blocks, and validate every layer, placement and recipe of a file.
 
     Args:
         tree: the file.
-        load: reads another file that a block extends.
+        load: returns the tree of another file that a block extends.
     """
     diagnostics = _unknown_blocks(tree)
     block = _main_network(tree, diagnostics)
@@ -56,7 +56,7 @@ def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
 def _check_name(block: Block, diagnostics: list[Diagnostic]) -> None:
     if block.name is None:
         message = "a network needs a name"
-        diagnostics.append(Diagnostic("E0206", message, block.keyword.span, help="network MyNet { … }"))
+        diagnostics.append(Diagnostic("E0206", message, block.keyword.span, help="write `network MyNet { … }`"))
     elif complaint := objection(block.name.text):
         message = f"`{block.name.text}` {complaint}"
         diagnostics.append(Diagnostic("E0206", message, block.name.span, help="choose another name"))
@@ -66,7 +66,7 @@ def _unknown_blocks(tree: Tree) -> list[Diagnostic]:
     return [
         Diagnostic(
             "E0208",
-            f"there is no kind of block `{block.keyword.text}`",
+            f"unknown block `{block.keyword.text}`",
             block.keyword.span,
             help=did_you_mean(block.keyword.text, BLOCKS),
         )
@@ -76,12 +76,12 @@ def _unknown_blocks(tree: Tree) -> list[Diagnostic]:
 
 
 def _main_network(tree: Tree, diagnostics: list[Diagnostic]) -> Block | None:
-    """A file's network is its last one; those before it are there to be extended."""
+    """The last network of a file. It can extend the ones before it."""
     found = [block for block in tree.blocks if block.keyword.text == NETWORK]
     if not found and not diagnostics:
         end = len(tree.source.text.rstrip())
-        message = "the file describes no network"
-        helpful = "add a block `network MyNet { … }`"
+        message = "the file has no `network` block"
+        helpful = "add a block: `network MyNet { … }`"
         diagnostics.append(Diagnostic("E0209", message, Span(tree.source, end, end), help=helpful))
     return found[-1] if found else None
 
@@ -90,19 +90,19 @@ def _check_others(tree: Tree, chain: list[tuple[Block, Tree]], diagnostics: list
     used = {id(block) for block, _ in chain}
     for block in tree.blocks:
         if chain and block.keyword.text == NETWORK and id(block) not in used:
-            last = Label(chain[-1][0].span, "the last one is the file's network")
-            message = "a file describes one network, and this one is not extended by it"
-            helpful = "put it into its own file, or extend it"
+            last = Label(chain[-1][0].span, "the network of this file")
+            message = "this network is not used, because the last network of a file does not extend it"
+            helpful = "move it to a file of its own, or extend it"
             diagnostics.append(Diagnostic("E0209", message, block.span, others=(last,), help=helpful))
 
 
 def _train_blocks(homes: list[Tree], diagnostics: list[Diagnostic]) -> list[tuple[Block, Tree]]:
-    """The recipe's block: the file's own, or that of the nearest file that the network extends."""
+    """The `train` block of the file, or else of the nearest file that the network extends, with its file."""
     for home in homes:
         found = [block for block in home.blocks if block.keyword.text == TRAIN]
         for surplus in found[1:]:
-            first = Label(found[0].span, "the first one")
-            message = "a file has one `train` block"
+            first = Label(found[0].span, "first given here")
+            message = "the file has two `train` blocks"
             diagnostics.append(
                 Diagnostic("E0209", message, surplus.span, others=(first,), help="remove one of the two")
             )
@@ -129,7 +129,7 @@ def _placements(tree: Tree, lines: list[str], load: Load, diagnostics: list[Diag
         if block.keyword.text != PLACEMENT:
             continue
         if block.name is not None and block.name.text in seen:
-            first = Label(seen[block.name.text], "the first one")
+            first = Label(seen[block.name.text], "first defined here")
             message = f"there are two placements `{block.name.text}`"
             helpful = "choose another name"
             diagnostics.append(Diagnostic("E0207", message, block.name.span, others=(first,), help=helpful))

@@ -1,4 +1,4 @@
-"""Every code of a message is explained by a spec that gets it, and by the same spec mended."""
+"""Every diagnostic code is explained by a spec that gets it, and by the same spec without the error."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_every_code_has_its_file() -> None:
 
 
 @pytest.mark.parametrize("code", TITLES)
-def test_the_example_gets_the_code_and_the_mended_one_none(code: str) -> None:
+def test_the_example_gets_the_code_and_the_fixed_one_none(code: str) -> None:
     page = explanation(code)
     assert (page.code, page.title) == (code, TITLES[code])
     assert [each.code for each in findings_in(page.example, page.language)[1]] == [code]
-    assert list(findings_in(page.mended, page.language)[1]) == []
+    assert list(findings_in(page.fixed, page.language)[1]) == []
     if page.language == "net":
-        assert format_spec(Source("mended.net", page.mended)) == (page.mended, [])
+        assert format_spec(Source("fixed.net", page.fixed)) == (page.fixed, [])
     assert max(map(len, page.text.split("\n"))) <= 120
 
 
@@ -49,7 +49,7 @@ def test_the_command(alexc: Alexc) -> None:
     assert page.returncode == 0
     assert page.stdout.startswith(f"E0301: {TITLES['E0301']}\n")
     assert "    error[E0301]: `conv2` does not say which of the 2 towers it reads\n" in page.stdout
-    assert "reads=tower" in page.stdout.split("Mended:")[1]
+    assert "reads=tower" in page.stdout.split("Fixed:")[1]
     assert page.stderr == ""
 
     listed = alexc("explain")
