@@ -48,7 +48,7 @@ def test_the_command(alexc: Alexc) -> None:
     page = alexc("explain", "e0301")
     assert page.returncode == 0
     assert page.stdout.startswith(f"E0301: {TITLES['E0301']}\n")
-    assert "    error[E0301]: `conv2` does not say which of the 2 towers it reads\n" in page.stdout
+    assert "    error[E0301]: `conv2` needs `reads`, because its input is split into 2 towers\n" in page.stdout
     assert "reads=tower" in page.stdout.split("Fixed:")[1]
     assert page.stderr == ""
 

@@ -51,7 +51,9 @@ def test_one_mistake_is_one_message(spec: Path) -> None:
 
 
 def test_names_that_differ_in_case_alone() -> None:
-    assert "`Conv1` differs from `conv1` only in upper and lower case" in message(FOLDER / "name_differs_in_case_alone.net")
+    assert "`Conv1` differs from `conv1` only in upper and lower case" in message(
+        FOLDER / "name_differs_in_case_alone.net"
+    )
 
 
 def test_too_many_parameters() -> None:
