@@ -30,7 +30,7 @@ def test_the_example_gets_the_code_and_the_fixed_one_none(code: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["E0301", "e0301", "301", "0301"])
-def test_a_code_is_known_however_it_is_written(word: str) -> None:
+def test_a_code_is_known_in_several_spellings(word: str) -> None:
     assert code_meant(word) == "E0301"
 
 
@@ -39,7 +39,7 @@ def test_a_warning_keeps_its_letter() -> None:
 
 
 @pytest.mark.parametrize("word", ["", "E", "E9999", "E030x", "../E0301", "E00000301x", "\u0663\u0660\u0661"])
-def test_what_is_no_code(word: str) -> None:
+def test_words_that_are_not_codes(word: str) -> None:
     assert code_meant(word) is None
 
 

@@ -1,4 +1,4 @@
-"""Colours of `.net` files: the Pygments lexer, and the grammar and the files of the extension for VS Code."""
+"""Highlighting of `.net` files: the Pygments lexer, and the grammar and other files of the VS Code extension."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_lexer_is_found_without_the_compiler(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
-def test_specs_have_no_word_without_meaning(path: Path) -> None:
+def test_specs_have_no_error_tokens(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tokens = tokens_of(text)
     assert "".join(value for _, value in tokens) == text
@@ -96,7 +96,7 @@ def test_blocks_and_their_names(word: str) -> None:
     assert kind_of(f"{word} Name {{\n}}\n", "Name") is Name.Class
 
 
-def test_what_has_no_meaning_is_shown_as_such() -> None:
+def test_a_character_without_meaning_is_an_error_token() -> None:
     assert kind_of("network A {\n  conv 4 ; relu\n}\n", ";") is Token.Error
 
 
@@ -108,7 +108,7 @@ def test_the_grammar_is_current() -> None:
 
 
 def scopes_in(text: str) -> Iterator[tuple[int, str, str]]:
-    """What the grammar's file makes of a text, line by line: the leftmost match, of several the first pattern's."""
+    """The scopes of a text in the TextMate grammar, line by line: the leftmost match counts, then the first pattern."""
     grammar = json.loads(textmate_grammar.FILE.read_text(encoding="utf-8"))
     patterns = [(re.compile(each["match"]), each["captures"]) for each in grammar["patterns"]]
     start = 0
@@ -132,7 +132,7 @@ def test_the_grammar_and_the_lexer_see_the_same_words(path: Path) -> None:
     assert list(scopes_in(text)) == lexed
 
 
-def test_the_extension_names_files_that_are_there() -> None:
+def test_the_files_that_the_extension_names_exist() -> None:
     package = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
     (language,), (grammar,) = package["contributes"]["languages"], package["contributes"]["grammars"]
     assert language["id"] == grammar["language"] == "alexc-net"

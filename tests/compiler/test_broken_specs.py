@@ -1,6 +1,6 @@
-"""Each broken spec in `broken_specs/` gets exactly the message that lies beside it.
+"""Each broken spec in `broken_specs/` gets exactly the message in the `.txt` file with the same name.
 
-When a message is bettered: run `python -m tests.compiler.test_broken_specs` and read the change.
+After changing a message, run `python -m tests.compiler.test_broken_specs` and read the diff.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def test_every_code_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
-def test_one_mistake_is_one_message(spec: Path) -> None:
+def test_one_error_gives_one_message(spec: Path) -> None:
     messages = re.findall(r"^\w+\[", message(spec), re.MULTILINE)
     assert len(messages) == (3 if spec.stem.startswith("several_") else 1)
 
@@ -91,7 +91,7 @@ def test_every_command_that_reads_a_network_warns_and_takes_the_limit(
     assert "error[E0304]: the network has 4,129,026,792 parameters; the limit is 4,000,000,000" in said
 
 
-def test_an_imported_network_is_judged_by_the_same_limit() -> None:
+def test_an_imported_network_has_the_same_limit() -> None:
     text = """
         name: "Net" input: "data" input_dim: 1 input_dim: 3 input_dim: 256 input_dim: 256
         layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
