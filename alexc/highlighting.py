@@ -1,6 +1,6 @@
-"""A lexer for Pygments, so that Markdown, Sphinx and Jupyter colour `net` blocks.
+"""A Pygments lexer, so that Markdown, Sphinx and Jupyter highlight `net` code blocks.
 
-`rules` is also what the grammar of editors/vscode/ is made from; a test compares the two.
+The TextMate grammar in editors/vscode/ is generated from the same `rules`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _IS_NO_NAME = r"(?![\w.])(?![ \t]*(?::|=|->))"
 TOKENS: dict[str, _TokenType] = {
     "comment": Comment.Single,
     "path": String,
-    "block": Keyword.Declaration,
+    "heading": Keyword.Declaration,
     "declared": Name.Class,
     "statement": Keyword,
     "kind": Name.Builtin,
@@ -46,7 +46,7 @@ TOKENS: dict[str, _TokenType] = {
 
 
 class NetLexer(Lexer):
-    """The words of a `.net` file, each by what it is; blanks, comments and mistakes are kept."""
+    """Splits a `.net` file into tokens. No character is lost, also not in a file with errors."""
 
     name = "alexc"
     aliases: ClassVar[list[str]] = ["net", "alexc"]
@@ -54,7 +54,7 @@ class NetLexer(Lexer):
     url = ""
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, _TokenType, str]]:
-        """Place, kind and text of each word."""
+        """Position, type and text of each token."""
         place = 0
         for start, end, role in words_of(text):
             yield from _between(text, place, start)
@@ -64,13 +64,13 @@ class NetLexer(Lexer):
 
 
 def _between(text: str, start: int, end: int) -> Iterator[tuple[int, _TokenType, str]]:
-    """Blanks, and what has no meaning in a spec."""
+    """The tokens between two words: blanks, and characters that have no meaning in a spec."""
     for run in re.finditer(r"\s+|\S+", text[start:end]):
         yield start + run.start(), Whitespace if run[0].isspace() else Error, run[0]
 
 
 def words_of(text: str) -> Iterator[tuple[int, int, str]]:
-    """Start, end and role of each word: the leftmost match is taken, of several there the first rule's."""
+    """Start, end and role of each word. The leftmost match counts; at one position the first rule counts."""
     pattern, roles = _pattern()
     for match in pattern.finditer(text):
         for group, role in roles.items():
@@ -80,7 +80,7 @@ def words_of(text: str) -> Iterator[tuple[int, int, str]]:
 
 @cache
 def _pattern() -> tuple[re.Pattern[str], dict[int, str]]:
-    """One pattern for all rules, and the role of each of its groups."""
+    """One pattern of all rules, and the role of each of its groups."""
     numbered = [role for _, roles in rules() for role in roles]
     text = "|".join(f"(?:{pattern})" for pattern, _ in rules())
     return re.compile(text, re.MULTILINE), dict(enumerate(numbered, 1))
@@ -88,37 +88,30 @@ def _pattern() -> tuple[re.Pattern[str], dict[int, str]]:
 
 @cache
 def rules() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Patterns, which Python and Oniguruma read alike, and the roles of their groups."""
+    """The patterns and the roles of their groups. Python and Oniguruma, which VS Code uses, match them alike."""
+    from alexc.compiler import vocabulary as words
     from alexc.compiler.layers.initial_values import DISTRIBUTIONS
     from alexc.compiler.layers.registry import kinds
-    from alexc.compiler.vocabulary import (
-        BLOCKS,
-        CALLS,
-        EDITS,
-        LINKING_WORDS,
-        PLACEMENT,
-        RECIPE,
-        REPEAT,
-        SETTINGS,
-        SPLIT_WORDS,
-        choices,
-        steps,
-    )
+    from alexc.compiler.reference import RECIPE_STATEMENTS, calls, choices, steps
 
-    first = [*(word for word in SETTINGS if word != "input"), *REPEAT, *EDITS, *PLACEMENT, *RECIPE]
+    settings = [word for word in words.SETTINGS if word != words.INPUT]  # `input` has a rule of its own
+    first = [*settings, *words.REPETITION, *words.EDITS, *words.PLACEMENT_STATEMENTS, *RECIPE_STATEMENTS]
     return (
         (r"(#[^\r\n]*)", ("comment",)),
         (r'("[^"\r\n]*")', ("path",)),
-        (rf"\b({_one_of(BLOCKS)})[ \t]+({_WORD})(?=[ \t]*(?:\(|\{{|extends\b|$))", ("block", "declared")),
-        (rf"\b({_one_of([*BLOCKS, 'extends'])}){_IS_NO_NAME}", ("block",)),
+        (
+            rf"\b({_one_of(words.BLOCKS)})[ \t]+({_WORD})(?=[ \t]*(?:\(|\{{|{words.EXTENDS}\b|$))",
+            ("heading", "declared"),
+        ),
+        (rf"\b({_one_of([*words.BLOCKS, words.EXTENDS])}){_IS_NO_NAME}", ("heading",)),
         (rf"^[ \t]*({_one_of(first)}){_IS_NO_NAME}", ("statement",)),
-        (r"(?<![\w.])(input)(?![\w.])(?![ \t]*[:=])", ("statement",)),
-        (rf"(?<![\w.])({_one_of(SPLIT_WORDS)})(?=[ \t]+by\b)", ("statement",)),
-        (rf"(?<![\w.])({_one_of(LINKING_WORDS)}){_IS_NO_NAME}", ("statement",)),
+        (rf"(?<![\w.])({words.INPUT})(?![\w.])(?![ \t]*[:=])", ("statement",)),
+        (rf"(?<![\w.])({_one_of(words.SPLIT_WORDS)})(?=[ \t]+{words.BY}\b)", ("statement",)),
+        (rf"(?<![\w.])({_one_of(words.LINKING_WORDS)}){_IS_NO_NAME}", ("statement",)),
         (rf"({_WORD})(?=[ \t]*:)", ("label",)),
         (rf"({_WORD})(?=[ \t]*=)", ("argument",)),
         (rf"(?<==)({_one_of(DISTRIBUTIONS)})(?![\w.])", ("distribution",)),
-        (rf"(?<![\w.])({_one_of([*DISTRIBUTIONS, *CALLS])})(?=\()", ("distribution",)),
+        (rf"(?<![\w.])({_one_of(calls())})(?=\()", ("distribution",)),
         (rf"(?<==)({_one_of(choices())})(?![\w.])", ("choice",)),
         (rf"(?<![\w.])({_one_of([*kinds(), *steps()])})(?![\w.])", ("kind",)),
         (rf"({_WORD})", ("name",)),
@@ -130,5 +123,5 @@ def rules() -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _one_of(words: Iterable[str]) -> str:
-    """The longest first, so that none hides behind one that it begins with."""
+    """An alternative of words, longest first, so that a word is not cut short by a shorter one."""
     return "|".join(sorted(words, key=lambda word: (-len(word), word)))

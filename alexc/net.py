@@ -5,7 +5,6 @@ What only one method needs is imported there: all of it would take as long as a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -55,7 +54,7 @@ class Net:
         self.graph: Graph = checked.graph
         self.placements = tuple(checked.placed)
         self.warnings = checked.diagnostics if warnings is None else tuple(warnings)
-        self._placed = checked.placed
+        self._checked = checked
 
     @classmethod
     def from_text(cls, text: str, name: str = "text.net", most_parameters: int = MOST_PARAMETERS) -> Net:
@@ -130,11 +129,9 @@ class Net:
         Raises:
             SpecError: the spec has no placement of this name.
         """
-        from alexc.compiler.files.pytorch import write_pytorch
-
-        placed = None if placement is None else self._placed_by(placement)
-        shown = re.sub(r"[^\w. -]", "_", Path(self.name).name)  # it stands in the docstring
-        return write_pytorch(self.graph, shown, placed)
+        if placement is not None:
+            self._placed_by(placement)
+        return self._checked.python(placement)
 
     def module(self, seed: int | None = None) -> nn.Module:
         """The network in PyTorch, which is imported here and nowhere before.
@@ -182,11 +179,11 @@ class Net:
         return StepPlan(planned(placed, batch_of(self.graph) if batch is None else batch, dtype), dtype)
 
     def _placed_by(self, placement: str) -> PlacedGraph:
-        if placement in self._placed:
-            return self._placed[placement]
-        if not self._placed:
+        if placement in self._checked.placed:
+            return self._checked.placed[placement]
+        if not self._checked.placed:
             form = "`placement two_gpus { … }`"
             raise SpecError(f"{printable(self.name)}: has no placement `{placement}`, nor any other; write one: {form}")
         raise SpecError(
-            f"{printable(self.name)}: has no placement `{placement}`; {did_you_mean(placement, self._placed)}"
+            f"{printable(self.name)}: has no placement `{placement}`; {did_you_mean(placement, self._checked.placed)}"
         )

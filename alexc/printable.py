@@ -1,11 +1,11 @@
-"""Names that come from strangers, made safe to print."""
+"""Text from files and users, made safe to print."""
 
 from __future__ import annotations
 
 
 def printable(text: object) -> str:
-    """The text with control characters, bidirectional marks and undecodable bytes written as escapes.
+    """The text with an escape in place of each control character, bidirectional mark and undecodable byte.
 
-    A file's or a class's name may hold terminal escapes or line breaks; printed raw they could forge output.
+    A file name or a spec can contain them; printed as they are, they could steer the terminal or fake output.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(text))

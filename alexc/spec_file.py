@@ -8,8 +8,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
-from alexc.compiler.pipeline import Checked, check_file, read_source
+from alexc.compiler.pipeline import Checked, check_file
 from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.reading import read_source
 from alexc.compiler.text.source import Source
 
 from .printable import printable

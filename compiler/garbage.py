@@ -1,7 +1,7 @@
-"""Python's search for circular garbage, put off while a pass runs.
+"""Pauses Python's garbage collector while a compiler stage runs.
 
-The passes make many small frozen values and no circles: searching them again and again would make the time per layer
-grow with the length of a spec.
+The stages create many small frozen values and no reference cycles. The collector would visit all of them again and
+again, so the time per layer would grow with the length of a spec.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """No search within; also the decorator of a function that makes no circles."""
-    searching = gc.isenabled()
+    """Pause the garbage collector in the block. Also a decorator, for functions that create no reference cycles."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if searching:
+        if was_enabled:
             gc.enable()

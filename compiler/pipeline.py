@@ -1,10 +1,11 @@
-"""The order of the passes: from a file's path to a graph, with everything that is wrong."""
+"""The compiler: text -> tree -> net -> graph -> placed graphs -> Python file.
+
+Each stage takes the value of the stage before it and returns its own value and the diagnostics that it found.
+"""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,18 +18,21 @@ from .net.resolve import resolve
 from .placed_graph.place import place
 from .placed_graph.placed_graph import PlacedGraph
 from .text.diagnostics import Diagnostic
-from .text.source import Source, Span
+from .text.reading import decode_source, read_source
+from .text.source import Source
+from .tree.library import Library
 from .tree.syntax import parse
-from .tree.tree import Base, Tree
-
-LARGEST_FILE = 2**24  # bytes: a spec of 100,000 layers has a third of that
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A spec with what could be made of it: when there are no errors a graph, and by its name each placement.
+    """A spec after all stages but the last, which writes the Python file on request.
 
-    The diagnostics of a spec that has a graph are warnings.
+    Attributes:
+        source: the text.
+        graph: the network; None if the spec has errors.
+        diagnostics: errors and warnings; only warnings if there is a graph.
+        placed: the network on the device mesh of each placement, by the placement's name.
     """
 
     source: Source
@@ -36,23 +40,52 @@ class Checked:
     diagnostics: tuple[Diagnostic, ...]
     placed: Mapping[str, PlacedGraph] = field(default_factory=dict)
 
+    def python(self, placement: str | None = None) -> str:
+        """The text of the Python file: the network for one device, or also for the devices of a placement."""
+        from .files.pytorch import write_pytorch  # only some commands write a file, and jinja takes time to import
+
+        assert self.graph is not None
+        name = re.sub(r"[^\w. -]", "_", Path(self.source.name).name)  # the file's docstring contains it
+        return write_pytorch(self.graph, name, None if placement is None else self.placed[placement])
+
+
+@gc_paused()
+def _check(source: Source, opened: Mapping[Path, str] | None = None, most_parameters: int = MOST_PARAMETERS) -> Checked:
+    """Run the stages in order. The first stage that finds an error is the last one to run."""
+    tree, found = parse(source)
+    if found:
+        return Checked(source, None, tuple(found))
+    net, found = resolve(tree, Library(tree, opened or {}).load)
+    if net is None:
+        return Checked(source, None, tuple(found))
+    graph, found = infer_shapes(net, most_parameters)
+    if graph is None:
+        return Checked(source, None, tuple(found))
+    found += check_recipe(graph)
+    placed: dict[str, PlacedGraph] = {}
+    for placement in net.placements:
+        on_mesh, problems = place(graph, placement)
+        found += problems
+        if on_mesh is not None:
+            placed[placement.name] = on_mesh
+    has_errors = any(each.severity == "error" for each in found)
+    return Checked(source, None if has_errors else graph, tuple(found), placed)  # `python` is the next stage
+
 
 def check_file(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:
-    """Read and check a spec; a network of more than `most_parameters` is an error.
+    """Read and check a spec. More parameters than `most_parameters` are an error.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
-    source, diagnostics = read_source(path, str(path))
-    if diagnostics:
-        return Checked(source, None, tuple(diagnostics))
-    return _check(source, most_parameters=most_parameters)
+    source, found = read_source(path, str(path))
+    return Checked(source, None, tuple(found)) if found else _check(source, most_parameters=most_parameters)
 
 
 def check_bytes(data: bytes, name: str) -> Checked:
-    """Check what a file holds, which extends no other file; `name` is what messages call it."""
-    source, diagnostics = _decode(data, name, None)
-    return Checked(source, None, tuple(diagnostics)) if diagnostics else _check(source)
+    """Check the bytes of a file that extends no other file; `name` is its name in messages."""
+    source, found = decode_source(data, name, None)
+    return Checked(source, None, tuple(found)) if found else _check(source)
 
 
 def check_text(
@@ -62,105 +95,13 @@ def check_text(
     opened: Mapping[Path, str] | None = None,
     most_parameters: int = MOST_PARAMETERS,
 ) -> Checked:
-    """Check a spec's text.
+    """Check the text of a spec.
 
     Args:
-        text: what is checked.
-        name: what messages call it.
-        path: where it would lie as a file, for the paths that it names; without one it extends no other file.
-        opened: texts that stand for those of files, by resolved path: what an editor has not saved yet.
-        most_parameters: a network of more is an error.
+        text: the spec.
+        name: its name in messages.
+        path: its path as a file, to which the paths in it are relative. Without a path it can extend no file.
+        opened: the unsaved texts of an editor by resolved path; each one replaces the text of the file.
+        most_parameters: more parameters than this are an error.
     """
     return _check(Source(name, text, path), opened, most_parameters)
-
-
-@gc_paused()
-def _check(source: Source, opened: Mapping[Path, str] | None = None, most_parameters: int = MOST_PARAMETERS) -> Checked:
-    """Run the passes."""
-    tree, diagnostics = parse(source)
-    if diagnostics:
-        return Checked(source, None, tuple(diagnostics))
-    net, diagnostics = resolve(tree, Library(tree, opened or {}).load)
-    if net is None:
-        return Checked(source, None, tuple(diagnostics))
-    graph, diagnostics = infer_shapes(net, most_parameters)
-    if graph is None:
-        return Checked(source, None, tuple(diagnostics))
-    diagnostics += check_recipe(graph)
-    placed: dict[str, PlacedGraph] = {}
-    for placement in net.placements:
-        on_mesh, found = place(graph, placement)
-        diagnostics += found
-        if on_mesh is not None:
-            placed[placement.name] = on_mesh
-    unsound = any(each.severity == "error" for each in diagnostics)
-    return Checked(source, None if unsound else graph, tuple(diagnostics), placed)
-
-
-def read_source(path: Path, name: str) -> tuple[Source, list[Diagnostic]]:
-    """The text of a file, called `name` in messages; empty, with what is wrong, where it is not the text of a spec.
-
-    Raises:
-        OSError: the file cannot be opened or read, or is a pipe or a device.
-    """
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # it may have no writer, or no end
-        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
-    with path.open("rb") as file:
-        return _decode(file.read(LARGEST_FILE + 1), name, path)
-
-
-def _decode(data: bytes, name: str, path: Path | None) -> tuple[Source, list[Diagnostic]]:
-    text = ""
-    if len(data) > LARGEST_FILE:
-        message = f"the file is larger than {LARGEST_FILE:,} bytes, too large for a spec"
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-            message = "the file holds a zero byte: it is not a text" if "\0" in text else ""
-        except UnicodeDecodeError as error:
-            message = f"the file is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
-    source = Source(name, "" if message else text, path)
-    return source, [Diagnostic("E0102", message, Span(source, 0, 0))] if message else []
-
-
-class Library:
-    """The files that a spec extends, each read once; `opened` has texts that stand for those of files."""
-
-    def __init__(self, tree: Tree, opened: Mapping[Path, str]) -> None:
-        self._opened = opened
-        self._trees: dict[Path, Tree | None] = {}
-        if tree.source.path is not None:
-            self._trees[tree.source.path.resolve()] = tree
-
-    def load(self, base: Base, source: Source) -> tuple[Tree | None, list[Diagnostic]]:
-        """The tree of the file at `base.path`, which is relative to the folder of `source`."""
-        assert base.path is not None
-        if not base.path.endswith(".net") or source.path is None:
-            message = f"`{base.span.text}` is not the path of a spec" if source.path else "a text extends no file"
-            return None, [Diagnostic("E0602", message, base.span, help='as in `extends "../spec/alexnet.net"`')]
-        path = source.path.parent / base.path
-        try:
-            known = path.resolve()
-            if known not in self._trees:
-                self._trees[known] = None
-                return self._open(path, known)
-            tree = self._trees[known]
-            return tree, []
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no path"
-            return None, [Diagnostic("E0602", f"{path} cannot be read: {reason.lower()}", base.span)]
-
-    def _open(self, path: Path, known: Path) -> tuple[Tree | None, list[Diagnostic]]:
-        name = os.path.normpath(path)
-        if known in self._opened:
-            source = Source(name, self._opened[known], path)
-        else:
-            source, diagnostics = read_source(path, name)
-            if diagnostics:
-                return None, diagnostics
-        tree, diagnostics = parse(source)
-        if diagnostics:
-            return None, diagnostics
-        self._trees[known] = tree
-        return tree, []

@@ -1,4 +1,4 @@
-"""What a folder defines, by keyword: one class a file, and the file is called like the keyword."""
+"""A registry of the classes that a folder defines: one class per file, and the file is named after its keyword."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Defined = TypeVar("Defined", bound=Arguments)
 
 
 class Registry(Mapping[str, type[Defined]]):
-    """The classes of a package's modules, in the order of their keywords.
+    """The classes of a package's modules in alphabetical order of their keywords.
 
-    A module is imported when its class is asked for: a spec uses few of them.
+    A module is imported at the first use of its class, because a spec uses only a few of them.
 
     Args:
         package: the folder.
@@ -43,7 +43,7 @@ class Registry(Mapping[str, type[Defined]]):
         return sum(1 for _ in self)
 
     def _defined_in(self, file: str) -> type[Defined] | None:
-        """The class that a file is named after; None if the file only holds what several classes share."""
+        """The class with the keyword of the file's name; None for a file that several classes share."""
         values = vars(import_module(f"{self._package}.{file}")).values()
         found = (value for value in values if isinstance(value, type) and issubclass(value, self._base))
         return next((each for each in found if vars(each).get("keyword") == file), None)

@@ -7,8 +7,8 @@ import unicodedata
 from pathlib import PurePath
 
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.net.expand import LANGUAGE_WORDS
-from alexc.compiler.net.names import LONGEST_NAME, objection
+from alexc.compiler.net.name_check import LONGEST_NAME, objection
+from alexc.compiler.vocabulary import NO_LINE_NAMES
 
 LONGEST_LABEL = LONGEST_NAME - 4  # leaves room for an ending that tells two names apart
 
@@ -25,7 +25,7 @@ def legal_name(name: str, fallback: str) -> str:
     plain = plain[:LONGEST_LABEL].rstrip("_") if len(plain) > LONGEST_LABEL else plain
     if not plain[:1].isalpha():
         plain = f"{fallback}_{plain}"[:LONGEST_LABEL].rstrip("_") if plain else fallback
-    if objection(plain) or plain in kinds() or plain in LANGUAGE_WORDS:
+    if objection(plain) or plain in kinds() or plain in NO_LINE_NAMES:
         plain = f"{plain}_1"
     assert not objection(plain), plain
     return plain

@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from alexc.compiler.layers.kind import Join
+from alexc.compiler.net.expanded_parts import attribute_of
 from alexc.compiler.net.net import Axis, Keep, Placement, Split
-from alexc.compiler.net.parts import attribute_of
 from alexc.compiler.net.spec_text import placement_lines, step_text
 from alexc.compiler.pipeline import check_text
-from alexc.compiler.text.diagnostics import Diagnostic, printable
+from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
+from alexc.printable import printable
 
 from .defaults import Defaults
 from .names import is_plain_change, legal_name

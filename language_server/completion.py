@@ -13,19 +13,18 @@ from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.kind import Join
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.recipe.steps import CHOICES, PIPELINES
-from alexc.compiler.reference import arguments_in_order, default_of, documentation, title, usage
-from alexc.compiler.tree.tree import Block
-from alexc.compiler.vocabulary import (
-    BLOCKS,
-    EDITS,
-    PLACEMENT,
-    RECIPE,
-    REPEAT,
-    SETTINGS,
-    SPLIT_WORDS,
+from alexc.compiler.reference import (
+    RECIPE_STATEMENTS,
+    arguments_in_order,
     choices_in_words,
+    default_of,
+    documentation,
     steps,
+    title,
+    usage,
 )
+from alexc.compiler.tree.tree import Block
+from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS, SPLIT_WORDS
 
 from .context import Context, context_at
 from .hover import model_of
@@ -116,7 +115,7 @@ def _edits(spec: Spec, context: Context) -> Iterator[Offer]:
 def _settings(context: Context) -> Iterator[Offer]:
     if context.block == "network" and len(context.heads) == 1:
         yield from _keywords(SETTINGS)
-    yield from _keywords(REPEAT)
+    yield from _keywords(REPETITION)
 
 
 def _of_setting(spec: Spec, context: Context) -> Iterator[Offer]:
@@ -214,7 +213,7 @@ def _own_parameters(spec: Spec, context: Context) -> Iterator[Offer]:
 def _placement(spec: Spec, context: Context) -> Iterator[Offer]:
     before = context.before
     if not before:
-        yield from _keywords(PLACEMENT)
+        yield from _keywords(PLACEMENT_STATEMENTS)
     elif before[0] == "split":
         if len(before) == 1:
             yield from (Offer(word, "keyword") for word in SPLIT_WORDS)
@@ -247,7 +246,7 @@ def _own_lines(spec: Spec) -> Iterator[Offer]:
 def _recipe(spec: Spec, context: Context) -> Iterator[Offer]:
     before = context.before
     if not before:
-        yield from (Offer(word, "keyword", choices_in_words(word)) for word in RECIPE)
+        yield from (Offer(word, "keyword", choices_in_words(word)) for word in RECIPE_STATEMENTS)
     elif context.key is not None:
         yield from _values(spec, context)
     elif before[-1] in (before[0], "->") and before[0] in CHOICES:

@@ -7,8 +7,9 @@ from pathlib import Path
 from lsprotocol.types import Diagnostic as Shown
 from lsprotocol.types import DiagnosticRelatedInformation, DiagnosticSeverity, Location, Position, Range
 
-from alexc.compiler.text.diagnostics import Diagnostic, in_order, printable
+from alexc.compiler.text.diagnostics import Diagnostic, in_order
 from alexc.compiler.text.source import Span
+from alexc.printable import printable
 
 from .positions import Positions
 from .spec import Spec

@@ -10,10 +10,19 @@ from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.net.spec_text import step_text
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph, PlacedLayer
-from alexc.compiler.reference import arguments_in_order, default_of, documentation, title, usage
+from alexc.compiler.reference import (
+    RECIPE_STATEMENTS,
+    arguments_in_order,
+    choices_in_words,
+    default_of,
+    documentation,
+    steps,
+    title,
+    usage,
+)
 from alexc.compiler.text.diagnostics import list_in_words
 from alexc.compiler.tree.tree import Block
-from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT, RECIPE, REPEAT, SETTINGS, choices_in_words, steps
+from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS
 from alexc.table import markdown
 
 from .context import Context, context_at, word_at
@@ -78,8 +87,8 @@ def _model_named(context: Context, word: str) -> type[Arguments] | None:
 def _argument(model: type[Arguments], name: str) -> str:
     default = default_of(model, name)
     what = f"`{name}` of `{model.keyword}`: {model.expectation(name).words}"
-    if default == "must be said":
-        return f"{what}; it {default}"
+    if default == "required":
+        return f"{what}; {default}"
     return f"{what}; {default} where nothing is said" if default else what
 
 
@@ -174,8 +183,13 @@ def _other(spec: Spec, start: int, word: str, context: Context) -> Iterator[str]
     elif not context.heads:
         yield from _keyword(word, BLOCKS)
     elif not context.before or context.before[-1] == ":":
-        recipe = {word: choices_in_words(word) for word in RECIPE}
-        known = {"train": recipe, "network": SETTINGS | REPEAT | EDITS, "block": REPEAT, "placement": PLACEMENT}
+        recipe = {word: choices_in_words(word) for word in RECIPE_STATEMENTS}
+        known = {
+            "train": recipe,
+            "network": SETTINGS | REPETITION | EDITS,
+            "block": REPETITION,
+            "placement": PLACEMENT_STATEMENTS,
+        }
         yield from _keyword(word, known.get(context.block or "", {}))
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from alexc.compiler.layers.kind import Join
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.net.extending import Load, chain_of
+from alexc.compiler.net.base_chain import Load, chain_of
 from alexc.compiler.net.network_block import is_setting
 from alexc.compiler.text.source import Span
 from alexc.compiler.tree.tree import (

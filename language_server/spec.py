@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from alexc.compiler.graph.graph import Graph, Node
-from alexc.compiler.pipeline import Checked, Library, check_text
+from alexc.compiler.pipeline import Checked, check_text
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
 from alexc.compiler.text.source import Source, Span
+from alexc.compiler.tree.library import Library
 from alexc.compiler.tree.syntax import parse
 from alexc.compiler.tree.tree import Tree
 

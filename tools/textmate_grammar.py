@@ -15,7 +15,7 @@ SCOPE = "source.alexc"
 SCOPES = {
     "comment": "comment.line.number-sign.alexc",
     "path": "string.quoted.double.alexc",
-    "block": "storage.type.alexc",
+    "heading": "storage.type.alexc",
     "declared": "entity.name.type.alexc",
     "statement": "keyword.control.alexc",
     "kind": "support.function.alexc",

@@ -41,8 +41,8 @@ def _page(page: Explanation) -> str:
             _indented(page.example.replace("\0", ZERO_BYTE)),
             "What alexc says about it:",
             _indented(render_all(*findings_in(page.example, page.language))),
-            "Mended:",
-            _indented(page.mended),
+            "Fixed:",
+            _indented(page.fixed),
         ]
     )
 

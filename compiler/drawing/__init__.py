@@ -1,1 +1,1 @@
-"""The picture of a network, as SVG."""
+"""The picture of a network: a `Graph` to SVG."""

@@ -1,1 +1,1 @@
-"""The last stage: a graph as a Python file, or as a spec."""
+"""Stage 6: a graph to a Python file with a PyTorch module, or back to a spec."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..graph.graph import Graph, Node
 from ..layers.kind import Join, TorchCall, TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
 from ..layers.python_text import call, operation
-from ..net.parts import attribute_of
+from ..net.expanded_parts import attribute_of
 
 _BODY = 8  # the indentation of a method's body
 

@@ -11,7 +11,7 @@ from ..graph.summary import rows as summary_rows
 from ..layers.arguments import Arguments
 from ..layers.kind import TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
 from ..layers.python_text import LINE_LENGTH, call, in_tuple, literal
-from ..net.parts import attribute_of
+from ..net.expanded_parts import attribute_of
 from ..placed_graph.local_graph import axes_of, local_graph
 from ..placed_graph.placed_graph import Exchange, PlacedGraph
 from ..text.diagnostics import list_in_words

@@ -15,8 +15,8 @@ from ..graph.summary import Row, total
 from ..graph.summary import rows as summary_rows
 from ..layers.arguments import Arguments
 from ..layers.python_text import call, import_sections, in_tuple
+from ..net.expanded_parts import attribute_of
 from ..net.net import Recipe
-from ..net.parts import attribute_of
 from ..placed_graph.local_graph import axes_of
 from ..placed_graph.placed_graph import Layout, PlacedGraph
 from ..recipe.steps import runtime_module

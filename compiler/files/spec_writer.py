@@ -8,8 +8,8 @@ from itertools import groupby
 
 from ..graph.graph import Graph, Node
 from ..layers.kind import Join
+from ..net.expanded_parts import attribute_of
 from ..net.net import Layer
-from ..net.parts import attribute_of
 from ..net.spec_text import placement_lines, recipe_texts, step_text
 
 

@@ -1,1 +1,1 @@
-"""The fourth stage: every layer with its shape and counts."""
+"""Stage 4: a `Net` to a `Graph`, which has the shape, the parameters and the multiply-adds of every layer."""

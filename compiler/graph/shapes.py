@@ -1,4 +1,4 @@
-"""Net to Graph: shapes and counts of every layer. Names no kind."""
+"""Net to Graph: infers the shape and the counts of every layer. It names no layer kind."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, list_in_words
 from ..text.source import Span
 from .graph import Graph, Node
 
-MOST_PARAMETERS = 10**11  # where the user names no other limit
-MANY_PARAMETERS = 10**9  # over these there is a warning
+MOST_PARAMETERS = 10**11  # the default limit
+MANY_PARAMETERS = 10**9  # more than this gives a warning
 
 
 def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Diagnostic]]:
-    """Walk the layers in order; what follows a layer that does not fit has no shape and is not judged.
+    """Infer the shapes of the layers in order. Layers that depend on one with an error are skipped.
 
-    A network of more than `most_parameters` is an error. Beside a graph there may be warnings.
+    More parameters than `most_parameters` are an error. A graph can come with warnings.
     """
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
@@ -28,13 +28,13 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
             break
         spans[layer.name] = layer.span
         if not all(name in made for name in layer.inputs):
-            continue  # it reads one that did not fit
+            continue  # it depends on a layer with an error
         given = tuple(made[name] for name in layer.inputs)
         try:
             kind = layer.kind
             output = kind.join(given, net.towers) if isinstance(kind, Join) else kind.output(given[0], net.towers)
-        except ShapeError as misfit:
-            diagnostics.append(_diagnose(spans, layer, given, misfit))
+        except ShapeError as error:
+            diagnostics.append(_diagnose(spans, layer, given, error))
             continue
         made[layer.name] = output
         weights = kind.weights(given[0], output)
@@ -54,31 +54,31 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
 
 
 def _judge_size(graph: Graph, most_parameters: int) -> list[Diagnostic]:
-    """So many parameters are most often a slip, such as a `linear` that reads maps which were not pooled."""
+    """Report too many parameters. The usual cause is a `linear` layer that reads feature maps without pooling."""
     if graph.parameters <= min(MANY_PARAMETERS, most_parameters):
         return []
     largest = max(graph.nodes, key=lambda node: node.weight_count)
     message = f"the network has {graph.parameters:,} parameters"
-    label = f"{largest.weight_count:,} of them here"
-    smaller = "pool what this layer reads, or take fewer or smaller kernels"
+    label = f"{largest.weight_count:,} of them are in this layer"
+    smaller = "pool the input of this layer, or use fewer or smaller kernels"
     if graph.parameters > most_parameters:
-        message += f"; at most {most_parameters:,} are taken"
-        more = f"{smaller}; `--most-parameters {graph.parameters}` takes it as it is"
+        message += f"; the limit is {most_parameters:,}"
+        more = f"{smaller}; `--most-parameters {graph.parameters}` raises the limit"
         return [Diagnostic("E0304", message, largest.layer.span, label, help=more)]
-    memory = f"they take {graph.parameters * 4 / 1e9:,.0f} GB in float32, and gradients as much again"
-    return [Diagnostic("W0304", message, largest.layer.span, label, help=f"{memory}; if that is not meant, {smaller}")]
+    memory = f"they take {graph.parameters * 4 / 1e9:,.0f} GB in float32, and their gradients take the same again"
+    return [Diagnostic("W0304", message, largest.layer.span, label, help=f"{memory}; if this is a mistake, {smaller}")]
 
 
 def _unread(graph: Graph) -> list[Diagnostic]:
-    """What is made and then not used would only be a slip."""
+    """Report layers whose output is not used, which is always a mistake."""
     used = graph.read_names() | {graph.nodes[-1].layer.name} | {head.layer.name for head in graph.heads}
     return [
         Diagnostic(
             "E0212",
-            f"nothing reads `{node.layer.name}`",
+            f"the output of `{node.layer.name}` is not used",
             node.layer.span,
-            f"{node.output} is made here",
-            help="read it by its name, as in `concat left right`, or remove it; a further head ends in `softmax`",
+            f"shape {node.output}",
+            help="name it in another line, as in `concat left right`, or remove it; an extra head ends in `softmax`",
         )
         for node in graph.nodes
         if node.layer.name not in used
@@ -86,21 +86,20 @@ def _unread(graph: Graph) -> list[Diagnostic]:
 
 
 def _diagnose(
-    spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], misfit: ShapeError
+    spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], error: ShapeError
 ) -> Diagnostic:
     others = tuple(
-        Label(spans[name], f"{shape} is made here")
-        for name, shape in dict(zip(layer.inputs, given, strict=True)).items()
+        Label(spans[name], f"shape {shape}") for name, shape in dict(zip(layer.inputs, given, strict=True)).items()
     )
     reads = [
         f"{shape} from {f'`{name}`' if name else 'the input'}" for name, shape in zip(layer.inputs, given, strict=True)
     ]
-    towers = f", cut into {given[0].towers} towers" if given[0].towers > 1 else ""
+    towers = f", split into {given[0].towers} towers" if given[0].towers > 1 else ""
     return Diagnostic(
-        misfit.code,
-        f"`{layer.name}` {misfit.message}",
-        layer.argument_spans.get(misfit.argument or "", layer.span),
+        error.code,
+        f"`{layer.name}` {error.message}",
+        layer.argument_spans.get(error.argument or "", layer.span),
         f"reads {list_in_words(reads)}{towers}",
         others,
-        misfit.help,
+        error.help,
     )

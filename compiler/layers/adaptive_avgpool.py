@@ -1,4 +1,4 @@
-"""`adaptive_avgpool`: means over as many windows as are asked for."""
+"""`adaptive_avgpool`: average pooling to a fixed output size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
 
 
 class AdaptiveAvgpool(EachChannel):
-    """Cuts each map into `size` by `size` windows, as equal as its sides allow, and takes the mean of each."""
+    """Divides each feature map into `size` by `size` windows of almost equal size and takes the mean of each window."""
 
     keyword: ClassVar[str] = "adaptive_avgpool"
     positional: ClassVar[tuple[str, ...]] = ("size",)

@@ -1,4 +1,4 @@
-"""`add`: the sum of several layers, value by value."""
+"""`add`: the elementwise sum of several layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from .kind import Cut, Join, Shape, ShapeError, TorchOperator
 
 
 class Add(Join):
-    """Adds all layers that it names, and what flows in, value by value: the shortcut of residual networks."""
+    """Adds the output of the previous layer and of all named layers element by element, as residual networks do.
+
+    An `add` at the start of a line adds only the layers that it names.
+    """
 
     keyword: ClassVar[str] = "add"
 
@@ -18,13 +21,13 @@ class Add(Join):
         first = given[0]
         for other in given[1:]:
             if other.sizes != first.sizes:
-                raise ShapeError("E0305", f"adds equal shapes, but is given {first} and {other}")
+                raise ShapeError("E0305", f"needs equal shapes, but gets {first} and {other}")
             if other.towers != first.towers:
-                raise ShapeError("E0305", "adds layers that are cut into towers to layers that are not")
+                raise ShapeError("E0305", "cannot add a layer that is split into towers and one that is not")
         return first
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """Each channel by itself."""
+        """Any share of the channels."""
         return None if any(shape.channels % devices for shape in given) else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchOperator:  # noqa: ARG002

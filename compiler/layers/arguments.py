@@ -1,4 +1,4 @@
-"""The arguments of a kind, as a pydantic model whose fields are the syntax."""
+"""The arguments of layer kinds, recipe steps and distributions: pydantic models whose fields are the syntax."""
 
 from __future__ import annotations
 
@@ -15,26 +15,34 @@ LARGEST_SIZE = 2**20
 
 @dataclass(frozen=True)
 class Expects:
-    """What a field's value may be, in words that complete "must be …".
+    """The values that a field takes.
 
     Attributes:
-        words: those words.
-        choices: the words that the value may be.
-        call: where the value is a tuple, the word before its parentheses; "" where its form tells.
+        words: a description that completes "must be …".
+        choices: the words that the value can be.
+        call: the word before the parentheses of a value such as `pixels(256, 288)`; "" if no value has any.
     """
 
     words: str
     choices: tuple[str, ...] = ()
     call: str = ""
 
+    def in_parentheses(self, value: object) -> tuple[object, ...] | None:
+        """The values in the parentheses of a `call`; None for any other value."""
+        match value:
+            case (str(word), *values) if word == self.call:
+                return tuple(values)
+            case _:
+                return None
+
 
 class Arguments(BaseModel):
-    """Base of everything that a spec writes as a kind with arguments.
+    """Base of everything that a spec writes as a keyword with arguments.
 
-    `keyword` is the kind's name in a spec; `positional` lists the fields that may be given without their key, in order.
+    `keyword` is the name in a spec. `positional` lists, in order, the fields that may be written without a key.
     """
 
-    # a spec uses few of the kinds: pydantic makes a validator when the first value is read
+    # defer_build: pydantic makes a validator at its first use, because a spec uses only a few of the kinds
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     keyword: ClassVar[str]
@@ -42,16 +50,28 @@ class Arguments(BaseModel):
 
     @classmethod
     def fields(cls) -> list[str]:
-        """The names of the fields, those of the kind itself before those that many kinds have."""
+        """The names of the fields: first those of the class itself, then those that it shares with others."""
         shared = {name for base in cls.__mro__[1:] if issubclass(base, Arguments) for name in base.model_fields}
         return sorted(cls.model_fields, key=lambda name: name in shared)
 
     @classmethod
     def expectation(cls, field: str) -> Expects:
-        """What `field` may be."""
+        """The values that `field` takes."""
         found = [each for each in cls.model_fields[field].metadata if isinstance(each, Expects)]
         assert found, f"{cls.__name__}.{field} does not say what it expects"
         return found[0]
+
+
+SIDES = Expects(
+    "a whole number of at least 0, height x width as in `1x2`, `sides(top, bottom, left, right)`, or `same`",
+    call="sides",
+)
+RGB = Expects("a number for each channel, as in `rgb(0.5, 0.4, 0.4)`", call="rgb")
+PIXELS = Expects("up to 8 different whole numbers from 1 to 4096, as in `pixels(256, 288, 320)`", call="pixels")
+EPOCHS = Expects(
+    "up to 32 whole numbers, each larger than the one before, as in `epochs(120, 130)`",
+    call="epochs",
+)
 
 
 def _pair(value: object) -> object:
@@ -59,47 +79,40 @@ def _pair(value: object) -> object:
 
 
 def _four_sides(value: object) -> object:
-    """(top, bottom, left, right) of a number, of a pair, or of the call `sides(…)`."""
+    """(top, bottom, left, right) from a number, a pair, or the call `sides(…)`."""
+    sides = SIDES.in_parentheses(value)
+    if sides is not None:
+        return sides
     match _pair(value):
         case (int(height), int(width)):
             return (height, height, width, width)
-        case ("sides", *sides):
-            return tuple(sides)
         case other:
             return other
 
 
 def _rgb(value: object) -> object:
-    """(red, green, blue) of the call `rgb(…)`."""
-    match value:
-        case ("rgb", *channels):
-            return tuple(as_float(channel) for channel in channels)
-        case other:
-            return other
+    """(red, green, blue) from the call `rgb(…)`."""
+    channels = RGB.in_parentheses(value)
+    return value if channels is None else tuple(as_float(channel) for channel in channels)
 
 
 def _pixels(value: object) -> object:
-    """The sizes of the call `pixels(…)`."""
-    match value:
-        case ("pixels", *sizes) if len(set(sizes)) == len(sizes):
-            return tuple(sizes)
-        case _:
-            return None
+    """The sizes in the call `pixels(…)`; None, which the field refuses, unless they all differ."""
+    sizes = PIXELS.in_parentheses(value)
+    return sizes if sizes is not None and len(set(sizes)) == len(sizes) else None
 
 
 def _epochs(value: object) -> object:
-    """The rising numbers of the call `epochs(…)`."""
-    match value:
-        case ("epochs", *numbers) if all(
-            isinstance(one, int) and isinstance(next_, int) and one < next_ for one, next_ in pairwise(numbers)
-        ):
-            return tuple(numbers)
-        case _:
-            return None
+    """The numbers in the call `epochs(…)`; None, which the field refuses, unless they rise."""
+    numbers = EPOCHS.in_parentheses(value)
+    rise = numbers is not None and all(
+        isinstance(one, int) and isinstance(next_, int) and one < next_ for one, next_ in pairwise(numbers)
+    )
+    return numbers if rise else None
 
 
 def as_float(value: object) -> object:
-    """Whole numbers as the fractions that a field of `float` is strict about."""
+    """An int as a float, because a strict `float` field refuses an int."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -115,37 +128,29 @@ Margins = Annotated[
     BeforeValidator(_pair),
     Expects("a whole number of at least 0, or height x width as in `1x2`"),
 ]
-Padding = Annotated[
-    tuple[_Margin, _Margin, _Margin, _Margin] | Literal["same"],
-    BeforeValidator(_four_sides),
-    Expects("a whole number of at least 0, height x width as in `1x2`, `sides(top, bottom, left, right)`, or `same`"),
-]
+Padding = Annotated[tuple[_Margin, _Margin, _Margin, _Margin] | Literal["same"], BeforeValidator(_four_sides), SIDES]
 Real = Annotated[float, BeforeValidator(as_float), Expects("a number")]
 NotNegative = Annotated[float, BeforeValidator(as_float), Field(ge=0), Expects("a number of at least 0")]
 Positive = Annotated[float, BeforeValidator(as_float), Field(gt=0), Expects("a number greater than 0")]
-Colors = Annotated[
-    tuple[float, float, float],
-    BeforeValidator(_rgb),
-    Expects("a number for each channel, as in `rgb(0.5, 0.4, 0.4)`"),
-]
+Colors = Annotated[tuple[float, float, float], BeforeValidator(_rgb), RGB]
 PixelSizes = Annotated[
     tuple[Annotated[int, Field(ge=1, le=4096)], ...],
     BeforeValidator(_pixels),
     Field(min_length=1, max_length=8),
-    Expects("up to 8 different whole numbers from 1 to 4096, as in `pixels(256, 288, 320)`", call="pixels"),
+    PIXELS,
 ]
 Epochs = Annotated[
     tuple[Annotated[int, Field(ge=1, le=LARGEST_SIZE)], ...],
     BeforeValidator(_epochs),
     Field(min_length=1, max_length=32),
-    Expects("up to 32 whole numbers, each larger than the one before, as in `epochs(120, 130)`", call="epochs"),
+    EPOCHS,
 ]
 YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[
-    float, BeforeValidator(as_float), Field(ge=0, lt=1), Expects("a number from 0 up to, and without, 1")
+    float, BeforeValidator(as_float), Field(ge=0, lt=1), Expects("a number of at least 0 and less than 1")
 ]
 
 
 def one_of(*words: str) -> Expects:
-    """The expectation of a field that takes one of a few words."""
+    """The expectation of a field that takes one of these words."""
     return Expects(list_in_words([f"`{word}`" for word in words], "or"), words)

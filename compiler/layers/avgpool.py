@@ -1,4 +1,4 @@
-"""`avgpool`: the mean of each window."""
+"""`avgpool`: average pooling."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .pooling import Pooling
 
 
 class Avgpool(Pooling):
-    """Takes the mean of each window of `window` by `window`, `stride` apart.
+    """Takes the mean of each window of `window` by `window` values, with windows `stride` apart.
 
-    `stride` is the window's size where nothing is said. `round=ceil` lets a last window hang over the edge, as Caffe
-    and cuda-convnet do. `count_pad=no` leaves the zeros of the padding out of the mean.
+    The default of `stride` is the window size. With `round=ceil` the last window can extend past the edge, as in Caffe
+    and cuda-convnet. With `count_pad=no` the zeros of the padding do not count for the mean.
     """
 
     keyword: ClassVar[str] = "avgpool"

@@ -13,14 +13,16 @@ from .kind import Cut, OnMesh, Shape, TorchCall, TorchModule, Weights
 from .python_text import in_tuple, literal
 from .trained import Trained
 
-Momentum = Annotated[float, BeforeValidator(as_float), Field(gt=0, le=1), Expects("a number above 0 and up to 1")]
+Momentum = Annotated[
+    float, BeforeValidator(as_float), Field(gt=0, le=1), Expects("a number greater than 0 and at most 1")
+]
 
 
 class Batchnorm(Trained):
-    """Gives each feature map, or unit, mean 0 and variance 1 over a batch, then multiplies by and adds its own.
+    """Normalises each feature map or unit to mean 0 and variance 1 over the batch, then applies its weight and bias.
 
-    At test time it takes running means and variances, to which a training step contributes the share `momentum`.
-    `eps` is added to the variance. `weight` and `bias` are the numbers that these start from.
+    At test time it uses running averages of mean and variance; each training step contributes the fraction `momentum`.
+    `eps` is added to the variance. `weight` and `bias` are the initial values of the weights and biases.
     """
 
     keyword: ClassVar[str] = "batchnorm"
@@ -32,19 +34,19 @@ class Batchnorm(Trained):
     bias: Real = 0.0
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The shape stays."""
+        """The same shape."""
         return given
 
     def weights(self, given: Shape, output: Shape) -> Weights:  # noqa: ARG002
-        """One weight and one bias a feature map or unit."""
+        """One weight and one bias per feature map or unit."""
         return Weights((given.channels,), given.channels, Constant(value=self.weight), self.bias)
 
     def neurons(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
-        """None: it rescales those of the layer before it."""
+        """None: it only rescales the neurons of the layer before it."""
         return 0
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """Each channel by itself."""
+        """Any share of the channels."""
         return None if given[0].channels % devices else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
@@ -52,7 +54,7 @@ class Batchnorm(Trained):
         return self.torch_on_mesh(given, output, OnMesh())
 
     def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:  # noqa: ARG002
-        """Where the images are cut, the runtime's `SharedBatchNorm2d`, whose statistics are those of all of them."""
+        """If the images are split, the runtime's `SharedBatchNorm2d`, with statistics over all images."""
         arguments = [str(given.channels)]
         if self.eps != 1e-5:
             arguments.append(f"eps={literal(self.eps)}")

@@ -1,4 +1,4 @@
-"""`concat`: the channels of several layers one after the other."""
+"""`concat`: the channels of several layers, one after the other."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from .kind import Cut, Join, Shape, ShapeError, TorchCall, TorchJoin
 
 
 class Concat(Join):
-    """Puts the channels of all layers that it names, and of what flows in, one after the other.
+    """Concatenates the channels of the previous layer and of all named layers.
 
-    Layers that are cut into towers are joined tower by tower, so that each tower holds its own part of every one.
+    A `concat` at the start of a line concatenates only the layers that it names. Layers that are split into towers are
+    joined tower by tower: each tower of the result has its part of every layer.
     """
 
     keyword: ClassVar[str] = "concat"
@@ -21,13 +22,13 @@ class Concat(Join):
         first = given[0]
         for other in given[1:]:
             if other.sizes[1:] != first.sizes[1:]:
-                raise ShapeError("E0305", f"joins channels of one size, but is given {first} and {other}")
+                raise ShapeError("E0305", f"needs maps of equal height and width, but gets {first} and {other}")
             if other.towers != first.towers:
-                raise ShapeError("E0305", "joins layers that are cut into towers with layers that are not")
+                raise ShapeError("E0305", "cannot join a layer that is split into towers and one that is not")
         return Shape((sum(shape.channels for shape in given), *first.sizes[1:]), first.towers)
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:
-        """Tower by tower; without towers no device's share of the result lies in its shares of what is joined."""
+        """Whole towers. Without towers, a device's share of the result is not in its shares of the inputs."""
         return None if output.towers % devices or any(shape.channels % devices for shape in given) else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchJoin:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""`conv`: convolution with shared weights."""
+"""`conv`: convolution."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .kind import Shape, TorchCall, TorchModule, Weights
 
 
 class Conv(Convolving):
-    """Convolves feature maps with `kernels` kernels of `kernel` by `kernel` values, `stride` apart.
+    """Convolves its input with `kernels` kernels of `kernel` by `kernel` values, moved by `stride`.
 
-    `pad` zeros stand around the maps: as many at each side, or `pad=sides(top, bottom, left, right)`; `pad=same` puts
-    so many that only the stride makes the maps smaller, an odd one at the bottom and at the right. A kernel's values
-    are `dilation` apart. `reads=tower` lets each kernel see only the maps of its own tower; `groups` cuts maps and
-    kernels further, into groups that do not see each other.
+    `pad` is the number of zeros on every side of the maps, or `sides(top, bottom, left, right)`. With `pad=same` only
+    the stride makes the maps smaller; if the number of zeros is odd, the extra one is at the bottom or on the right.
+    `dilation` is the distance between the values of a kernel. With `reads=tower` each kernel reads only the maps of
+    its own tower. `groups` splits maps and kernels into groups that do not read each other, as in PyTorch.
     """
 
     keyword: ClassVar[str] = "conv"
@@ -23,21 +23,21 @@ class Conv(Convolving):
     dilation: Sizes = (1, 1)
 
     def reach(self) -> tuple[int, int]:
-        """How many values a kernel spans with its gaps, down and across."""
+        """The height and width that a kernel covers with its dilation."""
         high, wide = (apart * (size - 1) + 1 for size, apart in zip(self.kernel, self.dilation, strict=True))
         return high, wide
 
     def weights(self, given: Shape, output: Shape) -> Weights:
-        """Kernels of (channels / groups, kernel height, kernel width)."""
+        """(kernels, channels / groups, kernel height, kernel width)."""
         shape = (self.kernels, given.channels // self.groups_in_all(output), *self.kernel)
         return Weights(shape, 0 if self.bias is None else self.kernels, self.weight, self.bias)
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:
-        """Each output value: one for every weight of its kernel."""
+        """One per output value and weight of its kernel."""
         return output.values * self.weights_per_kernel(given, output)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
-        """`nn.Conv2d`, grouped where towers or groups are apart."""
+        """`nn.Conv2d`, with groups for towers and groups that do not read each other."""
         arguments = [str(given.channels), str(self.kernels), *self.arguments_in_torch(given)]
         if self.dilation != (1, 1):
             down, right = self.dilation

@@ -1,4 +1,4 @@
-"""What the kinds whose kernels slide over feature maps have in common."""
+"""The base of the kinds with kernels that slide over feature maps."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Convolving(Trained):
         channels, height, width = require_maps(given)
         apart = towers_apart(self.reads, given, towers) * self.groups
         require_even("kernels", self.kernels, towers, "kernels")
-        for what, count in (("maps that it reads", channels), ("kernels", self.kernels)):
+        for what, count in (("input maps", channels), ("kernels", self.kernels)):
             if count % apart:
                 raise ShapeError(
                     "E0302",
-                    f"has {apart} groups, which cannot share evenly the {count} {what}",
+                    f"cannot split {count} {what} evenly into {apart} groups",
                     "groups" if self.groups > 1 else "reads",
                 )
         (high, wide), (down, right), (top, bottom, left, right_side) = self.reach(), self.stride, self.sides(given)
@@ -50,7 +50,7 @@ class Convolving(Trained):
         )
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut:  # noqa: ARG002
-        """A share of the kernels: of whole groups, which read their own maps, or of those that read all maps."""
+        """A share of the kernels: whole groups if kernels read only the maps of their group."""
         apart = self.groups_in_all(output)
         require_even_cut("kernels", self.kernels, apart, self.reads, devices)
         groups = apart // devices if apart > 1 else 1
@@ -58,34 +58,34 @@ class Convolving(Trained):
         return Cut(part, reads_all=apart == 1)
 
     def reach(self) -> tuple[int, int]:
-        """How many values a kernel spans, down and across."""
+        """The height and width that a kernel covers."""
         return self.kernel
 
     def sides(self, given: Shape) -> Sides:
-        """The zeros around the maps: top, bottom, left, right."""
+        """The number of zeros at the top, bottom, left and right."""
         return sides_of(self.pad, given, self.reach(), self.stride)
 
     def weights_per_kernel(self, given: Shape, output: Shape) -> int:
-        """How many values of the maps a kernel reads at a place."""
+        """The number of values that a kernel reads at one place."""
         return given.channels // self.groups_in_all(output) * self.kernel[0] * self.kernel[1]
 
     def groups_in_all(self, output: Shape) -> int:
-        """`groups`, in each tower where towers do not see each other."""
+        """The number of groups that do not read each other, over all towers."""
         return self.groups * (output.towers if self.reads == "tower" else 1)
 
     def arguments_in_torch(self, given: Shape) -> list[str]:
-        """Kernel size, stride, and padding where it is the same at opposite sides."""
+        """Kernel size and stride, and the padding if it is the same on opposite sides."""
         top, bottom, left, right = self.sides(given)
         even = (top, left) if (top, left) == (bottom, right) else (0, 0)
         return arguments_in_torch(self.kernel, self.stride, even, 1)
 
     def padding_before(self, given: Shape) -> TorchCall | None:
-        """The call that pads the maps where opposite sides differ, which torch's layers cannot."""
+        """The call of `F.pad` if opposite sides differ, which torch's layers do not support; otherwise None."""
         top, bottom, left, right = self.sides(given)
         if (top, left) == (bottom, right):
             return None
         return TorchCall("F.pad", (f"({left}, {right}, {top}, {bottom})",))
 
     def imports_of_padding(self, given: Shape) -> tuple[str, ...]:
-        """What `padding_before` needs."""
+        """The imports of `padding_before`."""
         return ("import torch.nn.functional as F",) if self.padding_before(given) else ()

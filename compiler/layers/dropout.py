@@ -1,4 +1,4 @@
-"""`dropout`: sets values to zero while training (section 4.2 of the paper)."""
+"""`dropout`: sets random values to zero in training (section 4.2 of the paper)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .python_text import in_tuple, literal
 
 
 class Dropout(EachChannel):
-    """Sets each value to zero with probability `p` while training.
+    """Sets each value to zero with probability `p` in training.
 
-    `scale=test`, the paper's, multiplies all values by 1 - p at test time; `scale=train`, torch's, divides those that
-    are kept by 1 - p in training.
+    `scale=test` multiplies all values by 1 - p at test time, as in the paper. `scale=train` divides the other values by
+    1 - p in training, as PyTorch does.
     """
 
     keyword: ClassVar[str] = "dropout"
@@ -23,7 +23,7 @@ class Dropout(EachChannel):
     scale: Annotated[Literal["test", "train"], one_of("test", "train")]
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The shape stays."""
+        """The same shape."""
         return given
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
@@ -31,7 +31,7 @@ class Dropout(EachChannel):
         return self.torch_on_mesh(given, output, OnMesh())
 
     def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:  # noqa: ARG002
-        """The same with the axes that cut its values, so that its masks are the same on every mesh."""
+        """`Dropout` with the axes that split its input, so that the masks are the same on every mesh."""
         arguments = [literal(self.p), f'scale="{self.scale}"']
         arguments += [
             f"{name}={in_tuple(axes)}" for name, axes in (("images", place.images), ("units", place.channels)) if axes

@@ -1,4 +1,4 @@
-"""`elu`: exponential linear units (Clevert et al. 2015)."""
+"""`elu`: exponential linear unit (Clevert et al. 2015)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .python_text import literal
 
 
 class Elu(Pointwise):
-    """Puts alpha * (exp(x) - 1) in the place of negative values x."""
+    """Computes alpha * (exp(x) - 1) for negative values x; other values stay the same."""
 
     keyword: ClassVar[str] = "elu"
     positional: ClassVar[tuple[str, ...]] = ("alpha",)

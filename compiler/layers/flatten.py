@@ -1,4 +1,4 @@
-"""`flatten`: feature maps as one vector."""
+"""`flatten`: feature maps to a vector."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .kind import EachChannel, Shape, TorchCall, TorchFunction
 
 
 class Flatten(EachChannel):
-    """Puts all values into one vector, channels first. `linear` does so by itself."""
+    """Reshapes all values into one vector, channels first. `linear` flattens its input by itself."""
 
     keyword: ClassVar[str] = "flatten"
     alias: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""`gelu`: x times the normal distribution's share below x (Hendrycks and Gimpel 2016)."""
+"""`gelu`: Gaussian error linear unit (Hendrycks and Gimpel 2016)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .pointwise import Pointwise
 
 
 class Gelu(Pointwise):
-    """Weights each value by the share of a normal distribution that lies below it."""
+    """Multiplies each value x by the probability that a standard normal variable is less than x."""
 
     keyword: ClassVar[str] = "gelu"
     function: ClassVar[str] = "F.gelu"

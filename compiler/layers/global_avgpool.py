@@ -1,4 +1,4 @@
-"""`global_avgpool`: the mean of each map (Lin et al. 2013)."""
+"""`global_avgpool`: the mean of each feature map (Lin et al. 2013)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .whole_maps import WholeMaps
 
 
 class GlobalAvgpool(WholeMaps):
-    """Takes the mean of each map: a vector with one unit a map."""
+    """Takes the mean of each feature map. The result is a vector with one unit per map."""
 
     keyword: ClassVar[str] = "global_avgpool"
     function: ClassVar[str] = "torch.mean"

@@ -1,4 +1,4 @@
-"""`global_maxpool`: the largest value of each map."""
+"""`global_maxpool`: the largest value of each feature map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .whole_maps import WholeMaps
 
 
 class GlobalMaxpool(WholeMaps):
-    """Takes the largest value of each map: a vector with one unit a map."""
+    """Takes the largest value of each feature map. The result is a vector with one unit per map."""
 
     keyword: ClassVar[str] = "global_maxpool"
     function: ClassVar[str] = "torch.amax"

@@ -1,4 +1,4 @@
-"""How the weights of a layer start: the distributions that `weight=` may name."""
+"""Initial values of weights: the distributions that `weight=` can name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Normal(Arguments):
 
 
 class Uniform(Arguments):
-    """`uniform(low, high)`: evenly between two bounds."""
+    """`uniform(low, high)`: the uniform distribution between two bounds."""
 
     keyword: ClassVar[str] = "uniform"
     positional: ClassVar[tuple[str, ...]] = ("low", "high")
@@ -39,7 +39,7 @@ class Constant(Arguments):
 
 
 class Xavier(Arguments):
-    """`xavier` or `xavier(gain)`: normal, with variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio 2010)."""
+    """`xavier` or `xavier(gain)`: normal with variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio 2010)."""
 
     keyword: ClassVar[str] = "xavier"
     positional: ClassVar[tuple[str, ...]] = ("gain",)
@@ -48,13 +48,13 @@ class Xavier(Arguments):
 
 
 class Kaiming(Arguments):
-    """`kaiming`: normal, with variance 2 / fan_in, for layers that a ReLU follows (He et al. 2015)."""
+    """`kaiming`: normal with variance 2 / fan_in, for layers before a ReLU (He et al. 2015)."""
 
     keyword: ClassVar[str] = "kaiming"
 
 
 class LeCun(Arguments):
-    """`lecun` or `lecun(gain)`: even, with variance gain^2 / fan_in (LeCun et al. 1998); Caffe's `xavier`."""
+    """`lecun` or `lecun(gain)`: uniform with variance gain^2 / fan_in (LeCun et al. 1998); Caffe's `xavier`."""
 
     keyword: ClassVar[str] = "lecun"
     positional: ClassVar[tuple[str, ...]] = ("gain",)

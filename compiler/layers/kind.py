@@ -1,4 +1,4 @@
-"""What every kind of layer tells the compiler."""
+"""The base class of layer kinds, and the types of what each kind provides to the compiler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .initial_values import Distribution
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The shape of what a layer makes for one image, and into how many towers its channels are cut.
+    """The output shape of a layer for one image, and the number of towers that split its channels.
 
     `sizes` is (channels, height, width) for feature maps and (units,) for a vector.
     """
@@ -29,11 +29,11 @@ class Shape:
 
     @property
     def values(self) -> int:
-        """How many numbers there are."""
+        """The number of values."""
         return prod(self.sizes)
 
     def share(self, devices: int) -> Shape:
-        """The part that one of several devices has of it, cut by channels."""
+        """The shape of one device's part if several devices share the channels."""
         assert self.channels % devices == 0, f"{devices} devices cannot share {self} evenly"
         towers = self.towers // devices if self.towers % devices == 0 else 1
         return Shape((self.channels // devices, *self.sizes[1:]), towers)
@@ -43,13 +43,13 @@ class Shape:
 
 
 class ShapeError(Exception):
-    """A layer cannot read what it is given.
+    """A layer cannot take its input.
 
     Attributes:
         code: the diagnostic's code.
-        message: what is wrong, with the numbers; completes "`conv4` …".
-        argument: the argument at fault, or None where it is the layer as a whole.
-        help: the way out.
+        message: what is wrong, with the numbers; it completes "`conv4` …".
+        argument: the wrong argument, or None if the whole layer is wrong.
+        help: how to fix it.
     """
 
     def __init__(self, code: str, message: str, argument: str | None = None, help: str = "") -> None:
@@ -59,7 +59,7 @@ class ShapeError(Exception):
 
 @dataclass(frozen=True)
 class TorchCall:
-    """A call in Python: what is called, and its arguments as they are written."""
+    """A call in Python: the function, and the text of each argument."""
 
     function: str
     arguments: tuple[str, ...] = ()
@@ -67,10 +67,10 @@ class TorchCall:
 
 @dataclass(frozen=True)
 class TorchModule:
-    """A layer that reads in PyTorch as a submodule: the call that makes it, and the imports that this needs.
+    """A layer that is a submodule in PyTorch: the call of its constructor, and the imports for it.
 
-    `before` is a call that its input goes through first; its arguments follow the input. `calls_within` is what the
-    arguments of the constructor call.
+    `before` is a function that is applied to the input first; its arguments follow the input. `calls_within` are the
+    functions that the arguments of the constructor call.
     """
 
     constructor: TorchCall
@@ -81,7 +81,7 @@ class TorchModule:
 
 @dataclass(frozen=True)
 class TorchFunction:
-    """A layer that reads in PyTorch as a function; its arguments follow the input."""
+    """A layer that is a function in PyTorch; its arguments follow the input."""
 
     call: TorchCall
     imports: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class TorchFunction:
 
 @dataclass(frozen=True)
 class TorchJoin:
-    """A layer that reads several: a call whose first argument is the tuple of them."""
+    """A layer with several inputs: a call whose first argument is the tuple of the inputs."""
 
     call: TorchCall
     imports: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class TorchJoin:
 
 @dataclass(frozen=True)
 class TorchOperator:
-    """A layer that reads several, with an operator between them."""
+    """A layer with several inputs and an operator between them."""
 
     symbol: str
     imports: tuple[str, ...] = ()
@@ -105,12 +105,12 @@ class TorchOperator:
 
 @dataclass(frozen=True)
 class Cut:
-    """What one of several devices computes of a layer whose channels they share.
+    """One device's part of a layer whose channels several devices share.
 
     Attributes:
         kind: the layer with its share of the kernels or units.
-        reads_all: whether it reads all channels; otherwise those of its own device.
-        halo: with maps of its own device, how many it reads beside them of the devices before and after.
+        reads_all: whether it reads all channels; otherwise it reads the channels of its own device.
+        halo: the number of maps of the previous and the next device that it reads beside those of its own device.
     """
 
     kind: Kind
@@ -120,9 +120,9 @@ class Cut:
 
 @dataclass(frozen=True)
 class OnMesh:
-    """Where on a mesh a layer computes, as the generated class says it.
+    """The place of a layer on a mesh, as the generated class names it.
 
-    `images` and `channels` are the axes that cut what it reads, outermost first: `self.tower`; `halo` as in `Cut`.
+    `images` and `channels` are the axes that split its input, outermost first: `self.tower`. `halo` is as in `Cut`.
     """
 
     images: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ TorchLayer = TorchModule | TorchFunction | TorchJoin | TorchOperator
 class Weights:
     """The parameters of a layer.
 
-    `shape` is that of the weight tensor as torch keeps it; `biases` is the length of the bias, 0 where there is none.
+    `shape` is the shape of the weight tensor in torch; `biases` is the length of the bias vector, 0 without a bias.
     """
 
     shape: tuple[int, ...]
@@ -147,86 +147,86 @@ class Weights:
 
 
 class Kind(Arguments):
-    """Base of the kinds. A kind without weights answers only `output` and `torch`."""
+    """Base of the layer kinds. A kind without weights defines only `output` and `torch`."""
 
-    pointwise: ClassVar[bool] = False  # reads each value by itself: shares a line of the generated file
-    alias: ClassVar[bool] = False  # what it makes is what it reads, in another shape: it takes no memory
-    reads_vector: ClassVar[bool] = False  # feature maps are flattened, channels first, before they are read
-    shared_statistics: ClassVar[int] = 0  # numbers a channel that devices share in training where the images are cut
-    in_loss: ClassVar[bool] = False  # as the last layer it belongs to the loss, which reads what stands before it
+    pointwise: ClassVar[bool] = False  # maps each value by itself; shares a line of the generated file with its input
+    alias: ClassVar[bool] = False  # only reshapes its input, so it takes no memory
+    reads_vector: ClassVar[bool] = False  # feature maps are flattened first, channels first
+    shared_statistics: ClassVar[int] = 0  # numbers per channel that devices exchange in training if images are split
+    in_loss: ClassVar[bool] = False  # as the last layer it is part of the loss function
 
     @abstractmethod
     def output(self, given: Shape, towers: int) -> Shape:
-        """The shape made from `given` in a network of `towers` towers.
+        """The output shape for the input shape `given` in a network of `towers` towers.
 
         Raises:
-            ShapeError: the layer cannot read it.
+            ShapeError: the layer cannot take this input.
         """
 
     @abstractmethod
     def torch(self, given: Shape, output: Shape) -> TorchLayer:
-        """How the layer reads in PyTorch."""
+        """The layer in PyTorch."""
 
     def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchLayer:  # noqa: ARG002
-        """How a device's part of the layer reads in PyTorch; `given` and `output` are the shapes there."""
+        """A device's part of the layer in PyTorch; `given` and `output` are the shapes on the device."""
         return self.torch(given, output)
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """One device's part of the layer, where several share its channels; None where each must compute it whole.
+        """One device's part if several devices share the channels; None if each must compute the whole layer.
 
         Raises:
-            ShapeError: its weights cannot be cut into so many parts.
+            ShapeError: the weights cannot be split into this number of parts.
         """
         return None
 
     def weights(self, given: Shape, output: Shape) -> Weights | None:  # noqa: ARG002
-        """The layer's parameters; None where it has none."""
+        """The layer's parameters; None without parameters."""
         return None
 
     @property
     def share_of_loss(self) -> float:
-        """The factor of this layer's part of the loss, where it belongs to the loss."""
+        """The factor of this layer's part of the loss, if the layer is part of the loss."""
         return 1.0
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
-        """Multiplications, each with its addition, for one image; only layers with weights count them."""
+        """The multiply-adds per image; 0 for layers without weights."""
         return 0
 
     def multipliers(self) -> dict[str, tuple[float, float]]:
-        """Of the learning rate and of weight decay, by the parameter's name, where they are not both 1."""
+        """The factors of the learning rate and the weight decay, by parameter name, unless both are 1."""
         return {}
 
     def neurons(self, given: Shape, output: Shape) -> int:
-        """Units with weights of their own or shared: the outputs of a layer with weights."""
+        """The number of neurons: the output values of a layer with weights."""
         return output.values if self.weights(given, output) else 0
 
 
 class EachChannel(Kind):
-    """Base of the kinds that make each channel of the same one that they read: any part of them is cut alike."""
+    """Base of the kinds that compute each channel from the same channel of the input, so any split works."""
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """The same layer, of its device's channels."""
+        """The same layer on the channels of the device."""
         return None if any(shape.channels % devices for shape in given) else Cut(self)
 
 
 class Join(Kind):
-    """Base of the kinds that read several layers, which a spec names after them: `concat left right`."""
+    """Base of the kinds with several inputs, which a spec names: `concat left right`."""
 
     @abstractmethod
     def join(self, given: Sequence[Shape], towers: int) -> Shape:
-        """The shape made from two shapes or more.
+        """The output shape for two or more input shapes.
 
         Raises:
             ShapeError: they cannot be joined.
         """
 
     def output(self, given: Shape, towers: int) -> Shape:
-        """The shape made from one layer."""
+        """The output shape for one input."""
         return self.join([given], towers)
 
 
 def require_maps(given: Shape) -> tuple[int, int, int]:
-    """The (channels, height, width) of feature maps.
+    """Return (channels, height, width) of feature maps.
 
     Raises:
         ShapeError: `given` is a vector.
@@ -234,8 +234,8 @@ def require_maps(given: Shape) -> tuple[int, int, int]:
     if len(given.sizes) != 3:
         raise ShapeError(
             "E0303",
-            f"reads feature maps, but is given a vector of {given} units",
-            help="put it before the first layer that makes a vector",
+            f"needs feature maps, but gets a vector of {given} units",
+            help="move it before the first layer that outputs a vector",
         )
     channels, height, width = given.sizes
     return channels, height, width

@@ -1,4 +1,4 @@
-"""`leaky_relu`: max(x, 0) + slope * min(x, 0)."""
+"""`leaky_relu`: ReLU with a slope for negative values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .python_text import literal
 
 
 class LeakyRelu(Pointwise):
-    """Multiplies negative values by `slope`."""
+    """Multiplies negative values by `slope`; other values stay the same."""
 
     keyword: ClassVar[str] = "leaky_relu"
     positional: ClassVar[tuple[str, ...]] = ("slope",)

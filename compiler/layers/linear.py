@@ -13,9 +13,9 @@ from .trained import Trained
 
 
 class Linear(Trained):
-    """`units` units, each of which reads every value that it is given; feature maps are flattened, channels first.
+    """A fully connected layer with `units` units. Feature maps are flattened first, channels first.
 
-    With `reads=tower` a unit reads the values of its own tower only.
+    With `reads=tower` a unit reads only the values of its own tower.
     """
 
     keyword: ClassVar[str] = "linear"
@@ -33,12 +33,12 @@ class Linear(Trained):
         require_even("units", self.units, towers, "units")
         if given.channels % apart:
             raise ShapeError(
-                "E0302", f"reads {given.channels} channels, which {apart} towers cannot share evenly", "reads"
+                "E0302", f"reads {given.channels} channels, which cannot be split evenly into {apart} towers", "reads"
             )
         return Shape((self.units,), towers)
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut:  # noqa: ARG002
-        """A share of the units: of whole towers, which read their own values, or of those that read all values."""
+        """A share of the units: whole towers if units read only the values of their tower."""
         apart = self._towers_apart(output)
         require_even_cut("units", self.units, apart, self.reads, devices)
         reads = "tower" if apart > devices else None
@@ -46,16 +46,16 @@ class Linear(Trained):
         return Cut(part, reads_all=apart == 1)
 
     def weights(self, given: Shape, output: Shape) -> Weights:
-        """(units, values read)."""
+        """(units, input values per unit)."""
         shape = (self.units, given.values // self._towers_apart(output))
         return Weights(shape, 0 if self.bias is None else self.units, self.weight, self.bias)
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:
-        """One for every weight."""
+        """One per weight."""
         return self.units * given.values // self._towers_apart(output)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
-        """`nn.Linear`, or the runtime's `GroupedLinear` where towers are apart."""
+        """`nn.Linear`, or the runtime's `GroupedLinear` if units read only their own tower."""
         sizes = (str(given.values), str(self.units))
         bias = () if self.bias is not None else ("bias=False",)
         apart = self._towers_apart(output)

@@ -1,4 +1,4 @@
-"""`local`: convolution without shared weights, as in cuda-convnet's networks for CIFAR-10."""
+"""`local`: locally connected layer, as in cuda-convnet's networks for CIFAR-10."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .kind import Shape, TorchCall, TorchModule, Weights
 
 
 class Local(Convolving):
-    """Reads feature maps as `conv` does, but with kernels and biases of its own at every place."""
+    """A convolution without shared weights: every place of the output has its own kernels and biases."""
 
     keyword: ClassVar[str] = "local"
 
     def weights(self, given: Shape, output: Shape) -> Weights:
-        """A kernel of (channels / groups, kernel height, kernel width) and a bias for each output value."""
+        """(output values, channels / groups, kernel height, kernel width), and one bias per output value."""
         shape = (output.values, given.channels // self.groups_in_all(output), *self.kernel)
         return Weights(shape, 0 if self.bias is None else output.values, self.weight, self.bias)
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:
-        """One for every weight."""
+        """One per weight."""
         return prod(self.weights(given, output).shape)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:

@@ -1,4 +1,4 @@
-"""`lrn`: local response normalisation across feature maps (section 3.3 of the paper)."""
+"""`lrn`: local response normalisation (section 3.3 of the paper)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from .python_text import literal
 
 
 class Lrn(Kind):
-    """Divides each value by (k + alpha * sum of squares of `size` neighbouring maps at the same place) ** beta.
+    """Divides each value by (k + alpha * sum) ** beta; the sum is over the squares of `size` neighbouring maps.
 
-    `norm=sum` is the paper's formula; `norm=mean` divides alpha by `size`, as torch and Caffe do. `over=tower` looks at
-    the maps of the same tower only, `over=all` across towers. With `within=map` the squares are those of `size` by
-    `size` places around the value in its own map, as in cuda-convnet; `norm=mean` then divides alpha by `size` squared.
+    The squares are taken at the same place of the maps. `norm=sum` is the formula of the paper. `norm=mean` divides
+    alpha by `size`, as PyTorch and Caffe do. `over=tower` takes only maps of the same tower, `over=all` maps of all
+    towers. With `within=map` the sum is over the `size` by `size` places around the value in its own map, as in
+    cuda-convnet; `norm=mean` then divides alpha by `size` squared.
     """
 
     keyword: ClassVar[str] = "lrn"
@@ -30,22 +31,23 @@ class Lrn(Kind):
     within: Annotated[Literal["map"] | None, one_of("map")] = None
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The shape stays."""
+        """The same shape."""
         require_maps(given)
         if self.within == "map":
             if self.over is not None:
-                raise ShapeError("E0303", "normalises within each map, so `over` means nothing", "over", "leave it out")
+                message = "normalises within each map, so `over` has no effect"
+                raise ShapeError("E0303", message, "over", "remove `over`")
             return given
         if given.towers > 1 and self.over is None:
             raise ShapeError(
                 "E0301",
-                f"does not say over which of the {given.towers} towers it normalises",
-                help="`over=tower`: inside each tower; `over=all`: across them",
+                f"needs `over`, because its input is split into {given.towers} towers",
+                help="write `over=tower` to normalise inside each tower, or `over=all` to normalise across all towers",
             )
         return given
 
     def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """Whole towers or maps by themselves; across towers with a halo, which a device's only neighbours can give."""
+        """Whole towers, or maps by themselves. Across towers a halo is needed, which the two neighbours must have."""
         maps = given[0]
         if maps.channels % devices:
             return None
@@ -57,11 +59,11 @@ class Lrn(Kind):
         return None if max(halo) > maps.channels // devices else Cut(self, halo=halo)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
-        """The runtime's layer, which takes the sum; for `norm=mean` alpha is divided here."""
+        """The runtime's `LocalResponseNorm`, which takes the sum; alpha is divided here for `norm=mean`."""
         return self.torch_on_mesh(given, output, OnMesh())
 
     def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:  # noqa: ARG002
-        """The same, with the neighbours' maps that it is given beside its own."""
+        """The same layer with the halo of maps from the neighbours."""
         neighbours = self.size**2 if self.within == "map" else self.size
         alpha = self.alpha if self.norm == "sum" else self.alpha / neighbours
         arguments = [

@@ -1,4 +1,4 @@
-"""`maxpool`: the largest value of each window (section 3.4 of the paper)."""
+"""`maxpool`: max pooling (section 3.4 of the paper)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .pooling import Pooling
 
 
 class Maxpool(Pooling):
-    """Takes the largest value of each window of `window` by `window`, `stride` apart.
+    """Takes the largest value of each window of `window` by `window` values, with windows `stride` apart.
 
-    `stride` is the window's size where nothing is said; with less the windows overlap. `round=ceil` lets a last window
-    hang over the edge, as Caffe and cuda-convnet do; torch's `floor` does not.
+    The default of `stride` is the window size; with a smaller stride the windows overlap. With `round=ceil` the last
+    window can extend past the edge, as in Caffe and cuda-convnet; with `round=floor` it cannot.
     """
 
     keyword: ClassVar[str] = "maxpool"

@@ -1,4 +1,4 @@
-"""Kinds that read each value by itself: the nonlinearities."""
+"""The base of the activation functions."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from .kind import EachChannel, Shape, TorchCall, TorchFunction
 
 
 class Pointwise(EachChannel):
-    """Base of the nonlinearities without arguments; `function` is torch's name of each."""
+    """Base of the activation functions; `function` is the name of the function in torch."""
 
     pointwise: ClassVar[bool] = True
     function: ClassVar[str]
     function_import: ClassVar[str]
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The shape stays."""
+        """The same shape."""
         return given
 
     def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
-        """A call of torch's function."""
+        """A call of the function in torch."""
         return TorchFunction(TorchCall(self.function), (self.function_import,))

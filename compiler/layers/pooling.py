@@ -1,4 +1,4 @@
-"""What the kinds that pool windows of a map have in common."""
+"""The base of `maxpool` and `avgpool`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .window import Rounding, arguments_in_torch, places
 
 
 class Pooling(EachChannel):
-    """Base of the kinds that make one value of each window."""
+    """Base of the kinds that reduce each window to one value."""
 
     positional: ClassVar[tuple[str, ...]] = ("window",)
 
@@ -26,9 +26,9 @@ class Pooling(EachChannel):
             if pad > window // 2:
                 raise ShapeError(
                     "E0303",
-                    f"has a padding of {pad}, more than half its window of {window}",
+                    f"has a padding of {pad}, which is more than half of its window of {window}",
                     "pad",
-                    f"at most {window // 2}",
+                    f"use a padding of at most {window // 2}",
                 )
         (down, right), (high, wide) = self.stride or self.window, self.window
         sides = (
@@ -38,6 +38,6 @@ class Pooling(EachChannel):
         return Shape((channels, *sides), given.towers)
 
     def arguments_in_torch(self) -> list[str]:
-        """Window, stride, padding and rounding as torch's functions take them."""
+        """Window, stride, padding and rounding as arguments of torch's functions."""
         arguments = arguments_in_torch(self.window, self.stride or self.window, self.pad, self.window)
         return [*arguments, "ceil_mode=True"] if self.round == "ceil" else arguments

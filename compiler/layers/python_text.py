@@ -1,4 +1,4 @@
-"""Values and calls as Python text, laid out as the formatter would."""
+"""Values, calls and imports as Python text, formatted as ruff formats them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 
-LINE_LENGTH = 88  # the formatter's own default: what fits here fits any project's longer lines
+LINE_LENGTH = 88  # ruff's default, so the generated file fits every project with this limit or a higher one
 
 
 def literal(value: float | int | str | bool | None) -> str:
-    """A value as Python writes it; strings in double quotes."""
+    """A value as a Python literal, with strings in double quotes."""
     if isinstance(value, str):
         text = repr(value)
         return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
@@ -18,16 +18,16 @@ def literal(value: float | int | str | bool | None) -> str:
 
 
 def in_tuple(items: Sequence[str]) -> str:
-    """Expressions as a tuple."""
+    """The text of a tuple of expressions."""
     return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
 
 
 def call(
     name: str, arguments: Sequence[str | tuple[str, ...]], indent: int, before: str = "", after: str = ""
 ) -> list[str]:
-    """The lines of a call, on one line where that fits, otherwise one argument a line; an argument may be a tuple.
+    """The lines of a call: one line if it fits, otherwise one line per argument. An argument can be a tuple.
 
-    `before` and `after` are the text around it, as `RECIPE = ` and `,`; lines come with `indent` blanks in front.
+    `before` and `after` are the text around the call, such as `RECIPE = ` and `,`. Lines are indented by `indent`.
     """
     margin = " " * indent
     texts = [each if isinstance(each, str) else f"({', '.join(each)})" for each in arguments]
@@ -44,7 +44,7 @@ def call(
 
 
 def operation(symbol: str, operands: Sequence[str], indent: int, before: str, after: str) -> list[str]:
-    """The lines of operands with an operator between them, on one line where that fits."""
+    """The lines of operands with an operator between them: one line if it fits."""
     margin = " " * indent
     line = f"{margin}{before}{f' {symbol} '.join(operands)}{after}"
     if len(line) <= LINE_LENGTH:
@@ -59,9 +59,9 @@ def operation(symbol: str, operands: Sequence[str], indent: int, before: str, af
 
 
 def import_sections(statements: Iterable[str]) -> list[list[str]]:
-    """Import statements merged, sorted and cut into the sections that isort makes: the standard library, and the rest.
+    """Merge and sort import statements into the sections of isort: the standard library, and other packages.
 
-    In the projects of its users alexc is a package like any other.
+    alexc is one of the other packages, because the generated file belongs to a project of the user.
     """
     modules: dict[str, set[str]] = {}
     sections: tuple[list[str], ...] = ([], [])

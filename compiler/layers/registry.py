@@ -1,4 +1,4 @@
-"""All kinds of layer by their keyword: every file of this folder that defines one and is called like it."""
+"""The registry of layer kinds: each module of this folder that defines a kind is named after its keyword."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from .kind import Kind
 
 @cache
 def kinds() -> Mapping[str, type[Kind]]:
-    """The kinds, in the order of their keywords. A new kind is a new file here and nothing else."""
+    """The kinds in alphabetical order. A new kind is one new file in this folder."""
     return Registry(folder, Kind)  # type: ignore[type-abstract]

@@ -1,4 +1,4 @@
-"""`relu`: max(x, 0) (section 3.1 of the paper)."""
+"""`relu`: rectified linear unit, max(x, 0) (section 3.1 of the paper)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`relu6`: min(max(x, 0), 6), of MobileNet."""
+"""`relu6`: min(max(x, 0), 6), from MobileNet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .pointwise import Pointwise
 
 
 class Relu6(Pointwise):
-    """Sets negative values to zero, and those above 6 to 6."""
+    """Sets negative values to zero and values above 6 to 6."""
 
     keyword: ClassVar[str] = "relu6"
     function: ClassVar[str] = "F.relu6"

@@ -8,7 +8,7 @@ from .pointwise import Pointwise
 
 
 class Sigmoid(Pointwise):
-    """The logistic function of each value."""
+    """Applies the logistic function to each value."""
 
     keyword: ClassVar[str] = "sigmoid"
     function: ClassVar[str] = "torch.sigmoid"

@@ -8,7 +8,7 @@ from .pointwise import Pointwise
 
 
 class Silu(Pointwise):
-    """Multiplies each value by its logistic function."""
+    """Multiplies each value by its sigmoid."""
 
     keyword: ClassVar[str] = "silu"
     function: ClassVar[str] = "F.silu"

@@ -1,4 +1,4 @@
-"""`softmax`: a distribution over the classes (section 3.5 of the paper)."""
+"""`softmax`: a probability distribution over the classes (section 3.5 of the paper)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .kind import Kind, Shape, ShapeError, TorchCall, TorchFunction
 
 
 class Softmax(Kind):
-    """Makes the units of a vector positive with the sum 1.
+    """Turns the units of a vector into probabilities: positive values with the sum 1.
 
-    As the last layer it belongs to the loss. So does one in a branch that nothing reads: a further head, which trains
-    with the network, by its `share` of the loss, and is not computed otherwise.
+    As the last layer it is part of the loss. A branch that no layer reads can also end in `softmax`: it is an extra
+    classifier head. In training its loss counts with the factor `share`; outside training it is not computed.
     """
 
     keyword: ClassVar[str] = "softmax"
@@ -26,11 +26,10 @@ class Softmax(Kind):
         return self.share
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The shape stays."""
+        """The same shape."""
         if len(given.sizes) != 1:
-            raise ShapeError(
-                "E0303", f"reads a vector, but is given feature maps of {given}", help="`linear` makes one"
-            )
+            message = f"needs a vector, but gets feature maps of {given}"
+            raise ShapeError("E0303", message, help="add a `linear` layer before it")
         return given
 
     def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""`softplus`: log(1 + exp(x)), a smooth relu."""
+"""`softplus`: log(1 + exp(x)), a smooth ReLU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .pointwise import Pointwise
 
 
 class Softplus(Pointwise):
-    """The logarithm of 1 + exp(x) for each value x: a smooth relu."""
+    """Computes log(1 + exp(x)) of each value x, a smooth form of `relu`."""
 
     keyword: ClassVar[str] = "softplus"
     function: ClassVar[str] = "F.softplus"

@@ -1,4 +1,4 @@
-"""`tanh`: the saturating nonlinearity that the paper compares with (section 3.1)."""
+"""`tanh`: hyperbolic tangent, to which the paper compares ReLU (section 3.1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .pointwise import Pointwise
 
 
 class Tanh(Pointwise):
-    """The hyperbolic tangent of each value."""
+    """Applies the hyperbolic tangent to each value."""
 
     keyword: ClassVar[str] = "tanh"
     function: ClassVar[str] = "torch.tanh"

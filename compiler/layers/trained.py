@@ -1,4 +1,4 @@
-"""What the kinds with weights have in common: multipliers of the learning rate and of weight decay."""
+"""The base of the kinds with weights: factors of the learning rate and of the weight decay."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .kind import Kind
 class Trained(Kind):
     """Base of the kinds with weights.
 
-    `weight_rate` and `bias_rate` multiply the recipe's learning rate for this layer, `weight_decay` and `bias_decay`
-    its weight decay. A rate of 0 keeps what the layer starts from.
+    `weight_rate` and `bias_rate` multiply the recipe's learning rate for this layer. `weight_decay` and `bias_decay`
+    multiply its weight decay. A rate of 0 keeps the initial values.
     """
 
     weight_rate: NotNegative = 1.0
@@ -19,7 +19,7 @@ class Trained(Kind):
     bias_decay: NotNegative = 1.0
 
     def multipliers(self) -> dict[str, tuple[float, float]]:
-        """Of the weights and, where the layer has them, the biases."""
+        """The factors of the weights and, if the layer has biases, of the biases."""
         both = {"weight": (self.weight_rate, self.weight_decay), "bias": (self.bias_rate, self.bias_decay)}
         has_bias = getattr(self, "bias", None) is not None
         return {name: pair for name, pair in both.items() if pair != (1.0, 1.0) and (has_bias or name == "weight")}

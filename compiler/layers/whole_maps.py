@@ -1,4 +1,4 @@
-"""What the kinds that make one value of a whole map have in common."""
+"""The base of `global_avgpool` and `global_maxpool`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .kind import EachChannel, Shape, TorchCall, TorchFunction, require_maps
 
 
 class WholeMaps(EachChannel):
-    """Base of the kinds that make a vector of one value a map; `function` is torch's name of each."""
+    """Base of the kinds that reduce each map to one value; `function` is the name of the function in torch."""
 
     function: ClassVar[str]
 
@@ -18,5 +18,5 @@ class WholeMaps(EachChannel):
         return Shape((channels,), given.towers)
 
     def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
-        """A call of torch's function over both sides of the maps."""
+        """A call of the function over height and width."""
         return TorchFunction(TorchCall(self.function, ("dim=(2, 3)",)), ("import torch",))

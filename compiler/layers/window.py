@@ -1,4 +1,4 @@
-"""Windows that slide over feature maps: kernels and pooling."""
+"""The geometry of windows that slide over feature maps: convolution and pooling."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Sides = tuple[int, int, int, int]  # top, bottom, left, right
 def places(
     size: int, window: int, stride: int, pad: tuple[int, int], side: Side, argument: str, rounding: Rounding = "floor"
 ) -> int:
-    """How often a window fits along a side of `size` values with `pad` more before and after it.
+    """The number of places of a window along a side of `size` values with the padding `pad` before and after it.
 
-    With `rounding="ceil"` a last window may hang over the far end, unless it would start in the padding there.
+    With `rounding="ceil"` the last window can extend past the end, unless it would start in the padding there.
 
     Raises:
-        ShapeError: the window is larger than the side.
+        ShapeError: the window is larger than the padded side.
     """
     room = size + sum(pad) - window
     if room < 0:
         padded = f" ({size + sum(pad)} with the padding)" if sum(pad) else ""
         raise ShapeError(
             "E0303",
-            f"has a window of {window}, but the maps that it reads are only {size} {side}{padded}",
+            f"has a window of {window}, but its input is only {size} {side}{padded}",
             argument,
-            help="a smaller window, more padding, or fewer strides before it",
+            help="use a smaller window, more padding, or smaller strides in the layers before it",
         )
     if rounding == "floor":
         return room // stride + 1
@@ -37,7 +37,7 @@ def places(
 
 
 def sides_of(pad: Sides | Literal["same"], given: Shape, window: tuple[int, int], stride: tuple[int, int]) -> Sides:
-    """The zeros around feature maps; for `same` so many that windows start at every `stride`th value of a side."""
+    """The padding of feature maps; with `same`, windows start at every `stride`-th value of a side."""
     if pad != "same":
         return pad
     top, bottom = _same(given.sizes[1], window[0], stride[0])
@@ -54,7 +54,7 @@ def _same(size: int, window: int, stride: int) -> tuple[int, int]:
 def arguments_in_torch(
     window: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], default_stride: int | tuple[int, int]
 ) -> list[str]:
-    """Kernel size, stride and padding as torch's arguments; what equals torch's default is left out."""
+    """Kernel size, stride and padding as arguments for torch, without those that equal torch's defaults."""
     arguments = [f"kernel_size={_short(window)}"]
     if stride != (default_stride if isinstance(default_stride, tuple) else (default_stride, default_stride)):
         arguments.append(f"stride={_short(stride)}")

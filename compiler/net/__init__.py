@@ -1,1 +1,1 @@
-"""The third stage: names resolved, variants and blocks expanded, arguments validated."""
+"""Stage 3: the syntax tree to a `Net`: variants and blocks are expanded, names resolved, arguments validated."""

@@ -1,4 +1,4 @@
-"""The `block` definitions of a spec, and the values that an instance gives to a block's parameters."""
+"""The `block` definitions of a spec, and the values of the parameters in each use of a block."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from ..layers.registry import kinds
 from ..text.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
 from ..text.source import Span
 from ..tree.tree import Block, Step, Value
-from .names import objection
-
-_RESERVED = ("input", "repeat", "towers", "default", "without", "every", "after", "before")
+from ..vocabulary import INPUT, NO_LINE_NAMES, SETTINGS
+from .name_check import objection
 
 
 def read_blocks(blocks: Sequence[Block], diagnostics: list[Diagnostic]) -> dict[str, Block]:
-    """The definitions by name, each checked by itself."""
+    """Check each definition by itself and return them by name."""
     found: dict[str, Block] = {}
     for block in blocks:
         name = block.name
         if name is None:
-            diagnostics.append(Diagnostic("E0206", "a block needs a name", block.span, help="block inception(n) { … }"))
+            diagnostics.append(
+                Diagnostic("E0206", "a block needs a name", block.span, help="write `block inception(n) { … }`")
+            )
         elif complaint := _objection(name.text):
             message = f"`{name.text}` {complaint}"
             diagnostics.append(Diagnostic("E0206", message, name.span, help="choose another name"))
         elif name.text in found:
-            first = Label(found[name.text].span, "the first one")
+            first = Label(found[name.text].span, "first defined here")
             message = f"there are two blocks `{name.text}`"
-            diagnostics.append(Diagnostic("E0207", message, name.span, others=(first,), help="rename one"))
+            diagnostics.append(Diagnostic("E0207", message, name.span, others=(first,), help="rename one of the two"))
         elif not block.statements:
             diagnostics.append(
                 Diagnostic(
                     "E0210",
                     f"the block `{name.text}` has no lines",
                     block.span,
-                    help="block pair(n) { conv n kernel=3 -> relu }",
+                    help="add a line, as in `block pair(n) { conv n kernel=3 -> relu }`",
                 )
             )
         else:
@@ -44,39 +45,39 @@ def read_blocks(blocks: Sequence[Block], diagnostics: list[Diagnostic]) -> dict[
 
 def _objection(name: str) -> str:
     if name in kinds():
-        return "is the name of a kind"
-    return objection(name) or ("is a word of the language" if name in _RESERVED else "")
+        return "is the name of a layer kind"
+    return objection(name) or ("is a keyword of the language" if name in NO_LINE_NAMES or name in SETTINGS else "")
 
 
 def _check_parameters(block: Block, diagnostics: list[Diagnostic]) -> None:
     seen: dict[str, Span] = {}
     for name in (parameter.name for parameter in block.parameters):
         if name.text in seen:
-            first = Label(seen[name.text], "first here")
-            message = f"the block has the parameter `{name.text}` twice"
-            diagnostics.append(Diagnostic("E0207", message, name.span, others=(first,), help="rename one"))
-        elif "." in name.text or name.text == "input":
+            first = Label(seen[name.text], "first listed here")
+            message = f"the block lists the parameter `{name.text}` twice"
+            diagnostics.append(Diagnostic("E0207", message, name.span, others=(first,), help="rename one of the two"))
+        elif "." in name.text or name.text == INPUT:
             message = f"`{name.text}` cannot be the name of a parameter"
             diagnostics.append(Diagnostic("E0206", message, name.span, help="choose another name"))
         seen[name.text] = name.span
 
 
 def bind_parameters(block: Block, step: Step, diagnostics: list[Diagnostic]) -> dict[str, Value] | None:
-    """The value of each parameter in an instance; None where something is wrong, which is then reported."""
+    """The value of each parameter in one use of a block; None after an error, which is reported."""
     names = [parameter.name.text for parameter in block.parameters]
     given: dict[str, Value] = {}
     problems: list[Diagnostic] = []
     places = iter(names)
-    defined = (Label(block.span, "it is defined here"),)
+    defined = (Label(block.span, "defined here"),)
     for argument in step.arguments:
         name = next(places, None) if argument.key is None else argument.key.text
         if name is None or name not in names or len(argument.values) > 1:
-            takes = f"takes {list_in_words([f'`{each}`' for each in names])}" if names else "takes no arguments"
+            takes = f"takes only {list_in_words([f'`{each}`' for each in names])}" if names else "takes no arguments"
             helpful = did_you_mean(argument.key.text, names) if argument.key else ""
             place = argument.key.span if argument.key else argument.span
             problems.append(Diagnostic("E0202", f"the block `{step.kind.text}` {takes}", place, "", defined, helpful))
         elif name in given:
-            first = (Label(given[name].span, "first here"),)
+            first = (Label(given[name].span, "first value"),)
             message = f"`{name}` of the block `{step.kind.text}` is given twice"
             problems.append(Diagnostic("E0205", message, argument.span, "", first, "remove one of the two"))
         else:
@@ -94,4 +95,5 @@ def bind_parameters(block: Block, step: Step, diagnostics: list[Diagnostic]) -> 
 
 def _form(block: Block) -> str:
     assert block.name is not None
-    return " ".join([block.name.text, *(f"<{each.name.text}>" for each in block.parameters if each.default is None)])
+    form = " ".join([block.name.text, *(f"<{each.name.text}>" for each in block.parameters if each.default is None)])
+    return f"write `{form}`"

@@ -1,4 +1,4 @@
-"""The second stage: names bound, defaults applied, every layer a validated model of its kind."""
+"""A checked spec: names are resolved, defaults applied, and every layer is a validated object of its kind."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from ..text.source import Source, Span
 
 @dataclass(frozen=True)
 class Layer:
-    """One part of a pipeline.
+    """One layer.
 
     Attributes:
-        name: its name, with the statement's in front: `conv1`, `conv1.relu`.
-        line: the name of the pipeline that it stands in.
-        statement: the network's own line that it belongs to.
-        kind: its kind, with the arguments.
+        name: the full name: `conv1`, `conv1.relu`.
+        line: the name of its pipeline.
+        statement: the line of the network, outside all blocks, that it belongs to.
+        kind: the kind with its arguments.
         inputs: the names of the layers that it reads; None for the network's input.
-        span: the kind's word.
-        argument_spans: the place of each argument that is written.
+        span: the place of the kind's word.
+        argument_spans: the place of each written argument.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Axis:
-    """A named axis of a mesh of devices, its length, and the place of its name."""
+    """A named axis of a device mesh: the number of devices along it, and the place of its name."""
 
     name: str
     devices: int
@@ -57,7 +57,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Split:
-    """What is cut along an axis: the images of a batch, or the channels; in some layers, or (None) in all."""
+    """A split along an axis: of the images of a batch, or of the channels. `statements` is None for all layers."""
 
     what: Literal["images", "channels"]
     axis: str
@@ -67,7 +67,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Keep:
-    """Layers that live on one device of an axis, counted from 0."""
+    """Layers that are kept on one device of an axis; `index` counts from 0."""
 
     statements: tuple[str, ...]
     axis: str
@@ -77,7 +77,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Placement:
-    """Which device computes what; the axes of the mesh outermost first."""
+    """Assigns the parts of a network to devices. `mesh` has its axes, the outermost first."""
 
     name: str
     span: Span = field(compare=False)
@@ -87,15 +87,15 @@ class Placement:
 
     @property
     def devices(self) -> int:
-        """How many devices the mesh has."""
+        """The number of devices of the mesh."""
         return prod(axis.devices for axis in self.mesh)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A `train` block. `spans` are the places of its statements and of their steps, by their words.
+    """A `train` block. An optional statement that is not written is None.
 
-    None stands where nothing was said.
+    `spans` are the places of the statements and of their steps, by their first words.
     """
 
     prepare: tuple[PrepareStep, ...]

@@ -1,4 +1,4 @@
-"""A `network` block, with what it extends, to its input, towers and layers."""
+"""Reads a `network` block and the blocks that it extends: input, towers and layers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from ..layers.registry import kinds
 from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word, only_value
-from .binding import bind
+from ..vocabulary import DEFAULT, INPUT, SETTINGS
+from .argument_binding import bind
 from .block_definitions import read_blocks
-from .expand import Expander
+from .expanded_parts import Enter, Item, Part, Scope
+from .expander import Expander
 from .net import Layer
-from .parts import Enter, Item, Part, Scope
 from .variants import Editor
-
-SETTINGS = ("input", "towers", "default")
 
 
 @dataclass
 class NetworkBlock:
-    """What a network says; `input` is None where it does not say it soundly.
+    """The content of a network; `input` is None if it is missing or wrong.
 
-    `lines` names the network's own lines in order, also those with mistakes.
+    `lines` are the names of the network's lines outside all blocks, in order, also of those with errors.
     """
 
     input_span: Span
@@ -40,8 +39,8 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
     """Read a network.
 
     Args:
-        chain: the network's block and what it extends, the root first.
-        blocks: the `block` definitions that its lines may use.
+        chain: the blocks from the one that extends no other up to the network.
+        blocks: the `block` definitions that its lines can use.
     """
     root, own = chain[0], chain[-1]
     result = NetworkBlock(own.span)
@@ -49,8 +48,8 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
     settings = _Settings(result)
     for block in chain:
         settings.read([each for each in block.statements if is_setting(each)])
-    if result.input is None and not settings.seen("input"):
-        message = "the network does not say its input"
+    if result.input is None and not settings.seen(INPUT):
+        message = "the network has no `input`"
         helpful = "add a line such as `input 3x227x227`: channels x height x width"
         result.diagnostics.append(Diagnostic("E0210", message, root.span, help=helpful))
     expander = Expander(definitions, result.diagnostics)
@@ -62,13 +61,13 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
         helpful = "add a line such as `conv 96 kernel=11`"
         result.diagnostics.append(Diagnostic("E0210", message, own.span, help=helpful))
     result.lines = list(dict.fromkeys([*(item.statement for item in editor.items), *expander.broken]))
-    if not any(each.code == "E0604" for each in result.diagnostics):  # the parts are all there
+    if not any(each.code == "E0604" for each in result.diagnostics):  # so all parts are there
         _Linker(result, settings.defaults, list(definitions), expander.broken).link(editor.items)
     return result
 
 
 def is_setting(statement: Statement) -> bool:
-    """A setting has no label; `input` alone, or at the start of a pipeline, is what a line starts from."""
+    """Whether a statement is a setting: without a label, and not the pipeline `input -> …`."""
     if not isinstance(statement, Pipeline) or statement.label is not None:
         return False
     first = statement.steps[0]
@@ -80,7 +79,7 @@ def _lines(block: Block) -> list[Statement]:
 
 
 class _Settings:
-    """Input, towers and defaults; those of a variant replace what it extends."""
+    """Input, towers and defaults. Those of a variant replace those of the network that it extends."""
 
     def __init__(self, result: NetworkBlock) -> None:
         self._result = result
@@ -91,7 +90,7 @@ class _Settings:
         return name in self._seen
 
     def read(self, statements: Sequence[Statement]) -> None:
-        """Read those of one block."""
+        """Read the settings of one block."""
         here: dict[str, Span] = {}
         fresh: dict[tuple[str, str], Argument] = {}
         for statement in statements:
@@ -101,18 +100,19 @@ class _Settings:
             if len(statement.steps) > 1:
                 self._report(
                     "E0204",
-                    f"`{name}` is a setting; nothing can follow it",
+                    f"`{name}` is a setting, so no step can follow it",
                     statement.steps[1].span,
-                    help="begin a new line",
+                    help="start a new line",
                 )
-            elif name == "default":
+            elif name == DEFAULT:
                 self._read_default(step, fresh)
             elif name in here:
-                self._report("E0210", f"`{name}` stands there twice", statement.span, Label(here[name], "first here"))
+                first = Label(here[name], "first given here")
+                self._report("E0210", f"`{name}` is given twice", statement.span, first, "remove one of the two")
             else:
                 here[name] = statement.span
                 self._seen.add(name)
-                (self._read_input if name == "input" else self._read_towers)(step)
+                (self._read_input if name == INPUT else self._read_towers)(step)
 
     def _read_input(self, step: Step) -> None:
         value = only_value(step)
@@ -137,13 +137,13 @@ class _Settings:
         given = [argument for argument in step.arguments if argument.key is not None]
         words = [value for argument in named for value in argument.values]
         if not words or not given:
-            message = "`default` names kinds and then what holds for them"
-            self._report("E0203", message, step.span, help="default conv pad=1")
+            message = "`default` needs layer kinds and then arguments"
+            self._report("E0203", message, step.span, help="for example: `default conv pad=1`")
             return
         for word in words:
             kind = kinds().get(word.text) if isinstance(word, Word) else None
             if kind is None:
-                message = f"there is no kind of layer `{word.span.text}`"
+                message = f"unknown layer kind `{word.span.text}`"
                 self._report("E0201", message, word.span, help=did_you_mean(word.span.text, kinds()))
                 continue
             for argument in given:
@@ -156,8 +156,9 @@ class _Settings:
             message = f"`{kind.keyword}` has no argument `{key.text}`"
             self._report("E0202", message, key.span, help=did_you_mean(key.text, kind.model_fields))
         elif (kind.keyword, key.text) in fresh:
-            first = Label(fresh[kind.keyword, key.text].span, "first here")
-            self._report("E0205", f"`{key.text}` of `{kind.keyword}` has two defaults", argument.span, first)
+            first = Label(fresh[kind.keyword, key.text].span, "first default")
+            message = f"`{key.text}` of `{kind.keyword}` has two defaults"
+            self._report("E0205", message, argument.span, first, "remove one of the two")
         else:
             fresh[kind.keyword, key.text] = argument
             self.defaults.setdefault(kind.keyword, {})[key.text] = argument
@@ -168,9 +169,9 @@ class _Settings:
 
 
 class _Linker:
-    """Gives every part its kind and the layers that it reads.
+    """Gives every part its kind and its inputs.
 
-    `broken` names the lines that could not be written out: it is no further mistake to read them.
+    `broken` names the lines that could not be expanded: a layer that reads one of them is not reported again.
     """
 
     def __init__(
@@ -200,7 +201,7 @@ class _Linker:
                 self._note_end(item.name)
 
     def _note_end(self, name: str) -> None:
-        """A reference to a line, or to a block instance, means the last part of it."""
+        """Record the last part so far of a line and of a block instance: a reference to one means that part."""
         end = name
         while name:
             self._ends[name] = end
@@ -213,7 +214,7 @@ class _Linker:
             known = {*kinds(), *self._blocks}
             if part.name == part.line:
                 known |= {*SETTINGS, *self._ends}
-            message = f"there is no kind of layer `{part.kind.text}`"
+            message = f"unknown layer kind `{part.kind.text}`"
             self._report(Diagnostic("E0201", message, part.kind.span, help=did_you_mean(part.kind.text, known)))
             return
         inputs: tuple[str | None, ...] = (before,)
@@ -231,37 +232,39 @@ class _Linker:
             )
 
     def _joined(self, part: Part, before: str | None) -> tuple[str | None, ...]:
-        """What `concat` and `add` read: the layers that they name, and what flows in where they do not begin a line."""
+        """The inputs of a join: the part before it, unless the join begins a line, then the layers that it names."""
         values = [value for argument in part.arguments if argument.key is None for value in argument.values]
         named: list[str | None] = []
+        example = f"for example: `{part.kind.text} left right`"
         for value in values:
             if isinstance(value, Word):
                 named.append(self._source(value, part.scope))
             else:
                 named.append(None)
-                message = f"`{value.span.text}` is not the name of a layer"
-                self._report(Diagnostic("E0211", message, value.span, help=f"{part.kind.text} left right"))
+                self._report(
+                    Diagnostic("E0211", f"`{value.span.text}` is not the name of a layer", value.span, help=example)
+                )
         inputs = (before, *named) if part.flows else tuple(named)
         if len(inputs) < 2:
-            message = f"`{part.kind.text}` joins two layers or more"
-            self._report(Diagnostic("E0203", message, part.kind.span, help=f"{part.kind.text} left right"))
+            message = f"`{part.kind.text}` needs at least two layers"
+            self._report(Diagnostic("E0203", message, part.kind.span, help=example))
         return inputs
 
     def _source(self, word: Word, scope: Scope) -> str | None:
-        if word.text == "input":
+        if word.text == INPUT:
             return self._entered[scope.prefix]
         for candidate in scope.candidates(word.text):
             if candidate in self._ends:
                 return self._ends[candidate]
             if candidate in self._broken:
-                return None  # why it is not there has been said
+                return None  # the error in that line is already reported
         inside = {name.removeprefix(scope.prefix) for name in self._ends if name.startswith(scope.prefix)}
         message = f"there is no layer `{word.text}` above this line"
         self._report(Diagnostic("E0211", message, word.span, help=did_you_mean(word.text, inside)))
         return None
 
     def _report(self, diagnostic: Diagnostic) -> None:
-        """Once for a mistake in a block or a default, however often that is used."""
+        """Report an error in a block or a default once, even if it is used many times."""
         if (diagnostic.code, diagnostic.span) not in self._reported:
             self._reported.add((diagnostic.code, diagnostic.span))
             self._result.diagnostics.append(diagnostic)

@@ -1,31 +1,30 @@
-"""Tree to Net: the blocks of a file and what they extend, each read by its own module."""
+"""Tree to Net. Each kind of block is read by a module of its own."""
 
 from __future__ import annotations
 
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Block, Tree
-from .extending import Load, chain_of
-from .names import objection
+from ..vocabulary import BLOCK, BLOCKS, NETWORK, PLACEMENT, TRAIN
+from .base_chain import Load, chain_of
+from .name_check import objection
 from .net import Net, Placement, Recipe
 from .network_block import read_network
 from .placement_block import read_placement_block
 from .train_block import read_train_block
 
-BLOCKS = ("network", "placement", "train", "block")
-
 
 def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
-    """Bind names, write out variants and blocks, validate every layer, placement and recipe of a file.
+    """Resolve names, expand variants and blocks, and validate every layer, placement and recipe of a file.
 
     Args:
         tree: the file.
-        load: reads another file that a block extends.
+        load: returns the tree of another file that a block extends.
     """
     diagnostics = _unknown_blocks(tree)
     block = _main_network(tree, diagnostics)
     if block is None:
-        _recipe([(block, tree) for block in tree.blocks if block.keyword.text == "train"][:1], load, diagnostics)
+        _recipe([(block, tree) for block in tree.blocks if block.keyword.text == TRAIN][:1], load, diagnostics)
         return None, diagnostics
     _check_name(block, diagnostics)
     chain = chain_of(block, tree, load, diagnostics)
@@ -34,7 +33,7 @@ def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
     recipe = _recipe(_train_blocks(homes, diagnostics), load, diagnostics)
     if not chain:
         return None, diagnostics
-    definitions = [each for home in reversed(homes) for each in home.blocks if each.keyword.text == "block"]
+    definitions = [each for home in reversed(homes) for each in home.blocks if each.keyword.text == BLOCK]
     network = read_network([each for each, _ in chain], definitions)
     diagnostics += network.diagnostics
     placements = _placements(tree, network.lines, load, diagnostics)
@@ -57,7 +56,7 @@ def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
 def _check_name(block: Block, diagnostics: list[Diagnostic]) -> None:
     if block.name is None:
         message = "a network needs a name"
-        diagnostics.append(Diagnostic("E0206", message, block.keyword.span, help="network MyNet { … }"))
+        diagnostics.append(Diagnostic("E0206", message, block.keyword.span, help="write `network MyNet { … }`"))
     elif complaint := objection(block.name.text):
         message = f"`{block.name.text}` {complaint}"
         diagnostics.append(Diagnostic("E0206", message, block.name.span, help="choose another name"))
@@ -67,7 +66,7 @@ def _unknown_blocks(tree: Tree) -> list[Diagnostic]:
     return [
         Diagnostic(
             "E0208",
-            f"there is no kind of block `{block.keyword.text}`",
+            f"unknown block `{block.keyword.text}`",
             block.keyword.span,
             help=did_you_mean(block.keyword.text, BLOCKS),
         )
@@ -77,12 +76,12 @@ def _unknown_blocks(tree: Tree) -> list[Diagnostic]:
 
 
 def _main_network(tree: Tree, diagnostics: list[Diagnostic]) -> Block | None:
-    """A file's network is its last one; those before it are there to be extended."""
-    found = [block for block in tree.blocks if block.keyword.text == "network"]
+    """The last network of a file. It can extend the ones before it."""
+    found = [block for block in tree.blocks if block.keyword.text == NETWORK]
     if not found and not diagnostics:
         end = len(tree.source.text.rstrip())
-        message = "the file describes no network"
-        helpful = "add a block `network MyNet { … }`"
+        message = "the file has no `network` block"
+        helpful = "add a block: `network MyNet { … }`"
         diagnostics.append(Diagnostic("E0209", message, Span(tree.source, end, end), help=helpful))
     return found[-1] if found else None
 
@@ -90,20 +89,20 @@ def _main_network(tree: Tree, diagnostics: list[Diagnostic]) -> Block | None:
 def _check_others(tree: Tree, chain: list[tuple[Block, Tree]], diagnostics: list[Diagnostic]) -> None:
     used = {id(block) for block, _ in chain}
     for block in tree.blocks:
-        if chain and block.keyword.text == "network" and id(block) not in used:
-            last = Label(chain[-1][0].span, "the last one is the file's network")
-            message = "a file describes one network, and this one is not extended by it"
-            helpful = "put it into its own file, or extend it"
+        if chain and block.keyword.text == NETWORK and id(block) not in used:
+            last = Label(chain[-1][0].span, "the network of this file")
+            message = "this network is not used, because the last network of a file does not extend it"
+            helpful = "move it to a file of its own, or extend it"
             diagnostics.append(Diagnostic("E0209", message, block.span, others=(last,), help=helpful))
 
 
 def _train_blocks(homes: list[Tree], diagnostics: list[Diagnostic]) -> list[tuple[Block, Tree]]:
-    """The recipe's block: the file's own, or that of the nearest file that the network extends."""
+    """The `train` block of the file, or else of the nearest file that the network extends, with its file."""
     for home in homes:
-        found = [block for block in home.blocks if block.keyword.text == "train"]
+        found = [block for block in home.blocks if block.keyword.text == TRAIN]
         for surplus in found[1:]:
-            first = Label(found[0].span, "the first one")
-            message = "a file has one `train` block"
+            first = Label(found[0].span, "first given here")
+            message = "the file has two `train` blocks"
             diagnostics.append(
                 Diagnostic("E0209", message, surplus.span, others=(first,), help="remove one of the two")
             )
@@ -127,10 +126,10 @@ def _placements(tree: Tree, lines: list[str], load: Load, diagnostics: list[Diag
     placements: list[Placement] = []
     seen: dict[str, Span] = {}
     for block in tree.blocks:
-        if block.keyword.text != "placement":
+        if block.keyword.text != PLACEMENT:
             continue
         if block.name is not None and block.name.text in seen:
-            first = Label(seen[block.name.text], "the first one")
+            first = Label(seen[block.name.text], "first defined here")
             message = f"there are two placements `{block.name.text}`"
             helpful = "choose another name"
             diagnostics.append(Diagnostic("E0207", message, block.name.span, others=(first,), help=helpful))

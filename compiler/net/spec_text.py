@@ -1,52 +1,52 @@
-"""Steps and arguments as a spec writes them."""
+"""Layers, recipes and placements as the text that a spec has for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..layers.arguments import Arguments
+from ..layers.arguments import SIDES, Arguments
+from ..vocabulary import BY, IN, KEEP, MESH, ON, SPLIT
 from .net import Placement, Recipe
 
 
 def step_text(step: Arguments, defaults: Mapping[str, object] | None = None) -> str:
-    """A kind and those of its arguments that are not its defaults: `conv 96 kernel=11 stride=4`.
+    """The keyword and the arguments that differ from their defaults: `conv 96 kernel=11 stride=4`.
 
-    `defaults` are values that `default` lines of the spec give, in the place of the kind's own.
+    `defaults` are the values of the spec's `default` lines, which replace the defaults of the kind.
     """
     parts = [step.keyword]
     without_key = True
     own = {name: each.default for name, each in type(step).model_fields.items() if not each.is_required()}
-    silent = {**own, **(defaults or {})}
+    omitted = {**own, **(defaults or {})}
     for name in dict.fromkeys([*step.positional, *step.fields()]):
         value = getattr(step, name)
-        if name in silent and value == silent[name]:
-            without_key = False  # what follows a value that is left out cannot stand without its key
+        if name in omitted and value == omitted[name]:
+            without_key = False  # after an omitted value, the next ones need their keys
             continue
-        called = step.expectation(name).call
-        text = f"{called}({', '.join(map(str, value))})" if called else argument_text(value)
+        text = argument_text(value, step.expectation(name).call)
         parts.append(text if without_key and name in step.positional else f"{name}={text}")
     return " ".join(parts)
 
 
-def argument_text(value: object) -> str:
-    """An argument's value: `11`, `3x5`, `0.0005`, `none`, `tower`, `normal(0, 0.01)`, `sides(0, 1, 0, 1)`."""
+def argument_text(value: object, call: str = "") -> str:
+    """The text of an argument's value: `11`, `3x5`, `0.0005`, `none`, `tower`, `normal(0, 0.01)`, `sides(0, 1, 0, 1)`.
+
+    `call` is the word before the parentheses, as the field's expectation names it.
+    """
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return _colors_text(value) if any(isinstance(each, float) for each in value) else _sizes_text(value)
+        is_size = call in ("", SIDES.call)
+        return _sizes_text(value) if is_size else f"{call}({', '.join(map(argument_text, value))})"
     if isinstance(value, float):
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, Arguments):
         fields = type(value).model_fields
         given = {name: getattr(value, name) for name in fields}
-        said = [name for name in fields if fields[name].is_required() or given[name] != fields[name].default]
-        values = [argument_text(given[name]) for name in said]
+        written = [name for name in fields if fields[name].is_required() or given[name] != fields[name].default]
+        values = [argument_text(given[name]) for name in written]
         return f"{value.keyword}({', '.join(values)})" if values else value.keyword
     return str(value)
-
-
-def _colors_text(colors: tuple[float, ...]) -> str:
-    return f"rgb({', '.join(map(argument_text, colors))})"
 
 
 def _sizes_text(sizes: tuple[int, ...]) -> str:
@@ -54,12 +54,12 @@ def _sizes_text(sizes: tuple[int, ...]) -> str:
         return str(sizes[0])
     if len(sizes) == 4:  # top, bottom, left, right
         top, bottom, left, right = sizes
-        return f"{top}x{left}" if (top, left) == (bottom, right) else f"sides({', '.join(map(str, sizes))})"
+        return f"{top}x{left}" if (top, left) == (bottom, right) else f"{SIDES.call}({', '.join(map(str, sizes))})"
     return "x".join(map(str, sizes))
 
 
 def recipe_texts(recipe: Recipe) -> dict[str, str]:
-    """What the statements of a `train` block say, by their first words."""
+    """The text after the first word of each statement of a `train` block, by that word; "" for an absent statement."""
     return {
         "prepare": _pipeline_text(recipe.prepare),
         "augment": _pipeline_text(recipe.augment),
@@ -77,14 +77,15 @@ def recipe_texts(recipe: Recipe) -> dict[str, str]:
 
 
 def placement_lines(placement: Placement, lines: Sequence[str]) -> list[str]:
-    """The statements of a `placement` block; `lines` are the network's own, in order."""
+    """The statements of a `placement` block; `lines` are the names of the network's lines in order."""
     mesh = " ".join(f"{axis.name}={axis.devices}" for axis in placement.mesh)
     splits = [
-        f"split {split.what} by {split.axis}{f' in {_ranges(split.statements, lines)}' if split.statements else ''}"
+        f"{SPLIT} {split.what} {BY} {split.axis}"
+        + (f" {IN} {_ranges(split.statements, lines)}" if split.statements else "")
         for split in placement.splits
     ]
-    keeps = [f"keep {_ranges(keep.statements, lines)} on {keep.axis} {keep.index}" for keep in placement.keeps]
-    return [f"mesh {mesh}", *splits, *keeps]
+    keeps = [f"{KEEP} {_ranges(keep.statements, lines)} {ON} {keep.axis} {keep.index}" for keep in placement.keeps]
+    return [f"{MESH} {mesh}", *splits, *keeps]
 
 
 def _optional_text(step: Arguments | None) -> str:
@@ -96,7 +97,7 @@ def _pipeline_text(steps: Sequence[Arguments]) -> str:
 
 
 def _ranges(names: Sequence[str], lines: Sequence[str]) -> str:
-    """Lines of a network as a placement names them: `conv1..conv5, fc8`."""
+    """The names of lines as a placement writes them: `conv1..conv5, fc8`."""
     places = {name: place for place, name in enumerate(lines)}
     runs: list[list[str]] = []
     for name in sorted(names, key=places.__getitem__):

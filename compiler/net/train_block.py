@@ -11,7 +11,7 @@ from ..recipe.steps import CHOICES, NUMBERS, PIPELINES, WholeNumber
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Block, Pipeline, Step, Word, first_word
-from .binding import bind
+from .argument_binding import bind
 from .net import Recipe
 
 _EXAMPLES = {

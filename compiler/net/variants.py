@@ -1,4 +1,4 @@
-"""Variants: the edits that a network makes to the one that it extends."""
+"""Variants: applies the edits of a network to the network that it extends."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from .. import vocabulary as words
 from ..layers.registry import kinds
 from ..text.diagnostics import Diagnostic, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Change, Nested, Pipeline, Statement, Step, Word
-from .expand import Expander
-from .parts import Enter, Item, Part, Scope
+from .expanded_parts import Enter, Item, Part, Scope
+from .expander import Expander
 
 MOST_EDITS = 1000
-MOST_WORK = 20_000_000  # edits times layers: each edit looks at every layer
+MOST_WORK = 20_000_000  # edits x layers, because each edit visits every layer
 
-_FORMS = "`conv1: kernel=7`, `every relu: tanh`, `without lrn`, or `after conv5: conv …`"
+_FORMS = "for example: `conv1: kernel=7`, `every relu: tanh`, `without lrn` or `after conv5: conv …`"
 
 
 class Editor:
-    """Applies a variant's statements to the parts of the network that it extends, in their order."""
+    """Applies the statements of a variant, in their order, to the parts of the network that it extends."""
 
     def __init__(self, items: list[Item], expander: Expander) -> None:
         self.items = items
@@ -28,9 +29,9 @@ class Editor:
         self._everywhere: list[tuple[Word, Pipeline | Change]] = []
 
     def apply(self, statements: Sequence[Statement]) -> None:
-        """Make every edit. What matches nothing is reported."""
+        """Apply every edit. An edit that matches nothing is reported."""
         if len(statements) > MOST_EDITS or len(statements) * len(self.items) > MOST_WORK:
-            message = f"a variant makes at most {MOST_EDITS:,} edits, and fewer in a very large network"
+            message = f"too many edits: the limit is {MOST_EDITS:,}, and less in a very large network"
             self._report("E0604", message, statements[-1].span)
             return
         for statement in statements:
@@ -39,28 +40,33 @@ class Editor:
 
     def _apply(self, statement: Statement) -> None:
         match statement:
-            case Pipeline(None, (Step(Word("without"), arguments),)):
+            case Pipeline(None, (Step(Word(words.WITHOUT), arguments),)):
                 self._without(statement, arguments)
-            case Pipeline(Step(Word("every"), (argument,))) | Change(Step(Word("every"), (argument,))):
+            case Pipeline(Step(Word(words.EVERY), (argument,))) | Change(Step(Word(words.EVERY), (argument,))):
                 self._every(argument, statement)
-            case Pipeline(Step(Word("after" | "before"), arguments)):
+            case Pipeline(Step(Word(words.AFTER | words.BEFORE), arguments)):
                 self._insert(statement, arguments)
             case Pipeline(Step(name, ())):
                 self._replace_line(name, statement)
             case Change(Step(name, ())):
                 self._change(name, statement)
             case Pipeline() | Nested() | Change():
-                message = "this is no edit of the network that is extended"
+                message = "this is not a valid edit"
                 self._report("E0605", message, statement.span, help=_FORMS)
 
     def _without(self, statement: Pipeline, arguments: tuple[Argument, ...]) -> None:
-        words = [value for argument in arguments if argument.key is None for value in argument.values]
-        if not words or any(argument.key for argument in arguments):
-            self._report("E0605", "`without` names kinds and layers", statement.span, help="without lrn")
+        named = [value for argument in arguments if argument.key is None for value in argument.values]
+        if not named or any(argument.key for argument in arguments):
+            self._report(
+                "E0605",
+                "`without` takes layer kinds and layer names",
+                statement.span,
+                help="for example: `without lrn`",
+            )
             return
-        for word in words:
+        for word in named:
             if not isinstance(word, Word):
-                self._report("E0605", f"`{word.span.text}` is neither a kind nor a layer", word.span)
+                self._report("E0605", f"`{word.span.text}` is neither a layer kind nor a layer", word.span)
                 continue
             dropped = [_is_kind(item, word.text) or _is_in(item, word.text) for item in self.items]
             if not any(dropped):
@@ -68,7 +74,7 @@ class Editor:
             self._drop(dropped)
 
     def _drop(self, dropped: Sequence[bool]) -> None:
-        """Leave parts out; what its line starts from goes on to the next part of a line."""
+        """Remove parts. The start of a removed part becomes the start of the next part of the line."""
         kept: list[Item] = []
         start: Word | None = None
         line = ""
@@ -85,11 +91,12 @@ class Editor:
     def _every(self, argument: Argument, statement: Pipeline | Change) -> None:
         word = argument.values[0]
         if argument.key is not None or len(argument.values) > 1 or not isinstance(word, Word):
-            self._report("E0605", "`every` names one kind", argument.span, help="every relu: tanh")
+            self._report("E0605", "`every` takes one layer kind", argument.span, help="for example: `every relu: tanh`")
         elif not any(_is_kind(item, word.text) for item in self.items):
             self._nothing(word, self._kinds(), what="")
         elif isinstance(statement, Pipeline) and len(statement.steps) > 1:
-            self._report("E0605", "`every` puts one kind in the place of another", statement.steps[1].span)
+            message = "`every` replaces a layer kind by one other kind, not by a pipeline"
+            self._report("E0605", message, statement.steps[1].span, help="remove the steps after the first")
         else:
             self._everywhere.append((word, statement))
             self.items = _changed_everywhere(self.items, word, statement)
@@ -98,18 +105,18 @@ class Editor:
         assert statement.label is not None
         where = statement.label.kind.text
         values = [value for argument in arguments if argument.key is None for value in argument.values]
-        words = [value for value in values if isinstance(value, Word)]
-        if not 1 <= len(words) <= 2 or len(words) < len(values) or any(argument.key for argument in arguments):
-            form = f"{where} conv5: conv 256 kernel=3"
-            message = f"`{where}` names one layer, then a name for the new line"
+        named = [value for value in values if isinstance(value, Word)]
+        if not 1 <= len(named) <= 2 or len(named) < len(values) or any(argument.key for argument in arguments):
+            form = f"for example: `{where} conv5: conv 256 kernel=3`"
+            message = f"`{where}` takes one layer, and optionally a name for the new line"
             self._report("E0605", message, statement.label.span, help=form)
             return
-        anchor, *names = words
+        anchor, *names = named
         places = [index for index, item in enumerate(self.items) if _is_in(item, anchor.text)]
         if not places:
             self._nothing(anchor, self._layers())
             return
-        place = places[-1] + 1 if where == "after" else places[0]
+        place = places[-1] + 1 if where == words.AFTER else places[0]
         beside = self.items[places[0]]
         self._expander.keep(self.items)
         if isinstance(beside, Part) and beside.name == anchor.text != beside.line:
@@ -121,10 +128,10 @@ class Editor:
         self.items[place:place] = self._expander.expand([replace(statement, label=label)], scope, within)
 
     def _in_line(self, beside: Part, statement: Pipeline, names: Sequence[Word]) -> list[Part]:
-        """The parts that join the line of another part; they get their names as if they had been written there."""
+        """The parts that join the line of another part. They get names as if they were written in that line."""
         for name in names:
-            message = f"`{beside.name}` is a part of a line, and so is what stands beside it: it has no name of its own"
-            self._report("E0605", message, name.span, help=f"leave out `{name.text}`")
+            message = f"`{beside.name}` is part of a line, so a step inserted beside it cannot have its own name"
+            self._report("E0605", message, name.span, help=f"remove `{name.text}`")
         return [
             Part(
                 f"{beside.name}.",
@@ -143,11 +150,12 @@ class Editor:
     def _replace_line(self, name: Word, line: Pipeline) -> None:
         inside = [_is_in(item, name.text) or item.statement == name.text == item.line for item in self.items]
         if not any(inside):
-            helpful = f"a new line is put in by `after …: {line.steps[0].kind.text} …`"
+            helpful = f"to insert a new line, write `after …: {line.steps[0].kind.text} …`"
             self._nothing(name, self._layers(), helpful)
         elif name.text not in self._expander.lines:
-            message = f"`{name.text}` is a part of a line; a line is written again as a whole"
-            self._report("E0603", message, name.span, help="or changed everywhere, as by `every relu: tanh`")
+            message = f"`{name.text}` is part of a line and cannot be replaced alone"
+            helpful = "replace the whole line, or replace the kind everywhere: `every relu: tanh`"
+            self._report("E0603", message, name.span, help=helpful)
         else:
             place = inside.index(True)
             self.items = [item for item, drop in zip(self.items, inside, strict=True) if not drop]
@@ -165,7 +173,7 @@ class Editor:
         self._nothing(name, self._layers())
 
     def _change_instance(self, index: int, instance: Enter, change: Change) -> None:
-        """Write a block instance out again; edits of every part of a kind are made in it again."""
+        """Expand a block instance again, and apply the `every` edits so far to it again."""
         inside = [item is instance or item.scope.prefix.startswith(instance.prefix) for item in self.items]
         self.items = [item for item, drop in zip(self.items, inside, strict=True) if not drop]
         self._expander.keep(self.items)
@@ -183,7 +191,7 @@ class Editor:
     def _nothing(self, word: Word, known: set[str], help: str = "", what: str = "layer ") -> None:
         what = "" if word.text in kinds() else what
         near = did_you_mean(word.text, known)
-        message = f"the network that is extended has no {what}`{word.text}`"
+        message = f"the extended network has no {what}`{word.text}`"
         self._report("E0603", message, word.span, help=help if help and not near.startswith("did you mean") else near)
 
     def _report(self, code: str, headline: str, span: Span, help: str = "") -> None:
@@ -195,17 +203,17 @@ def _is_kind(item: Item, kind: str) -> bool:
 
 
 def _name_of(item: Item) -> str:
-    """The part's name; that of a block instance with its dot."""
+    """The name of a part, or the prefix of a block instance, which ends in a dot."""
     return item.prefix if isinstance(item, Enter) else item.name
 
 
 def _is_in(item: Item, name: str) -> bool:
-    """Whether an item is the layer `name`, or belongs to the line or the block instance of that name."""
+    """Whether an item is the layer `name` or belongs to the line or the block instance `name`."""
     return name in (_name_of(item), item.line) or _name_of(item).startswith(f"{name}.")
 
 
 def _changed_everywhere(items: Sequence[Item], kind: Word, statement: Pipeline | Change) -> list[Item]:
-    """The items with one kind changed, or replaced by another."""
+    """The items after all parts of one kind are changed, or replaced by another kind."""
     changed: list[Item] = []
     for item in items:
         if not isinstance(item, Part) or item.kind.text != kind.text:
@@ -219,9 +227,9 @@ def _changed_everywhere(items: Sequence[Item], kind: Word, statement: Pipeline |
 
 
 def _renamed(items: Sequence[Item]) -> list[Item]:
-    """The items with the names that they would have, had their lines been written so.
+    """The items with the names that they would have if their edited lines were written like this.
 
-    Block instances, whose names are those of all their layers, keep theirs.
+    Block instances keep their names, because the names of all their layers depend on them.
     """
     renamed: list[Item] = []
     counts: dict[str, Counter[str]] = {}

@@ -1,1 +1,1 @@
-"""The fifth stage: the graph on a mesh of devices."""
+"""Stage 5: a `Graph` and a placement to a `PlacedGraph`: what each device computes, and what devices exchange."""

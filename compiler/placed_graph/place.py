@@ -8,9 +8,9 @@ from itertools import permutations
 
 from ..graph.graph import Graph, Node
 from ..layers.kind import Cut, Shape, ShapeError
-from ..net.names import objection
+from ..net.expanded_parts import attribute_of
+from ..net.name_check import objection
 from ..net.net import Axis, Keep, Layer, Placement, Split
-from ..net.parts import attribute_of
 from ..text.diagnostics import Diagnostic, Label
 from .placed_graph import Exchange, Layout, Part, PlacedGraph, PlacedLayer, Transition, placed_name
 

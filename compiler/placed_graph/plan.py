@@ -9,8 +9,8 @@ from math import prod
 from typing import Literal
 
 from ..graph.graph import Graph
+from ..net.expanded_parts import attribute_of
 from ..net.net import Axis, Placement, Split
-from ..net.parts import attribute_of
 from ..recipe.steps import Adam, AdamW, Optimizer
 from .placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer, Transition
 

@@ -1,1 +1,1 @@
-"""The steps of a recipe: what each statement of a `train` block may say."""
+"""The steps of a training recipe: the arguments of each statement of a `train` block."""

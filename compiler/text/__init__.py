@@ -1,1 +1,1 @@
-"""The first stage: a spec as text, places in it, and what messages say about them."""
+"""Stage 1: a file to the text of a spec, and the diagnostics that point into this text."""

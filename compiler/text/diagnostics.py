@@ -1,6 +1,6 @@
-"""What the compiler says about a spec: a code, a headline, the place, and the way out.
+"""The errors and warnings about a spec: a code, a headline, the place, and help.
 
-Codes that begin with E are errors, those that begin with W warnings, which keep nothing from being made.
+Codes that begin with E are errors. Codes that begin with W are warnings; a spec with warnings only still compiles.
 """
 
 from __future__ import annotations
@@ -11,61 +11,63 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from alexc.printable import printable
+
 from .source import Source, Span
 
-MOST_ERRORS = 100  # as many are found in one run
-MOST_SUGGESTIONS = 1000  # among more words none is looked for
+MOST_ERRORS = 100  # a stage stops after this number
+MOST_SUGGESTIONS = 1000  # with more known words, none is suggested
 LONGEST_LINE = 160  # characters of the user's line that a message shows
 
 TITLES = {
-    "E0101": "the text does not have the form of a spec",
-    "E0102": "the file cannot be read as a spec",
-    "E0103": "a number is too long",
-    "E0201": "an unknown kind",
-    "E0202": "an unknown argument",
-    "E0203": "an argument is missing",
-    "E0204": "an argument has a value that it cannot take",
+    "E0101": "syntax error",
+    "E0102": "the file is not the text of a spec",
+    "E0103": "a number has too many digits",
+    "E0201": "an unknown layer kind, block, distribution or recipe step",
+    "E0202": "an unknown argument or statement",
+    "E0203": "a required argument is missing",
+    "E0204": "an argument has an invalid value",
     "E0205": "an argument is given twice",
-    "E0206": "a name cannot be used",
-    "E0207": "a name stands for two things",
+    "E0206": "a name is not allowed",
+    "E0207": "two things have the same name",
     "E0208": "an unknown kind of block",
-    "E0209": "a block is missing, or stands there twice",
-    "E0210": "a statement is missing, or stands there twice",
-    "E0211": "a layer reads one that does not stand above it",
-    "E0212": "nothing reads a layer",
-    "E0301": "a layer does not say which towers it reads",
-    "E0302": "channels cannot be cut evenly",
-    "E0303": "a layer does not fit what it reads",
-    "E0304": "the network is larger than a network may be",
+    "E0209": "a block is missing, given twice or not used",
+    "E0210": "a statement is missing or given twice",
+    "E0211": "a line names a layer that is not above it",
+    "E0212": "the output of a layer is not used",
+    "E0301": "a layer needs `reads` or `over`, because its input is split into towers",
+    "E0302": "channels cannot be split evenly",
+    "E0303": "a layer cannot take its input",
+    "E0304": "the network has too many parameters",
     "E0305": "layers cannot be joined",
-    "E0401": "a placement names an axis that its mesh does not have, or has twice",
+    "E0401": "an axis or a device is not in the mesh, or an axis is given twice",
     "E0402": "a placement names a layer that does not exist",
-    "E0403": "a placement's statement does not have the form of one",
-    "E0404": "a layer cannot be shared by the devices of an axis",
-    "E0405": "an axis places a layer twice, or nothing at all",
-    "E0406": "two axes cut the same, and the outer one changes",
+    "E0403": "a statement of a placement is not valid",
+    "E0404": "devices cannot share a layer evenly",
+    "E0405": "a layer is placed twice on an axis, or an axis is not used",
+    "E0406": "the axes of a mesh are nested in the wrong order",
     "E0501": "the recipe does not fit the network",
     "E0601": "blocks extend each other in a circle",
-    "E0602": "what a block extends is not there",
+    "E0602": "the block or file after `extends` cannot be found",
     "E0603": "an edit matches nothing",
-    "E0604": "what is written out would be too large",
-    "E0605": "a statement does not have the form of an edit",
-    "E0901": "a foreign file does not have the form of one",
-    "E0902": "a foreign layer has no counterpart",
-    "E0903": "what a foreign layer says has no counterpart",
-    "E0904": "a foreign layer has a value that it cannot take",
-    "E0905": "a foreign layer reads one that does not stand above it",
-    "E0906": "the files do not make a network together",
-    "E0907": "what a foreign file says makes no sound spec",
-    "W0304": "a network is very large",
-    "W0901": "a recipe says something that has no counterpart",
-    "W0902": "something that changes no result has no counterpart",
+    "E0604": "the expanded network is too large",
+    "E0605": "an edit is not valid",
+    "E0901": "syntax error in a foreign file",
+    "E0902": "alexc has no counterpart of a foreign layer",
+    "E0903": "alexc has no counterpart of a setting of a foreign layer",
+    "E0904": "a setting of a foreign layer is missing or not valid",
+    "E0905": "a foreign layer reads one that is not above it",
+    "E0906": "the foreign files do not describe one network",
+    "E0907": "the imported network has an error",
+    "W0304": "the network is very large",
+    "W0901": "alexc has no exact counterpart of a setting of a foreign recipe",
+    "W0902": "a setting that does not change the network's results is not imported",
 }
 
 
 @dataclass(frozen=True)
 class Label:
-    """A place that contributes to a mistake, and what it contributes."""
+    """Another place that is part of the error, with a text that is shown there."""
 
     span: Span
     text: str
@@ -73,9 +75,15 @@ class Label:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One mistake in a spec.
+    """One error or warning about a spec.
 
-    `headline` stands alone; `label` is written under the place; `others` are further places; `help` is the way out.
+    Attributes:
+        code: one of `TITLES`.
+        headline: what is wrong, as a sentence that is clear by itself.
+        span: where it is wrong.
+        label: a text that is shown below the place.
+        others: other places that are part of the error.
+        help: how to fix it: the edit or the command.
     """
 
     code: str
@@ -95,14 +103,14 @@ class Diagnostic:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A `help` for a misspelt word: the nearest known one, or all of them when none is near."""
+    """A `help` for a misspelt word: the most similar known word, or all known words if none is similar."""
     words = sorted(known)
     if len(words) > MOST_SUGGESTIONS:
         return ""
     near = get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`?"
-    return f"known here: {', '.join(words)}" if words else ""
+    return f"use one of: {', '.join(words)}" if words else ""
 
 
 def list_in_words(things: Sequence[str], last: str = "and") -> str:
@@ -111,12 +119,12 @@ def list_in_words(things: Sequence[str], last: str = "and") -> str:
 
 
 def in_order(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """Those of the file itself in the order of its text, then those of the files that it extends."""
+    """The diagnostics of the file itself in the order of its text, then those of the files that it extends."""
     return sorted(diagnostics, key=lambda each: (each.span.source is not source, each.span.start))
 
 
 def render(diagnostic: Diagnostic) -> str:
-    """The message as text: headline, place, the user's own lines with carets, and help."""
+    """The diagnostic as text: the headline, the place, the lines of the spec with marks below them, and the help."""
     places = [_Place(diagnostic.span, diagnostic.label, "^")]
     places += [_Place(other.span, other.text, "-") for other in diagnostic.others]
     sources = list(dict.fromkeys(place.span.source for place in places))
@@ -135,7 +143,7 @@ def render(diagnostic: Diagnostic) -> str:
 
 
 def render_all(source: Source, diagnostics: Sequence[Diagnostic]) -> str:
-    """All messages in the order of the text, and a last line that counts them."""
+    """All diagnostics in the order of the text, and a last line with their number."""
     messages = [render(each) for each in in_order(source, diagnostics)]
     return "\n\n".join([*messages, f"{printable(source.name)}: {_counted(diagnostics)}"])
 
@@ -155,7 +163,7 @@ class _Place:
 
 
 def _lines_of(source: Source, places: Sequence[_Place], margin: str) -> list[str]:
-    """The lines of one file that hold the places, with marks and texts below each."""
+    """The lines of one file that contain the places, with marks and texts below each line."""
     output: list[str] = []
     numbers = sorted({place.span.line_and_column[0] for place in places})
     previous = numbers[0] - 1
@@ -164,40 +172,39 @@ def _lines_of(source: Source, places: Sequence[_Place], margin: str) -> list[str
             output.append("...")
         previous = number
         marks = [place for place in places if place.span.line_and_column[0] == number]
-        cut = _Cut(source.line_text(number), marks[0].span.line_and_column[1] - 1)
-        output.append(f"{number:>{len(margin)}} | {cut.text}".rstrip())
+        excerpt = _Excerpt(source.line_text(number), marks[0].span.line_and_column[1] - 1)
+        output.append(f"{number:>{len(margin)}} | {excerpt.text}".rstrip())
         for place in marks:
             start, length = place.span.line_and_column[1] - 1, place.span.end - place.span.start
-            output.append(f"{margin} | {cut.marks(start, length, place.mark)} {printable(place.text)}".rstrip())
+            output.append(f"{margin} | {excerpt.marks(start, length, place.mark)} {printable(place.text)}".rstrip())
     return output
 
 
-class _Cut:
-    """The part of a line that is shown: all of it, or what stands around a place in a very long one."""
+class _Excerpt:
+    """The part of a line that a message shows: the whole line, or the part around `place` if the line is very long."""
 
     def __init__(self, line: str, place: int) -> None:
         self._first = 0 if len(line) <= LONGEST_LINE else max(0, place - LONGEST_LINE // 4)
         self._line = line[self._first : self._first + LONGEST_LINE]
         self._before = "…" if self._first else ""
         after = "…" if self._first + LONGEST_LINE < len(line) else ""
-        self.text = f"{self._before}{printable(self._line)}{after}"
+        self.text = f"{self._before}{_shown(self._line)}{after}"
 
     def marks(self, start: int, length: int, mark: str) -> str:
+        """Blanks and marks that stand exactly below the shown form of `length` characters from `start`."""
         start -= self._first
-        before = self._before + printable(self._line[: max(start, 0)])
-        marked = printable(self._line[max(start, 0) : max(start + length, 0)])
+        before = self._before + _shown(self._line[: max(start, 0)])
+        marked = _shown(self._line[max(start, 0) : max(start + length, 0)])
         return " " * _width(before) + mark * max(_width(marked), 1)
 
 
-def printable(text: str) -> str:
-    """Tabs as four blanks; characters that would steer a terminal as a question mark."""
-    return "".join(
-        "    " if character == "\t" else "\ufffd" if unicodedata.category(character)[0] == "C" else character
-        for character in text
-    )
+def _shown(source_text: str) -> str:
+    """The user's text for a terminal: a tab takes four columns."""
+    return printable(source_text.replace("\t", "    "))
 
 
 def _width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
     return sum(
         0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
     )

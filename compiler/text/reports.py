@@ -1,4 +1,4 @@
-"""Findings in the forms that other programs read: JSON, SARIF 2.1.0, and GitHub's workflow commands."""
+"""Diagnostics in formats for other programs: JSON, SARIF 2.1.0 and GitHub workflow commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from .diagnostics import TITLES, Diagnostic, printable
+from alexc.printable import printable
+
+from .diagnostics import TITLES, Diagnostic
 from .explain import explanation
 from .source import Span
 
@@ -14,7 +16,7 @@ SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schem
 
 
 def as_json(findings: Sequence[Diagnostic]) -> list[dict[str, object]]:
-    """The findings as plain values. Lines and columns count from 1, columns in characters; ends are exclusive."""
+    """The diagnostics as plain values. Lines and columns count from 1; columns count characters; ends are exclusive."""
     return [
         {
             "code": each.code,
@@ -42,7 +44,7 @@ def _place(span: Span) -> dict[str, object]:
 
 
 def as_sarif(findings: Sequence[Diagnostic], version: str) -> dict[str, object]:
-    """A SARIF 2.1.0 log with one run; `version` is that of alexc. Each code that was found is a rule."""
+    """A SARIF 2.1.0 log with one run. Each code that occurs is a rule; `version` is the version of alexc."""
     codes = sorted({each.code for each in findings})
     rules = [
         {
@@ -95,7 +97,7 @@ def _uri(name: str) -> str:
 
 
 def as_github(findings: Sequence[Diagnostic]) -> list[str]:
-    """A line for each finding, which GitHub's workflows show beside the line of the spec."""
+    """One workflow command per diagnostic; GitHub shows it next to the line of the spec."""
     return [_github_command(each) for each in findings]
 
 
@@ -114,12 +116,12 @@ def _github_command(finding: Diagnostic) -> str:
 
 
 def _escaped(text: str, more: str = "") -> str:
-    """Percent signs and line ends, and the characters of `more`, as GitHub's commands want them."""
+    """The text with percent signs, line ends and the characters of `more` escaped as workflow commands require."""
     return "".join(f"%{ord(each):02X}" if each in f"%\r\n{more}" else each for each in text)
 
 
 def _in_one_text(finding: Diagnostic) -> str:
-    """Headline, what is written under the place, and the way out."""
+    """The headline, the label and the help in one line."""
     return printable(
         "; ".join(filter(None, [finding.headline, finding.label, finding.help and f"help: {finding.help}"]))
     )

@@ -1,4 +1,4 @@
-"""A spec's text, and places in it."""
+"""The text of a spec, and places in it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The text of one file, and the name by which messages call it.
+    """The text of one file, and its name in messages.
 
-    `path` is where it lies, for the paths that it names itself; None for a text that is no file.
+    `path` is the file, so that paths in the text can be relative to it; None for a text that is not a file.
     """
 
     name: str
@@ -24,12 +24,12 @@ class Source:
         return [0, *(place + 1 for place, character in enumerate(self.text) if character == "\n")]
 
     def line_and_column(self, place: int) -> tuple[int, int]:
-        """Line and column of a character, both counted from 1; columns count characters, a tab as one."""
+        """Line and column of a character, both counted from 1. Every character is one column, a tab too."""
         line = bisect_right(self._line_starts, place)
         return line, place - self._line_starts[line - 1] + 1
 
     def line_text(self, line: int) -> str:
-        """A line, counted from 1, without its end."""
+        """The text of a line, counted from 1, without its line end."""
         start = self._line_starts[line - 1]
         end = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -37,22 +37,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The characters `start` up to, and without, `end` of a source."""
+    """The characters of a source from `start` to `end`, without `end` itself."""
 
     source: Source
     start: int
     end: int
 
     def to(self, other: Span) -> Span:
-        """From the start of this span to the end of another."""
+        """The span from the start of this one to the end of another."""
         return Span(self.source, self.start, other.end)
 
     @property
     def text(self) -> str:
-        """The characters themselves."""
+        """The characters of the span."""
         return self.source.text[self.start : self.end]
 
     @property
     def line_and_column(self) -> tuple[int, int]:
-        """Where it begins."""
+        """Line and column of its first character."""
         return self.source.line_and_column(self.start)

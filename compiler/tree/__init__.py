@@ -1,1 +1,1 @@
-"""The second stage: text to a syntax tree, and the canonical format."""
+"""Stage 2: the text to a syntax tree, and the canonical format of a spec."""

@@ -1,7 +1,7 @@
-"""The canonical layout of a spec: two blanks a level, columns in neighbouring lines, every comment where it was.
+"""Formats a spec in the canonical style: two blanks per level, and columns in neighbouring lines.
 
-Only blanks and line ends change, and never one that ends a statement: the words stay in their order. Line breaks before
-`->` and single empty lines are the writer's own and stay too.
+Only blanks and line ends change, but never a line end that ends a statement. Words and comments keep their order. Line
+breaks before `->` and single empty lines stay where the author put them.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from lark import Lark
 
 from ..text.diagnostics import Diagnostic
 from ..text.source import Source, Span
+from ..vocabulary import BLOCK, DEFAULT, NETWORK, SETTINGS
 from .syntax import parse
 
 Thing = TypeVar("Thing")
 Key = TypeVar("Key", bound=Hashable)
 
 INDENT = 2
-WIDEST = 120  # columns are given up where they would make a line longer than this
+WIDEST = 120  # lines are not aligned in columns if that would make one longer than this
 
-_BLOCKS_OF_LAYERS = ("network", "block")
-_SETTINGS = ("input", "towers", "default")
+_BLOCKS_OF_LAYERS = (NETWORK, BLOCK)
 _NO_BLANK_BEFORE = ("=", "(", ")", ",", ":", "..")
 _NO_BLANK_AFTER = ("=", "(", "..")
 
 
 def format_spec(source: Source) -> tuple[str | None, list[Diagnostic]]:
-    """The text of a spec in the canonical layout; None and what is wrong where it cannot be parsed."""
+    """The text of a spec in the canonical style, or None and the syntax errors."""
     tree, diagnostics = parse(source)
     if diagnostics:
         return None, diagnostics
-    text = _layout(_read_lines(source.text))
+    text = _formatted(_read_lines(source.text))
     formatted, problems = parse(Source(source.name, text))
     assert not problems, problems
-    assert without_spans(formatted.blocks) == without_spans(tree.blocks), "the layout would change what a spec says"
+    assert without_spans(formatted.blocks) == without_spans(tree.blocks), "formatting changed the spec"
     return text, []
 
 
 def without_spans(node: object) -> object:
-    """A part of a tree as plain tuples that know no places, so that the same text in two layouts is equal."""
+    """A part of a tree as tuples without places, so that the trees of two formats of a spec are equal."""
     if isinstance(node, tuple):
         return tuple(without_spans(each) for each in node)
     if is_dataclass(node):
@@ -55,11 +55,11 @@ def without_spans(node: object) -> object:
 
 @dataclass
 class _Row:
-    """What stands on one line of text. Without words it is a comment on a line of its own."""
+    """One line of the text. Without words it is a comment on a line of its own."""
 
     words: list[str] = field(default_factory=list)
     comment: str = ""
-    text: str = ""  # the words in their columns
+    text: str = ""  # the words, aligned in columns
 
 
 @dataclass
@@ -67,10 +67,10 @@ class _Line:
     """A statement, the head of a block, a closing brace or a comment between them.
 
     Attributes:
-        depth: how many braces are open around it.
-        rows: the first line and those on which it goes on.
-        of_layers: whether it stands in a block whose lines are layers.
-        blank: whether an empty line stands before it.
+        depth: the number of open braces around it.
+        rows: its first line and its continuation lines.
+        of_layers: whether it is in a block whose lines are layers.
+        blank: whether an empty line is before it.
     """
 
     depth: int
@@ -97,12 +97,12 @@ class _Line:
 
     @property
     def is_setting(self) -> bool:
-        """Whether its first word is a keyword of the block rather than a layer's name or kind."""
-        return not self.of_layers or (self.words[0] in _SETTINGS and self.words[1:2] not in ([":"], ["->"]))
+        """Whether its first word is a keyword of the block, not the name or the kind of a layer."""
+        return not self.of_layers or (self.words[0] in SETTINGS and self.words[1:2] not in ([":"], ["->"]))
 
     @property
     def has_columns(self) -> bool:
-        """Whether the first row is a whole statement, or ends before one of its arrows."""
+        """Whether its first row is a complete statement, or one that continues with an arrow on the next row."""
         ends_at_arrow = all(row.words[0] == "->" for row in self.rows[1:] if row.words)
         return not self.is_comment and ends_at_arrow and not {"{", "}"} & set(self.words)
 
@@ -121,18 +121,18 @@ def _read_lines(text: str) -> list[_Line]:
 
 @cache
 def _lexer() -> Lark:
-    """The words of the grammar, with the blanks and comments that the parser drops."""
+    """A lexer for the words of the grammar that keeps blanks and comments."""
     grammar = files("alexc.compiler.tree").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser=None, lexer="basic")
 
 
 class _Reader:
-    """Gathers words to lines. A statement stays open until a word shows that it does not go on."""
+    """Collects words into lines. A statement stays open until a word shows that it does not continue."""
 
     def __init__(self) -> None:
         self._lines: list[_Line] = []
         self._open: _Line | None = None
-        self._comments: list[tuple[str, bool]] = []  # those that wait until it is known where they stand
+        self._comments: list[tuple[str, bool]] = []  # comments that wait until their place is known
         self._line_ends = 0
         self._last = ""
         self._keywords: list[str] = []
@@ -159,7 +159,7 @@ class _Reader:
             self._lines.append(self._open)
             self._open, self._on_line_of_brace = None, True
         elif self._open is not None and (self._line_ends == 0 or word == "->" or self._last in ("->", ",")):
-            self._go_on(self._open.rows, word)
+            self._continue(self._open.rows, word)
         else:
             self._close()
             self._open = self._line(word)
@@ -170,7 +170,7 @@ class _Reader:
         return self._lines
 
     def _read_closing_brace(self) -> None:
-        """A statement that the writer put into braces on one line, as in `repeat 3 { conv 8 }`, stays there."""
+        """Close a block. A statement in braces on one line, as in `repeat 3 { conv 8 }`, stays on that line."""
         head, inside = self._lines[-1], self._open
         if self._on_line_of_brace and inside is not None and head.opens and head.depth > 0:
             head.rows[-1].words += [*inside.words, "}"]
@@ -181,8 +181,8 @@ class _Reader:
         self._keywords.pop()
         self._lines.append(self._line("}"))
 
-    def _go_on(self, rows: list[_Row], word: str) -> None:
-        """Put a word into the open statement: on a new row after a comment, and where the writer broke at an arrow."""
+    def _continue(self, rows: list[_Row], word: str) -> None:
+        """Add a word to the open statement: on a new row after a comment, or after a line break at an arrow."""
         at_arrow = "->" in (word, self._last)
         if not (self._comments or rows[-1].comment or (self._line_ends and at_arrow)):
             rows[-1].words.append(word)
@@ -195,7 +195,7 @@ class _Reader:
         self._comments = []
 
     def _close(self) -> None:
-        """End the open statement, and put behind it the comments that wait."""
+        """End the open statement and add the waiting comments after it."""
         if self._open is not None:
             self._lines.append(self._open)
             self._open = None
@@ -208,7 +208,7 @@ class _Reader:
         return _Line(len(self._keywords), [_Row([word])], of_layers, self._line_ends > 1)
 
 
-def _layout(lines: list[_Line]) -> str:
+def _formatted(lines: list[_Line]) -> str:
     _set_blanks(lines)
     for line in lines:
         for number, row in enumerate(line.rows):
@@ -221,7 +221,7 @@ def _layout(lines: list[_Line]) -> str:
 
 
 def _set_blanks(lines: list[_Line]) -> None:
-    """No empty line at the edges of a block or of the file; one after every block of the file."""
+    """Remove empty lines at the start and the end of blocks and of the file; put one after every block of the file."""
     before: _Line | None = None
     for line in lines:
         if before is None or before.opens or line.closes:
@@ -232,7 +232,7 @@ def _set_blanks(lines: list[_Line]) -> None:
 
 
 def _parts(lines: Iterable[_Line]) -> list[list[_Row]]:
-    """The rows between empty lines."""
+    """The rows, grouped by the empty lines between them."""
     parts: list[list[_Row]] = []
     for line in lines:
         if line.blank or not parts:
@@ -242,7 +242,7 @@ def _parts(lines: Iterable[_Line]) -> list[list[_Row]]:
 
 
 def _with_comments(rows: list[_Row], tail: int) -> list[str]:
-    """The rows as text, the comments behind them in one column: that of the file's tails where they fit there."""
+    """The rows as text. Their comments are in one column: the column `tail` of the file if they fit there."""
     behind = [row for row in rows if row.words and row.comment]
     nearest = max((len(row.text) for row in behind), default=0) + 2
     fits = all(tail + len(row.comment) <= WIDEST for row in behind)
@@ -251,7 +251,7 @@ def _with_comments(rows: list[_Row], tail: int) -> list[str]:
 
 
 def _set_columns(lines: Sequence[_Line]) -> int:
-    """Put every group of neighbouring statements into columns; the rightmost column where tails begin, or 0."""
+    """Align every group of neighbouring statements in columns. Returns the rightmost column of a tail, or 0."""
     tails = [0]
     for _, group in groupby(_numbered_groups(lines), key=lambda pair: pair[0]):
         statements = [line for _, line in group]
@@ -263,9 +263,9 @@ def _set_columns(lines: Sequence[_Line]) -> int:
 
 
 def _numbered_groups(lines: Iterable[_Line]) -> Iterator[tuple[int, _Line]]:
-    """The statements that have columns, each with the number of its group.
+    """The statements with columns, each with the number of its group.
 
-    Neighbours at one depth and of one nature are a group; comments between them do not part them.
+    Neighbouring settings, or neighbouring layers, at the same depth are a group, also with comments between them.
     """
     number = 0
     last: tuple[int, bool] | None = None
@@ -279,11 +279,11 @@ def _numbered_groups(lines: Iterable[_Line]) -> Iterator[tuple[int, _Line]]:
 
 
 def _set_settings(lines: Sequence[_Line]) -> None:
-    """The keywords in one column, and the values of those of one keyword in columns."""
+    """Align the keywords in one column, and the values of each keyword in columns."""
     statements = [_arguments(line.words) for line in lines]
     width = max((len(statement[0]) for statement in statements if len(statement) > 1), default=0)
     for keyword, alike in _by(zip(lines, statements, strict=True), lambda pair: pair[1][0]).items():
-        gap = " " if keyword == "default" else ""
+        gap = " " if keyword == DEFAULT else ""
         texts = _in_columns([rest for _, (_, *rest) in alike], gap)
         for (line, _), text in zip(alike, texts, strict=True):
             line.rows[0].text = f"{' ' * INDENT * line.depth}{keyword.ljust(width)} {text}".rstrip()
@@ -291,7 +291,7 @@ def _set_settings(lines: Sequence[_Line]) -> None:
 
 @dataclass
 class _Layer:
-    """The first row of a layer's statement: label, what it starts from, kind, arguments, and the steps that follow."""
+    """The first row of a layer's statement: label, start, kind, arguments, and the following steps as the tail."""
 
     line: _Line
     label: str
@@ -299,7 +299,7 @@ class _Layer:
     kind: str
     arguments: list[str]
     tail: str
-    text: str = ""  # all but the tail, in columns
+    text: str = ""  # all but the tail, aligned in columns
 
     @classmethod
     def of(cls, line: _Line) -> _Layer:
@@ -316,7 +316,7 @@ class _Layer:
 
 
 def _set_layers(lines: Sequence[_Line]) -> int:
-    """Labels, values, and the arrow behind the first kind in columns; the column of that arrow, or 0."""
+    """Align labels, values and the first arrows in columns. Returns the column of the arrows, or 0."""
     layers = [_Layer.of(line) for line in lines]
     labels = max(len(layer.label) for layer in layers) + 1
     for alike in _by(layers, lambda layer: (layer.kind, bool(layer.start))).values():
@@ -342,7 +342,7 @@ def _by(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[
 
 
 def _arguments(words: Sequence[str]) -> list[str]:
-    """The parts of a step: its kind, values such as `96` or `conv, linear`, and arguments such as `kernel=3`."""
+    """Split a step into its kind, values such as `96` or `conv, linear`, and arguments such as `kernel=3`."""
     parts: list[list[str]] = []
     depth = 0
     for before, word in zip(["", *words[:-1]], words, strict=True):
@@ -356,7 +356,7 @@ def _arguments(words: Sequence[str]) -> list[str]:
 
 
 def _in_columns(rows: Sequence[Sequence[str]], gap: str = "") -> list[str]:
-    """The arguments of steps of one kind: the values that lead in columns, then the others, after one more `gap`."""
+    """The arguments of steps of one kind as text: the leading values in columns, then `gap` and the others."""
     values = [list(_leading_values(row)) for row in rows]
     widths = [max(map(len, column)) for column in zip_longest(*values, fillvalue="")]
     output = []
@@ -375,7 +375,7 @@ def _leading_values(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def _spaced(words: Iterable[str]) -> str:
-    """Words with one blank between them where there is one."""
+    """The words with the blanks between them that the style has."""
     text, before = "", "("
     for word in words:
         text += word if before in _NO_BLANK_AFTER or word in _NO_BLANK_BEFORE else f" {word}"

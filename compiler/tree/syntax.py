@@ -1,4 +1,4 @@
-"""Text to Tree, with Lark."""
+"""Text to Tree, with the Lark parser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .tree import (
 
 MOST_SYNTAX_ERRORS = 20
 DEEPEST_BRACKETS = 64
-LONGEST_TO_MEND = 2**20  # characters: a longer text is read once only, and its first mistake reported
+LONGEST_TO_RETRY = 2**20  # characters; of a longer text only the first syntax error is reported
 
 _IN_WORDS = {
     "WORD": "a name",
@@ -57,10 +57,10 @@ _IN_WORDS = {
 
 
 def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
-    """Read a spec's text.
+    """Parse a spec.
 
-    A line that has not the form of a statement is reported, blanked, and the text is read again, so that every such
-    line is found in one run. The tree holds what was sound.
+    A line with a syntax error is reported and replaced by blanks, and then the text is parsed again. So one run finds
+    every such line. The tree is empty if the text still cannot be parsed.
     """
     diagnostics: list[Diagnostic] = []
     text: str | None = source.text
@@ -72,8 +72,8 @@ def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
             text = None
         except UnexpectedInput as error:
             diagnostics.append(_diagnose(source, error))
-            mendable = not _at_end(error) and len(text) <= LONGEST_TO_MEND
-            text = _mended(text, diagnostics[-1].span.start) if mendable else None
+            can_retry = not _at_end(error) and len(text) <= LONGEST_TO_RETRY
+            text = _without_error(text, diagnostics[-1].span.start) if can_retry else None
     return Tree(source, ()), diagnostics
 
 
@@ -88,14 +88,14 @@ def _at_end(error: UnexpectedInput) -> bool:
     return isinstance(error, UnexpectedToken) and error.token.type == "$END"
 
 
-def _mended(text: str, place: int) -> str | None:
-    """The text without the line around `place`; where that holds a brace, without the unfinished one above it."""
+def _without_error(text: str, place: int) -> str | None:
+    """The text without the line around `place`. If that line has a brace, the unfinished line above it is removed."""
     above = _unfinished_above(text, place)
     return _blank_line(text, place) or (None if above is None else _blank_line(text, above))
 
 
 def _unfinished_above(text: str, place: int) -> int | None:
-    """Where the statement above a line begins, if it says that it goes on: `conv1:` or `conv 96 ->`."""
+    """The start of the line above, if that line is not complete: `conv1:` or `conv 96 ->`."""
     end = text.rfind("\n", 0, place)
     while end > 0:
         start = text.rfind("\n", 0, end) + 1
@@ -107,7 +107,7 @@ def _unfinished_above(text: str, place: int) -> int | None:
 
 
 def _blank_line(text: str, place: int) -> str | None:
-    """The text with the line around `place` made blank; None where that would mend nothing or tear a block open."""
+    """The text with blanks in the line around `place`; None if the line is empty or has a brace of a block."""
     start = text.rfind("\n", 0, place) + 1
     end = text.find("\n", place)
     end = len(text) if end < 0 else end
@@ -126,23 +126,23 @@ def _diagnose(source: Source, error: UnexpectedInput) -> Diagnostic:
     if _at_end(error):
         end = Span(source, len(source.text.rstrip()), len(source.text.rstrip()))
         if "`}`" not in expected:
-            return Diagnostic("E0101", "the file ends too early", end, f"expected {list_in_words(expected, 'or')}")
+            return Diagnostic("E0101", "unexpected end of the file", end, f"expected {list_in_words(expected, 'or')}")
         return Diagnostic(
             "E0101",
             "the file ends inside a block",
             end,
             "the block's `}` is missing here",
-            help="every `{` needs a `}` on a line of its own",
+            help="close the block with `}` on a line of its own",
         )
     found = "the end of the line" if token.type == "_NEWLINE" else f"`{token}`"
     place = Span(source, token.start_pos or 0, (token.start_pos or 0) + (1 if token.type == "_NEWLINE" else len(token)))
-    return Diagnostic("E0101", f"{found} cannot stand here", place, f"expected {list_in_words(expected, 'or')}")
+    return Diagnostic("E0101", f"unexpected {found}", place, f"expected {list_in_words(expected, 'or')}")
 
 
 def _diagnose_depth(source: Source, token: Token) -> Diagnostic:
-    message = f"brackets stand more than {DEEPEST_BRACKETS} deep in each other"
+    message = f"brackets are nested more than {DEEPEST_BRACKETS} deep"
     start = token.start_pos or 0
-    return Diagnostic("E0101", message, Span(source, start, start + 1), help="write the inner part as a block")
+    return Diagnostic("E0101", message, Span(source, start, start + 1), help="move the inner part into a `block`")
 
 
 def _diagnose_characters(source: Source, place: int) -> Diagnostic:
@@ -152,38 +152,39 @@ def _diagnose_characters(source: Source, place: int) -> Diagnostic:
     if re.fullmatch(r"[+-]?\.?[0-9][0-9.]*([eE][+-]?[0-9]+)?(x[0-9]+)*", found) and len(found) > 2:
         return Diagnostic(
             "E0103",
-            "a number has more digits than a spec may use",
+            "the number has too many digits",
             span,
-            "at most 15 digits, and exponents of two",
+            "at most 15 digits before and after the point, and 2 in the exponent",
         )
     if found[0].isdigit():
         return Diagnostic(
             "E0101",
             f"`{found}` is neither a number nor a name",
             span,
-            help="a name begins with a letter; a number stands alone, as in `96` or `1e-4`",
+            help="a name begins with a letter; a number looks like `96` or `1e-4`",
         )
     hint = {
-        '"': "only the path of a spec stands in quotation marks, and they are closed on the same line",
-        ";": "a line's end ends a statement",
+        '"': "use quotation marks only around the path after `extends`, and close them on the same line",
+        ";": "remove it: a statement ends at the end of its line",
     }
     shown = f"`{found}`" if found.isprintable() else f"the character U+{ord(found):04X}"
     return Diagnostic("E0101", f"{shown} has no meaning in a spec", span, help=hint.get(found, ""))
 
 
-class _TooDeep(Exception):  # noqa: N818 - it is no defect of the program but a finding about a spec
+class _TooDeep(Exception):  # noqa: N818 - it reports an error in a spec, not in the program
     def __init__(self, token: Token) -> None:
         super().__init__(token)
         self.token = token
 
 
 class _LineEnds(PostLex):
-    """Keeps only the line ends that end a statement: none after `->`, `{` or `,`, none before `->` or `{`.
+    """Removes the line ends that do not end a statement: those after `->`, `{` or `,` and those before `->` or `{`.
 
-    Brackets that are nested too deeply end the reading.
+    Raises:
+        _TooDeep: brackets are nested too deeply.
     """
 
-    always_accept = ("_NEWLINE", "WORD")  # a line end is held back until the word after it is read
+    always_accept = ("_NEWLINE", "WORD")  # a line end waits for the next word, which decides
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         held: Token | None = None
@@ -204,7 +205,7 @@ class _LineEnds(PostLex):
 
 
 class _TreeBuilder(Transformer[Token, list[Block]]):
-    """Makes the Tree's nodes while Lark parses. Each method gets the parts of the grammar rule of its name."""
+    """Builds the nodes of the Tree while Lark parses. Each method gets the parts of the grammar rule with its name."""
 
     source: Source
 
@@ -237,16 +238,16 @@ class _TreeBuilder(Transformer[Token, list[Block]]):
         return Base(path, name, self._span(target[0]).to(self._span(target[-1])))
 
     def pipeline(self, parts: list[Any]) -> Pipeline:
-        label, steps = _cut_label(parts)
+        label, steps = _split_label(parts)
         return Pipeline(label, tuple(steps), parts[0].span.to(steps[-1].span))
 
     def change(self, parts: list[Any]) -> Change:
-        label, arguments = _cut_label(parts)
+        label, arguments = _split_label(parts)
         assert label is not None
         return Change(label, tuple(arguments), label.span.to(arguments[-1].span))
 
     def nested(self, parts: list[Any]) -> Nested:
-        label, (head, *statements) = _cut_label(parts)
+        label, (head, *statements) = _split_label(parts)
         return Nested(label, head, tuple(statements), parts[0].span.to(head.span))
 
     def step(self, parts: list[Any]) -> Step:
@@ -271,7 +272,7 @@ class _TreeBuilder(Transformer[Token, list[Block]]):
     def dimensions(self, parts: list[Token]) -> Dimensions:
         return Dimensions(tuple(int(size) for size in parts[0].split("x")), self._span(parts[0]))
 
-    def span_of_layers(self, parts: list[Token]) -> LayerRange:
+    def layer_range(self, parts: list[Token]) -> LayerRange:
         return LayerRange(self._word(parts[0]), self._word(parts[1]), self._span(parts[0]).to(self._span(parts[1])))
 
     def call(self, parts: list[Any]) -> Call:
@@ -285,8 +286,8 @@ class _TreeBuilder(Transformer[Token, list[Block]]):
         return Span(self.source, start, start + len(token))
 
 
-def _cut_label(parts: list[Any]) -> tuple[Step | None, list[Any]]:
-    """What stands before a colon, and the rest."""
+def _split_label(parts: list[Any]) -> tuple[Step | None, list[Any]]:
+    """The part before the colon, or None without a colon, and the rest."""
     if len(parts) > 2 and isinstance(parts[1], Token):
         return parts[0], parts[2:]
     return None, parts

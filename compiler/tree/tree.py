@@ -1,4 +1,4 @@
-"""The first stage: a spec as it was written, every word with its place."""
+"""The nodes of the syntax tree: a spec as it is written, with the place of every word."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number: an int when it was written without a point and an exponent."""
+    """A number: an int if it is written without a point and without an exponent."""
 
     value: int | float
     span: Span
@@ -25,7 +25,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Dimensions:
-    """Sizes joined by `x`, as `3x227x227`."""
+    """Sizes joined by `x`: `3x227x227`."""
 
     sizes: tuple[int, ...]
     span: Span
@@ -36,7 +36,7 @@ Atom = Word | Number | Dimensions
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A name with values in parentheses, as `normal(0, 0.01)`."""
+    """A name with values in parentheses: `normal(0, 0.01)`."""
 
     name: Word
     values: tuple[Value, ...]
@@ -45,7 +45,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class LayerRange:
-    """From one layer to another, as `conv1..conv5`."""
+    """All layers from one to another: `conv1..conv5`."""
 
     first: Word
     last: Word
@@ -57,7 +57,7 @@ Value = Atom | Call | LayerRange
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What follows a kind: `key=value`, or a value alone, or several values joined by commas."""
+    """An argument after a kind: `key=value`, a value alone, or several values joined by commas."""
 
     key: Word | None
     values: tuple[Value, ...]
@@ -66,7 +66,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A kind with its arguments: one part of a pipeline."""
+    """One step of a pipeline: a kind with its arguments."""
 
     kind: Word
     arguments: tuple[Argument, ...]
@@ -75,7 +75,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Steps joined by `->`. What stands before a colon is the label: a name, or an edit such as `every relu`."""
+    """Steps joined by `->`. The label is the part before the colon: a name, or an edit such as `every relu`."""
 
     label: Step | None
     steps: tuple[Step, ...]
@@ -84,7 +84,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New arguments for something that is there: `conv1: kernel=7`."""
+    """New arguments for an existing layer: `conv1: kernel=7`."""
 
     label: Step
     arguments: tuple[Argument, ...]
@@ -105,14 +105,14 @@ Statement = Pipeline | Change | Nested
 
 
 def first_word(statement: Statement) -> Word:
-    """The word that a statement begins with."""
+    """The first word of a statement."""
     if statement.label is not None:
         return statement.label.kind
     return statement.head.kind if isinstance(statement, Nested) else statement.steps[0].kind
 
 
 def only_value(step: Step) -> Value | None:
-    """The one value that follows a kind, without a key; None where there is anything else."""
+    """The value after the kind, if the step has exactly one argument, with one value and without a key; else None."""
     if len(step.arguments) != 1 or step.arguments[0].key is not None or len(step.arguments[0].values) != 1:
         return None
     return step.arguments[0].values[0]
@@ -120,7 +120,7 @@ def only_value(step: Step) -> Value | None:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A name that stands for a value inside a block, and its default or None."""
+    """A parameter of a block: its name, and its default or None."""
 
     name: Word
     default: Atom | None
@@ -128,7 +128,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a block extends: a block of this file, or of the file at `path`, whose name may be left out."""
+    """The block after `extends`: a block of this file, or of the file at `path`. With a path, the name is optional."""
 
     path: str | None
     name: Word | None
@@ -137,7 +137,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A keyword, a name or none, and statements in braces. `span` is that of the keyword and the name."""
+    """A keyword, an optional name, and statements in braces. `span` covers the keyword and the name."""
 
     keyword: Word
     name: Word | None

@@ -145,7 +145,7 @@ class TestMistakes:
         with pytest.raises(SpecError, match="there is no such file") as raised:
             Net.from_file(tmp_path / "nowhere.net")
         assert raised.value.findings == ()
-        with pytest.raises(SpecError, match="a text extends no file"):
+        with pytest.raises(SpecError, match="this spec is not a file, so it cannot extend a file"):
             Net.from_text('network A extends "a.net" {\n}\n')
 
     def test_placements_and_batches(self) -> None:

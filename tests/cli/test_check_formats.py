@@ -112,7 +112,7 @@ def test_the_form_of_sarif(alexc: Alexc) -> None:
             start, end = (region["startLine"], region["startColumn"]), (region["endLine"], region["endColumn"])
             assert (1, 1) <= start <= end
     related = next(each for each in run["results"] if each["ruleId"] == "E0301")["relatedLocations"]
-    assert [each["message"]["text"] for each in related] == ["8x16x16 is made here"]
+    assert [each["message"]["text"] for each in related] == ["shape 8x16x16"]
 
 
 def test_odd_names_and_texts(tmp_path: Path, alexc: Alexc) -> None:

@@ -13,7 +13,7 @@ from alexc.compiler.graph.diff import Difference, difference
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.layers.conv import Conv
 from alexc.compiler.layers.kind import Join, Kind
-from alexc.compiler.net.binding import bind
+from alexc.compiler.net.argument_binding import bind
 from alexc.compiler.net.spec_text import step_text
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.text.source import Source

@@ -1,4 +1,4 @@
-"""Every code of a message is explained by a spec that gets it, and by the same spec mended."""
+"""Every diagnostic code is explained by a spec that gets it, and by the same spec without the error."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def test_every_code_has_its_file() -> None:
 
 
 @pytest.mark.parametrize("code", TITLES)
-def test_the_example_gets_the_code_and_the_mended_one_none(code: str) -> None:
+def test_the_example_gets_the_code_and_the_fixed_one_none(code: str) -> None:
     page = explanation(code)
     assert (page.code, page.title) == (code, TITLES[code])
     assert [each.code for each in findings_in(page.example, page.language)[1]] == [code]
-    assert list(findings_in(page.mended, page.language)[1]) == []
+    assert list(findings_in(page.fixed, page.language)[1]) == []
     if page.language == "net":
-        assert format_spec(Source("mended.net", page.mended)) == (page.mended, [])
+        assert format_spec(Source("fixed.net", page.fixed)) == (page.fixed, [])
     assert max(map(len, page.text.split("\n"))) <= 120
 
 
 @pytest.mark.parametrize("word", ["E0301", "e0301", "301", "0301"])
-def test_a_code_is_known_however_it_is_written(word: str) -> None:
+def test_a_code_is_known_in_several_spellings(word: str) -> None:
     assert code_meant(word) == "E0301"
 
 
@@ -39,7 +39,7 @@ def test_a_warning_keeps_its_letter() -> None:
 
 
 @pytest.mark.parametrize("word", ["", "E", "E9999", "E030x", "../E0301", "E00000301x", "\u0663\u0660\u0661"])
-def test_what_is_no_code(word: str) -> None:
+def test_words_that_are_not_codes(word: str) -> None:
     assert code_meant(word) is None
 
 
@@ -48,8 +48,8 @@ def test_the_command(alexc: Alexc) -> None:
     page = alexc("explain", "e0301")
     assert page.returncode == 0
     assert page.stdout.startswith(f"E0301: {TITLES['E0301']}\n")
-    assert "    error[E0301]: `conv2` does not say which of the 2 towers it reads\n" in page.stdout
-    assert "reads=tower" in page.stdout.split("Mended:")[1]
+    assert "    error[E0301]: `conv2` needs `reads`, because its input is split into 2 towers\n" in page.stdout
+    assert "reads=tower" in page.stdout.split("Fixed:")[1]
     assert page.stderr == ""
 
     listed = alexc("explain")

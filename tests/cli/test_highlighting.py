@@ -1,4 +1,4 @@
-"""Colours of `.net` files: the Pygments lexer, and the grammar and the files of the extension for VS Code."""
+"""Highlighting of `.net` files: the Pygments lexer, and the grammar and other files of the VS Code extension."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Error, Keyword, Name, Token
 
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT, RECIPE, REPEAT, SETTINGS, steps
+from alexc.compiler.reference import RECIPE_STATEMENTS, calls, steps
+from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS
 from alexc.highlighting import TOKENS, NetLexer, rules, words_of
 from tests.conftest import ROOT
 from tools import textmate_grammar
@@ -50,7 +51,7 @@ def test_the_lexer_is_found_without_the_compiler(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
-def test_specs_have_no_word_without_meaning(path: Path) -> None:
+def test_specs_have_no_error_tokens(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tokens = tokens_of(text)
     assert "".join(value for _, value in tokens) == text
@@ -66,13 +67,13 @@ def kind_of(text: str, word: str) -> object:
     return next(kind for kind, value in tokens_of(text) if value == word)
 
 
-@pytest.mark.parametrize("word", [*SETTINGS, *REPEAT, *EDITS])
+@pytest.mark.parametrize("word", [*SETTINGS, *REPETITION, *EDITS])
 def test_statements_of_a_network(word: str) -> None:
     assert kind_of(f"network A {{\n  {word} x\n}}\n", word) is Keyword
     assert kind_of(f"network A {{\n  {word}x 3\n}}\n", f"{word}x") is Name
 
 
-@pytest.mark.parametrize("word", [*PLACEMENT, *RECIPE])
+@pytest.mark.parametrize("word", [*PLACEMENT_STATEMENTS, *RECIPE_STATEMENTS])
 def test_statements_of_placements_and_recipes(word: str) -> None:
     assert kind_of(f"train {{\n  {word} x\n}}\n", word) is Keyword
     assert kind_of(f"network A {{\n  {word}: conv 3\n}}\n", word) is Name.Label
@@ -83,13 +84,19 @@ def test_kinds_and_steps(word: str) -> None:
     assert kind_of(f"network A {{\n  x: {word} 3 -> {word}\n}}\n", word) is Name.Builtin
 
 
+@pytest.mark.parametrize("word", sorted(calls()))
+def test_words_before_parentheses(word: str) -> None:
+    assert kind_of(f"train {{\n  test x y={word}(1, 2)\n}}\n", word) is Name.Function
+    assert kind_of(f"network A {{\n  {word}: conv 3\n}}\n", word) is Name.Label
+
+
 @pytest.mark.parametrize("word", BLOCKS)
 def test_blocks_and_their_names(word: str) -> None:
     assert kind_of(f"{word} Name {{\n}}\n", word) is Keyword.Declaration
     assert kind_of(f"{word} Name {{\n}}\n", "Name") is Name.Class
 
 
-def test_what_has_no_meaning_is_shown_as_such() -> None:
+def test_a_character_without_meaning_is_an_error_token() -> None:
     assert kind_of("network A {\n  conv 4 ; relu\n}\n", ";") is Token.Error
 
 
@@ -101,7 +108,7 @@ def test_the_grammar_is_current() -> None:
 
 
 def scopes_in(text: str) -> Iterator[tuple[int, str, str]]:
-    """What the grammar's file makes of a text, line by line: the leftmost match, of several the first pattern's."""
+    """The scopes of a text in the TextMate grammar, line by line: the leftmost match counts, then the first pattern."""
     grammar = json.loads(textmate_grammar.FILE.read_text(encoding="utf-8"))
     patterns = [(re.compile(each["match"]), each["captures"]) for each in grammar["patterns"]]
     start = 0
@@ -125,7 +132,7 @@ def test_the_grammar_and_the_lexer_see_the_same_words(path: Path) -> None:
     assert list(scopes_in(text)) == lexed
 
 
-def test_the_extension_names_files_that_are_there() -> None:
+def test_the_files_that_the_extension_names_exist() -> None:
     package = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
     (language,), (grammar,) = package["contributes"]["languages"], package["contributes"]["grammars"]
     assert language["id"] == grammar["language"] == "alexc-net"

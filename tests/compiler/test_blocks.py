@@ -1,4 +1,4 @@
-"""Blocks and repetitions: what they are written out to, and that no hostile file is written out for ever."""
+"""Blocks and repetitions: their expansion, and its limits for hostile files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def codes(checked: Checked) -> list[str]:
     return [each.code for each in checked.diagnostics]
 
 
-def test_a_block_is_a_kind_made_of_others() -> None:
+def test_a_block_is_a_group_of_layers() -> None:
     assert layers(graph_of(" a: twin 8 -> relu\n twin n=4 k=1", TWIN)) == [
         ("a.conv1", "8x16x16", (None,)),
         ("a.conv1.relu", "8x16x16", ("a.conv1",)),
@@ -45,7 +45,7 @@ def test_a_block_is_a_kind_made_of_others() -> None:
     ]
 
 
-def test_the_compiled_network_is_that_written_by_hand_but_for_names() -> None:
+def test_a_network_with_blocks_compiles_to_the_network_without_them_except_for_names() -> None:
     made = write_pytorch(graph_of(" a: twin 8\n b: linear 4", TWIN), "test.net")
     hand = write_pytorch(
         graph_of(" first: conv 8 kernel=3 pad=1 -> relu\n second: conv 8 kernel=3 pad=1\n b: linear 4"), "test.net"
@@ -54,7 +54,7 @@ def test_the_compiled_network_is_that_written_by_hand_but_for_names() -> None:
     assert body == hand.split("import", 1)[1]
 
 
-def test_input_in_a_block_is_what_the_block_reads() -> None:
+def test_input_in_a_block_is_the_input_of_the_block() -> None:
     residual = "block residual(n) {\n conv n kernel=3 pad=1 -> relu\n conv n kernel=3 pad=1 -> add input -> relu\n}\n"
     graph = graph_of(" stem: conv 8 kernel=1\n a: residual 8\n b: stem -> residual 8\n add a b", residual)
     reads = {name: inputs for name, _, inputs in layers(graph)}
@@ -64,14 +64,14 @@ def test_input_in_a_block_is_what_the_block_reads() -> None:
     assert reads["add1"] == ("a.conv2.relu", "b.conv2.relu")
 
 
-def test_blocks_in_blocks_pass_their_parameters_on() -> None:
+def test_a_block_passes_its_parameters_to_a_block_in_it() -> None:
     outer = TWIN + "block outer(m, deep=2) {\n left: twin m\n right: input -> twin m k=3\n concat left right\n}\n"
     graph = graph_of(" a: outer 4\n linear 2", outer)
     assert layers(graph)[-2] == ("a.concat1", "8x16x16", ("a.left.again", "a.right.again"))
     assert "self.a_left_conv1 = " in write_pytorch(graph, "test.net")
 
 
-def test_names_in_a_block_are_its_own() -> None:
+def test_names_in_a_block_are_known_only_in_the_block() -> None:
     message = codes(check(" a: twin 8\n b: again -> relu\n", TWIN))
     assert message == ["E0201"]
     assert codes(check(" a: conv 8 kernel=1\n odd\n", "block odd() {\n add a input\n}\n")) == ["E0211"]
@@ -85,30 +85,30 @@ def test_a_repetition_numbers_the_names() -> None:
     assert layers(graph)[-1][2] == ("a1", "b2_2.tanh")
 
 
-def test_a_name_in_a_repetition_means_its_own_turn() -> None:
+def test_a_name_in_a_repetition_means_the_layer_of_the_same_iteration() -> None:
     graph = graph_of(" stem: conv 4 kernel=1\n repeat 2 {\n  a: conv 4 kernel=1\n  b: relu -> add a\n }")
     reads = {name: inputs for name, _, inputs in layers(graph)}
     assert reads["b1.add"] == ("b1", "a1")
     assert reads["b2.add"] == ("b2", "a2")
 
 
-def test_a_parameter_counts_repetitions() -> None:
+def test_a_parameter_can_be_the_number_of_repetitions() -> None:
     stage = "block stage(n, times) {\n repeat times { conv n kernel=1 }\n}\n"
     assert [str(node.output) for node in graph_of(" stage 4 3", stage).nodes] == ["4x16x16"] * 3
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "1.5", "n", "200001", "3x3", "f(2)", "2 2", "x=2"])
-def test_a_count_that_is_none(count: str) -> None:
+def test_invalid_numbers_of_repetitions(count: str) -> None:
     assert codes(check(f" repeat {count} {{ relu }}\n linear 2")) == ["E0204"]
 
 
-def test_a_mistake_in_a_repetition_is_reported_once() -> None:
+def test_an_error_in_a_repetition_is_reported_once() -> None:
     assert codes(check(" repeat 50 { conv 4 kernle=1 }")) == ["E0202"]
     assert codes(check(" repeat 50 { cnov 4 }")) == ["E0201"]
     assert codes(check(" repeat 50 { print: relu }")) == ["E0206"]
 
 
-def test_a_broken_instance_is_one_mistake() -> None:
+def test_an_error_in_a_block_instance_is_reported_once() -> None:
     assert codes(check(" a: twin\n b: a -> relu\n concat a b", TWIN)) == ["E0203"]
 
 
@@ -160,6 +160,6 @@ def test_no_file_is_written_out_for_ever(name: str) -> None:
     assert time.monotonic() - started < 30  # a hang, not a speed: the worst takes a few seconds
 
 
-def test_a_name_that_python_takes_is_refused_when_written_out() -> None:
+def test_an_expanded_name_that_python_uses_is_refused() -> None:
     message = codes(check(" get: outer\n", "block outer() {\n buffer: relu\n}\n"))
     assert message == ["E0206"]

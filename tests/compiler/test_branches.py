@@ -1,4 +1,4 @@
-"""Branches and what joins them, towers kept: the compiled file against torch, sums and slices written out."""
+"""Branches and joins, with and without towers: the compiled file against sums and slices in torch."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_line_reads_the_one_above_unless_it_starts_from_a_name() -> None:
     }
 
 
-def test_a_part_can_be_read_by_its_own_name() -> None:
+def test_a_step_of_a_line_can_be_read_by_its_name() -> None:
     graph = graph_of(" a: conv 8 kernel=1 -> relu\n b: a.relu -> tanh\n add a b")
     assert reads(graph)["b"] == ("a.relu",)
 
@@ -64,7 +64,7 @@ def test_input_is_the_image() -> None:
     torch.testing.assert_close(net(x), a(x) + b(x) + x)
 
 
-def test_a_residual_network_computes_what_is_written_out() -> None:
+def test_a_residual_network_computes_the_sums_written_in_torch() -> None:
     net = network(
         graph_of(
             " stem: conv 4 kernel=3 pad=1 -> relu\n"
@@ -82,7 +82,7 @@ def test_a_residual_network_computes_what_is_written_out() -> None:
     torch.testing.assert_close(net(x), expected, rtol=0, atol=1e-12)
 
 
-def test_concat_towers_is_a_slice_of_every_tensor_after_another() -> None:
+def test_concat_towers_joins_the_slices_tower_by_tower() -> None:
     generator = torch.Generator().manual_seed(1)
     a, b, c = (torch.randn(2, channels, 3, 5, generator=generator) for channels in (6, 3, 9))
     expected = torch.cat(
@@ -111,7 +111,7 @@ def test_towers_stay_apart_through_a_join(join: str) -> None:
     assert not torch.isclose(before[:, 2:], after[:, 2:]).any()
 
 
-def test_layers_that_several_read_keep_a_variable_of_their_own() -> None:
+def test_a_layer_that_several_layers_read_has_its_own_variable() -> None:
     text = write_pytorch(graph_of(" a: conv 4 kernel=1 -> relu\n b: conv 4 kernel=1 -> relu -> add a"), "test.net")
     forward = text.split("def forward")[1].splitlines()
     assert [line.split("#")[0].strip() for line in forward[2:] if line.strip()] == [

@@ -1,6 +1,6 @@
-"""Each broken spec in `broken_specs/` gets exactly the message that lies beside it.
+"""Each broken spec in `broken_specs/` gets exactly the message in the `.txt` file with the same name.
 
-When a message is bettered: run `python -m tests.compiler.test_broken_specs` and read the change.
+After changing a message, run `python -m tests.compiler.test_broken_specs` and read the diff.
 """
 
 from __future__ import annotations
@@ -45,17 +45,19 @@ def test_every_code_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
-def test_one_mistake_is_one_message(spec: Path) -> None:
+def test_one_error_gives_one_message(spec: Path) -> None:
     messages = re.findall(r"^\w+\[", message(spec), re.MULTILINE)
     assert len(messages) == (3 if spec.stem.startswith("several_") else 1)
 
 
 def test_names_that_differ_in_case_alone() -> None:
-    assert "`Conv1` differs from `conv1` in case alone" in message(FOLDER / "name_differs_in_case_alone.net")
+    assert "`Conv1` differs from `conv1` only in upper and lower case" in message(
+        FOLDER / "name_differs_in_case_alone.net"
+    )
 
 
 def test_too_many_parameters() -> None:
-    assert "at most 100,000,000,000 are taken" in message(FOLDER / "too_many_parameters.net")
+    assert "the limit is 100,000,000,000" in message(FOLDER / "too_many_parameters.net")
 
 
 def test_very_many_parameters_are_a_warning_and_a_network() -> None:
@@ -86,10 +88,10 @@ def test_every_command_that_reads_a_network_warns_and_takes_the_limit(
     refused = alexc(command, *specs, "--most-parameters", "4000000000")
     assert refused.returncode == (2 if command == "diff" else 1)
     said = refused.stdout if command == "check" else refused.stderr
-    assert "error[E0304]: the network has 4,129,026,792 parameters; at most 4,000,000,000 are taken" in said
+    assert "error[E0304]: the network has 4,129,026,792 parameters; the limit is 4,000,000,000" in said
 
 
-def test_an_imported_network_is_judged_by_the_same_limit() -> None:
+def test_an_imported_network_has_the_same_limit() -> None:
     text = """
         name: "Net" input: "data" input_dim: 1 input_dim: 3 input_dim: 256 input_dim: 256
         layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
@@ -132,6 +134,16 @@ def test_places_are_right_with_tabs_wide_letters_and_a_byte_order_mark(tmp_path:
     out = alexc("check", spec).stdout
     assert f"{spec}:4:5" in out
     assert "4 |     y: rellu\n  |        ^^^^^\n" in out
+
+
+def test_no_character_of_a_spec_steers_the_terminal_and_marks_stay_below_their_place() -> None:
+    checked = check_text(
+        "network A {\n\tinput 3x8x8 # \x1b[2J\u202e\u2066\r漢\n\tx: \u202erellu\n}\n", "a\u202e\x1b.net"
+    )
+    shown = render_all(checked.source, checked.diagnostics)
+    assert all(each == "\n" or each.isprintable() for each in shown)
+    assert "a\\u202e\\x1b.net:3:5" in shown
+    assert "3 |     x: \\u202erellu\n  |        ^^^^^^\n" in shown
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 PAGE = ROOT / "docs" / "examples.md"
 SPECS = [ROOT / "spec" / "alexnet.net", *sorted((ROOT / "examples").glob("*.net"))]
 
-# The parameters of networks that torchvision has not: from the authors' own files, or added up by hand.
+# Parameters of networks that torchvision does not have: from the authors' files, or added up by hand.
 PUBLISHED = {
     "alexnet": 60_965_224,
     "caffenet": 60_965_224,
@@ -29,7 +29,7 @@ PUBLISHED = {
     "googlenet": 6_998_552 + 3_188_840 + 3_190_888,  # with the two heads that are there in training
     "cifar_80sec": 2_432 + 25_632 + 51_264 + 65_600 + 650,
     "cifar_18pct": 2_432 + 25_632 + 51_264 + 10_250,
-    # a kernel and a bias of its own at each of 6x6 places
+    # each of the 6x6 places has its own kernel and bias
     "cifar_13pct": 4_864 + 102_464 + 36 * (64 * 9 + 1) * 32 + 36 * (32 * 9 + 1) * 32 + 11_530,
     "cifar_11pct": 4_864 + 102_464 + 36 * (64 * 9 + 1) * 64 + 36 * (64 * 9 + 1) * 32 + 11_530,
 }
@@ -125,7 +125,7 @@ def test_every_example_says_what_it_is_and_how_it_is_trained(spec: Path) -> None
 
 
 @pytest.mark.parametrize("name", [spec.stem for spec in SPECS if spec.stem in PUBLISHED])
-def test_parameters_are_those_published(name: str) -> None:
+def test_the_number_of_parameters_is_the_published_one(name: str) -> None:
     folder = "spec" if name == "alexnet" else "examples"
     assert graph_of(ROOT / folder / f"{name}.net").parameters == PUBLISHED[name]
 
@@ -137,13 +137,13 @@ def layers(name: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["lrn", "dropout"])
-def test_an_ablation_drops_one_kind_and_nothing_else(kind: str) -> None:
+def test_an_ablation_removes_one_kind_and_nothing_else(kind: str) -> None:
     dropped = [each for each in layers("alexnet") if each[0] == kind]
     assert len(dropped) == 2
     assert layers(f"alexnet_no_{kind}") == [each for each in layers("alexnet") if each not in dropped]
 
 
-def test_tanh_stands_where_relu_stood() -> None:
+def test_the_tanh_network_has_tanh_in_place_of_relu() -> None:
     expected = [("tanh", "") if kind == "relu" else (kind, arguments) for kind, arguments in layers("alexnet")]
     assert layers("alexnet_tanh") == expected
 
@@ -156,7 +156,7 @@ def test_plain_pools_make_maps_of_the_same_sizes() -> None:
     assert all("window=(2, 2) stride=(2, 2)" in pool for pool in pools)
 
 
-def test_the_half_network_has_half_the_kernels_but_in_conv5() -> None:
+def test_the_half_network_has_half_the_kernels_except_in_conv5() -> None:
     weights = [node.output.channels for node in graph_of(ROOT / "examples" / "alexnet_half.net").nodes if node.weights]
     assert weights == [48, 128, 192, 192, 256, 4096, 4096, 1000]
 

@@ -1,4 +1,4 @@
-"""The canonical layout: what a spec says and every comment stay, and a second time changes nothing."""
+"""The canonical format: the tree and all comments stay the same, and formatting twice changes nothing more."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def comments(text: str) -> list[str]:
 
 
 def hold(text: str) -> str:
-    """Check all that holds for the layout of any text."""
+    """Check the rules that hold for the format of every text."""
     result = laid_out(text)
     assert laid_out(result) == result
     before, after = (parse(Source("test.net", each))[0].blocks for each in (text, result))
@@ -51,17 +51,17 @@ def hold(text: str) -> str:
     return result
 
 
-def test_the_flagship_is_laid_out_so() -> None:
+def test_the_flagship_is_formatted() -> None:
     text = (ROOT / "spec" / "alexnet.net").read_text(encoding="utf-8")
     assert laid_out(text) == text
 
 
 @pytest.mark.parametrize("spec", WELL_FORMED, ids=lambda spec: spec.stem)
-def test_what_a_spec_says_stays(spec: Path) -> None:
+def test_formatting_does_not_change_the_tree(spec: Path) -> None:
     hold(spec.read_bytes().decode())
 
 
-def test_trees_that_differ_are_told_apart() -> None:
+def test_different_trees_are_not_equal() -> None:
     def tree(text: str) -> object:
         return without_spans(parse(Source("test.net", text))[0].blocks)
 
@@ -88,18 +88,18 @@ def test_trees_that_differ_are_told_apart() -> None:
         ("# only this", "# only this\n"),
     ],
 )
-def test_layouts(text: str, expected: str) -> None:
+def test_formats(text: str, expected: str) -> None:
     assert hold(text) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        # a break at an arrow stays, and the arrow opens the line that goes on
+        # a line break at an arrow stays, and the arrow begins the continuation line
         ("a {\n x ->\n y # c\n   # d\n -> z\n}", "a {\n  x\n    -> y  # c\n    # d\n    -> z\n}\n"),
         ("a {\n x -> # c\n y\n}", "a {\n  x  # c\n    -> y\n}\n"),
         ("a {\n x\n -> # c\n y\n}", "a {\n  x\n    # c\n    -> y\n}\n"),
-        # one at a comma only where a comment needs it
+        # a line break at a comma stays only if a comment needs it
         ("a {\n x b,\n c\n}", "a {\n  x b, c\n}\n"),
         ("a {\n x b, # c\n c\n}", "a {\n  x b,  # c\n    c\n}\n"),
         # around braces
@@ -107,11 +107,11 @@ def test_layouts(text: str, expected: str) -> None:
         ("a {\n x\n # c\n} # d\n# e", "a {\n  x\n  # c\n}  # d\n\n# e\n"),
     ],
 )
-def test_comments_stay_where_they_were(text: str, expected: str) -> None:
+def test_comments_stay_in_their_place(text: str, expected: str) -> None:
     assert hold(text) == expected
 
 
-def test_a_path_is_no_comment() -> None:
+def test_a_path_is_not_a_comment() -> None:
     assert laid_out('network B   extends "a#b -> c.net"{}') == 'network B extends "a#b -> c.net" {\n}\n'
 
 
@@ -170,7 +170,7 @@ def test_no_column_makes_a_line_too_long() -> None:
 
 @pytest.mark.slow
 def test_comments_and_breaks_anywhere() -> None:
-    """The words of sound specs with blanks, breaks and comments put wherever the language allows them."""
+    """The words of valid specs, with blanks, line breaks and comments wherever the language allows them."""
     rng = random.Random(7)
     texts = [path.read_text(encoding="utf-8") for path in WELL_FORMED]
     for _ in range(150):
@@ -196,7 +196,7 @@ ATOMS = st.one_of(WORDS, st.sampled_from(["1", "-2", "1e-4", "0.5", "3x4", "3x4x
 
 @st.composite
 def joined(draw: st.DrawFn, parts: st.SearchStrategy[str], by: str, breaks: st.SearchStrategy[str], most: int) -> str:
-    """Parts with `by` between them, and blanks or breaks around that."""
+    """Parts with `by` between them, and blanks or line breaks around `by`."""
     text = draw(parts)
     for _ in range(draw(st.integers(0, most))):
         text += draw(BLANKS) + by + draw(breaks) + draw(parts)

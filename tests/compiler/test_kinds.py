@@ -45,7 +45,7 @@ def pool(rng: random.Random) -> str:
     return f"{rng.randint(2, 4)} stride={size(rng)} pad={rng.choice(['0', '1', '0x1'])} round={rounding}"
 
 
-# What a spec may say for each kind; a kind without a line here fails `test_every_kind_is_drawn`.
+# Random configurations of each kind. A kind without a line here fails `test_every_kind_has_a_random_configuration`.
 LAYERS: dict[str, Draw] = {
     "conv": lambda rng: (
         f"conv {rng.choice([4, 8, 12])} kernel={size(rng)} stride={size(rng)} pad={padding(rng)} "
@@ -106,7 +106,7 @@ def module_of(graph: Graph) -> nn.Module:
     return network
 
 
-def test_every_kind_is_found_in_the_file_that_is_called_like_it() -> None:
+def test_every_kind_is_in_the_file_with_its_name() -> None:
     defined = {
         (file.stem, value.keyword)
         for file in (ROOT / "compiler" / "layers").glob("*.py")
@@ -120,12 +120,12 @@ def test_every_kind_is_found_in_the_file_that_is_called_like_it() -> None:
     assert len(kinds()) == len(defined)
 
 
-def test_every_kind_is_drawn() -> None:
+def test_every_kind_has_a_random_configuration() -> None:
     assert set(LAYERS) == set(kinds())
 
 
 @pytest.mark.parametrize("kind", sorted(LAYERS))
-def test_shapes_parameters_and_multiply_adds_are_torchs(kind: str) -> None:
+def test_shapes_parameters_and_multiply_adds_equal_those_of_torch(kind: str) -> None:
     rng = random.Random(kind)
     compared = 0
     while compared < 40:
@@ -161,7 +161,7 @@ def models() -> list[type[Arguments]]:
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
-def test_every_argument_says_what_it_expects_and_every_kind_is_documented(model: type[Arguments]) -> None:
+def test_every_argument_has_an_expectation_and_every_kind_is_documented(model: type[Arguments]) -> None:
     assert model.__doc__
     assert set(model.positional) <= set(model.model_fields)
     for field in model.model_fields:

@@ -1,4 +1,4 @@
-"""The gate for names."""
+"""The check of names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import keyword
 import pytest
 from torch import nn
 
-from alexc.compiler.net.names import FILE_NAMES, MODULE_ATTRIBUTES, objection
+from alexc.compiler.net.name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
 from alexc.compiler.recipe.steps import CHOICES
 from tests.conftest import ROOT
 
@@ -41,5 +41,5 @@ def test_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["conv1", "AlexNet", "fc6", "a", "a_b", "a" * 64, "Conv", "stem2"])
-def test_accepted(name: str) -> None:
+def test_accepted_names(name: str) -> None:
     assert objection(name) == ""

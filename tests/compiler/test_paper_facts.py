@@ -15,7 +15,7 @@ from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.recipe.steps import SGD
 from tests.conftest import ROOT, Alexc
 
-# layer: output, weights, biases, neurons, multiply-adds, what it reads
+# layer: output, weights, biases, neurons, multiply-adds, input
 PAPER = {
     "conv1": ("96x55x55", 34_848, 96, 290_400, 105_415_200, "image"),
     "conv2": ("256x27x27", 307_200, 256, 186_624, 223_948_800, "tower"),
@@ -58,7 +58,7 @@ def test_overlapping_pools_go_from_55_to_27_to_13_to_6(flagship: Graph) -> None:
     assert [row.leaves for row in rows(flagship) if "maxpool" in row.then] == ["96x27x27", "256x13x13", "256x6x6"]
 
 
-def test_the_spec_says_the_papers_recipe(flagship: Graph) -> None:
+def test_the_spec_has_the_recipe_of_the_paper(flagship: Graph) -> None:
     recipe = flagship.net.recipe
     assert recipe is not None
     assert [type(step).__name__ for step in recipe.prepare] == ["Resize", "CenterCrop", "Subtract"]
@@ -84,7 +84,7 @@ def test_without_towers_the_count_is_that_of_one_gpu() -> None:
     assert graph_of(ROOT / "examples" / "alexnet_one_gpu.net").parameters == 62_378_344
 
 
-def test_another_kernel_changes_every_number_that_depends_on_it() -> None:
+def test_another_kernel_size_changes_all_numbers_that_depend_on_it() -> None:
     text = (ROOT / "spec" / "alexnet.net").read_text().replace("kernel=11", "kernel=7")
     graph = check_text(text, "variant.net").graph
     assert graph is not None
@@ -97,7 +97,7 @@ def test_another_kernel_changes_every_number_that_depends_on_it() -> None:
     assert last.weights == 4_096_000
 
 
-def test_summary_without_a_file_is_the_flagships(alexc: Alexc, root: Path) -> None:
+def test_summary_without_a_file_is_that_of_the_flagship(alexc: Alexc, root: Path) -> None:
     alone = alexc("summary")
     assert alone.returncode == 0, alone.stderr
     assert alone.stdout == alexc("summary", root / "spec" / "alexnet.net").stdout

@@ -1,4 +1,4 @@
-"""Random specs over all kinds, with branches, blocks and towers: counted as torch counts, and never a traceback."""
+"""Random specs with all kinds, branches, blocks and towers: their counts equal those of torch, and none crashes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ JOINS = ("add", "concat")
 
 
 def random_lines(rng: random.Random, number: int, last: str) -> str:
-    """A few lines that can stand at the end of a network: one layer, two branches that join, or a block."""
+    """Lines that can be added to a network: one layer, two branches and their join, or a block."""
     kinds = [rng.choice(KINDS) for _ in range(rng.randint(1, 3))]
     layers = [LAYERS[kind](rng) for kind in kinds]
     form = rng.randrange(5)
@@ -67,7 +67,7 @@ block residual() {
 
 @cache
 def random_spec(seed: int) -> str:
-    """A spec without mistakes: lines are put to it one after the other, and those that do not fit left out."""
+    """A valid spec: lines are added one after the other, and lines that do not fit are left out."""
     rng = random.Random(seed)
     head = f" input {rng.choice([1, 3, 4])}x{rng.randint(7, 15)}x{rng.randint(7, 15)}\n towers {rng.choice([1, 2])}\n"
     body, last = f" n0: conv {rng.choice([4, 8])} kernel={rng.randint(1, 3)}\n", "n0"
@@ -86,7 +86,7 @@ def graph_of(text: str) -> Graph:
 
 @BOUNDED
 @given(SEEDS)
-def test_shapes_parameters_and_multiply_adds_are_torchs(seed: int) -> None:
+def test_shapes_parameters_and_multiply_adds_equal_those_of_torch(seed: int) -> None:
     text = random_spec(seed)
     graph = graph_of(text)
     network = module_of(graph).eval()
@@ -126,14 +126,14 @@ def test_the_compiled_file_runs_and_learns(seed: int) -> None:
 
 @BOUNDED
 @given(SEEDS)
-def test_layout_and_writing_out_change_nothing(seed: int) -> None:
+def test_formatting_and_expanding_change_nothing(seed: int) -> None:
     text = random_spec(seed)
     made = write_pytorch(graph_of(text), "random.net")
     laid_out, problems = format_spec(Source("random.net", text))
     assert laid_out is not None, problems
     assert write_pytorch(graph_of(laid_out), "random.net") == made
     assert format_spec(Source("random.net", laid_out))[0] == laid_out
-    body = re.compile(r'^"""[^"]*"""')  # the table counts lines, of which a block in the middle of one makes several
+    body = re.compile(r'^"""[^"]*"""')  # its table differs: a block inside a line becomes several lines
     written = write_pytorch(graph_of(write_spec(graph_of(text))), "random.net")
     if not re.search(r"-> (twin|residual)", text):
         assert body.sub("", written) == body.sub("", made)
@@ -180,7 +180,7 @@ BASES = [path.read_text() for path in sorted([*(ROOT / "spec").glob("*.net"), *(
 
 
 def edited(rng: random.Random, text: str) -> str:
-    """The text with a few characters, words or lines put in, taken out, or moved."""
+    """The text after a few characters, words or lines are inserted, removed or moved."""
     for _ in range(rng.randint(1, 5)):
         unit = rng.choice([r".", r"\w+|\s+|.", r".*\n"])
         parts = re.findall(unit, text, re.DOTALL if unit == "." else 0) or [""]

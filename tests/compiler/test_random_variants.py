@@ -1,4 +1,4 @@
-"""Random variants of random networks: an edit does what the same change of the text, or of the graph, does."""
+"""Random variants of random networks: an edit equals the same change in the text or in the graph."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.compiler.test_random_specs import BLOCKS, BOUNDED, SEEDS, edited, gra
 pytestmark = pytest.mark.slow
 
 MISFITS = {"E0301", "E0302", "E0303", "E0305"}  # the form is right, but the shapes do not go together
-# What an edit took away was all there was, was read, or was the only reader.
+# An edit removed all layers, a layer that is read, or the only reader of a layer.
 GONE = {"E0210", "E0211", "E0212"}
 SHAPELESS = [
     "relu",
@@ -53,7 +53,7 @@ Structure = list[tuple[str, tuple[int, ...]]]
 
 
 def structure(graph: Graph, leave_out: str = "") -> Structure:
-    """Every layer with the places of those that it reads, whatever their names; as if no `leave_out` were there."""
+    """Every layer with the positions of its inputs, without names, as if there were no `leave_out` layers."""
     places: dict[str | None, int] = {None: -1}
     layers: Structure = []
     for node in graph.nodes:
@@ -71,7 +71,7 @@ def variant(text: str, *edits: str) -> str:
 
 
 def graph_or_codes(text: str, allowed: set[str]) -> Graph | None:
-    """The graph; None where the spec is rejected for one of the reasons that it may be rejected for."""
+    """The graph; None if the spec is rejected for one of the allowed reasons."""
     checked = check_text(text, "random.net")
     said = {each.code for each in checked.diagnostics}
     assert said <= allowed, text + render_all(checked.source, checked.diagnostics)
@@ -79,7 +79,7 @@ def graph_or_codes(text: str, allowed: set[str]) -> Graph | None:
 
 
 def with_steps(text: str, kind: str, change: Callable[[str], str]) -> str:
-    """The text with every step of a kind, its arguments included, written another way."""
+    """The text with another text in place of every step of a kind and its arguments."""
     return re.sub(rf"(?<= ){kind}\b(?:(?! ->| \}}|\n).)*", lambda step: change(step.group()), text)
 
 
@@ -93,7 +93,7 @@ def kinds_in(graph: Graph) -> list[str]:
 
 @BOUNDED
 @given(SEEDS)
-def test_a_line_is_rejected_for_its_shapes_alone(seed: int) -> None:
+def test_a_line_is_rejected_only_because_of_its_shapes(seed: int) -> None:
     rng = random.Random(seed)
     towers, lines = rng.choice([1, 2]), random_lines(rng, 1, "n0")
     body = f" input 3x11x9\n towers {towers}\n n0: conv 8 kernel=1\n{lines}"
@@ -102,7 +102,7 @@ def test_a_line_is_rejected_for_its_shapes_alone(seed: int) -> None:
 
 @BOUNDED
 @given(SEEDS)
-def test_another_kind_everywhere_is_the_text_with_the_kind_replaced(seed: int) -> None:
+def test_every_with_a_kind_equals_the_text_with_the_kind_replaced(seed: int) -> None:
     rng = random.Random(seed)
     text = random_spec(seed)
     kind = rng.choice([kind for kind in kinds_in(graph_of(text)) if kind not in ("add", "concat")])
@@ -114,7 +114,7 @@ def test_another_kind_everywhere_is_the_text_with_the_kind_replaced(seed: int) -
 
 @BOUNDED
 @given(SEEDS)
-def test_another_argument_everywhere_is_the_text_with_the_argument_replaced(seed: int) -> None:
+def test_every_with_an_argument_equals_the_text_with_the_argument_replaced(seed: int) -> None:
     rng = random.Random(seed)
     text = random_spec(seed)
     kind = rng.choice([kind for kind in kinds_in(graph_of(text)) if kind in ("conv", "local", "linear")])
@@ -126,7 +126,7 @@ def test_another_argument_everywhere_is_the_text_with_the_argument_replaced(seed
 
 @BOUNDED
 @given(SEEDS)
-def test_without_a_kind_its_readers_read_what_it_read(seed: int) -> None:
+def test_without_connects_the_readers_of_a_layer_to_its_input(seed: int) -> None:
     text = random_spec(seed)
     base = graph_of(text)
     for kind in set(kinds_in(base)) & set(SHAPELESS):
@@ -135,7 +135,7 @@ def test_without_a_kind_its_readers_read_what_it_read(seed: int) -> None:
             assert structure(made) == structure(base, leave_out=kind), (text, kind)
 
 
-def test_a_join_keeps_what_flowed_into_it() -> None:
+def test_a_join_keeps_its_previous_layer() -> None:
     base = "network Net {\n input 3x8x8\n" + "".join(f" {name}: conv 4 kernel=1\n" for name in "abc")
     base += " y: relu -> add a b\n z: y -> add c\n linear 2\n}\n"
     made = graph_of(variant(base, "without relu"))
@@ -144,7 +144,7 @@ def test_a_join_keeps_what_flowed_into_it() -> None:
 
 
 def edits(rng: random.Random, graph: Graph) -> Iterator[str]:
-    """An edit of each form, at places of the network."""
+    """One edit of each form, at random places of the network."""
     some = [rng.choice(graph.nodes).layer.name for _ in range(3)]
     yield f"after {some[0]}: {rng.choice(REPLACEMENTS)}"
     yield f"before {some[1]}: {rng.choice(REPLACEMENTS)}"
@@ -157,7 +157,7 @@ def edits(rng: random.Random, graph: Graph) -> Iterator[str]:
 
 @BOUNDED
 @given(SEEDS)
-def test_a_variant_is_laid_out_written_out_and_counted_as_any_network(seed: int) -> None:
+def test_a_variant_is_formatted_expanded_and_counted_like_any_network(seed: int) -> None:
     rng = random.Random(seed)
     text = random_spec(seed)
     kept: list[str] = []

@@ -1,4 +1,4 @@
-"""The form of a spec: what the parser makes of text."""
+"""The parser: text to a syntax tree."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_values() -> None:
     assert isinstance(second, Word)
 
 
-def test_every_span_is_the_text_it_stands_for() -> None:
+def test_every_span_covers_the_text_of_its_node() -> None:
     tree = tree_of(FLAGSHIP)
     for block in tree.blocks:
         assert block.keyword.span.text == block.keyword.text
@@ -73,7 +73,7 @@ def test_every_span_is_the_text_it_stands_for() -> None:
         "a {\r\n x -> y ->\r\n z\r\n}\r\n",
     ],
 )
-def test_a_pipeline_goes_on_after_and_before_an_arrow(text: str) -> None:
+def test_a_pipeline_continues_after_and_before_an_arrow(text: str) -> None:
     (block,) = tree_of(text).blocks
     (statement,) = pipelines(block)
     assert [step.kind.text for step in statement.steps] == ["x", "y", "z"]
@@ -132,7 +132,7 @@ def test_long_runs_are_answered_at_once(hostile: str) -> None:
     assert time.monotonic() - started < 20  # a hang, not a speed: the worst takes well under a second
 
 
-def test_a_line_that_goes_on_to_a_brace_hides_no_other_mistake() -> None:
+def test_an_unfinished_line_before_a_brace_hides_no_other_error() -> None:
     text = "network A {\n  conv 4\n  fc: relu -> # more\n\n}\nnetwork B {\n  lrn ( 3\n  fc: linear 10\n}\n"
     tree, diagnostics = parse(Source("a.net", text))
     assert [each.span.line_and_column[0] for each in diagnostics] == [5, 7]

@@ -1,4 +1,4 @@
-"""Variants: every edit gives the network that is written by hand, and every mistake its error at the right place."""
+"""Variants: every edit gives the network that is written by hand, and every error is reported at its place."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def names(text: str) -> list[str]:
     return [node.layer.name for node in checked.graph.nodes]
 
 
-def test_what_is_put_beside_a_part_joins_its_line() -> None:
+def test_a_step_inserted_beside_a_step_joins_its_line() -> None:
     made = compiled(variant("after conv1.relu: tanh -> relu", "before conv1.lrn: sigmoid"))
     assert made == compiled(
         by_hand(
@@ -111,7 +111,7 @@ def test_what_is_put_beside_a_part_joins_its_line() -> None:
     assert (problem.code, problem.span.text) == ("E0605", "mine")
 
 
-def test_parts_are_named_as_if_their_line_had_been_written_so() -> None:
+def test_steps_are_named_as_if_their_line_were_written_like_this() -> None:
     text = "network A {\n input 3x8x8\n a: conv 4 kernel=1 -> relu -> tanh -> relu\n linear 2\n}\n"
     assert names(text + "network B extends A {\n every relu: tanh\n}\n") == [
         "a",
@@ -123,7 +123,7 @@ def test_parts_are_named_as_if_their_line_had_been_written_so() -> None:
     assert names(text + "network B extends A {\n without a.relu\n}\n") == ["a", "a.tanh", "a.relu", "linear1"]
 
 
-def test_a_line_goes_on_without_its_first_layer() -> None:
+def test_a_line_continues_without_its_first_layer() -> None:
     text = "network A {\n input 3x8x8\n a: lrn 5 k=1 alpha=1 beta=1 norm=sum -> conv 4 kernel=1 -> relu\n linear 2\n}\n"
     assert names(text + "network B extends A {\n without lrn\n}\n") == ["a", "a.relu", "linear1"]
 
@@ -134,7 +134,7 @@ def test_a_line_inside_a_block_instance() -> None:
     assert names(edited) == ["a.c", "a.e", "a.e.sigmoid", "a.d", "linear1"]
 
 
-def test_what_a_line_starts_from_outlives_its_first_layer() -> None:
+def test_a_line_keeps_its_start_without_its_first_layer() -> None:
     text = (
         "network A {\n input 3x8x8\n stem: conv 4 kernel=1\n a: stem -> relu\n b: stem -> lrn 5 k=1 alpha=1 beta=1 "
         "norm=sum -> tanh\n add a b\n linear 2\n}\nnetwork B extends A {\n without lrn\n}\n"
@@ -202,7 +202,7 @@ def test_a_placement_that_extends_another(tmp_path: Path) -> None:
     assert [split.axis for split in placement.splits] == ["tower"]
 
 
-def test_a_mistake_is_shown_in_the_file_that_makes_it(tmp_path: Path) -> None:
+def test_an_error_is_shown_in_the_file_that_contains_it(tmp_path: Path) -> None:
     write(tmp_path, a=BASE.replace("kernel=3 ->", "kernle=3 ->"), b='network B extends "a.net" {\n  without lrn\n}\n')
     message = shown(check_file(tmp_path / "b.net"))
     assert message.startswith("error[E0202]: `conv` has no argument `kernle`\n")
@@ -210,10 +210,10 @@ def test_a_mistake_is_shown_in_the_file_that_makes_it(tmp_path: Path) -> None:
     assert message.count("error[") == 1
 
 
-def test_a_syntax_mistake_is_shown_in_the_other_file(tmp_path: Path) -> None:
+def test_a_syntax_error_is_shown_in_the_other_file(tmp_path: Path) -> None:
     write(tmp_path, a=BASE.replace("input ", "input = "), b='network B extends "a.net" {\n  without lrn\n}\n')
     message = shown(check_file(tmp_path / "b.net"))
-    assert message.startswith("error[E0101]: `=` cannot stand here\n")
+    assert message.startswith("error[E0101]: unexpected `=`\n")
     assert f"--> {tmp_path / 'a.net'}:2:9" in message
     assert message.count("error[") == 1
 
@@ -222,9 +222,9 @@ def test_a_syntax_mistake_is_shown_in_the_other_file(tmp_path: Path) -> None:
     ("path", "words"),
     [
         ("missing.net", "cannot be read: no such file or directory"),
-        ("b.py", "is not the path of a spec"),
-        ("/etc/passwd", "is not the path of a spec"),
-        (".", "is not the path of a spec"),
+        ("b.py", "is not the path of a `.net` file"),
+        ("/etc/passwd", "is not the path of a `.net` file"),
+        (".", "is not the path of a `.net` file"),
         ("folder.net", "cannot be read: is a directory"),
         ("bytes.net", "not UTF-8"),
         ("a" * 300 + ".net", "cannot be read: file name too long"),
@@ -256,17 +256,17 @@ def test_a_file_that_extends_itself(tmp_path: Path) -> None:
 def test_a_long_chain_ends() -> None:
     links = [f"network N{i} extends N{i + 1} {{\n  without lrn\n}}\n" for i in reversed(range(100))]
     (problem,) = check_text(BASE + "".join(links), "test.net").diagnostics
-    assert (problem.code, problem.headline) == ("E0601", "more than 32 blocks extend each other")
+    assert (problem.code, problem.headline) == ("E0601", "more than 32 blocks extend each other in a chain")
 
 
-def test_edits_are_bounded() -> None:
+def test_the_number_of_edits_is_limited() -> None:
     started = time.monotonic()
     (problem,) = check_text(variant(*["conv1: kernel=3"] * 5000), "test.net").diagnostics
     assert problem.code == "E0604"
     assert time.monotonic() - started < 10
 
 
-def test_the_examples_that_are_edits_differ_only_in_what_they_say() -> None:
+def test_the_example_variants_differ_only_in_their_edits() -> None:
     flagship = check_file(ROOT / "spec" / "alexnet.net").graph
     plain = check_file(ROOT / "examples" / "alexnet_no_lrn.net").graph
     assert flagship is not None

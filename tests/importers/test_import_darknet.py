@@ -372,7 +372,7 @@ def test_a_file_that_is_set_for_use() -> None:
         (conv() + conv(pad=1) + section("shortcut", **{"from": -3}), "E0905", 17, "`from=-3`"),
         (conv(filters=4) + conv(pad=1) + section("shortcut", **{"from": -2}), "E0903", 17, "adds 4x10x10 to 8x10x10"),
         (conv(xnor=1), "E0903", 11, "`xnor`"),
-        (conv(groups=2), "E0904", 7, "which cannot share evenly the 3 maps"),
+        (conv(groups=2), "E0904", 7, "cannot split 3 input maps evenly into 2 groups"),
         (conv(size="big"), "E0904", 9, "must be a number, not `big`"),
         (conv() + "[softmax]\ntemperature=2\n", "E0903", 12, "temperature"),
         (section("connected", output=8, activation="relu") + conv(), "E0903", 12, "behind a vector"),

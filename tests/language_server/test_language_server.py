@@ -140,7 +140,7 @@ class TestSession:
         assert found["end"]["character"] - found["start"]["character"] == len("more")
         edits = client.ask("rename", uri, position_of(BLOCKS, "more2"), newName="deep")["changes"][uri]
         assert [each["range"]["start"]["line"] for each in edits] == [14, 16, 17]
-        with pytest.raises(Refusal, match="`relu` is the name of a kind"):
+        with pytest.raises(Refusal, match="`relu` is the name of a layer kind"):
             client.ask("rename", uri, position_of(BLOCKS, "stem"), newName="relu")
         with pytest.raises(Refusal, match="no name here"):
             client.ask("prepareRename", uri, position_of(BLOCKS, "kernel"))
@@ -320,17 +320,17 @@ class TestHover:
                 ["`one_weird_trick`: images split by gpu=8; a device makes 256x13x13 for one image in 8"],
             ),
             (FLAGSHIP, "conv5\n", 0, ["**conv5**", "then `relu` 256x13x13, `maxpool 3 stride=2` 256x6x6"]),
-            (FLAGSHIP, "softmax", 0, ["`pod`: with the loss", "a distribution over the classes"]),
+            (FLAGSHIP, "softmax", 0, ["`pod`: with the loss", "a probability distribution over the classes"]),
             (FLAGSHIP, "maxpool", 1, ["**conv2.maxpool**", "| `window` |"]),
             (FLAGSHIP, "stride=4", 0, ["`stride` of `conv`: a whole number", "`1` where nothing is said"]),
-            (FLAGSHIP, "beta=", 0, ["`beta` of `lrn`: a number of at least 0; it must be said"]),
-            (FLAGSHIP, "momentum=", 0, ["`momentum` of `sgd`: a number from 0"]),
+            (FLAGSHIP, "beta=", 0, ["`beta` of `lrn`: a number of at least 0; required"]),
+            (FLAGSHIP, "momentum=", 0, ["`momentum` of `sgd`: a number of at least 0 and less than 1"]),
             (FLAGSHIP, "plateau", 0, ["Divide"]),
             (FLAGSHIP, "schedule", 0, ["`schedule`: `plateau` or `constant`"]),
             (FLAGSHIP, "normal", 0, ["`normal(mean, std)`: the normal distribution"]),
             (FLAGSHIP, "gpu in", 0, ["an axis of 8 devices"]),
-            (FLAGSHIP, "placement", 0, ["which device computes what"]),
-            (FLAGSHIP, "towers", 0, ["cuts the channels"]),
+            (FLAGSHIP, "placement", 0, ["which device computes which part"]),
+            (FLAGSHIP, "towers", 0, ["splits the channels"]),
             (BLOCKS, "fire 16", 0, ["`block fire(narrow, wide=64)`"]),
             (BLOCKS, "more:", 0, ["**more1**", "**more2**"]),
             (BLOCKS, "more2", 0, ["**more2**"]),
@@ -475,12 +475,12 @@ class TestRenaming:
     @pytest.mark.parametrize(
         ("word", "name", "reason"),
         [
-            ("stem", "conv", "name of a kind"),
+            ("stem", "conv", "is the name of a layer kind"),
             ("stem", "fire2", "two layers"),
             ("stem", "no good", "cannot be the name"),
             ("stem", "x\n  conv 3", "cannot be the name"),
             ("part=", "copy", "twice"),
-            ("fire(", "relu", "name of a kind"),
+            ("fire(", "relu", "is the name of a layer kind"),
             ("wide=64", "narrow", "twice"),
             ("Squeezed", "print", "Python"),
             ("kernel", "size", "no name here"),

@@ -87,4 +87,4 @@ def test_all_heads_count_as_parameters_and_none_is_unused() -> None:
 
 def test_a_branch_that_nothing_reads_is_an_error() -> None:
     (found,) = check_text(SPEC.replace("concat left right", "add left left"), "heads.net").diagnostics
-    assert (found.code, found.headline) == ("E0212", "nothing reads `right.relu`")
+    assert (found.code, found.headline) == ("E0212", "the output of `right.relu` is not used")

@@ -1,4 +1,4 @@
-"""What a block extends: the chain of blocks from the one that stands alone."""
+"""The chain of blocks that a block extends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Source
 from ..tree.tree import Base, Block, Tree
+from ..vocabulary import NETWORK
 
 LONGEST_CHAIN = 32
 
@@ -14,19 +15,23 @@ Load = Callable[[Base, Source], tuple[Tree | None, list[Diagnostic]]]
 
 
 def chain_of(block: Block, tree: Tree, load: Load, diagnostics: list[Diagnostic]) -> list[tuple[Block, Tree]]:
-    """A block and what it extends, the root first; empty where the chain is broken, which is then reported."""
+    """All blocks from the one that extends no other up to `block`; empty after an error, which is reported."""
     chain = [(block, tree)]
     while (base := chain[-1][0].base) is not None:
         if len(chain) > LONGEST_CHAIN:
-            diagnostics.append(Diagnostic("E0601", f"more than {LONGEST_CHAIN} blocks extend each other", base.span))
+            diagnostics.append(
+                Diagnostic(
+                    "E0601", f"the chain of blocks that extend each other is longer than {LONGEST_CHAIN}", base.span
+                )
+            )
             return []
         step = _base_of(*chain[-1], base, load, diagnostics)
         if step is None:
             return []
         if any(step[0] is each for each, _ in chain):
-            others = tuple(Label(each.span, "extends in turn") for each, _ in chain[1:])
-            message = f"`{base.span.text}` extends itself in the end"
-            helpful = "let one of them stand alone"
+            others = tuple(Label(each.span, "part of the circle") for each, _ in chain[1:])
+            message = f"`{base.span.text}` extends itself through other blocks"
+            helpful = "remove one `extends`"
             diagnostics.append(Diagnostic("E0601", message, base.span, others=others, help=helpful))
             return []
         chain.append(step)
@@ -51,7 +56,7 @@ def _base_block(block: Block, base: Base, tree: Tree, diagnostics: list[Diagnost
     named = [each for each in tree.blocks if each.keyword.text == kind]
     found = [each for each in named if base.name is None or (each.name and each.name.text == base.name.text)]
     names = [each.name.text for each in named if each.name]
-    if base.name is None and kind == "network" and found:
+    if base.name is None and kind == NETWORK and found:
         return found[-1]  # a file's network is its last one
     if len(found) == 1:
         return found[0]
@@ -60,7 +65,7 @@ def _base_block(block: Block, base: Base, tree: Tree, diagnostics: list[Diagnost
         message = f"there is no {kind}{what} to extend in {tree.source.name}"
         helpful = did_you_mean(base.name.text, names) if base.name else ""
     else:
-        message = f"{tree.source.name} has {len(found)} blocks `{kind}`; say which one to extend"
-        helpful = f'extends "{base.path}" {names[0]}' if base.path and names else ""
+        message = f"{tree.source.name} has {len(found)} `{kind}` blocks, so `extends` must name one"
+        helpful = f'write `extends "{base.path}" {names[0]}`' if base.path and names else ""
     diagnostics.append(Diagnostic("E0602", message, base.span, help=helpful))
     return None

@@ -1,4 +1,4 @@
-"""The lines of a network written out: blocks put in place, repetitions repeated, every part named."""
+"""Expands the lines of a network: puts blocks in place, repeats repetitions, and names every layer."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from ..tree.tree import (
     Word,
     only_value,
 )
+from ..vocabulary import INPUT, NO_LINE_NAMES, REPEAT
 from .block_definitions import bind_parameters
-from .names import FILE_NAMES, MODULE_ATTRIBUTES, objection
-from .parts import Enter, Item, Part, Scope, attribute_of
+from .expanded_parts import Enter, Item, Part, Scope, attribute_of
+from .name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
 
 MOST_PARTS = 200_000
 DEEPEST_NESTING = 32
 LONGEST_ATTRIBUTE = 128
-LANGUAGE_WORDS = ("input", "repeat", "without", "every", "after", "before")
 
-_COUNT_FORM = "as in `repeat 3 { … }`"
+_COUNT_FORM = "for example: `repeat 3 { … }`"
 _Bindings = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where statements stand: how their names are made and what stands around them."""
+    """The surroundings of statements: the scope of their names, the values of parameters, the blocks around."""
 
     scope: Scope = field(default_factory=Scope)
     bindings: _Bindings = field(default_factory=dict)
@@ -49,12 +49,12 @@ class _Place:
 
 
 class Expander:
-    """Writes lines out, one after the other; names stay unique over all of them.
+    """Expands lines one after the other. Names are unique over all of them.
 
     Attributes:
-        diagnostics: what is wrong with the lines so far.
-        lines: the names of the network's own lines.
-        broken: the lines and block instances that could not be written out.
+        diagnostics: the errors so far.
+        lines: the names of the network's lines outside all blocks.
+        broken: the lines and block instances that could not be expanded.
     """
 
     def __init__(self, blocks: Mapping[str, Block], diagnostics: list[Diagnostic]) -> None:
@@ -63,7 +63,7 @@ class Expander:
         self.broken: set[str] = set()
         self._blocks = blocks
         self._names: dict[str, Span] = {}
-        self._attributes: dict[str, tuple[str, Span]] = {}  # by the name in small letters
+        self._attributes: dict[str, tuple[str, Span]] = {}  # by the name in lower case
         self._unnamed: Counter[str] = Counter()
         self._budget = MOST_PARTS
         self._reported: set[tuple[str, Span]] = set()
@@ -72,13 +72,13 @@ class Expander:
     def expand(
         self, statements: Iterable[Statement], scope: Scope | None = None, statement: str | None = None
     ) -> list[Item]:
-        """The parts of a network's lines, or of lines that belong to one of them, inside a block."""
+        """The parts of the lines of a network, or of lines inside the block of one of its lines, `statement`."""
         self._items = []
         self._read(statements, _Place(scope or Scope(), {}, statement))
         return self._items
 
     def expand_instance(self, instance: Enter, changes: Sequence[Argument]) -> list[Item]:
-        """The parts of a block instance with other arguments."""
+        """The parts of a block instance after its arguments are changed."""
         block = self._blocks[instance.step.kind.text]
         keyed = _keyed(instance.step.arguments, block)
         changed = _keyed(changes, block)
@@ -93,7 +93,7 @@ class Expander:
         return self._items
 
     def keep(self, items: Sequence[Item]) -> None:
-        """Free the names that none of these parts has."""
+        """Free all names but those of these parts."""
         kept: dict[str, Span] = {}
         for item in items:
             own, span = (item.name, item.kind.span) if isinstance(item, Part) else (item.prefix[:-1], item.step.span)
@@ -114,13 +114,14 @@ class Expander:
                 case Nested():
                     self._read_nested(each, place)
                 case Change(label):
-                    message = f"`{label.kind.text}` is changed, but nothing is extended here"
-                    self._report("E0605", message, label.span, help="write a kind after the colon: `conv1: conv …`")
+                    message = f"`{label.kind.text}` cannot be changed here, because this block extends no other"
+                    helpful = "write a layer kind after the colon: `conv1: conv …`"
+                    self._report("E0605", message, label.span, help=helpful)
 
     def _read_nested(self, nested: Nested, place: _Place) -> None:
-        if nested.head.kind.text != "repeat" or nested.label is not None:
+        if nested.head.kind.text != REPEAT or nested.label is not None:
             word = nested.label.kind if nested.label else nested.head.kind
-            self._report("E0605", "only `repeat` has statements in braces here", word.span, help=_COUNT_FORM)
+            self._report("E0605", "only `repeat` takes lines in braces", word.span, help=_COUNT_FORM)
             return
         count = self._count(nested.head, place.bindings)
         if count is None or not self._may_nest(nested.head.kind, place):
@@ -130,7 +131,7 @@ class Expander:
             if not self._spend(nested.head):
                 return
             scope = Scope(place.scope.prefix, (*place.scope.suffixes, f"{outer}{number}"))
-            self._read(nested.statements, replace(place, scope=scope, within=(*place.within, "repeat")))
+            self._read(nested.statements, replace(place, scope=scope, within=(*place.within, REPEAT)))
 
     def _count(self, head: Step, bindings: _Bindings) -> int | None:
         match only_value(head):
@@ -165,7 +166,7 @@ class Expander:
         self._names[name] = steps[0].kind.span
 
     def _is_reference(self, word: Word, scope: Scope) -> bool:
-        return word.text == "input" or any(each in self._names for each in scope.candidates(word.text))
+        return word.text == INPUT or any(each in self._names for each in scope.candidates(word.text))
 
     def _put_step(self, step: Step, name: str, line: str, start: Word | None, place: _Place) -> None:
         assert place.statement is not None
@@ -191,9 +192,10 @@ class Expander:
         self._read(block.statements, inside)
 
     def _may_nest(self, word: Word, place: _Place) -> bool:
-        if word.text in place.within and word.text != "repeat":
-            defined = Label(self._blocks[word.text].span, "it is defined here")
-            self._report("E0604", f"the block `{word.text}` contains itself", word.span, defined)
+        if word.text in place.within and word.text != REPEAT:
+            defined = Label(self._blocks[word.text].span, "defined here")
+            message = f"the block `{word.text}` contains itself"
+            self._report("E0604", message, word.span, defined, "replace it by the layers that it stands for")
             return False
         if len(place.within) >= DEEPEST_NESTING:
             message = f"blocks and repetitions are nested more than {DEEPEST_NESTING} deep"
@@ -206,21 +208,22 @@ class Expander:
             return self._free_name(first.kind, scope)
         word = line.label.kind
         if line.label.arguments:
-            edit = word.text in LANGUAGE_WORDS
-            message = f"`{line.label.span.text}` is no name for a line"
-            helpful = "only a network that extends another is edited" if edit else "a line begins `name: kind …`"
+            edit = word.text in NO_LINE_NAMES
+            message = f"`{line.label.span.text}` is not a valid name for a line"
+            edits_work_in = "only in a network that extends another: `network B extends A { … }`"
+            helpful = f"`{word.text}` works {edits_work_in}" if edit else "begin the line with `name: kind …`"
             self._report("E0605", message, line.label.span, help=helpful)
             return self._free_name(first.kind, scope)
         complaint = objection(word.text)
         if not complaint and (word.text in kinds() or word.text in self._blocks):
-            complaint = "is the name of a kind"
-        if not complaint and word.text in LANGUAGE_WORDS:
-            complaint = "is a word of the language"
+            complaint = "is the name of a layer kind"
+        if not complaint and word.text in NO_LINE_NAMES:
+            complaint = "is a keyword of the language"
         if complaint:
             self._report("E0206", f"`{word.text}` {complaint}", word.span, help="choose another name")
         name = f"{scope.prefix}{word.text}{scope.suffixes[-1] if scope.suffixes else ''}"
         if not self._claim(name, word.span):
-            return self._free_name(first.kind, scope)  # so that its parts are not reported too
+            return self._free_name(first.kind, scope)  # so that the names of its parts are not reported as well
         return name
 
     def _free_name(self, kind: Word, scope: Scope) -> str:
@@ -233,12 +236,16 @@ class Expander:
                 return name
 
     def _claim(self, name: str, span: Span) -> bool:
-        """Give a part its name; False where another has it, which is then reported."""
+        """Give a name to a part. If another part has it, report that and return False."""
         attribute = attribute_of(name)
         if attribute.lower() in self._attributes:
             other, there = self._attributes[attribute.lower()]
-            message = "is the name of two layers" if other == attribute else f"differs from `{other}` in case alone"
-            self._report("E0207", f"`{name}` {message}", span, Label(there, "taken here"), "choose another name")
+            message = (
+                "is the name of two layers"
+                if other == attribute
+                else f"differs from `{other}` only in upper and lower case"
+            )
+            self._report("E0207", f"`{name}` {message}", span, Label(there, "first used here"), "choose another name")
             return False
         if complaint := _objection_to_attribute(name, attribute):
             self._report("E0206", f"`{name}` {complaint}", span, help="choose another name")
@@ -247,36 +254,36 @@ class Expander:
         return True
 
     def _spend(self, step: Step) -> bool:
-        """Count a step against the budget; long ones count more, since each copy of them is read."""
+        """Count a step against the budget. A long step counts more, because each copy of it takes time to read."""
         if self._budget <= 0 or len(self.diagnostics) >= MOST_ERRORS:
             return False
         self._budget -= 1 + (step.span.end - step.span.start) // 256
         if self._budget <= 0:
-            message = f"the network has more than {MOST_PARTS:,} layers when it is written out"
-            helpful = "repeat less: nested repetitions multiply"
+            message = f"the network has more than {MOST_PARTS:,} layers after blocks and repetitions are expanded"
+            helpful = "repeat fewer times: nested repetitions multiply"
             self._report("E0604", message, step.kind.span, help=helpful)
         return self._budget > 0
 
     def _report(self, code: str, headline: str, span: Span, other: Label | None = None, help: str = "") -> None:
-        """Once for a mistake in a block or a repetition, however often that is written out."""
+        """Report an error in a block or a repetition once, even if it is expanded many times."""
         if (code, span) not in self._reported:
             self._reported.add((code, span))
             self.diagnostics.append(Diagnostic(code, headline, span, others=(other,) if other else (), help=help))
 
 
 def _objection_to_attribute(name: str, attribute: str) -> str:
-    """Why a name that is made of several cannot be an attribute of the generated class."""
+    """The reason why a joined name such as `conv1_relu` cannot be an attribute of the generated class; "" if it can."""
     if len(attribute) > LONGEST_ATTRIBUTE:
-        return f"is longer than {LONGEST_ATTRIBUTE} letters when it is written out"
+        return f"is longer than {LONGEST_ATTRIBUTE} characters after blocks and repetitions are expanded"
     if name == attribute:
         return ""
     if attribute in MODULE_ATTRIBUTES | FILE_NAMES or keyword.iskeyword(attribute) or hasattr(builtins, attribute):
-        return f"would be `{attribute}` in Python, which is a name that the generated file uses itself"
+        return f"becomes `{attribute}` in Python, which the generated file uses for something else"
     return ""
 
 
 def _keyed(arguments: Sequence[Argument], block: Block) -> list[Argument]:
-    """The arguments of a block instance, each with the key that it may have been written without."""
+    """The arguments of a block instance, each with its key, even if it is written without one."""
     names = iter(block.parameters)
     keyed: list[Argument] = []
     for argument in arguments:
@@ -287,7 +294,7 @@ def _keyed(arguments: Sequence[Argument], block: Block) -> list[Argument]:
 
 
 def _bound(arguments: tuple[Argument, ...], bindings: _Bindings) -> tuple[Argument, ...]:
-    """Arguments with a block's parameters replaced by their values."""
+    """The arguments with the values of a block's parameters in place of their names."""
     if not bindings:
         return arguments
     return tuple(

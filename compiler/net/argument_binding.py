@@ -1,4 +1,4 @@
-"""Arguments as written to a kind's validated model."""
+"""Binds the arguments of a step to the fields of its kind, and validates the values."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def bind(
     defaults: Mapping[str, Argument],
     changes: Sequence[Argument] = (),
 ) -> tuple[Bound | None, dict[str, Span], list[Diagnostic]]:
-    """Match arguments with the fields of `model` and validate them.
+    """Match arguments with the fields of `model` and validate their values.
 
     Args:
         model: the kind.
-        kind: the word that named it, where a missing argument is reported.
-        arguments: what was written, in order.
-        defaults: what a `default` statement gives for arguments that are not written.
-        changes: what a variant writes instead, the last one last.
+        kind: the word that names the kind; a missing argument is reported there.
+        arguments: the arguments of the step, in order.
+        defaults: the arguments of `default` statements, for fields that the step does not set.
+        changes: the arguments of a variant's edits, which replace the others; the last one wins.
 
     Returns:
-        The model, or None where something is wrong; the place of each argument; what is wrong.
+        The model, or None if there are errors; the place of each argument; the errors.
     """
     given, diagnostics = _match(model, kind, arguments)
     for change in changes:
@@ -91,8 +91,8 @@ def _match(
                     "E0205",
                     f"`{field}` of `{kind.text}` is given twice",
                     argument.span,
-                    "again here",
-                    (Label(given[field].span, "given here"),),
+                    "second value",
+                    (Label(given[field].span, "first value"),),
                     "remove one of the two",
                 )
             )
@@ -103,13 +103,13 @@ def _match(
 
 def _surplus(model: type[Arguments], kind: Word, argument: Argument) -> Diagnostic:
     places = ", ".join(f"`{field}`" for field in model.positional)
-    takes = f"takes {places} without a key" if places else "takes no value without a key"
+    takes = f"takes only {places} without a key" if places else "takes no value without a key"
     others = [field for field in model.fields() if field not in model.positional]
     return Diagnostic(
         "E0202",
-        f"`{kind.text}` {takes}, and nothing more",
+        f"`{kind.text}` {takes}",
         argument.span,
-        help=f"write the others as key=value: {', '.join(others)}" if others else "",
+        help=f"write other arguments as key=value: {', '.join(others)}" if others else "",
     )
 
 
@@ -118,15 +118,18 @@ def _missing(model: type[Arguments], kind: Word, values: Mapping[str, object]) -
     if not missing:
         return []
     quoted = [f"`{name}`" for name in missing]
-    written = [f"{name}=…" for name in missing if name not in model.positional]
-    after = [name for name in missing if name in model.positional]
+    positional = [f"<{name}>" for name in missing if name in model.positional]
+    keyed = [f"{name}=…" for name in missing if name not in model.positional]
+    helpful = f"write `{' '.join([kind.text, *positional, *keyed])}`" if positional else f"add `{' '.join(keyed)}`"
+    if model in DISTRIBUTIONS.values():  # its values have no keys
+        helpful = f"write `{kind.text}({', '.join(model.positional)})`"
     return [
         Diagnostic(
             "E0203",
-            f"`{kind.text}` does not say its {list_in_words(quoted)}",
+            f"`{kind.text}` needs {list_in_words(quoted)}",
             kind.span,
             f"{quoted[0]} must be {model.expectation(missing[0]).words}" if len(missing) == 1 else "",
-            help=f"{kind.text} {' '.join([*(f'<{name}>' for name in after), *written])}",
+            help=helpful,
         )
     ]
 
@@ -147,7 +150,7 @@ def _takes_distribution(model: type[Arguments], field: str) -> bool:
 
 
 def _plain(value: Value) -> object:
-    """A value as Python has it, None where it has none; a call is its name and its values."""
+    """A value as a Python object: a call as a tuple of its name and its values; None for a range of layers."""
     match value:
         case Word(text):
             return text
@@ -170,8 +173,9 @@ def _distribution(value: Value) -> tuple[Distribution | None, Diagnostic | None]
             pass
         case _:
             wanted = ", ".join(DISTRIBUTIONS)
-            message = f"`{value.span.text}` is no distribution"
-            return None, Diagnostic("E0204", message, value.span, help=f"one of: {wanted}; as in `normal(0, 0.01)`")
+            message = f"`{value.span.text}` is not a distribution"
+            helpful = f"use one of: {wanted}; for example `normal(0, 0.01)`"
+            return None, Diagnostic("E0204", message, value.span, help=helpful)
     if name.text not in DISTRIBUTIONS:
         return None, Diagnostic(
             "E0204", f"there is no distribution `{name.text}`", name.span, help=did_you_mean(name.text, DISTRIBUTIONS)

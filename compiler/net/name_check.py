@@ -1,4 +1,4 @@
-"""The gate that every name of a spec passes before it can reach a Python file."""
+"""The check that every name of a spec must pass before it can reach a Python file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..recipe.steps import CHOICES
 LONGEST_NAME = 64
 _FORM = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
-# What nn.Module and the generated class use themselves; a test compares this with torch.
+# Attributes of nn.Module and of the generated class. A test compares them with torch.
 _MODULE_ATTRIBUTES = """
     T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
     extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules
@@ -22,7 +22,7 @@ _MODULE_ATTRIBUTES = """
     share_memory state_dict to to_empty train training type xpu zero_grad
     head_shares input_shape multipliers reset_parameters
 """
-# Names that a generated file binds itself.
+# Names that a generated file defines or imports.
 _FILE_NAMES = """
     ClassVar F RECIPE Tensor nn torch x image self seed
     Dropout GroupedLinear LocalConv2d LocalResponseNorm
@@ -35,25 +35,25 @@ FILE_NAMES = frozenset(_FILE_NAMES.split()) | {step.__name__ for steps in CHOICE
 
 
 def objection(name: str) -> str:
-    """Why `name` cannot be the name of a network, layer, placement or axis; "" where it can.
+    """The reason why `name` cannot be the name of a network, layer, placement or axis; "" if it can.
 
-    The words complete "`name` …".
+    The reason completes "`name` …".
     """
     if not name.isascii():
         strange = next(character for character in name if not character.isascii())
-        return f"has a letter outside ASCII: U+{ord(strange):04X}"
+        return f"contains a non-ASCII character: U+{ord(strange):04X}"
     if not _FORM.fullmatch(name):
-        return "is no plain name: a letter first, then letters, digits and underscores"
+        return "is not a valid name: use a letter first, then letters, digits and underscores"
     if len(name) > LONGEST_NAME:
-        return f"is longer than {LONGEST_NAME} letters"
+        return f"is longer than {LONGEST_NAME} characters"
     if "__" in name:
-        return "has two underscores in a row, which Python keeps for itself"
+        return "has two underscores in a row, which Python reserves"
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        return "is a word of Python"
+        return "is a Python keyword"
     if hasattr(builtins, name):
-        return "is a name that Python uses itself"
+        return "is the name of a Python builtin"
     if name in MODULE_ATTRIBUTES:
-        return "is a name that every PyTorch module uses itself"
+        return "is an attribute of every PyTorch module"
     if name in FILE_NAMES:
-        return "is a name that the generated file uses itself"
+        return "is a name that the generated file uses"
     return ""
