@@ -232,11 +232,11 @@ def test_the_command(tmp_path: Path, alexc: Alexc) -> None:
     (tmp_path / "wrong.net").write_text("network A {\n  conv 4 kernal=3\n}\n")
     same = alexc("diff", "a.net", "a.net")
     assert same.returncode == 0
-    assert same.stdout.startswith("a.net -> a.net: they say the same\n")
+    assert same.stdout.startswith("a.net -> a.net: equal\n")
     other = alexc("diff", "a.net", "b.net")
     assert other.returncode == 1
     assert "kernels 8 -> 16" in other.stdout
-    assert "same name, another shape: conv2, fc3" in other.stdout
+    assert "same name, different shape: conv2, fc3" in other.stdout
     as_json = alexc("diff", "a.net", "b.net", "--format", "json")
     assert as_json.returncode == 1
     told = json.loads(as_json.stdout)
