@@ -1,6 +1,7 @@
 """alexc: a compiler for neural-network specifications.
 
-`Net` is the way in from Python; docs/api.md shows what it does. It is loaded when it is first asked for.
+`Net` is the Python interface; docs/api.md documents it. Its module is imported when `Net` is first used, so that
+`import alexc` stays fast.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ if TYPE_CHECKING:
     from .net import Net as Net
     from .spec_error import SpecError as SpecError
 else:
-    _HOMES = {"Net": "alexc.net", "SpecError": "alexc.spec_error"}
+    _MODULES = {"Net": "alexc.net", "SpecError": "alexc.spec_error"}
 
     def __getattr__(name: str) -> object:
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module 'alexc' has no attribute {name!r}")
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_MODULES[name]), name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_HOMES})
+        return sorted({*globals(), *_MODULES})
 
 
 __all__ = ["Net", "SpecError"]

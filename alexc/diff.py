@@ -1,4 +1,4 @@
-"""What `Net.diff` returns."""
+"""The result of `Net.diff`."""
 
 from __future__ import annotations
 
@@ -6,42 +6,33 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from textwrap import wrap
 
-from alexc.compiler.graph.diff import Difference, LayerChange, SharedWeights
+from alexc.compiler.graph import diff
+from alexc.compiler.graph.diff import LayerChange, SharedWeights, Totals
 
 from .table import aligned
 
-_LONGEST_LINE = 110  # of names; tables are as wide as they must be
+_LONGEST_LINE = 110  # for lists of names; tables are not wrapped
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
-    """What changes from one spec to another; prints as `alexc diff` does.
+class Diff(diff.Diff):
+    """The changes from one spec to another; prints as `alexc diff` does.
 
     Attributes:
-        before: what the first spec is called.
-        after: what the second one is called.
-        found: what differs: `settings`, `layers`, the sums `before` and `after`, and `weights`, which tells whether
-            those of one network load in the other.
+        names: the names of the first and the second spec.
     """
 
-    before: str
-    after: str
-    found: Difference
-
-    @property
-    def same(self) -> bool:
-        """Whether the specs say the same."""
-        return self.found.same
+    names: tuple[str, str]
 
     def __str__(self) -> str:
-        parts = [[f"{self.before} -> {self.after}{': they say the same' if self.same else ''}"]]
-        if self.found.settings:
-            settings = [(each.name, each.before or "-", each.after or "-") for each in self.found.settings]
+        parts = [[f"{' -> '.join(self.names)}{': equal' if self.same else ''}"]]
+        if self.settings:
+            settings = [(each.name, each.before or "-", each.after or "-") for each in self.settings]
             parts.append(aligned([("setting", "before", "after"), *settings], ()))
-        if self.found.layers:
-            changes = [row for change in self.found.layers for row in _rows(change)]
+        if self.layers:
+            changes = [row for change in self.layers for row in _rows(change)]
             parts.append(aligned([("layer", "", "what", "output", "parameters", "multiply-adds"), *changes], ()))
-        parts += [_totals(self.found), _weights(self.found.weights)]
+        parts += [_totals(self.before, self.after), _weights(self.weights)]
         return "\n\n".join("\n".join(part) for part in parts)
 
     __repr__ = __str__
@@ -59,8 +50,8 @@ def _from_to(values: Sequence[str]) -> str:
     return " -> ".join(dict.fromkeys(values)) if set(values) != {"0"} else ""
 
 
-def _totals(found: Difference) -> list[str]:
-    old, new = asdict(found.before), asdict(found.after)
+def _totals(before: Totals, after: Totals) -> list[str]:
+    old, new = asdict(before), asdict(after)
     rows = []
     for name in old:
         change = f"{new[name] - old[name]:+,}" if new[name] != old[name] else ""
@@ -70,13 +61,13 @@ def _totals(found: Difference) -> list[str]:
 
 def _weights(weights: SharedWeights) -> list[str]:
     if weights.load:
-        return ["Weights of one load in the other: every layer with weights has the same name and shape."]
-    lines = ["Weights of one do not load in the other as they are:"]
+        return ["The weights of one load in the other: all layers with weights have the same names and shapes."]
+    lines = ["The weights of one do not load in the other without changes:"]
     for names, words in (
         (weights.alike, "same name and shape"),
-        (weights.reshaped, "same name, another shape"),
-        (weights.only_before, "only before"),
-        (weights.only_after, "only after"),
+        (weights.reshaped, "same name, different shape"),
+        (weights.only_before, "only in the first"),
+        (weights.only_after, "only in the second"),
     ):
         lines += _wrapped(f"{words}: {', '.join(names)}") if names else []
     return lines

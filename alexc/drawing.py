@@ -1,4 +1,4 @@
-"""What `Net.draw` returns."""
+"""The result of `Net.draw`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Drawing:
-    """A network's picture; `svg` is the text of an SVG file. Jupyter shows it."""
+    """A drawing of a network; `svg` is the text of an SVG file. Jupyter shows the drawing."""
 
     svg: str
 
     def __repr__(self) -> str:
-        return f"<a picture: {len(self.svg):,} characters of SVG>"
+        return f"<Drawing: {len(self.svg):,} characters of SVG>"
 
     def _repr_svg_(self) -> str:
         return self.svg

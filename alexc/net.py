@@ -1,6 +1,6 @@
-"""A network in Python: what `from alexc import Net` gives, and what the commands about specs are made of.
+"""The class `Net`: a network in Python. The commands about specs use it too.
 
-What only one method needs is imported there: all of it would take as long as a spec takes to check.
+Methods import what only they need: importing all of it here would take as long as checking a spec.
 """
 
 from __future__ import annotations
@@ -20,32 +20,36 @@ from alexc.compiler.text.source import Source
 from .printable import printable
 from .spec_error import SpecError
 from .spec_file import read_spec
-from .summary import Counts
+from .summary import Summary
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from .diff import Comparison
+    from .diff import Diff
     from .drawing import Drawing
-    from .plan import Dtype, StepPlan
+    from .plan import Dtype, Plan
 
 
 class Net:
-    """A network whose spec has been read and has no mistakes. It never changes.
+    """A network, read from a spec without errors. It is immutable.
 
     Attributes:
-        name: what the file is called that it was read from.
-        text: the spec as it was written, or as a foreign file was imported.
-        graph: every layer with its shape and its counts, as the compiler has them.
-        placements: the names of the placements of the spec.
-        warnings: what a foreign file says that a spec cannot; that a network is very large.
+        name: the name of the file that it was read from.
+        text: the text of the spec; for a file of another program, the spec that it was converted to.
+        graph: the compiler's graph: every layer with its shape and its counts.
+        placements: the names of the spec's placements.
+        warnings: what a file of another program says and a spec cannot express; that a network is very large.
     """
 
     def __init__(self, checked: Checked, warnings: Sequence[Diagnostic] | None = None) -> None:
-        """A spec that was checked; use `from_text` or `from_file`. Without `warnings` it has those of its own text.
+        """Make a network of a checked spec; use `from_text` or `from_file` instead.
+
+        Args:
+            checked: the spec.
+            warnings: by default, those of the spec.
 
         Raises:
-            SpecError: it has mistakes.
+            SpecError: the spec has errors.
         """
         if checked.graph is None:
             raise SpecError.of(checked.source, checked.diagnostics)
@@ -58,12 +62,15 @@ class Net:
 
     @classmethod
     def from_text(cls, text: str, name: str = "text.net", most_parameters: int = MOST_PARAMETERS) -> Net:
-        """Read a spec from its text, which extends no file; `name` is what messages call it.
+        """Read a spec from its text. The text cannot extend a file.
 
-        More than `most_parameters` are a mistake.
+        Args:
+            text: the spec.
+            name: the name of the spec in messages.
+            most_parameters: more parameters than this are an error.
 
         Raises:
-            SpecError: it has mistakes.
+            SpecError: the spec has errors.
         """
         return cls(check_text(text, name, most_parameters=most_parameters))
 
@@ -75,16 +82,16 @@ class Net:
         input: str | None = None,
         most_parameters: int = MOST_PARAMETERS,
     ) -> Net:
-        """Read a spec from a file; or the files of another program, as `alexc import` does.
+        """Read a spec from a file, or convert files of another program as `alexc import` does.
 
         Args:
             path: a `.net` file; a file of Caffe, darknet or cuda-convnet; or "torchvision:resnet18".
-            more: further foreign files of the same network, such as cuda-convnet's parameters.
-            input: the shape of an image, as in "3x224x224", for foreign files that do not say it.
-            most_parameters: a network of more is a mistake.
+            more: other files of the same network, such as cuda-convnet's parameters.
+            input: the input shape, as in "3x224x224", if the files of another program do not contain it.
+            most_parameters: more parameters than this are an error.
 
         Raises:
-            SpecError: the file cannot be read, or has mistakes; a foreign file says what a spec cannot.
+            SpecError: the file cannot be read or has errors, or a spec cannot express the network.
         """
         named = [str(each) for each in (path, *more)]
         if not named[0].endswith(".net"):
@@ -93,7 +100,7 @@ class Net:
             if foreign_files.names_foreign_file(named[0]):
                 return cls._imported(named, input, most_parameters)
         if more:
-            raise SpecError(f"{named[1]}: a spec stands alone; only files of other programs are read together")
+            raise SpecError(f"{named[1]}: a spec is one file; only files of other programs are read together")
         return cls(read_spec(Path(path), most_parameters))
 
     @classmethod
@@ -111,12 +118,12 @@ class Net:
     def __repr__(self) -> str:
         return f"<Net {self.graph.net.name} of {self.name}: {self.graph.parameters:,} parameters>"
 
-    def summary(self) -> Counts:
-        """Shapes, weights, neurons and multiply-adds of every layer, for one image."""
-        return Counts(self.graph)
+    def summary(self) -> Summary:
+        """Return the shapes, weights, neurons and multiply-adds of every layer, per image."""
+        return Summary(self.graph)
 
     def draw(self) -> Drawing:
-        """The network's picture."""
+        """Draw the network."""
         from alexc.compiler.drawing.picture import draw_svg
 
         from .drawing import Drawing
@@ -124,7 +131,7 @@ class Net:
         return Drawing(draw_svg(self.graph))
 
     def python(self, placement: str | None = None) -> str:
-        """The text of the PyTorch file that `alexc compile` writes; with a placement, for its devices.
+        """Return the text of the PyTorch file that `alexc compile` writes, for one device or for a placement.
 
         Raises:
             SpecError: the spec has no placement of this name.
@@ -134,17 +141,17 @@ class Net:
         return self._checked.python(placement)
 
     def module(self, seed: int | None = None) -> nn.Module:
-        """The network in PyTorch, which is imported here and nowhere before.
+        """Build the network as a PyTorch module. Only this method imports torch.
 
-        With a `seed` each initial value is a function of the seed and of the name of its tensor alone; without one they
-        are drawn from torch's own generator. `module.train()` and `module.eval()` are as for any module.
+        With a `seed`, an initial value depends only on the seed and on the name of its tensor. Without one, torch's
+        global generator draws the initial values.
         """
         from alexc.runtime.built_network import build
 
         return build(self.python(), self.name, self.graph.net.name, seed)
 
     def expanded(self) -> str:
-        """The spec with variants, blocks and defaults written out: a spec that stands alone."""
+        """Return the spec with variants, blocks and defaults written out. It extends no other file."""
         from alexc.compiler.files.spec_writer import write_spec
         from alexc.compiler.tree.format import format_spec
 
@@ -152,38 +159,38 @@ class Net:
         assert text is not None, findings
         return text
 
-    def diff(self, other: Net) -> Comparison:
-        """What changes from this network to another, and whether the weights of one load in the other."""
-        from alexc.compiler.graph.diff import difference
+    def diff(self, other: Net) -> Diff:
+        """Return what changes from this network to another, and whether the weights of one load in the other."""
+        from alexc.compiler.graph.diff import diff
 
-        from .diff import Comparison
+        from .diff import Diff
 
-        return Comparison(self.name, other.name, difference(self.graph, other.graph))
+        return Diff(**vars(diff(self.graph, other.graph)), names=(self.name, other.name))
 
-    def plan(self, placement: str, batch: int | None = None, dtype: Dtype = "float32") -> StepPlan:
-        """What each device of a placement holds, computes and sends in a training step.
+    def plan(self, placement: str, batch: int | None = None, dtype: Dtype = "float32") -> Plan:
+        """Return what each device of a placement stores, computes and sends in a training step.
 
         Args:
             placement: its name.
-            batch: the images of a step, over all devices; the recipe's where nothing is said.
-            dtype: the type of all numbers.
+            batch: the batch size, over all devices; by default the recipe's.
+            dtype: the type of all values.
 
         Raises:
             SpecError: the spec has no placement of this name, or its devices cannot share the batch evenly.
         """
-        from .plan import StepPlan, batch_of, planned
+        from .plan import default_batch, make_plan
 
         placed = self._placed_by(placement)
         if batch is not None and batch < 1:
             raise SpecError(f"batch {batch}: expected a number of at least 1")
-        return StepPlan(planned(placed, batch_of(self.graph) if batch is None else batch, dtype), dtype)
+        return make_plan(placed, default_batch(self.graph) if batch is None else batch, dtype)
 
     def _placed_by(self, placement: str) -> PlacedGraph:
         if placement in self._checked.placed:
             return self._checked.placed[placement]
         if not self._checked.placed:
             form = "`placement two_gpus { … }`"
-            raise SpecError(f"{printable(self.name)}: has no placement `{placement}`, nor any other; write one: {form}")
+            raise SpecError(f"{printable(self.name)}: has no placement `{placement}`, and no other; add one: {form}")
         raise SpecError(
             f"{printable(self.name)}: has no placement `{placement}`; {did_you_mean(placement, self._checked.placed)}"
         )

@@ -1,4 +1,4 @@
-"""What `Net.plan` returns, and the tables of `alexc plan`."""
+"""The result of `Net.plan`, and the tables of `alexc plan`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from alexc.compiler.graph.graph import Graph
+from alexc.compiler.placed_graph import plan as planning
 from alexc.compiler.placed_graph.placed_graph import Exchange, PlacedGraph
-from alexc.compiler.placed_graph.plan import PASSES, Device, Message, Plan, UnevenBatch, plan
+from alexc.compiler.placed_graph.plan import PASSES, Device, Message, UnevenBatch
 
 from .spec_error import SpecError
 from .table import aligned
@@ -19,38 +20,55 @@ _DEFAULT_BATCH = 128
 
 
 @dataclass(frozen=True, repr=False)
-class StepPlan:
-    """What each device of a placement holds, computes and sends in a training step; prints as `alexc plan` does.
+class Plan(planning.Plan):
+    """What each device of a placement stores, computes and sends in a training step; prints as `alexc plan` does.
 
     Attributes:
-        counts: the numbers: `devices`, each with `parameters`, `activations`, `multiply_adds` and `messages`; `batch`.
-        dtype: the type of all numbers.
+        dtype: the type of all values.
     """
 
-    counts: Plan
     dtype: Dtype
 
     @property
     def bytes_sent(self) -> int:
-        """What the device that sends most sends in a step."""
-        return self.counts.busiest().sent()
+        """Bytes that the device that sends most sends per step."""
+        return self.busiest().sent()
+
+    @property
+    def title(self) -> str:
+        """The step that was counted."""
+        return f"a training step of {self.batch:,} images in {self.dtype}"
 
     def __str__(self) -> str:
-        return "\n".join(_in_full(self.counts, in_words(self.counts.batch, self.dtype)))
+        devices = "1 device" if self.placed.devices == 1 else f"{self.placed.devices} devices"
+        busiest = self.busiest()
+        lines = [f"{self.placed.graph.net.name} on {devices}, {_mesh(self.placed)}: {self.title}", ""]
+        lines += [*_device_table(self), ""]
+        exchanges = _exchange_table(self)
+        if len(exchanges) > 1:
+            lines += [*exchanges, ""]
+            if len(self.devices) > 1:
+                lines += ["Sizes are those of the device that reads or sends most.", ""]
+        lines += [*_layer_table(self, busiest), ""]
+        lines += ["B per 1,000: bytes sent per 1,000 multiply-adds of a step. A step costs three forward passes.", ""]
+        sent = [f"forward {_megabytes(busiest.sent('forward'))}", f"backward {_megabytes(busiest.sent('backward'))}"]
+        sent += [f"gradients {_megabytes(busiest.sent('gradients'))}"] if busiest.sent("gradients") else []
+        sender = "per device" if len(self.devices) == 1 else f"by device {busiest.number}, which sends most"
+        return "\n".join([*lines, f"{_megabytes(busiest.sent())} MB sent per step {sender}: {', '.join(sent)}"])
 
     __repr__ = __str__
 
 
-def planned(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
+def make_plan(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
     """Count a training step.
 
     Raises:
-        SpecError: the devices cannot share the batch evenly, or there is no such type of numbers.
+        SpecError: the devices cannot share the batch evenly, or `dtype` is unknown.
     """
     if dtype not in _VALUE_BYTES:
         raise SpecError(f"dtype {dtype!r}: expected one of {', '.join(get_args(Dtype))}")
     try:
-        return plan(placed, batch, _VALUE_BYTES[dtype])
+        return Plan(**vars(planning.plan(placed, batch, _VALUE_BYTES[dtype])), dtype=dtype)
     except UnevenBatch as uneven:
         raise SpecError(
             f"batch {batch}: the {uneven.devices} devices of {placed.placement.name} that split the images cannot "
@@ -58,18 +76,13 @@ def planned(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
         ) from None
 
 
-def batch_of(graph: Graph) -> int:
-    """The images of a step where nothing else is asked for."""
+def default_batch(graph: Graph) -> int:
+    """The batch size of the recipe, or 128 if there is no recipe."""
     return graph.net.recipe.batch if graph.net.recipe else _DEFAULT_BATCH
 
 
-def in_words(batch: int, dtype: Dtype) -> str:
-    """What a plan counts."""
-    return f"a training step of {batch:,} images in {dtype}"
-
-
-def side_by_side(graph: Graph, plans: Mapping[str, Plan], step: str, spec: str) -> list[str]:
-    """Several plans of one network, a row each; `step` says what is counted, `spec` is how the user calls the file."""
+def side_by_side(graph: Graph, plans: Mapping[str, Plan], spec: str) -> list[str]:
+    """The lines of a table with one row per plan of a network; `spec` is the path that the user gave."""
     header = (
         "placement",
         "devices",
@@ -84,39 +97,41 @@ def side_by_side(graph: Graph, plans: Mapping[str, Plan], step: str, spec: str) 
     )
     rows: list[Sequence[str]] = [header]
     own = {placement.name for placement in graph.net.placements}
-    for name, made in plans.items():
-        largest = max(made.devices, key=made.memory)
-        device = made.busiest()
+    for name, plan in plans.items():
+        largest = max(plan.devices, key=plan.memory)
+        device = plan.busiest()
         rows.append(
             (
                 name,
-                str(made.placed.devices),
-                _mesh(made.placed) if name in own else "",
-                f"{max(each.parameters for each in made.devices):,}",
-                _megabytes(made.memory(largest)),
-                f"{max(each.multiply_adds for each in made.devices):,}",
-                f"{made.work():.2f}",
+                str(plan.placed.devices),
+                _mesh(plan.placed) if name in own else "",
+                f"{max(each.parameters for each in plan.devices):,}",
+                _megabytes(plan.memory(largest)),
+                f"{max(each.multiply_adds for each in plan.devices):,}",
+                f"{plan.work():.2f}",
                 _megabytes(device.sent()),
-                f"{made.bytes_per_thousand():.2f}",
+                f"{plan.bytes_per_thousand():.2f}",
                 _largest(device),
             )
         )
-    detail = f"alexc plan {spec} --placement {next(iter(plans))}"
+    first, plan = next(iter(plans.items()))
     return [
-        f"{graph.net.name}: {step}",
+        f"{graph.net.name}: {plan.title}",
         "",
         *aligned(rows, set(header[1:2] + header[3:-1])),
         "",
-        "Of the device that has most: parameters; memory of weights, gradients, velocities and activations;",
-        "multiply-adds of a forward pass; what it sends in a step, also in bytes for 1,000 multiply-adds of the step.",
-        "A step is three forward passes. work: multiply-adds of all devices, as a multiple of one device's.",
+        "parameters, memory, multiply-adds: the largest value of any device. Memory holds weights, gradients,",
+        "velocities and activations; multiply-adds are those of one forward pass.",
+        "work: multiply-adds of all devices, as a multiple of those of one device.",
+        "sent, B per 1,000, most for: what the device that sends most sends per step, in MB and in bytes per 1,000",
+        "multiply-adds of the step (three forward passes), and the layer that most of it is sent for.",
         "",
-        f"One in full: {detail}",
+        f"To see one in full: alexc plan {spec} --placement {first}",
     ]
 
 
 def _largest(device: Device) -> str:
-    """The line of the spec that most bytes are sent for, and how many of them."""
+    """The line of the spec that most bytes are sent for, and its megabytes."""
     by_line: dict[str, int] = {}
     for message in device.messages:
         by_line[message.statement] = by_line.get(message.statement, 0) + message.sent
@@ -124,26 +139,7 @@ def _largest(device: Device) -> str:
     return f"{line} {_megabytes(by_line[line])}" if line else ""
 
 
-def _in_full(made: Plan, step: str) -> list[str]:
-    placed = made.placed
-    devices = "1 device" if placed.devices == 1 else f"{placed.devices} devices"
-    device = made.busiest()
-    lines = [f"{placed.graph.net.name} on {devices}, {_mesh(placed)}: {step}", "", *_device_table(made), ""]
-    exchanges = _exchange_table(made)
-    if len(exchanges) > 1:
-        lines += [*exchanges, ""]
-        if len(made.devices) > 1:
-            lines += ["Sizes are those of the device that gives or sends most.", ""]
-    lines += [*_layer_table(made, device), ""]
-    lines += ["B per 1,000: bytes sent for 1,000 multiply-adds of a step, which is three forward passes.", ""]
-    sent = [f"forward {_megabytes(device.sent('forward'))}", f"backward {_megabytes(device.sent('backward'))}"]
-    sent += [f"gradients {_megabytes(device.sent('gradients'))}"] if device.sent("gradients") else []
-    whose = "a device and step" if len(made.devices) == 1 else f"a step by device {device.number}, which sends most"
-    lines.append(f"{_megabytes(device.sent())} MB sent {whose}: {', '.join(sent)}")
-    return lines
-
-
-def _device_table(made: Plan) -> list[str]:
+def _device_table(plan: Plan) -> list[str]:
     header = (
         "device",
         "parameters",
@@ -155,17 +151,17 @@ def _device_table(made: Plan) -> list[str]:
         "share",
     )
     rows: list[Sequence[str]] = [header]
-    whole = made.placed.graph.multiply_adds * made.batch
-    for device in made.devices:
-        weights = device.parameters * made.value_bytes
+    whole = plan.placed.graph.multiply_adds * plan.batch
+    for device in plan.devices:
+        weights = device.parameters * plan.value_bytes
         rows.append(
             (
-                _numbers(made, device),
+                _numbers(plan, device),
                 f"{device.parameters:,}",
                 _megabytes(weights),
                 _megabytes(weights),
-                _megabytes(weights * made.velocities),
-                _megabytes(device.activations * made.value_bytes),
+                _megabytes(weights * plan.velocities),
+                _megabytes(device.activations * plan.value_bytes),
                 f"{device.multiply_adds:,}",
                 f"{100 * device.multiply_adds / max(1, whole):.1f} %",
             )
@@ -173,19 +169,19 @@ def _device_table(made: Plan) -> list[str]:
     return aligned(rows, set(header[1:]))
 
 
-def _numbers(made: Plan, device: Device) -> str:
-    """The number of a device, or those of all that are alike."""
+def _numbers(plan: Plan, device: Device) -> str:
+    """The number of a device, or of all devices like it."""
     if device.count == 1:
         return str(device.number)
-    if len(made.devices) == 1:
-        return f"0-{made.placed.devices - 1}"
+    if len(plan.devices) == 1:
+        return f"0-{plan.placed.devices - 1}"
     return f"{device.number} and {device.count - 1} like it"
 
 
-def _exchange_table(made: Plan) -> list[str]:
+def _exchange_table(plan: Plan) -> list[str]:
     header = ("reader", "reads", "over", "forward", "backward", "values", "MB forward", "MB backward")
     rows: list[Sequence[str]] = [header]
-    placed = made.placed
+    placed = plan.placed
     in_loss = {head.layer.name for head in placed.graph.heads}
     for exchange in placed.exchanges():
         axis = placed.mesh[exchange.axis]
@@ -200,11 +196,11 @@ def _exchange_table(made: Plan) -> list[str]:
                 exchange.transition.forward or "-",
                 (exchange.transition.backward or "-") if exchange.has_gradient else "-",
                 f"{given:,}",
-                _most(made, exchange, "forward"),
-                _most(made, exchange, "backward"),
+                _most(plan, exchange, "forward"),
+                _most(plan, exchange, "backward"),
             )
         )
-    messages = made.busiest().messages
+    messages = plan.busiest().messages
     for message in messages:
         if not message.exchange and message.phase == "forward":
             sent = _megabytes(message.sent)
@@ -212,7 +208,7 @@ def _exchange_table(made: Plan) -> list[str]:
             rows.append((message.layer, "statistics", over, message.collective, "reduce-scatter", "", sent, sent))
     for over in dict.fromkeys(_over(each, placed) for each in messages if each.phase == "gradients"):
         summed = [each for each in messages if each.phase == "gradients" and _over(each, placed) == over]
-        values = sum(each.handed for each in summed) // made.value_bytes
+        values = sum(each.handed for each in summed) // plan.value_bytes
         layers = f"{summed[0].layer}…{summed[-1].layer}" if len(summed) > 1 else summed[0].layer
         sent = _megabytes(sum(each.sent for each in summed))
         rows.append(("gradients", layers, over, "-", "all-reduce", f"{values:,}", "-", sent))
@@ -220,7 +216,7 @@ def _exchange_table(made: Plan) -> list[str]:
 
 
 def _source(exchange: Exchange, placed: PlacedGraph) -> str:
-    """The layer whose output an exchange moves, seen through other exchanges."""
+    """The layer whose output an exchange moves; exchanges in between are skipped."""
     sources = {each.name: each.reads for each in placed.exchanges()}
     name = exchange.reads
     while name in sources:
@@ -228,11 +224,11 @@ def _source(exchange: Exchange, placed: PlacedGraph) -> str:
     return name or "the images"
 
 
-def _most(made: Plan, exchange: Exchange, phase: str) -> str:
-    """What the device that sends most in this exchange does."""
+def _most(plan: Plan, exchange: Exchange, phase: str) -> str:
+    """Megabytes that the device that sends most sends in this exchange."""
     sizes = [
         message.sent
-        for device in made.devices
+        for device in plan.devices
         for message in device.messages
         if (message.phase, message.exchange) == (phase, exchange.name)
     ]
@@ -243,14 +239,14 @@ def _over(message: Message, placed: PlacedGraph) -> str:
     return " ".join(f"{axis.name}={axis.devices}" for axis in placed.mesh if axis.name in message.axes)
 
 
-def _layer_table(made: Plan, device: Device) -> list[str]:
+def _layer_table(plan: Plan, device: Device) -> list[str]:
     header = ("layer", "multiply-adds", "MB sent", "B per 1,000")
     rows: list[Sequence[str]] = [header]
-    place = made.placed.coordinates(device.number)
+    place = plan.placed.coordinates(device.number)
     work: dict[str, int] = {}
-    for node in made.placed.layers():
-        images = made.batch // made.placed.cut_into(node.layout, "images")
-        done = node.local.multiply_adds * images if made.placed.is_held(node.layout, place) else 0
+    for node in plan.placed.layers():
+        images = plan.batch // plan.placed.cut_into(node.layout, "images")
+        done = node.local.multiply_adds * images if plan.placed.is_held(node.layout, place) else 0
         work[node.whole.layer.statement] = work.get(node.whole.layer.statement, 0) + done
     for statement, done in work.items():
         sent = device.sent(statement=statement)
@@ -274,29 +270,29 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.2f}" if size else "-"
 
 
-def as_json(made: Plan) -> dict[str, object]:
-    """A plan with all its messages, as plain values."""
-    placed = made.placed
+def as_json(plan: Plan) -> dict[str, object]:
+    """A plan with all its messages, for JSON."""
+    placed = plan.placed
     return {
         "network": placed.graph.net.name,
         "placement": placed.placement.name,
         "mesh": {axis.name: axis.devices for axis in placed.mesh},
-        "batch": made.batch,
-        "value_bytes": made.value_bytes,
+        "batch": plan.batch,
+        "value_bytes": plan.value_bytes,
         "devices": [
             {
                 "device": device.number,
                 "alike": device.count,
                 "parameters": device.parameters,
-                "weight_bytes": device.parameters * made.value_bytes,
-                "gradient_bytes": device.parameters * made.value_bytes,
-                "optimizer_bytes": device.parameters * made.velocities * made.value_bytes,
-                "activation_bytes": device.activations * made.value_bytes,
+                "weight_bytes": device.parameters * plan.value_bytes,
+                "gradient_bytes": device.parameters * plan.value_bytes,
+                "optimizer_bytes": device.parameters * plan.velocities * plan.value_bytes,
+                "activation_bytes": device.activations * plan.value_bytes,
                 "multiply_adds": device.multiply_adds,
                 "bytes_sent": device.sent(),
                 "messages": [asdict(message) for message in device.messages],
             }
-            for device in made.devices
+            for device in plan.devices
         ],
         "exchanges": [
             {
@@ -310,6 +306,6 @@ def as_json(made: Plan) -> dict[str, object]:
             }
             for exchange in placed.exchanges()
         ],
-        "bytes_per_thousand_multiply_adds": made.bytes_per_thousand(),
-        "work": made.work(),
+        "bytes_per_thousand_multiply_adds": plan.bytes_per_thousand(),
+        "work": plan.work(),
     }

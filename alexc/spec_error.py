@@ -1,4 +1,4 @@
-"""The one exception that `Net` raises."""
+"""The exception that `Net` raises."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from alexc.runtime.errors import UserError
 
 
 class SpecError(UserError):
-    """What was given cannot be used: a spec with mistakes, a path without a file, the name of no placement.
+    """A spec has errors, a file cannot be read, or an argument is wrong.
 
     The message is what `alexc check` prints.
 
     Attributes:
-        findings: the mistakes in a spec's text, in its order: each with `code`, `headline`, `label` and `help`, and the
-            `span` that it is about (`span.text`, `span.line_and_column`). Empty where no line of a spec is at fault.
+        findings: the errors in the text of a spec, in the order of the text. Each has `code`, `headline`, `label`,
+            `help` and `span`, the place of the error (`span.text`, `span.line_and_column`). Empty if the error is not
+            in the text of a spec, such as a missing file.
     """
 
     def __init__(self, message: str, findings: Sequence[Diagnostic] = ()) -> None:
@@ -25,15 +26,15 @@ class SpecError(UserError):
 
     @classmethod
     def of(cls, source: Source, findings: Sequence[Diagnostic]) -> SpecError:
-        """The mistakes that were found in a spec."""
+        """Make an exception of the errors in a spec."""
         return cls(render_all(source, findings), in_order(source, findings))
 
     def report(self) -> str:
-        """What the command line prints: each finding says by itself that it is an error."""
+        """The text for the command line. Each finding already starts with "error"; other messages get that prefix."""
         return str(self) if self.findings else f"error: {self}"
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython and Jupyter show in the place of a traceback, which would only lead into alexc."""
+        """The lines that IPython and Jupyter show instead of a traceback, which would only point into alexc."""
         return self.report().splitlines()
 
 

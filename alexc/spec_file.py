@@ -1,4 +1,4 @@
-"""A spec that the user names."""
+"""Reading of spec files that the user names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WEIGHTS = (".caffemodel", ".safetensors", ".pt", ".pth")
 
 
 def read_spec(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:
-    """Read and check a spec; a network of more than `most_parameters` is an error.
+    """Read and check a spec; more parameters than `most_parameters` are an error.
 
     Raises:
         SpecError: the file cannot be read.
@@ -30,7 +30,7 @@ def read_spec(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:
 
 
 def read_unchecked(path: Path) -> tuple[Source, list[Diagnostic]]:
-    """The text of a spec; empty, with what is wrong, where the file is no text.
+    """Read a spec without checking it. If the file is not text, the source is empty and the diagnostics say why.
 
     Raises:
         SpecError: the file cannot be read.
@@ -40,17 +40,17 @@ def read_unchecked(path: Path) -> tuple[Source, list[Diagnostic]]:
 
 
 def read_foreign(path: Path) -> tuple[Source, list[Diagnostic]]:
-    """The text of a file of another program; empty, with what is wrong, where the file is no text.
+    """Read a file of another program. If the file is not text, the source is empty and the diagnostics say why.
 
     Raises:
         SpecError: the file cannot be read.
     """
     if path.suffix in _WEIGHTS:
         raise SpecError(
-            f"{printable(path)}: this holds weights; name the files that describe the network, and bring these in "
-            "afterwards by `alexc weights import`"
+            f"{printable(path)}: this file contains weights; give the files that describe the network, and import the "
+            "weights afterwards with `alexc weights import`"
         )
-    with _reading(path, "networks come from Caffe's .prototxt, darknet's or cuda-convnet's .cfg, or torchvision:NAME"):
+    with _reading(path, "expected a .prototxt of Caffe, a .cfg of darknet or cuda-convnet, or torchvision:NAME"):
         return read_source(path, str(path))
 
 
@@ -58,7 +58,7 @@ def read_foreign(path: Path) -> tuple[Source, list[Diagnostic]]:
 def _reading(path: Path, expected: str = "a spec is a `.net` file, such as spec/alexnet.net") -> Iterator[None]:
     shown = printable(path)
     if path.suffix == ".py" and path.is_file():
-        raise SpecError(f"{shown}: this is a Python file; {expected}; if it holds one nevertheless, rename the file")
+        raise SpecError(f"{shown}: this is a Python file; {expected}; if the content is one, rename the file")
     try:
         yield
     except FileNotFoundError:
@@ -70,5 +70,5 @@ def _reading(path: Path, expected: str = "a spec is a `.net` file, such as spec/
 
 
 def flagship() -> AbstractContextManager[Path]:
-    """The spec that is shipped with alexc: AlexNet."""
+    """The path of AlexNet's spec, which is part of alexc."""
     return as_file(files("alexc.spec").joinpath("alexnet.net"))

@@ -1,4 +1,4 @@
-"""What `Net.summary` returns."""
+"""The result of `Net.summary`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _HEADER = (
 _NUMERIC = frozenset({"weights", "biases", "neurons", "multiply-adds", "share"})
 
 
-class Counts:
-    """What a network costs, for one image: prints as the table of `alexc summary`, and Jupyter shows a table.
+class Summary:
+    """Shapes and counts of every layer, per image; prints as `alexc summary` does, and Jupyter shows a table.
 
     Attributes:
-        headline: the network's name, what it reads and how many towers it has.
-        rows: a row for each of the spec's lines: `layer`, `kind`, `reads`, `output`, `then`, `leaves`, `weights`,
-            `biases`, `neurons` and `multiply_adds`.
-        totals: the same sums over all lines.
-        sums: parameters, neurons and multiply-adds in words.
+        headline: the network's name, its input shape and its number of towers.
+        rows: one row per line of the spec: `layer`, `kind`, `reads`, `output`, `then`, `leaves`, `weights`, `biases`,
+            `neurons` and `multiply_adds`.
+        totals: the sums of these counts over all rows.
+        sums: parameters, neurons and multiply-adds as one sentence.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -43,7 +43,7 @@ class Counts:
         self.totals: Row = total(graph)
         self.sums = (
             f"{graph.parameters:,} parameters, {graph.neurons:,} neurons, "
-            f"{graph.multiply_adds:,} multiply-adds an image"
+            f"{graph.multiply_adds:,} multiply-adds per image"
         )
 
     @property
@@ -57,7 +57,7 @@ class Counts:
     __repr__ = __str__
 
     def markdown(self) -> str:
-        """The same with a Markdown table."""
+        """The same text with a Markdown table."""
         return "\n".join([self.headline, "", *markdown(self._table(), _NUMERIC), "", self.sums])
 
     def _repr_markdown_(self) -> str:

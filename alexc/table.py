@@ -7,7 +7,7 @@ from html import escape
 
 
 def aligned(table: Sequence[Sequence[str]], numeric: Collection[str]) -> list[str]:
-    """The lines of a table; the first row is the header, and the columns named in `numeric` stand to the right."""
+    """The lines of a text table; the first row is the header, and columns named in `numeric` are right-aligned."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
         "  ".join(
@@ -19,13 +19,13 @@ def aligned(table: Sequence[Sequence[str]], numeric: Collection[str]) -> list[st
 
 
 def markdown(table: Sequence[Sequence[str]], numeric: Collection[str]) -> list[str]:
-    """The same as a Markdown table."""
+    """The lines of a Markdown table."""
     rule = ["---:" if name in numeric else "---" for name in table[0]]
     return [f"| {' | '.join(row)} |" for row in [table[0], rule, *table[1:]]]
 
 
 def html(table: Sequence[Sequence[str]], numeric: Collection[str]) -> list[str]:
-    """The same as an HTML table."""
+    """The lines of an HTML table."""
     sides = ["right" if name in numeric else "left" for name in table[0]]
     lines = ["<table>"]
     for row, tag in zip(table, ["th", *["td"] * (len(table) - 1)], strict=True):

@@ -15,7 +15,7 @@ from alexc.compiler.pipeline import Checked
 from alexc.compiler.text.diagnostics import in_order, render_all
 from alexc.compiler.text.reports import as_github, as_json, as_sarif
 
-from ..named_net import MostParameters
+from ..net_options import MostParameters
 from ..printable import printable
 from ..spec_file import read_spec
 

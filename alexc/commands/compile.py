@@ -16,8 +16,8 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_overwritable, require_regular_file, write_error, write_text
 
-from ..named_net import MostParameters, named_net
 from ..net import Net
+from ..net_options import MostParameters, read_net
 
 
 class Emitted(StrEnum):
@@ -57,11 +57,11 @@ def compile_(
         raise UserError("--emit net writes the spec with all its placements: leave --placement out")
     if emit is Emitted.NET:
         for spec in specs:
-            print(named_net([spec], most_parameters=most_parameters).expanded(), end="")
+            print(read_net([spec], most_parameters=most_parameters).expanded(), end="")
         return
     targets: dict[Path, _Asked] = {}
     for spec in specs:
-        net = named_net([spec], most_parameters=most_parameters)
+        net = read_net([spec], most_parameters=most_parameters)
         for placement in placements or (None,):
             asked = _Asked(spec, net, placement)
             target = out / f"{asked.module_name()}.py"

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from alexc.compiler.graph.diff import Difference
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 
-from ..named_net import MostParameters, named_net
+from ..diff import Diff
+from ..net_options import MostParameters, read_net
 from ..spec_error import SpecError
 
 EXIT_THEY_DIFFER = 1
@@ -39,15 +39,17 @@ def diff(
     The exit code is 0 if they are equal, 1 if they differ, and 2 if one of them cannot be read.
     """
     try:
-        nets = [named_net([spec], most_parameters=most_parameters) for spec in (before, after)]
-        compared = nets[0].diff(nets[1])
+        nets = [read_net([spec], most_parameters=most_parameters) for spec in (before, after)]
+        found = nets[0].diff(nets[1])
     except SpecError as mistake:
         print(mistake.report(), file=sys.stderr)
         raise typer.Exit(EXIT_CANNOT_COMPARE) from None
-    print(json.dumps(_as_json(compared.found), indent=2) if format_ is Format.json else compared)
-    if not compared.same:
+    print(json.dumps(_as_json(found), indent=2) if format_ is Format.json else found)
+    if not found.same:
         raise typer.Exit(EXIT_THEY_DIFFER)
 
 
-def _as_json(found: Difference) -> dict[str, object]:
-    return {"same": found.same, **asdict(found), "weights_load": found.weights.load}
+def _as_json(found: Diff) -> dict[str, object]:
+    changes = asdict(found)
+    del changes["names"]
+    return {"same": found.same, **changes, "weights_load": found.weights.load}

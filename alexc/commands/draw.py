@@ -12,7 +12,7 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_overwritable, write_bytes, write_error, write_text
 
-from ..named_net import NAMED, Input, MostParameters, named_net
+from ..net_options import NET_FILES, InputShape, MostParameters, read_net
 from ..printable import printable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
 
 
 def draw(
-    spec: Annotated[list[Path], typer.Argument(metavar="SPEC", help=NAMED, show_default=False)],
+    spec: Annotated[list[Path], typer.Argument(metavar="SPEC", help=NET_FILES, show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -34,7 +34,7 @@ def draw(
     dark: Annotated[
         bool, typer.Option("--dark", help="Draw on black. Without it an SVG follows its reader; a PNG is light.")
     ] = False,
-    input_: Input = None,
+    input_: InputShape = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Draw a network.
@@ -51,7 +51,7 @@ def draw(
     from alexc.compiler.drawing.svg import MADE_BY, svg_of
 
     check_overwritable(target, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
-    picture = picture_of(named_net(spec, input_, most_parameters).graph)
+    picture = picture_of(read_net(spec, input_, most_parameters).graph)
     if ending == ".svg":
         write_text(target, svg_of(picture, "dark" if dark else "either"))
     else:

@@ -12,7 +12,7 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import write_text
 
-from ..named_net import MostParameters
+from ..net_options import MostParameters
 from ..printable import printable
 
 IMAGENET = 1_281_167  # training images

@@ -15,8 +15,8 @@ import typer
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.graph.summary import Row
 
-from ..named_net import NAMED, Input, MostParameters, named_net
 from ..net import Net
+from ..net_options import NET_FILES, InputShape, MostParameters, read_net
 from ..spec_file import flagship
 
 
@@ -31,10 +31,10 @@ class Format(StrEnum):
 
 def summary(
     spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NAMED} Without one: AlexNet as published.")
+        list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NET_FILES} Without one: AlexNet as published.")
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
-    input_: Input = None,
+    input_: InputShape = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Show the shapes, weights, neurons and multiply-adds of every layer.
@@ -45,7 +45,7 @@ def summary(
         with flagship() as path:
             net = Net.from_file(path)
     else:
-        net = named_net(spec, input_, most_parameters)
+        net = read_net(spec, input_, most_parameters)
     if format_ is Format.json:
         print(json.dumps(_as_json(net), indent=2))
     elif format_ is Format.csv:

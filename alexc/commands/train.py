@@ -108,7 +108,7 @@ def train(
     from alexc.runtime.training.options import AUTO, TrainOptions
     from alexc.runtime.training.test_only import evaluate_weights
 
-    from ..kept_spec import find_spec
+    from ..spec_search import find_spec
 
     options = TrainOptions(
         network=network,

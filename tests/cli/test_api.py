@@ -152,7 +152,7 @@ class TestMistakes:
         net = Net.from_file(FLAGSHIP)
         with pytest.raises(SpecError, match="did you mean `pod`"):
             net.python("pods")
-        with pytest.raises(SpecError, match=r"text\.net: has no placement `pod`, nor any other"):
+        with pytest.raises(SpecError, match=r"text\.net: has no placement `pod`, and no other"):
             Net.from_text(TINY).plan("pod")
         with pytest.raises(SpecError, match="batch 30: the 4 devices of pod"):
             net.plan("pod", batch=30)

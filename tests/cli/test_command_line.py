@@ -58,7 +58,7 @@ def test_names_of_specs_are_printed_without_steering_characters(
 def test_a_compiled_network_is_no_spec(tmp_path: Path, alexc: Alexc) -> None:
     (tmp_path / "mine.py").write_text("import torch\n")
     result = alexc("check", "mine.py")
-    expected = "a spec is a `.net` file, such as spec/alexnet.net; if it holds one nevertheless, rename the file"
+    expected = "a spec is a `.net` file, such as spec/alexnet.net; if the content is one, rename the file"
     message = f"error: mine.py: this is a Python file; {expected}\n"
     assert (result.returncode, result.stdout, result.stderr) == (1, "", message)
 

@@ -118,7 +118,7 @@ def test_an_uneven_batch_is_refused() -> None:
 def test_the_command(alexc: Alexc) -> None:
     result = alexc("plan", SPEC, "--placement", "two_gpus")
     assert (result.returncode, result.stderr) == (0, "")
-    for words in ("30,482,612", "21,632       11.08", "4,608        2.36", "31.32 MB sent a device and step"):
+    for words in ("30,482,612", "21,632       11.08", "4,608        2.36", "31.32 MB sent per step per device"):
         assert words in result.stdout
     together = alexc("plan", SPEC).stdout
     for words in ("two_gpus", "one_weird_trick", "pod", "one device", "images over 8", "243.86", "31.32"):

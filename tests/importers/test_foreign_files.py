@@ -13,7 +13,7 @@ from tests.conftest import ROOT, Alexc
 
 FOREIGN = ROOT / "tests" / "importers" / "files"
 TWO_GPUS = ("cuda_convnet/alexnet-two-gpus.cfg", "cuda_convnet/alexnet-two-gpus-params.cfg")
-ALEXNET = "60,965,224 parameters, 659,272 neurons, 724,406,816 multiply-adds an image"
+ALEXNET = "60,965,224 parameters, 659,272 neurons, 724,406,816 multiply-adds per image"
 
 
 @pytest.mark.parametrize(

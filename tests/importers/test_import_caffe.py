@@ -658,9 +658,9 @@ def test_the_command(tmp_path: Path, alexc: Alexc) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["missing.prototxt"], "missing.prototxt: there is no such file; networks come from Caffe's .prototxt"),
-        ([FOLDER], "this is a folder; networks come from Caffe's .prototxt"),
-        (["caffenet.caffemodel"], "this holds weights; name the files that describe the network"),
+        (["missing.prototxt"], "missing.prototxt: there is no such file; expected a .prototxt of Caffe"),
+        ([FOLDER], "this is a folder; expected a .prototxt of Caffe"),
+        (["caffenet.caffemodel"], "this file contains weights; give the files that describe the network"),
         (["x.prototxt", "-o", "x.txt"], "the name of a spec ends in `.net`"),
         (["x.prototxt", "--input", "3x32"], "must be channels x height x width"),
         (["x.prototxt", "--input", "0x32x32"], "must be channels x height x width"),

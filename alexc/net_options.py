@@ -1,4 +1,4 @@
-"""The network that a command is given: a spec, or what another program wrote."""
+"""Arguments and options that several commands share, and how they read a network."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from alexc.compiler.graph.shapes import MANY_PARAMETERS, MOST_PARAMETERS
 
 from .net import Net
 
-NAMED = "A `.net` file; or the files of a network of Caffe, darknet or cuda-convnet, or torchvision:NAME."
-Input = Annotated[
+NET_FILES = "A `.net` file; or the files of a network of Caffe, darknet or cuda-convnet, or torchvision:NAME."
+InputShape = Annotated[
     str | None,
     typer.Option(
         "--input", metavar="CxHxW", help="The shape of an image, where another program's file does not say it."
@@ -31,7 +31,7 @@ MostParameters = Annotated[
 ]
 
 
-def named_net(files: Sequence[Path], input_: str | None = None, most_parameters: int = MOST_PARAMETERS) -> Net:
+def read_net(files: Sequence[Path], input_: str | None = None, most_parameters: int = MOST_PARAMETERS) -> Net:
     """The network; prints its warnings to standard error.
 
     Raises:

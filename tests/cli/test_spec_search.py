@@ -14,7 +14,7 @@ import pytest
 
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_file, check_text
-from alexc.kept_spec import find_spec
+from alexc.spec_search import find_spec
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.options import FoundSpec
