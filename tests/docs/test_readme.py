@@ -11,6 +11,7 @@ from alexc.compiler.layers.registry import kinds
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.recipe.steps import CHOICES
 from alexc.compiler.text.diagnostics import render
+from setup import index_readme
 from tests.conftest import ROOT, Alexc
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,6 +67,19 @@ def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def relative_targets(text: str) -> list[str]:
+    return [target for target in re.findall(r"\]\(([^)]*)\)", text) if not target.startswith(("https://", "#"))]
+
+
+def test_on_a_package_index_no_link_or_image_is_broken() -> None:
+    assert len(relative_targets(README)) > 20
+    assert relative_targets(index_readme(README, "")) == []
+    text = index_readme(README, "https://example.org/alexc")
+    assert relative_targets(text) == []
+    assert re.search(r"!\[[^]]+\]\(https://example.org/alexc/raw/main/docs/pictures/alexnet.svg\)", text)
+    assert "[docs/tutorial.md](https://example.org/alexc/blob/main/docs/tutorial.md)" in text
 
 
 def test_the_language_page_has_every_kind_and_every_step() -> None:
