@@ -39,9 +39,10 @@ INTRODUCTION = """\
 
 <!-- Written by `python -m tests.compiler.test_examples`; edit that. -->
 
-Each network is a `.net` file with a training recipe. A variant extends another file and says only what it changes. The columns
-*spec lines* and *Python lines* count lines without blank lines and comments, in the spec and in the Python file that
-`alexc compile` writes. Python files with fewer than 400 lines in total are in `generated/`. Multiply-adds are per image.
+Each network is a `.net` file with a training recipe. A variant extends another file and says only what it changes. The
+columns *spec lines* and *Python lines* count lines without blank lines and comments, in the spec and in the Python file
+that `alexc compile` writes. Python files with fewer than 400 lines in total are in `generated/`. Multiply-adds are per
+image.
 
 """
 
@@ -49,21 +50,23 @@ WEIGHTS = """
 ## Weights from torchvision
 
 `alexnet_2014`, `vgg*`, `squeezenet*`, `googlenet_bn` and `resnet*` are the networks that torchvision calls `alexnet`,
-`vgg*`, `squeezenet*`, `googlenet` and `resnet*`. They have the same number of parameters. With the same weights, they produce the
-same logits and gradients, also those of GoogLeNet's auxiliary heads in training. `tests/runtime/test_torchvision.py` checks this
-in float64. So you can use weights that torchvision has trained:
+`vgg*`, `squeezenet*`, `googlenet` and `resnet*`. They have the same number of parameters. With the same weights, they
+produce the same logits and gradients, also those of GoogLeNet's auxiliary heads in training.
+`tests/runtime/test_torchvision.py` checks this in float64. So you can use weights that torchvision has trained:
 
     alexc compile examples/resnet50.net
     alexc weights import resnet50.pth --into generated/resnet50.py --out resnet50.safetensors
 
-Layers are matched by the shapes of their tensors and by their order. The command prints the matches, and refuses a file that does
-not fit. `--without LAYER` skips a layer of the file and everything inside it. The command writes a file for `load_state_dict`:
+Layers are matched by the shapes of their tensors and by their order. The command prints the matches, and refuses a file
+that does not fit. `--without LAYER` skips a layer of the file and everything inside it. The command writes a file for
+`load_state_dict`:
 
     from safetensors.torch import load_file
     network.load_state_dict(load_file("resnet50.safetensors"))
 
-Torchvision's weights expect images that are preprocessed as in torchvision: scaled to 0..1, then normalised with a mean and a
-standard deviation per channel. The recipes in `examples/` subtract the mean image instead, so they do not fit these weights.
+Torchvision's weights expect images that are preprocessed as in torchvision: scaled to 0..1, then normalised with a mean
+and a standard deviation per channel. The recipes in `examples/` subtract the mean image instead, so they do not fit
+these weights.
 """
 
 
