@@ -59,14 +59,26 @@ def test_the_generated_lines_are_in_the_file() -> None:
         assert after in generated
 
 
-PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\((?!https:)([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def test_the_files_that_a_contributor_changes_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = [path for path in re.findall(r"`((?:\w+/)+\w*(?:\.\w+)?)`", page) if not re.search("NAME|MODULE", path)]
+    assert len(paths) >= 15
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def relative_targets(text: str) -> list[str]:
