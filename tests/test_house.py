@@ -127,10 +127,24 @@ def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -
     assert result.returncode == 0, result.stderr
 
 
+IN_AN_SDIST = (ROOT / "PKG-INFO").is_file()
+
+
+@pytest.mark.skipif(IN_AN_SDIST, reason="an sdist has copies of the folders, not links to them")
 def test_alexc_holds_a_link_to_each_package() -> None:
     links = {path.name: path for path in (ROOT / "alexc").iterdir() if path.is_symlink()}
     assert set(links) == set(LINKED)
     assert all(path.resolve() == ROOT / name for name, path in links.items())
+
+
+@pytest.mark.skipif(not IN_AN_SDIST, reason="a checkout has links")
+@pytest.mark.parametrize("name", LINKED)
+def test_alexc_holds_a_copy_of_each_package_in_an_sdist(name: str) -> None:
+    def files(folder: Path) -> dict[Path, bytes]:
+        found = {path.relative_to(folder): path for path in folder.rglob("*") if path.suffix != ".pyc"}
+        return {place: path.read_bytes() for place, path in found.items() if path.is_file()}
+
+    assert files(ROOT / "alexc" / name) == files(ROOT / name)
 
 
 def test_every_folder_with_modules_is_a_package() -> None:

@@ -1,4 +1,4 @@
-"""The networks of `examples/`: what is published about them, and `docs/examples.md`, which lists them.
+"""The networks of `examples/` have the published sizes, and `docs/examples.md` lists them.
 
 `python -m tests.compiler.test_examples` writes that page.
 """
@@ -19,17 +19,17 @@ from tests.conftest import ROOT
 PAGE = ROOT / "docs" / "examples.md"
 SPECS = [ROOT / "spec" / "alexnet.net", *sorted((ROOT / "examples").glob("*.net"))]
 
-# Parameters of networks that torchvision does not have: from the authors' files, or added up by hand.
+# The parameters of networks that torchvision does not have: from the authors' files, or summed by hand.
 PUBLISHED = {
     "alexnet": 60_965_224,
     "caffenet": 60_965_224,
     "overfeat_fast": 145_920_872,
     "zfnet": 62_357_608,
     "nin": 7_595_176,
-    "googlenet": 6_998_552 + 3_188_840 + 3_190_888,  # with the two heads that are there in training
+    "googlenet": 6_998_552 + 3_188_840 + 3_190_888,  # with the two auxiliary heads of training
     "cifar_80sec": 2_432 + 25_632 + 51_264 + 65_600 + 650,
     "cifar_18pct": 2_432 + 25_632 + 51_264 + 10_250,
-    # each of the 6x6 places has its own kernel and bias
+    # separate kernels and biases at each of 6x6 positions
     "cifar_13pct": 4_864 + 102_464 + 36 * (64 * 9 + 1) * 32 + 36 * (32 * 9 + 1) * 32 + 11_530,
     "cifar_11pct": 4_864 + 102_464 + 36 * (64 * 9 + 1) * 64 + 36 * (64 * 9 + 1) * 32 + 11_530,
 }
@@ -39,10 +39,10 @@ INTRODUCTION = """\
 
 <!-- Written by `python -m tests.compiler.test_examples`; edit that. -->
 
-Each is a `.net` file with its recipe. A variant extends another file and says only what it changes. *Lines* are those
-that say something, without blank lines and comments: those of the spec's own file, and those of the Python file that
-`alexc compile` makes of it, which lies in `generated/` where it has fewer than 400 lines in all. Multiply-adds are for
-one image.
+Each network is a `.net` file with a training recipe. A variant extends another file and says only what it changes. The
+columns *spec lines* and *Python lines* count lines without blank lines and comments, in the spec and in the Python file
+that `alexc compile` writes. Python files with fewer than 400 lines in total are in `generated/`. Multiply-adds are per
+image.
 
 """
 
@@ -50,22 +50,23 @@ WEIGHTS = """
 ## Weights from torchvision
 
 `alexnet_2014`, `vgg*`, `squeezenet*`, `googlenet_bn` and `resnet*` are the networks that torchvision calls `alexnet`,
-`vgg*`, `squeezenet*`, `googlenet` and `resnet*`: as many parameters and, with the same weights, the same logits and
-gradients, in training those of GoogLeNet's further heads too. `tests/runtime/test_torchvision.py` checks this in
-float64. So weights that were trained there can be used here:
+`vgg*`, `squeezenet*`, `googlenet` and `resnet*`. They have the same number of parameters. With the same weights, they
+produce the same logits and gradients, also those of GoogLeNet's auxiliary heads in training.
+`tests/runtime/test_torchvision.py` checks this in float64. So you can use weights that torchvision has trained:
 
     alexc compile examples/resnet50.net
     alexc weights import resnet50.pth --into generated/resnet50.py --out resnet50.safetensors
 
-Layers are matched by the shapes of their tensors and by their order, those under one name together, and the list is
-printed; a file that does not fit is refused. `--without LAYER` leaves a layer of the file out, with all that lies under
-it. What the command writes is for `load_state_dict`:
+Layers are matched by the shapes of their tensors and by their order. The command prints the matches, and refuses a file
+that does not fit. `--without LAYER` skips a layer of the file and everything inside it. The command writes a file for
+`load_state_dict`:
 
     from safetensors.torch import load_file
     network.load_state_dict(load_file("resnet50.safetensors"))
 
-Torchvision's weights expect images as torchvision prepares them: scaled to 0..1, less a mean and divided by a standard
-deviation per colour. The recipes here subtract the mean image instead, which these weights were not trained with.
+Torchvision's weights expect images that are preprocessed as in torchvision: scaled to 0..1, then normalised with a mean
+and a standard deviation per channel. The recipes in `examples/` subtract the mean image instead, so they do not fit
+these weights.
 """
 
 
@@ -88,10 +89,10 @@ def _row(spec: Path) -> tuple[str, ...]:
     graph = graph_of(spec)
     made = write_pytorch(graph, spec.name)
     generated = ROOT / "generated" / f"{spec.stem}.py"
-    python_lines = f"{_lines_that_say_something(made):,}"
+    python_lines = f"{_lines_of_code(made):,}"
     return (
         f"[{spec.stem}](../{spec.relative_to(ROOT)})",
-        str(_lines_that_say_something(text)),
+        str(_lines_of_code(text)),
         f"[{python_lines}](../{generated.relative_to(ROOT)})" if generated.exists() else python_lines,
         f"{graph.parameters:,}",
         f"{graph.multiply_adds:,}",
@@ -99,7 +100,7 @@ def _row(spec: Path) -> tuple[str, ...]:
     )
 
 
-def _lines_that_say_something(text: str) -> int:
+def _lines_of_code(text: str) -> int:
     return sum(bool(line.split("#")[0].strip()) for line in text.splitlines())
 
 
@@ -125,30 +126,30 @@ def test_every_example_says_what_it_is_and_how_it_is_trained(spec: Path) -> None
 
 
 @pytest.mark.parametrize("name", [spec.stem for spec in SPECS if spec.stem in PUBLISHED])
-def test_the_number_of_parameters_is_the_published_one(name: str) -> None:
+def test_parameters_are_those_published(name: str) -> None:
     folder = "spec" if name == "alexnet" else "examples"
     assert graph_of(ROOT / folder / f"{name}.net").parameters == PUBLISHED[name]
 
 
 def layers(name: str) -> list[tuple[str, str]]:
-    """The layers of AlexNet or of an example, each with its arguments."""
+    """The layers of AlexNet or of an example, with their arguments."""
     spec = ROOT / ("spec" if name == "alexnet" else "examples") / f"{name}.net"
     return [(node.layer.kind.keyword, str(node.layer.kind)) for node in graph_of(spec).nodes]
 
 
 @pytest.mark.parametrize("kind", ["lrn", "dropout"])
-def test_an_ablation_removes_one_kind_and_nothing_else(kind: str) -> None:
+def test_an_ablation_drops_one_kind_and_nothing_else(kind: str) -> None:
     dropped = [each for each in layers("alexnet") if each[0] == kind]
     assert len(dropped) == 2
     assert layers(f"alexnet_no_{kind}") == [each for each in layers("alexnet") if each not in dropped]
 
 
-def test_the_tanh_network_has_tanh_in_place_of_relu() -> None:
+def test_tanh_replaces_relu() -> None:
     expected = [("tanh", "") if kind == "relu" else (kind, arguments) for kind, arguments in layers("alexnet")]
     assert layers("alexnet_tanh") == expected
 
 
-def test_plain_pools_make_maps_of_the_same_sizes() -> None:
+def test_plain_pools_give_maps_of_the_same_sizes() -> None:
     plain, overlapping = (graph_of(ROOT / name) for name in ("examples/alexnet_plain_pooling.net", "spec/alexnet.net"))
     assert [node.output for node in plain.nodes] == [node.output for node in overlapping.nodes]
     pools = [str(node.layer.kind) for node in plain.nodes if node.layer.kind.keyword == "maxpool"]

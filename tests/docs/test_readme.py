@@ -11,6 +11,7 @@ from alexc.compiler.layers.registry import kinds
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.recipe.steps import CHOICES
 from alexc.compiler.text.diagnostics import render
+from setup import index_readme
 from tests.conftest import ROOT, Alexc
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,14 +59,39 @@ def test_the_generated_lines_are_in_the_file() -> None:
         assert after in generated
 
 
-PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\((?!https:)([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def test_the_files_that_a_contributor_changes_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = [path for path in re.findall(r"`((?:\w+/)+\w*(?:\.\w+)?)`", page) if not re.search("NAME|MODULE", path)]
+    assert len(paths) >= 15
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def relative_targets(text: str) -> list[str]:
+    return [target for target in re.findall(r"\]\(([^)]*)\)", text) if not target.startswith(("https://", "#"))]
+
+
+def test_on_a_package_index_no_link_or_image_is_broken() -> None:
+    assert len(relative_targets(README)) > 20
+    assert relative_targets(index_readme(README, "")) == []
+    text = index_readme(README, "https://example.org/alexc")
+    assert relative_targets(text) == []
+    assert re.search(r"!\[[^]]+\]\(https://example.org/alexc/raw/main/docs/pictures/alexnet.svg\)", text)
+    assert "[docs/tutorial.md](https://example.org/alexc/blob/main/docs/tutorial.md)" in text
 
 
 def test_the_language_page_has_every_kind_and_every_step() -> None:
