@@ -14,10 +14,10 @@ import pytest
 
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_file, check_text
-from alexc.spec_search import find_spec
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.options import FoundSpec
+from alexc.spec_search import find_spec
 from tests.conftest import ROOT, Alexc
 from tests.support import tiny_training as tiny
 
