@@ -154,7 +154,7 @@ def test_a_spec_without_placements(alexc: Alexc, tmp_path: Path) -> None:
     spec.write_text((ROOT / "examples" / "small.net").read_text())
     result = alexc("plan", spec)
     assert result.returncode == 1
-    assert "has no placement; write one" in result.stderr
+    assert "has no placement; add one" in result.stderr
 
 
 JOINED = """

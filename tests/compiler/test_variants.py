@@ -256,7 +256,7 @@ def test_a_file_that_extends_itself(tmp_path: Path) -> None:
 def test_a_long_chain_ends() -> None:
     links = [f"network N{i} extends N{i + 1} {{\n  without lrn\n}}\n" for i in reversed(range(100))]
     (problem,) = check_text(BASE + "".join(links), "test.net").diagnostics
-    assert (problem.code, problem.headline) == ("E0601", "more than 32 blocks extend each other in a chain")
+    assert (problem.code, problem.headline) == ("E0601", "the chain of blocks that extend each other is longer than 32")
 
 
 def test_the_number_of_edits_is_limited() -> None:

@@ -77,7 +77,7 @@ def test_a_network_of_torchvision_by_its_name(alexc: Alexc) -> None:
 def test_specs_stand_alone(alexc: Alexc) -> None:
     result = alexc("summary", ROOT / "spec/alexnet.net", ROOT / "examples/small.net")
     assert (result.returncode, result.stdout) == (1, "")
-    assert "small.net: a spec stands alone" in result.stderr
+    assert "small.net: a spec is one file" in result.stderr
 
 
 def test_no_torch_is_loaded_for_a_file(tmp_path: Path) -> None:

@@ -53,5 +53,5 @@ def test_the_mean_is_over_the_whole_window(norm: str, alpha: str) -> None:
 def test_a_map_is_in_one_tower_anyway() -> None:
     checked = check_text(SPEC.format(towers=2, norm="sum", more="over=all"), "within.net")
     assert [each.headline for each in checked.diagnostics] == [
-        "`lrn1` normalises within each map, so `over` means nothing"
+        "`lrn1` normalises within each map, so `over` has no effect"
     ]
