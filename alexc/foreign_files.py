@@ -9,9 +9,9 @@ from pathlib import Path
 from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.text.diagnostics import Diagnostic, render_all
-from alexc.importers.network import Assumed
-from alexc.importers.reading import import_sources, is_foreign, spec_of_read
-from alexc.importers.spec_of import Written
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.foreign.spec_writer import ImportResult
+from alexc.importers.pipeline import import_sources, is_foreign, to_spec
 from alexc.runtime.errors import UserError
 
 from .printable import printable
@@ -32,7 +32,7 @@ def names_foreign_file(path: str) -> bool:
     return not unreadable and is_foreign(source)
 
 
-def imported(files: Sequence[str], assumed: Assumed) -> Written:
+def imported(files: Sequence[str], assumed: Assumptions) -> ImportResult:
     """The spec of the network in these files, and everything that there is to say about them.
 
     Raises:
@@ -41,13 +41,13 @@ def imported(files: Sequence[str], assumed: Assumed) -> Written:
     if any(file.startswith(TORCHVISION) for file in files):
         if len(files) > 1:
             raise UserError(f"{printable(files[1])}: a network of torchvision is imported alone")
-        from alexc.importers.torchvision.network import read_torchvision
+        from alexc.importers.torchvision.reader import read_torchvision
 
         read = read_torchvision(files[0].removeprefix(TORCHVISION), assumed.input)
-        return spec_of_read(read, assumed.most_parameters)
+        return to_spec(read, assumed.most_parameters)
     opened = [read_foreign(Path(file)) for file in files]
     unreadable = tuple(finding for _, findings in opened for finding in findings)
-    return Written(None, unreadable) if unreadable else import_sources([source for source, _ in opened], assumed)
+    return ImportResult(None, unreadable) if unreadable else import_sources([source for source, _ in opened], assumed)
 
 
 def assumed_input(text: str | None) -> Shape | None:

@@ -21,7 +21,7 @@ class Context:
     Attributes:
         heads: the words before each open brace, the outermost block's first.
         before: the words of the statement before this one.
-        word: the part of the word that is before the place; `"` and what follows inside quotation marks.
+        word: the part of the word that is before the offset; `"` and what follows inside quotation marks.
         start: where the word begins.
     """
 
@@ -63,20 +63,20 @@ class Context:
         return self.step[-2] if len(self.step) > 1 and self.step[-1] == "=" else None
 
 
-def context_at(text: str, place: int) -> Context:
-    """The context of the word that ends at, or goes over, a place."""
+def context_at(text: str, offset: int) -> Context:
+    """The context of the word that ends at, or goes over, an offset."""
     heads: list[tuple[str, ...]] = []
     words: list[str] = []
     line_ended = False
     last: re.Match[str] | None = None
-    for token in _TOKEN.finditer(text, 0, place):
+    for token in _TOKEN.finditer(text, 0, offset):
         if token.lastgroup == "blank":
             continue
         if token.lastgroup == "end":
             line_ended = True
             continue
         word = token.group()
-        if token.lastgroup in ("word", "text") and token.end() == place:
+        if token.lastgroup in ("word", "text") and token.end() == offset:
             last = token
             break
         if line_ended and words and words[-1] not in _GO_ON and word not in ("->", "{"):
@@ -92,12 +92,12 @@ def context_at(text: str, place: int) -> Context:
             words.append(word)
     if line_ended and words and words[-1] not in _GO_ON:
         words = []
-    return Context(tuple(heads), tuple(words), last.group() if last else "", last.start() if last else place)
+    return Context(tuple(heads), tuple(words), last.group() if last else "", last.start() if last else offset)
 
 
-def word_at(text: str, place: int) -> tuple[int, int]:
-    """Start and end of the name around a place, with its dots; twice the place where there is none."""
-    start = end = place
+def word_at(text: str, offset: int) -> tuple[int, int]:
+    """Start and end of the name around an offset, with its dots; twice the offset where there is none."""
+    start = end = offset
     while start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_."):
         start -= 1
     while end < len(text) and (text[end].isalnum() or text[end] in "_."):
@@ -105,5 +105,5 @@ def word_at(text: str, place: int) -> tuple[int, int]:
     dotted = text[start:end]
     if ".." in dotted:  # a range: one of its two names
         cut = start + dotted.index("..")
-        start, end = (start, cut) if place <= cut else (cut + 2, end)
+        start, end = (start, cut) if offset <= cut else (cut + 2, end)
     return start, end

@@ -32,9 +32,9 @@ _MOST_LINES = 6  # of those that a block or a repetition writes out
 _COUNTS = ("output", "weights", "biases", "neurons", "multiply-adds")
 
 
-def hover(spec: Spec, place: int) -> tuple[str, int, int] | None:
+def hover(spec: Spec, offset: int) -> tuple[str, int, int] | None:
     """Markdown, and start and end of the word that it is about; None where there is nothing to say."""
-    start, end = word_at(spec.text, place)
+    start, end = word_at(spec.text, offset)
     word = spec.text[start:end]
     if not word or "#" in spec.text[spec.text.rfind("\n", 0, start) + 1 : start]:
         return None
@@ -174,11 +174,11 @@ def _share(placed: PlacedGraph, layer: PlacedLayer) -> str:
 def _other(spec: Spec, start: int, word: str, context: Context) -> Iterator[str]:
     """A keyword, a block, a parameter or an axis."""
     occurrence = spec.occurrence_at(start)
-    if occurrence is not None and occurrence.what == "block":
-        yield from (_block(block) for name, block in spec.known_names.blocks.items() if name == word)
-    elif occurrence is not None and occurrence.what == "axis":
+    if occurrence is not None and occurrence.kind == "block":
+        yield from (_block(block) for name, block in spec.known_symbols.blocks.items() if name == word)
+    elif occurrence is not None and occurrence.kind == "axis":
         yield from _axis(spec, context, word)
-    elif occurrence is not None and occurrence.what == "parameter":
+    elif occurrence is not None and occurrence.kind == "parameter":
         yield f"`{word}`: a parameter of the block"
     elif not context.heads:
         yield from _keyword(word, BLOCKS)

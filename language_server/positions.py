@@ -25,10 +25,10 @@ class Positions:
         self._codec, self._width = _UNITS[encoding]
         self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
-    def position(self, place: int) -> Position:
+    def position(self, offset: int) -> Position:
         """The position of a character, or of the end of the text."""
-        line = bisect_right(self._starts, place) - 1
-        return Position(line, self._units(self._text[self._starts[line] : place]))
+        line = bisect_right(self._starts, offset) - 1
+        return Position(line, self._units(self._text[self._starts[line] : offset]))
 
     def range(self, span: Span) -> Range:
         """The range of a span of this text."""
@@ -38,7 +38,7 @@ class Positions:
         """The range of the whole text."""
         return Range(Position(0, 0), self.position(len(self._text)))
 
-    def place(self, position: Position) -> int:
+    def offset(self, position: Position) -> int:
         """The character at a position; that nearest to it where the text has no such position."""
         if position.line >= len(self._starts):
             return len(self._text)

@@ -15,11 +15,11 @@ from pygls.uris import to_fs_path
 from alexc.compiler.text.source import Span
 from alexc.compiler.tree.format import format_spec
 
-from .completion import Offer, complete
-from .findings import findings, location
+from .completion import Completion, complete
+from .diagnostics import diagnostics, location
+from .document_symbols import document_symbols
 from .hover import hover
-from .outline import outline
-from .renaming import Refused, rename, renameable
+from .rename import RenameError, rename, renameable
 from .spec import Spec
 
 PAUSE = 0.15  # seconds without a key before a text is checked
@@ -63,7 +63,7 @@ class SpecServer(LanguageServer):
         spec = self.spec(uri)
         if spec is not None:
             self.text_document_publish_diagnostics(
-                types.PublishDiagnosticsParams(uri, findings(spec), self.workspace.text_documents[uri].version)
+                types.PublishDiagnosticsParams(uri, diagnostics(spec), self.workspace.text_documents[uri].version)
             )
 
     def publish_all(self, first: str) -> None:
@@ -123,7 +123,7 @@ def make_server() -> SpecServer:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hovered(ls: SpecServer, params: types.HoverParams) -> types.Hover | None:
         spec = ls.spec(params.text_document.uri)
-        found = hover(spec, spec.positions.place(params.position)) if spec is not None else None
+        found = hover(spec, spec.positions.offset(params.position)) if spec is not None else None
         if spec is None or found is None:
             return None
         text, start, end = found
@@ -134,18 +134,18 @@ def make_server() -> SpecServer:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     def defined(ls: SpecServer, params: types.DefinitionParams) -> types.Location | None:
         spec = ls.spec(params.text_document.uri)
-        span = spec.definition(spec.positions.place(params.position)) if spec is not None else None
+        span = spec.definition(spec.positions.offset(params.position)) if spec is not None else None
         return location(spec, span) if spec is not None and span is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     def referred(ls: SpecServer, params: types.ReferenceParams) -> list[types.Location] | None:
         spec = ls.spec(params.text_document.uri)
-        found = spec.names.at(spec.positions.place(params.position)) if spec is not None else None
+        found = spec.symbols.at(spec.positions.offset(params.position)) if spec is not None else None
         if spec is None or found is None:
             return None
-        alike = [each for each in spec.names.occurrences if each.defined == found.defined]
+        alike = [each for each in spec.symbols.occurrences if each.definition == found.definition]
         if not params.context.include_declaration:
-            alike = [each for each in alike if each.span != each.defined]
+            alike = [each for each in alike if each.span != each.definition]
         return [types.Location(spec.uri, spec.positions.range(each.span)) for each in alike]
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["=", '"']))
@@ -153,9 +153,9 @@ def make_server() -> SpecServer:
         spec = ls.spec(params.text_document.uri)
         if spec is None:
             return types.CompletionList(is_incomplete=False, items=[])
-        place = spec.positions.place(params.position)
-        offers, start = complete(spec, place)
-        written = spec.positions.range(Span(spec.source, start, place))
+        offset = spec.positions.offset(params.position)
+        offers, start = complete(spec, offset)
+        written = spec.positions.range(Span(spec.source, start, offset))
         items = [_item(offer, number, written) for number, offer in enumerate(offers)]
         return types.CompletionList(is_incomplete=False, items=items)
 
@@ -173,8 +173,8 @@ def make_server() -> SpecServer:
         if spec is None:
             return None
         try:
-            return spec.positions.range(renameable(spec, spec.positions.place(params.position)))
-        except Refused as refused:
+            return spec.positions.range(renameable(spec, spec.positions.offset(params.position)))
+        except RenameError as refused:
             raise _refusal(refused) from None
 
     @server.feature(types.TEXT_DOCUMENT_RENAME)
@@ -183,8 +183,8 @@ def make_server() -> SpecServer:
         if spec is None:
             return None
         try:
-            spans = rename(spec, spec.positions.place(params.position), params.new_name)
-        except Refused as refused:
+            spans = rename(spec, spec.positions.offset(params.position), params.new_name)
+        except RenameError as refused:
             raise _refusal(refused) from None
         edits = [types.TextEdit(spec.positions.range(span), params.new_name) for span in spans]
         return types.WorkspaceEdit(changes={spec.uri: edits})
@@ -192,20 +192,20 @@ def make_server() -> SpecServer:
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(ls: SpecServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
         spec = ls.spec(params.text_document.uri)
-        return outline(spec) if spec is not None else []
+        return document_symbols(spec) if spec is not None else []
 
     return server
 
 
-def _refusal(refused: Refused) -> JsonRpcException:
+def _refusal(refused: RenameError) -> JsonRpcException:
     return JsonRpcException(str(refused), types.LSPErrorCodes.RequestFailed)
 
 
-def _item(offer: Offer, number: int, written: types.Range) -> types.CompletionItem:
-    """An offer in the place of what is written of it, in the order of the offers."""
+def _item(offer: Completion, number: int, written: types.Range) -> types.CompletionItem:
+    """An offer in the offset of what is written of it, in the order of the offers."""
     return types.CompletionItem(
         label=offer.word,
-        kind=_KINDS[offer.sort],
+        kind=_KINDS[offer.kind],
         detail=offer.detail or None,
         documentation=types.MarkupContent(types.MarkupKind.Markdown, offer.documentation or offer.detail),
         sort_text=f"{number:05}",

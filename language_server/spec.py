@@ -16,8 +16,8 @@ from alexc.compiler.tree.syntax import parse
 from alexc.compiler.tree.tree import Tree
 
 from .context import word_at
-from .names import Names, Occurrence
 from .positions import Positions
+from .symbols import Occurrence, Symbols
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Spec:
         checked: the text with its mistakes or its graph.
         opened: the texts of all open documents, by resolved path.
         encoding: the units in which the editor counts columns.
-        sound: the last state before this one that had no mistakes; None where this one has none, or none had.
+        last_valid: the last state before this one that had no mistakes; None where this one has none, or none had.
     """
 
     uri: str
     checked: Checked
     opened: Mapping[Path, str]
     encoding: str
-    sound: Spec | None
+    last_valid: Spec | None
 
     @classmethod
     def read(
@@ -46,7 +46,7 @@ class Spec:
         checked = check_text(text, path.name if path else uri, path, opened)
         if checked.graph is not None or before is None:
             return cls(uri, checked, opened, encoding, None)
-        return cls(uri, checked, opened, encoding, before if before.checked.graph is not None else before.sound)
+        return cls(uri, checked, opened, encoding, before if before.checked.graph is not None else before.last_valid)
 
     @property
     def text(self) -> str:
@@ -74,76 +74,76 @@ class Spec:
         return parse(self.source)[0]
 
     @cached_property
-    def names(self) -> Names:
+    def symbols(self) -> Symbols:
         """The names that stand in it."""
-        return Names(self.tree, Library(self.tree, self.opened).load)
+        return Symbols(self.tree, Library(self.tree, self.opened).load)
 
     @property
     def extends_files(self) -> bool:
         """Whether it, or what it last was, extends other files."""
-        states = [self, *([self.sound] if self.sound is not None else [])]
+        states = [self, *([self.last_valid] if self.last_valid is not None else [])]
         bases = [block.base for each in states for block in each.tree.blocks]
         return any(base is not None and base.path is not None for base in bases)
 
     @property
-    def known_names(self) -> Names:
-        """The names of this text; where it has not the form of a spec at all, those of the last sound one."""
-        return self.names if self.tree.blocks or self.sound is None else self.sound.names
+    def known_symbols(self) -> Symbols:
+        """The names of this text; where it has not the form of a spec at all, those of the last valid one."""
+        return self.symbols if self.tree.blocks or self.last_valid is None else self.last_valid.symbols
 
     @property
     def graph(self) -> Graph | None:
         """The network, as it is or as it last was."""
-        return self.checked.graph or (self.sound.graph if self.sound is not None else None)
+        return self.checked.graph or (self.last_valid.graph if self.last_valid is not None else None)
 
     @property
     def placed(self) -> Mapping[str, PlacedGraph]:
         """The placements that go with `graph`."""
-        return self.checked.placed if self.checked.graph or self.sound is None else self.sound.placed
+        return self.checked.placed if self.checked.graph or self.last_valid is None else self.last_valid.placed
 
-    def occurrence_at(self, place: int) -> Occurrence | None:
-        """The name at a place; in a text without form, one that was written so when it was sound."""
-        found = self.names.at(place)
-        if found is not None or self.tree.blocks or self.sound is None:
+    def occurrence_at(self, offset: int) -> Occurrence | None:
+        """The name at an offset; in a text without form, one that was written so when it was last_valid."""
+        found = self.symbols.at(offset)
+        if found is not None or self.tree.blocks or self.last_valid is None:
             return found
-        start, end = word_at(self.text, place)
-        alike = [each for each in self.sound.names.occurrences if each.span.text == self.text[start:end]]
+        start, end = word_at(self.text, offset)
+        alike = [each for each in self.last_valid.symbols.occurrences if each.span.text == self.text[start:end]]
         return min(alike, key=lambda each: abs(each.span.start - start), default=None)
 
-    def definition(self, place: int) -> Span | None:
-        """Where the name at a place is defined; for one that a line or a part has without saying it, its kind."""
-        occurrence = self.occurrence_at(place)
+    def definition(self, offset: int) -> Span | None:
+        """Where the name at an offset is defined; for one that a line or a part has without saying it, its kind."""
+        occurrence = self.occurrence_at(offset)
         if occurrence is not None:
-            return occurrence.defined
-        start, end = word_at(self.text, place)
+            return occurrence.definition
+        start, end = word_at(self.text, offset)
         for node in self.graph.nodes if self.graph is not None else ():
             if self.text[start:end] in (node.layer.name, node.layer.line):
                 return node.layer.span
         return None
 
-    def nodes_at(self, place: int) -> list[Node]:
+    def nodes_at(self, offset: int) -> list[Node]:
         """The layers that a word stands for: those of the line that it names, or the one whose kind it is."""
         if self.graph is None:
             return []
-        start, end = word_at(self.text, place)
+        start, end = word_at(self.text, offset)
         nodes = self.graph.nodes
         if self.checked.graph is not None:  # places are those of this text
             here = [n for n in nodes if n.layer.span.source is self.source and n.layer.span.start == start < end]
             if here:
                 return here
-        occurrence, word = self.occurrence_at(place), self.text[start:end]
-        if not word or (occurrence is not None and occurrence.what != "layer"):
+        occurrence, word = self.occurrence_at(offset), self.text[start:end]
+        if not word or (occurrence is not None and occurrence.kind != "layer"):
             return []
         exact = [node for node in nodes if _is_called(node, word)]
         if occurrence is None or "." in word:
             return exact
-        if self._is_in_a_block(occurrence.defined):
+        if self._is_in_a_block(occurrence.definition):
             return [
                 node for node in nodes if any(_is_numbered(part, occurrence) for part in node.layer.line.split(".")[1:])
             ]
         return exact or [node for node in nodes if _is_numbered(node.layer.statement, occurrence)]
 
     def _is_in_a_block(self, defined: Span) -> bool:
-        lines = self.known_names.block_lines.values()
+        lines = self.known_symbols.block_lines.values()
         return any(line.name.span == defined for each in lines for line in each.values())
 
 
@@ -155,5 +155,5 @@ def _is_called(node: Node, name: str) -> bool:
 
 def _is_numbered(name: str, occurrence: Occurrence) -> bool:
     """Whether a name is the one that is defined there, as it is or with the number of a repetition."""
-    defined = occurrence.defined.text
+    defined = occurrence.definition.text
     return name.startswith(defined) and not name[len(defined) :].strip("_0123456789")

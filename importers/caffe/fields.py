@@ -8,7 +8,7 @@ from math import isfinite
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
-from ..network import rounded
+from ..foreign.network import rounded
 from .prototxt import Field, Message, Scalar
 
 LARGEST, SMALLEST = 1e15, 1e-30  # beside 0

@@ -11,11 +11,11 @@ from alexc.compiler.layers.softmax import Softmax
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 from alexc.compiler.text.source import Span
 
-from ..flattening import without_needless_flattening
-from ..network import ForeignLayer, make_kind
+from ..foreign.flattening import without_needless_flattening
+from ..foreign.network import ForeignLayer, make_kind
 from .fields import Fields
 from .images import SOURCES, Images, declared_input, read_images
-from .kinds import TRANSLATIONS, Around, batch_normalisation
+from .kinds import TRANSLATIONS, Context, batch_normalisation
 from .layer import TYPES, CaffeLayer, read_layers
 
 # What says how well a network does, or drops a blob: nothing of the network.
@@ -40,7 +40,7 @@ class CaffeNet:
         input: the shape of an image, or None where it is not said.
         layers: the layers, in order.
         images: what training images go through, or None in a net for use.
-        says_initial_values: whether the file says what weights start from.
+        has_initial_values: whether the file says what weights start from.
     """
 
     name: str
@@ -48,7 +48,7 @@ class CaffeNet:
     input: Shape | None = None
     layers: list[ForeignLayer] = field(default_factory=list)
     images: Images | None = None
-    says_initial_values: bool = False
+    has_initial_values: bool = False
 
 
 def read_net(fields: Fields, given: Shape | None, findings: list[Diagnostic]) -> CaffeNet:
@@ -112,7 +112,7 @@ class _Builder:
         self._layers = [layer for layer in layers if layer.training]
         self._after = _After(self._layers)
         self._only_testing = [layer for layer in layers if layer.testing and not layer.training]
-        net.says_initial_values = any(
+        net.has_initial_values = any(
             layer.fields.says(f"{name}_param", "weight_filler")
             for layer in self._layers
             for name in ("convolution", "inner_product")
@@ -218,12 +218,12 @@ class _Builder:
         """The kinds that a layer is, one reading the other; None where it has no counterpart, which is reported."""
         before = len(self._findings)
         given = self._shapes.get(inputs[0]) if inputs else None
-        around = Around(given, index in self._after.read_as_maps, self._net.says_initial_values, self._findings)
+        context = Context(given, index in self._after.read_as_maps, self._net.has_initial_values, self._findings)
         if layer.type == "BatchNorm":
-            kind = batch_normalisation(layer, scale, around)
+            kind = batch_normalisation(layer, scale, context)
             made = None if kind is None else [kind]
         elif layer.type in TRANSLATIONS:
-            made = TRANSLATIONS[layer.type](layer, around)
+            made = TRANSLATIONS[layer.type](layer, context)
         else:
             message = (
                 f"a `{layer.type}` layer has no counterpart" if layer.type else "the layer does not say its `type`"

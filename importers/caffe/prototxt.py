@@ -61,11 +61,11 @@ def parse(source: Source) -> tuple[Message, list[Diagnostic]]:
     """
     try:
         return _Parser(source).message(), []
-    except _Malformed as error:
+    except _ParseError as error:
         return Message((), Span(source, 0, 0)), [error.finding]
 
 
-class _Malformed(Exception):  # noqa: N818 - it is no defect of the program but a finding about a file
+class _ParseError(Exception):
     def __init__(self, headline: str, span: Span, help_: str = "") -> None:
         super().__init__(headline)
         self.finding = Diagnostic("E0901", headline, span, help=help_)
@@ -104,7 +104,7 @@ class _Parser:
             if token.form == "end":
                 if stack:
                     start = stack[-1].start
-                    raise _Malformed(
+                    raise _ParseError(
                         "the file ends inside a message", start.span, f"a `{_CLOSING[start.form]}` is missing"
                     )
                 return Message(tuple(fields), Span(self._source, 0, len(self._source.text)))
@@ -118,23 +118,23 @@ class _Parser:
             elif token.form == "name":
                 self._read_field(token, inside, stack)
             else:
-                raise _Malformed(f"`{token.text}` cannot stand here: a field's name was expected", token.span)
+                raise _ParseError(f"`{token.text}` cannot stand here: a field's name was expected", token.span)
 
     def _read_field(self, name: _Token, inside: list[Field], stack: list[_Open]) -> None:
         self._count += 1
         if self._count > MOST_FIELDS:
-            raise _Malformed(f"the file has more than {MOST_FIELDS:,} fields", name.span)
+            raise _ParseError(f"the file has more than {MOST_FIELDS:,} fields", name.span)
         colon = self._next.form == ":"
         if colon:
             self._take()
         if self._next.form in _CLOSING:
             if len(stack) >= DEEPEST:
-                raise _Malformed(f"messages stand more than {DEEPEST} deep in each other", self._next.span)
+                raise _ParseError(f"messages stand more than {DEEPEST} deep in each other", self._next.span)
             stack.append(_Open(name, self._take(), []))
             return
         if not colon:
             message = f"`{name.text}` has no value"
-            raise _Malformed(message, name.span, f"`{name.text}: value` or `{name.text} {{ … }}`")
+            raise _ParseError(message, name.span, f"`{name.text}: value` or `{name.text} {{ … }}`")
         inside.extend(Field(name.text, value, name.span) for value in self._values())
         self._skip_separator()
 
@@ -149,14 +149,14 @@ class _Parser:
             if self._next.form == ",":
                 self._take()
             elif self._next.form != "]":
-                raise _Malformed(f"`{self._next.text}` cannot stand here: `,` or `]` was expected", self._next.span)
+                raise _ParseError(f"`{self._next.text}` cannot stand here: `,` or `]` was expected", self._next.span)
         self._take()
 
     def _scalar(self) -> Scalar:
         token = self._take()
         if token.form not in ("name", "number", "text"):
             shown = "the end of the file" if token.form == "end" else f"`{token.text}`"
-            raise _Malformed(f"{shown} cannot stand here: a value was expected", token.span)
+            raise _ParseError(f"{shown} cannot stand here: a value was expected", token.span)
         if token.form != "text":
             return Scalar(token.form, token.text, token.span)
         text, span = _unquoted(token.text), token.span
@@ -182,15 +182,15 @@ class _Parser:
             span = Span(self._source, place, found.end() if found else place + 1)
             if found is None:
                 if text[place] in "\"'":
-                    raise _Malformed("a text is not closed on its line", span)
-                raise _Malformed(f"the character `{text[place]}` has no meaning here", span)
+                    raise _ParseError("a text is not closed on its line", span)
+                raise _ParseError(f"the character `{text[place]}` has no meaning here", span)
             place = found.end()
             form = found.lastgroup or ""
             if form == "blank":
                 continue
             if span.end - span.start > LONGEST_TOKEN:
                 start = Span(self._source, span.start, span.start + 1)
-                raise _Malformed(f"a name or a value has more than {LONGEST_TOKEN:,} characters", start)
+                raise _ParseError(f"a name or a value has more than {LONGEST_TOKEN:,} characters", start)
             yield _Token(found.group() if form == "mark" else form, found.group(), span)
         yield _Token("end", "", Span(self._source, len(text.rstrip()), len(text.rstrip())))
 

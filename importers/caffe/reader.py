@@ -13,7 +13,7 @@ from alexc.compiler.layers.trained import Trained
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
-from ..network import Assumed, ForeignLayer, ForeignNetwork, Read
+from ..foreign.network import Assumptions, ForeignLayer, ForeignNetwork, ReadResult
 from .fields import Fields
 from .net import CaffeNet, read_net
 from .prototxt import parse
@@ -47,7 +47,7 @@ class _File:
         return not self.is_net and any(self.fields.has(name) for name in _OF_SOLVERS)
 
 
-def read(sources: Sequence[Source], assumed: Assumed) -> Read:
+def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
     """Read one network: the net that trains, or else the one for use, and its solver if there is one.
 
     With a net that trains and one for use, the latter only says how large images are.
@@ -59,14 +59,14 @@ def read(sources: Sequence[Source], assumed: Assumed) -> Read:
         findings += problems
         files.append(_File(source, Fields(message, findings)))
     if findings:
-        return Read(None, tuple(findings))
+        return ReadResult(None, tuple(findings))
     _check_together(files, findings)
     if findings:
-        return Read(None, tuple(findings))
+        return ReadResult(None, tuple(findings))
     net = _net_of([file for file in files if file.is_net], assumed, findings)
     solvers = [file for file in files if file.is_solver]
     if net.input is None:
-        return Read(None, tuple(findings))
+        return ReadResult(None, tuple(findings))
     notes = [_BLUE_FIRST] if net.input.channels == 3 else []
     recipe = None
     for file in solvers:
@@ -82,10 +82,10 @@ def read(sources: Sequence[Source], assumed: Assumed) -> Read:
         tuple(net.layers),
         net.span,
         recipe=recipe.lines if recipe else (),
-        notes=(*notes, *([] if net.says_initial_values else [_WITHOUT_INITIAL_VALUES])),
+        notes=(*notes, *([] if net.has_initial_values else [_WITHOUT_INITIAL_VALUES])),
         recipe_notes=recipe.notes if recipe else (),
     )
-    return Read(network, tuple(findings))
+    return ReadResult(network, tuple(findings))
 
 
 def _check_together(files: Sequence[_File], findings: list[Diagnostic]) -> None:
@@ -113,7 +113,7 @@ def _trains(file: _File) -> bool:
     return any("loss" in layer.text("type").lower() for layer in layers)
 
 
-def _net_of(files: Sequence[_File], assumed: Assumed, findings: list[Diagnostic]) -> CaffeNet:
+def _net_of(files: Sequence[_File], assumed: Assumptions, findings: list[Diagnostic]) -> CaffeNet:
     ordered = sorted(files, key=_trains)
     if len(ordered) == 1:
         return read_net(ordered[0].fields, assumed.input, findings)

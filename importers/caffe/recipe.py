@@ -28,8 +28,8 @@ from alexc.compiler.recipe.steps import (
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
-from ..divisions import are_whole, milestones, power
-from ..network import RecipeLine
+from ..foreign.network import RecipeLine
+from ..foreign.schedules import are_whole, milestones, power
 from .fields import Fields
 from .images import Images
 

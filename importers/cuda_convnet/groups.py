@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..options import Options
+from ..foreign.options import Options
 from .layers import COST, CudaLayer
 
 MOST_PARTS = 1024  # as many towers as a network can have
@@ -15,7 +15,7 @@ _OWN_OF_A_COPY = ("inputs", "gpu", "initwfunc", "initbfunc")
 
 
 @dataclass(frozen=True)
-class Reading:
+class GroupInput:
     """What a layer reads of a group; None is the image.
 
     Attributes:
@@ -48,7 +48,7 @@ class Group:
     """A layer of the network: a layer of the file, or its copies on all GPUs in the order of those."""
 
     members: list[CudaLayer]
-    reads: tuple[Reading, ...]
+    inputs: tuple[GroupInput, ...]
     name: str = ""
 
     @property
@@ -69,7 +69,7 @@ def group_layers(layers: Mapping[str, CudaLayer]) -> Groups:
     """Put copies together: layers on different GPUs that say the same and read the same.
 
     Raises:
-        Refused: a layer reads some copies of another and not all.
+        ReadError: a layer reads some copies of another and not all.
     """
     computed = [layer for layer in layers.values() if layer.type not in ("data", COST)]
     alone = {layer.gpus[0] for layer in computed if len(layer.gpus) == 1}
@@ -83,7 +83,7 @@ def group_layers(layers: Mapping[str, CudaLayer]) -> Groups:
             passed_on[layer.name] = [read for _, read in inputs]
             continue
         reads = _reads(inputs, layer, group_of)
-        key = (layer.type, _said(layer.options), tuple(reading.signature for reading in reads))
+        key = (layer.type, _said(layer.options), tuple(input_.signature for input_ in reads))
         like = known.setdefault(key, [])
         group = next((each for each in like if _lacks(each, layer)), None) if result.gpus else None
         if group is None:
@@ -110,31 +110,32 @@ def _inputs_of(
     """The layers that it reads, those behind a `pass` in its place, each with which of its inputs that is.
 
     Raises:
-        Refused: they are the same, or more than a `pass` can need.
+        ReadError: they are the same, or more than a `pass` can need.
     """
     found = [(place, read) for place, name in enumerate(layer.inputs) for read in passed_on.get(name, (layers[name],))]
     if len({read.name for _, read in found}) < len(found):
-        raise layer.options.refusal("E0903", f"`{layer.name}` reads a layer twice", "inputs")
+        raise layer.options.error("E0903", f"`{layer.name}` reads a layer twice", "inputs")
     if layer.type == "pass" and len(found) > MOST_PARTS:
         message = f"`{layer.name}` joins {len(found)} layers; at most {MOST_PARTS} are taken"
-        raise layer.options.refusal("E0904", message, "inputs")
+        raise layer.options.error("E0904", message, "inputs")
     return found
 
 
 def _reads(
     inputs: Sequence[tuple[int, CudaLayer]], layer: CudaLayer, group_of: Mapping[str, Group]
-) -> tuple[Reading, ...]:
+) -> tuple[GroupInput, ...]:
     by_group: dict[int, tuple[Group | None, list[tuple[int, CudaLayer]]]] = {}
     for place, read in inputs:
         group = None if read.type == "data" else group_of[read.name]
         by_group.setdefault(id(group), (group, []))[1].append((place, read))
-    readings = []
+    inputs_ = []
     for group, found in by_group.values():
         gpus = () if group is None else tuple(sorted({read.gpus for _, read in found if len(read.gpus) == 1}))
         lone = tuple(gpu for (gpu,) in gpus)
         places = tuple(dict.fromkeys(place for place, _ in found))
-        readings.append(Reading(group, lone, lone == layer.gpus and len(lone) == 1, places, len(found) // len(places)))
-    return tuple(readings)
+        own = lone == layer.gpus and len(lone) == 1
+        inputs_.append(GroupInput(group, lone, own, places, len(found) // len(places)))
+    return tuple(inputs_)
 
 
 def _said(options: Options) -> tuple[tuple[str, str], ...]:
@@ -152,16 +153,16 @@ def _check(group: Group, gpus: Sequence[int]) -> None:
     if 1 < len(group.members) < len(gpus):
         missing = sorted(set(gpus) - {each.gpus[0] for each in group.members})
         message = f"`{layer.name}` has copies on {len(group.members)} of {len(gpus)} GPUs"
-        raise layer.options.refusal("E0903", message, "type", f"there is none on GPU {missing[0]} that says the same")
-    for reading in group.reads:
-        if reading.group is None or len(reading.group.members) == 1:
+        raise layer.options.error("E0903", message, "type", f"there is none on GPU {missing[0]} that says the same")
+    for input_ in group.inputs:
+        if input_.group is None or len(input_.group.members) == 1:
             continue
-        if (reading.own and len(group.members) == len(gpus)) or reading.gpus == tuple(gpus):
+        if (input_.own and len(group.members) == len(gpus)) or input_.gpus == tuple(gpus):
             continue
-        which = ", ".join(map(str, reading.gpus))
+        which = ", ".join(map(str, input_.gpus))
         message = f"`{layer.name}` reads what GPU {which} has of a layer that {len(gpus)} GPUs share"
         help_ = "each copy may read its own GPU's part, or all parts"
-        raise layer.options.refusal("E0903", message, "inputs", help_)
+        raise layer.options.error("E0903", message, "inputs", help_)
 
 
 def _name(groups: Sequence[Group]) -> None:

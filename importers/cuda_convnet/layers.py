@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 
-from ..ini import Section
-from ..options import Options, Refused
+from ..foreign.options import Options, ReadError
+from ..foreign.sections import Section
 
 TRAINED = ("conv", "local", "fc")
 COST = "cost.logreg"
@@ -72,8 +72,8 @@ def read_layers(
             continue
         try:
             layer = _layer(section, parameters.get(section.name), layers, broken)
-        except Refused as refused:
-            findings.append(refused.diagnostic)
+        except ReadError as error:
+            findings.append(error.diagnostic)
             layer = None
         if layer is None:
             broken.add(section.name)
@@ -93,30 +93,30 @@ def _layer(
     """The layer, or None where what it reads was not understood.
 
     Raises:
-        Refused: it cannot be read.
+        ReadError: it cannot be read.
     """
     options = Options(section)
     type_ = options.text("type")
     if type_ in WITHOUT_COUNTERPART:
         message = f"`{section.name}` is of type `{type_}`, {WITHOUT_COUNTERPART[type_]}, which no spec can say"
-        raise options.refusal("E0902", message, "type")
+        raise options.error("E0902", message, "type")
     if type_ not in TYPES:
         known = did_you_mean(type_, [*TYPES, *WITHOUT_COUNTERPART])
-        raise options.refusal("E0902", f"cuda-convnet has no layers of type `{type_}`", "type", known)
+        raise options.error("E0902", f"cuda-convnet has no layers of type `{type_}`", "type", known)
     inputs = () if type_ == "data" else tuple(name.strip() for name in options.text("inputs").split(","))
     for name in inputs:
         if name in broken:
             return None
         if name not in above:
             message = f"`{section.name}` reads `{name}`, which is no layer above it"
-            raise options.refusal("E0905", message, "inputs", did_you_mean(name, above))
+            raise options.error("E0905", message, "inputs", did_you_mean(name, above))
         if above[name].type == COST:
             message = f"`{section.name}` reads `{name}`, a loss, which makes nothing to read"
-            raise options.refusal("E0905", message, "inputs")
+            raise options.error("E0905", message, "inputs")
     read_first = above[inputs[0]].gpus if inputs else ()
     gpus = tuple(options.wholes("gpu")) if "gpu" in options else read_first
     if len(set(gpus)) != len(gpus):
-        raise options.refusal("E0904", f"`{section.name}` names a GPU twice", "gpu")
+        raise options.error("E0904", f"`{section.name}` names a GPU twice", "gpu")
     return CudaLayer(
         section.name, type_, options, Options(parameters) if parameters is not None else None, inputs, gpus
     )

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
-from ..ini import Section, sections_of
-from ..names import name_of_file
-from ..network import Assumed, ForeignNetwork, Read
-from ..options import Options, Refused
-from .layers import Writer, type_of
+from ..foreign.names import name_of_file
+from ..foreign.network import Assumptions, ForeignNetwork, ReadResult
+from ..foreign.options import Options, ReadError
+from ..foreign.sections import Section, sections_of
+from .network import NetworkBuilder, type_of
 from .recipe import RecipeReader
 
 PROGRAM = "darknet"
@@ -26,12 +26,12 @@ def recognises(source: Source) -> bool:
     return bool(re.search(r"^\s*\[net(work)?\]\s*$", source.text, re.MULTILINE))
 
 
-def read(sources: Sequence[Source], assumed: Assumed) -> Read:
+def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
     """The network of one cfg file."""
     findings: list[Diagnostic] = []
     if len(sources) > 1:
         message = f"a network of darknet is one file; here are {len(sources)}"
-        return Read(None, (Diagnostic("E0906", message, Span(sources[1], 0, 0)),))
+        return ReadResult(None, (Diagnostic("E0906", message, Span(sources[1], 0, 0)),))
     sections = sections_of(sources[0], "darknet", findings)
     network = None
     if sections and sections[0].name not in _NET:
@@ -40,39 +40,39 @@ def read(sources: Sequence[Source], assumed: Assumed) -> Read:
     elif sections:
         try:
             network = _network(sources[0], sections, assumed, findings)
-        except Refused as refused:
-            findings.append(refused.diagnostic)
-    return Read(network, tuple(findings))
+        except ReadError as error:
+            findings.append(error.diagnostic)
+    return ReadResult(network, tuple(findings))
 
 
 def _network(
-    source: Source, sections: Sequence[Section], assumed: Assumed, findings: list[Diagnostic]
+    source: Source, sections: Sequence[Section], assumed: Assumptions, findings: list[Diagnostic]
 ) -> ForeignNetwork:
     """The network.
 
     Raises:
-        Refused: `[net]` or `[crop]` say something that they cannot.
+        ReadError: `[net]` or `[crop]` say something that they cannot.
     """
     net, layers = Options(sections[0]), sections[1:]
     crop = Options(layers[0]) if layers and type_of(layers[0]) == "crop" else None
     reader = RecipeReader(net, crop, assumed.images, findings)
     image = assumed.input or reader.image()
-    writer = Writer(image, reader.decays, findings)
+    builder = NetworkBuilder(image, reader.decays, findings)
     loss = ""
     for place, section in enumerate(layers):
         if place == 0 and crop is not None:
-            writer.skip()
+            builder.skip()
         elif type_of(section) == "cost":
-            loss = _loss(section, writer, findings)
-            writer.skip()
+            loss = _loss(section, builder, findings)
+            builder.skip()
         else:
-            writer.write(section)
+            builder.write(section)
     try:
         lines = reader.lines(image)
     except ValidationError as error:
         field = error.errors()[0]["loc"][0]
         message = f"the recipe would have a value that none can have: its `{field}`"
-        raise Refused(Diagnostic("E0904", message, sections[0].span)) from None
+        raise ReadError(Diagnostic("E0904", message, sections[0].span)) from None
     if loss:
         lines = ()
     net.report_unread(PROGRAM, findings)
@@ -82,15 +82,15 @@ def _network(
         name=name_of_file(source.name),
         program=PROGRAM,
         input=image,
-        layers=tuple(writer.layers),
+        layers=tuple(builder.layers),
         span=sections[0].span,
         recipe=lines,
-        notes=(*writer.notes, *([loss] if loss else [])),
+        notes=(*builder.notes, *([loss] if loss else [])),
         recipe_notes=tuple(reader.notes),
     )
 
 
-def _loss(section: Section, writer: Writer, findings: list[Diagnostic]) -> str:
+def _loss(section: Section, builder: NetworkBuilder, findings: list[Diagnostic]) -> str:
     """What no recipe can say of the loss; "" for a cost behind a softmax.
 
     The softmax passes on the differences that the cost gives it, and so trains with the cross-entropy.
@@ -98,11 +98,11 @@ def _loss(section: Section, writer: Writer, findings: list[Diagnostic]) -> str:
     options = Options(section)
     try:
         type_, scale = options.text("type", "sse"), options.number("scale", 1.0)
-    except Refused as refused:
-        findings.append(refused.diagnostic)
+    except ReadError as error:
+        findings.append(error.diagnostic)
         return ""
     options.report_unread(PROGRAM, findings)
-    behind_softmax = bool(writer.layers) and writer.layers[-1].kind.keyword == "softmax"
+    behind_softmax = bool(builder.layers) and builder.layers[-1].kind.keyword == "softmax"
     if behind_softmax and type_ in ("sse", "softmax") and scale == 1:
         return ""
     message = f"a loss of the form `{type_}`{f' times {scale:g}' if scale != 1 else ''} has no counterpart"

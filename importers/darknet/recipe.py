@@ -30,9 +30,9 @@ from alexc.compiler.recipe.steps import (
 )
 from alexc.compiler.text.diagnostics import Diagnostic
 
-from ..divisions import are_whole, milestones, power
-from ..network import RecipeLine
-from ..options import Options
+from ..foreign.network import RecipeLine
+from ..foreign.options import Options
+from ..foreign.schedules import are_whole, milestones, power
 
 EPOCHS = 90  # where the file does not say how long
 _ONLY_ELSEWHERE = ("time_steps", "notruth", "inputs", "max_crop", "min_crop", "max_ratio", "min_ratio")
@@ -67,25 +67,25 @@ class RecipeReader:
         """The shape of what the network reads: of an image, or of what `[crop]` leaves of it.
 
         Raises:
-            Refused: it is not said.
+            ReadError: it is not said.
         """
         net = self._net
         channels, height, width = (net.whole(key, least=1) for key in ("channels", "height", "width"))
         for key, size in (("channels", channels), ("height", height), ("width", width)):
             if size > LARGEST_SIZE:
-                raise net.refusal("E0904", f"`{key}` must be at most {LARGEST_SIZE}", key)
+                raise net.error("E0904", f"`{key}` must be at most {LARGEST_SIZE}", key)
         if self._crop is None:
             return Shape((channels, height, width))
         wide, high = self._crop.whole("crop_width", 1, least=1), self._crop.whole("crop_height", 1, least=1)
         if wide > width or high > height:
-            raise self._crop.refusal("E0904", f"cuts {high}x{wide} out of {height}x{width}", "crop_height")
+            raise self._crop.error("E0904", f"cuts {high}x{wide} out of {height}x{width}", "crop_height")
         return Shape((channels, high, wide))
 
     def lines(self, image: Shape) -> tuple[RecipeLine, ...]:
         """The statements of a `train` block for a network that reads such images.
 
         Raises:
-            Refused: a value is none that it can have.
+            ReadError: a value is none that it can have.
         """
         prepare, augment = self._views(image)
         schedule, note = self._schedule()
@@ -117,7 +117,7 @@ class RecipeReader:
         lr, decay = net.number("learning_rate", 0.001, least=1e-12), net.number("decay", 1e-4, least=0)
         momentum = net.number("momentum", 0.9, least=0)
         if momentum >= 1:
-            raise net.refusal("E0904", f"`momentum` must be less than 1, not {momentum:g}", "momentum")
+            raise net.error("E0904", f"`momentum` must be less than 1, not {momentum:g}", "momentum")
         if net.whole("adam", 0):
             beta1, beta2, eps = net.number("B1", 0.9), net.number("B2", 0.999), net.number("eps", 1e-7)
             return Adam(lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=decay)

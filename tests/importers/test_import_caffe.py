@@ -25,35 +25,35 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.diagnostics import TITLES, render_all
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
-from alexc.importers.network import Assumed
-from alexc.importers.reading import import_sources
-from alexc.importers.spec_of import Written
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.foreign.spec_writer import ImportResult
+from alexc.importers.pipeline import import_sources
 from tests.conftest import ROOT, Alexc
 from tests.support import caffe_oracle
 
 FOLDER = ROOT / "tests" / "importers" / "files" / "caffe"
 BROKEN = sorted((FOLDER / "broken").glob("*.prototxt"))
-FILES_SAY_IT = Assumed()
-CIFAR = Assumed(50_000, Shape((3, 32, 32)))
+FILES_SAY_IT = Assumptions()
+CIFAR = Assumptions(50_000, Shape((3, 32, 32)))
 
 # The spec that each of these comes to lies beside them, under the name of the first.
-IMPORTED: dict[str, tuple[Sequence[str], Assumed]] = {
-    "alexnet_train": (["alexnet_train", "alexnet_solver"], Assumed()),
-    "alexnet_v1": (["alexnet_v1"], Assumed()),
-    "cifar_quick_train": (["cifar_quick_train", "cifar_quick_deploy", "cifar_quick_solver"], Assumed(50_000)),
-    "cifar_quick_deploy": (["cifar_quick_deploy"], Assumed()),
+IMPORTED: dict[str, tuple[Sequence[str], Assumptions]] = {
+    "alexnet_train": (["alexnet_train", "alexnet_solver"], Assumptions()),
+    "alexnet_v1": (["alexnet_v1"], Assumptions()),
+    "cifar_quick_train": (["cifar_quick_train", "cifar_quick_deploy", "cifar_quick_solver"], Assumptions(50_000)),
+    "cifar_quick_deploy": (["cifar_quick_deploy"], Assumptions()),
     "cifar_full_train": (["cifar_full_train"], CIFAR),
-    "inception_train": (["inception_train", "inception_solver"], Assumed()),
-    "residual_deploy": (["residual_deploy"], Assumed()),
+    "inception_train": (["inception_train", "inception_solver"], Assumptions()),
+    "residual_deploy": (["residual_deploy"], Assumptions()),
 }
 
 
-def written(*names: str, assumed: Assumed = FILES_SAY_IT) -> Written:
+def written(*names: str, assumed: Assumptions = FILES_SAY_IT) -> ImportResult:
     paths = [FOLDER / f"{name}.prototxt" for name in names]
     return import_sources([Source(path.name, path.read_text(encoding="utf-8")) for path in paths], assumed)
 
 
-def imported(text: str, solver: str = "", assumed: Assumed = FILES_SAY_IT) -> tuple[Graph, Written]:
+def imported(text: str, solver: str = "", assumed: Assumptions = FILES_SAY_IT) -> tuple[Graph, ImportResult]:
     """The graph of a net that is written out here."""
     sources = [Source("net.prototxt", text), *([Source("solver.prototxt", solver)] if solver else [])]
     result = import_sources(sources, assumed)
@@ -148,7 +148,7 @@ def test_a_last_window_in_the_padding_is_clipped() -> None:
 
 def test_a_window_that_reads_nothing_is_an_error() -> None:
     text = net("Pooling pooling_param { kernel_size: 1 stride: 3 }", size="1 1 5 5")
-    (finding,) = import_sources([Source("net.prototxt", text)], Assumed()).findings
+    (finding,) = import_sources([Source("net.prototxt", text)], Assumptions()).findings
     assert (finding.code, finding.span.line_and_column) == ("E0903", (3, 20))
     assert "maps of 3x3 here" in finding.headline
     assert "alexc 2x2" in finding.headline
@@ -358,8 +358,8 @@ def trained(transform: str = "crop_size: 24 mirror: true", batch: int = 100) -> 
     return "\n".join([lines[0], data, *lines[2:], head])
 
 
-def recipe_of(solver: str, transform: str = "crop_size: 24 mirror: true") -> tuple[dict[str, str], Written]:
-    graph, result = imported(trained(transform), f"base_lr: 0.1 max_iter: 5000 {solver}", Assumed(50_000))
+def recipe_of(solver: str, transform: str = "crop_size: 24 mirror: true") -> tuple[dict[str, str], ImportResult]:
+    graph, result = imported(trained(transform), f"base_lr: 0.1 max_iter: 5000 {solver}", Assumptions(50_000))
     assert graph.net.recipe is not None
     return recipe_texts(graph.net.recipe), result
 
@@ -484,7 +484,7 @@ def test_what_is_done_to_images(transform: str, prepare: str, augment: str, code
 
 def test_a_recipe_for_images_that_alexc_cannot_show_is_a_comment() -> None:
     grey = trained("crop_size: 24 force_gray: true")
-    graph, result = imported(grey, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumed(50_000))
+    graph, result = imported(grey, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumptions(50_000))
     assert graph.net.recipe is None
     assert result.text is not None
     assert "# train {\n#   prepare resize 256" in result.text
@@ -496,7 +496,7 @@ def test_a_recipe_for_images_that_alexc_cannot_show_is_a_comment() -> None:
 
 def said(path: Path) -> str:
     source = Source(path.name, path.read_text(encoding="utf-8"))
-    result = import_sources([source], Assumed())
+    result = import_sources([source], Assumptions())
     assert (result.text is None) == any(each.severity == "error" for each in result.findings)
     return render_all(source, result.findings) + "\n"
 
@@ -513,14 +513,14 @@ def test_every_code_has_a_message() -> None:
 
 def test_files_of_other_programs_and_of_none() -> None:
     good = Source("net.prototxt", net("ReLU"))
-    (unknown,) = import_sources([good, Source("notes.md", "hello\n")], Assumed()).findings
+    (unknown,) = import_sources([good, Source("notes.md", "hello\n")], Assumptions()).findings
     assert (unknown.code, unknown.span.source.name) == ("E0906", "notes.md")
     assert unknown.headline.startswith("this is no file that alexc can import: Caffe's prototxt, darknet's cfg or")
     assert "such as train_val.prototxt" in unknown.help
-    (spec,) = import_sources([Source("mine.net", "network Mine {\n}\n")], Assumed()).findings
+    (spec,) = import_sources([Source("mine.net", "network Mine {\n}\n")], Assumptions()).findings
     assert (spec.code, spec.headline) == ("E0906", "this is a spec of alexc already")
     assert spec.help == "`alexc check`, `alexc summary` and `alexc compile` take it"
-    (twice,) = import_sources([good, Source("other.prototxt", net("ReLU"))], Assumed()).findings
+    (twice,) = import_sources([good, Source("other.prototxt", net("ReLU"))], Assumptions()).findings
     assert (twice.code, twice.span.source.name) == ("E0906", "other.prototxt")
 
 
@@ -626,7 +626,7 @@ def test_any_name_becomes_a_name(name: str) -> None:
 
 
 def test_a_size_that_is_not_that_of_the_file() -> None:
-    findings = import_sources([Source("net.prototxt", net("ReLU"))], Assumed(input=Shape((3, 24, 24)))).findings
+    findings = import_sources([Source("net.prototxt", net("ReLU"))], Assumptions(input=Shape((3, 24, 24)))).findings
     assert [(each.code, each.headline) for each in findings] == [("E0904", "images are 3x32x32 here, and not 3x24x24")]
 
 

@@ -16,8 +16,8 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import recipe_texts
 from alexc.compiler.pipeline import check_text
-from alexc.importers.reading import spec_of_read
-from alexc.importers.spec_of import Written
+from alexc.importers.foreign.spec_writer import ImportResult
+from alexc.importers.pipeline import to_spec
 from alexc.runtime.errors import UserError
 from tests.conftest import Alexc
 from tests.runtime.test_torchvision import close, randomise_normalisation, theirs
@@ -30,14 +30,14 @@ FAMILIES = [
 ]  # fmt: skip
 
 
-def imported(name: str, side: int | None = None) -> Written:
-    from alexc.importers.torchvision.network import read_torchvision
+def imported(name: str, side: int | None = None) -> ImportResult:
+    from alexc.importers.torchvision.reader import read_torchvision
 
     read = read_torchvision(name, None if side is None else Shape((3, side, side)))
-    return spec_of_read(read, MOST_PARAMETERS)
+    return to_spec(read, MOST_PARAMETERS)
 
 
-def graph_of(result: Written) -> Graph:
+def graph_of(result: ImportResult) -> Graph:
     assert result.text is not None, [each.headline for each in result.findings]
     assert result.findings == ()
     graph = check_text(result.text, "imported.net").graph

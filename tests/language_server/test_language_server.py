@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +19,11 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.source import Span
 from alexc.highlighting import words_of
 from alexc.language_server.completion import complete
-from alexc.language_server.findings import findings
+from alexc.language_server.diagnostics import diagnostics
+from alexc.language_server.document_symbols import document_symbols
 from alexc.language_server.hover import hover
-from alexc.language_server.outline import outline
 from alexc.language_server.positions import Positions
-from alexc.language_server.renaming import Refused, rename, renameable
+from alexc.language_server.rename import RenameError, rename, renameable
 from alexc.language_server.spec import Spec
 from alexc.runtime.errors import UserError
 from tests.conftest import ROOT
@@ -73,8 +74,8 @@ def place_of(text: str, what: str, number: int = 0) -> int:
 
 def position_of(text: str, what: str, number: int = 0) -> tuple[int, int]:
     """The same as line and column of a text without strange characters."""
-    place = place_of(text, what, number)
-    return text[:place].count("\n"), place - (text.rfind("\n", 0, place) + 1)
+    offset = place_of(text, what, number)
+    return text[:offset].count("\n"), offset - (text.rfind("\n", 0, offset) + 1)
 
 
 Start = Callable[..., Client]
@@ -253,13 +254,13 @@ def spec_of(text: str, before: Spec | None = None, path: Path | None = None) -> 
 def test_places_and_positions_are_inverse(text: str, encoding: str) -> None:
     positions = Positions(text, encoding)
     codec, width = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}[encoding]
-    for place in range(len(text) + 1):
-        if text[place - 1 : place + 1] == "\r\n":
+    for offset in range(len(text) + 1):
+        if text[offset - 1 : offset + 1] == "\r\n":
             continue
-        position = positions.position(place)
-        lines = re.split(r"\r\n|\r|\n", text[:place])
+        position = positions.position(offset)
+        lines = re.split(r"\r\n|\r|\n", text[:offset])
         assert (position.line, position.character) == (len(lines) - 1, len(lines[-1].encode(codec)) // width)
-        assert positions.place(position) == place
+        assert positions.offset(position) == offset
 
 
 class TestDefinition:
@@ -368,8 +369,8 @@ class TestHover:
 
 def offered(text: str, path: Path | None = None) -> list[str]:
     """The words that are offered at the `|` of a text."""
-    place = text.index("|")
-    return [offer.word for offer in complete(spec_of(text.replace("|", ""), path=path), place)[0]]
+    offset = text.index("|")
+    return [offer.word for offer in complete(spec_of(text.replace("|", ""), path=path), offset)[0]]
 
 
 IN_NETWORK = "network A {{\n  input 3x8x8\n  conv1: conv 4 kernel=3 -> relu\n  {}\n}}\n"
@@ -427,7 +428,7 @@ class TestCompletion:
         (tmp_path / "base.net").write_text(FLAGSHIP)
         path = tmp_path / "variant.net"
         assert offered('network V extends "|" {\n}\n', path) == ["base.net"]
-        sound = 'network V extends "base.net" {\n  without lrn\n}\n'
+        last_valid = 'network V extends "base.net" {\n  without lrn\n}\n'
         for line, some in (
             ("|", ["every", "without", "conv1", "conv1.relu"]),
             ("every |", ["relu"]),
@@ -438,8 +439,8 @@ class TestCompletion:
             ("conv1: reads=|", ["tower"]),
             ("every lrn: |", ["size="]),
         ):
-            text = sound.replace("without lrn", line)
-            before = spec_of(sound, path=path)
+            text = last_valid.replace("without lrn", line)
+            before = spec_of(last_valid, path=path)
             spec = spec_of(text.replace("|", ""), before, path)
             words = [offer.word for offer in complete(spec, text.index("|"))[0]]
             assert set(some) - set(words) == set(), line
@@ -463,14 +464,14 @@ class TestRenaming:
         """A place that is forgotten would break the spec, which is refused; one too many would, too."""
         spec = spec_of(text)
         assert spec.checked.diagnostics == ()
-        meant = {each.defined.start: each for each in spec.names.occurrences}
+        meant = {each.definition.start: each for each in spec.symbols.occurrences}
         assert len(meant) > 5
         for occurrence in meant.values():
-            place = occurrence.defined.start
-            spans = rename(spec, place, "zebra")
+            offset = occurrence.definition.start
+            spans = rename(spec, offset, "zebra")
             changed = replaced(text, spans, "zebra")
-            back = rename(spec_of(changed), place, occurrence.defined.text)
-            assert replaced(changed, back, occurrence.defined.text) == text
+            back = rename(spec_of(changed), offset, occurrence.definition.text)
+            assert replaced(changed, back, occurrence.definition.text) == text
 
     @pytest.mark.parametrize(
         ("word", "name", "reason"),
@@ -487,17 +488,17 @@ class TestRenaming:
         ],
     )
     def test_refused(self, word: str, name: str, reason: str) -> None:
-        with pytest.raises(Refused, match=reason):
+        with pytest.raises(RenameError, match=reason):
             rename(spec_of(BLOCKS), place_of(BLOCKS, word), name)
 
     def test_a_name_that_would_be_taken_for_another_is_refused(self) -> None:
         text = BLOCKS.replace("fire(narrow, wide=64)", "fire(narrow, wide=64, other=1)")
-        with pytest.raises(Refused):
+        with pytest.raises(RenameError):
             rename(spec_of(text), place_of(text, "other"), "left")
 
     def test_a_file_with_mistakes_is_mended_first(self) -> None:
         text = BLOCKS.replace("stride=2", "strode=2", 1)
-        with pytest.raises(Refused, match="first mend the mistakes in this file: `conv` has no argument `strode`"):
+        with pytest.raises(RenameError, match="first mend the mistakes in this file: `conv` has no argument `strode`"):
             rename(spec_of(text), place_of(text, "stem"), "root")
 
 
@@ -507,24 +508,46 @@ def replaced(text: str, spans: list[Span], name: str) -> str:
     return text
 
 
+def typing_positions(text: str, count: int = 60) -> list[int]:
+    """Offsets at which typing may stop: the beginning, one inside each statement, and random ones up to `count`."""
+    rng = random.Random(0)
+    statements = [(match.start(), match.end()) for match in re.finditer(r"[^\s#].*$", text, re.MULTILINE)]
+    first_of_each_form = {re.sub(r"\w+:\s*", "", text[start:end]).split()[0]: (start, end) for start, end in statements}
+    offsets = {0, len(text), *(rng.randint(start, end) for start, end in first_of_each_form.values())}
+    return sorted(offsets | {rng.randrange(len(text)) for _ in range(count - len(offsets))})
+
+
+def test_typing_positions_reach_every_form_of_statement() -> None:
+    for text, words in (
+        (
+            FLAGSHIP,
+            ["network", "input", "towers", "default", "conv", "placement", "mesh", "split", "train", "schedule"],
+        ),
+        (BLOCKS, ["block", "conv", "concat", "input", "fire", "repeat", "add", "mesh", "split"]),
+    ):
+        lines = {text[: offset + 1].count("\n") for offset in typing_positions(text)}
+        reached = "\n".join(line for number, line in enumerate(text.split("\n")) if number in lines)
+        assert [word for word in words if not re.search(rf"\b{word}\b", reached)] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", [FLAGSHIP, BLOCKS], ids=["flagship", "blocks"])
 def test_text_that_is_typed_is_answered_at_every_moment(text: str) -> None:
     spec: Spec | None = spec_of(text)
-    for length in range(0, len(text), 3):
+    for length in typing_positions(text):
         for typed in (text[:length], text[:length] + text[length + 5 :]):
             spec = spec_of(typed, spec)
-            findings(spec)
-            outline(spec)
-            for place in (length, max(0, length - 1), len(typed) // 2):
-                place = min(place, len(typed))
-                hover(spec, place)
-                spec.definition(place)
-                complete(spec, place)
+            diagnostics(spec)
+            document_symbols(spec)
+            for offset in (length, max(0, length - 1), len(typed) // 2):
+                offset = min(offset, len(typed))
+                hover(spec, offset)
+                spec.definition(offset)
+                complete(spec, offset)
                 try:
-                    renameable(spec, place)
-                    rename(spec, place, "zebra")
-                except Refused:
+                    renameable(spec, offset)
+                    rename(spec, offset, "zebra")
+                except RenameError:
                     continue
 
 
@@ -551,13 +574,13 @@ def test_text_that_is_typed_is_answered_at_every_moment(text: str) -> None:
 def test_long_texts_are_answered_soon(hostile: str) -> None:
     started = time.monotonic()
     spec = spec_of(hostile)
-    findings(spec)
-    outline(spec)
-    for place in (0, len(hostile) // 2, len(hostile)):
-        hover(spec, place)
-        spec.definition(place)
-        complete(spec, place)
-        spec.positions.place(spec.positions.position(place))
+    diagnostics(spec)
+    document_symbols(spec)
+    for offset in (0, len(hostile) // 2, len(hostile)):
+        hover(spec, offset)
+        spec.definition(offset)
+        complete(spec, offset)
+        spec.positions.offset(spec.positions.position(offset))
     assert all(start < end for start, end, _ in words_of(hostile))
     assert time.monotonic() - started < 60
 
@@ -569,13 +592,13 @@ def test_long_texts_are_answered_soon(hostile: str) -> None:
 def test_specs_with_mistakes_are_answered(path: Path) -> None:
     data = path.read_bytes().decode("utf-8", "replace")
     spec = spec_of(data, path=path)
-    shown = findings(spec)
+    shown = diagnostics(spec)
     assert len(shown) == len(check_text(data, path.name, path).diagnostics)
     assert all((each.severity == DiagnosticSeverity.Warning) == str(each.code).startswith("W") for each in shown)
     lines = data.count("\n") + 1
     assert all(each.range.start.line <= each.range.end.line < lines + 1 for each in shown)
-    outline(spec)
-    for place in range(0, len(data), 7):
-        hover(spec, place)
-        complete(spec, place)
-        spec.definition(place)
+    document_symbols(spec)
+    for offset in range(0, len(data), 7):
+        hover(spec, offset)
+        complete(spec, offset)
+        spec.definition(offset)

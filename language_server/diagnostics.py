@@ -15,14 +15,14 @@ from .positions import Positions
 from .spec import Spec
 
 
-def findings(spec: Spec) -> list[Shown]:
+def diagnostics(spec: Spec) -> list[Shown]:
     """The mistakes of a spec; those of a file that it extends stand where it names that file."""
     return [_shown(spec, each) for each in in_order(spec.source, spec.checked.diagnostics)]
 
 
 def location(spec: Spec, span: Span) -> Location | None:
     """A place in this file, or in one that it extends; None in a text that is no file."""
-    own = [spec.source, *([spec.sound.source] if spec.sound is not None else [])]
+    own = [spec.source, *([spec.last_valid.source] if spec.last_valid is not None else [])]
     if span.source in own or (span.source.path and spec.path and same_file(span.source.path, spec.path)):
         return Location(spec.uri, Positions(span.source.text, spec.encoding).range(span))
     if span.source.path is None:

@@ -16,9 +16,9 @@ from alexc.compiler.layers.initial_values import Kaiming, LeCun
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 
-from ..ini import Section
-from ..network import ForeignLayer, make_kind
-from ..options import Options, Refused
+from ..foreign.network import ForeignLayer, make_kind
+from ..foreign.options import Options, ReadError
+from ..foreign.sections import Section
 
 _OTHER_NAMES = {
     "conv": "convolutional",
@@ -65,7 +65,7 @@ _OF_WEIGHT_FILES = ("dontload", "dontsave", "numload", "dontloadscales", "flippe
 _ONLY_SHARE_MEMORY = ("truth", "onlyforward")
 
 
-class Writer:
+class NetworkBuilder:
     """Writes the network section by section; `layers` are those so far.
 
     Args:
@@ -108,8 +108,8 @@ class Writer:
             end = self._write(options, [self._ends[each] for each in read])
             self._ends.append(end)
             self._common(options)
-        except Refused as refused:
-            self._findings.append(refused.diagnostic)
+        except ReadError as error:
+            self._findings.append(error.diagnostic)
             del self.layers[before:], self._ends[place:]
             self._broken.add(place)
             self._ends.append(self.end)
@@ -120,7 +120,7 @@ class Writer:
         """The numbers of the other sections that a section names.
 
         Raises:
-            Refused: one of them does not stand above it.
+            ReadError: one of them does not stand above it.
         """
         key = {"shortcut": "from", "route": "layers"}.get(type_of(options.section))
         if key is None:
@@ -130,7 +130,7 @@ class Writer:
             number = place + written if written < 0 else written
             if not 0 <= number < place:
                 message = f"`{key}={written}` is no section above this one, which is number {place}"
-                raise options.refusal("E0905", message, key, "-1 is the section before it, 0 the first after `[net]`")
+                raise options.error("E0905", message, key, "-1 is the section before it, 0 the first after `[net]`")
             found.append(number)
         return found
 
@@ -138,7 +138,7 @@ class Writer:
         """Add what a section is; returns the layer that its output is.
 
         Raises:
-            Refused: it has no counterpart.
+            ReadError: it has no counterpart.
         """
         match type_of(options.section):
             case "convolutional":
@@ -165,7 +165,7 @@ class Writer:
             case "softmax":
                 return self._softmax(options)
             case type_:
-                raise Refused(_unknown(options.section, type_))
+                raise ReadError(_unknown(options.section, type_))
 
     # -- layers with weights
 
@@ -177,10 +177,10 @@ class Writer:
             padding = size // 2
         for key in ("binary", "xnor", "antialiasing", "deform", "assisted_excitation"):
             if options.whole(key, 0):
-                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+                raise options.error("E0903", f"`{key}` has no counterpart", key)
         for key, usual in (("dilation", 1), ("stride_x", stride), ("stride_y", stride)):
             if options.whole(key, usual) != usual:
-                raise options.refusal("E0903", f"`{key}` is read for networks of a fork of darknet only", key)
+                raise options.error("E0903", f"`{key}` is read for networks of a fork of darknet only", key)
         if options.number("dot", 0.0):
             self._findings.append(Diagnostic("W0901", "`dot` has no counterpart", options.span("dot")))
         normalised = bool(options.whole("batch_normalize", 0))
@@ -190,7 +190,7 @@ class Writer:
         if len(self._given.sizes) == 1 and not self._as_maps():
             if size > 1 or groups > 1:
                 message = "a convolution behind a vector can only have kernels of one value"
-                raise options.refusal("E0903", message, "size", "write it as `[connected]`")
+                raise options.error("E0903", message, "size", "write it as `[connected]`")
             keyword, arguments = "linear", {"units": kernels, **self._of_weights(options, normalised)}
         name = self._add(options, keyword, keyword, {**arguments, "weight": Kaiming()}, [self.end])
         return self._normalise_and_activate(options, name, normalised, "logistic")
@@ -204,7 +204,7 @@ class Writer:
                 message = (
                     f"darknet itself goes astray with `pad={pad}`: it reckons with {(side - 1) // stride + 1} places"
                 )
-                raise options.refusal("E0903", message, "pad", f"pad={size // 2} for kernels of {size} by {size}")
+                raise options.error("E0903", message, "pad", f"pad={size // 2} for kernels of {size} by {size}")
         self._findings.append(
             Diagnostic("W0901", "darknet lets the kernels of all places but the first start at 0", options.section.span)
         )
@@ -258,7 +258,7 @@ class Writer:
         padding = options.whole("padding", size - 1)
         for key in ("maxpool_depth", "antialiasing"):
             if options.whole(key, 0):
-                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+                raise options.error("E0903", f"`{key}` has no counterpart", key)
         wanted = tuple((side + padding - size) // stride + 1 for side in (height, width))
         before = padding // 2
         window: dict[str, object] = {"window": (size, size), "pad": (before, before)}
@@ -269,19 +269,19 @@ class Writer:
             try:
                 fits = kind.output(self._given, 1).sizes[1:] == wanted
             except ShapeError as misfit:
-                raise options.refusal("E0904", f"a maxpool {misfit}", "size") from None
+                raise options.error("E0904", f"a maxpool {misfit}", "size") from None
             if fits:
                 return self._add(options, "pool", "maxpool", {**window, "round": rounding}, [self.end])
         message = f"this maxpool makes {wanted[0]}x{wanted[1]} of {height}x{width}, with a window over each far edge"
         help_ = f"no pool with a padding of {before} at every side does so; `padding={2 * before}` says one that does"
-        raise options.refusal("E0903", message, "padding" if "padding" in options else "size", help_)
+        raise options.error("E0903", message, "padding" if "padding" in options else "size", help_)
 
     def _dropout(self, options: Options) -> str:
         """Dropout, which works in place: whoever reads the section before it later reads what it leaves."""
         p = options.number("probability", 0.5, least=0)
         for key in ("dropblock", "dropblock_size_rel", "dropblock_size_abs"):
             if options.number(key, 0.0):
-                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+                raise options.error("E0903", f"`{key}` has no counterpart", key)
         name = self._add(options, "dropout", "dropout", {"p": p, "scale": "train"}, [self.end])
         self._ends = [name if end == self.end else end for end in self._ends]
         return name
@@ -295,42 +295,42 @@ class Writer:
     def _shortcut(self, options: Options, others: Sequence[str | None]) -> str:
         for key in ("alpha", "beta"):
             if options.number(key, 1.0) != 1:
-                raise options.refusal("E0903", f"`{key}` weights what is added", key)
+                raise options.error("E0903", f"`{key}` weights what is added", key)
         if options.text("weights_type", "none") != "none":
-            raise options.refusal("E0903", "a shortcut with weights has no counterpart", "weights_type")
+            raise options.error("E0903", "a shortcut with weights has no counterpart", "weights_type")
         own = self._given
         for other in others:
             if self._shapes[other].sizes != own.sizes:
                 message = f"adds {self._shapes[other]} to {own}, of which darknet takes the part that they share"
-                raise options.refusal("E0903", f"this shortcut {message}", "from", "`add` adds equal shapes")
+                raise options.error("E0903", f"this shortcut {message}", "from", "`add` adds equal shapes")
         if self.end is None or None in others:
-            raise options.refusal("E0903", "a shortcut from the image has no counterpart", "from")
+            raise options.error("E0903", "a shortcut from the image has no counterpart", "from")
         name = self._add(options, "shortcut", "add", {}, [*others, self.end])
         return self._activate(options, name, "linear") or name
 
     def _route(self, options: Options, others: Sequence[str | None]) -> str | None:
         """One layer again, or several joined."""
         if options.whole("groups", 1) != 1:
-            raise options.refusal("E0903", "a route of a part of the channels has no counterpart", "groups")
+            raise options.error("E0903", "a route of a part of the channels has no counterpart", "groups")
         options.whole("group_id", 0)
         if len(others) == 1:
             return others[0]
         sides = {self._shapes[other].sizes[1:] for other in others}
         if len(sides) > 1:
             shapes = " and ".join(str(self._shapes[other]) for other in others)
-            raise options.refusal("E0903", f"this route joins maps of different sizes: {shapes}", "layers")
+            raise options.error("E0903", f"this route joins maps of different sizes: {shapes}", "layers")
         return self._add(options, "route", "concat", {}, others)
 
     def _softmax(self, options: Options) -> str:
         if options.whole("groups", 1) != 1:
-            raise options.refusal("E0903", "a softmax in groups has no counterpart", "groups")
+            raise options.error("E0903", "a softmax in groups has no counterpart", "groups")
         if options.number("temperature", 1.0) != 1:
-            raise options.refusal("E0903", "a softmax with a temperature has no counterpart", "temperature")
+            raise options.error("E0903", "a softmax with a temperature has no counterpart", "temperature")
         for key in ("tree", "spatial"):
             if key in options and options.text(key) not in ("0", ""):
-                raise options.refusal("E0903", f"a softmax with `{key}` has no counterpart", key)
+                raise options.error("E0903", f"a softmax with `{key}` has no counterpart", key)
         if options.whole("noloss", 0):
-            raise options.refusal("E0903", "a softmax that trains nothing has no counterpart", "noloss")
+            raise options.error("E0903", "a softmax that trains nothing has no counterpart", "noloss")
         start = self.end
         if len(self._given.sizes) == 3:
             start = self._add(options, "flatten", "flatten", {}, [start])
@@ -340,12 +340,12 @@ class Writer:
         """The activation of a section behind a layer; that layer where it is linear.
 
         Raises:
-            Refused: it has no counterpart.
+            ReadError: it has no counterpart.
         """
         activation = options.text("activation", usual)
         if activation in _OTHER_ACTIVATIONS:
             message = f"the activation `{activation}` has no counterpart"
-            raise options.refusal("E0903", message, "activation", f"these have: {', '.join(_ACTIVATIONS)}")
+            raise options.error("E0903", message, "activation", f"these have: {', '.join(_ACTIVATIONS)}")
         if activation not in _ACTIVATIONS:
             message = f"darknet knows no activation `{activation}`, and takes ReLU"
             meant = did_you_mean(activation, _ACTIVATIONS)
@@ -379,11 +379,11 @@ class Writer:
         """The channels, height and width of the maps that a section reads.
 
         Raises:
-            Refused: it is given a vector.
+            ReadError: it is given a vector.
         """
         if len(self._given.sizes) == 1 and not self._as_maps():
             message = f"`[{options.section.name}]` reads maps, but is given a vector of {self._given} units"
-            raise Refused(Diagnostic("E0904", message, options.section.span))
+            raise ReadError(Diagnostic("E0904", message, options.section.span))
         channels, height, width = self._given.sizes
         return channels, height, width
 
@@ -409,7 +409,7 @@ class Writer:
         """Add a layer, called `word` with a number, and reckon its shape; returns its name.
 
         Raises:
-            Refused: it does not fit what it reads.
+            ReadError: it does not fit what it reads.
         """
         kind = self._kind(options, keyword, arguments)
         given = [self._shapes[each] for each in inputs]
@@ -417,7 +417,7 @@ class Writer:
             shape = kind.join(given, 1) if isinstance(kind, Join) else kind.output(given[0], 1)
         except ShapeError as misfit:
             message = f"`[{options.section.name}]` {misfit}"
-            raise Refused(Diagnostic("E0904", message, options.section.span, help=misfit.help)) from None
+            raise ReadError(Diagnostic("E0904", message, options.section.span, help=misfit.help)) from None
         self._counts[word] += 1
         name = f"{word}{self._counts[word]}"
         self.layers.append(ForeignLayer(name, kind, tuple(inputs), options.section.span, notes))
@@ -428,7 +428,7 @@ class Writer:
         findings: list[Diagnostic] = []
         kind = make_kind(keyword, arguments, options.section.span, findings)
         if kind is None:
-            raise Refused(findings[0])
+            raise ReadError(findings[0])
         return kind
 
 

@@ -1,4 +1,4 @@
-"""A name in the place of another, everywhere in a file."""
+"""A name in the offset of another, everywhere in a file."""
 
 from __future__ import annotations
 
@@ -10,44 +10,46 @@ from alexc.compiler.text.source import Span
 from .spec import Spec
 
 
-class Refused(Exception):  # noqa: N818 - it is no defect of the program but an answer
+class RenameError(Exception):
     """A name cannot be changed; the message says why."""
 
 
-def renameable(spec: Spec, place: int) -> Span:
-    """The name at a place, as it may be renamed.
+def renameable(spec: Spec, offset: int) -> Span:
+    """The name at an offset, as it may be renamed.
 
     Raises:
-        Refused: it cannot.
+        RenameError: it cannot.
     """
-    occurrence = spec.names.at(place)
-    if occurrence is None or occurrence.what == "file":
-        raise Refused("there is no name here that this file defines")
-    if occurrence.defined.source is not spec.source:
-        raise Refused(f"`{occurrence.span.text}` is defined in {occurrence.defined.source.name}: rename it there")
+    occurrence = spec.symbols.at(offset)
+    if occurrence is None or occurrence.kind == "file":
+        raise RenameError("there is no name here that this file defines")
+    if occurrence.definition.source is not spec.source:
+        raise RenameError(
+            f"`{occurrence.span.text}` is defined in {occurrence.definition.source.name}: rename it there"
+        )
     return occurrence.span
 
 
-def rename(spec: Spec, place: int, name: str) -> list[Span]:
+def rename(spec: Spec, offset: int, name: str) -> list[Span]:
     """The spans that the new name replaces.
 
     Raises:
-        Refused: the spec would not say the same, or no spec could.
+        RenameError: the spec would not say the same, or no spec could.
     """
-    renameable(spec, place)
-    occurrence = spec.names.at(place)
+    renameable(spec, offset)
+    occurrence = spec.symbols.at(offset)
     assert occurrence is not None
-    alike = {each.span for each in spec.names.occurrences if each.defined == occurrence.defined}
+    alike = {each.span for each in spec.symbols.occurrences if each.definition == occurrence.definition}
     spans = sorted(alike, key=lambda span: span.start)
     before = spec.checked.graph
     if before is None:
         (first, *_) = in_order(spec.source, spec.checked.diagnostics)
-        raise Refused(f"first mend the mistakes in this file: {first.headline}")
+        raise RenameError(f"first mend the mistakes in this file: {first.headline}")
     after = check_text(_replaced(spec.text, spans, name), spec.source.name, spec.path, spec.opened)
     if after.graph is None:
-        raise Refused(f"`{name}` cannot be the name: {after.diagnostics[0].headline}")
+        raise RenameError(f"`{name}` cannot be the name: {after.diagnostics[0].headline}")
     if _said(before) != _said(after.graph):
-        raise Refused(f"with the name `{name}` the file would not say the same network")
+        raise RenameError(f"with the name `{name}` the file would not say the same network")
     return spans
 
 

@@ -25,8 +25,8 @@ from alexc.compiler.recipe.steps import (
 )
 from alexc.compiler.text.diagnostics import Diagnostic, list_in_words
 
-from ..network import RecipeLine
-from ..options import Options, Refused, number_in
+from ..foreign.network import RecipeLine
+from ..foreign.options import Options, ReadError, number_in
 from .groups import Group
 from .layers import TRAINED, CudaLayer
 
@@ -100,8 +100,8 @@ def rates_of(group: Group, findings: list[Diagnostic]) -> Rates | None:
     for layer in group.members:
         try:
             found.append(_rates(layer, findings))
-        except Refused as refused:
-            findings.append(refused.diagnostic)
+        except ReadError as error:
+            findings.append(error.diagnostic)
     rates = [each for each in found if each is not None]
     if len(set(rates)) > 1:
         message = f"the copies of `{group.name}` have rates of their own; those of `{group.first.name}` are taken"
@@ -136,26 +136,26 @@ def _rate(options: Options, key: str, text: str) -> Rate:
     if found is None:
         if number_in(text) is None:
             message = f"`{key}` is no rate that cuda-convnet knows: `{text}`"
-            raise options.refusal("E0904", message, key, "as in `0.01` or `dexp[base=0.01;tgtFactor=250;numSteps=4]`")
+            raise options.error("E0904", message, key, "as in `0.01` or `dexp[base=0.01;tgtFactor=250;numSteps=4]`")
         return Rate(_number(options, key, text))
     form = found["form"].lower()
     pairs = [part.partition("=") for part in found["values"].split(";")]
     values = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if tuple(values) != _VALUES_OF[form]:
         message = f"`{form}[…]` gives {', '.join(_VALUES_OF[form])}, in this order"
-        raise options.refusal("E0904", message, key, "as in `dexp[base=0.01;tgtFactor=250;numSteps=4]`")
+        raise options.error("E0904", message, key, "as in `dexp[base=0.01;tgtFactor=250;numSteps=4]`")
     numbers = {name: _number(options, key, value) for name, value in values.items()}
     factor, steps = numbers.get("tgtfactor", 1.0), int(numbers.get("numsteps", 1.0))
     if factor <= 0 or not 1 <= steps <= LARGEST_SIZE:
         message = f"`{key}` must have a tgtFactor above 0 and numSteps from 1 to {LARGEST_SIZE}"
-        raise options.refusal("E0904", message, key)
+        raise options.error("E0904", message, key)
     return Rate(numbers["base"], form, factor, steps)
 
 
 def _number(options: Options, key: str, text: str) -> float:
     number = number_in(text)
     if number is None or number < 0:
-        raise options.refusal("E0904", f"`{key}` must have numbers of at least 0, not `{text}`", key)
+        raise options.error("E0904", f"`{key}` must have numbers of at least 0, not `{text}`", key)
     return number
 
 

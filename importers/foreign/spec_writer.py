@@ -30,14 +30,14 @@ _BEGIN_LINES = ("conv", "linear", "local")  # one line of a spec for each of the
 
 
 @dataclass(frozen=True)
-class Written:
+class ImportResult:
     """A spec, or None where the network cannot be one, and what there is to say about it."""
 
     text: str | None
     findings: tuple[Diagnostic, ...]
 
 
-def spec_of(network: ForeignNetwork, most_parameters: int) -> Written:
+def write_spec(network: ForeignNetwork, most_parameters: int) -> ImportResult:
     """Write the spec and check it: a text that is returned always compiles.
 
     What alexc finds wrong with the network, such as more than `most_parameters`, is reported at the foreign layer's
@@ -53,7 +53,7 @@ def spec_of(network: ForeignNetwork, most_parameters: int) -> Written:
         text = _text(network, lines, recipe_counts=False)
         checked = check_text(text, "imported.net", most_parameters=most_parameters)
     findings += [_at_its_layer(network, lines, each) for each in checked.diagnostics]
-    return Written(None if checked.graph is None else text, tuple(findings))
+    return ImportResult(None if checked.graph is None else text, tuple(findings))
 
 
 def _left_out(network: ForeignNetwork, found: Diagnostic) -> Diagnostic:

@@ -11,9 +11,9 @@ from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
-from ..network import ForeignLayer, make_kind
-from ..options import Options, Refused
-from .groups import Group, Reading
+from ..foreign.network import ForeignLayer, make_kind
+from ..foreign.options import Options, ReadError
+from .groups import Group, GroupInput
 from .layers import COST, TRAINED, CudaLayer
 from .untrained import KindOfLayer, dropout, neurons, normalisation, pool
 
@@ -31,7 +31,7 @@ class _Window:
     padding: int
 
 
-class Writer:
+class NetworkBuilder:
     """Writes the network layer by layer; `layers` are those so far.
 
     Args:
@@ -59,7 +59,7 @@ class Writer:
 
     def write(self, group: Group, multipliers: Mapping[str, float]) -> None:
         """Add the layers of a group, or what is wrong with it; what reads a broken one is passed over."""
-        if any(reading.group is not None and id(reading.group) not in self._ends for reading in group.reads):
+        if any(input_.group is not None and id(input_.group) not in self._ends for input_ in group.inputs):
             return
         before = len(self.layers)
         try:
@@ -67,8 +67,8 @@ class Writer:
             end = self._write(group, multipliers)
             self._ends[id(group)] = self._after(group, end)
             self._names[id(group)] = [layer.name for layer in self.layers[before:]]
-        except Refused as refused:
-            self._findings.append(refused.diagnostic)
+        except ReadError as error:
+            self._findings.append(error.diagnostic)
             del self.layers[before:]
             return
         for options in (group.first.options, group.first.parameters):
@@ -97,7 +97,7 @@ class Writer:
         """Add what a group is without its neurons; returns the name of the last layer.
 
         Raises:
-            Refused: it has no counterpart.
+            ReadError: it has no counterpart.
         """
         layer, options = group.first, group.first.options
         options.text("gpu", "")
@@ -108,45 +108,45 @@ class Writer:
         if layer.type in ("concat", "eltsum"):
             _require_own_copies(group)
         if layer.type == "concat":
-            return self._add(group.name, "concat", {}, group, [self._end(each) for each in group.reads])
+            return self._add(group.name, "concat", {}, group, [self._end(each) for each in group.inputs])
         if layer.type == "eltsum":
             coefficients = layer.parameters.numbers("coeffs", 1.0) if layer.parameters else [1.0]
             if layer.parameters and any(each != 1 for each in coefficients):
-                raise layer.parameters.refusal("E0903", f"`{layer.name}` weights what it adds", "coeffs")
-            return self._add(group.name, "add", {}, group, [self._end(each) for each in group.reads])
-        if len(group.reads) != 1:
-            raise options.refusal("E0904", f"`{layer.name}` reads one layer, not {len(group.reads)}", "inputs")
-        (reading,) = group.reads
-        found = self._untrained(group, reading)
+                raise layer.parameters.error("E0903", f"`{layer.name}` weights what it adds", "coeffs")
+            return self._add(group.name, "add", {}, group, [self._end(each) for each in group.inputs])
+        if len(group.inputs) != 1:
+            raise options.error("E0904", f"`{layer.name}` reads one layer, not {len(group.inputs)}", "inputs")
+        (input_,) = group.inputs
+        found = self._untrained(group, input_)
         if found is None:
-            return self._end(reading) or _image_is_no_layer(options)
+            return self._end(input_) or _image_is_no_layer(options)
         keyword, arguments = found
-        return self._add(group.name, keyword, arguments, group, [self._end(reading)], self._notes(layer))
+        return self._add(group.name, keyword, arguments, group, [self._end(input_)], self._notes(layer))
 
-    def _untrained(self, group: Group, reading: Reading) -> KindOfLayer | None:
+    def _untrained(self, group: Group, input_: GroupInput) -> KindOfLayer | None:
         """The kind and the arguments of a layer without weights; None where it does nothing."""
         layer = group.first
         if layer.type in ("pool", "rnorm", "cmrnorm"):
-            channels, side, _ = self._maps(group, reading)
-            self._check_channels(group, reading, channels)
+            channels, side, _ = self._maps(group, input_)
+            self._check_channels(group, input_, channels)
             if layer.type == "pool":
                 return pool(layer, side)
-            cut = self._shape(reading).towers > 1
-            return normalisation(layer, ("tower" if reading.of_own_copy else "all") if cut else None)
+            cut = self._shape(input_).towers > 1
+            return normalisation(layer, ("tower" if input_.of_own_copy else "all") if cut else None)
         if layer.type in ("dropout", "dropout2", "hs"):
             return dropout(layer, self._findings)
         if layer.type == "neuron":
             keyword = neurons(layer.options)
             return None if keyword is None else (keyword, {})
         assert layer.type == "softmax"
-        if reading.of_own_copy:
-            raise layer.options.refusal("E0903", f"`{layer.name}` is a softmax of each GPU's units alone", "inputs")
+        if input_.of_own_copy:
+            raise layer.options.error("E0903", f"`{layer.name}` is a softmax of each GPU's units alone", "inputs")
         cost = self._costs.get(layer.name)
         parameters = cost.parameters if cost is not None else None
         coefficient = parameters.number("coeff", 1.0) if parameters else 1.0
         if coefficient <= 0:
             assert parameters is not None
-            raise parameters.refusal("E0903", f"the loss of `{layer.name}` does not train the network", "coeff")
+            raise parameters.error("E0903", f"the loss of `{layer.name}` does not train the network", "coeff")
         return "softmax", {} if coefficient == 1 else {"share": coefficient}
 
     def _after(self, group: Group, end: str) -> str:
@@ -175,21 +175,21 @@ class Writer:
         bias = options.number("initB", 0.0)
         notes = self._notes(layer)
         parts: list[dict[str, object]] = []
-        for reading in group.reads:
-            arguments: dict[str, object] = {"weight": Normal(mean=0.0, std=self._one(reading, stds, "initW", layer))}
+        for input_ in group.inputs:
+            arguments: dict[str, object] = {"weight": Normal(mean=0.0, std=self._one(input_, stds, "initW", layer))}
             if layer.type == "fc":
                 arguments["units"] = options.whole("outputs", least=1) * copies
             else:
-                arguments |= self._convolution(group, reading)
-            if self._shape(reading).towers > 1:
-                arguments["reads"] = "tower" if reading.of_own_copy else "all"
+                arguments |= self._convolution(group, input_)
+            if self._shape(input_).towers > 1:
+                arguments["reads"] = "tower" if input_.of_own_copy else "all"
             parts.append(arguments)
         alike = all(part == parts[0] for part in parts)
         if len(parts) == 1 or (alike and self._can_join(group, parts[0])):
-            start: str | None = self._end(group.reads[0])
+            start: str | None = self._end(group.inputs[0])
             if len(parts) > 1:
                 start = self._add(
-                    f"{group.name}_inputs", "concat", {}, group, [self._end(each) for each in group.reads]
+                    f"{group.name}_inputs", "concat", {}, group, [self._end(each) for each in group.inputs]
                 )
             return self._add(
                 group.name,
@@ -200,48 +200,48 @@ class Writer:
                 notes,
             )
         names: list[str | None] = []
-        for number, (reading, part) in enumerate(zip(group.reads, parts, strict=True), 1):
+        for number, (input_, part) in enumerate(zip(group.inputs, parts, strict=True), 1):
             kept = {**part, "bias": bias if number == 1 else None, **multipliers}
             name = f"{group.name}_{number}"
-            names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(reading)], notes))
+            names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(input_)], notes))
         return self._add(group.name, "add", {}, group, names)
 
     def _can_join(self, group: Group, arguments: Mapping[str, object]) -> bool:
         """Whether reading all of them joined is the same as adding what each of them gives."""
-        shapes = [self._shape(reading) for reading in group.reads]
+        shapes = [self._shape(input_) for input_ in group.inputs]
         same_sides = len({shape.sizes[1:] for shape in shapes}) == 1
         same_towers = len({shape.towers for shape in shapes}) == 1
         return same_sides and same_towers and arguments.get("groups", 1) == 1
 
-    def _convolution(self, group: Group, reading: Reading) -> dict[str, object]:
+    def _convolution(self, group: Group, input_: GroupInput) -> dict[str, object]:
         """Kernels, window and padding, with zeros more at the far sides where rounding up makes a further place."""
         layer, options = group.first, group.first.options
         copies = len(group.members)
-        groups = self._of(reading, "groups", 1, 1, layer)
-        kernels = self._of(reading, "filters", None, 1, layer) * groups
-        channels, side, _ = self._maps(group, reading)
-        self._check_channels(group, reading, channels)
-        if channels // (copies if reading.of_own_copy else 1) % groups:
-            raise options.refusal("E0904", f"`{layer.name}` cannot share its maps among {groups} groups", "groups")
-        if groups > 1 and copies > 1 and not reading.of_own_copy:
-            raise options.refusal(
+        groups = self._of(input_, "groups", 1, 1, layer)
+        kernels = self._of(input_, "filters", None, 1, layer) * groups
+        channels, side, _ = self._maps(group, input_)
+        self._check_channels(group, input_, channels)
+        if channels // (copies if input_.of_own_copy else 1) % groups:
+            raise options.error("E0904", f"`{layer.name}` cannot share its maps among {groups} groups", "groups")
+        if groups > 1 and copies > 1 and not input_.of_own_copy:
+            raise options.error(
                 "E0903", f"`{layer.name}` has groups on several GPUs, each of which reads all maps", "groups"
             )
         window = _Window(
-            self._of(reading, "filterSize", None, 1, layer),
-            self._of(reading, "stride", 1, 1, layer),
-            self._padding(reading, layer),
+            self._of(input_, "filterSize", None, 1, layer),
+            self._of(input_, "stride", 1, 1, layer),
+            self._padding(input_, layer),
         )
         self._refuse_sparse(options, layer)
         if layer.type == "conv" and not options.flag("sharedBiases", True):
             message = f"`{layer.name}` shares its kernels but not its biases between places"
-            raise options.refusal("E0903", message, "sharedBiases", "`local` shares neither, `conv` both")
+            raise options.error("E0903", message, "sharedBiases", "`local` shares neither, `conv` both")
         room = side + 2 * window.padding - window.size
         places = options.whole("modulesX", 0) or 1 + -(-room // window.stride)
         more = (places - 1) * window.stride - room
         if window.padding + more < 0 or places < 1:
             message = f"`{layer.name}` does not cover what it reads, {side} values a side"
-            raise options.refusal("E0904", message, "modulesX" if "modulesX" in options else "filterSize")
+            raise options.error("E0904", message, "modulesX" if "modulesX" in options else "filterSize")
         near = window.padding
         far = near if -window.stride < more <= 0 else near + more  # fewer than a stride make no further place
         return {
@@ -252,10 +252,10 @@ class Writer:
             **({"groups": groups} if groups > 1 else {}),
         }
 
-    def _padding(self, reading: Reading, layer: CudaLayer) -> int:
+    def _padding(self, input_: GroupInput, layer: CudaLayer) -> int:
         options = layer.options
         padding = self._one(
-            reading, self._each(options, "padding", options.wholes("padding", 0, -(10**6)), layer), "padding", layer
+            input_, self._each(options, "padding", options.wholes("padding", 0, -(10**6)), layer), "padding", layer
         )
         if padding < 0:
             message = (
@@ -265,27 +265,27 @@ class Writer:
             self._findings.append(Diagnostic("W0902", message, options.span("padding"), help=help_))
         return abs(padding)
 
-    def _check_channels(self, group: Group, reading: Reading, channels: int) -> None:
+    def _check_channels(self, group: Group, input_: GroupInput, channels: int) -> None:
         """`channels` are those of one input, which is one copy of what it reads."""
         layer = group.first
-        said = self._of(reading, "channels", None, 1, layer)
-        copies = len(reading.group.members) if reading.group is not None else 1
-        there = channels * reading.parts // copies
+        said = self._of(input_, "channels", None, 1, layer)
+        copies = len(input_.group.members) if input_.group is not None else 1
+        there = channels * input_.parts // copies
         if said != there:
             message = f"`{layer.name}` says {said} channels, but what it reads has {there}"
-            raise layer.options.refusal("E0904", message, "channels", f"channels={there}")
+            raise layer.options.error("E0904", message, "channels", f"channels={there}")
 
     def _refuse_sparse(self, options: Options, layer: CudaLayer) -> None:
         if "randSparse" in options and any(
             each not in ("0", "false") for each in options.text("randSparse").lower().split(",")
         ):
-            raise options.refusal("E0903", f"`{layer.name}` reads maps that are drawn at random", "randSparse")
+            raise options.error("E0903", f"`{layer.name}` reads maps that are drawn at random", "randSparse")
         if "initCFunc" in options and options.text("initCFunc"):
-            raise options.refusal("E0903", f"`{layer.name}` reads maps that a function of Python chooses", "initCFunc")
+            raise options.error("E0903", f"`{layer.name}` reads maps that a function of Python chooses", "initCFunc")
 
     def _refuse_shared_weights(self, layer: CudaLayer) -> None:
         if layer.options.text("weightSource", "").strip(", "):
-            raise layer.options.refusal("E0903", f"`{layer.name}` has the weights of another layer", "weightSource")
+            raise layer.options.error("E0903", f"`{layer.name}` has the weights of another layer", "weightSource")
 
     def _notes(self, layer: CudaLayer) -> tuple[str, ...]:
         """What a comment says of a layer."""
@@ -314,7 +314,7 @@ class Writer:
         """Add a layer and reckon its shape; returns its name.
 
         Raises:
-            Refused: it does not fit what it reads.
+            ReadError: it does not fit what it reads.
         """
         kind = self._kind(keyword, arguments, group)
         given = [self._shapes[each] for each in inputs]
@@ -322,7 +322,7 @@ class Writer:
             shape = kind.join(given, self._towers) if isinstance(kind, Join) else kind.output(given[0], self._towers)
         except ShapeError as misfit:
             span = self._span(group)
-            raise Refused(Diagnostic("E0904", f"`{group.name}` {misfit}", span, help=misfit.help)) from None
+            raise ReadError(Diagnostic("E0904", f"`{group.name}` {misfit}", span, help=misfit.help)) from None
         while name in self._shapes:
             name += "_"
         self.layers.append(ForeignLayer(name, kind, tuple(inputs), self._span(group), notes))
@@ -333,23 +333,23 @@ class Writer:
         findings: list[Diagnostic] = []
         kind = make_kind(keyword, arguments, self._span(group), findings)
         if kind is None:
-            raise Refused(findings[0])
+            raise ReadError(findings[0])
         return kind
 
     def _span(self, group: Group) -> Span:
         return group.first.options.section.span
 
-    def _end(self, reading: Reading) -> str | None:
-        return None if reading.group is None else self._ends[id(reading.group)]
+    def _end(self, input_: GroupInput) -> str | None:
+        return None if input_.group is None else self._ends[id(input_.group)]
 
-    def _shape(self, reading: Reading) -> Shape:
-        return self._shapes[self._end(reading)]
+    def _shape(self, input_: GroupInput) -> Shape:
+        return self._shapes[self._end(input_)]
 
-    def _maps(self, group: Group, reading: Reading) -> tuple[int, int, int]:
-        sizes = self._shape(reading).sizes
+    def _maps(self, group: Group, input_: GroupInput) -> tuple[int, int, int]:
+        sizes = self._shape(input_).sizes
         if len(sizes) != 3:
             message = f"`{group.first.name}` reads maps, but is given a vector of {sizes[0]} units"
-            raise group.first.options.refusal("E0904", message, "inputs")
+            raise group.first.options.error("E0904", message, "inputs")
         channels, height, width = sizes
         return channels, height, width
 
@@ -362,26 +362,24 @@ class Writer:
                     message = f"`{key}` changes no result, and has no counterpart"
                     self._findings.append(Diagnostic("W0902", message, options.key_span(key)))
 
-    def _of(self, reading: Reading, key: str, default: int | None, least: int, layer: CudaLayer) -> int:
+    def _of(self, input_: GroupInput, key: str, default: int | None, least: int, layer: CudaLayer) -> int:
         """What a key that has a value for each input says of one of them."""
         return self._one(
-            reading, self._each(layer.options, key, layer.options.wholes(key, default, least), layer), key, layer
+            input_, self._each(layer.options, key, layer.options.wholes(key, default, least), layer), key, layer
         )
 
     def _each(self, options: Options, key: str, values: list[_Value], layer: CudaLayer) -> list[_Value]:
         """One value for each input."""
         if len(values) not in (1, len(layer.inputs)):
             message = f"`{key}` has {len(values)} values for {len(layer.inputs)} inputs"
-            raise options.refusal("E0904", message, key)
+            raise options.error("E0904", message, key)
         return values * len(layer.inputs) if len(values) == 1 else values
 
-    def _one(self, reading: Reading, values: Sequence[_Value], key: str, layer: CudaLayer) -> _Value:
+    def _one(self, input_: GroupInput, values: Sequence[_Value], key: str, layer: CudaLayer) -> _Value:
         """The one value for all inputs that are copies of one layer."""
-        own = [values[place] for place in reading.places]
+        own = [values[place] for place in input_.places]
         if any(value != own[0] for value in own):
-            raise layer.options.refusal(
-                "E0903", f"`{key}` of `{layer.name}` is another for each GPU that it reads", key
-            )
+            raise layer.options.error("E0903", f"`{key}` of `{layer.name}` is another for each GPU that it reads", key)
         return own[0]
 
 
@@ -389,14 +387,14 @@ def _require_alike(group: Group) -> None:
     """Check that the parameters of copies say the same of the network.
 
     Raises:
-        Refused: they do not.
+        ReadError: they do not.
     """
     said = _network_parameters(group.first)
     for layer in group.members[1:]:
         if _network_parameters(layer) != said:
             span = layer.options.section.span if layer.parameters is None else layer.parameters.section.span
             message = f"`{group.first.name}` and `{layer.name}` are copies but for their parameters"
-            raise Refused(Diagnostic("E0903", message, span, help="copies on several GPUs say the same"))
+            raise ReadError(Diagnostic("E0903", message, span, help="copies on several GPUs say the same"))
 
 
 def _network_parameters(layer: CudaLayer) -> dict[str, str]:
@@ -409,17 +407,17 @@ def _require_own_copies(group: Group) -> None:
     """Check that what is joined or added are whole layers, or each GPU's own parts of them.
 
     Raises:
-        Refused: it joins the parts of a layer, or adds them.
+        ReadError: it joins the parts of a layer, or adds them.
     """
-    for reading in group.reads:
-        if reading.group is not None and len(reading.group.members) > 1 and not reading.of_own_copy:
-            message = f"`{group.first.name}` reads the parts that GPUs have of `{reading.group.name}`"
+    for input_ in group.inputs:
+        if input_.group is not None and len(input_.group.members) > 1 and not input_.of_own_copy:
+            message = f"`{group.first.name}` reads the parts that GPUs have of `{input_.group.name}`"
             help_ = "`pass` joins parts; layers with weights may read them by themselves"
-            raise group.first.options.refusal("E0903", message, "inputs", help_)
-    if len(group.reads) < 2:
+            raise group.first.options.error("E0903", message, "inputs", help_)
+    if len(group.inputs) < 2:
         message = f"`{group.first.name}` joins or adds several layers, not one"
-        raise group.first.options.refusal("E0904", message, "inputs")
+        raise group.first.options.error("E0904", message, "inputs")
 
 
 def _image_is_no_layer(options: Options) -> str:
-    raise options.refusal("E0903", f"`{options.section.name}` leaves the image as it is", "type")
+    raise options.error("E0903", f"`{options.section.name}` leaves the image as it is", "type")

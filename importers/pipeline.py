@@ -15,8 +15,8 @@ from alexc.compiler.text.source import Source, Span
 from .caffe import reader as caffe
 from .cuda_convnet import reader as cuda_convnet
 from .darknet import reader as darknet
-from .network import Assumed, Read
-from .spec_of import Written, spec_of
+from .foreign.network import Assumptions, ReadResult
+from .foreign.spec_writer import ImportResult, write_spec
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Format:
 
     name: str
     recognises: Callable[[Source], bool]
-    read: Callable[[Sequence[Source], Assumed], Read]
+    read: Callable[[Sequence[Source], Assumptions], ReadResult]
 
 
 def formats() -> tuple[Format, ...]:
@@ -43,7 +43,7 @@ def formats() -> tuple[Format, ...]:
     )
 
 
-def import_sources(sources: Sequence[Source], assumed: Assumed) -> Written:
+def import_sources(sources: Sequence[Source], assumed: Assumptions) -> ImportResult:
     """The spec of a network that lies in these files, and everything that there is to say about them.
 
     Findings with a code that begins with E say that the spec would be another network; there is no text then.
@@ -51,13 +51,13 @@ def import_sources(sources: Sequence[Source], assumed: Assumed) -> Written:
     found = [_format_of(source) for source in sources]
     unknown = [source for source, format_ in zip(sources, found, strict=True) if format_ is None]
     if unknown:
-        return Written(None, tuple(map(_unknown, unknown)))
+        return ImportResult(None, tuple(map(_unknown, unknown)))
     different = dict.fromkeys(each.name for each in found if each is not None)
     if len(different) > 1:
         message = f"the files are of different programs: {list_in_words(list(different))}"
-        return Written(None, (_at_start(sources[1], message),))
+        return ImportResult(None, (_at_start(sources[1], message),))
     assert found[0] is not None
-    return spec_of_read(found[0].read(sources, assumed), assumed.most_parameters)
+    return to_spec(found[0].read(sources, assumed), assumed.most_parameters)
 
 
 def is_foreign(source: Source) -> bool:
@@ -65,12 +65,12 @@ def is_foreign(source: Source) -> bool:
     return _format_of(source) is not None
 
 
-def spec_of_read(read: Read, most_parameters: int) -> Written:
+def to_spec(read: ReadResult, most_parameters: int) -> ImportResult:
     """The spec of what a reader made; none where it found errors, or more than `most_parameters`."""
     if read.network is None or any(each.severity == "error" for each in read.findings):
-        return Written(None, read.findings)
-    written = spec_of(read.network, most_parameters)
-    return Written(written.text, (*read.findings, *written.findings))
+        return ImportResult(None, read.findings)
+    written = write_spec(read.network, most_parameters)
+    return ImportResult(written.text, (*read.findings, *written.findings))
 
 
 def _format_of(source: Source) -> Format | None:

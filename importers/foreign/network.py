@@ -111,7 +111,7 @@ class ForeignNetwork:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadResult:
     """What came of reading foreign files: a network, or None where they were not understood, and the findings."""
 
     network: ForeignNetwork | None
@@ -119,7 +119,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Assumed:
+class Assumptions:
     """What foreign files may leave open.
 
     Attributes:

@@ -18,7 +18,7 @@ _SYMBOLS = {
 }
 
 
-def outline(spec: Spec) -> list[DocumentSymbol]:
+def document_symbols(spec: Spec) -> list[DocumentSymbol]:
     """A symbol for each block, with its lines."""
     return [_block(spec, block) for block in spec.tree.blocks]
 

@@ -8,13 +8,13 @@ import re
 from alexc.compiler.text.diagnostics import MOST_ERRORS, Diagnostic, did_you_mean
 from alexc.compiler.text.source import Span
 
-from .ini import Entry, Section
+from .sections import Entry, Section
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 LARGEST = 10**12
 
 
-class Refused(Exception):  # noqa: N818 - it is no defect of the program but a finding about a foreign file
+class ReadError(Exception):
     """A layer cannot be read; the diagnostic says why."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -51,7 +51,7 @@ class Options:
         """The value as it is written.
 
         Raises:
-            Refused: the key is not there, and there is no default.
+            ReadError: the key is not there, and there is no default.
         """
         entry = self._find(key)
         self._read[key] = None
@@ -59,14 +59,14 @@ class Options:
             return entry.value
         if default is None:
             message = f"`{self.section.name}` does not say its `{key}`"
-            raise Refused(Diagnostic("E0904", message, self.section.span, help=f"add a line `{key}=…`"))
+            raise ReadError(Diagnostic("E0904", message, self.section.span, help=f"add a line `{key}=…`"))
         return default
 
     def number(self, key: str, default: float | None = None, least: float = -math.inf) -> float:
         """A number.
 
         Raises:
-            Refused: it is none, or less than `least`, or not there, without a default.
+            ReadError: it is none, or less than `least`, or not there, without a default.
         """
         return self._as_number(key, self.text(key, None if default is None else repr(default)), least)
 
@@ -74,7 +74,7 @@ class Options:
         """A whole number.
 
         Raises:
-            Refused: it is none, or less than `least`, or not there, without a default.
+            ReadError: it is none, or less than `least`, or not there, without a default.
         """
         return self._as_whole(key, self.text(key, None if default is None else str(default)), least)
 
@@ -82,7 +82,7 @@ class Options:
         """Whole numbers with commas between them.
 
         Raises:
-            Refused: one of them is none, or less than `least`, or they are not there, without a default.
+            ReadError: one of them is none, or less than `least`, or they are not there, without a default.
         """
         text = self.text(key, None if default is None else str(default))
         return [self._as_whole(key, part.strip(), least) for part in text.split(",")]
@@ -91,7 +91,7 @@ class Options:
         """Numbers with commas between them.
 
         Raises:
-            Refused: one of them is none, or less than `least`, or they are not there, without a default.
+            ReadError: one of them is none, or less than `least`, or they are not there, without a default.
         """
         text = self.text(key, None if default is None else repr(default))
         return [self._as_number(key, part.strip(), least) for part in text.split(",")]
@@ -100,18 +100,18 @@ class Options:
         """Yes or no, in the words of Python's ConfigParser and as C reads a number.
 
         Raises:
-            Refused: it is neither.
+            ReadError: it is neither.
         """
         text = self.text(key, str(int(default))).lower()
         if text in ("1", "true", "yes", "on"):
             return True
         if text in ("0", "false", "no", "off"):
             return False
-        raise self.refusal("E0904", f"`{key}` must be 1 or 0, not `{text}`", key)
+        raise self.error("E0904", f"`{key}` must be 1 or 0, not `{text}`", key)
 
-    def refusal(self, code: str, message: str, key: str, help: str = "") -> Refused:
+    def error(self, code: str, message: str, key: str, help: str = "") -> ReadError:
         """An error at a key's value."""
-        return Refused(Diagnostic(code, message, self.span(key), help=help))
+        return ReadError(Diagnostic(code, message, self.span(key), help=help))
 
     def unread(self) -> list[Entry]:
         """The lines whose keys nobody asked for."""
@@ -131,17 +131,17 @@ class Options:
     def _as_number(self, key: str, text: str, least: float) -> float:
         number = number_in(text)
         if number is None:
-            raise self.refusal("E0904", f"`{key}` must be a number, not `{text}`", key)
+            raise self.error("E0904", f"`{key}` must be a number, not `{text}`", key)
         if number < least:
-            raise self.refusal("E0904", f"`{key}` must be at least {least:g}, not {text}", key)
+            raise self.error("E0904", f"`{key}` must be at least {least:g}, not {text}", key)
         return number
 
     def _as_whole(self, key: str, text: str, least: int) -> int:
         number = self._as_number(key, text, -math.inf)
         if number != int(number):
-            raise self.refusal("E0904", f"`{key}` must be a whole number, not `{text}`", key)
+            raise self.error("E0904", f"`{key}` must be a whole number, not `{text}`", key)
         if number < least:
-            raise self.refusal("E0904", f"`{key}` must be at least {least}, not {text}", key)
+            raise self.error("E0904", f"`{key}` must be at least {least}, not {text}", key)
         return int(number)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alexc.compiler.layers.initial_values import Constant, Distribution, Kaiming, LeCun, Uniform
 from alexc.compiler.text.diagnostics import Diagnostic
 
-from ..network import make_distribution
+from ..foreign.network import make_distribution
 from .fields import Fields
 from .layer import CaffeLayer, Multipliers
 

@@ -28,16 +28,16 @@ from alexc.compiler.tree.tree import (
     first_word,
 )
 
-What = Literal["layer", "block", "parameter", "axis", "network", "placement", "file"]
+SymbolKind = Literal["layer", "block", "parameter", "axis", "network", "placement", "file"]
 
 
 @dataclass(frozen=True)
 class Occurrence:
-    """A name in the text, and where it is defined: in the same place, above it, or in another file."""
+    """A name in the text, and where it is defined: in the same offset, above it, or in another file."""
 
     span: Span
-    defined: Span
-    what: What
+    definition: Span
+    kind: SymbolKind
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Line:
     block: str | None
 
 
-class Names:
+class Symbols:
     """The names of a file.
 
     Attributes:
@@ -77,10 +77,10 @@ class Names:
         for block in tree.blocks:
             self._read(block)
 
-    def at(self, place: int) -> Occurrence | None:
-        """The name at, or just before, a place."""
-        found = [each for each in self.occurrences if each.span.start <= place <= each.span.end]
-        return min(found, key=lambda each: (each.span.end == place, each.span.end - each.span.start), default=None)
+    def at(self, offset: int) -> Occurrence | None:
+        """The name at, or just before, an offset."""
+        found = [each for each in self.occurrences if each.span.start <= offset <= each.span.end]
+        return min(found, key=lambda each: (each.span.end == offset, each.span.end - each.span.start), default=None)
 
     def _chain(self, block: Block) -> list[tuple[Block, Tree]]:
         return chain_of(block, self._tree, self._load, []) or [(block, self._tree)]
@@ -114,8 +114,8 @@ class Names:
         parameters: dict[str, Span] = {}
         chain = self._chain(block) if block.base is not None else [(block, self._tree)]
         if block.name is not None and keyword in ("network", "placement", "block"):
-            what: What = "network" if keyword == "network" else "placement" if keyword == "placement" else "block"
-            self._add(block.name.span, self._first_of_its_name(block), what)
+            kind: SymbolKind = "network" if keyword == "network" else "placement" if keyword == "placement" else "block"
+            self._add(block.name.span, self._first_of_its_name(block), kind)
         if block.base is not None and len(chain) > 1:
             self._read_base(block, chain[-2][0])
         if keyword == "placement":
@@ -228,9 +228,9 @@ class Names:
             start += len(part) + 1
             lines = self.block_lines.get(line.block or "", {})
 
-    def _add(self, span: Span, defined: Span, what: What) -> None:
+    def _add(self, span: Span, defined: Span, kind: SymbolKind) -> None:
         if span.source is self._tree.source:
-            self.occurrences.append(Occurrence(span, defined, what))
+            self.occurrences.append(Occurrence(span, defined, kind))
 
 
 def _new_name(line: Pipeline, edits: bool) -> Word | None:
