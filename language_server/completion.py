@@ -1,4 +1,4 @@
-"""What an editor offers while a word is typed."""
+"""The completions that an editor offers while a word is typed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ CompletionKind = Literal[
 
 @dataclass(frozen=True)
 class Completion:
-    """A word that may stand at an offset.
+    """A word that completes the text at an offset.
 
     Attributes:
-        word: what is written; that of an argument ends in `=`.
-        sort: what it is.
-        detail: a few words beside it.
-        documentation: Markdown that tells more.
+        word: the text to insert; for an argument it ends in `=`.
+        kind: the kind of word, for the editor's icon.
+        detail: a short text that the editor shows beside the word.
+        documentation: a longer text in Markdown.
     """
 
     word: str
@@ -53,7 +53,7 @@ class Completion:
 
 
 def complete(spec: Spec, offset: int) -> tuple[list[Completion], int]:
-    """The words that may stand at an offset, the likeliest first, and where the word that is being typed begins."""
+    """Returns the completions at an offset, the likeliest first, and the offset where the typed word begins."""
     line = spec.text[spec.text.rfind("\n", 0, offset) + 1 : offset]
     context = context_at(spec.text, offset)
     if "#" in line.replace(context.word, "") or context.word.startswith('"'):
@@ -83,7 +83,7 @@ def _heads(spec: Spec, context: Context) -> Iterator[Completion]:
             if name != before[1]:
                 yield Completion(name, "network", before[0])
     elif before[0] in ("network", "placement", "train") and "extends" not in before:
-        yield Completion("extends", "keyword", "another of this file or of another one")
+        yield Completion("extends", "keyword", "another one of this file or of another file")
 
 
 def _lines(spec: Spec, context: Context) -> Iterator[Completion]:
@@ -138,7 +138,7 @@ def _kinds(spec: Spec) -> Iterator[Completion]:
 
 
 def _layers(spec: Spec, context: Context) -> Iterator[Completion]:
-    """The lines that may be read here: those above, of the block or of the network around."""
+    """The layers that a line here can read: the lines above it in the same block or network."""
     names = spec.known_symbols
     inside = context.heads[0][1] if context.block == "block" and len(context.heads[0]) > 1 else None
     lines = names.lines if inside is None else names.block_lines.get(inside, {})
@@ -146,7 +146,7 @@ def _layers(spec: Spec, context: Context) -> Iterator[Completion]:
         above = line.name.span.source is not spec.source or line.name.span.start < context.start
         if above and name != "".join(context.label):
             yield Completion(name, "layer")
-    yield Completion("input", "layer", "what flows in")
+    yield Completion("input", "layer", "the input of the network or block")
 
 
 def _arguments(spec: Spec, context: Context) -> Iterator[Completion]:
@@ -165,7 +165,7 @@ def _arguments(spec: Spec, context: Context) -> Iterator[Completion]:
 
 
 def _changed_arguments(spec: Spec, context: Context) -> Iterator[Completion]:
-    """`conv1: kernel=7` gives new arguments to what is there."""
+    """The arguments for a line such as `conv1: kernel=7`, which changes a layer of the base network."""
     if context.extends and (model := model_of(spec, context)) is not None:
         yield from _keys_of(model, ())
 
@@ -192,7 +192,7 @@ def _keys(step: Sequence[str]) -> set[str]:
 
 
 def _values(spec: Spec, context: Context) -> Iterator[Completion]:
-    """The words that an argument may have, and the parameters that may stand for its value."""
+    """The values of an argument: its choices, and the parameters of the block."""
     model, key = model_of(spec, context), context.key
     if model is not None and key in model.model_fields:
         expected = model.expectation(key)
@@ -226,13 +226,13 @@ def _placement(spec: Spec, context: Context) -> Iterator[Completion]:
         elif "in" in before:
             yield from _own_lines(spec)
         else:
-            yield Completion("in", "keyword", "these layers; without it, in all")
+            yield Completion("in", "keyword", "only in these layers; without it, in all layers")
     elif before[0] == "keep":
         if before[-1] == "on":
             yield from _axes(spec, context)
         elif "on" not in before:
             yield from _own_lines(spec)
-            yield from (Completion("on", "keyword", "an axis, and the number of its device") for _ in before[1:2])
+            yield from (Completion("on", "keyword", "an axis and the index of its device") for _ in before[1:2])
 
 
 def _axes(spec: Spec, context: Context) -> Iterator[Completion]:

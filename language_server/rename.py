@@ -1,4 +1,4 @@
-"""A name in the offset of another, everywhere in a file."""
+"""Renames a layer, block, parameter, axis, network or placement everywhere in a file."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from .spec import Spec
 
 
 class RenameError(Exception):
-    """A name cannot be changed; the message says why."""
+    """A name cannot be changed. The message says why."""
 
 
 def renameable(spec: Spec, offset: int) -> Span:
-    """The name at an offset, as it may be renamed.
+    """The span of the name at an offset.
 
     Raises:
-        RenameError: it cannot.
+        RenameError: there is no name here, or another file defines it.
     """
     occurrence = spec.symbols.at(offset)
     if occurrence is None or occurrence.kind == "file":
-        raise RenameError("there is no name here that this file defines")
+        raise RenameError("this is not a name that the file defines")
     if occurrence.definition.source is not spec.source:
         raise RenameError(
-            f"`{occurrence.span.text}` is defined in {occurrence.definition.source.name}: rename it there"
+            f"`{occurrence.span.text}` is defined in {occurrence.definition.source.name}: rename it in that file"
         )
     return occurrence.span
 
 
 def rename(spec: Spec, offset: int, name: str) -> list[Span]:
-    """The spans that the new name replaces.
+    """The spans to replace with the new name.
 
     Raises:
-        RenameError: the spec would not say the same, or no spec could.
+        RenameError: the file has errors, the new name is not valid, or it would change the network.
     """
     renameable(spec, offset)
     occurrence = spec.symbols.at(offset)
@@ -44,12 +44,12 @@ def rename(spec: Spec, offset: int, name: str) -> list[Span]:
     before = spec.checked.graph
     if before is None:
         (first, *_) = in_order(spec.source, spec.checked.diagnostics)
-        raise RenameError(f"first mend the mistakes in this file: {first.headline}")
+        raise RenameError(f"fix the errors in this file first: {first.headline}")
     after = check_text(_replaced(spec.text, spans, name), spec.source.name, spec.path, spec.opened)
     if after.graph is None:
-        raise RenameError(f"`{name}` cannot be the name: {after.diagnostics[0].headline}")
+        raise RenameError(f"`{name}` is not a valid name: {after.diagnostics[0].headline}")
     if _said(before) != _said(after.graph):
-        raise RenameError(f"with the name `{name}` the file would not say the same network")
+        raise RenameError(f"the name `{name}` would change the network")
     return spans
 
 
@@ -60,7 +60,7 @@ def _replaced(text: str, spans: list[Span], name: str) -> str:
 
 
 def _said(graph: Graph) -> object:
-    """A network without its names: every layer, and which ones it reads."""
+    """The network without its names: each layer, and the indices of the layers that it reads."""
     numbers: dict[str | None, int] = {None: -1} | {node.layer.name: n for n, node in enumerate(graph.nodes)}
     layers = [(node.layer.kind, node.output, [numbers[name] for name in node.layer.inputs]) for node in graph.nodes]
     return layers, [len(each.splits) + len(each.keeps) for each in graph.net.placements]

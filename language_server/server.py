@@ -1,4 +1,4 @@
-"""The language server: what the protocol asks, answered from the state of each open document."""
+"""The language server: answers the requests of the protocol from the state of each open document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .hover import hover
 from .rename import RenameError, rename, renameable
 from .spec import Spec
 
-PAUSE = 0.15  # seconds without a key before a text is checked
+PAUSE = 0.15  # seconds without typing before a text is checked
 _KINDS = {
     "keyword": types.CompletionItemKind.Keyword,
     "kind": types.CompletionItemKind.Function,
@@ -38,14 +38,14 @@ _KINDS = {
 
 
 class SpecServer(LanguageServer):
-    """A server that keeps the last state of each open document."""
+    """A server that keeps the latest state of each open document."""
 
     def __init__(self) -> None:
         super().__init__("alexc", version("alexc"), text_document_sync_kind=types.TextDocumentSyncKind.Full)
         self._specs: dict[str, Spec] = {}
 
     def spec(self, uri: str) -> Spec | None:
-        """The state of a document, checked anew where its text or another open one has changed; None if not open."""
+        """The state of a document, checked again if it or an open file that it may extend changed; None if not open."""
         documents = self.workspace.text_documents
         if uri not in documents:
             return None
@@ -59,7 +59,7 @@ class SpecServer(LanguageServer):
         return known
 
     def publish(self, uri: str) -> None:
-        """Send what is wrong with a document."""
+        """Send the diagnostics of a document."""
         spec = self.spec(uri)
         if spec is not None:
             self.text_document_publish_diagnostics(
@@ -67,38 +67,38 @@ class SpecServer(LanguageServer):
             )
 
     def publish_all(self, first: str) -> None:
-        """Send what is wrong with a document, then with those that may extend it."""
+        """Send the diagnostics of a document, then those of the open documents that may extend it."""
         self.publish(first)
         for uri in list(self.workspace.text_documents):
             if uri != first and (known := self._specs.get(uri)) is not None and known.extends_files:
                 self.publish(uri)
 
     def forget(self, uri: str) -> None:
-        """A document is closed."""
+        """Drop the state of a closed document and clear its diagnostics."""
         self._specs.pop(uri, None)
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
 
 def path_of(uri: str) -> Path | None:
-    """The path of a document; None where it is no file."""
+    """The path of a document, or None if it is not a file."""
     path = to_fs_path(uri)
     return Path(path) if path else None
 
 
 def run() -> None:
-    """Serve one editor over standard input and output, until it says that it is done."""
+    """Serve one editor over standard input and output until it ends the session."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_no_refusal)
     make_server().start_io()
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """A rename that is refused is an answer: it needs no traceback."""
+    """Drops log records of refused renames: a refusal is an answer and needs no traceback."""
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, JsonRpcException) and error.code == types.LSPErrorCodes.RequestFailed)
 
 
 def make_server() -> SpecServer:
-    """A server with all that it can do."""
+    """A server with a handler for each feature."""
     server = SpecServer()
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
@@ -154,9 +154,9 @@ def make_server() -> SpecServer:
         if spec is None:
             return types.CompletionList(is_incomplete=False, items=[])
         offset = spec.positions.offset(params.position)
-        offers, start = complete(spec, offset)
+        completions, start = complete(spec, offset)
         written = spec.positions.range(Span(spec.source, start, offset))
-        items = [_item(offer, number, written) for number, offer in enumerate(offers)]
+        items = [_item(completion, number, written) for number, completion in enumerate(completions)]
         return types.CompletionList(is_incomplete=False, items=items)
 
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)
@@ -201,13 +201,13 @@ def _refusal(refused: RenameError) -> JsonRpcException:
     return JsonRpcException(str(refused), types.LSPErrorCodes.RequestFailed)
 
 
-def _item(offer: Completion, number: int, written: types.Range) -> types.CompletionItem:
-    """An offer in the offset of what is written of it, in the order of the offers."""
+def _item(completion: Completion, number: int, written: types.Range) -> types.CompletionItem:
+    """The protocol's form of a completion, which replaces the range `written`."""
     return types.CompletionItem(
-        label=offer.word,
-        kind=_KINDS[offer.kind],
-        detail=offer.detail or None,
-        documentation=types.MarkupContent(types.MarkupKind.Markdown, offer.documentation or offer.detail),
+        label=completion.word,
+        kind=_KINDS[completion.kind],
+        detail=completion.detail or None,
+        documentation=types.MarkupContent(types.MarkupKind.Markdown, completion.documentation or completion.detail),
         sort_text=f"{number:05}",
-        text_edit=types.TextEdit(written, offer.word),
+        text_edit=types.TextEdit(written, completion.word),
     )
