@@ -1,7 +1,7 @@
-"""Which program a foreign file was written for, and from several files of one network to a spec.
+"""From the files of a foreign network to a spec: find the program, read the files, write the spec.
 
-A reader of a further program is a module with two functions, `recognises(source)` and `read(sources, assumed)`, and a
-line in `formats()`.
+To add a program, write a module with the functions `recognises(source)` and `read(sources, assumed)`, and add a line to
+`formats()`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .foreign.spec_writer import ImportResult, write_spec
 
 @dataclass(frozen=True)
 class Format:
-    """A program's files.
+    """The file format of a program.
 
     Attributes:
-        name: as messages call them: "Caffe's prototxt".
-        recognises: whether a file is one of them, told by its name's ending and its content.
-        read: all files that belong to one network, in any order, to the network; reports the findings.
+        name: its name in messages: "Caffe's prototxt".
+        recognises: whether a file has the format, by the suffix of its name or by its content.
+        read: reads all files of one network, in any order.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Format:
 
 
 def formats() -> tuple[Format, ...]:
-    """All formats, in the order in which files are shown to them."""
+    """All formats, in the order in which a file is tried."""
     return (
         Format("Caffe's prototxt", caffe.recognises, caffe.read),
         Format("darknet's cfg", darknet.recognises, darknet.read),
@@ -44,9 +44,9 @@ def formats() -> tuple[Format, ...]:
 
 
 def import_sources(sources: Sequence[Source], assumed: Assumptions) -> ImportResult:
-    """The spec of a network that lies in these files, and everything that there is to say about them.
+    """The spec of the network in these files, and the diagnostics.
 
-    Findings with a code that begins with E say that the spec would be another network; there is no text then.
+    An error (a code that begins with E) means that the spec would be a different network; then there is no text.
     """
     found = [_format_of(source) for source in sources]
     unknown = [source for source, format_ in zip(sources, found, strict=True) if format_ is None]
@@ -54,19 +54,19 @@ def import_sources(sources: Sequence[Source], assumed: Assumptions) -> ImportRes
         return ImportResult(None, tuple(map(_unknown, unknown)))
     different = dict.fromkeys(each.name for each in found if each is not None)
     if len(different) > 1:
-        message = f"the files are of different programs: {list_in_words(list(different))}"
+        message = f"the files come from different programs: {list_in_words(list(different))}"
         return ImportResult(None, (_at_start(sources[1], message),))
     assert found[0] is not None
     return to_spec(found[0].read(sources, assumed), assumed.most_parameters)
 
 
 def is_foreign(source: Source) -> bool:
-    """Whether a file is one of a program whose files can be imported."""
+    """Whether a file has a format that can be imported."""
     return _format_of(source) is not None
 
 
 def to_spec(read: ReadResult, most_parameters: int) -> ImportResult:
-    """The spec of what a reader made; none where it found errors, or more than `most_parameters`."""
+    """The spec of what a reader returned. There is no text if it found errors or more than `most_parameters`."""
     if read.network is None or any(each.severity == "error" for each in read.findings):
         return ImportResult(None, read.findings)
     written = write_spec(read.network, most_parameters)
@@ -78,20 +78,18 @@ def _format_of(source: Source) -> Format | None:
 
 
 def _unknown(source: Source) -> Diagnostic:
-    """What a file is that no reader knows, and what takes it."""
+    """The error for a file that no reader recognises."""
     if source.name.endswith(".net"):
-        message, way_out = (
-            "this is a spec of alexc already",
-            "`alexc check`, `alexc summary` and `alexc compile` take it",
+        message, help_ = (
+            "this is already a spec of alexc",
+            "`alexc check`, `alexc summary` and `alexc compile` read it",
         )
     else:
         known = list_in_words([each.name for each in formats()], "or")
-        message = f"this is no file that alexc can import: {known}"
-        way_out = (
-            "name the file that describes the layers, such as train_val.prototxt or layers.cfg, or torchvision:NAME"
-        )
-    return _at_start(source, message, way_out)
+        message = f"alexc cannot import this file; it imports {known}"
+        help_ = "name the file that describes the layers, such as train_val.prototxt or layers.cfg, or torchvision:NAME"
+    return _at_start(source, message, help_)
 
 
-def _at_start(source: Source, message: str, way_out: str = "") -> Diagnostic:
-    return Diagnostic("E0906", message, Span(source, 0, 0), help=way_out)
+def _at_start(source: Source, message: str, help_: str = "") -> Diagnostic:
+    return Diagnostic("E0906", message, Span(source, 0, 0), help=help_)

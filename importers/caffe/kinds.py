@@ -1,6 +1,6 @@
-"""The kinds that Caffe's layers are here, one function a type.
+"""The alexc kinds of Caffe's layers, one function per type.
 
-Where Caffe computes something that has no counterpart, the finding is an error, and None the result.
+A function returns None and reports an error if Caffe computes something that has no counterpart.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .weights import initial_values, multipliers
 
 @dataclass(frozen=True)
 class Context:
-    """What a layer is translated in.
+    """What the translation of a layer depends on beside the layer.
 
     Attributes:
-        given: the shape that it reads, or None where that is not known.
-        read_as_maps: whether what it makes is read by a layer that reads feature maps.
-        has_initial_values: whether the file says any.
-        findings: where to report.
+        input_shape: the shape of its input, or None if that is not known.
+        read_as_maps: whether a layer that needs feature maps reads its output.
+        has_initial_values: whether the file has initial values.
+        findings: the list that diagnostics are appended to.
     """
 
     input_shape: Shape | None
@@ -54,7 +54,7 @@ def _convolution(layer: CaffeLayer, context: Context) -> list[Kind] | None:
     }
     if arguments["kernel"] is None or not parameters.has("num_output"):
         missing = "kernel_size" if arguments["kernel"] is None else "num_output"
-        _report(context, f"`{layer.name}` does not say its `{missing}`", layer.span, code="E0904")
+        _report(context, f"`{layer.name}` has no `{missing}`", layer.span, code="E0904")
         return None
     places = {"kernels": "num_output", "kernel": "kernel_size", "groups": "group"}
     spans = {name: parameters.span_of(places.get(name, name)) for name in arguments if name not in _MULTIPLIERS}
@@ -78,7 +78,7 @@ def _pooling(layer: CaffeLayer, context: Context) -> list[Kind] | None:
     pad = _pair(parameters, "pad", "pad_h", "pad_w", 0, context.findings)
     down = parameters.text("round_mode", "CEIL") in ("FLOOR", "1")
     if window is None or stride is None or pad is None:
-        _report(context, f"`{layer.name}` does not say its `kernel_size`", layer.span, code="E0904")
+        _report(context, f"`{layer.name}` has no `kernel_size`", layer.span, code="E0904")
         return None
     arguments: dict[str, object] = {
         "window": window,
@@ -93,14 +93,14 @@ def _pooling(layer: CaffeLayer, context: Context) -> list[Kind] | None:
 
 
 def _global_pooling(layer: CaffeLayer, context: Context, keyword: str) -> list[Kind] | None:
-    """All of each map: a vector, or maps of one value where a layer reads them as maps."""
+    """Pooling over whole maps: the output is a vector, or maps of one value if a later layer needs maps."""
     if not context.read_as_maps:
         return _one(f"global_{keyword}", {}, layer, context)
     if keyword == "avgpool":
         return _one("adaptive_avgpool", {"size": 1}, layer, context)
     if context.input_shape is not None and len(context.input_shape.sizes) == 3:
         return _one(keyword, {"window": context.input_shape.sizes[1:]}, layer, context)
-    _report(context, "the size of the maps that are pooled is not known", layer.span)
+    _report(context, "the size of the pooled maps is not known", layer.span)
     return None
 
 
@@ -112,16 +112,16 @@ def _pools_as_caffe(
     layer: CaffeLayer,
     context: Context,
 ) -> bool:
-    """Whether the windows lie as Caffe lays them: rounded up, a last one that starts in the padding left out.
+    """Whether alexc has as many windows as Caffe, which rounds up and drops a last window that starts in the padding.
 
-    Without padding Caffe keeps even a window that lies beyond the maps, which torch leaves out.
+    Without padding, Caffe keeps even a window beyond the maps, which torch drops.
     """
     if context.input_shape is None or len(context.input_shape.sizes) != 3:
         return True
     try:
         made = kind.output(context.input_shape, 1).sizes[1:]
     except ShapeError:
-        return True  # the check of the spec says it
+        return True  # the check of the spec reports it
     there = tuple(
         _caffe_places(size, window[side], stride[side], pad[side], any(pad))
         for side, size in enumerate(context.input_shape.sizes[1:])
@@ -151,7 +151,7 @@ def _lrn(layer: CaffeLayer, context: Context) -> list[Kind] | None:
         "norm": "mean",
     }
     if parameters.text("norm_region", "ACROSS_CHANNELS") in ("WITHIN_CHANNEL", "1"):
-        arguments |= {"within": "map", "k": 1.0}  # Caffe takes 1 there, whatever `k` says
+        arguments |= {"within": "map", "k": 1.0}  # Caffe uses 1 here and ignores `k`
     if parameters.whole("local_size", 5) % 2 == 0:
         _report(context, "Caffe normalises over an odd number only", parameters.span_of("local_size"))
         return None
@@ -160,10 +160,10 @@ def _lrn(layer: CaffeLayer, context: Context) -> list[Kind] | None:
 
 def _inner_product(layer: CaffeLayer, context: Context) -> list[Kind] | None:
     parameters = layer.fields.message("inner_product_param")
-    parameters.ignore("engine", "transpose")  # how it computes, and how weights lie in its own files
+    parameters.ignore("engine", "transpose")  # how it computes, and the layout of its weight files
     _require_axis(parameters, "axis", context.findings)
     if not parameters.has("num_output"):
-        _report(context, f"`{layer.name}` does not say its `num_output`", layer.span, code="E0904")
+        _report(context, f"`{layer.name}` has no `num_output`", layer.span, code="E0904")
         return None
     arguments = {
         "units": parameters.whole("num_output", 1),
@@ -217,11 +217,13 @@ def _softmax_with_loss(layer: CaffeLayer, context: Context) -> list[Kind] | None
 
 
 def _softmax_of(context: Context, layer: CaffeLayer, share: float) -> list[Kind] | None:
-    """A softmax, which reads a vector here: maps of one value are made one."""
+    """A softmax, which needs a vector in alexc: maps of one value are flattened."""
     flatten: list[Kind] = []
     if context.input_shape is not None and len(context.input_shape.sizes) == 3:
         if context.input_shape.sizes[1:] != (1, 1):
-            _report(context, f"a softmax at each place of maps, {context.input_shape}, has no counterpart", layer.span)
+            _report(
+                context, f"a softmax at each position of maps, {context.input_shape}, has no counterpart", layer.span
+            )
             return None
         flatten = [each for each in (make_kind("flatten", {}, layer.span, context.findings),) if each]
     spans = {"share": layer.fields.span_of("loss_weight")}
@@ -247,7 +249,7 @@ def _reshape(layer: CaffeLayer, context: Context) -> list[Kind] | None:
     whole = [size for size in sizes[1:] if size != 1]
     if sizes[:1] in ([0], [-1]) and whole in ([-1], [values]) and len(sizes) == len(whole) + 1:
         return _as_vector(layer, context)
-    _report(context, "only a reshape to a vector an image has a counterpart", layer.span, "`dim: 0 dim: -1`")
+    _report(context, "only a reshape to one vector per image has a counterpart", layer.span, "`dim: 0 dim: -1`")
     return None
 
 
@@ -279,9 +281,9 @@ def _eltwise(layer: CaffeLayer, context: Context) -> list[Kind] | None:
 
 
 def batch_normalisation(norm: CaffeLayer, scale: CaffeLayer | None, context: Context) -> Kind | None:
-    """Caffe's BatchNorm, which only makes mean 0 and variance 1, and the Scale behind it, as one layer.
+    """Caffe's BatchNorm, which only normalises, and the Scale after it, as one layer.
 
-    Without a Scale, or without its bias, the weight or bias is there and stays what it is.
+    Without a Scale, or without its bias, the weight or the bias exists and is not trained.
     """
     parameters = norm.fields.message("batch_norm_param")
     parameters.ignore("engine", "use_global_stats")
@@ -295,7 +297,7 @@ def batch_normalisation(norm: CaffeLayer, scale: CaffeLayer | None, context: Con
         given = scale.fields.message("scale_param")
         _require_axis(given, "axis", context.findings)
         if given.whole("num_axes", 1) != 1:
-            _report(context, "only a factor for each map has a counterpart", given.span_of("num_axes"))
+            _report(context, "only one factor per map has a counterpart", given.span_of("num_axes"))
         arguments["weight"] = _constant(given.message("filler"), 1.0, context)
         own = multipliers(scale)
         arguments |= {name: own[name] for name in ("weight_rate", "weight_decay")}
@@ -309,14 +311,14 @@ def batch_normalisation(norm: CaffeLayer, scale: CaffeLayer | None, context: Con
 
 def _constant(filler: Fields, default: float, context: Context) -> float:
     if filler.text("type", "constant") != "constant":
-        message = "the network starts from other values: these are all the same here"
+        message = "all initial values are the same here, so the network starts from other values"
         context.findings.append(Diagnostic("W0902", message, filler.span_of("type")))
     filler.ignore("mean", "std", "min", "max")
     return filler.number("value", default)
 
 
 def _plain(keyword: str) -> Translation:
-    """The translation of a type without parameters of its own."""
+    """The translation of a type without parameters."""
 
     def translate(layer: CaffeLayer, context: Context) -> list[Kind] | None:
         layer.fields.message(f"{layer.type.lower()}_param").ignore("engine")
@@ -328,7 +330,7 @@ def _plain(keyword: str) -> Translation:
 def _swish(layer: CaffeLayer, context: Context) -> list[Kind] | None:
     parameters = layer.fields.message("swish_param")
     if parameters.number("beta", 1) != 1:
-        _report(context, "a swish with another beta than 1 has no counterpart", parameters.span_of("beta"))
+        _report(context, "a swish with a beta other than 1 has no counterpart", parameters.span_of("beta"))
         return None
     return _one("silu", {}, layer, context)
 
@@ -359,7 +361,7 @@ _MULTIPLIERS = ("weight_rate", "weight_decay", "bias_rate", "bias_decay")
 def _pair(
     parameters: Fields, both: str, high: str, wide: str, default: int | None, findings: list[Diagnostic]
 ) -> tuple[int, int] | None:
-    """A size down and across: one field for both, once or twice, or one for each."""
+    """(height, width), from one field that is given once or twice, or from one field for each."""
     sizes = parameters.whole_numbers(both)
     if high and (parameters.has(high) or parameters.has(wide)):
         fallback = 0 if default is None else default
@@ -368,7 +370,7 @@ def _pair(
             findings.append(Diagnostic("E0904", message, parameters.span_of(high, wide)))
         return parameters.whole(high, fallback), parameters.whole(wide, fallback)
     if len(sizes) > 2:
-        message = f"images have two sides, and `{both}` is said {len(sizes)} times"
+        message = f"images have two sides, but `{both}` is given {len(sizes)} times"
         findings.append(Diagnostic("E0904", message, parameters.span_of(both)))
     if not sizes:
         return None if default is None else (default, default)
@@ -388,7 +390,7 @@ def _one(
 
 def _require_axis(parameters: Fields, name: str, findings: list[Diagnostic]) -> None:
     if parameters.whole(name, 1) != 1:
-        message = f"only channels are a layer's `{name}` here"
+        message = f"only the channel axis can be the `{name}` here"
         findings.append(Diagnostic("E0903", message, parameters.span_of(name), help="axis 1"))
 
 

@@ -1,8 +1,9 @@
-"""cuda-convnet's and cuda-convnet2's layer and parameter files (Krizhevsky 2011, 2014), read into a network.
+"""Reads the layer and parameter files of cuda-convnet and cuda-convnet2 (Krizhevsky 2011, 2014).
 
-What they mean was looked up in the two libraries: a convolution and a pool make 1 + ceil((side + 2 padding - window) /
-stride) values a side, `filters` are those of one group, `scale` of a normalisation is divided by the number of values
-that it looks at, biases have no decay, and the second version's `minDiv` is what the first has fixed at 1.
+Their meaning is that of the libraries' source: a convolution and a pool have an output of
+1 + ceil((side + 2 padding - window) / stride) values per side, `filters` counts the filters of one group, `scale` of a
+normalisation is divided by the number of values in its window, biases have no weight decay, and `minDiv` of the second
+version is always 1 in the first.
 """
 
 from __future__ import annotations
@@ -24,11 +25,17 @@ from .network import NetworkBuilder
 from .recipe import rates_of, recipe_of
 
 PROGRAM = "cuda-convnet"
-_CROSS_CHANNELS = ("conv", "local", "fc", "cmrnorm", "softmax")  # what a copy makes depends on all maps that it reads
+_CROSS_CHANNELS = (
+    "conv",
+    "local",
+    "fc",
+    "cmrnorm",
+    "softmax",
+)  # the output of a copy depends on all maps that it reads
 
 
 def recognises(source: Source) -> bool:
-    """Whether a file is one of the two: sections, none of them darknet's `[net]`, with keys that only they have."""
+    """Whether a file has sections, none of them darknet's `[net]`, with keys of cuda-convnet."""
     return bool(
         re.search(r"^\[", source.text, re.MULTILINE)
         and not re.search(r"^\s*\[net(work)?\]", source.text, re.MULTILINE)
@@ -39,22 +46,24 @@ def recognises(source: Source) -> bool:
 
 
 def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
-    """The network of a layer file, alone or with its parameter file, in any order."""
+    """Read the network of a layer file, with or without its parameter file, in any order."""
     findings: list[Diagnostic] = []
     files = [(source, sections_of(source, "python", findings)) for source in sources]
     layered = [(source, sections) for source, sections in files if _has_types(sections)]
     others = [(source, sections) for source, sections in files if not _has_types(sections)]
     if len(layered) != 1 or len(others) > 1:
         found = f"{len(layered)} layer files and {len(others)} parameter files"
-        message = f"a network of cuda-convnet is a layer file, or that and its parameter file; here are {found}"
+        message = f"a network of cuda-convnet is a layer file, with or without its parameter file; these are {found}"
         span = Span(sources[-1], 0, 0)
-        return ReadResult(None, (*findings, Diagnostic("E0906", message, span, help="layers have a line `type=…`")))
+        return ReadResult(
+            None, (*findings, Diagnostic("E0906", message, span, help="sections of a layer file have a line `type=…`"))
+        )
     source, sections = layered[0]
     parameters = {section.name: section for _, others_ in others for section in others_}
     layers = read_layers(sections, parameters, findings)
     if assumed.input is None:
-        message = "cuda-convnet's files do not say how large an image is"
-        findings.append(_at(layers, source, message, "say it: `--input 3x224x224`, or `--input 3x32x32` for CIFAR-10"))
+        message = "cuda-convnet's files do not give the size of the images"
+        findings.append(_at(layers, source, message, "give it: `--input 3x224x224`, or `--input 3x32x32` for CIFAR-10"))
     if any(each.severity == "error" for each in findings) or assumed.input is None:
         return ReadResult(None, tuple(findings))
     network = None
@@ -77,10 +86,10 @@ def _at(layers: dict[str, CudaLayer], source: Source, message: str, help_: str) 
 def _network(
     source: Source, layers: dict[str, CudaLayer], image: Shape, with_parameters: bool, findings: list[Diagnostic]
 ) -> ForeignNetwork:
-    """The network; what cannot be said of single layers is added to the findings.
+    """The network. Errors of single layers are appended to `findings`.
 
     Raises:
-        ReadError: the copies of layers on several GPUs do not come to one network.
+        ReadError: the copies of layers on several GPUs do not form one network.
     """
     _require_one_image(layers)
     groups = group_layers(layers)
@@ -93,7 +102,7 @@ def _network(
     by_group = {id(group): rates for group, rates in rated}
     for group in groups.groups:
         found = by_group.get(id(group))
-        builder.write(group, recipe.multipliers(found) if recipe and found else {})
+        builder.add_group(group, recipe.multipliers(found) if recipe and found else {})
     builder.report_costs()
     first = next(iter(layers.values()), None)
     return ForeignNetwork(
@@ -105,29 +114,31 @@ def _network(
         towers=towers,
         recipe=recipe.lines if recipe else (),
         placements=_placements(groups, towers, builder),
-        notes=() if with_parameters else ("Without its parameter file, which has the rates: there is no recipe.",),
+        notes=()
+        if with_parameters
+        else ("There is no recipe, because the rates are in the parameter file, which was not given.",),
         recipe_notes=recipe.notes if recipe else (),
     )
 
 
 def _require_one_image(layers: Mapping[str, CudaLayer]) -> None:
-    """Check that all layers but the losses read one data layer, and all of it.
+    """Check that all layers except the losses read one data layer, and all of its data.
 
     Raises:
-        ReadError: they do not.
+        ReadError: there are two such data layers, or only a part of one is read.
     """
     reads = {name for layer in layers.values() if layer.type != COST for name in layer.inputs}
     data = [layer for layer in layers.values() if layer.type == "data" and layer.name in reads]
     if len(data) > 1:
-        message = f"`{data[0].name}` and `{data[1].name}` are both read by layers; a network reads one image"
+        message = f"`{data[0].name}` and `{data[1].name}` are both read; a network has one image input"
         raise ReadError(Diagnostic("E0903", message, data[1].options.section.span))
     for key in ("start", "end"):
         if data and key in data[0].options:
-            raise data[0].options.error("E0903", f"`{data[0].name}` takes a part of the data", key)
+            raise data[0].options.error("E0903", f"`{data[0].name}` reads only a part of the data", key)
 
 
 def _needs_towers(groups: Groups) -> bool:
-    """Whether some layer mixes the channels of its own GPU only: otherwise where layers lie changes no mathematics."""
+    """Whether a layer mixes only the channels of its own GPU. Otherwise the placement does not change the network."""
     return any(
         group.first.type in _CROSS_CHANNELS and any(input_.of_own_copy for input_ in group.inputs)
         for group in groups.groups
@@ -137,12 +148,12 @@ def _needs_towers(groups: Groups) -> bool:
 def _without_rates(groups: Groups) -> Iterator[Diagnostic]:
     for group in groups.groups:
         if group.first.type in TRAINED and group.first.parameters is None:
-            message = f"the parameter file has no rates for `{group.first.name}`; those of the recipe are taken"
+            message = f"the parameter file has no rates for `{group.first.name}`; those of the recipe are used"
             yield Diagnostic("W0901", message, group.first.options.section.span)
 
 
 def _placements(groups: Groups, towers: int, builder: NetworkBuilder) -> tuple[ForeignPlacement, ...]:
-    """What `gpu=` says, as a placement; none where there is one GPU."""
+    """The placement that `gpu=` describes; none for one GPU."""
     located = [group for group in groups.groups if builder.names_of(group)]
     replicas = max((len(group.first.gpus) for group in located), default=0)
     devices = max(len(groups.gpus), replicas)

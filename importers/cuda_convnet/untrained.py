@@ -1,4 +1,4 @@
-"""cuda-convnet's layers without weights as kinds with their arguments."""
+"""The kinds and arguments of cuda-convnet's layers without weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROUNDINGS: tuple[Rounding, ...] = ("floor", "ceil")
 
 
 def pool(layer: CudaLayer, side: int) -> KindOfLayer:
-    """A pool over maps of so many values a side: `start` is a negative margin, and the last window hangs over.
+    """A pool over square maps of this side: `start` is a negative margin, and the last window may reach over the edge.
 
     Raises:
         ReadError: it has no counterpart.
@@ -33,7 +33,7 @@ def pool(layer: CudaLayer, side: int) -> KindOfLayer:
     size, stride = options.whole("sizeX", least=1), options.whole("stride", least=1)
     margin = -options.whole("start", 0, least=-(10**6))
     if margin < 0:
-        raise options.error("E0903", f"`{layer.name}` leaves out the first {-margin} values of a side", "start")
+        raise options.error("E0903", f"`{layer.name}` skips the first {-margin} values of each side", "start")
     wanted = options.whole("outputsX", 0) or -(-(side + margin - size) // stride) + 1
     arguments: dict[str, object] = {"window": (size, size), "pad": (margin, margin)}
     if stride != size:
@@ -46,25 +46,27 @@ def pool(layer: CudaLayer, side: int) -> KindOfLayer:
                 return f"{how}pool", {**arguments, "round": rounding}
     except ShapeError as misfit:
         raise options.error("E0904", f"`{layer.name}` {misfit}", "sizeX") from None
-    message = f"`{layer.name}` makes {wanted} values a side, which no rounding makes of {side}"
+    message = f"`{layer.name}` has an output of {wanted} values per side, which no rounding gives for {side}"
     raise options.error("E0903", message, "outputsX" if "outputsX" in options else "start")
 
 
 def normalisation(layer: CudaLayer, over: Literal["tower", "all"] | None) -> KindOfLayer:
-    """A response normalisation, whose scale the library divides by how many values it looks at.
+    """A response normalisation, whose scale the library divides by the number of values in its window.
 
     Raises:
-        ReadError: it has no counterpart, or its parameters are not there.
+        ReadError: it has no counterpart, or its parameters are missing.
     """
     options, parameters = layer.options, layer.parameters
     if parameters is None:
-        message = f"the scale of `{layer.name}` stands in the parameter file"
-        raise ReadError(Diagnostic("E0906", message, options.section.span, help="give that file, too"))
+        message = f"the scale of `{layer.name}` is in the parameter file"
+        raise ReadError(Diagnostic("E0906", message, options.section.span, help="give that file too"))
     if options.flag("blocked", False):
         raise options.error("E0903", f"`{layer.name}` normalises blocks of maps", "blocked")
     size, across = options.whole("size", least=1), layer.type == "cmrnorm"
     if size % 2 == 0 and not across:
-        message = f"`{layer.name}` looks at {size} values a side, of which as many stand before as behind only if odd"
+        message = (
+            f"`{layer.name}` has a window of {size} values per side, but a window around the centre has an odd number"
+        )
         raise options.error("E0903", message, "size")
     return "lrn", {
         "size": size,
@@ -77,7 +79,7 @@ def normalisation(layer: CudaLayer, over: Literal["tower", "all"] | None) -> Kin
 
 
 def dropout(layer: CudaLayer, findings: list[Diagnostic]) -> KindOfLayer | None:
-    """Dropout, or None where it is off; `hs`, the name of it in 2012, has its `keep` in the layer file.
+    """Dropout, or None if it is off. `hs`, its name in 2012, has `keep` in the layer file.
 
     Raises:
         ReadError: it has no counterpart.
@@ -86,20 +88,20 @@ def dropout(layer: CudaLayer, findings: list[Diagnostic]) -> KindOfLayer | None:
     said = layer.options if layer.type == "hs" else parameters
     keep = said.number("keep", None if layer.type == "hs" else 0.5) if said is not None else 0.5
     if said is not None and not 0 < keep <= 1:
-        raise said.error("E0904", f"`keep` is a share above 0 and up to 1, not {keep:g}", "keep")
+        raise said.error("E0904", f"`keep` must be above 0 and at most 1, not {keep:g}", "keep")
     if parameters is not None and not parameters.flag("enable", True):
         if layer.type == "dropout" or keep == 1:
             return None
         raise parameters.error("E0903", f"`{layer.name}` drops nothing, but multiplies by {keep:g}", "enable")
     if layer.type == "dropout":
-        message = f"`{layer.name}` scales nothing at test time, as no kind of alexc does; `scale=test` is written"
+        message = f"`{layer.name}` does not scale at test time, which has no counterpart; the spec has `scale=test`"
         help_ = "cuda-convnet2's `dropout2` is `scale=test`"
         findings.append(Diagnostic("W0901", message, layer.options.span("type"), help=help_))
     return "dropout", {"p": round(1 - keep, 12), "scale": "test"}
 
 
 def neurons(options: Options) -> str | None:
-    """The kind of a layer's neurons; None for the identity.
+    """The kind of a layer's activation; None for the identity.
 
     Raises:
         ReadError: it has no counterpart.

@@ -1,4 +1,4 @@
-"""darknet's cfg files (Redmon 2013), read into a network."""
+"""Reads darknet's cfg files (Redmon 2013)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def recognises(source: Source) -> bool:
 
 
 def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
-    """The network of one cfg file."""
+    """Read the network of one cfg file."""
     findings: list[Diagnostic] = []
     if len(sources) > 1:
-        message = f"a network of darknet is one file; here are {len(sources)}"
+        message = f"a network of darknet is one file; these are {len(sources)}"
         return ReadResult(None, (Diagnostic("E0906", message, Span(sources[1], 0, 0)),))
     sections = sections_of(sources[0], "darknet", findings)
     network = None
     if sections and sections[0].name not in _NET:
-        message = "the first section of a network is `[net]`"
+        message = "the first section must be `[net]`"
         findings.append(Diagnostic("E0901", message, sections[0].span))
     elif sections:
         try:
@@ -51,7 +51,7 @@ def _network(
     """The network.
 
     Raises:
-        ReadError: `[net]` or `[crop]` say something that they cannot.
+        ReadError: `[net]` or `[crop]` has an invalid value.
     """
     net, layers = Options(sections[0]), sections[1:]
     crop = Options(layers[0]) if layers and type_of(layers[0]) == "crop" else None
@@ -66,12 +66,12 @@ def _network(
             loss = _loss(section, builder, findings)
             builder.skip()
         else:
-            builder.write(section)
+            builder.add_section(section)
     try:
         lines = reader.lines(image)
     except ValidationError as error:
         field = error.errors()[0]["loc"][0]
-        message = f"the recipe would have a value that none can have: its `{field}`"
+        message = f"the recipe would have an invalid value: its `{field}`"
         raise ReadError(Diagnostic("E0904", message, sections[0].span)) from None
     if loss:
         lines = ()
@@ -91,9 +91,9 @@ def _network(
 
 
 def _loss(section: Section, builder: NetworkBuilder, findings: list[Diagnostic]) -> str:
-    """What no recipe can say of the loss; "" for a cost behind a softmax.
+    """A comment about a loss that a recipe cannot have; "" for a cost after a softmax.
 
-    The softmax passes on the differences that the cost gives it, and so trains with the cross-entropy.
+    darknet's softmax passes the gradient of the cost through unchanged, which is training with the cross-entropy.
     """
     options = Options(section)
     try:
@@ -106,5 +106,5 @@ def _loss(section: Section, builder: NetworkBuilder, findings: list[Diagnostic])
     if behind_softmax and type_ in ("sse", "softmax") and scale == 1:
         return ""
     message = f"a loss of the form `{type_}`{f' times {scale:g}' if scale != 1 else ''} has no counterpart"
-    findings.append(Diagnostic("W0901", f"{message}: the recipe is left out", section.span))
-    return f"Its loss is `[cost]` of the type {type_}, which no recipe has: there is none here."
+    findings.append(Diagnostic("W0901", f"{message}, so the recipe is left out", section.span))
+    return f"There is no recipe, because its loss is a `[cost]` of type {type_}, which a recipe cannot have."

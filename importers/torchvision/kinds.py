@@ -17,7 +17,7 @@ from torch.fx import Node
 
 @dataclass(frozen=True)
 class Step:
-    """A kind with its arguments; without a keyword nothing happens. `reads` are the nodes of a join, in order."""
+    """A kind with its arguments; None as keyword means no layer. `reads` are the nodes of a join, in order."""
 
     keyword: str | None
     arguments: Mapping[str, object] = field(default_factory=dict)
@@ -102,7 +102,7 @@ def _avg_pool(module: nn.AvgPool2d) -> Step | None:
 
 
 def _adaptive_pool(size: object, node: Node) -> Step | None:
-    """The mean of whole maps is a vector where all that reads it makes it one; maps of one value otherwise."""
+    """The mean of whole maps: a vector if all readers flatten it, otherwise maps of one value."""
     if not isinstance(size, int | tuple) or None in _pair(size):
         return None
     if _pair(size) == (1, 1) and node.users and all(_flattens(user) for user in node.users):
@@ -124,7 +124,7 @@ def _flatten(node: Node) -> Step | None:
 
 
 def _plain(keyword: str | None) -> Callable[..., Step]:
-    """A module or a function without arguments that matter."""
+    """The translation of a module or function whose arguments do not matter."""
     return lambda *_: Step(keyword)
 
 
@@ -157,7 +157,7 @@ def _mean(node: Node) -> Step | None:
 
 
 def _function_pooling(keyword: str) -> Callable[[Node], Step | None]:
-    """Of `F.max_pool2d` and `F.avg_pool2d`, whose arguments are those of the modules."""
+    """The translation of `F.max_pool2d` or `F.avg_pool2d`, which have the arguments of the modules."""
 
     def translate(node: Node) -> Step | None:
         given = dict(zip(("kernel_size", "stride", "padding"), node.args[1:], strict=False)) | dict(node.kwargs)

@@ -1,4 +1,4 @@
-"""torchvision's networks as foreign networks: their modules traced, without weights."""
+"""Reads torchvision's classifiers by tracing their modules, without weights."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .kinds import step_of
 from .recipe import Preprocessing, recipe_of
 
 PREFIX = "torchvision:"
-SHARE_OF_FURTHER_HEADS = 0.3  # GoogLeNet's paper; torchvision's networks do not say it
+SHARE_OF_FURTHER_HEADS = 0.3  # from GoogLeNet's paper; torchvision's networks do not have it
 
-_INITIAL_VALUES = "What weights start from is alexc's own: the traced modules do not say theirs."
+_INITIAL_VALUES = "The initial values of the weights are alexc's: the traced modules do not have any."
 
 
 def read_torchvision(name: str, input_: Shape | None) -> ReadResult:
-    """The network of this name.
+    """Read the network of this name.
 
     Args:
         name: as `torchvision.models.list_models` has it.
-        input_: the shape of an image; None is what torchvision's own weights were trained on.
+        input_: the shape of an image; None for the shape that torchvision's own weights were trained on.
 
     Raises:
         UserError: torchvision has no such classifier.
@@ -44,38 +44,38 @@ def read_torchvision(name: str, input_: Shape | None) -> ReadResult:
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean `{PREFIX}{near[0]}`?" if near else f"as in {PREFIX}resnet18"
-        raise UserError(f"{PREFIX}{printable(name)}: torchvision has no such network of classes; {hint}")
+        raise UserError(f"{PREFIX}{printable(name)}: torchvision has no such classifier; {hint}")
     module = _module(name)
     try:
         traced = symbolic_trace(module.train())
-    except Exception as error:  # whatever a model's code does when it is shown no numbers
+    except Exception as error:  # the model's code may do anything with values that have no numbers
         source = Source(f"{PREFIX}{name}", f"{type(module).__name__}\n")
         message = f"`{name}` cannot be traced: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         return ReadResult(None, (Diagnostic("E0902", message, Span(source, 0, 0)),))
-    shown = Preprocessing.to(name)
-    return _Tracer(name, traced, shown, input_).read()
+    preprocessing = Preprocessing.of(name)
+    return _Tracer(name, traced, preprocessing, input_).read()
 
 
 def _module(name: str) -> nn.Module:
-    """The network, on the meta device where its constructor needs no numbers."""
+    """The network, on the meta device unless its constructor needs numbers."""
     module: nn.Module
     try:
         with torch.device("meta"):
             module = torchvision.models.get_model(name, weights=None, **_without_drawing(name))
-    except NotImplementedError:  # torch's answer to who asks a tensor without memory for a number
+    except NotImplementedError:  # the constructor asks a meta tensor for a number
         module = torchvision.models.get_model(name, weights=None)
     return module
 
 
 def _without_drawing(name: str) -> dict[str, bool]:
-    """Arguments that spare drawing weights, which takes long in these networks."""
+    """Arguments that skip the initialisation of weights, which is slow in these networks."""
     return {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
 
 
 class _Tracer:
-    """Reads a traced module node by node. Each is a line of the text that findings show."""
+    """Reads a traced module node by node. Each node is a line of the text that diagnostics show."""
 
-    def __init__(self, name: str, traced: GraphModule, shown: Preprocessing, input_: Shape | None) -> None:
+    def __init__(self, name: str, traced: GraphModule, preprocessing: Preprocessing, input_: Shape | None) -> None:
         self._name = name
         self._modules = dict(traced.named_modules())
         self._nodes = list(traced.graph.nodes)
@@ -86,15 +86,15 @@ class _Tracer:
         for node, text in zip(self._nodes, texts, strict=True):
             self._spans[node] = Span(self._source, place, place + len(text))
             place += len(text) + 1
-        self._shown = shown
-        self._input = input_ or Shape((3, shown.crop, shown.crop))
+        self._preprocessing = preprocessing
+        self._input = input_ or Shape((3, preprocessing.crop, preprocessing.crop))
         self._whole = Span(self._source, 0, 0)  # where messages about the whole network point
-        if input_ is not None:  # the network by itself is sound: what does not fit is what the user asks for
+        if input_ is not None:  # the network itself is valid, so an error is about the user's shape
             option = Source("--input", str(input_))
             self._whole = Span(option, 0, len(option.text))
         self._findings: list[Diagnostic] = []
         self._layers: list[ForeignLayer] = []
-        self._made: dict[Node, str | None] = {}  # a node that is not here could not be read, or is no tensor
+        self._made: dict[Node, str | None] = {}  # nodes that are missing here could not be read, or are not tensors
         self._vectors: set[str | None] = set()
         self._names: set[str] = set()
         self._notes: tuple[str, ...] = ()
@@ -115,16 +115,16 @@ class _Tracer:
             self._input,
             tuple(without_needless_flattening(self._layers)),
             self._whole,
-            recipe=recipe_of(self._name, self._shown, self._input.sizes[2]),
+            recipe=recipe_of(self._name, self._preprocessing, self._input.sizes[2]),
             notes=(_INITIAL_VALUES, *self._notes),
             recipe_notes=(
-                "Images are shown as there; the rest is what torchvision's training script takes by default.",
+                "The preprocessing is that of torchvision's weights; the rest are the defaults of its training script.",
             ),
         )
         return ReadResult(network, tuple(self._findings))
 
     def _text(self, node: Node) -> str:
-        """A line of the listing: `layer1_0_conv1 = Conv2d(64, 64, …)(maxpool)`."""
+        """The line of a node: `layer1_0_conv1 = Conv2d(64, 64, …)(maxpool)`."""
         inputs = ", ".join(each.name for each in node.all_input_nodes)
         if node.op == "call_module":
             what = " ".join(repr(self._modules[str(node.target)]).split())
@@ -133,7 +133,7 @@ class _Tracer:
         return f"{node.name} = {what}({inputs})"
 
     def _read(self, node: Node) -> None:
-        """Note what a node makes; what cannot be read is reported, and what depends on it passed over."""
+        """Add the layer of a node or report that it cannot be read. Nodes that depend on it are skipped."""
         before = len(self._findings)
         read = node.all_input_nodes
         step = step_of(node, self._modules) if read else None
@@ -163,14 +163,14 @@ class _Tracer:
         return name
 
     def _block(self, inputs: Sequence[str | None]) -> str | None:
-        """The module that all layers of a sum lie in, such as `layer2.0`; None where there is none of its own."""
+        """The module that contains all layers of a sum, such as `layer2.0`; None if there is none."""
         paths = [(name or "").split(".")[:-1] for name in inputs]
         same = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
         name = ".".join(parts[0] for parts in same)
         return name if name and name not in self._names else None
 
     def _shorter(self, inputs: Sequence[str | None]) -> Sequence[str | None]:
-        """What is joined, with what an earlier layer joined of it named by that layer."""
+        """The inputs of a join, with the longest beginning that an earlier join has replaced by that join."""
         for count in range(len(inputs) - 1, 1, -1):
             if tuple(inputs[:count]) in self._joined:
                 return [self._joined[tuple(inputs[:count])], *inputs[count:]]
@@ -183,7 +183,7 @@ class _Tracer:
             self._vectors.add(name)
 
     def _end(self, output: Node) -> None:
-        """The softmax of every head, the main one last. torchvision's networks end before it."""
+        """Add the softmax of every head, the main one last. torchvision's networks do not have it."""
         ends = [each for each in output.args[0:1] for each in (each.args if _is_several(each) else [each])]
         heads = [each for each in ends if isinstance(each, Node) and each in self._made]
         for head in reversed(heads):
@@ -193,11 +193,11 @@ class _Tracer:
                 self._append(f"{head.name} (softmax)", kind, [self._made[head]], head)
         if len(heads) > 1:
             self._notes = (
-                f"The further heads train with a share of {SHARE_OF_FURTHER_HEADS} each, as GoogLeNet's paper has it.",
+                f"The further heads train with a share of {SHARE_OF_FURTHER_HEADS} each, as in GoogLeNet's paper.",
             )
 
     def _report_once(self, node: Node) -> None:
-        """What has no counterpart, where it comes first: such networks have it in each of their blocks."""
+        """Report a node without a counterpart once, at its first use: networks repeat it in each block."""
         what = _what(node, self._modules)
         if what not in self._unknown:
             self._unknown.add(what)
@@ -208,7 +208,7 @@ class _Tracer:
 
 
 def _is_several(node: object) -> TypeGuard[Node]:
-    """Whether a node holds several heads: GoogLeNetOutputs, InceptionOutputs."""
+    """Whether a node collects several heads: GoogLeNetOutputs, InceptionOutputs."""
     return isinstance(node, Node) and node.op == "call_function" and str(_name(node.target)).endswith("Outputs")
 
 

@@ -1,4 +1,4 @@
-"""How torchvision shows images to a network, and the recipe of its training script."""
+"""The preprocessing of torchvision's weights, and the recipe of its training script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..foreign.network import RecipeLine
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How images are shown to a network: the shorter side that they are scaled to, the square cut out, the colours."""
+    """The preprocessing of a network: the shorter side after resizing, the crop, and the mean and deviation."""
 
     resize: int
     crop: int
@@ -25,18 +25,18 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     @classmethod
-    def to(cls, name: str) -> Preprocessing:
-        """As to the first of torchvision's own weights for this network."""
+    def of(cls, name: str) -> Preprocessing:
+        """The preprocessing of the first of torchvision's weights for this network."""
         given = next(iter(torchvision.models.get_model_weights(name))).transforms()
         (red, green, blue), (red_std, green_std, blue_std) = given.mean, given.std
         return cls(given.resize_size[0], given.crop_size[0], (red, green, blue), (red_std, green_std, blue_std))
 
 
-def recipe_of(name: str, shown: Preprocessing, side: int) -> tuple[RecipeLine, ...]:
-    """How torchvision shows images, and what its training script does where nothing else is said."""
-    stored = round(shown.resize * side / shown.crop)
+def recipe_of(name: str, preprocessing: Preprocessing, side: int) -> tuple[RecipeLine, ...]:
+    """The preprocessing of torchvision's weights and the defaults of its training script."""
+    stored = round(preprocessing.resize * side / preprocessing.crop)
     lr = 0.01 if name.startswith(("alexnet", "vgg")) else 0.1
-    normalize = Normalize(mean=shown.mean, std=shown.std)
+    normalize = Normalize(mean=preprocessing.mean, std=preprocessing.std)
     steps: dict[str, tuple[Arguments, ...]] = {
         "prepare": (Resize(shorter=stored), CenterCrop(size=stored), normalize),
         "augment": (RandomResizedCrop(size=side), Mirror()),

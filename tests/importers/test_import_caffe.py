@@ -305,7 +305,7 @@ def test_without_a_filler_weights_start_from_zero_if_the_file_says_initial_value
     graph, result = imported(for_use)
     assert kinds_of(graph) == ["linear 2"]
     assert result.text is not None
-    assert "# The file does not say what weights start from" in result.text
+    assert "# The file is for deployment and has no initial values." in result.text
 
 
 def test_the_further_head_has_its_share_and_the_main_one_ends_the_network() -> None:
@@ -396,24 +396,32 @@ def test_schedules_that_say_the_same(solver: str, schedule: str) -> None:
 @pytest.mark.parametrize(
     ("solver", "schedule", "comment"),
     [
-        ('lr_policy: "inv" gamma: 0.0001 power: 0.75', "exponential divide=1.355403", "there 0.1 (1 + 0.0001 n)^-0.75"),
+        (
+            'lr_policy: "inv" gamma: 0.0001 power: 0.75',
+            "exponential divide=1.355403",
+            "in Caffe, 0.1 (1 + 0.0001 n)^-0.75",
+        ),
         (
             'lr_policy: "multistep" gamma: 0.1 stepvalue: 1200 stepvalue: 4500',
             "milestones at=epochs(2, 9) divide=10",
-            "at iterations 1,200, 4,500 there",
+            "in Caffe, at iterations 1,200, 4,500",
         ),
         (
             'lr_policy: "multistep" gamma: 0.1 stepvalue: 100 stepvalue: 200 stepvalue: 1600 stepvalue: 2500',
             "milestones at=epochs(1, 3, 5) divide=21.544347",  # four divisions by 10 in all
-            "at iterations 100, 200, 1,600, 2,500 there",
+            "in Caffe, at iterations 100, 200, 1,600, 2,500",
         ),
         (
             'lr_policy: "multistep" gamma: 0.1 stepvalue: 4500 stepvalue: 1000',  # one after the other
             "milestones at=epochs(9) divide=100",
-            "at iterations 4,500, 1,000 there",
+            "in Caffe, at iterations 4,500, 1,000",
         ),
-        ('lr_policy: "sigmoid" gamma: -0.001 stepsize: 2500', "constant", "there sigmoid, gamma -0.001, stepsize 2500"),
-        ('lr_policy: "step" gamma: 0.1 stepsize: 1300', "step every=3 divide=10", "every 1,300 iterations there"),
+        (
+            'lr_policy: "sigmoid" gamma: -0.001 stepsize: 2500',
+            "constant",
+            "in Caffe, sigmoid, gamma -0.001, stepsize 2500",
+        ),
+        ('lr_policy: "step" gamma: 0.1 stepsize: 1300', "step every=3 divide=10", "in Caffe, every 1,300 iterations"),
     ],
 )
 def test_schedules_that_lose_something(solver: str, schedule: str, comment: str) -> None:
@@ -515,11 +523,11 @@ def test_files_of_other_programs_and_of_none() -> None:
     good = Source("net.prototxt", net("ReLU"))
     (unknown,) = import_sources([good, Source("notes.md", "hello\n")], Assumptions()).findings
     assert (unknown.code, unknown.span.source.name) == ("E0906", "notes.md")
-    assert unknown.headline.startswith("this is no file that alexc can import: Caffe's prototxt, darknet's cfg or")
+    assert unknown.headline.startswith("alexc cannot import this file; it imports Caffe's prototxt, darknet's cfg or")
     assert "such as train_val.prototxt" in unknown.help
     (spec,) = import_sources([Source("mine.net", "network Mine {\n}\n")], Assumptions()).findings
-    assert (spec.code, spec.headline) == ("E0906", "this is a spec of alexc already")
-    assert spec.help == "`alexc check`, `alexc summary` and `alexc compile` take it"
+    assert (spec.code, spec.headline) == ("E0906", "this is already a spec of alexc")
+    assert spec.help == "`alexc check`, `alexc summary` and `alexc compile` read it"
     (twice,) = import_sources([good, Source("other.prototxt", net("ReLU"))], Assumptions()).findings
     assert (twice.code, twice.span.source.name) == ("E0906", "other.prototxt")
 
@@ -529,12 +537,12 @@ def test_files_of_other_programs_and_of_none() -> None:
     [
         ("a { " * 40, "more than 32 deep"),
         ("layer { name: " + "x" * 5000 + " }", "more than 4,096 characters"),
-        ('layer { name: "x }', "not closed"),
+        ('layer { name: "x }', "a string does not end on its line"),
         ("layer { name: \u202e }", "has no meaning"),
         ("layer }", "has no value"),
-        ("}", "cannot stand here"),
-        ("layer { pad: 1e999 }", "does not say its `type`"),
-        ("layer " + "{ }" * 3, "cannot stand here"),
+        ("}", "is unexpected here: expected a field name"),
+        ("layer { pad: 1e999 }", "has no `type`"),
+        ("layer " + "{ }" * 3, "is unexpected here: expected a field name"),
     ],
 )
 def test_hostile_files(text: str, words: str) -> None:
@@ -551,7 +559,7 @@ def test_a_net_for_use_that_is_another_one() -> None:
     other = Source("deploy.prototxt", deploy.replace("num_output: 64", "num_output: 63", 1))
     findings = import_sources([other, Source("net.prototxt", train)], FILES_SAY_IT).findings
     (finding,) = [each for each in findings if each.severity == "error"]
-    assert (finding.code, finding.headline) == ("E0906", "`conv3` is another layer here than in the net that trains")
+    assert (finding.code, finding.headline) == ("E0906", "`conv3` differs from the layer in the net for training")
 
 
 def test_a_logistic_loss_belongs_to_the_softmax_that_it_reads() -> None:
@@ -627,7 +635,7 @@ def test_any_name_becomes_a_name(name: str) -> None:
 
 def test_a_size_that_is_not_that_of_the_file() -> None:
     findings = import_sources([Source("net.prototxt", net("ReLU"))], Assumptions(input=Shape((3, 24, 24)))).findings
-    assert [(each.code, each.headline) for each in findings] == [("E0904", "images are 3x32x32 here, and not 3x24x24")]
+    assert [(each.code, each.headline) for each in findings] == [("E0904", "the images are 3x32x32 here, not 3x24x24")]
 
 
 def test_names_that_become_equal_stay_apart() -> None:

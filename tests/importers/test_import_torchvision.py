@@ -58,7 +58,10 @@ def test_the_parameters_are_as_many(name: str) -> None:
     ("shape", "headline"),
     [
         ("3x8x8", "error[E0907]: as a spec: `features_0.maxpool` has a window of 3"),
-        ("1x224x224", "warning[W0901]: the recipe is left out, for it does not fit the network: recipes show square"),
+        (
+            "1x224x224",
+            "warning[W0901], so the recipe is left out because it does not fit the network: recipes show square",
+        ),
     ],
 )
 def test_a_shape_that_does_not_fit_is_shown_as_the_option(shape: str, headline: str, alexc: Alexc) -> None:
@@ -164,4 +167,4 @@ def test_the_command(alexc: Alexc) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "conv 64  kernel=3 pad=1" in shown.stdout
     two = alexc("import", "torchvision:vgg11", "torchvision:vgg13")
-    assert (two.returncode, two.stderr) == (1, "error: torchvision:vgg13: a network of torchvision is imported alone\n")
+    assert (two.returncode, two.stderr) == (1, "error: torchvision:vgg13: import a network of torchvision alone\n")
