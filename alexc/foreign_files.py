@@ -1,4 +1,4 @@
-"""Files of other programs, and networks of torchvision, read as specs."""
+"""Imports the files of other programs, and networks of torchvision, that the user names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.text.diagnostics import Diagnostic, render_all
-from alexc.importers.network import Assumed
-from alexc.importers.reading import import_sources, is_foreign, spec_of_read
-from alexc.importers.spec_of import Written
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.foreign.spec_writer import ImportResult
+from alexc.importers.pipeline import import_sources, is_foreign, to_spec
 from alexc.runtime.errors import UserError
 
 from .printable import printable
@@ -21,7 +21,7 @@ TORCHVISION = "torchvision:"
 
 
 def names_foreign_file(path: str) -> bool:
-    """Whether this is a file of a program whose files can be imported, or a network of torchvision.
+    """Whether this is a file that can be imported, or the name of a network of torchvision.
 
     Raises:
         SpecError: the file cannot be read.
@@ -32,29 +32,29 @@ def names_foreign_file(path: str) -> bool:
     return not unreadable and is_foreign(source)
 
 
-def imported(files: Sequence[str], assumed: Assumed) -> Written:
-    """The spec of the network in these files, and everything that there is to say about them.
+def imported(files: Sequence[str], assumed: Assumptions) -> ImportResult:
+    """The spec of the network in these files, and the diagnostics.
 
     Raises:
-        UserError: a file cannot be read, or a network of torchvision does not stand alone.
+        UserError: a file cannot be read, or there are other files beside a network of torchvision.
     """
     if any(file.startswith(TORCHVISION) for file in files):
         if len(files) > 1:
-            raise UserError(f"{printable(files[1])}: a network of torchvision is imported alone")
-        from alexc.importers.torchvision.network import read_torchvision
+            raise UserError(f"{printable(files[1])}: import a network of torchvision alone")
+        from alexc.importers.torchvision.reader import read_torchvision
 
         read = read_torchvision(files[0].removeprefix(TORCHVISION), assumed.input)
-        return spec_of_read(read, assumed.most_parameters)
+        return to_spec(read, assumed.most_parameters)
     opened = [read_foreign(Path(file)) for file in files]
     unreadable = tuple(finding for _, findings in opened for finding in findings)
-    return Written(None, unreadable) if unreadable else import_sources([source for source, _ in opened], assumed)
+    return ImportResult(None, unreadable) if unreadable else import_sources([source for source, _ in opened], assumed)
 
 
 def assumed_input(text: str | None) -> Shape | None:
-    """The shape that `--input` gives.
+    """The shape in `--input`.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not a shape.
     """
     if text is None:
         return None
@@ -65,7 +65,7 @@ def assumed_input(text: str | None) -> Shape | None:
 
 
 def findings_text(findings: Sequence[Diagnostic]) -> str:
-    """The findings as messages, file by file."""
+    """The diagnostics as text, file by file."""
     by_source: dict[int, list[Diagnostic]] = {}
     for finding in findings:
         by_source.setdefault(id(finding.span.source), []).append(finding)

@@ -105,11 +105,11 @@ class Net:
 
     @classmethod
     def _imported(cls, named: Sequence[str], input: str | None, most_parameters: int) -> Net:
-        from alexc.importers.network import Assumed
+        from alexc.importers.foreign.network import Assumptions
 
         from .foreign_files import assumed_input, findings_text, imported
 
-        written = imported(named, Assumed(input=assumed_input(input), most_parameters=most_parameters))
+        written = imported(named, Assumptions(input=assumed_input(input), most_parameters=most_parameters))
         if written.text is None:
             raise SpecError(findings_text(written.findings), written.findings)
         warnings = sorted(written.findings, key=lambda finding: finding.span.start)

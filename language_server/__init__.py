@@ -1,1 +1,1 @@
-"""What an editor knows of a spec while it is typed: the server behind `alexc lsp`, and the answers that it gives."""
+"""The language server behind `alexc lsp`: diagnostics, hover, completion, definitions, rename and symbols for specs."""

@@ -1,4 +1,4 @@
-"""What an editor offers while a word is typed."""
+"""The completions that an editor offers while a word is typed."""
 
 from __future__ import annotations
 
@@ -30,32 +30,34 @@ from .context import Context, context_at
 from .hover import model_of
 from .spec import Spec
 
-Sort = Literal["keyword", "kind", "block", "argument", "value", "layer", "axis", "parameter", "network", "file"]
+CompletionKind = Literal[
+    "keyword", "kind", "block", "argument", "value", "layer", "axis", "parameter", "network", "file"
+]
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A word that may stand at a place.
+class Completion:
+    """A word that completes the text at an offset.
 
     Attributes:
-        word: what is written; that of an argument ends in `=`.
-        sort: what it is.
-        detail: a few words beside it.
-        documentation: Markdown that tells more.
+        word: the text to insert; for an argument it ends in `=`.
+        kind: the kind of word, for the editor's icon.
+        detail: a short text that the editor shows beside the word.
+        documentation: a longer text in Markdown.
     """
 
     word: str
-    sort: Sort
+    kind: CompletionKind
     detail: str = ""
     documentation: str = ""
 
 
-def complete(spec: Spec, place: int) -> tuple[list[Offer], int]:
-    """The words that may stand at a place, the likeliest first, and where the word that is being typed begins."""
-    line = spec.text[spec.text.rfind("\n", 0, place) + 1 : place]
-    context = context_at(spec.text, place)
+def complete(spec: Spec, offset: int) -> tuple[list[Completion], int]:
+    """Returns the completions at an offset, the likeliest first, and the offset where the typed word begins."""
+    line = spec.text[spec.text.rfind("\n", 0, offset) + 1 : offset]
+    context = context_at(spec.text, offset)
     if "#" in line.replace(context.word, "") or context.word.startswith('"'):
-        return (list(_files(spec)), context.start + 1) if _in_base(context) else ([], place)
+        return (list(_files(spec)), context.start + 1) if _in_base(context) else ([], offset)
     readers = {None: _heads, "network": _lines, "block": _lines, "placement": _placement, "train": _recipe}
     offers = readers[context.block](spec, context) if context.block in readers else iter(())
     return list({offer.word: offer for offer in offers}.values()), context.start
@@ -65,26 +67,26 @@ def _in_base(context: Context) -> bool:
     return not context.heads and context.before[-1:] == ("extends",)
 
 
-def _files(spec: Spec) -> Iterator[Offer]:
+def _files(spec: Spec) -> Iterator[Completion]:
     if spec.path is not None:
         for path in sorted(spec.path.parent.glob("*.net")):
             if path != spec.path:
-                yield Offer(path.name, "file")
+                yield Completion(path.name, "file")
 
 
-def _heads(spec: Spec, context: Context) -> Iterator[Offer]:
+def _heads(spec: Spec, context: Context) -> Iterator[Completion]:
     before = context.before
     if not before:
         yield from _keywords(BLOCKS)
     elif before[-1] == "extends":
         for name in re.findall(rf"^[ \t]*{before[0]}[ \t]+(\w+)", spec.text[: context.start], re.MULTILINE):
             if name != before[1]:
-                yield Offer(name, "network", before[0])
+                yield Completion(name, "network", before[0])
     elif before[0] in ("network", "placement", "train") and "extends" not in before:
-        yield Offer("extends", "keyword", "another of this file or of another one")
+        yield Completion("extends", "keyword", "another one of this file or of another file")
 
 
-def _lines(spec: Spec, context: Context) -> Iterator[Offer]:
+def _lines(spec: Spec, context: Context) -> Iterator[Completion]:
     step = context.step
     if context.label[:1] and not step:
         yield from _kinds(spec)
@@ -105,55 +107,55 @@ def _lines(spec: Spec, context: Context) -> Iterator[Offer]:
         yield from _arguments(spec, context)
 
 
-def _edits(spec: Spec, context: Context) -> Iterator[Offer]:
+def _edits(spec: Spec, context: Context) -> Iterator[Completion]:
     if context.extends and len(context.heads) == 1:
         yield from _keywords(EDITS)
         if spec.graph is not None:
-            yield from (Offer(node.layer.name, "layer", node.layer.kind.keyword) for node in spec.graph.nodes)
+            yield from (Completion(node.layer.name, "layer", node.layer.kind.keyword) for node in spec.graph.nodes)
 
 
-def _settings(context: Context) -> Iterator[Offer]:
+def _settings(context: Context) -> Iterator[Completion]:
     if context.block == "network" and len(context.heads) == 1:
         yield from _keywords(SETTINGS)
     yield from _keywords(REPETITION)
 
 
-def _of_setting(spec: Spec, context: Context) -> Iterator[Offer]:
+def _of_setting(spec: Spec, context: Context) -> Iterator[Completion]:
     word = context.step[0]
     if word in ("every", "without", "default"):
-        yield from (Offer(name, "kind", title(kind)) for name, kind in kinds().items())
+        yield from (Completion(name, "kind", title(kind)) for name, kind in kinds().items())
     if word == "default":
         yield from _arguments(spec, context)
     elif word != "every" and spec.graph is not None:
-        yield from (Offer(name, "layer") for name in spec.graph.statements())
+        yield from (Completion(name, "layer") for name in spec.graph.statements())
 
 
-def _kinds(spec: Spec) -> Iterator[Offer]:
+def _kinds(spec: Spec) -> Iterator[Completion]:
     for name, kind in kinds().items():
-        yield Offer(name, "kind", title(kind), f"`{usage(kind)}`\n\n{documentation(kind)}")
-    for name, block in spec.known_names.blocks.items():
-        yield Offer(name, "block", _parameters_in_words(block))
+        yield Completion(name, "kind", title(kind), f"`{usage(kind)}`\n\n{documentation(kind)}")
+    for name, block in spec.known_symbols.blocks.items():
+        yield Completion(name, "block", _parameters_in_words(block))
 
 
-def _layers(spec: Spec, context: Context) -> Iterator[Offer]:
-    """The lines that may be read here: those above, of the block or of the network around."""
-    names = spec.known_names
+def _layers(spec: Spec, context: Context) -> Iterator[Completion]:
+    """The layers that a line here can read: the lines above it in the same block or network."""
+    names = spec.known_symbols
     inside = context.heads[0][1] if context.block == "block" and len(context.heads[0]) > 1 else None
     lines = names.lines if inside is None else names.block_lines.get(inside, {})
     for name, line in lines.items():
         above = line.name.span.source is not spec.source or line.name.span.start < context.start
         if above and name != "".join(context.label):
-            yield Offer(name, "layer")
-    yield Offer("input", "layer", "what flows in")
+            yield Completion(name, "layer")
+    yield Completion("input", "layer", "the input of the network or block")
 
 
-def _arguments(spec: Spec, context: Context) -> Iterator[Offer]:
+def _arguments(spec: Spec, context: Context) -> Iterator[Completion]:
     step = context.step
-    block = spec.known_names.blocks.get(step[0])
+    block = spec.known_symbols.blocks.get(step[0])
     if block is not None:
         for parameter in block.parameters:
             if parameter.name.text not in _keys(step):
-                yield Offer(f"{parameter.name.text}=", "argument", "a parameter of the block")
+                yield Completion(f"{parameter.name.text}=", "argument", "a parameter of the block")
     model = model_of(spec, context)
     if model is not None:
         yield from _keys_of(model, () if step[0] == "default" else step)
@@ -162,19 +164,19 @@ def _arguments(spec: Spec, context: Context) -> Iterator[Offer]:
     yield from _own_parameters(spec, context)
 
 
-def _changed_arguments(spec: Spec, context: Context) -> Iterator[Offer]:
-    """`conv1: kernel=7` gives new arguments to what is there."""
+def _changed_arguments(spec: Spec, context: Context) -> Iterator[Completion]:
+    """The arguments for a line such as `conv1: kernel=7`, which changes a layer of the base network."""
     if context.extends and (model := model_of(spec, context)) is not None:
         yield from _keys_of(model, ())
 
 
-def _keys_of(model: type[Arguments], step: Sequence[str]) -> Iterator[Offer]:
+def _keys_of(model: type[Arguments], step: Sequence[str]) -> Iterator[Completion]:
     given = {*_keys(step), *model.positional[: _values_without_key(step)]}
     for name in arguments_in_order(model):
         if name not in given:
             default = default_of(model, name).replace("`", "")
             words = model.expectation(name).words
-            yield Offer(f"{name}=", "argument", f"{words}; {default}" if default else words)
+            yield Completion(f"{name}=", "argument", f"{words}; {default}" if default else words)
 
 
 def _values_without_key(step: Sequence[str]) -> int:
@@ -189,77 +191,79 @@ def _keys(step: Sequence[str]) -> set[str]:
     return {word for word, after in pairwise(step) if after == "="}
 
 
-def _values(spec: Spec, context: Context) -> Iterator[Offer]:
-    """The words that an argument may have, and the parameters that may stand for its value."""
+def _values(spec: Spec, context: Context) -> Iterator[Completion]:
+    """The values of an argument: its choices, and the parameters of the block."""
     model, key = model_of(spec, context), context.key
     if model is not None and key in model.model_fields:
         expected = model.expectation(key)
         for word in expected.choices:
             distribution = DISTRIBUTIONS.get(word)
-            yield Offer(word, "value", usage(distribution) if distribution is not None else "")
+            yield Completion(word, "value", usage(distribution) if distribution is not None else "")
         for word in ("none", "same"):
             if f"`{word}`" in expected.words and word not in expected.choices:
-                yield Offer(word, "value")
+                yield Completion(word, "value")
     yield from _own_parameters(spec, context)
 
 
-def _own_parameters(spec: Spec, context: Context) -> Iterator[Offer]:
+def _own_parameters(spec: Spec, context: Context) -> Iterator[Completion]:
     if context.block == "block" and len(context.heads[0]) > 1:
-        block = spec.known_names.blocks.get(context.heads[0][1])
+        block = spec.known_symbols.blocks.get(context.heads[0][1])
         for parameter in block.parameters if block is not None else ():
-            yield Offer(parameter.name.text, "parameter", "a parameter of the block")
+            yield Completion(parameter.name.text, "parameter", "a parameter of the block")
 
 
-def _placement(spec: Spec, context: Context) -> Iterator[Offer]:
+def _placement(spec: Spec, context: Context) -> Iterator[Completion]:
     before = context.before
     if not before:
         yield from _keywords(PLACEMENT_STATEMENTS)
     elif before[0] == "split":
         if len(before) == 1:
-            yield from (Offer(word, "keyword") for word in SPLIT_WORDS)
+            yield from (Completion(word, "keyword") for word in SPLIT_WORDS)
         elif before[-1] in SPLIT_WORDS:
-            yield Offer("by", "keyword", "an axis of the mesh")
+            yield Completion("by", "keyword", "an axis of the mesh")
         elif before[-1] == "by":
             yield from _axes(spec, context)
         elif "in" in before:
             yield from _own_lines(spec)
         else:
-            yield Offer("in", "keyword", "these layers; without it, in all")
+            yield Completion("in", "keyword", "only in these layers; without it, in all layers")
     elif before[0] == "keep":
         if before[-1] == "on":
             yield from _axes(spec, context)
         elif "on" not in before:
             yield from _own_lines(spec)
-            yield from (Offer("on", "keyword", "an axis, and the number of its device") for _ in before[1:2])
+            yield from (Completion("on", "keyword", "an axis and the index of its device") for _ in before[1:2])
 
 
-def _axes(spec: Spec, context: Context) -> Iterator[Offer]:
+def _axes(spec: Spec, context: Context) -> Iterator[Completion]:
     name = context.heads[0][1] if len(context.heads[0]) > 1 else ""
-    yield from (Offer(axis, "axis", f"of {name}") for axis in spec.known_names.axes.get(name, {}))
+    yield from (Completion(axis, "axis", f"of {name}") for axis in spec.known_symbols.axes.get(name, {}))
 
 
-def _own_lines(spec: Spec) -> Iterator[Offer]:
-    lines: Iterable[str] = spec.graph.statements() if spec.graph is not None else spec.known_names.lines
-    yield from (Offer(name, "layer") for name in lines)
+def _own_lines(spec: Spec) -> Iterator[Completion]:
+    lines: Iterable[str] = spec.graph.statements() if spec.graph is not None else spec.known_symbols.lines
+    yield from (Completion(name, "layer") for name in lines)
 
 
-def _recipe(spec: Spec, context: Context) -> Iterator[Offer]:
+def _recipe(spec: Spec, context: Context) -> Iterator[Completion]:
     before = context.before
     if not before:
-        yield from (Offer(word, "keyword", choices_in_words(word)) for word in RECIPE_STATEMENTS)
+        yield from (Completion(word, "keyword", choices_in_words(word)) for word in RECIPE_STATEMENTS)
     elif context.key is not None:
         yield from _values(spec, context)
     elif before[-1] in (before[0], "->") and before[0] in CHOICES:
         if len(before) == 1 or before[0] in PIPELINES:
-            yield from (Offer(step.keyword, "kind", usage(step), documentation(step)) for step in CHOICES[before[0]])
+            yield from (
+                Completion(step.keyword, "kind", usage(step), documentation(step)) for step in CHOICES[before[0]]
+            )
     elif (model := model_of(spec, context)) is not None:
         yield from _keys_of(model, context.step)
         words = (word for name in model.positional for word in model.expectation(name).choices)
-        yield from (Offer(word, "value") for word in words if context.step[-1] in steps())
+        yield from (Completion(word, "value") for word in words if context.step[-1] in steps())
 
 
-def _keywords(words: Mapping[str, str]) -> Iterator[Offer]:
-    yield from (Offer(word, "keyword", "", text) for word, text in words.items())
+def _keywords(words: Mapping[str, str]) -> Iterator[Completion]:
+    yield from (Completion(word, "keyword", "", text) for word, text in words.items())
 
 
 def _parameters_in_words(block: Block) -> str:

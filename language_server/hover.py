@@ -1,4 +1,4 @@
-"""What an editor shows over a word: a layer's shape, counts and places, or what a kind or an argument means."""
+"""The text that an editor shows over a word: the numbers of a layer, or the meaning of a kind or an argument."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from alexc.table import markdown
 from .context import Context, context_at, word_at
 from .spec import Spec
 
-_MOST_LINES = 6  # of those that a block or a repetition writes out
+_MOST_LINES = 6  # shown of the layers that a block or a repetition expands to
 _COUNTS = ("output", "weights", "biases", "neurons", "multiply-adds")
 
 
-def hover(spec: Spec, place: int) -> tuple[str, int, int] | None:
-    """Markdown, and start and end of the word that it is about; None where there is nothing to say."""
-    start, end = word_at(spec.text, place)
+def hover(spec: Spec, offset: int) -> tuple[str, int, int] | None:
+    """Returns Markdown and the start and end of the word that it explains; None if there is nothing to show."""
+    start, end = word_at(spec.text, offset)
     word = spec.text[start:end]
     if not word or "#" in spec.text[spec.text.rfind("\n", 0, start) + 1 : start]:
         return None
@@ -57,7 +57,7 @@ def _parts(spec: Spec, start: int, word: str, context: Context, rest: str) -> It
 
 
 def model_of(spec: Spec, context: Context) -> type[Arguments] | None:
-    """The kind, or the step of a recipe, whose arguments stand here."""
+    """The kind, or the step of a recipe, whose arguments are typed here."""
     step = context.step
     if context.block == "train":
         words = step[1:] if context.is_first_step else step
@@ -69,7 +69,7 @@ def model_of(spec: Spec, context: Context) -> type[Arguments] | None:
         return kinds()[step[0]]
     if context.label[:1] == ("every",):
         return kinds().get(context.label[-1])
-    if context.label and spec.graph is not None:  # `conv1: kernel=7` changes what is there
+    if context.label and spec.graph is not None:  # `conv1: kernel=7` changes a layer of the base network
         for node in spec.graph.nodes:
             if node.layer.name == context.label[0]:
                 return type(node.layer.kind)
@@ -87,9 +87,9 @@ def _model_named(context: Context, word: str) -> type[Arguments] | None:
 def _argument(model: type[Arguments], name: str) -> str:
     default = default_of(model, name)
     what = f"`{name}` of `{model.keyword}`: {model.expectation(name).words}"
-    if default == "required":
-        return f"{what}; {default}"
-    return f"{what}; {default} where nothing is said" if default else what
+    if model.model_fields[name].is_required():
+        return f"{what}; required"
+    return f"{what}; default {default}" if default else what
 
 
 def _model(model: type[Arguments]) -> str:
@@ -100,16 +100,16 @@ def _model(model: type[Arguments]) -> str:
 
 
 def _layers(spec: Spec, nodes: Sequence[Node]) -> Iterator[str]:
-    """The lines that a word stands for, each with what it comes to."""
+    """A section for each line that a word names, with its numbers."""
     lines: dict[str, list[Node]] = {}
     for node in nodes:
         lines.setdefault(node.layer.line, []).append(node)
     if lines and spec.checked.graph is None:
-        yield "*As it was before the mistakes that are there now:*"
+        yield "*The file has errors; these are the values of its last valid version:*"
     for line in list(lines)[:_MOST_LINES]:
         yield _line(spec, lines[line])
     if len(lines) > _MOST_LINES:
-        yield f"and {len(lines) - _MOST_LINES} more that are written out"
+        yield f"and {len(lines) - _MOST_LINES} more copies"
 
 
 def _line(spec: Spec, nodes: Sequence[Node]) -> str:
@@ -129,7 +129,7 @@ def _line(spec: Spec, nodes: Sequence[Node]) -> str:
 
 
 def _counts(nodes: Sequence[Node]) -> tuple[str, ...]:
-    """Those of a line: the shape is that of its first layer."""
+    """The counts of a line, added over its layers; the shape is the first layer's."""
     sums = (
         sum(node.weight_count for node in nodes),
         sum(node.bias_count for node in nodes),
@@ -144,14 +144,16 @@ def _towers(node: Node) -> str:
     reads = getattr(node.layer.kind, "reads", None) or getattr(node.layer.kind, "over", None)
     if towers < 2 or reads is None:
         return ""
-    return f"; each of the {towers} towers its own part" if reads == "tower" else f", of all {towers} towers"
+    return f"; each of the {towers} towers reads its own part" if reads == "tower" else f", of all {towers} towers"
 
 
 def _place(placed: PlacedGraph, node: Node) -> str:
-    """Where a placement computes a layer, and what a device makes of it."""
+    """Where a placement computes a layer, and the output shape on one device."""
     for each in placed.layers():
         if each.whole.layer.name == node.layer.name:
-            return f"{', '.join(_axes(placed, each))}; a device makes {each.local.output}{_share(placed, each)}"
+            return (
+                f"{', '.join(_axes(placed, each))}; the output per device is {each.local.output}{_share(placed, each)}"
+            )
     return "with the loss"
 
 
@@ -168,17 +170,17 @@ def _axes(placed: PlacedGraph, layer: PlacedLayer) -> Iterator[str]:
 
 def _share(placed: PlacedGraph, layer: PlacedLayer) -> str:
     parts = placed.cut_into(layer.layout, "images")
-    return f" for one image in {parts}" if parts > 1 else ""
+    return f", for 1/{parts} of the images" if parts > 1 else ""
 
 
 def _other(spec: Spec, start: int, word: str, context: Context) -> Iterator[str]:
-    """A keyword, a block, a parameter or an axis."""
+    """The explanation of a keyword, a block, a parameter or an axis."""
     occurrence = spec.occurrence_at(start)
-    if occurrence is not None and occurrence.what == "block":
-        yield from (_block(block) for name, block in spec.known_names.blocks.items() if name == word)
-    elif occurrence is not None and occurrence.what == "axis":
+    if occurrence is not None and occurrence.kind == "block":
+        yield from (_block(block) for name, block in spec.known_symbols.blocks.items() if name == word)
+    elif occurrence is not None and occurrence.kind == "axis":
         yield from _axis(spec, context, word)
-    elif occurrence is not None and occurrence.what == "parameter":
+    elif occurrence is not None and occurrence.kind == "parameter":
         yield f"`{word}`: a parameter of the block"
     elif not context.heads:
         yield from _keyword(word, BLOCKS)

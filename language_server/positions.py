@@ -1,4 +1,4 @@
-"""Places in a text as an editor counts them."""
+"""Converts offsets in a text to the positions of the protocol and back."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _UNITS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-
 
 
 class Positions:
-    """Turns characters of a text, counted from 0, into lines and columns and back.
+    """Converts offsets (characters from 0) to lines and columns and back.
 
-    Lines end as the protocol says, and count from 0; columns count the units of `encoding`: a character beyond U+FFFF
-    is two of UTF-16, a tab one.
+    Lines and columns count from 0. Columns count the code units of `encoding`: in UTF-16, a character beyond U+FFFF has
+    two units, and a tab has one.
     """
 
     def __init__(self, text: str, encoding: str = "utf-16") -> None:
@@ -25,10 +25,10 @@ class Positions:
         self._codec, self._width = _UNITS[encoding]
         self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
-    def position(self, place: int) -> Position:
-        """The position of a character, or of the end of the text."""
-        line = bisect_right(self._starts, place) - 1
-        return Position(line, self._units(self._text[self._starts[line] : place]))
+    def position(self, offset: int) -> Position:
+        """The position of an offset, which may be the end of the text."""
+        line = bisect_right(self._starts, offset) - 1
+        return Position(line, self._units(self._text[self._starts[line] : offset]))
 
     def range(self, span: Span) -> Range:
         """The range of a span of this text."""
@@ -38,8 +38,8 @@ class Positions:
         """The range of the whole text."""
         return Range(Position(0, 0), self.position(len(self._text)))
 
-    def place(self, position: Position) -> int:
-        """The character at a position; that nearest to it where the text has no such position."""
+    def offset(self, position: Position) -> int:
+        """The offset of a position, or the nearest one if the text has no such position."""
         if position.line >= len(self._starts):
             return len(self._text)
         start = self._starts[position.line]

@@ -1,4 +1,4 @@
-"""The language server: what the protocol asks, answered from the state of each open document."""
+"""The language server: answers the requests of the protocol from the state of each open document."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pygls.uris import to_fs_path
 from alexc.compiler.text.source import Span
 from alexc.compiler.tree.format import format_spec
 
-from .completion import Offer, complete
-from .findings import findings, location
+from .completion import Completion, complete
+from .diagnostics import diagnostics, location
+from .document_symbols import document_symbols
 from .hover import hover
-from .outline import outline
-from .renaming import Refused, rename, renameable
+from .rename import RenameError, rename, renameable
 from .spec import Spec
 
-PAUSE = 0.15  # seconds without a key before a text is checked
+PAUSE = 0.15  # seconds without typing before a text is checked
 _KINDS = {
     "keyword": types.CompletionItemKind.Keyword,
     "kind": types.CompletionItemKind.Function,
@@ -38,14 +38,14 @@ _KINDS = {
 
 
 class SpecServer(LanguageServer):
-    """A server that keeps the last state of each open document."""
+    """A server that keeps the latest state of each open document."""
 
     def __init__(self) -> None:
         super().__init__("alexc", version("alexc"), text_document_sync_kind=types.TextDocumentSyncKind.Full)
         self._specs: dict[str, Spec] = {}
 
     def spec(self, uri: str) -> Spec | None:
-        """The state of a document, checked anew where its text or another open one has changed; None if not open."""
+        """The state of a document, checked again if it or an open file that it may extend changed; None if not open."""
         documents = self.workspace.text_documents
         if uri not in documents:
             return None
@@ -59,46 +59,46 @@ class SpecServer(LanguageServer):
         return known
 
     def publish(self, uri: str) -> None:
-        """Send what is wrong with a document."""
+        """Send the diagnostics of a document."""
         spec = self.spec(uri)
         if spec is not None:
             self.text_document_publish_diagnostics(
-                types.PublishDiagnosticsParams(uri, findings(spec), self.workspace.text_documents[uri].version)
+                types.PublishDiagnosticsParams(uri, diagnostics(spec), self.workspace.text_documents[uri].version)
             )
 
     def publish_all(self, first: str) -> None:
-        """Send what is wrong with a document, then with those that may extend it."""
+        """Send the diagnostics of a document, then those of the open documents that may extend it."""
         self.publish(first)
         for uri in list(self.workspace.text_documents):
             if uri != first and (known := self._specs.get(uri)) is not None and known.extends_files:
                 self.publish(uri)
 
     def forget(self, uri: str) -> None:
-        """A document is closed."""
+        """Drop the state of a closed document and clear its diagnostics."""
         self._specs.pop(uri, None)
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
 
 def path_of(uri: str) -> Path | None:
-    """The path of a document; None where it is no file."""
+    """The path of a document, or None if it is not a file."""
     path = to_fs_path(uri)
     return Path(path) if path else None
 
 
 def run() -> None:
-    """Serve one editor over standard input and output, until it says that it is done."""
+    """Serve one editor over standard input and output until it ends the session."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_no_refusal)
     make_server().start_io()
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """A rename that is refused is an answer: it needs no traceback."""
+    """Drops log records of refused renames: a refusal is an answer and needs no traceback."""
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, JsonRpcException) and error.code == types.LSPErrorCodes.RequestFailed)
 
 
 def make_server() -> SpecServer:
-    """A server with all that it can do."""
+    """A server with a handler for each feature."""
     server = SpecServer()
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
@@ -123,7 +123,7 @@ def make_server() -> SpecServer:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hovered(ls: SpecServer, params: types.HoverParams) -> types.Hover | None:
         spec = ls.spec(params.text_document.uri)
-        found = hover(spec, spec.positions.place(params.position)) if spec is not None else None
+        found = hover(spec, spec.positions.offset(params.position)) if spec is not None else None
         if spec is None or found is None:
             return None
         text, start, end = found
@@ -134,18 +134,18 @@ def make_server() -> SpecServer:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     def defined(ls: SpecServer, params: types.DefinitionParams) -> types.Location | None:
         spec = ls.spec(params.text_document.uri)
-        span = spec.definition(spec.positions.place(params.position)) if spec is not None else None
+        span = spec.definition(spec.positions.offset(params.position)) if spec is not None else None
         return location(spec, span) if spec is not None and span is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     def referred(ls: SpecServer, params: types.ReferenceParams) -> list[types.Location] | None:
         spec = ls.spec(params.text_document.uri)
-        found = spec.names.at(spec.positions.place(params.position)) if spec is not None else None
+        found = spec.symbols.at(spec.positions.offset(params.position)) if spec is not None else None
         if spec is None or found is None:
             return None
-        alike = [each for each in spec.names.occurrences if each.defined == found.defined]
+        alike = [each for each in spec.symbols.occurrences if each.definition == found.definition]
         if not params.context.include_declaration:
-            alike = [each for each in alike if each.span != each.defined]
+            alike = [each for each in alike if each.span != each.definition]
         return [types.Location(spec.uri, spec.positions.range(each.span)) for each in alike]
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["=", '"']))
@@ -153,10 +153,10 @@ def make_server() -> SpecServer:
         spec = ls.spec(params.text_document.uri)
         if spec is None:
             return types.CompletionList(is_incomplete=False, items=[])
-        place = spec.positions.place(params.position)
-        offers, start = complete(spec, place)
-        written = spec.positions.range(Span(spec.source, start, place))
-        items = [_item(offer, number, written) for number, offer in enumerate(offers)]
+        offset = spec.positions.offset(params.position)
+        completions, start = complete(spec, offset)
+        written = spec.positions.range(Span(spec.source, start, offset))
+        items = [_item(completion, number, written) for number, completion in enumerate(completions)]
         return types.CompletionList(is_incomplete=False, items=items)
 
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)
@@ -173,8 +173,8 @@ def make_server() -> SpecServer:
         if spec is None:
             return None
         try:
-            return spec.positions.range(renameable(spec, spec.positions.place(params.position)))
-        except Refused as refused:
+            return spec.positions.range(renameable(spec, spec.positions.offset(params.position)))
+        except RenameError as refused:
             raise _refusal(refused) from None
 
     @server.feature(types.TEXT_DOCUMENT_RENAME)
@@ -183,8 +183,8 @@ def make_server() -> SpecServer:
         if spec is None:
             return None
         try:
-            spans = rename(spec, spec.positions.place(params.position), params.new_name)
-        except Refused as refused:
+            spans = rename(spec, spec.positions.offset(params.position), params.new_name)
+        except RenameError as refused:
             raise _refusal(refused) from None
         edits = [types.TextEdit(spec.positions.range(span), params.new_name) for span in spans]
         return types.WorkspaceEdit(changes={spec.uri: edits})
@@ -192,22 +192,22 @@ def make_server() -> SpecServer:
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(ls: SpecServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
         spec = ls.spec(params.text_document.uri)
-        return outline(spec) if spec is not None else []
+        return document_symbols(spec) if spec is not None else []
 
     return server
 
 
-def _refusal(refused: Refused) -> JsonRpcException:
+def _refusal(refused: RenameError) -> JsonRpcException:
     return JsonRpcException(str(refused), types.LSPErrorCodes.RequestFailed)
 
 
-def _item(offer: Offer, number: int, written: types.Range) -> types.CompletionItem:
-    """An offer in the place of what is written of it, in the order of the offers."""
+def _item(completion: Completion, number: int, written: types.Range) -> types.CompletionItem:
+    """The protocol's form of a completion, which replaces the range `written`."""
     return types.CompletionItem(
-        label=offer.word,
-        kind=_KINDS[offer.sort],
-        detail=offer.detail or None,
-        documentation=types.MarkupContent(types.MarkupKind.Markdown, offer.documentation or offer.detail),
+        label=completion.word,
+        kind=_KINDS[completion.kind],
+        detail=completion.detail or None,
+        documentation=types.MarkupContent(types.MarkupKind.Markdown, completion.documentation or completion.detail),
         sort_text=f"{number:05}",
-        text_edit=types.TextEdit(written, offer.word),
+        text_edit=types.TextEdit(written, completion.word),
     )

@@ -1,4 +1,4 @@
-"""A spec that is open in an editor: its text, what it says, and what it said when it last had no mistakes."""
+"""A spec that is open in an editor: its text, the result of checking it, and its last valid version."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from alexc.compiler.tree.syntax import parse
 from alexc.compiler.tree.tree import Tree
 
 from .context import word_at
-from .names import Names, Occurrence
 from .positions import Positions
+from .symbols import Occurrence, Symbols
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One state of a text that is being typed.
+    """One version of a document.
 
     Attributes:
-        uri: the document, as the editor calls it.
-        checked: the text with its mistakes or its graph.
+        uri: the document's URI.
+        checked: the text, its diagnostics, and its graph if it has no errors.
         opened: the texts of all open documents, by resolved path.
-        encoding: the units in which the editor counts columns.
-        sound: the last state before this one that had no mistakes; None where this one has none, or none had.
+        encoding: the encoding whose units the editor counts columns in.
+        last_valid: the last earlier version without errors; None if this version has none, or if none was valid.
     """
 
     uri: str
     checked: Checked
     opened: Mapping[Path, str]
     encoding: str
-    sound: Spec | None
+    last_valid: Spec | None
 
     @classmethod
     def read(
         cls, uri: str, text: str, path: Path | None, opened: Mapping[Path, str], encoding: str, before: Spec | None
     ) -> Spec:
-        """Check a text; `before` is the state before it."""
+        """Check a text; `before` is the previous version."""
         checked = check_text(text, path.name if path else uri, path, opened)
         if checked.graph is not None or before is None:
             return cls(uri, checked, opened, encoding, None)
-        return cls(uri, checked, opened, encoding, before if before.checked.graph is not None else before.sound)
+        return cls(uri, checked, opened, encoding, before if before.checked.graph is not None else before.last_valid)
 
     @property
     def text(self) -> str:
@@ -55,105 +55,105 @@ class Spec:
 
     @property
     def source(self) -> Source:
-        """The text as the compiler's places name it."""
+        """The source that the compiler's spans refer to."""
         return self.checked.source
 
     @property
     def path(self) -> Path | None:
-        """Where it lies, or None."""
+        """The path of the file, or None."""
         return self.source.path
 
     @cached_property
     def positions(self) -> Positions:
-        """Its places as the editor counts them."""
+        """Converts its offsets to the editor's positions."""
         return Positions(self.text, self.encoding)
 
     @cached_property
     def tree(self) -> Tree:
-        """The lines that have the form of statements."""
+        """The syntax tree of the lines that can be parsed."""
         return parse(self.source)[0]
 
     @cached_property
-    def names(self) -> Names:
-        """The names that stand in it."""
-        return Names(self.tree, Library(self.tree, self.opened).load)
+    def symbols(self) -> Symbols:
+        """The names in the text."""
+        return Symbols(self.tree, Library(self.tree, self.opened).load)
 
     @property
     def extends_files(self) -> bool:
-        """Whether it, or what it last was, extends other files."""
-        states = [self, *([self.sound] if self.sound is not None else [])]
+        """Whether it or its last valid version extends other files."""
+        states = [self, *([self.last_valid] if self.last_valid is not None else [])]
         bases = [block.base for each in states for block in each.tree.blocks]
         return any(base is not None and base.path is not None for base in bases)
 
     @property
-    def known_names(self) -> Names:
-        """The names of this text; where it has not the form of a spec at all, those of the last sound one."""
-        return self.names if self.tree.blocks or self.sound is None else self.sound.names
+    def known_symbols(self) -> Symbols:
+        """The names of this text, or of the last valid version if nothing in the text can be parsed."""
+        return self.symbols if self.tree.blocks or self.last_valid is None else self.last_valid.symbols
 
     @property
     def graph(self) -> Graph | None:
-        """The network, as it is or as it last was."""
-        return self.checked.graph or (self.sound.graph if self.sound is not None else None)
+        """The network of this version or of the last valid one."""
+        return self.checked.graph or (self.last_valid.graph if self.last_valid is not None else None)
 
     @property
     def placed(self) -> Mapping[str, PlacedGraph]:
-        """The placements that go with `graph`."""
-        return self.checked.placed if self.checked.graph or self.sound is None else self.sound.placed
+        """The placements of `graph`."""
+        return self.checked.placed if self.checked.graph or self.last_valid is None else self.last_valid.placed
 
-    def occurrence_at(self, place: int) -> Occurrence | None:
-        """The name at a place; in a text without form, one that was written so when it was sound."""
-        found = self.names.at(place)
-        if found is not None or self.tree.blocks or self.sound is None:
+    def occurrence_at(self, offset: int) -> Occurrence | None:
+        """The name at an offset; if nothing can be parsed, the nearest equal name of the last valid version."""
+        found = self.symbols.at(offset)
+        if found is not None or self.tree.blocks or self.last_valid is None:
             return found
-        start, end = word_at(self.text, place)
-        alike = [each for each in self.sound.names.occurrences if each.span.text == self.text[start:end]]
+        start, end = word_at(self.text, offset)
+        alike = [each for each in self.last_valid.symbols.occurrences if each.span.text == self.text[start:end]]
         return min(alike, key=lambda each: abs(each.span.start - start), default=None)
 
-    def definition(self, place: int) -> Span | None:
-        """Where the name at a place is defined; for one that a line or a part has without saying it, its kind."""
-        occurrence = self.occurrence_at(place)
+    def definition(self, offset: int) -> Span | None:
+        """Where the name at an offset is defined; for a name that the compiler made, the kind of the layer."""
+        occurrence = self.occurrence_at(offset)
         if occurrence is not None:
-            return occurrence.defined
-        start, end = word_at(self.text, place)
+            return occurrence.definition
+        start, end = word_at(self.text, offset)
         for node in self.graph.nodes if self.graph is not None else ():
             if self.text[start:end] in (node.layer.name, node.layer.line):
                 return node.layer.span
         return None
 
-    def nodes_at(self, place: int) -> list[Node]:
-        """The layers that a word stands for: those of the line that it names, or the one whose kind it is."""
+    def nodes_at(self, offset: int) -> list[Node]:
+        """The layers at an offset: those of the line that a name refers to, or the one whose kind is written here."""
         if self.graph is None:
             return []
-        start, end = word_at(self.text, place)
+        start, end = word_at(self.text, offset)
         nodes = self.graph.nodes
-        if self.checked.graph is not None:  # places are those of this text
+        if self.checked.graph is not None:  # the graph's spans are offsets of this text
             here = [n for n in nodes if n.layer.span.source is self.source and n.layer.span.start == start < end]
             if here:
                 return here
-        occurrence, word = self.occurrence_at(place), self.text[start:end]
-        if not word or (occurrence is not None and occurrence.what != "layer"):
+        occurrence, word = self.occurrence_at(offset), self.text[start:end]
+        if not word or (occurrence is not None and occurrence.kind != "layer"):
             return []
         exact = [node for node in nodes if _is_called(node, word)]
         if occurrence is None or "." in word:
             return exact
-        if self._is_in_a_block(occurrence.defined):
+        if self._is_in_a_block(occurrence.definition):
             return [
                 node for node in nodes if any(_is_numbered(part, occurrence) for part in node.layer.line.split(".")[1:])
             ]
         return exact or [node for node in nodes if _is_numbered(node.layer.statement, occurrence)]
 
     def _is_in_a_block(self, defined: Span) -> bool:
-        lines = self.known_names.block_lines.values()
+        lines = self.known_symbols.block_lines.values()
         return any(line.name.span == defined for each in lines for line in each.values())
 
 
 def _is_called(node: Node, name: str) -> bool:
-    """Whether a name is that of a layer, or of the line, the block instance or the statement that it stands in."""
+    """Whether a name is that of the layer, or of its line, its block instance or its statement."""
     layer = node.layer
     return name in (layer.name, layer.line, layer.statement) or layer.line.startswith(f"{name}.")
 
 
 def _is_numbered(name: str, occurrence: Occurrence) -> bool:
-    """Whether a name is the one that is defined there, as it is or with the number of a repetition."""
-    defined = occurrence.defined.text
+    """Whether a name is the defined name, or that name with the number of a repetition."""
+    defined = occurrence.definition.text
     return name.startswith(defined) and not name[len(defined) :].strip("_0123456789")

@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 LINKED = ("compiler", "importers", "language_server", "runtime", "spec")
 # Each folder may import those before it.
 COMPILER = ("text", "tree", "layers", "recipe", "net", "graph", "placed_graph", "files", "drawing")
+IMPORTERS = ("caffe", "cuda_convnet", "darknet", "torchvision")
 RUNTIME = (
     "parallel",
     "layers",
@@ -83,6 +84,23 @@ def test_no_folder_imports_one_that_comes_after_it(package: str, order: tuple[st
     for place, folder in enumerate(order):
         later = [f"alexc.{package}.{name}" for name in order[place + 1 :]]
         assert forbidden(modules(ROOT / package / folder), *later) == []
+
+
+def test_readers_of_foreign_files_share_one_folder_and_do_not_know_each_other() -> None:
+    """Only the pipeline imports the readers, and only the reader of torchvision imports torch."""
+    folders = {path.name for path in (ROOT / "importers").iterdir() if (path / "__init__.py").is_file()}
+    assert folders == {*IMPORTERS, "foreign"}
+    readers = {name: f"alexc.importers.{name}" for name in IMPORTERS}
+    for folder in sorted(folders):
+        others = [readers[name] for name in readers if name != folder]
+        files = modules(ROOT / "importers" / folder)
+        assert forbidden(files, *others, "alexc.importers.pipeline") == []
+        assert forbidden(files, *(HEAVY if folder != "torchvision" else ())) == []
+    assert forbidden([ROOT / "importers" / "pipeline.py"], readers["torchvision"]) == []
+    known = ("alexc.compiler", "alexc.importers", "alexc.printable", "alexc.runtime.errors")
+    for path in modules(ROOT / "importers"):
+        ours = [name for name in imports_of(path) if name.split(".")[0] == "alexc"]
+        assert [name for name in ours if not f"{name}.".startswith(tuple(f"{each}." for each in known))] == [], path
 
 
 def test_stages_do_not_know_the_pipeline() -> None:

@@ -1,1 +1,1 @@
-"""Tools that write files of the repository: `make generated` runs them."""
+"""Tools that write generated files of the repository. `make generated` runs them."""

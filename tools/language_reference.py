@@ -1,4 +1,4 @@
-"""The parts of docs/language.md that are made from the compiler: `python -m tools.language_reference` writes them."""
+"""Writes the parts of docs/language.md that come from the compiler: `python -m tools.language_reference`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MADE = "written by `python -m tools.language_reference` from the compiler's own 
 
 
 def with_parts(page: str) -> str:
-    """The page with what stands between each pair of markers written anew."""
+    """Returns the page with the current text between each pair of markers."""
     for name, write in PARTS.items():
         before, start, rest = page.partition(f"<!-- {name}: {MADE} -->\n")
         _, end, after = rest.partition(f"<!-- end of {name} -->\n")

@@ -1,6 +1,6 @@
-"""The TextMate grammar of editors/vscode/, made from the rules of `alexc.highlighting`.
+"""Writes the TextMate grammar of editors/vscode/ from the rules of `alexc.highlighting`.
 
-`python -m tools.textmate_grammar` writes it.
+Run it with `python -m tools.textmate_grammar`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCOPES = {
 
 
 def written() -> str:
-    """The text of the grammar."""
+    """Returns the grammar as JSON."""
     patterns = [
         {"match": pattern, "captures": {str(n): {"name": SCOPES[role]} for n, role in enumerate(roles, 1)}}
         for pattern, roles in rules()

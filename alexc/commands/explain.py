@@ -56,8 +56,8 @@ def findings_in(text: str, language: str) -> tuple[Source, Sequence[Diagnostic]]
     if language == "net":
         checked = check_bytes(text.encode(), "example.net")
         return checked.source, checked.diagnostics
-    from alexc.importers.network import Assumed  # as long to import as a spec takes to check
-    from alexc.importers.reading import import_sources
+    from alexc.importers.foreign.network import Assumptions  # as long to import as a spec takes to check
+    from alexc.importers.pipeline import import_sources
 
     source = Source(f"example.{language}", text)
-    return source, import_sources([source], Assumed()).findings
+    return source, import_sources([source], Assumptions()).findings

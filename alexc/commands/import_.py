@@ -46,11 +46,11 @@ def import_(
     """
     if out is not None and out.suffix != ".net":
         raise UserError(f"{printable(out)}: the name of a spec ends in `.net`; as in `-o my.net`")
-    from alexc.importers.network import Assumed
+    from alexc.importers.foreign.network import Assumptions
 
     from ..foreign_files import assumed_input, findings_text, imported
 
-    written = imported(files, Assumed(images, assumed_input(input_), most_parameters))
+    written = imported(files, Assumptions(images, assumed_input(input_), most_parameters))
     if written.findings:
         print(findings_text(written.findings), file=sys.stderr)
     if written.text is None:

@@ -1,4 +1,4 @@
-// Starts `alexc lsp` and speaks with it; all that it knows of specs is there.
+// Starts the language server `alexc lsp`, which has all features for specs.
 
 const vscode = require("vscode");
 const { LanguageClient } = require("vscode-languageclient/node");

@@ -1,1 +1,1 @@
-"""Caffe's prototxt files: networks for training and for use, in the new form and the old, and solvers."""
+"""Reads Caffe's prototxt files: nets for training, nets for deployment, and solvers, in the new and the old format."""

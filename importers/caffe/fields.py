@@ -1,4 +1,4 @@
-"""The fields of a message by their names and types, and which of them nobody asked for."""
+"""Typed access to the fields of a message. Fields that no code asks for are reported."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from math import isfinite
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
-from ..network import rounded
+from ..foreign.network import rounded
 from .prototxt import Field, Message, Scalar
 
 LARGEST, SMALLEST = 1e15, 1e-30  # beside 0
 
 
 class Fields:
-    """A message, asked field by field.
+    """The values of a message by field.
 
-    What has not the type that is asked for is reported and the default given instead. `unread` then are the fields
-    that nothing asked for: those that the reader does not know.
+    A value of the wrong type is reported, and the default is returned. `unread` has the fields that no code asked for:
+    those that the reader does not know.
     """
 
     def __init__(self, message: Message, findings: list[Diagnostic]) -> None:
@@ -31,17 +31,17 @@ class Fields:
         self._inner: list[Fields] = []
 
     def has(self, name: str) -> bool:
-        """Whether the field is there; this does not count as asking for it."""
+        """Whether the message has the field; this does not count as asking for it."""
         return name in self._by_name
 
     def says(self, outer: str, inner: str) -> bool:
-        """Whether there is such a field in such a field; this does not count as asking for it."""
+        """Whether a field `outer` contains a field `inner`; this does not count as asking for it."""
         messages = [field.value for field in self._by_name.get(outer, [])]
         inside = [each.fields for each in messages if isinstance(each, Message)]
         return any(field.name == inner for fields in inside for field in fields)
 
     def span_of(self, *names: str) -> Span:
-        """The place of the first of these fields that is there, else of the message."""
+        """The span of the first of these fields that the message has, or of the message."""
         found = [self._by_name[name][-1] for name in names if name in self._by_name]
         if not found:
             return self.span
@@ -49,15 +49,15 @@ class Fields:
         return found[0].span.to(value.span) if isinstance(value, Scalar) else found[0].span
 
     def spans_of(self, name: str) -> list[Span]:
-        """The places of a field's values, in order."""
+        """The spans of a field's values, in order."""
         return [field.value.span for field in self._by_name.get(name, [])]
 
     def texts(self, name: str) -> list[str]:
-        """All values of a field as they are written, texts without their marks."""
+        """All values of a field as text, without quotation marks."""
         return [value.text for value in self._scalars(name)]
 
     def text(self, name: str, default: str = "") -> str:
-        """The last value, as protocol buffers have it where a field that is no list comes again."""
+        """The last value, which counts if a field that is not a list is repeated."""
         return (self.texts(name) or [default])[-1]
 
     def numbers(self, name: str) -> list[float]:
@@ -94,11 +94,11 @@ class Fields:
                 found.append(Fields(field.value, self._findings))
                 self._inner.append(found[-1])
             else:
-                self._report(f"`{name}` is a value, where a message in braces belongs", field.span)
+                self._report(f"`{name}` is a value, but must be a message in braces", field.span)
         return found
 
     def message(self, name: str) -> Fields:
-        """The values of a field as one message, as protocol buffers merge them; an empty one where there is none."""
+        """The values of a field merged into one message, as protocol buffers do it; empty if there is none."""
         self._asked.add(name)
         merged: list[Field] = []
         span = self.span
@@ -107,22 +107,22 @@ class Fields:
                 merged += field.value.fields
                 span = field.span
             else:
-                self._report(f"`{name}` is a value, where a message in braces belongs", field.span)
+                self._report(f"`{name}` is a value, but must be a message in braces", field.span)
         inner = Fields(Message(tuple(merged), span), self._findings)
         self._inner.append(inner)
         return inner
 
     def ignore(self, *names: str) -> list[str]:
-        """Count these as asked for; returns those that are there."""
+        """Count these fields as asked for; returns those that the message has."""
         self._asked.update(names)
         return [name for name in names if name in self._by_name]
 
     def unread_here(self) -> list[Field]:
-        """The fields that nothing asked for, the first of each name."""
+        """The fields that no code asked for, the first of each name."""
         return [fields[0] for name, fields in self._by_name.items() if name not in self._asked]
 
     def unread(self) -> list[Field]:
-        """The same, and those in messages that were asked for."""
+        """The same, including the fields of messages that were asked for."""
         return [*self.unread_here(), *(field for inner in self._inner for field in inner.unread())]
 
     def _scalars(self, name: str) -> Sequence[Scalar]:
@@ -132,7 +132,7 @@ class Fields:
             if isinstance(field.value, Scalar):
                 found.append(field.value)
             else:
-                self._report(f"`{name}` is a message in braces, where a value belongs", field.span)
+                self._report(f"`{name}` is a message in braces, but must be a value", field.span)
         return found
 
     def _number(self, name: str, scalar: Scalar) -> list[float]:
@@ -141,14 +141,14 @@ class Fields:
         except (ValueError, OverflowError):
             value = float("nan")
         if not isfinite(value) or abs(value) > LARGEST or 0 < abs(value) < SMALLEST:
-            self._report(f"`{name}` is `{scalar.text}`, which is no number that can be used", scalar.span)
+            self._report(f"`{name}` is `{scalar.text}`, which is not a usable number", scalar.span)
             return []
         return [rounded(value)]
 
     def _whole(self, name: str, scalar: Scalar) -> list[int]:
         values = self._number(name, scalar)
         if values and not values[0].is_integer():
-            self._report(f"`{name}` is `{scalar.text}`, where a whole number belongs", scalar.span)
+            self._report(f"`{name}` is `{scalar.text}`, but must be a whole number", scalar.span)
             return []
         return [int(value) for value in values]
 

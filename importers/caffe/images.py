@@ -1,4 +1,4 @@
-"""Where a Caffe net's images come from: their shape, and what is done to them."""
+"""The data layers of a Caffe net: the shape of the images, and how they are preprocessed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PARAMETERS = {
     "DummyData": "dummy_data_param",
     "Input": "input_param",
 }
-# Where images lie and how they are fetched: neither the network nor the recipe.
+# Where images are stored and how they are loaded: part of neither the network nor the recipe.
 _STORAGE = (
     "source", "backend", "prefetch", "rand_skip", "shuffle", "root_folder", "force_encoded_color", "data_filler",
 )  # fmt: skip
@@ -30,18 +30,18 @@ _STORAGE = (
 
 @dataclass(frozen=True)
 class Images:
-    """What a layer that gives images says of them.
+    """The settings of a data layer.
 
     Attributes:
         span: the layer's type.
-        shape: channels x height x width, or None where the file does not say it.
-        batch: how many at once, or None.
-        crop: the side of the square that is cut out, or None.
-        stored: the side of the squares that images are scaled to before, or None.
-        mirror: whether they are mirrored now and then.
-        scale: what every value is multiplied by in the end.
+        shape: channels x height x width, or None if the file does not give it.
+        batch: the batch size, or None.
+        crop: the side of the square crop, or None.
+        stored: the side of the square that images are resized to first, or None.
+        mirror: whether images are mirrored at random.
+        scale: the factor that multiplies every value at the end.
         mean_file: whether a mean image is subtracted.
-        mean_values: what is subtracted from each channel, in Caffe's order: blue, green, red.
+        mean_values: the value to subtract from each channel, in Caffe's order: blue, green, red.
     """
 
     span: Span
@@ -55,26 +55,28 @@ class Images:
     mean_values: tuple[float, ...] = ()
 
     def in_words(self) -> str:
-        """What is done to the images, for a comment."""
-        subtracted = ", ".join(f"{value:g}" for value in self.mean_values) or ("mean image" if self.mean_file else "")
+        """The preprocessing in words, for a comment."""
+        subtracted = ", ".join(f"{value:g}" for value in self.mean_values) or (
+            "the mean image" if self.mean_file else ""
+        )
         words = {
-            "scaled to": self.stored or "",
+            "resized to": self.stored or "",
             "cropped to": self.crop or "",
-            "mirrored": "now and then" if self.mirror else "",
-            "subtracted:": subtracted,
+            "mirrored": "at random" if self.mirror else "",
+            "minus": subtracted,
             "multiplied by": f"{self.scale:g}" if self.scale != 1 else "",
             "in batches of": self.batch or "",
         }
-        return "; ".join(f"{word} {value}" for word, value in words.items() if value) or "shown as they are"
+        return "; ".join(f"{word} {value}" for word, value in words.items() if value) or "used as they are"
 
     def same_values(self, other: Images) -> bool:
-        """Whether the other ones reach the network in the same size and on the same scale."""
+        """Whether the network gets these images and the others in the same size and on the same scale."""
         mine = (self.crop, self.scale, self.mean_file, self.mean_values)
         return mine == (other.crop, other.scale, other.mean_file, other.mean_values)
 
 
 def read_images(layer: CaffeLayer, findings: list[Diagnostic]) -> Images:
-    """What a layer of one of the types of `SOURCES` says."""
+    """The settings of a layer whose type is in `SOURCES`."""
     own = layer.fields.message(_PARAMETERS[layer.type])
     transform = layer.fields.message("transform_param")
     own.ignore(*_STORAGE)
@@ -84,12 +86,12 @@ def read_images(layer: CaffeLayer, findings: list[Diagnostic]) -> Images:
     high, wide = own.whole("new_height", 0), own.whole("new_width", 0)
     mean_files = [*own.texts("mean_file"), *transform.texts("mean_file")]
     channels = 1 if gray else 3
-    said = next(_shapes(own), None)
+    declared = next(_shapes(own), None)
     seen = _shape([channels, crop, crop] if crop else [channels, high, wide])
     batch = own.whole("batch_size", 0)
     images = Images(
         layer.span,
-        said or seen,
+        declared or seen,
         batch if batch > 0 else None,
         crop or None,
         high if high and high == wide else None,
@@ -105,7 +107,7 @@ def read_images(layer: CaffeLayer, findings: list[Diagnostic]) -> Images:
 
 
 def declared_input(net: Fields, findings: list[Diagnostic]) -> tuple[list[str], Images | None]:
-    """The blobs that a net for use names with `input`, and the shape of the first: images."""
+    """The blobs that `input` declares in a net for deployment, and the shape of the first, the images."""
     names = net.texts("input")
     sizes = net.whole_numbers("input_dim")
     shapes = [shape.whole_numbers("dim") for shape in net.messages("input_shape")]
@@ -115,13 +117,13 @@ def declared_input(net: Fields, findings: list[Diagnostic]) -> tuple[list[str], 
     span = net.span_of("input_shape", "input_dim", "input")
     shape = _shape(shapes[0][1:]) if shapes else None
     if shapes and shape is None:
-        message = "an image is channels x height x width, behind the number of images"
+        message = "the shape of the input is images x channels x height x width"
         findings.append(Diagnostic("E0904", message, span, help="as in `dim: 10 dim: 3 dim: 227 dim: 227`"))
     return names, Images(span, shape)
 
 
 def _shapes(own: Fields) -> Iterator[Shape]:
-    """Those that a layer says in words of its own, without the number of images."""
+    """The shapes that the layer's own parameter gives, without the batch size."""
     sizes = [own.whole(name, 0) for name in ("channels", "height", "width")]
     own.ignore("num")
     found = [each.whole_numbers("dim")[1:] for each in own.messages("shape")]
@@ -132,6 +134,6 @@ def _shapes(own: Fields) -> Iterator[Shape]:
 
 
 def _shape(sizes: list[int]) -> Shape | None:
-    """(channels, height, width) where these are sizes of an image."""
+    """(channels, height, width), or None if these are not the sizes of an image."""
     good = len(sizes) == 3 and all(1 <= size <= LARGEST_SIZE for size in sizes)
     return Shape(tuple(sizes)) if good else None

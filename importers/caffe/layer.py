@@ -1,4 +1,4 @@
-"""One layer of a prototxt file, in the new form or the old, and whether it is there in training."""
+"""The layers of a prototxt file in the new or the old format, and whether each exists in training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from alexc.compiler.text.source import Span
 
 from .fields import Fields
 
-# The types of the old form's `layers`, by the names of the new one.
+# From the types of the old format (`layers`) to those of the new one (`layer`).
 _OLD_TYPES = {
     "ABSVAL": "AbsVal", "ACCURACY": "Accuracy", "ARGMAX": "ArgMax", "BNLL": "BNLL", "CONCAT": "Concat",
     "CONTRASTIVE_LOSS": "ContrastiveLoss", "CONVOLUTION": "Convolution", "DATA": "Data",
@@ -22,7 +22,7 @@ _OLD_TYPES = {
     "SILENCE": "Silence", "SLICE": "Slice", "SOFTMAX": "Softmax", "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "SPLIT": "Split", "TANH": "TanH", "THRESHOLD": "Threshold", "WINDOW_DATA": "WindowData",
 }  # fmt: skip
-# All types that Caffe has, by the new form's names.
+# All types of Caffe, by their new names.
 TYPES = frozenset(_OLD_TYPES.values()) | {
     "BatchNorm", "BatchReindex", "Bias", "Clip", "Crop", "ELU", "Embed", "Filter", "Input", "LSTM", "Log", "PReLU",
     "Parameter", "Python", "RNN", "Reduction", "Reshape", "SPP", "Scale", "Swish", "Tile",
@@ -32,7 +32,7 @@ _RULES = ("phase", "min_level", "max_level", "stage", "not_stage")
 
 @dataclass(frozen=True)
 class Multipliers:
-    """What the n-th parameter of a layer multiplies the rate and the decay by."""
+    """The multipliers of the learning rate and the weight decay for one parameter of a layer."""
 
     rate: float = 1.0
     decay: float = 1.0
@@ -43,16 +43,16 @@ class CaffeLayer:
     """A layer.
 
     Attributes:
-        name: its name; not unique where the phases have a layer each.
-        type: its type, by the new form's name; of the old form's types those that have none keep theirs.
+        name: its name; layers of different phases may share a name.
+        type: its new type name, or its old one if there is no new one.
         fields: the whole message.
-        span: its type's place.
-        bottoms: the blobs that it reads.
-        tops: the blobs that it makes; one that it also reads is changed in its place.
-        training: whether it is there in training.
-        testing: whether it is there in testing.
-        loss_weight: of its first top, or None where nothing is said.
-        multipliers: of its parameters, in order, as far as they are said.
+        span: the span of its type.
+        bottoms: its input blobs.
+        tops: its output blobs; a blob that is also an input is changed in place.
+        training: whether it exists in training.
+        testing: whether it exists in testing.
+        loss_weight: the loss weight of its first top, or None if it is not given.
+        multipliers: the multipliers of its parameters, in order, as far as they are given.
     """
 
     name: str
@@ -72,12 +72,12 @@ def read_layers(net: Fields, findings: list[Diagnostic]) -> list[CaffeLayer]:
     new, old = net.messages("layer"), net.messages("layers")
     for oldest in old:
         if oldest.has("layer"):
-            message = "this is the oldest form, of 2013: a `layer` in each `layers`"
-            helpful = "Caffe's upgrade_net_proto_text renews it"
+            message = "this is the format of 2013: a `layer` in each `layers`"
+            helpful = "convert it with Caffe's upgrade_net_proto_text"
             findings.append(Diagnostic("E0901", message, oldest.span_of("layer"), help=helpful))
             return []
     if new and old:
-        message = "a net has `layer` or, in the old form, `layers`, but not both"
+        message = "a net has `layer` or, in the old format, `layers`, but not both"
         findings.append(Diagnostic("E0901", message, old[0].span))
     return [
         *(_read(fields, fields.text("type"), _new_multipliers(fields, findings), findings) for fields in new),
@@ -127,7 +127,7 @@ def _old_multipliers(fields: Fields) -> tuple[Multipliers, ...]:
 
 
 def _phases(fields: Fields, findings: list[Diagnostic]) -> tuple[bool, bool]:
-    """Whether the layer is there in training, and in testing, at level 0 and without stages, as Caffe runs nets."""
+    """Whether the layer exists in training and in testing, at level 0 and without stages, Caffe's defaults."""
     included, excluded = fields.messages("include"), fields.messages("exclude")
     if included and excluded:
         message = "a layer has `include` or `exclude`, but not both"
@@ -138,7 +138,7 @@ def _phases(fields: Fields, findings: list[Diagnostic]) -> tuple[bool, bool]:
         left_out = [_meets(rule, phase) for rule in excluded]
         phases.append((any(met) or not included) and not any(left_out))
     if not any(phases):
-        message = "the layer is left out: no phase has it without a stage or a level"
+        message = "the layer is left out: no phase includes it without a stage or a level"
         findings.append(Diagnostic("W0902", message, (included or excluded)[0].span))
     return phases[0], phases[1]
 

@@ -1,4 +1,4 @@
-"""A Caffe net, layer by layer, to layers of alexc's kinds: blobs followed, and what is for the loss told apart."""
+"""Translates a Caffe net layer by layer: follows the blobs and separates the loss from the network."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from alexc.compiler.layers.softmax import Softmax
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 from alexc.compiler.text.source import Span
 
-from ..flattening import without_needless_flattening
-from ..network import ForeignLayer, make_kind
+from ..foreign.flattening import without_needless_flattening
+from ..foreign.network import ForeignLayer, make_kind
 from .fields import Fields
 from .images import SOURCES, Images, declared_input, read_images
-from .kinds import TRANSLATIONS, Around, batch_normalisation
+from .kinds import TRANSLATIONS, Context, batch_normalisation
 from .layer import TYPES, CaffeLayer, read_layers
 
-# What says how well a network does, or drops a blob: nothing of the network.
+# Layers that measure or drop a blob, and are not part of the network.
 _NO_PART = ("Accuracy", "Silence", "ArgMax", "HDF5Output")
 _LOSSES = (
     "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss",
@@ -32,15 +32,15 @@ _KEEP_SHAPE = (
 
 @dataclass
 class CaffeNet:
-    """What a net's file says.
+    """The content of a net's file.
 
     Attributes:
         name: its name, or "".
-        span: the place of the name, or the beginning of the file.
-        input: the shape of an image, or None where it is not said.
+        span: the span of the name, or the beginning of the file.
+        input: the shape of an image, or None if it is not given.
         layers: the layers, in order.
-        images: what training images go through, or None in a net for use.
-        says_initial_values: whether the file says what weights start from.
+        images: the settings of the training images, or None in a net for deployment.
+        has_initial_values: whether the file has initial values for the weights.
     """
 
     name: str
@@ -48,11 +48,11 @@ class CaffeNet:
     input: Shape | None = None
     layers: list[ForeignLayer] = field(default_factory=list)
     images: Images | None = None
-    says_initial_values: bool = False
+    has_initial_values: bool = False
 
 
 def read_net(fields: Fields, given: Shape | None, findings: list[Diagnostic]) -> CaffeNet:
-    """Read a net as it is in training; `given` is the shape of an image where the file does not say it."""
+    """Read a net in its training phase; `given` is the shape of an image if the file does not give it."""
     start = fields.span_of("name") if fields.has("name") else Span(fields.span.source, 0, 0)
     net = CaffeNet(fields.text("name"), start)
     fields.ignore("force_backward", "debug_info")
@@ -63,12 +63,12 @@ def read_net(fields: Fields, given: Shape | None, findings: list[Diagnostic]) ->
     return net
 
 
-class _After:
-    """What comes after each layer, by its index, found in one pass from the end.
+class _LaterReaders:
+    """Which layers read the output of a layer, by its index, found in one pass from the end.
 
     Attributes:
-        read_as_maps: the layers of which what they make reaches one that reads feature maps.
-        next_reader: the first layer that reads the first blob that a layer makes.
+        read_as_maps: the layers whose output reaches a layer that needs feature maps.
+        next_reader: the first layer that reads the first output blob of a layer.
     """
 
     def __init__(self, layers: Sequence[CaffeLayer]) -> None:
@@ -94,25 +94,25 @@ class _After:
 class _Builder:
     """Follows the blobs from layer to layer.
 
-    A blob is what a layer made last of that name; None is the image. What could not be read makes a broken blob, and
-    who reads one is passed over: why has been said.
+    A blob is the latest output of that name; None is the image. A layer that cannot be read makes its blobs broken, and
+    layers that read a broken blob are skipped, since the error is already reported.
     """
 
     def __init__(self, fields: Fields, net: CaffeNet, given: Shape | None, findings: list[Diagnostic]) -> None:
         self._net = net
         self._findings = findings
         self._made: dict[str, str | None] = {}
-        self._no_maps: set[str] = set()  # labels, and what only says how well the network does
+        self._no_maps: set[str] = set()  # labels, and the outputs of layers that only measure
         self._broken: set[str] = set()
         self._shapes: dict[str | None, Shape | None] = {}
-        self._again: Counter[str] = Counter()  # of names that several layers have
+        self._again: Counter[str] = Counter()  # counts names that several layers have
         self._merged: set[int] = set()  # indices of Scale layers that are part of a BatchNorm
         names, declared = declared_input(fields, findings)
         layers = read_layers(fields, findings)
         self._layers = [layer for layer in layers if layer.training]
-        self._after = _After(self._layers)
+        self._later = _LaterReaders(self._layers)
         self._only_testing = [layer for layer in layers if layer.testing and not layer.training]
-        net.says_initial_values = any(
+        net.has_initial_values = any(
             layer.fields.says(f"{name}_param", "weight_filler")
             for layer in self._layers
             for name in ("convolution", "inner_product")
@@ -124,7 +124,7 @@ class _Builder:
         self._find_input(declared, given)
 
     def build(self) -> None:
-        """Read all layers; none where the list of them could not be read."""
+        """Read all layers; none if the list of layers could not be read."""
         for index, layer in enumerate(self._layers):
             if index not in self._merged:
                 self._read(index, layer)
@@ -132,8 +132,8 @@ class _Builder:
             self._check_only_testing(layer)
         self._net.layers = _main_head_last(without_needless_flattening(self._net.layers))
         if self._net.input is None and not any(each.severity == "error" for each in self._findings):
-            message = "the file does not say how large its images are"
-            helpful = "say it: `alexc import … --input 3x32x32`"
+            message = "the file does not give the size of its images"
+            helpful = "give it: `alexc import … --input 3x32x32`"
             self._findings.append(Diagnostic("E0904", message, self._source_span, help=helpful))
 
     def _find_input(self, declared: Images | None, given: Shape | None) -> None:
@@ -148,16 +148,16 @@ class _Builder:
             self._net.images = trained_on[0]
             for other in testing:
                 if not other.same_values(trained_on[0]):
-                    message = "images are shown in another way in testing, which has no counterpart"
+                    message = "images are prepared differently for testing, which has no counterpart"
                     self._findings.append(Diagnostic("W0901", message, other.span))
         shapes = [each.shape for each in (declared, *sources, *testing) if each is not None and each.shape is not None]
         self._net.input = shapes[0] if shapes else given
         self._shapes[None] = self._net.input
         self._source_span = next((each.span for each in (declared, *sources) if each is not None), self._net.span)
         if given is not None and given != self._net.input:
-            message = f"images are {self._net.input} here, and not {given}"
+            message = f"the images are {self._net.input} here, not {given}"
             self._findings.append(
-                Diagnostic("E0904", message, self._source_span, help="leave out what says so, as --input")
+                Diagnostic("E0904", message, self._source_span, help="leave out the other shape, for example --input")
             )
 
     def _read(self, index: int, layer: CaffeLayer) -> None:
@@ -182,7 +182,7 @@ class _Builder:
             self._make(top, None if inputs is None else inputs[:1])
 
     def _read_other_loss(self, layer: CaffeLayer) -> None:
-        """A multinomial logistic loss is the cross-entropy of the softmax that it reads; the others are no such."""
+        """A multinomial logistic loss after a softmax is the cross-entropy; the other losses have no counterpart."""
         self._no_maps.update(layer.tops)
         source = self._made.get(layer.bottoms[0]) if layer.bottoms else None
         places: dict[str | None, int] = {each.name: place for place, each in enumerate(self._net.layers)}
@@ -196,7 +196,7 @@ class _Builder:
         message = f"`{layer.type}` has no counterpart: cross-entropy is the only loss"
         self._findings.append(Diagnostic("W0901", message, layer.span, help="the network is imported without it"))
         if read is not None:
-            note = f"read there by the loss {layer.type}"
+            note = f"in Caffe, the input of the loss {layer.type}"
             self._net.layers[places[source]] = replace(read, notes=(*read.notes, note))
 
     def _read_part(self, index: int, layer: CaffeLayer) -> None:
@@ -215,19 +215,17 @@ class _Builder:
     def _translate(
         self, index: int, layer: CaffeLayer, scale: CaffeLayer | None, inputs: Sequence[str | None] | None
     ) -> list[Kind] | None:
-        """The kinds that a layer is, one reading the other; None where it has no counterpart, which is reported."""
+        """The kinds of a layer, each reading the one before; None, and an error, if it has no counterpart."""
         before = len(self._findings)
         given = self._shapes.get(inputs[0]) if inputs else None
-        around = Around(given, index in self._after.read_as_maps, self._net.says_initial_values, self._findings)
+        context = Context(given, index in self._later.read_as_maps, self._net.has_initial_values, self._findings)
         if layer.type == "BatchNorm":
-            kind = batch_normalisation(layer, scale, around)
+            kind = batch_normalisation(layer, scale, context)
             made = None if kind is None else [kind]
         elif layer.type in TRANSLATIONS:
-            made = TRANSLATIONS[layer.type](layer, around)
+            made = TRANSLATIONS[layer.type](layer, context)
         else:
-            message = (
-                f"a `{layer.type}` layer has no counterpart" if layer.type else "the layer does not say its `type`"
-            )
+            message = f"a `{layer.type}` layer has no counterpart" if layer.type else "the layer has no `type`"
             helpful = "" if layer.type in {*TYPES, ""} else did_you_mean(layer.type, TRANSLATIONS)
             self._findings.append(Diagnostic("E0902", message, layer.span, help=helpful))
             return None
@@ -241,8 +239,8 @@ class _Builder:
         return None if any(each.severity == "error" for each in self._findings[before:]) else made
 
     def _scale_of(self, index: int) -> CaffeLayer | None:
-        """The Scale that is the next to read what a BatchNorm makes."""
-        later = self._after.next_reader.get(index)
+        """The Scale that is the next reader of a BatchNorm's output, or None."""
+        later = self._later.next_reader.get(index)
         scale = None if later is None else self._layers[later]
         if later is None or scale is None or scale.type != "Scale" or len(scale.bottoms) != 1:
             return None
@@ -250,7 +248,7 @@ class _Builder:
         return scale
 
     def _put(self, layer: CaffeLayer, kinds: Sequence[Kind], inputs: Sequence[str | None]) -> str | None:
-        """Add the kinds of a layer, the last under its name; returns the name of what they make."""
+        """Add the kinds of a layer, the last under the layer's name; returns the name of their output."""
         end = inputs[0]
         for number, kind in enumerate(kinds):
             name = layer.name if number == len(kinds) - 1 else f"{layer.name} ({kind.keyword})"
@@ -270,7 +268,7 @@ class _Builder:
         return unique
 
     def _shape_of(self, kind: Kind, given: Sequence[Shape | None]) -> Shape | None:
-        """The shape that a layer makes; None where it is not known, or does not fit, as the check of the spec says."""
+        """The output shape of a layer; None if it is not known or does not fit (the check of the spec reports that)."""
         known = [shape for shape in given if shape is not None]
         if len(known) < len(given):
             return None
@@ -280,7 +278,7 @@ class _Builder:
             return None
 
     def _make(self, blob: str, ends: Sequence[str | None] | None) -> None:
-        """Note what a blob is now: the end of some layers, or (None) broken."""
+        """Set a blob to the output of a layer, or mark it as broken (None)."""
         if ends is None:
             self._broken.add(blob)
         else:
@@ -289,7 +287,7 @@ class _Builder:
             self._made[blob] = ends[0]
 
     def _inputs(self, layer: CaffeLayer, bottoms: Sequence[str]) -> list[str | None] | None:
-        """The layers that make these blobs; None where one of them is not there, or could not be read."""
+        """The layers whose outputs these blobs are; None if one of them is missing or broken."""
         if not bottoms and layer.type in (*TRANSLATIONS, "BatchNorm"):
             self._findings.append(Diagnostic("E0905", f"`{layer.name}` reads nothing", layer.span))
         if not bottoms:
@@ -298,7 +296,7 @@ class _Builder:
         missing = [blob for blob in bottoms if blob not in self._made and blob not in self._broken]
         for blob in missing:
             if blob in self._no_maps:
-                message = f"`{layer.name}` reads `{blob}`, which is no image and no layer's maps"
+                message = f"`{layer.name}` reads `{blob}`, which is neither an image nor the output of a layer"
             else:
                 message = f"no layer above makes `{blob}`, which `{layer.name}` reads"
             known = did_you_mean(blob, self._made)
@@ -307,18 +305,18 @@ class _Builder:
         return [self._made[blob] for blob in bottoms] if whole else None
 
     def _has_loss(self, softmax: CaffeLayer) -> bool:
-        """Whether the loss reads the same, so that the softmax only shows what it is."""
+        """Whether a loss reads the same blob, so that this softmax is only for display."""
         losses = [layer for layer in self._layers if layer.type == "SoftmaxWithLoss"]
         return any(layer.bottoms[:1] == softmax.bottoms[:1] for layer in losses)
 
     def _check_only_testing(self, layer: CaffeLayer) -> None:
         if layer.bottoms and layer.type not in (*_NO_PART, *_LOSSES, "Softmax"):
-            message = f"`{layer.name}` is there in testing only, which has no counterpart"
+            message = f"`{layer.name}` exists only in testing, which has no counterpart"
             self._findings.append(Diagnostic("E0903", message, layer.span))
 
 
 def _main_head_last(layers: Sequence[ForeignLayer]) -> list[ForeignLayer]:
-    """The head with the largest share, of several, ends the network: it and what it alone needs come last."""
+    """Put the head with the largest share last, with the layers that only it needs: the last layer is the output."""
     read = {name for layer in layers for name in layer.inputs}
     heads = [layer for layer in layers if isinstance(layer.kind, Softmax) and layer.name not in read]
     if len(heads) < 2:

@@ -1,6 +1,6 @@
-"""Protocol buffers in their text format, without a schema: fields, messages in each other, and places of all of them.
+"""Parses the text format of protocol buffers without a schema: fields, nested messages, and their spans.
 
-Names are not looked up, so that a field which nobody knows is still there to be reported.
+Without a schema, unknown fields are kept, so that they can be reported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
-DEEPEST = 32  # messages in each other; Caffe's go to 5
+DEEPEST = 32  # nested messages; Caffe's own have at most 5 levels
 LONGEST_TOKEN = 4096  # characters of a name, a number or a text
 MOST_FIELDS = 1_000_000
 
@@ -30,7 +30,7 @@ _CLOSING = {"{": "}", "<": ">"}
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A value: a text without its quotation marks, a number as it is written, or a word such as `MAX` and `true`."""
+    """A value: a string without quotation marks, a number as written, or a word such as `MAX` or `true`."""
 
     form: str  # "text", "number" or "name"
     text: str
@@ -39,7 +39,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Fields in their order; a name may come again."""
+    """Fields in order; a name may be repeated."""
 
     fields: tuple[Field, ...]
     span: Span
@@ -47,7 +47,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A name and its value; `span` is the name."""
+    """A name and its value; `span` is the span of the name."""
 
     name: str
     value: Scalar | Message
@@ -55,17 +55,17 @@ class Field:
 
 
 def parse(source: Source) -> tuple[Message, list[Diagnostic]]:
-    """The file as a message; on the first place that has not the form of the format the finding, and an empty message.
+    """Parse a file; returns an empty message and an error at the first syntax error.
 
-    Reading takes time and memory in proportion to the text, whatever stands in it.
+    Time and memory are proportional to the length of the text, whatever it contains.
     """
     try:
         return _Parser(source).message(), []
-    except _Malformed as error:
+    except _ParseError as error:
         return Message((), Span(source, 0, 0)), [error.finding]
 
 
-class _Malformed(Exception):  # noqa: N818 - it is no defect of the program but a finding about a file
+class _ParseError(Exception):
     def __init__(self, headline: str, span: Span, help_: str = "") -> None:
         super().__init__(headline)
         self.finding = Diagnostic("E0901", headline, span, help=help_)
@@ -80,7 +80,7 @@ class _Token:
 
 @dataclass
 class _Open:
-    """A message whose end is not reached yet: the field that holds it, and what closes it."""
+    """A message that is not closed yet: its field's name, its opening bracket, and its fields so far."""
 
     field: _Token
     start: _Token
@@ -88,7 +88,7 @@ class _Open:
 
 
 class _Parser:
-    """Reads fields one after the other; messages that are open stand on a stack, so that depth costs no recursion."""
+    """Reads fields in order. Open messages are kept on a stack, so that deep nesting needs no recursion."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -104,7 +104,7 @@ class _Parser:
             if token.form == "end":
                 if stack:
                     start = stack[-1].start
-                    raise _Malformed(
+                    raise _ParseError(
                         "the file ends inside a message", start.span, f"a `{_CLOSING[start.form]}` is missing"
                     )
                 return Message(tuple(fields), Span(self._source, 0, len(self._source.text)))
@@ -118,28 +118,28 @@ class _Parser:
             elif token.form == "name":
                 self._read_field(token, inside, stack)
             else:
-                raise _Malformed(f"`{token.text}` cannot stand here: a field's name was expected", token.span)
+                raise _ParseError(f"`{token.text}` is unexpected here: expected a field name", token.span)
 
     def _read_field(self, name: _Token, inside: list[Field], stack: list[_Open]) -> None:
         self._count += 1
         if self._count > MOST_FIELDS:
-            raise _Malformed(f"the file has more than {MOST_FIELDS:,} fields", name.span)
+            raise _ParseError(f"the file has more than {MOST_FIELDS:,} fields", name.span)
         colon = self._next.form == ":"
         if colon:
             self._take()
         if self._next.form in _CLOSING:
             if len(stack) >= DEEPEST:
-                raise _Malformed(f"messages stand more than {DEEPEST} deep in each other", self._next.span)
+                raise _ParseError(f"messages are nested more than {DEEPEST} deep", self._next.span)
             stack.append(_Open(name, self._take(), []))
             return
         if not colon:
             message = f"`{name.text}` has no value"
-            raise _Malformed(message, name.span, f"`{name.text}: value` or `{name.text} {{ … }}`")
+            raise _ParseError(message, name.span, f"`{name.text}: value` or `{name.text} {{ … }}`")
         inside.extend(Field(name.text, value, name.span) for value in self._values())
         self._skip_separator()
 
     def _values(self) -> Iterator[Scalar]:
-        """One value, or those of a list in brackets."""
+        """One value, or the values of a list in brackets."""
         if self._next.form != "[":
             yield self._scalar()
             return
@@ -149,14 +149,14 @@ class _Parser:
             if self._next.form == ",":
                 self._take()
             elif self._next.form != "]":
-                raise _Malformed(f"`{self._next.text}` cannot stand here: `,` or `]` was expected", self._next.span)
+                raise _ParseError(f"`{self._next.text}` is unexpected here: expected `,` or `]`", self._next.span)
         self._take()
 
     def _scalar(self) -> Scalar:
         token = self._take()
         if token.form not in ("name", "number", "text"):
             shown = "the end of the file" if token.form == "end" else f"`{token.text}`"
-            raise _Malformed(f"{shown} cannot stand here: a value was expected", token.span)
+            raise _ParseError(f"{shown} is unexpected here: expected a value", token.span)
         if token.form != "text":
             return Scalar(token.form, token.text, token.span)
         text, span = _unquoted(token.text), token.span
@@ -182,15 +182,15 @@ class _Parser:
             span = Span(self._source, place, found.end() if found else place + 1)
             if found is None:
                 if text[place] in "\"'":
-                    raise _Malformed("a text is not closed on its line", span)
-                raise _Malformed(f"the character `{text[place]}` has no meaning here", span)
+                    raise _ParseError("a string does not end on its line", span)
+                raise _ParseError(f"the character `{text[place]}` has no meaning here", span)
             place = found.end()
             form = found.lastgroup or ""
             if form == "blank":
                 continue
             if span.end - span.start > LONGEST_TOKEN:
                 start = Span(self._source, span.start, span.start + 1)
-                raise _Malformed(f"a name or a value has more than {LONGEST_TOKEN:,} characters", start)
+                raise _ParseError(f"a name or a value has more than {LONGEST_TOKEN:,} characters", start)
             yield _Token(found.group() if form == "mark" else form, found.group(), span)
         yield _Token("end", "", Span(self._source, len(text.rstrip()), len(text.rstrip())))
 

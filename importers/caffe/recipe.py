@@ -1,4 +1,4 @@
-"""A solver, and what a net does to its images, as a recipe: iterations to epochs, Caffe's rules to alexc's."""
+"""Turns a solver and the net's image settings into a recipe, with epochs in place of iterations."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from alexc.compiler.recipe.steps import (
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
-from ..divisions import are_whole, milestones, power
-from ..network import RecipeLine
+from ..foreign.network import RecipeLine
+from ..foreign.schedules import are_whole, milestones, power
 from .fields import Fields
 from .images import Images
 
-USUAL_STORED = 256  # pixels a side, to which Caffe's scripts scale images before they are stored
+USUAL_STORED = 256  # pixels per side, to which Caffe's scripts resize images before storing them
 
-# What a solver says about logs, files and devices: nothing of the recipe.
+# Fields of a solver about logs, files and devices, which are not part of the recipe.
 _RUNNING = (
     "net", "train_net", "test_net", "test_iter", "test_interval", "test_initialization", "test_compute_loss", "display",
     "average_loss", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "snapshot_after_train",
@@ -46,7 +46,7 @@ _TYPES = {"0": "SGD", "1": "Nesterov", "2": "AdaGrad", "3": "RMSProp", "4": "Ada
 
 @dataclass(frozen=True)
 class CaffeRecipe:
-    """The statements of a `train` block, and what stands at its head."""
+    """The statements of a `train` block, and the comments above it."""
 
     lines: tuple[RecipeLine, ...]
     notes: tuple[str, ...]
@@ -55,7 +55,7 @@ class CaffeRecipe:
 def read_recipe(
     solver: Fields, images: Images | None, input_: Shape, dataset: int, findings: list[Diagnostic]
 ) -> CaffeRecipe:
-    """The recipe of a solver and of what its net says of the images; `dataset` is the size of the training set."""
+    """The recipe of a solver and of the image settings of its net; `dataset` is the size of the training set."""
     return _Reader(solver, images, input_, dataset, findings).read()
 
 
@@ -76,12 +76,12 @@ class _Reader:
 
     def read(self) -> CaffeRecipe:
         notes = [
-            f"{self._iterations:,} iterations of {self._batch} images there; an epoch is taken to have "
-            f"{self._dataset:,} images (`alexc import --images`)."
+            f"Caffe trains for {self._iterations:,} iterations of {self._batch} images. The epochs assume "
+            f"{self._dataset:,} training images (`--images`)."
         ]
         said = self._solver.ignore(*_RUNNING)
         if said:
-            notes.append(f"Not of the recipe, and left out: {', '.join(said)}.")
+            notes.append(f"Left out, because it is not part of a recipe: {', '.join(said)}.")
         lines = [
             *self._preparation(),
             RecipeLine("loss", step_text(CrossEntropy())),
@@ -93,22 +93,22 @@ class _Reader:
         ]
         for each in self._solver.unread():
             self._lost(f"`{each.name}` of a solver has no counterpart", each.span)
-            notes.append(f"Without a counterpart here: {each.name}.")
+            notes.append(f"Without a counterpart: {each.name}.")
         if not 1 <= self._batch <= LARGEST_SIZE or self._epochs > LARGEST_SIZE:
-            message = "the batches or the epochs are more than a recipe may have"
+            message = "the batch size or the number of epochs is too large for a recipe"
             self._findings.append(Diagnostic("E0904", message, self._solver.span_of("max_iter")))
         return CaffeRecipe(tuple(lines), tuple(notes))
 
     def _preparation(self) -> list[RecipeLine]:
-        """How images are stored, what is subtracted, and which part of them is shown."""
+        """How images are stored, what is subtracted, and which crops the network gets."""
         size = self._input.sizes[1]
         crop = self._images.crop
         stored = self._images.stored or (max(USUAL_STORED, crop) if crop else size)
         assumed = [] if self._images.stored or not crop else ["the size of the stored images is assumed"]
         if self._images.mean_values and self._images.scale == 1:
             values = ", ".join(f"{value:g}" for value in self._images.mean_values)
-            assumed.append(f"{values} is subtracted there, blue first")
-            message = f"{values} has no counterpart; the training set's own mean colour is subtracted"
+            assumed.append(f"Caffe subtracts {values}, blue first")
+            message = f"subtracting {values} has no counterpart; the spec subtracts the mean colour of the training set"
             self._lost(message, self._images.span)
         steps: list[Arguments] = [Resize(shorter=stored), CenterCrop(size=stored), *self._subtraction()]
         views: list[Arguments] = [RandomCrop(size=size)] if crop else []
@@ -121,7 +121,7 @@ class _Reader:
         ]
 
     def _subtraction(self) -> list[Arguments]:
-        """What happens to the values, which Caffe subtracts from before it scales."""
+        """The steps that subtract and scale. Caffe subtracts before it scales."""
         images = self._images
         if images.mean_file:
             if images.scale != 1:
@@ -140,7 +140,7 @@ class _Reader:
 
     def _batch_note(self) -> str:
         if self._images.batch is None:
-            self._lost("the size of a batch is not said; 128 is taken", self._images.span)
+            self._lost("the batch size is not given; 128 is used", self._images.span)
             return "assumed"
         times = self._solver.whole("iter_size", 1)
         return f"{self._images.batch}, {times} times" if times > 1 else ""
@@ -154,11 +154,11 @@ class _Reader:
         norm = solver.text("regularization_type", "L2")
         if norm != "L2" and decay:
             self._lost(
-                f"`{norm}` regularisation has no counterpart: weights decay by their squares here",
+                f"`{norm}` regularisation has no counterpart; alexc has L2 weight decay",
                 solver.span_of("regularization_type"),
             )
         if not (self._rate > 0 and 0 <= momentum < 1 and 0 <= second < 1 and decay >= 0 and delta > 0):
-            message = "the solver has a rate, a momentum or a decay that it cannot have"
+            message = "the solver has an invalid learning rate, momentum or weight decay"
             span = solver.span_of("base_lr", "momentum", "weight_decay")
             self._findings.append(Diagnostic("E0904", message, span))
             return RecipeLine("optimizer", step_text(SGD(lr=0.01)))
@@ -168,16 +168,15 @@ class _Reader:
         note = ""
         form = "nesterov" if type_ == "Nesterov" else "paper"
         if type_ == "Nesterov" and solver.text("lr_policy", "fixed") != "fixed":
-            note = "Caffe has the rate inside the velocity"
+            note = "in Caffe, the velocity includes the learning rate"
             self._lost(
-                "Nesterov's momentum has the rate outside the velocity here", solver.span_of("type", "solver_type")
+                "in alexc, Nesterov's momentum applies the learning rate outside the velocity",
+                solver.span_of("type", "solver_type"),
             )
         if type_ not in ("SGD", "Nesterov"):
-            note = f"{type_} there"
+            note = f"{type_} in Caffe"
             solver.ignore("rms_decay")
-            self._lost(
-                f"`{type_}` has no counterpart; gradient descent is written", solver.span_of("type", "solver_type")
-            )
+            self._lost(f"`{type_}` has no counterpart; the spec has `sgd`", solver.span_of("type", "solver_type"))
         written = SGD.model_validate({"lr": self._rate, "momentum": momentum, "weight_decay": decay, "form": form})
         return RecipeLine("optimizer", step_text(written), note)
 
@@ -203,48 +202,50 @@ class _Reader:
             case "poly" if exponent > 0:
                 return RecipeLine("schedule", step_text(PolynomialRate(power=exponent)))
             case "inv" if gamma > 0 and exponent > 0:
-                note = f"there {self._rate:g} (1 + {gamma:g} n)^-{exponent:g} at iteration n: the same at the end"
+                note = f"in Caffe, {self._rate:g} (1 + {gamma:g} n)^-{exponent:g} at iteration n, with the same end"
                 self._lost(
-                    "the policy `inv` has no counterpart; an exponential one with the same end is written", place
+                    "the policy `inv` has no counterpart; the spec has an exponential schedule with the same end", place
                 )
                 return self._exponential(power(1 + gamma * self._iterations, exponent), note)
             case _:
-                self._lost(f"the policy `{policy}`, as it stands there, has no counterpart; the rate stays", place)
+                self._lost(
+                    f"the policy `{policy}` with these values has no counterpart; the learning rate is constant", place
+                )
                 values_ = ", ".join(
                     f"{name} {solver.text(name)}" for name in ("gamma", "stepsize", "power") if solver.has(name)
                 )
-                return RecipeLine("schedule", step_text(ConstantRate()), f"there {policy}, {values_}".rstrip(", "))
+                return RecipeLine("schedule", step_text(ConstantRate()), f"in Caffe, {policy}, {values_}".rstrip(", "))
 
     def _steps(self, size: int, gamma: float, place: Span) -> RecipeLine:
-        """After every so many epochs where these are whole, otherwise in so many equal parts of the training."""
+        """A step every few whole epochs; if the interval is not whole epochs, equal parts of the training."""
         epochs = size / self._epoch
         every, parts = max(1, round(epochs)), self._iterations // size
         divide = power(gamma, -1)
-        note = f"every {size:,} iterations there"
+        note = f"in Caffe, every {size:,} iterations"
         if are_whole(every, epochs) or self._iterations <= size:
             return RecipeLine("schedule", step_text(StepRate(every=every, divide=divide)), note)
         if 2 <= parts <= LARGEST_SIZE and self._iterations % size == 0:
             step = DiscreteExponentialRate(divide=power(gamma, 1 - parts), steps=parts)
             return RecipeLine("schedule", step_text(step), note)
         self._lost(
-            f"{size:,} iterations are {epochs:.2f} epochs; {every} are written",
+            f"{size:,} iterations are {epochs:.2f} epochs; the spec has {every}",
             place,
-            "give the set's size: --images N",
+            "give the size of the training set: --images N",
         )
         return RecipeLine("schedule", step_text(StepRate(every=every, divide=divide)), note)
 
     def _steps_at(self, values: list[int], gamma: float, place: Span) -> RecipeLine:
-        """Equally far apart to the end of the training they are steps, otherwise milestones."""
+        """Steps if the values are equally far apart up to the end of the training, otherwise milestones."""
         first = values[0]
-        note = f"at iterations {', '.join(f'{value:,}' for value in values)} there"
+        note = f"in Caffe, at iterations {', '.join(f'{value:,}' for value in values)}"
         regular = values == [first * number for number in range(1, len(values) + 1)]
         if first > 0 and regular and first * (len(values) + 1) >= self._iterations:
             line = self._steps(first, gamma, place)
             return RecipeLine("schedule", line.text, note)
         step, same = milestones([value / self._epoch for value in values], power(gamma, -1))
         if not same:
-            message = "steps do not end whole epochs; the nearest whole ones are written"
-            self._lost(message, place, "give the set's size: --images N")
+            message = "steps are not at whole epochs; the spec has the nearest whole epochs"
+            self._lost(message, place, "give the size of the training set: --images N")
         return RecipeLine("schedule", step_text(step), note)
 
     def _exponential(self, divide: float, note: str) -> RecipeLine:

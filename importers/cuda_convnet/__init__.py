@@ -1,1 +1,1 @@
-"""Networks of cuda-convnet and cuda-convnet2, from their layer and parameter files."""
+"""Reads the layer files and the parameter files of cuda-convnet and cuda-convnet2."""

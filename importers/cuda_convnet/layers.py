@@ -1,4 +1,4 @@
-"""cuda-convnet's layer file, and the parameter file beside it, as layers with what both say of each."""
+"""The layers of cuda-convnet's layer file, each with its section of the parameter file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 
-from ..ini import Section
-from ..options import Options, Refused
+from ..foreign.options import Options, ReadError
+from ..foreign.sections import Section
 
 TRAINED = ("conv", "local", "fc")
 COST = "cost.logreg"
@@ -16,10 +16,10 @@ TYPES = (
     "data", *TRAINED, "pool", "rnorm", "cmrnorm", "neuron", "dropout", "dropout2", "hs", "softmax", "concat", "pass",
     "eltsum", COST,
 )  # fmt: skip
-# What cuda-convnet has besides, with why it cannot be imported.
+# cuda-convnet's other types, with the reason why they cannot be imported.
 WITHOUT_COUNTERPART = {
-    "sfc": "fully connected parts",
-    "eltmax": "the largest of several layers",
+    "sfc": "a fully connected layer in parts",
+    "eltmax": "the maximum of several layers",
     "sum": "sums of neighbouring units",
     "cnorm": "contrast normalisation",
     "cmpool": "pooling across maps",
@@ -40,15 +40,15 @@ WITHOUT_COUNTERPART = {
 
 @dataclass(frozen=True, eq=False)
 class CudaLayer:
-    """A layer as it is written.
+    """A layer of the file.
 
     Attributes:
-        name: the section's.
-        type: what `type=` says.
-        options: the layer file's lines.
-        parameters: those of the parameter file; None where it has none for this layer.
-        inputs: the layers that it reads, as they are written.
-        gpus: where it is computed: one GPU, several that share the images, or none where nothing is said.
+        name: the name of its section.
+        type: the value of `type=`.
+        options: its section of the layer file.
+        parameters: its section of the parameter file, or None.
+        inputs: the names of the layers that it reads, as written.
+        gpus: its GPUs: one, several that split the images, or none if the file does not say.
     """
 
     name: str
@@ -62,18 +62,18 @@ class CudaLayer:
 def read_layers(
     sections: Sequence[Section], parameters: Mapping[str, Section], findings: list[Diagnostic]
 ) -> dict[str, CudaLayer]:
-    """The layers that were understood, in order, by their names. One mistake is one finding."""
+    """The layers that could be read, in order, by name. Each mistake is reported once."""
     layers: dict[str, CudaLayer] = {}
     broken: set[str] = set()
     for section in sections:
         if section.name in layers or section.name in broken:
-            message = f"there are two layers `{section.name}`"
+            message = f"two layers are called `{section.name}`"
             findings.append(Diagnostic("E0901", message, section.span, help="give one of them another name"))
             continue
         try:
             layer = _layer(section, parameters.get(section.name), layers, broken)
-        except Refused as refused:
-            findings.append(refused.diagnostic)
+        except ReadError as error:
+            findings.append(error.diagnostic)
             layer = None
         if layer is None:
             broken.add(section.name)
@@ -82,7 +82,7 @@ def read_layers(
     named = {section.name for section in sections}
     for section in parameters.values():
         if section.name not in named:
-            message = f"there is no layer `{section.name}` that these parameters could be for"
+            message = f"there is no layer `{section.name}`  for these parameters"
             findings.append(Diagnostic("W0902", message, section.span, help=did_you_mean(section.name, named)))
     return layers
 
@@ -90,33 +90,33 @@ def read_layers(
 def _layer(
     section: Section, parameters: Section | None, above: Mapping[str, CudaLayer], broken: set[str]
 ) -> CudaLayer | None:
-    """The layer, or None where what it reads was not understood.
+    """The layer, or None if one of its inputs could not be read.
 
     Raises:
-        Refused: it cannot be read.
+        ReadError: it cannot be read.
     """
     options = Options(section)
     type_ = options.text("type")
     if type_ in WITHOUT_COUNTERPART:
-        message = f"`{section.name}` is of type `{type_}`, {WITHOUT_COUNTERPART[type_]}, which no spec can say"
-        raise options.refusal("E0902", message, "type")
+        message = f"`{section.name}` is of type `{type_}`, {WITHOUT_COUNTERPART[type_]}, which a spec cannot express"
+        raise options.error("E0902", message, "type")
     if type_ not in TYPES:
         known = did_you_mean(type_, [*TYPES, *WITHOUT_COUNTERPART])
-        raise options.refusal("E0902", f"cuda-convnet has no layers of type `{type_}`", "type", known)
+        raise options.error("E0902", f"cuda-convnet has no layers of type `{type_}`", "type", known)
     inputs = () if type_ == "data" else tuple(name.strip() for name in options.text("inputs").split(","))
     for name in inputs:
         if name in broken:
             return None
         if name not in above:
-            message = f"`{section.name}` reads `{name}`, which is no layer above it"
-            raise options.refusal("E0905", message, "inputs", did_you_mean(name, above))
+            message = f"`{section.name}` reads `{name}`, which is not a layer above it"
+            raise options.error("E0905", message, "inputs", did_you_mean(name, above))
         if above[name].type == COST:
-            message = f"`{section.name}` reads `{name}`, a loss, which makes nothing to read"
-            raise options.refusal("E0905", message, "inputs")
+            message = f"`{section.name}` reads `{name}`, a loss, which has no output"
+            raise options.error("E0905", message, "inputs")
     read_first = above[inputs[0]].gpus if inputs else ()
     gpus = tuple(options.wholes("gpu")) if "gpu" in options else read_first
     if len(set(gpus)) != len(gpus):
-        raise options.refusal("E0904", f"`{section.name}` names a GPU twice", "gpu")
+        raise options.error("E0904", f"`{section.name}` names a GPU twice", "gpu")
     return CudaLayer(
         section.name, type_, options, Options(parameters) if parameters is not None else None, inputs, gpus
     )

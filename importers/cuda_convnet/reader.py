@@ -1,8 +1,9 @@
-"""cuda-convnet's and cuda-convnet2's layer and parameter files (Krizhevsky 2011, 2014), read into a network.
+"""Reads the layer and parameter files of cuda-convnet and cuda-convnet2 (Krizhevsky 2011, 2014).
 
-What they mean was looked up in the two libraries: a convolution and a pool make 1 + ceil((side + 2 padding - window) /
-stride) values a side, `filters` are those of one group, `scale` of a normalisation is divided by the number of values
-that it looks at, biases have no decay, and the second version's `minDiv` is what the first has fixed at 1.
+Their meaning is that of the libraries' source: a convolution and a pool have an output of
+1 + ceil((side + 2 padding - window) / stride) values per side, `filters` counts the filters of one group, `scale` of a
+normalisation is divided by the number of values in its window, biases have no weight decay, and `minDiv` of the second
+version is always 1 in the first.
 """
 
 from __future__ import annotations
@@ -14,21 +15,27 @@ from alexc.compiler.layers.kind import Shape
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
-from ..ini import Section, sections_of
-from ..names import name_of_file
-from ..network import Assumed, ForeignNetwork, ForeignPlacement, ForeignSplit, Read
-from ..options import Refused
+from ..foreign.names import name_of_file
+from ..foreign.network import Assumptions, ForeignNetwork, ForeignPlacement, ForeignSplit, ReadResult
+from ..foreign.options import ReadError
+from ..foreign.sections import Section, sections_of
 from .groups import Groups, group_layers
-from .kinds import Writer
 from .layers import COST, TRAINED, CudaLayer, read_layers
-from .rates import rates_of, recipe_of
+from .network import NetworkBuilder
+from .recipe import rates_of, recipe_of
 
 PROGRAM = "cuda-convnet"
-_CROSS_CHANNELS = ("conv", "local", "fc", "cmrnorm", "softmax")  # what a copy makes depends on all maps that it reads
+_CROSS_CHANNELS = (
+    "conv",
+    "local",
+    "fc",
+    "cmrnorm",
+    "softmax",
+)  # the output of a copy depends on all maps that it reads
 
 
 def recognises(source: Source) -> bool:
-    """Whether a file is one of the two: sections, none of them darknet's `[net]`, with keys that only they have."""
+    """Whether a file has sections, none of them darknet's `[net]`, with keys of cuda-convnet."""
     return bool(
         re.search(r"^\[", source.text, re.MULTILINE)
         and not re.search(r"^\s*\[net(work)?\]", source.text, re.MULTILINE)
@@ -38,31 +45,33 @@ def recognises(source: Source) -> bool:
     )
 
 
-def read(sources: Sequence[Source], assumed: Assumed) -> Read:
-    """The network of a layer file, alone or with its parameter file, in any order."""
+def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
+    """Read the network of a layer file, with or without its parameter file, in any order."""
     findings: list[Diagnostic] = []
     files = [(source, sections_of(source, "python", findings)) for source in sources]
     layered = [(source, sections) for source, sections in files if _has_types(sections)]
     others = [(source, sections) for source, sections in files if not _has_types(sections)]
     if len(layered) != 1 or len(others) > 1:
         found = f"{len(layered)} layer files and {len(others)} parameter files"
-        message = f"a network of cuda-convnet is a layer file, or that and its parameter file; here are {found}"
+        message = f"a network of cuda-convnet is a layer file, with or without its parameter file; these are {found}"
         span = Span(sources[-1], 0, 0)
-        return Read(None, (*findings, Diagnostic("E0906", message, span, help="layers have a line `type=…`")))
+        return ReadResult(
+            None, (*findings, Diagnostic("E0906", message, span, help="sections of a layer file have a line `type=…`"))
+        )
     source, sections = layered[0]
     parameters = {section.name: section for _, others_ in others for section in others_}
     layers = read_layers(sections, parameters, findings)
     if assumed.input is None:
-        message = "cuda-convnet's files do not say how large an image is"
-        findings.append(_at(layers, source, message, "say it: `--input 3x224x224`, or `--input 3x32x32` for CIFAR-10"))
+        message = "cuda-convnet's files do not give the size of the images"
+        findings.append(_at(layers, source, message, "give it: `--input 3x224x224`, or `--input 3x32x32` for CIFAR-10"))
     if any(each.severity == "error" for each in findings) or assumed.input is None:
-        return Read(None, tuple(findings))
+        return ReadResult(None, tuple(findings))
     network = None
     try:
         network = _network(source, layers, assumed.input, bool(others), findings)
-    except Refused as refused:
-        findings.append(refused.diagnostic)
-    return Read(network, tuple(findings))
+    except ReadError as error:
+        findings.append(error.diagnostic)
+    return ReadResult(network, tuple(findings))
 
 
 def _has_types(sections: Sequence[Section]) -> bool:
@@ -77,10 +86,10 @@ def _at(layers: dict[str, CudaLayer], source: Source, message: str, help_: str) 
 def _network(
     source: Source, layers: dict[str, CudaLayer], image: Shape, with_parameters: bool, findings: list[Diagnostic]
 ) -> ForeignNetwork:
-    """The network; what cannot be said of single layers is added to the findings.
+    """The network. Errors of single layers are appended to `findings`.
 
     Raises:
-        Refused: the copies of layers on several GPUs do not come to one network.
+        ReadError: the copies of layers on several GPUs do not form one network.
     """
     _require_one_image(layers)
     groups = group_layers(layers)
@@ -89,47 +98,49 @@ def _network(
     recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters else None
     if with_parameters:
         findings += _without_rates(groups)
-    writer = Writer(layers, image, towers, findings)
+    builder = NetworkBuilder(layers, image, towers, findings)
     by_group = {id(group): rates for group, rates in rated}
     for group in groups.groups:
         found = by_group.get(id(group))
-        writer.write(group, recipe.multipliers(found) if recipe and found else {})
-    writer.report_costs()
+        builder.add_group(group, recipe.multipliers(found) if recipe and found else {})
+    builder.report_costs()
     first = next(iter(layers.values()), None)
     return ForeignNetwork(
         name=name_of_file(source.name),
         program=PROGRAM,
         input=image,
-        layers=tuple(writer.layers),
+        layers=tuple(builder.layers),
         span=first.options.section.span if first else Span(source, 0, 0),
         towers=towers,
         recipe=recipe.lines if recipe else (),
-        placements=_placements(groups, towers, writer),
-        notes=() if with_parameters else ("Without its parameter file, which has the rates: there is no recipe.",),
+        placements=_placements(groups, towers, builder),
+        notes=()
+        if with_parameters
+        else ("There is no recipe, because the rates are in the parameter file, which was not given.",),
         recipe_notes=recipe.notes if recipe else (),
     )
 
 
 def _require_one_image(layers: Mapping[str, CudaLayer]) -> None:
-    """Check that all layers but the losses read one data layer, and all of it.
+    """Check that all layers except the losses read one data layer, and all of its data.
 
     Raises:
-        Refused: they do not.
+        ReadError: there are two such data layers, or only a part of one is read.
     """
     reads = {name for layer in layers.values() if layer.type != COST for name in layer.inputs}
     data = [layer for layer in layers.values() if layer.type == "data" and layer.name in reads]
     if len(data) > 1:
-        message = f"`{data[0].name}` and `{data[1].name}` are both read by layers; a network reads one image"
-        raise Refused(Diagnostic("E0903", message, data[1].options.section.span))
+        message = f"`{data[0].name}` and `{data[1].name}` are both read; a network has one image input"
+        raise ReadError(Diagnostic("E0903", message, data[1].options.section.span))
     for key in ("start", "end"):
         if data and key in data[0].options:
-            raise data[0].options.refusal("E0903", f"`{data[0].name}` takes a part of the data", key)
+            raise data[0].options.error("E0903", f"`{data[0].name}` reads only a part of the data", key)
 
 
 def _needs_towers(groups: Groups) -> bool:
-    """Whether some layer mixes the channels of its own GPU only: otherwise where layers lie changes no mathematics."""
+    """Whether a layer mixes only the channels of its own GPU. Otherwise the placement does not change the network."""
     return any(
-        group.first.type in _CROSS_CHANNELS and any(reading.of_own_copy for reading in group.reads)
+        group.first.type in _CROSS_CHANNELS and any(input_.of_own_copy for input_ in group.inputs)
         for group in groups.groups
     )
 
@@ -137,29 +148,29 @@ def _needs_towers(groups: Groups) -> bool:
 def _without_rates(groups: Groups) -> Iterator[Diagnostic]:
     for group in groups.groups:
         if group.first.type in TRAINED and group.first.parameters is None:
-            message = f"the parameter file has no rates for `{group.first.name}`; those of the recipe are taken"
+            message = f"the parameter file has no rates for `{group.first.name}`; those of the recipe are used"
             yield Diagnostic("W0901", message, group.first.options.section.span)
 
 
-def _placements(groups: Groups, towers: int, writer: Writer) -> tuple[ForeignPlacement, ...]:
-    """What `gpu=` says, as a placement; none where there is one GPU."""
-    located = [group for group in groups.groups if writer.names_of(group)]
+def _placements(groups: Groups, towers: int, builder: NetworkBuilder) -> tuple[ForeignPlacement, ...]:
+    """The placement that `gpu=` describes; none for one GPU."""
+    located = [group for group in groups.groups if builder.names_of(group)]
     replicas = max((len(group.first.gpus) for group in located), default=0)
     devices = max(len(groups.gpus), replicas)
     if devices < 2 or not located:
         return ()
     axis = "tower" if towers > 1 else "gpu"
-    images = [name for group in located if len(group.first.gpus) > 1 for name in writer.names_of(group)]
-    channels = [name for group in located if len(group.members) > 1 for name in writer.names_of(group)]
+    images = [name for group in located if len(group.first.gpus) > 1 for name in builder.names_of(group)]
+    channels = [name for group in located if len(group.members) > 1 for name in builder.names_of(group)]
     alone = [group for group in located if groups.gpus and len(group.members) == len(group.first.gpus) == 1]
     splits = []
     if images:
-        splits.append(ForeignSplit("images", axis, None if len(images) == len(writer.layers) else tuple(images)))
+        splits.append(ForeignSplit("images", axis, None if len(images) == len(builder.layers) else tuple(images)))
     if channels:
         splits.append(ForeignSplit("channels", axis, None if not images else tuple(channels)))
     keeps: dict[int, list[str]] = {}
     for group in alone:
-        keeps.setdefault(groups.gpus.index(group.first.gpus[0]), []).extend(writer.names_of(group))
+        keeps.setdefault(groups.gpus.index(group.first.gpus[0]), []).extend(builder.names_of(group))
     said = [group.first.options for group in located if "gpu" in group.first.options]
     span = said[0].span("gpu") if said else located[0].first.options.section.span
     return (

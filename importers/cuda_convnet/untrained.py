@@ -1,4 +1,4 @@
-"""cuda-convnet's layers without weights as kinds with their arguments."""
+"""The kinds and arguments of cuda-convnet's layers without weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from alexc.compiler.layers.kind import ShapeError
 from alexc.compiler.layers.window import Rounding, places
 from alexc.compiler.text.diagnostics import Diagnostic
 
-from ..options import Options, Refused
+from ..foreign.options import Options, ReadError
 from .layers import CudaLayer
 
 KindOfLayer = tuple[str, dict[str, object]]
@@ -19,21 +19,21 @@ _ROUNDINGS: tuple[Rounding, ...] = ("floor", "ceil")
 
 
 def pool(layer: CudaLayer, side: int) -> KindOfLayer:
-    """A pool over maps of so many values a side: `start` is a negative margin, and the last window hangs over.
+    """A pool over square maps of this side: `start` is a negative margin, and the last window may reach over the edge.
 
     Raises:
-        Refused: it has no counterpart.
+        ReadError: it has no counterpart.
     """
     options = layer.options
     how = options.text("pool")
     if how not in ("max", "avg"):
-        raise options.refusal("E0903", f"`pool={how}` has no counterpart", "pool", "`max` and `avg` have")
+        raise options.error("E0903", f"`pool={how}` has no counterpart", "pool", "`max` and `avg` have")
     if how == "avg" and options.flag("sum", False):
-        raise options.refusal("E0903", f"`{layer.name}` sums its windows", "sum", "`avg` has a counterpart")
+        raise options.error("E0903", f"`{layer.name}` sums its windows", "sum", "`avg` has a counterpart")
     size, stride = options.whole("sizeX", least=1), options.whole("stride", least=1)
     margin = -options.whole("start", 0, least=-(10**6))
     if margin < 0:
-        raise options.refusal("E0903", f"`{layer.name}` leaves out the first {-margin} values of a side", "start")
+        raise options.error("E0903", f"`{layer.name}` skips the first {-margin} values of each side", "start")
     wanted = options.whole("outputsX", 0) or -(-(side + margin - size) // stride) + 1
     arguments: dict[str, object] = {"window": (size, size), "pad": (margin, margin)}
     if stride != size:
@@ -45,27 +45,29 @@ def pool(layer: CudaLayer, side: int) -> KindOfLayer:
             if places(side, size, stride, (margin, margin), "high", "window", rounding) == wanted:
                 return f"{how}pool", {**arguments, "round": rounding}
     except ShapeError as misfit:
-        raise options.refusal("E0904", f"`{layer.name}` {misfit}", "sizeX") from None
-    message = f"`{layer.name}` makes {wanted} values a side, which no rounding makes of {side}"
-    raise options.refusal("E0903", message, "outputsX" if "outputsX" in options else "start")
+        raise options.error("E0904", f"`{layer.name}` {misfit}", "sizeX") from None
+    message = f"`{layer.name}` has an output of {wanted} values per side, which no rounding gives for {side}"
+    raise options.error("E0903", message, "outputsX" if "outputsX" in options else "start")
 
 
 def normalisation(layer: CudaLayer, over: Literal["tower", "all"] | None) -> KindOfLayer:
-    """A response normalisation, whose scale the library divides by how many values it looks at.
+    """A response normalisation, whose scale the library divides by the number of values in its window.
 
     Raises:
-        Refused: it has no counterpart, or its parameters are not there.
+        ReadError: it has no counterpart, or its parameters are missing.
     """
     options, parameters = layer.options, layer.parameters
     if parameters is None:
-        message = f"the scale of `{layer.name}` stands in the parameter file"
-        raise Refused(Diagnostic("E0906", message, options.section.span, help="give that file, too"))
+        message = f"the scale of `{layer.name}` is in the parameter file"
+        raise ReadError(Diagnostic("E0906", message, options.section.span, help="give that file too"))
     if options.flag("blocked", False):
-        raise options.refusal("E0903", f"`{layer.name}` normalises blocks of maps", "blocked")
+        raise options.error("E0903", f"`{layer.name}` normalises blocks of maps", "blocked")
     size, across = options.whole("size", least=1), layer.type == "cmrnorm"
     if size % 2 == 0 and not across:
-        message = f"`{layer.name}` looks at {size} values a side, of which as many stand before as behind only if odd"
-        raise options.refusal("E0903", message, "size")
+        message = (
+            f"`{layer.name}` has a window of {size} values per side, but a window around the centre has an odd number"
+        )
+        raise options.error("E0903", message, "size")
     return "lrn", {
         "size": size,
         "k": parameters.number("minDiv", 1.0),
@@ -77,32 +79,32 @@ def normalisation(layer: CudaLayer, over: Literal["tower", "all"] | None) -> Kin
 
 
 def dropout(layer: CudaLayer, findings: list[Diagnostic]) -> KindOfLayer | None:
-    """Dropout, or None where it is off; `hs`, the name of it in 2012, has its `keep` in the layer file.
+    """Dropout, or None if it is off. `hs`, its name in 2012, has `keep` in the layer file.
 
     Raises:
-        Refused: it has no counterpart.
+        ReadError: it has no counterpart.
     """
     parameters = layer.parameters
     said = layer.options if layer.type == "hs" else parameters
     keep = said.number("keep", None if layer.type == "hs" else 0.5) if said is not None else 0.5
     if said is not None and not 0 < keep <= 1:
-        raise said.refusal("E0904", f"`keep` is a share above 0 and up to 1, not {keep:g}", "keep")
+        raise said.error("E0904", f"`keep` must be above 0 and at most 1, not {keep:g}", "keep")
     if parameters is not None and not parameters.flag("enable", True):
         if layer.type == "dropout" or keep == 1:
             return None
-        raise parameters.refusal("E0903", f"`{layer.name}` drops nothing, but multiplies by {keep:g}", "enable")
+        raise parameters.error("E0903", f"`{layer.name}` drops nothing, but multiplies by {keep:g}", "enable")
     if layer.type == "dropout":
-        message = f"`{layer.name}` scales nothing at test time, as no kind of alexc does; `scale=test` is written"
+        message = f"`{layer.name}` does not scale at test time, which has no counterpart; the spec has `scale=test`"
         help_ = "cuda-convnet2's `dropout2` is `scale=test`"
         findings.append(Diagnostic("W0901", message, layer.options.span("type"), help=help_))
     return "dropout", {"p": round(1 - keep, 12), "scale": "test"}
 
 
 def neurons(options: Options) -> str | None:
-    """The kind of a layer's neurons; None for the identity.
+    """The kind of a layer's activation; None for the identity.
 
     Raises:
-        Refused: it has no counterpart.
+        ReadError: it has no counterpart.
     """
     written = options.text("neuron", "")
     text = re.sub(r"\s", "", written)
@@ -114,4 +116,4 @@ def neurons(options: Options) -> str | None:
     if text in _NEURONS:
         return _NEURONS[text]
     help_ = "`tanh[1,1]` has one" if call else "these have: relu, logistic, softrelu, tanh[1,1], ident"
-    raise options.refusal("E0903", f"neurons `{written}` have no counterpart", "neuron", help_)
+    raise options.error("E0903", f"neurons `{written}` have no counterpart", "neuron", help_)

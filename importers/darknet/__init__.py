@@ -1,1 +1,1 @@
-"""Networks of darknet, from its cfg files."""
+"""Reads darknet's cfg files."""

@@ -1,4 +1,4 @@
-"""darknet's cfg files (Redmon 2013), read into a network."""
+"""Reads darknet's cfg files (Redmon 2013)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
-from ..ini import Section, sections_of
-from ..names import name_of_file
-from ..network import Assumed, ForeignNetwork, Read
-from ..options import Options, Refused
-from .layers import Writer, type_of
+from ..foreign.names import name_of_file
+from ..foreign.network import Assumptions, ForeignNetwork, ReadResult
+from ..foreign.options import Options, ReadError
+from ..foreign.sections import Section, sections_of
+from .network import NetworkBuilder, type_of
 from .recipe import RecipeReader
 
 PROGRAM = "darknet"
@@ -26,53 +26,53 @@ def recognises(source: Source) -> bool:
     return bool(re.search(r"^\s*\[net(work)?\]\s*$", source.text, re.MULTILINE))
 
 
-def read(sources: Sequence[Source], assumed: Assumed) -> Read:
-    """The network of one cfg file."""
+def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
+    """Read the network of one cfg file."""
     findings: list[Diagnostic] = []
     if len(sources) > 1:
-        message = f"a network of darknet is one file; here are {len(sources)}"
-        return Read(None, (Diagnostic("E0906", message, Span(sources[1], 0, 0)),))
+        message = f"a network of darknet is one file; these are {len(sources)}"
+        return ReadResult(None, (Diagnostic("E0906", message, Span(sources[1], 0, 0)),))
     sections = sections_of(sources[0], "darknet", findings)
     network = None
     if sections and sections[0].name not in _NET:
-        message = "the first section of a network is `[net]`"
+        message = "the first section must be `[net]`"
         findings.append(Diagnostic("E0901", message, sections[0].span))
     elif sections:
         try:
             network = _network(sources[0], sections, assumed, findings)
-        except Refused as refused:
-            findings.append(refused.diagnostic)
-    return Read(network, tuple(findings))
+        except ReadError as error:
+            findings.append(error.diagnostic)
+    return ReadResult(network, tuple(findings))
 
 
 def _network(
-    source: Source, sections: Sequence[Section], assumed: Assumed, findings: list[Diagnostic]
+    source: Source, sections: Sequence[Section], assumed: Assumptions, findings: list[Diagnostic]
 ) -> ForeignNetwork:
     """The network.
 
     Raises:
-        Refused: `[net]` or `[crop]` say something that they cannot.
+        ReadError: `[net]` or `[crop]` has an invalid value.
     """
     net, layers = Options(sections[0]), sections[1:]
     crop = Options(layers[0]) if layers and type_of(layers[0]) == "crop" else None
     reader = RecipeReader(net, crop, assumed.images, findings)
     image = assumed.input or reader.image()
-    writer = Writer(image, reader.decays, findings)
+    builder = NetworkBuilder(image, reader.decays, findings)
     loss = ""
     for place, section in enumerate(layers):
         if place == 0 and crop is not None:
-            writer.skip()
+            builder.skip()
         elif type_of(section) == "cost":
-            loss = _loss(section, writer, findings)
-            writer.skip()
+            loss = _loss(section, builder, findings)
+            builder.skip()
         else:
-            writer.write(section)
+            builder.add_section(section)
     try:
         lines = reader.lines(image)
     except ValidationError as error:
         field = error.errors()[0]["loc"][0]
-        message = f"the recipe would have a value that none can have: its `{field}`"
-        raise Refused(Diagnostic("E0904", message, sections[0].span)) from None
+        message = f"the recipe would have an invalid value: its `{field}`"
+        raise ReadError(Diagnostic("E0904", message, sections[0].span)) from None
     if loss:
         lines = ()
     net.report_unread(PROGRAM, findings)
@@ -82,29 +82,29 @@ def _network(
         name=name_of_file(source.name),
         program=PROGRAM,
         input=image,
-        layers=tuple(writer.layers),
+        layers=tuple(builder.layers),
         span=sections[0].span,
         recipe=lines,
-        notes=(*writer.notes, *([loss] if loss else [])),
+        notes=(*builder.notes, *([loss] if loss else [])),
         recipe_notes=tuple(reader.notes),
     )
 
 
-def _loss(section: Section, writer: Writer, findings: list[Diagnostic]) -> str:
-    """What no recipe can say of the loss; "" for a cost behind a softmax.
+def _loss(section: Section, builder: NetworkBuilder, findings: list[Diagnostic]) -> str:
+    """A comment about a loss that a recipe cannot have; "" for a cost after a softmax.
 
-    The softmax passes on the differences that the cost gives it, and so trains with the cross-entropy.
+    darknet's softmax passes the gradient of the cost through unchanged, which is training with the cross-entropy.
     """
     options = Options(section)
     try:
         type_, scale = options.text("type", "sse"), options.number("scale", 1.0)
-    except Refused as refused:
-        findings.append(refused.diagnostic)
+    except ReadError as error:
+        findings.append(error.diagnostic)
         return ""
     options.report_unread(PROGRAM, findings)
-    behind_softmax = bool(writer.layers) and writer.layers[-1].kind.keyword == "softmax"
+    behind_softmax = bool(builder.layers) and builder.layers[-1].kind.keyword == "softmax"
     if behind_softmax and type_ in ("sse", "softmax") and scale == 1:
         return ""
     message = f"a loss of the form `{type_}`{f' times {scale:g}' if scale != 1 else ''} has no counterpart"
-    findings.append(Diagnostic("W0901", f"{message}: the recipe is left out", section.span))
-    return f"Its loss is `[cost]` of the type {type_}, which no recipe has: there is none here."
+    findings.append(Diagnostic("W0901", f"{message}, so the recipe is left out", section.span))
+    return f"There is no recipe, because its loss is a `[cost]` of type {type_}, which a recipe cannot have."

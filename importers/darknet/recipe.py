@@ -1,4 +1,4 @@
-"""darknet's `[net]` section, and the `[crop]` and `[cost]` of its networks, as a recipe."""
+"""Turns darknet's `[net]` section, and a `[crop]` section, into a recipe."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from alexc.compiler.recipe.steps import (
 )
 from alexc.compiler.text.diagnostics import Diagnostic
 
-from ..divisions import are_whole, milestones, power
-from ..network import RecipeLine
-from ..options import Options
+from ..foreign.network import RecipeLine
+from ..foreign.options import Options
+from ..foreign.schedules import are_whole, milestones, power
 
-EPOCHS = 90  # where the file does not say how long
+EPOCHS = 90  # if the file does not give the number of batches
 _ONLY_ELSEWHERE = ("time_steps", "notruth", "inputs", "max_crop", "min_crop", "max_ratio", "min_ratio")
 _WITHOUT_COUNTERPART = ("random", "center", "clip")
 
 
 class RecipeReader:
-    """Reads the recipe; what it cannot say becomes findings and `notes`.
+    """Reads the recipe. What a recipe cannot express becomes a warning and a comment in `notes`.
 
     Args:
         net: the `[net]` section.
         crop: a `[crop]` section at the beginning of the network, or None.
         images: the size of the training set.
-        findings: what cannot be said is added.
+        findings: the list that diagnostics are appended to.
     """
 
     def __init__(self, net: Options, crop: Options | None, images: int, findings: list[Diagnostic]) -> None:
@@ -60,32 +60,32 @@ class RecipeReader:
 
     @property
     def decays(self) -> bool:
-        """Whether weights decay."""
+        """Whether there is weight decay."""
         return self._net.number("decay", 1e-4, least=0) > 0
 
     def image(self) -> Shape:
-        """The shape of what the network reads: of an image, or of what `[crop]` leaves of it.
+        """The shape of the network's input: of an image, or of the crop of a `[crop]` section.
 
         Raises:
-            Refused: it is not said.
+            ReadError: the file does not give it.
         """
         net = self._net
         channels, height, width = (net.whole(key, least=1) for key in ("channels", "height", "width"))
         for key, size in (("channels", channels), ("height", height), ("width", width)):
             if size > LARGEST_SIZE:
-                raise net.refusal("E0904", f"`{key}` must be at most {LARGEST_SIZE}", key)
+                raise net.error("E0904", f"`{key}` must be at most {LARGEST_SIZE}", key)
         if self._crop is None:
             return Shape((channels, height, width))
         wide, high = self._crop.whole("crop_width", 1, least=1), self._crop.whole("crop_height", 1, least=1)
         if wide > width or high > height:
-            raise self._crop.refusal("E0904", f"cuts {high}x{wide} out of {height}x{width}", "crop_height")
+            raise self._crop.error("E0904", f"cuts {high}x{wide} out of {height}x{width}", "crop_height")
         return Shape((channels, high, wide))
 
     def lines(self, image: Shape) -> tuple[RecipeLine, ...]:
-        """The statements of a `train` block for a network that reads such images.
+        """The statements of a `train` block for images of this shape.
 
         Raises:
-            Refused: a value is none that it can have.
+            ReadError: a value is not valid.
         """
         prepare, augment = self._views(image)
         schedule, note = self._schedule()
@@ -96,8 +96,8 @@ class RecipeReader:
             if self._net.number(key, 0.0):
                 self._lose(key, f"`{key}` has no counterpart")
         if self._batch == 1:
-            self._lose("batch", "`batch=1` is how darknet's files are set for use; training takes more")
-        batch_note = "set for use there, not for training" if self._batch == 1 else ""
+            self._lose("batch", "`batch=1` is for prediction; training needs a larger batch size")
+        batch_note = "darknet's setting for prediction, not for training" if self._batch == 1 else ""
         self._net.whole("subdivisions", 1, least=1)
         lines = [
             RecipeLine("prepare", " -> ".join(map(step_text, prepare))),
@@ -112,19 +112,19 @@ class RecipeReader:
         return tuple(line for line in lines if line is not None)
 
     def _optimizer(self) -> Optimizer:
-        """Darknet's momentum has the rate outside the velocity, as torch's."""
+        """Darknet's momentum applies the learning rate outside the velocity, as torch's does."""
         net = self._net
         lr, decay = net.number("learning_rate", 0.001, least=1e-12), net.number("decay", 1e-4, least=0)
         momentum = net.number("momentum", 0.9, least=0)
         if momentum >= 1:
-            raise net.refusal("E0904", f"`momentum` must be less than 1, not {momentum:g}", "momentum")
+            raise net.error("E0904", f"`momentum` must be less than 1, not {momentum:g}", "momentum")
         if net.whole("adam", 0):
             beta1, beta2, eps = net.number("B1", 0.9), net.number("B2", 0.999), net.number("eps", 1e-7)
             return Adam(lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=decay)
         return SGD(lr=lr, momentum=momentum, weight_decay=decay, form="torch")
 
     def _schedule(self) -> tuple[Schedule, str]:
-        """The schedule, and a note of what it cannot say."""
+        """The schedule, and a comment about what it cannot express."""
         net = self._net
         policy, exponent = net.text("policy", "constant"), net.number("power", 4.0, least=0)
         warmup = self._warmup(exponent)
@@ -148,7 +148,7 @@ class RecipeReader:
                 return self._lost_policy(policy, warmup)
 
     def _steps(self, steps: list[int], scales: list[float], warmup: float) -> tuple[Schedule, str]:
-        """Equally far apart to the end of the training they are steps, otherwise milestones with one factor."""
+        """Steps if they are equally far apart up to the end of the training, otherwise milestones with one factor."""
         single = self._net.text("policy") == "step"
         if not all(0 < scale <= 1 for scale in scales) or len(scales) != len(steps) or min(steps) < 1:
             return self._lost_policy(self._net.text("policy"), warmup)
@@ -160,29 +160,29 @@ class RecipeReader:
         if single or (alike and regular and every * (len(steps) + 1) >= self._epochs()[0]):
             if are_whole(every, exact):
                 return StepRate(every=every, divide=divide, warmup=warmup), ""
-            self._lose("step" if single else "steps", f"steps are {exact:.4g} epochs, and a recipe counts whole ones")
-            return StepRate(every=every, divide=divide, warmup=warmup), f"there every {exact:.4g} epochs"
+            self._lose("step" if single else "steps", f"steps are {exact:.4g} epochs, but a recipe counts whole epochs")
+            return StepRate(every=every, divide=divide, warmup=warmup), f"in darknet, every {exact:.4g} epochs"
         epochs = [self._in_epochs(step) for step in steps]
         schedule, same = milestones(epochs, divide, warmup)
         whens = ", ".join(f"{each:.4g}" for each in epochs)
         if not same:
-            self._lose("steps", f"steps are after {whens} epochs, and a recipe counts whole ones")
+            self._lose("steps", f"steps are after {whens} epochs, but a recipe counts whole epochs")
         if not alike:
-            self._lose("scales", f"a recipe divides by one factor; {divide:g} comes to the same in all")
+            self._lose("scales", f"a recipe divides by one factor; {divide:g} gives the same final rate")
         times = "" if alike else f"times {', '.join(f'{scale:g}' for scale in scales)} "
-        return schedule, "" if same and alike else f"there {times}after {whens} epochs"
+        return schedule, "" if same and alike else f"in darknet, {times}after {whens} epochs"
 
     def _lost_policy(self, policy: str, warmup: float) -> tuple[Schedule, str]:
         self._lose("policy", f"the policy `{policy}` has no counterpart")
-        return ConstantRate(warmup=warmup), f"policy={policy} there"
+        return ConstantRate(warmup=warmup), f"in darknet, policy={policy}"
 
     def _warmup(self, exponent: float) -> float:
         batches = self._net.whole("burn_in", 0)
         if not batches:
             return 0.0
         if exponent != 1:
-            self._lose("burn_in", f"the rate rises evenly here, and with the power {exponent:g} in darknet")
-            self.notes.append(f"The rate rises with the power {exponent:g} there, and not evenly.")
+            self._lose("burn_in", f"the warm-up is linear here; in darknet it has the power {exponent:g}")
+            self.notes.append(f"In darknet, the warm-up is not linear but has the power {exponent:g}.")
         return float(f"{self._in_epochs(batches):.3g}")
 
     def _in_epochs(self, batches: int) -> float:
@@ -190,12 +190,12 @@ class RecipeReader:
 
     def _epochs(self) -> tuple[int, str]:
         if not self._most:
-            return EPOCHS, "the file does not say"
+            return EPOCHS, "not in the file"
         exact = self._in_epochs(self._most)
         return max(1, round(exact)), f"max_batches={self._most}, of {self._images:,} images (`alexc import --images`)"
 
     def _views(self, image: Shape) -> tuple[list[PrepareStep], list[Augmentation]]:
-        """Preparation and augmentation: pixels lie in 0..1 in darknet, or behind `[crop]` in -1..1."""
+        """Preprocessing and augmentation. Values are in 0..1 in darknet, or in -1..1 after `[crop]`."""
         net, side = self._net, image.sizes[1]
         colored = image.channels == 3
         doubled = self._crop is not None and not self._crop.whole("noadjust", 0)
@@ -225,16 +225,16 @@ class RecipeReader:
                 )
                 self._lose(
                     "max_crop",
-                    f"windows of images scaled to {least} to {most} pixels are random ones of nearly such sizes",
+                    f"crops of images scaled to {least} to {most} pixels become random crops of nearly the same sizes",
                 )
-                self.notes.append(f"Images are scaled to {least} to {most} pixels there, and windows cut of these.")
+                self.notes.append(f"In darknet, images are scaled to {least} to {most} pixels and cropped.")
             augment.append(Mirror())
         jitter = self._jitter() if colored else None
         if jitter is not None:
             augment.append(jitter)
         if net.number("angle", 0.0):
-            self._lose("angle", "nothing turns images by an angle")
-            self.notes.append(f"Images are turned by up to {net.text('angle')} degrees there.")
+            self._lose("angle", "a rotation of images has no counterpart")
+            self.notes.append(f"In darknet, images are rotated by up to {net.text('angle')} degrees.")
         most = max(most, side)
         prepare: list[PrepareStep] = [Resize(shorter=most), CenterCrop(size=most)]
         return [*prepare, *([normalize] if colored else [])], augment
@@ -249,7 +249,8 @@ class RecipeReader:
         if not hue and not any(shares.values()):
             return None
         self._lose(
-            "saturation" if "saturation" in net else "hue", "`color_jitter` draws its factors evenly, not so darknet"
+            "saturation" if "saturation" in net else "hue",
+            "`color_jitter` draws its factors uniformly; darknet does not",
         )
         return ColorJitter(brightness=shares["exposure"], saturation=shares["saturation"], hue=min(hue, 0.5))
 

@@ -14,8 +14,8 @@ import pytest
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.text.diagnostics import TITLES, render_all
 from alexc.compiler.text.source import Source
-from alexc.importers.network import Assumed
-from alexc.importers.reading import import_sources
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.pipeline import import_sources
 from tests.conftest import ROOT, Alexc
 
 FOLDER = ROOT / "tests" / "compiler" / "broken_specs"
@@ -100,10 +100,10 @@ def test_an_imported_network_has_the_same_limit() -> None:
         layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
     """
     source = Source("net.prototxt", text)
-    warned = import_sources([source], Assumed())
+    warned = import_sources([source], Assumptions())
     assert warned.text is not None
     assert [(each.code, each.span.line_and_column[0]) for each in warned.findings] == [("W0304", 5)]
-    refused = import_sources([source], Assumed(most_parameters=10**9))
+    refused = import_sources([source], Assumptions(most_parameters=10**9))
     assert refused.text is None
     assert [(each.code, each.span.line_and_column[0]) for each in refused.findings] == [("E0907", 5)]
 

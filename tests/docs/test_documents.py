@@ -13,7 +13,7 @@ from alexc.compiler.pipeline import check_file
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
 from tests.conftest import ROOT
-from tests.support import replayed_pages
+from tools import docs_output
 from tools.language_reference import PAGE, with_parts
 
 DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
@@ -58,10 +58,8 @@ def test_every_fault_names_tests_and_all_of_them_exist() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "commands"), [*zip(replayed_pages.PAGES, (6, 3), strict=True)], ids=str)
+@pytest.mark.parametrize(("page", "commands"), [*zip(docs_output.PAGES, (6, 3), strict=True)], ids=str)
 def test_what_the_documents_run_prints_what_they_show(tmp_path: Path, page: Path, commands: int) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("$ alexc ") >= commands
-    assert replayed_pages.replayed(text, tmp_path) == text, (
-        "run `python -m tests.support.replayed_pages` and read the change"
-    )
+    assert docs_output.with_output(text, tmp_path) == text, "run `python -m tools.docs_output` and read the change"

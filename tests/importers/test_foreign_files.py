@@ -43,7 +43,7 @@ def test_draw_draws_the_towers_of_two_gpus(alexc: Alexc, tmp_path: Path) -> None
 def test_what_the_file_leaves_open_is_asked_for(alexc: Alexc) -> None:
     result = alexc("summary", FOREIGN / "cuda_convnet/cifar-80sec.cfg")
     assert (result.returncode, result.stdout) == (1, "")
-    assert "say it: `--input" in result.stderr
+    assert "give it: `--input" in result.stderr
     wrong = alexc("summary", FOREIGN / "cuda_convnet/cifar-80sec.cfg", "--input", "32")
     assert (wrong.returncode, "--input 32: must be channels x height x width" in wrong.stderr) == (1, True)
 

@@ -25,35 +25,35 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.diagnostics import TITLES, render_all
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
-from alexc.importers.network import Assumed
-from alexc.importers.reading import import_sources
-from alexc.importers.spec_of import Written
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.foreign.spec_writer import ImportResult
+from alexc.importers.pipeline import import_sources
 from tests.conftest import ROOT, Alexc
 from tests.support import caffe_oracle
 
 FOLDER = ROOT / "tests" / "importers" / "files" / "caffe"
 BROKEN = sorted((FOLDER / "broken").glob("*.prototxt"))
-FILES_SAY_IT = Assumed()
-CIFAR = Assumed(50_000, Shape((3, 32, 32)))
+FILES_SAY_IT = Assumptions()
+CIFAR = Assumptions(50_000, Shape((3, 32, 32)))
 
 # The spec that each of these comes to lies beside them, under the name of the first.
-IMPORTED: dict[str, tuple[Sequence[str], Assumed]] = {
-    "alexnet_train": (["alexnet_train", "alexnet_solver"], Assumed()),
-    "alexnet_v1": (["alexnet_v1"], Assumed()),
-    "cifar_quick_train": (["cifar_quick_train", "cifar_quick_deploy", "cifar_quick_solver"], Assumed(50_000)),
-    "cifar_quick_deploy": (["cifar_quick_deploy"], Assumed()),
+IMPORTED: dict[str, tuple[Sequence[str], Assumptions]] = {
+    "alexnet_train": (["alexnet_train", "alexnet_solver"], Assumptions()),
+    "alexnet_v1": (["alexnet_v1"], Assumptions()),
+    "cifar_quick_train": (["cifar_quick_train", "cifar_quick_deploy", "cifar_quick_solver"], Assumptions(50_000)),
+    "cifar_quick_deploy": (["cifar_quick_deploy"], Assumptions()),
     "cifar_full_train": (["cifar_full_train"], CIFAR),
-    "inception_train": (["inception_train", "inception_solver"], Assumed()),
-    "residual_deploy": (["residual_deploy"], Assumed()),
+    "inception_train": (["inception_train", "inception_solver"], Assumptions()),
+    "residual_deploy": (["residual_deploy"], Assumptions()),
 }
 
 
-def written(*names: str, assumed: Assumed = FILES_SAY_IT) -> Written:
+def written(*names: str, assumed: Assumptions = FILES_SAY_IT) -> ImportResult:
     paths = [FOLDER / f"{name}.prototxt" for name in names]
     return import_sources([Source(path.name, path.read_text(encoding="utf-8")) for path in paths], assumed)
 
 
-def imported(text: str, solver: str = "", assumed: Assumed = FILES_SAY_IT) -> tuple[Graph, Written]:
+def imported(text: str, solver: str = "", assumed: Assumptions = FILES_SAY_IT) -> tuple[Graph, ImportResult]:
     """The graph of a net that is written out here."""
     sources = [Source("net.prototxt", text), *([Source("solver.prototxt", solver)] if solver else [])]
     result = import_sources(sources, assumed)
@@ -148,7 +148,7 @@ def test_a_last_window_in_the_padding_is_clipped() -> None:
 
 def test_a_window_that_reads_nothing_is_an_error() -> None:
     text = net("Pooling pooling_param { kernel_size: 1 stride: 3 }", size="1 1 5 5")
-    (finding,) = import_sources([Source("net.prototxt", text)], Assumed()).findings
+    (finding,) = import_sources([Source("net.prototxt", text)], Assumptions()).findings
     assert (finding.code, finding.span.line_and_column) == ("E0903", (3, 20))
     assert "maps of 3x3 here" in finding.headline
     assert "alexc 2x2" in finding.headline
@@ -305,7 +305,7 @@ def test_without_a_filler_weights_start_from_zero_if_the_file_says_initial_value
     graph, result = imported(for_use)
     assert kinds_of(graph) == ["linear 2"]
     assert result.text is not None
-    assert "# The file does not say what weights start from" in result.text
+    assert "# The file is for deployment and has no initial values." in result.text
 
 
 def test_the_further_head_has_its_share_and_the_main_one_ends_the_network() -> None:
@@ -358,8 +358,8 @@ def trained(transform: str = "crop_size: 24 mirror: true", batch: int = 100) -> 
     return "\n".join([lines[0], data, *lines[2:], head])
 
 
-def recipe_of(solver: str, transform: str = "crop_size: 24 mirror: true") -> tuple[dict[str, str], Written]:
-    graph, result = imported(trained(transform), f"base_lr: 0.1 max_iter: 5000 {solver}", Assumed(50_000))
+def recipe_of(solver: str, transform: str = "crop_size: 24 mirror: true") -> tuple[dict[str, str], ImportResult]:
+    graph, result = imported(trained(transform), f"base_lr: 0.1 max_iter: 5000 {solver}", Assumptions(50_000))
     assert graph.net.recipe is not None
     return recipe_texts(graph.net.recipe), result
 
@@ -396,24 +396,32 @@ def test_schedules_that_say_the_same(solver: str, schedule: str) -> None:
 @pytest.mark.parametrize(
     ("solver", "schedule", "comment"),
     [
-        ('lr_policy: "inv" gamma: 0.0001 power: 0.75', "exponential divide=1.355403", "there 0.1 (1 + 0.0001 n)^-0.75"),
+        (
+            'lr_policy: "inv" gamma: 0.0001 power: 0.75',
+            "exponential divide=1.355403",
+            "in Caffe, 0.1 (1 + 0.0001 n)^-0.75",
+        ),
         (
             'lr_policy: "multistep" gamma: 0.1 stepvalue: 1200 stepvalue: 4500',
             "milestones at=epochs(2, 9) divide=10",
-            "at iterations 1,200, 4,500 there",
+            "in Caffe, at iterations 1,200, 4,500",
         ),
         (
             'lr_policy: "multistep" gamma: 0.1 stepvalue: 100 stepvalue: 200 stepvalue: 1600 stepvalue: 2500',
             "milestones at=epochs(1, 3, 5) divide=21.544347",  # four divisions by 10 in all
-            "at iterations 100, 200, 1,600, 2,500 there",
+            "in Caffe, at iterations 100, 200, 1,600, 2,500",
         ),
         (
             'lr_policy: "multistep" gamma: 0.1 stepvalue: 4500 stepvalue: 1000',  # one after the other
             "milestones at=epochs(9) divide=100",
-            "at iterations 4,500, 1,000 there",
+            "in Caffe, at iterations 4,500, 1,000",
         ),
-        ('lr_policy: "sigmoid" gamma: -0.001 stepsize: 2500', "constant", "there sigmoid, gamma -0.001, stepsize 2500"),
-        ('lr_policy: "step" gamma: 0.1 stepsize: 1300', "step every=3 divide=10", "every 1,300 iterations there"),
+        (
+            'lr_policy: "sigmoid" gamma: -0.001 stepsize: 2500',
+            "constant",
+            "in Caffe, sigmoid, gamma -0.001, stepsize 2500",
+        ),
+        ('lr_policy: "step" gamma: 0.1 stepsize: 1300', "step every=3 divide=10", "in Caffe, every 1,300 iterations"),
     ],
 )
 def test_schedules_that_lose_something(solver: str, schedule: str, comment: str) -> None:
@@ -484,7 +492,7 @@ def test_what_is_done_to_images(transform: str, prepare: str, augment: str, code
 
 def test_a_recipe_for_images_that_alexc_cannot_show_is_a_comment() -> None:
     grey = trained("crop_size: 24 force_gray: true")
-    graph, result = imported(grey, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumed(50_000))
+    graph, result = imported(grey, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumptions(50_000))
     assert graph.net.recipe is None
     assert result.text is not None
     assert "# train {\n#   prepare resize 256" in result.text
@@ -496,7 +504,7 @@ def test_a_recipe_for_images_that_alexc_cannot_show_is_a_comment() -> None:
 
 def said(path: Path) -> str:
     source = Source(path.name, path.read_text(encoding="utf-8"))
-    result = import_sources([source], Assumed())
+    result = import_sources([source], Assumptions())
     assert (result.text is None) == any(each.severity == "error" for each in result.findings)
     return render_all(source, result.findings) + "\n"
 
@@ -513,14 +521,14 @@ def test_every_code_has_a_message() -> None:
 
 def test_files_of_other_programs_and_of_none() -> None:
     good = Source("net.prototxt", net("ReLU"))
-    (unknown,) = import_sources([good, Source("notes.md", "hello\n")], Assumed()).findings
+    (unknown,) = import_sources([good, Source("notes.md", "hello\n")], Assumptions()).findings
     assert (unknown.code, unknown.span.source.name) == ("E0906", "notes.md")
-    assert unknown.headline.startswith("this is no file that alexc can import: Caffe's prototxt, darknet's cfg or")
+    assert unknown.headline.startswith("alexc cannot import this file; it imports Caffe's prototxt, darknet's cfg or")
     assert "such as train_val.prototxt" in unknown.help
-    (spec,) = import_sources([Source("mine.net", "network Mine {\n}\n")], Assumed()).findings
-    assert (spec.code, spec.headline) == ("E0906", "this is a spec of alexc already")
-    assert spec.help == "`alexc check`, `alexc summary` and `alexc compile` take it"
-    (twice,) = import_sources([good, Source("other.prototxt", net("ReLU"))], Assumed()).findings
+    (spec,) = import_sources([Source("mine.net", "network Mine {\n}\n")], Assumptions()).findings
+    assert (spec.code, spec.headline) == ("E0906", "this is already a spec of alexc")
+    assert spec.help == "`alexc check`, `alexc summary` and `alexc compile` read it"
+    (twice,) = import_sources([good, Source("other.prototxt", net("ReLU"))], Assumptions()).findings
     assert (twice.code, twice.span.source.name) == ("E0906", "other.prototxt")
 
 
@@ -529,12 +537,12 @@ def test_files_of_other_programs_and_of_none() -> None:
     [
         ("a { " * 40, "more than 32 deep"),
         ("layer { name: " + "x" * 5000 + " }", "more than 4,096 characters"),
-        ('layer { name: "x }', "not closed"),
+        ('layer { name: "x }', "a string does not end on its line"),
         ("layer { name: \u202e }", "has no meaning"),
         ("layer }", "has no value"),
-        ("}", "cannot stand here"),
-        ("layer { pad: 1e999 }", "does not say its `type`"),
-        ("layer " + "{ }" * 3, "cannot stand here"),
+        ("}", "is unexpected here: expected a field name"),
+        ("layer { pad: 1e999 }", "has no `type`"),
+        ("layer " + "{ }" * 3, "is unexpected here: expected a field name"),
     ],
 )
 def test_hostile_files(text: str, words: str) -> None:
@@ -551,7 +559,7 @@ def test_a_net_for_use_that_is_another_one() -> None:
     other = Source("deploy.prototxt", deploy.replace("num_output: 64", "num_output: 63", 1))
     findings = import_sources([other, Source("net.prototxt", train)], FILES_SAY_IT).findings
     (finding,) = [each for each in findings if each.severity == "error"]
-    assert (finding.code, finding.headline) == ("E0906", "`conv3` is another layer here than in the net that trains")
+    assert (finding.code, finding.headline) == ("E0906", "`conv3` differs from the layer in the net for training")
 
 
 def test_a_logistic_loss_belongs_to_the_softmax_that_it_reads() -> None:
@@ -626,8 +634,8 @@ def test_any_name_becomes_a_name(name: str) -> None:
 
 
 def test_a_size_that_is_not_that_of_the_file() -> None:
-    findings = import_sources([Source("net.prototxt", net("ReLU"))], Assumed(input=Shape((3, 24, 24)))).findings
-    assert [(each.code, each.headline) for each in findings] == [("E0904", "images are 3x32x32 here, and not 3x24x24")]
+    findings = import_sources([Source("net.prototxt", net("ReLU"))], Assumptions(input=Shape((3, 24, 24)))).findings
+    assert [(each.code, each.headline) for each in findings] == [("E0904", "the images are 3x32x32 here, not 3x24x24")]
 
 
 def test_names_that_become_equal_stay_apart() -> None:

@@ -431,13 +431,15 @@ def test_biases_that_go_on_in_another_way_are_told() -> None:
     weights, biases = "dexp[base=0.01;tgtFactor=250;numSteps=4]", "dexp[base=0.02;tgtFactor=10;numSteps=2]"
     found = small(conv("a", "data"), params=rates("a", epsW=weights, epsB=biases), epsW=weights, epsB=biases)
     assert [(code, line) for code, line, _ in found.said()] == [("W0901", 3)]
-    assert "# The rate of the biases of a and end goes on as dexp[tgtFactor=10;numSteps=2] there.\n" in found.text
+    assert (
+        "# In cuda-convnet, the schedule of the biases of a and end is dexp[tgtFactor=10;numSteps=2].\n" in found.text
+    )
 
 
 def test_one_momentum() -> None:
     found = small(conv("a", "data"), conv("b", "a", 16), params=rates("a") + rates("b", momB=0.5))
     assert found.said() == [("W0901", 11, "a recipe has one momentum, 0.9 here; `b` has momB=0.5")]
-    assert "# momB is 0.5 there for b.\n" in found.text
+    assert "# In cuda-convnet, momB is 0.5 for b.\n" in found.text
 
 
 def test_a_rate_of_nought_keeps_a_layer() -> None:
@@ -449,7 +451,7 @@ def test_a_rate_of_nought_keeps_a_layer() -> None:
 def test_without_parameters_there_is_no_recipe() -> None:
     found = small(conv("a", "data"))
     assert found.graph().net.recipe is None
-    assert "there is no recipe" in found.text
+    assert "There is no recipe" in found.text
 
 
 # -- dropout
@@ -478,7 +480,7 @@ def test_dropout_that_scales_nothing_is_told() -> None:
         conv("a", "data"), section("d", type="dropout", inputs="a"), params=rates("a") + section("d", keep=0.5)
     )
     assert [(code, line) for code, line, _ in found.said()] == [("W0901", 12)]
-    assert "scales nothing at test time" in found.text
+    assert "does not scale at test time" in found.text
 
 
 def test_dropout_that_is_off() -> None:
@@ -496,9 +498,9 @@ def test_dropout_that_is_off() -> None:
 def test_misspelt_and_unknown_keys_are_told() -> None:
     found = small(conv("a", "data", shareBiases=1, colour="red"), params=rates("a", epsw=0.01, momentum=1))
     assert [(code, line, headline) for code, line, headline in found.said() if "knows no" in headline] == [
-        ("W0902", 11, "cuda-convnet knows no `shareBiases` here, and passes over it"),
-        ("W0902", 12, "cuda-convnet knows no `colour` here, and passes over it"),
-        ("W0902", 8, "cuda-convnet knows no `momentum` here, and passes over it"),
+        ("W0902", 11, "cuda-convnet knows no `shareBiases` here and ignores it"),
+        ("W0902", 12, "cuda-convnet knows no `colour` here and ignores it"),
+        ("W0902", 8, "cuda-convnet knows no `momentum` here and ignores it"),
     ]
     assert found.findings[-3].help == "did you mean `sharedBiases`?"
 
@@ -511,7 +513,7 @@ def test_a_negative_padding_is_a_border() -> None:
 
 def test_what_changes_no_result_is_told_once() -> None:
     found = small(conv("a", "data", partialSum=4), conv("b", "a", 16, partialSum=2))
-    assert found.said() == [("W0902", 11, "`partialSum` changes no result, and has no counterpart")]
+    assert found.said() == [("W0902", 11, "`partialSum` does not change any result and has no counterpart")]
 
 
 @pytest.mark.parametrize(
@@ -519,18 +521,18 @@ def test_what_changes_no_result_is_told_once() -> None:
     [
         (section("x", type="cnorm", inputs="data"), "E0902", 5, "contrast normalisation"),
         (section("x", type="konv", inputs="data"), "E0902", 5, "no layers of type `konv`"),
-        (section("x", inputs="data"), "E0904", 4, "does not say its `type`"),
-        (conv("x", "date"), "E0905", 6, "reads `date`, which is no layer above it"),
-        (conv("x", "data", channels=4), "E0904", 7, "says 4 channels, but what it reads has 3"),
+        (section("x", inputs="data"), "E0904", 4, "has no `type`"),
+        (conv("x", "date"), "E0905", 6, "reads `date`, which is not a layer above it"),
+        (conv("x", "data", channels=4), "E0904", 7, "has `channels=4`, but its input has 3"),
         (conv("x", "data", filters="many"), "E0904", 8, "must be a number, not `many`"),
         (conv("x", "data", sharedBiases=0), "E0903", 11, "shares its kernels but not its biases"),
-        (conv("x", "data", randSparse="true"), "E0903", 11, "drawn at random"),
-        (conv("x", "data", weightSource="a"), "E0903", 11, "has the weights of another layer"),
+        (conv("x", "data", randSparse="true"), "E0903", 11, "randomly chosen maps"),
+        (conv("x", "data", weightSource="a"), "E0903", 11, "shares the weights of another layer"),
         (conv("x", "data", neuron="tanh[1.7,0.6]"), "E0903", 11, "neurons `tanh[1.7,0.6]`"),
         (conv("x", "data", neuron="square"), "E0903", 11, "neurons `square`"),
-        (conv("x", "data", filterSize=15), "E0904", 9, "does not cover what it reads, 12 values a side"),
+        (conv("x", "data", filterSize=15), "E0904", 9, "does not cover its input of 12 values a side"),
         (section("x", type="pool", pool="maxabs", inputs="data", channels=3), "E0903", 6, "`pool=maxabs`"),
-        (section("x", type="cmrnorm", inputs="data", channels=3, size=3), "E0906", 4, "stands in the parameter file"),
+        (section("x", type="cmrnorm", inputs="data", channels=3, size=3), "E0906", 4, "is in the parameter file"),
         (section("x", type="eltsum", inputs="data"), "E0904", 6, "several layers, not one"),
         (section("x", type="cost.logreg", inputs="data,data"), "E0904", 6, "labels and a softmax"),
         ("[x\ntype=fc\n", "E0901", 4, "a name in brackets"),
@@ -551,7 +553,7 @@ def test_passes_cannot_blow_up() -> None:
     parts = "".join(section(f"u{place}", type="fc", inputs="data", outputs=1) for place in range(1025))
     joined = section("p", type="pass", inputs=",".join(f"u{place}" for place in range(1025)))
     ((code, _, headline),) = small(parts + joined).errors()
-    assert (code, headline) == ("E0904", "`p` joins 1025 layers; at most 1024 are taken")
+    assert (code, headline) == ("E0904", "`p` joins 1025 layers; at most 1024 are used")
     chain = "".join(section(f"p{place}", type="pass", inputs=f"p{place - 1}") for place in range(1, 3000))
     assert small(section("p0", type="pass", inputs="data") + chain + conv("a", "p2999")).errors() == []
 
@@ -568,12 +570,12 @@ def test_copies_that_do_not_come_to_one_network() -> None:
     both = copies("f", type="fc", inputs="p_l,p_r", outputs=6, gpu="@")
     reads_one = section("x", type="conv", inputs="c_l", channels=16, filters=16, filterSize=1, initW=1, gpu=1)
     for layers, params, words in (
-        (TOWERS + reads_one, TOWERS_PARAMS, "`x` reads what GPU 0 has of a layer that 2 GPUs share"),
-        (TOWERS, TOWERS_PARAMS.replace("0.75", "0.5", 1), "`n_l` and `n_r` are copies but for their parameters"),
+        (TOWERS + reads_one, TOWERS_PARAMS, "`x` reads the part on GPU 0 of a layer that 2 GPUs share"),
+        (TOWERS, TOWERS_PARAMS.replace("0.75", "0.5", 1), "`n_l` and `n_r` are copies, but their parameters differ"),
         (
             TOWERS + last,
             TOWERS_PARAMS + rates("a_l", dropout=0.5) + rates("a_r"),
-            "`a_l` and `a_r` are copies but for their parameters",
+            "`a_l` and `a_r` are copies, but their parameters differ",
         ),
         (
             TOWERS + section("e", type="eltsum", inputs="p_l,p_r", gpu=0),

@@ -176,7 +176,7 @@ def test_the_usual_maxpools_all_have_a_counterpart() -> None:
 def test_a_maxpool_that_keeps_the_size_with_an_even_window_has_none() -> None:
     ((code, line, headline),) = small(section("maxpool", size=2, stride=1)).errors()
     assert (code, line) == ("E0903", 8)
-    assert "makes 12x12 of 12x12" in headline
+    assert "makes 12x12 from 12x12" in headline
 
 
 def test_activations() -> None:
@@ -196,7 +196,7 @@ def test_activations() -> None:
     misspelt = small(conv(activation="leeky"))
     assert misspelt.line("conv1").endswith("-> relu")
     assert [(code, line, headline) for code, line, headline in misspelt.said() if "leeky" in headline] == [
-        ("W0902", 10, "darknet knows no activation `leeky`, and takes ReLU")
+        ("W0902", 10, "darknet has no activation `leeky`; it uses ReLU")
     ]
     assert [(code, line) for code, line, _ in small(conv(activation="ramp")).errors()] == [("E0903", 10)]
 
@@ -320,10 +320,10 @@ def test_policies(net: dict[str, object], schedule: object, lost: int) -> None:
 
 def test_what_steps_lose_stands_in_a_comment() -> None:
     found = small(conv(), END, max_batches=500, policy="steps", steps="200,340", scales=".1,.4")
-    assert "# there times 0.1, 0.4 after 2, 3.4 epochs\n" in found.text
+    assert "# in darknet, times 0.1, 0.4 after 2, 3.4 epochs\n" in found.text
     assert [headline for _, _, headline in found.said()] == [
-        "steps are after 2, 3.4 epochs, and a recipe counts whole ones",
-        "a recipe divides by one factor; 5 comes to the same in all",
+        "steps are after 2, 3.4 epochs, but a recipe counts whole epochs",
+        "a recipe divides by one factor; 5 gives the same final rate",
     ]
 
 
@@ -337,7 +337,7 @@ def test_augmentation() -> None:
     )
     assert recipe_of(found).prepare[:2] == (Resize(shorter=24), CenterCrop(size=24))
     assert [code for code, _, _ in found.said()] == ["W0901"] * 3
-    assert "# Images are turned by up to 7 degrees there.\n" in found.text
+    assert "# In darknet, images are rotated by up to 7 degrees.\n" in found.text
 
 
 def test_losses() -> None:
@@ -345,7 +345,7 @@ def test_losses() -> None:
     other = small(conv(), END, "[cost]\ntype=L1\n")
     assert [(code, line) for code, line, _ in other.said()] == [("W0901", 15)]
     assert other.graph().net.recipe is None
-    assert "Its loss is `[cost]` of the type L1" in other.text
+    assert "its loss is a `[cost]` of type L1" in other.text
 
 
 def test_a_file_that_is_set_for_use() -> None:
@@ -359,15 +359,15 @@ def test_a_file_that_is_set_for_use() -> None:
 @pytest.mark.parametrize(
     ("sections", "code", "line", "words"),
     [
-        ("[region]\nclasses=20\n", "E0902", 7, "a head that finds objects"),
-        ("[yolo]\n", "E0902", 7, "a head that finds objects"),
-        ("[detection]\n", "E0902", 7, "a head that finds objects"),
-        ("[upsample]\nstride=2\n", "E0902", 7, "makes maps larger"),
+        ("[region]\nclasses=20\n", "E0902", 7, "an object-detection head"),
+        ("[yolo]\n", "E0902", 7, "an object-detection head"),
+        ("[detection]\n", "E0902", 7, "an object-detection head"),
+        ("[upsample]\nstride=2\n", "E0902", 7, "an upsampling layer"),
         ("[reorg]\nstride=2\n", "E0902", 7, "maps cut into smaller ones"),
-        ("[normalization]\nsize=5\n", "E0902", 7, "leaves a map out of its sums"),
-        ("[lstm]\noutput=8\n", "E0902", 7, "a layer with a memory"),
+        ("[normalization]\nsize=5\n", "E0902", 7, "its sums miss one map"),
+        ("[lstm]\noutput=8\n", "E0902", 7, "a recurrent layer"),
         ("[convolutionel]\n", "E0902", 7, "no sections `[convolutionel]`"),
-        (section("route", layers=-1), "E0905", 8, "no section above this one"),
+        (section("route", layers=-1), "E0905", 8, "not a section above this one"),
         (conv() + section("route", layers="-1", groups=2), "E0903", 13, "a part of the channels"),
         (conv() + conv(pad=1) + section("shortcut", **{"from": -3}), "E0905", 17, "`from=-3`"),
         (conv(filters=4) + conv(pad=1) + section("shortcut", **{"from": -2}), "E0903", 17, "adds 4x10x10 to 8x10x10"),
@@ -375,7 +375,7 @@ def test_a_file_that_is_set_for_use() -> None:
         (conv(groups=2), "E0904", 7, "cannot split 3 input maps evenly into 2 groups"),
         (conv(size="big"), "E0904", 9, "must be a number, not `big`"),
         (conv() + "[softmax]\ntemperature=2\n", "E0903", 12, "temperature"),
-        (section("connected", output=8, activation="relu") + conv(), "E0903", 12, "behind a vector"),
+        (section("connected", output=8, activation="relu") + conv(), "E0903", 12, "over a vector"),
         ("filters\n", "E0901", 7, "`key=value`"),
     ],
 )
@@ -395,9 +395,9 @@ def test_one_mistake_is_one_error() -> None:
 def test_unknown_keys_are_told() -> None:
     found = small(conv(filtres=3, colour="red"), END, mosaic=1)
     assert [(code, line, headline) for code, line, headline in found.said()] == [
-        ("W0902", 12, "darknet knows no `filtres` here, and passes over it"),
-        ("W0902", 13, "darknet knows no `colour` here, and passes over it"),
-        ("W0902", 7, "darknet knows no `mosaic` here, and passes over it"),
+        ("W0902", 12, "darknet knows no `filtres` here and ignores it"),
+        ("W0902", 13, "darknet knows no `colour` here and ignores it"),
+        ("W0902", 7, "darknet knows no `mosaic` here and ignores it"),
     ]
     assert found.findings[0].help == "did you mean `filters`?"
 

@@ -16,8 +16,8 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import recipe_texts
 from alexc.compiler.pipeline import check_text
-from alexc.importers.reading import spec_of_read
-from alexc.importers.spec_of import Written
+from alexc.importers.foreign.spec_writer import ImportResult
+from alexc.importers.pipeline import to_spec
 from alexc.runtime.errors import UserError
 from tests.conftest import Alexc
 from tests.runtime.test_torchvision import close, randomise_normalisation, theirs
@@ -30,14 +30,14 @@ FAMILIES = [
 ]  # fmt: skip
 
 
-def imported(name: str, side: int | None = None) -> Written:
-    from alexc.importers.torchvision.network import read_torchvision
+def imported(name: str, side: int | None = None) -> ImportResult:
+    from alexc.importers.torchvision.reader import read_torchvision
 
     read = read_torchvision(name, None if side is None else Shape((3, side, side)))
-    return spec_of_read(read, MOST_PARAMETERS)
+    return to_spec(read, MOST_PARAMETERS)
 
 
-def graph_of(result: Written) -> Graph:
+def graph_of(result: ImportResult) -> Graph:
     assert result.text is not None, [each.headline for each in result.findings]
     assert result.findings == ()
     graph = check_text(result.text, "imported.net").graph
@@ -58,7 +58,10 @@ def test_the_parameters_are_as_many(name: str) -> None:
     ("shape", "headline"),
     [
         ("3x8x8", "error[E0907]: as a spec: `features_0.maxpool` has a window of 3"),
-        ("1x224x224", "warning[W0901]: the recipe is left out, for it does not fit the network: recipes show square"),
+        (
+            "1x224x224",
+            "warning[W0901], so the recipe is left out because it does not fit the network: recipes show square",
+        ),
     ],
 )
 def test_a_shape_that_does_not_fit_is_shown_as_the_option(shape: str, headline: str, alexc: Alexc) -> None:
@@ -164,4 +167,4 @@ def test_the_command(alexc: Alexc) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "conv 64  kernel=3 pad=1" in shown.stdout
     two = alexc("import", "torchvision:vgg11", "torchvision:vgg13")
-    assert (two.returncode, two.stderr) == (1, "error: torchvision:vgg13: a network of torchvision is imported alone\n")
+    assert (two.returncode, two.stderr) == (1, "error: torchvision:vgg13: import a network of torchvision alone\n")

@@ -1,7 +1,8 @@
-"""The language server: sessions with `alexc lsp` over its standard input and output, and its answers one by one."""
+"""The language server: sessions with `alexc lsp` over standard input and output, and each of its functions alone."""
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -18,15 +19,15 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.source import Span
 from alexc.highlighting import words_of
 from alexc.language_server.completion import complete
-from alexc.language_server.findings import findings
+from alexc.language_server.diagnostics import diagnostics
+from alexc.language_server.document_symbols import document_symbols
 from alexc.language_server.hover import hover
-from alexc.language_server.outline import outline
 from alexc.language_server.positions import Positions
-from alexc.language_server.renaming import Refused, rename, renameable
+from alexc.language_server.rename import RenameError, rename, renameable
 from alexc.language_server.spec import Spec
 from alexc.runtime.errors import UserError
 from tests.conftest import ROOT
-from tests.support.language_client import Client, Refusal
+from tests.support.language_client import Client, RequestError
 
 FLAGSHIP = (ROOT / "spec" / "alexnet.net").read_text(encoding="utf-8")
 BLOCKS = """\
@@ -66,15 +67,15 @@ placement wide extends four {
 """
 
 
-def place_of(text: str, what: str, number: int = 0) -> int:
-    """Where a piece of a text begins, the first time or a later one."""
+def offset_of(text: str, what: str, number: int = 0) -> int:
+    """The offset of an occurrence of `what` in a text."""
     return [match.start() for match in re.finditer(re.escape(what), text)][number]
 
 
 def position_of(text: str, what: str, number: int = 0) -> tuple[int, int]:
-    """The same as line and column of a text without strange characters."""
-    place = place_of(text, what, number)
-    return text[:place].count("\n"), place - (text.rfind("\n", 0, place) + 1)
+    """The same as line and column, for ASCII text."""
+    offset = offset_of(text, what, number)
+    return text[:offset].count("\n"), offset - (text.rfind("\n", 0, offset) + 1)
 
 
 Start = Callable[..., Client]
@@ -82,7 +83,7 @@ Start = Callable[..., Client]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Begin a session; all sessions are ended in order, or the test fails."""
+    """Starts sessions; at the end, each must end in order or the test fails."""
     clients: list[Client] = []
 
     def begin(encodings: list[str] | None = None) -> Client:
@@ -115,7 +116,7 @@ class TestSession:
         client.change(uri, FLAGSHIP)
         assert client.findings(uri) == []
 
-    def test_every_question(self, start: Start, tmp_path: Path) -> None:
+    def test_every_request(self, start: Start, tmp_path: Path) -> None:
         client = start()
         uri = client.open(tmp_path / "mine.net", BLOCKS)
         assert client.findings(uri) == []
@@ -140,9 +141,9 @@ class TestSession:
         assert found["end"]["character"] - found["start"]["character"] == len("more")
         edits = client.ask("rename", uri, position_of(BLOCKS, "more2"), newName="deep")["changes"][uri]
         assert [each["range"]["start"]["line"] for each in edits] == [14, 16, 17]
-        with pytest.raises(Refusal, match="`relu` is the name of a layer kind"):
+        with pytest.raises(RequestError, match="`relu` is the name of a layer kind"):
             client.ask("rename", uri, position_of(BLOCKS, "stem"), newName="relu")
-        with pytest.raises(Refusal, match="no name here"):
+        with pytest.raises(RequestError, match="not a name that the file defines"):
             client.ask("prepareRename", uri, position_of(BLOCKS, "kernel"))
         assert client.ask("hover", uri, (900, 900)) is None
 
@@ -157,7 +158,7 @@ class TestSession:
         assert client.ask("formatting", uri, options={"tabSize": 4, "insertSpaces": True}) is None
 
     @pytest.mark.parametrize(("encoding", "width"), [("utf-16", 2), ("utf-8", 4), ("utf-32", 1)])
-    def test_columns_in_the_units_that_the_editor_counts(
+    def test_columns_count_in_the_encoding_of_the_editor(
         self, start: Start, tmp_path: Path, encoding: str, width: int
     ) -> None:
         client = start([encoding])
@@ -188,7 +189,7 @@ class TestSession:
         assert where["range"]["start"] == dict(zip(("line", "character"), position_of(network, "conv1:"), strict=True))
         assert client.ask("definition", uri, position_of(text, "base.net"))["uri"] == base.as_uri()
         assert "96x56x56" in client.ask("hover", uri, position_of(text, "conv1"))["contents"]["value"]
-        with pytest.raises(Refusal, match=r"defined in .*base\.net: rename it there"):
+        with pytest.raises(RequestError, match=r"defined in .*base\.net: rename it in that file"):
             client.ask("rename", uri, position_of(text, "conv1"), newName="first")
         base_uri = client.open(base, network.replace("conv1:", "conv0:"))  # not saved
         assert len(client.findings(base_uri)) == 0
@@ -201,7 +202,7 @@ class TestSession:
         assert finding["range"]["start"] == {"line": 0, "character": text.index('"')}
         assert finding["relatedInformation"][0]["location"]["uri"] == base_uri
 
-    def test_an_editor_that_is_gone(self, tmp_path: Path) -> None:
+    def test_the_server_ends_when_the_editor_disappears(self, tmp_path: Path) -> None:
         client = Client(tmp_path)
         try:
             client.vanish()
@@ -220,14 +221,14 @@ class TestSession:
             assert client.findings(uri)
             shown = client.ask("hover", uri, position_of(broken, "conv5:"))
             assert "256x13x13" in shown["contents"]["value"]
-            assert "before the mistakes" in shown["contents"]["value"]
+            assert "its last valid version" in shown["contents"]["value"]
             where = client.ask("definition", uri, position_of(broken, "fc8"))
             assert where is not None
             client.change(uri, FLAGSHIP)
             assert client.findings(uri) == []
 
     @pytest.mark.slow
-    def test_documents_that_are_no_files_and_those_that_are_closed(self, start: Start, tmp_path: Path) -> None:
+    def test_unsaved_and_closed_documents(self, start: Start, tmp_path: Path) -> None:
         client = start()
         uri = client.open(tmp_path / "mine.net", "network A {\n")
         assert client.findings(uri)
@@ -239,7 +240,7 @@ class TestSession:
         assert "thin" in client.ask("hover", "untitled:Untitled-1", (1, 3))["contents"]["value"]
 
 
-def test_without_pygls_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pygls_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alexc.commands.lsp, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install pygls"):
         alexc.commands.lsp.lsp()
@@ -250,16 +251,16 @@ def spec_of(text: str, before: Spec | None = None, path: Path | None = None) -> 
 
 
 @given(st.text(alphabet="a\t\r\n🙂é\u2028\x85\x0c", max_size=40), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
-def test_places_and_positions_are_inverse(text: str, encoding: str) -> None:
+def test_offsets_and_positions_are_inverse(text: str, encoding: str) -> None:
     positions = Positions(text, encoding)
     codec, width = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}[encoding]
-    for place in range(len(text) + 1):
-        if text[place - 1 : place + 1] == "\r\n":
+    for offset in range(len(text) + 1):
+        if text[offset - 1 : offset + 1] == "\r\n":
             continue
-        position = positions.position(place)
-        lines = re.split(r"\r\n|\r|\n", text[:place])
+        position = positions.position(offset)
+        lines = re.split(r"\r\n|\r|\n", text[:offset])
         assert (position.line, position.character) == (len(lines) - 1, len(lines[-1].encode(codec)) // width)
-        assert positions.place(position) == place
+        assert positions.offset(position) == offset
 
 
 class TestDefinition:
@@ -286,19 +287,19 @@ class TestDefinition:
         ],
     )
     def test_names(self, text: str, word: str, number: int, defined: str) -> None:
-        found = spec_of(text).definition(place_of(text, word, number))
+        found = spec_of(text).definition(offset_of(text, word, number))
         assert found is not None
-        assert found.start == place_of(text, defined)
+        assert found.start == offset_of(text, defined)
 
-    def test_what_extends_what_in_one_file(self) -> None:
+    def test_definitions_in_a_base_network_of_the_same_file(self) -> None:
         text = "network A {\n  input 3x8x8\n  c: conv 4 kernel=3\n}\nnetwork B extends A {\n  c: kernel=5\n}\n"
         spec = spec_of(text)
         assert spec.checked.diagnostics == ()
         for word, number, defined in (("A {", 1, "A {"), ("c: ", 1, "c: ")):
-            found = spec.definition(place_of(text, word, number))
+            found = spec.definition(offset_of(text, word, number))
             assert found is not None
-            assert found.start == place_of(text, defined)
-        assert replaced(text, rename(spec, place_of(text, "c: ", 1), "first"), "first").count("first: ") == 2
+            assert found.start == offset_of(text, defined)
+        assert replaced(text, rename(spec, offset_of(text, "c: ", 1), "first"), "first").count("first: ") == 2
 
 
 class TestHover:
@@ -309,20 +310,20 @@ class TestHover:
                 FLAGSHIP,
                 "conv2",
                 0,
-                ["| 307,200 | 256 | 186,624 | 223,948,800", "each of the 2 towers its own"],
+                ["| 307,200 | 256 | 186,624 | 223,948,800", "each of the 2 towers reads its own part"],
             ),
             (FLAGSHIP, "conv3:", 0, ["reads 256x13x13 from `conv2.maxpool`, of all 2 towers"]),
-            (FLAGSHIP, "conv5:", 0, ["`two_gpus`: channels split by tower=2; a device makes 128x13x13"]),
+            (FLAGSHIP, "conv5:", 0, ["`two_gpus`: channels split by tower=2; the output per device is 128x13x13"]),
             (
                 FLAGSHIP,
                 "conv5:",
                 0,
-                ["`one_weird_trick`: images split by gpu=8; a device makes 256x13x13 for one image in 8"],
+                ["`one_weird_trick`: images split by gpu=8; the output per device is 256x13x13, for 1/8 of the images"],
             ),
             (FLAGSHIP, "conv5\n", 0, ["**conv5**", "then `relu` 256x13x13, `maxpool 3 stride=2` 256x6x6"]),
             (FLAGSHIP, "softmax", 0, ["`pod`: with the loss", "a probability distribution over the classes"]),
             (FLAGSHIP, "maxpool", 1, ["**conv2.maxpool**", "| `window` |"]),
-            (FLAGSHIP, "stride=4", 0, ["`stride` of `conv`: a whole number", "`1` where nothing is said"]),
+            (FLAGSHIP, "stride=4", 0, ["`stride` of `conv`: a whole number", "default `1`"]),
             (FLAGSHIP, "beta=", 0, ["`beta` of `lrn`: a number of at least 0; required"]),
             (FLAGSHIP, "momentum=", 0, ["`momentum` of `sgd`: a number of at least 0 and less than 1"]),
             (FLAGSHIP, "plateau", 0, ["Divide"]),
@@ -340,7 +341,7 @@ class TestHover:
         ],
     )
     def test_words(self, text: str, word: str, number: int, expected: list[str]) -> None:
-        found = hover(spec_of(text), place_of(text, word, number) + 1)
+        found = hover(spec_of(text), offset_of(text, word, number) + 1)
         assert found is not None
         for piece in expected:
             assert piece in found[0]
@@ -349,27 +350,27 @@ class TestHover:
         text = BLOCKS.replace("stem", "left")
         spec = spec_of(text)
         for number, expected in ((0, ["**fire2.left**", "**fire3.left**"]), (2, ["**left**"])):
-            found = hover(spec, place_of(text, "left", number))
+            found = hover(spec, offset_of(text, "left", number))
             assert found is not None
             assert re.findall(r"\*\*\S+\*\*", found[0]) == expected
 
-    def test_comments_and_blanks_say_nothing(self) -> None:
+    def test_comments_and_blank_lines_have_no_hover(self) -> None:
         for word in ("# the kernels", "kernels of every", "\n\nnetwork"):
-            assert hover(spec_of(FLAGSHIP), place_of(FLAGSHIP, word)) is None
+            assert hover(spec_of(FLAGSHIP), offset_of(FLAGSHIP, word)) is None
 
     @pytest.mark.parametrize("kind", list(kinds()))
     def test_every_kind_is_explained_with_every_argument(self, kind: str) -> None:
         text = f"network A {{\n  input 3x8x8\n  {kind} \n}}\n"
-        found = hover(spec_of(text), place_of(text, f"  {kind} ") + 2)
+        found = hover(spec_of(text), offset_of(text, f"  {kind} ") + 2)
         assert found is not None
         for name in kinds()[kind].model_fields:
             assert f"| `{name}` |" in found[0]
 
 
 def offered(text: str, path: Path | None = None) -> list[str]:
-    """The words that are offered at the `|` of a text."""
-    place = text.index("|")
-    return [offer.word for offer in complete(spec_of(text.replace("|", ""), path=path), place)[0]]
+    """The completions at the `|` of a text."""
+    offset = text.index("|")
+    return [offer.word for offer in complete(spec_of(text.replace("|", ""), path=path), offset)[0]]
 
 
 IN_NETWORK = "network A {{\n  input 3x8x8\n  conv1: conv 4 kernel=3 -> relu\n  {}\n}}\n"
@@ -427,7 +428,7 @@ class TestCompletion:
         (tmp_path / "base.net").write_text(FLAGSHIP)
         path = tmp_path / "variant.net"
         assert offered('network V extends "|" {\n}\n', path) == ["base.net"]
-        sound = 'network V extends "base.net" {\n  without lrn\n}\n'
+        last_valid = 'network V extends "base.net" {\n  without lrn\n}\n'
         for line, some in (
             ("|", ["every", "without", "conv1", "conv1.relu"]),
             ("every |", ["relu"]),
@@ -438,8 +439,8 @@ class TestCompletion:
             ("conv1: reads=|", ["tower"]),
             ("every lrn: |", ["size="]),
         ):
-            text = sound.replace("without lrn", line)
-            before = spec_of(sound, path=path)
+            text = last_valid.replace("without lrn", line)
+            before = spec_of(last_valid, path=path)
             spec = spec_of(text.replace("|", ""), before, path)
             words = [offer.word for offer in complete(spec, text.index("|"))[0]]
             assert set(some) - set(words) == set(), line
@@ -460,45 +461,45 @@ class TestRenaming:
         ids=lambda text: None,
     )
     def test_every_name_and_back_again(self, text: str) -> None:
-        """A place that is forgotten would break the spec, which is refused; one too many would, too."""
+        """A missed occurrence would break the spec, and so would one too many: `rename` then raises an error."""
         spec = spec_of(text)
         assert spec.checked.diagnostics == ()
-        meant = {each.defined.start: each for each in spec.names.occurrences}
+        meant = {each.definition.start: each for each in spec.symbols.occurrences}
         assert len(meant) > 5
         for occurrence in meant.values():
-            place = occurrence.defined.start
-            spans = rename(spec, place, "zebra")
+            offset = occurrence.definition.start
+            spans = rename(spec, offset, "zebra")
             changed = replaced(text, spans, "zebra")
-            back = rename(spec_of(changed), place, occurrence.defined.text)
-            assert replaced(changed, back, occurrence.defined.text) == text
+            back = rename(spec_of(changed), offset, occurrence.definition.text)
+            assert replaced(changed, back, occurrence.definition.text) == text
 
     @pytest.mark.parametrize(
         ("word", "name", "reason"),
         [
             ("stem", "conv", "is the name of a layer kind"),
             ("stem", "fire2", "two layers"),
-            ("stem", "no good", "cannot be the name"),
-            ("stem", "x\n  conv 3", "cannot be the name"),
+            ("stem", "no good", "is not a valid name"),
+            ("stem", "x\n  conv 3", "is not a valid name"),
             ("part=", "copy", "twice"),
             ("fire(", "relu", "is the name of a layer kind"),
             ("wide=64", "narrow", "twice"),
             ("Squeezed", "print", "Python"),
-            ("kernel", "size", "no name here"),
+            ("kernel", "size", "not a name that the file defines"),
         ],
     )
     def test_refused(self, word: str, name: str, reason: str) -> None:
-        with pytest.raises(Refused, match=reason):
-            rename(spec_of(BLOCKS), place_of(BLOCKS, word), name)
+        with pytest.raises(RenameError, match=reason):
+            rename(spec_of(BLOCKS), offset_of(BLOCKS, word), name)
 
-    def test_a_name_that_would_be_taken_for_another_is_refused(self) -> None:
+    def test_a_name_with_another_meaning_is_refused(self) -> None:
         text = BLOCKS.replace("fire(narrow, wide=64)", "fire(narrow, wide=64, other=1)")
-        with pytest.raises(Refused):
-            rename(spec_of(text), place_of(text, "other"), "left")
+        with pytest.raises(RenameError):
+            rename(spec_of(text), offset_of(text, "other"), "left")
 
-    def test_a_file_with_mistakes_is_mended_first(self) -> None:
+    def test_a_file_with_errors_is_fixed_first(self) -> None:
         text = BLOCKS.replace("stride=2", "strode=2", 1)
-        with pytest.raises(Refused, match="first mend the mistakes in this file: `conv` has no argument `strode`"):
-            rename(spec_of(text), place_of(text, "stem"), "root")
+        with pytest.raises(RenameError, match="fix the errors in this file first: `conv` has no argument `strode`"):
+            rename(spec_of(text), offset_of(text, "stem"), "root")
 
 
 def replaced(text: str, spans: list[Span], name: str) -> str:
@@ -507,24 +508,46 @@ def replaced(text: str, spans: list[Span], name: str) -> str:
     return text
 
 
+def typing_positions(text: str, count: int = 60) -> list[int]:
+    """Offsets at which typing may stop: the beginning, one inside each statement, and random ones up to `count`."""
+    rng = random.Random(0)
+    statements = [(match.start(), match.end()) for match in re.finditer(r"[^\s#].*$", text, re.MULTILINE)]
+    first_of_each_form = {re.sub(r"\w+:\s*", "", text[start:end]).split()[0]: (start, end) for start, end in statements}
+    offsets = {0, len(text), *(rng.randint(start, end) for start, end in first_of_each_form.values())}
+    return sorted(offsets | {rng.randrange(len(text)) for _ in range(count - len(offsets))})
+
+
+def test_typing_positions_reach_every_form_of_statement() -> None:
+    for text, words in (
+        (
+            FLAGSHIP,
+            ["network", "input", "towers", "default", "conv", "placement", "mesh", "split", "train", "schedule"],
+        ),
+        (BLOCKS, ["block", "conv", "concat", "input", "fire", "repeat", "add", "mesh", "split"]),
+    ):
+        lines = {text[: offset + 1].count("\n") for offset in typing_positions(text)}
+        reached = "\n".join(line for number, line in enumerate(text.split("\n")) if number in lines)
+        assert [word for word in words if not re.search(rf"\b{word}\b", reached)] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", [FLAGSHIP, BLOCKS], ids=["flagship", "blocks"])
-def test_text_that_is_typed_is_answered_at_every_moment(text: str) -> None:
+def test_every_request_is_answered_while_text_is_typed(text: str) -> None:
     spec: Spec | None = spec_of(text)
-    for length in range(0, len(text), 3):
+    for length in typing_positions(text):
         for typed in (text[:length], text[:length] + text[length + 5 :]):
             spec = spec_of(typed, spec)
-            findings(spec)
-            outline(spec)
-            for place in (length, max(0, length - 1), len(typed) // 2):
-                place = min(place, len(typed))
-                hover(spec, place)
-                spec.definition(place)
-                complete(spec, place)
+            diagnostics(spec)
+            document_symbols(spec)
+            for offset in (length, max(0, length - 1), len(typed) // 2):
+                offset = min(offset, len(typed))
+                hover(spec, offset)
+                spec.definition(offset)
+                complete(spec, offset)
                 try:
-                    renameable(spec, place)
-                    rename(spec, place, "zebra")
-                except Refused:
+                    renameable(spec, offset)
+                    rename(spec, offset, "zebra")
+                except RenameError:
                     continue
 
 
@@ -548,16 +571,16 @@ def test_text_that_is_typed_is_answered_at_every_moment(text: str) -> None:
     ],
     ids=lambda hostile: hostile[:6],
 )
-def test_long_texts_are_answered_soon(hostile: str) -> None:
+def test_long_texts_are_answered_in_time(hostile: str) -> None:
     started = time.monotonic()
     spec = spec_of(hostile)
-    findings(spec)
-    outline(spec)
-    for place in (0, len(hostile) // 2, len(hostile)):
-        hover(spec, place)
-        spec.definition(place)
-        complete(spec, place)
-        spec.positions.place(spec.positions.position(place))
+    diagnostics(spec)
+    document_symbols(spec)
+    for offset in (0, len(hostile) // 2, len(hostile)):
+        hover(spec, offset)
+        spec.definition(offset)
+        complete(spec, offset)
+        spec.positions.offset(spec.positions.position(offset))
     assert all(start < end for start, end, _ in words_of(hostile))
     assert time.monotonic() - started < 60
 
@@ -566,16 +589,16 @@ def test_long_texts_are_answered_soon(hostile: str) -> None:
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "tests" / "compiler" / "broken_specs").glob("*.net")), ids=lambda path: path.stem
 )
-def test_specs_with_mistakes_are_answered(path: Path) -> None:
+def test_every_request_is_answered_for_broken_specs(path: Path) -> None:
     data = path.read_bytes().decode("utf-8", "replace")
     spec = spec_of(data, path=path)
-    shown = findings(spec)
+    shown = diagnostics(spec)
     assert len(shown) == len(check_text(data, path.name, path).diagnostics)
     assert all((each.severity == DiagnosticSeverity.Warning) == str(each.code).startswith("W") for each in shown)
     lines = data.count("\n") + 1
     assert all(each.range.start.line <= each.range.end.line < lines + 1 for each in shown)
-    outline(spec)
-    for place in range(0, len(data), 7):
-        hover(spec, place)
-        complete(spec, place)
-        spec.definition(place)
+    document_symbols(spec)
+    for offset in range(0, len(data), 7):
+        hover(spec, offset)
+        complete(spec, offset)
+        spec.definition(offset)

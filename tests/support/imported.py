@@ -16,8 +16,8 @@ from alexc.compiler.layers.kind import Shape
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source
-from alexc.importers.network import Assumed
-from alexc.importers.reading import import_sources
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.pipeline import import_sources
 
 FOREIGN = Path(__file__).parents[1] / "importers" / "files"
 WITH_KERNELS = ("Conv2d", "LocalConv2d", "Linear", "GroupedLinear")
@@ -53,7 +53,7 @@ class Imported:
 def imported(files: Mapping[str, str], size: tuple[int, ...] | None = None, images: int = 1_281_167) -> Imported:
     """Import texts under these names."""
     shape = None if size is None else Shape(size)
-    written = import_sources([Source(name, text) for name, text in files.items()], Assumed(images, shape))
+    written = import_sources([Source(name, text) for name, text in files.items()], Assumptions(images, shape))
     return Imported(written.text or "", written.findings)
 
 

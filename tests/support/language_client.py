@@ -1,4 +1,4 @@
-"""An editor's side of the language server's protocol: JSON-RPC over a process's standard input and output."""
+"""A client of the language server: JSON-RPC over the standard input and output of its process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 PATIENCE = 60.0  # seconds for an answer, on a busy machine
 
 
-class Refusal(Exception):  # noqa: N818 - the server's answer
-    """The server answers a request with an error."""
+class RequestError(Exception):
+    """The server answered a request with an error."""
 
 
 class Client:
-    """A session with `alexc lsp`. Anything the server says that it should not is an assertion that fails."""
+    """A session with `alexc lsp`. An unexpected message of the server fails an assertion."""
 
     def __init__(self, folder: Path, encodings: list[str] | None = None) -> None:
         command = [sys.executable, "-m", "alexc", "lsp"]
@@ -45,7 +45,7 @@ class Client:
         self.notify("initialized", {})
 
     def open(self, path: Path, text: str) -> str:
-        """Open a document; its name for the other calls."""
+        """Open a document; returns its URI."""
         uri = path.as_uri()
         self._versions[uri] = 1
         document = {"uri": uri, "languageId": "alexc-net", "version": 1, "text": text}
@@ -53,19 +53,19 @@ class Client:
         return uri
 
     def change(self, uri: str, text: str) -> None:
-        """Put another text in the place of a document's."""
+        """Replace the text of a document."""
         self._versions[uri] += 1
         document = {"uri": uri, "version": self._versions[uri]}
         self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
 
     def findings(self, uri: str) -> list[dict[str, Any]]:
-        """What the server says is wrong with the last version of a document."""
+        """The diagnostics of the current version of a document."""
         while self._published.get(uri) != self._versions[uri]:
             self._handle(self._next())
         return self._findings[uri]
 
     def next_findings(self, uri: str) -> list[dict[str, Any]]:
-        """What the server says is wrong with a document whose text is the same: another one has changed."""
+        """The next diagnostics of a document, after a change of another document."""
         self._published.pop(uri, None)
         return self.findings(uri)
 
@@ -86,16 +86,16 @@ class Client:
                 self._handle(message)
             elif "error" in message:
                 assert "Traceback" not in json.dumps(message["error"]), message["error"]
-                raise Refusal(message["error"]["message"])
+                raise RequestError(message["error"]["message"])
             else:
                 return message["result"]
 
     def notify(self, method: str, params: Mapping[str, Any] | None) -> None:
-        """Send what has no answer."""
+        """Send a notification, which has no answer."""
         self._send({"method": method, **({} if params is None else {"params": params})})
 
     def close(self) -> None:
-        """End the session as an editor does, and see that the server ended in order."""
+        """End the session as an editor does, and check that the server ends without an error."""
         self.request("shutdown", None)
         self.notify("exit", None)
         assert self._process.wait(PATIENCE) == 0
@@ -108,7 +108,7 @@ class Client:
             stream.close()
 
     def vanish(self) -> None:
-        """End without a word, as an editor that crashed, and see that the server ends too."""
+        """Close the streams as an editor that crashes, and check that the server ends too."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -117,7 +117,7 @@ class Client:
         self._log.close()
 
     def kill(self) -> None:
-        """End the server, where the session did not."""
+        """Kill the server if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

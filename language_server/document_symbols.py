@@ -1,4 +1,4 @@
-"""The blocks of a file and their lines, as an editor lists them."""
+"""The outline of a file: its blocks and their lines."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SYMBOLS = {
 }
 
 
-def outline(spec: Spec) -> list[DocumentSymbol]:
-    """A symbol for each block, with its lines."""
+def document_symbols(spec: Spec) -> list[DocumentSymbol]:
+    """A symbol for each block, with a child for each of its lines."""
     return [_block(spec, block) for block in spec.tree.blocks]
 
 

@@ -1,7 +1,4 @@
-"""Replays pages of docs/: the files that they show are written, their commands run.
-
-`python -m tests.support.replayed_pages` puts the output of the commands into the pages anew.
-"""
+"""Runs the commands that pages of docs/ show: `python -m tools.docs_output` writes their output into the pages."""
 
 from __future__ import annotations
 
@@ -19,11 +16,14 @@ PAGES = tuple(ROOT / "docs" / name for name in ("tutorial.md", "placement.md"))
 BLOCK = re.compile(r"^(```net (\S+)\n|```console\n\$ alexc ([^\n]+)\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def replayed(page: str, folder: Path) -> str:
-    """The page with the output of each `$ alexc …`, run in `folder` where the page's files are written as they come."""
+def with_output(page: str, folder: Path) -> str:
+    """Returns the page with the current output of each `$ alexc …`.
+
+    The commands run in `folder`. Each spec that the page shows is written there before the commands that follow it.
+    """
     shutil.copytree(ROOT / "spec", folder / "spec", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
 
-    def replay(block: re.Match[str]) -> str:
+    def run(block: re.Match[str]) -> str:
         head, file, command, body = block.groups()
         if file is not None:
             path = folder / file
@@ -32,12 +32,12 @@ def replayed(page: str, folder: Path) -> str:
             return block[0]
         return f"{head}{_output(command, folder)}```"
 
-    return BLOCK.sub(replay, page)
+    return BLOCK.sub(run, page)
 
 
 def _output(command: str, folder: Path) -> str:
     arguments = [sys.executable, "-m", "alexc", *shlex.split(command)]
-    result = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - our own pages
     assert result.returncode in (0, 1), result.stderr
     return result.stdout + result.stderr
 
@@ -45,4 +45,4 @@ def _output(command: str, folder: Path) -> str:
 if __name__ == "__main__":
     for page in PAGES:
         with tempfile.TemporaryDirectory() as folder:
-            page.write_text(replayed(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+            page.write_text(with_output(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Divisions of the rate: by what, and after which epochs, which a recipe counts whole."""
+"""Converts step schedules of other programs: by how much the learning rate is divided, and after which whole epochs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import accumulate
 from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.recipe.steps import MilestoneRate
 
-LARGEST_DIVISION = 1e30  # a rate that is divided by more is no rate
+LARGEST_DIVISION = 1e30  # a learning rate divided by more is practically 0
 _MOST_MILESTONES = 32
 
 
 def power(base: float, exponent: float) -> float:
-    """The power, of at most LARGEST_DIVISION and at least its inverse, with the digits that a spec may use."""
+    """Raise base to exponent, clamped to LARGEST_DIVISION and its inverse, with the digits that a spec can have."""
     try:
         value = base**exponent
     except OverflowError:
@@ -22,15 +22,15 @@ def power(base: float, exponent: float) -> float:
 
 
 def are_whole(written: int, epochs: float) -> bool:
-    """Whether so many epochs are the whole number that is written, to 1 %."""
+    """Whether `epochs` is the whole number `written` to within 1 %."""
     return abs(written - epochs) <= 0.01 * epochs
 
 
 def milestones(epochs: Sequence[float], divide: float, warmup: float = 0.0) -> tuple[MilestoneRate, bool]:
-    """A division after each of these epochs, taken one after the other, and whether they are whole ones.
+    """A schedule that divides the rate after each of these epochs, and whether it is exact.
 
-    Otherwise each is the nearest whole one. Where several fall together, or are more than a recipe may have, those that
-    are left come to the same in all.
+    Epochs that are not whole are rounded. If several become equal, or a recipe cannot have as many, the remaining
+    divisions lead to the same final rate.
     """
     nearest = [min(max(1, round(each)), LARGEST_SIZE) for each in accumulate(epochs, max)]
     at = list(dict.fromkeys(nearest))[:_MOST_MILESTONES]

@@ -1,4 +1,4 @@
-"""Layers that only make vectors of maps, which other programs need before a fully connected layer."""
+"""Removes layers that only flatten maps, which other programs need before a fully connected layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .network import ForeignLayer
 
 
 def without_needless_flattening(layers: Sequence[ForeignLayer]) -> list[ForeignLayer]:
-    """A `linear` flattens by itself: a layer that does it for such ones alone is left out."""
+    """Leave out each `flatten` that only layers such as `linear` read, since these flatten their input themselves."""
     readers: dict[str | None, list[ForeignLayer]] = {}
     for layer in layers:
         for name in layer.inputs:

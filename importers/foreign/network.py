@@ -1,8 +1,8 @@
-"""What a reader of foreign files makes of them: a network of alexc's kinds, its recipe, and where its devices lie.
+"""The model of a foreign network: layers of alexc's kinds, a recipe, and placements.
 
-Every part keeps its place in the foreign file, so that whatever is said about it later is said about that line. A
-reader reports what it cannot express as a finding: with an error code where the network would be another one, with a
-warning (and a note, which becomes a comment) where only the recipe loses something. It drops nothing silently.
+Every part keeps its span in the foreign file, so that later diagnostics point there. A reader drops nothing silently:
+it reports an error if the spec would be a different network, and a warning (with a note, which becomes a comment) if
+only the recipe loses something.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class ForeignLayer:
     """One layer.
 
     Attributes:
-        name: what the foreign file calls it; unique in the network, and otherwise any text.
-        kind: its kind here, with all arguments. `make_kind` makes one.
-        inputs: the names of the layers that it reads, which stand before it; None is the image. One for all kinds but
-            joins, which read two or more, in order.
+        name: its name in the foreign file: any text, unique in the network.
+        kind: its kind in alexc with all arguments, from `make_kind`.
+        inputs: the names of the earlier layers that it reads; None is the image. Joins read two or more, in order; all
+            other kinds read one.
         span: its name or its type in the foreign file.
-        notes: what a comment in the spec says about it, in plain words without `#`.
+        notes: comments for the spec, without `#`.
     """
 
     name: str
@@ -46,9 +46,9 @@ class ForeignLayer:
 
 @dataclass(frozen=True)
 class RecipeLine:
-    """A statement of a `train` block: its word, what follows it, and a note for a comment behind it or "".
+    """A statement of a `train` block: its keyword, the text after it, and a comment or "".
 
-    `text` is made of models of `alexc.compiler.recipe.steps` by `alexc.compiler.net.spec_text.step_text`.
+    `step_text` writes `text` from the models of `alexc.compiler.recipe.steps`.
     """
 
     word: str
@@ -58,7 +58,7 @@ class RecipeLine:
 
 @dataclass(frozen=True)
 class ForeignSplit:
-    """What an axis of a mesh cuts, `images` or `channels`, in the layers of these foreign names; None is all layers."""
+    """Splits `images` or `channels` along an axis in the layers of these foreign names; None means all layers."""
 
     what: str
     axis: str
@@ -67,9 +67,9 @@ class ForeignSplit:
 
 @dataclass(frozen=True)
 class ForeignPlacement:
-    """Which device computes what: a name here, the axes of the mesh with their lengths, what is cut along them.
+    """A placement: its name, the axes of the mesh with their sizes, and the splits along them.
 
-    `keeps` are layers by their foreign names, with the axis and the index of the device that has them.
+    `keeps` has the foreign names of layers that one device keeps, with the axis and the index of that device.
     """
 
     name: str
@@ -85,14 +85,14 @@ class ForeignNetwork:
     """A whole foreign network.
 
     Attributes:
-        name: what the foreign file calls it, any text.
-        program: whose file it is, as comments say it: "Caffe".
+        name: its name in the foreign file: any text.
+        program: the program that wrote the file, for comments: "Caffe".
         input: the shape of an image.
-        layers: all layers, each after those that it reads; the last one is the network's end, and further heads end in
-            a softmax that nothing reads.
-        span: the place that stands for the network as a whole.
-        towers: into how many towers the channels are cut.
-        recipe: the statements of the `train` block in the order of docs/language.md, or none.
+        layers: all layers, each after those that it reads. The last one is the output; further heads end in a softmax
+            that no layer reads.
+        span: where diagnostics about the whole network point.
+        towers: the number of towers that the channels are split into.
+        recipe: the statements of the `train` block in the order of docs/language.md; empty without a recipe.
         placements: the placements.
         notes: comments at the head of the spec.
         recipe_notes: comments at the head of the `train` block.
@@ -111,21 +111,21 @@ class ForeignNetwork:
 
 
 @dataclass(frozen=True)
-class Read:
-    """What came of reading foreign files: a network, or None where they were not understood, and the findings."""
+class ReadResult:
+    """The result of a reader: the network, or None if the files were not understood, and the diagnostics."""
 
     network: ForeignNetwork | None
     findings: tuple[Diagnostic, ...]
 
 
 @dataclass(frozen=True)
-class Assumed:
-    """What foreign files may leave open.
+class Assumptions:
+    """Values that foreign files may leave open.
 
     Attributes:
-        images: the size of the training set, which turns iterations into epochs.
-        input: the shape of an image, for files that do not say it; None where the user does not, either.
-        most_parameters: a network of more is an error.
+        images: the size of the training set, to convert iterations to epochs.
+        input: the shape of an image, for files without it; None if the user does not give it either.
+        most_parameters: the largest number of parameters that is not an error.
     """
 
     images: int = 1_281_167
@@ -140,10 +140,10 @@ def make_kind(
     findings: list[Diagnostic],
     spans: Mapping[str, Span] | None = None,
 ) -> Kind | None:
-    """A kind with its arguments as Python values, such as `kernel=(3, 3)`, `pad=1`, `bias=None`, `weight=Normal(…)`.
+    """A kind from Python values such as `kernel=(3, 3)`, `pad=1`, `bias=None`, `weight=Normal(…)`.
 
-    Where a value cannot be taken, a finding is appended at its place in `spans`, or at `span`, and None returned.
-    Numbers are rounded to the digits that a spec may use.
+    Returns None if a value is not valid and appends an error, which points at the argument's span in `spans` or at
+    `span`. Numbers are rounded to the digits that a spec can have.
     """
     return _validated(kinds()[keyword], arguments, span, findings, spans or {})
 
@@ -151,12 +151,12 @@ def make_kind(
 def make_distribution(
     keyword: str, arguments: Mapping[str, object], span: Span, findings: list[Diagnostic]
 ) -> Distribution | None:
-    """What weights start from, in the same way: `make_distribution("normal", {"mean": 0, "std": 0.01}, …)`."""
+    """A distribution of initial values, in the same way: `make_distribution("normal", {"mean": 0, "std": 0.01}, …)`."""
     return _validated(DISTRIBUTIONS[keyword], arguments, span, findings, {})
 
 
 def rounded(number: float) -> float:
-    """A number with the digits that a spec may use."""
+    """A number rounded to the digits that a spec can have."""
     return float(f"{number:.12g}")
 
 
@@ -177,5 +177,5 @@ def _validated(
                 help_ = f"it must be {model.expectation(field).words}"
                 findings.append(Diagnostic("E0904", message, spans.get(field, span), help=help_))
             else:
-                findings.append(Diagnostic("E0904", f"the file does not say the {field} of a `{model.keyword}`", span))
+                findings.append(Diagnostic("E0904", f"the file does not give the {field} of a `{model.keyword}`", span))
         return None

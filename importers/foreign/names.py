@@ -1,4 +1,4 @@
-"""Foreign names as names of a spec."""
+"""Turns names of other programs into names that a spec can have."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LONGEST_LABEL = LONGEST_NAME - 4  # leaves room for an ending that tells two nam
 
 
 def legal_name(name: str, fallback: str) -> str:
-    """The name itself where a line of a spec may have it, otherwise the nearest one that may.
+    """The name itself if a spec can have it, otherwise the nearest name that it can have.
 
     Args:
         name: any text.
-        fallback: what begins the name where that of the file cannot, a legal name.
+        fallback: a legal name, which is put in front of a name that does not begin with a letter.
     """
     plain = unicodedata.normalize("NFKD", name[:1000]).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_") if re.search(r"[^A-Za-z0-9_]|__|^_", name) else plain
@@ -32,7 +32,7 @@ def legal_name(name: str, fallback: str) -> str:
 
 
 def name_of_file(name: str) -> str:
-    """A network's name where only its file has one: `Imagenet2gpuModel` of `…/layers-imagenet-2gpu-model.cfg`."""
+    """The name of a network from its file's name: `Imagenet2gpuModel` for `…/layers-imagenet-2gpu-model.cfg`."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+", PurePath(name).stem) if word]
     if len(words) > 1 and words[0].lower() == "layers" and words[1][0].isalpha():
         words = words[1:]
@@ -40,5 +40,5 @@ def name_of_file(name: str) -> str:
 
 
 def is_plain_change(name: str, legal: str) -> bool:
-    """Whether only characters that no name has were changed to `_`."""
+    """Whether the names differ only in illegal characters, which became `_`."""
     return re.sub(r"[^A-Za-z0-9_]", "_", name) == legal

@@ -1,4 +1,4 @@
-"""cuda-convnet's layers, each or its copies on several GPUs together, as alexc's kinds."""
+"""Turns the groups of cuda-convnet's layers into layers of alexc's kinds."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
-from ..network import ForeignLayer, make_kind
-from ..options import Options, Refused
-from .groups import Group, Reading
+from ..foreign.network import ForeignLayer, make_kind
+from ..foreign.options import Options, ReadError
+from .groups import Group, GroupInput
 from .layers import COST, TRAINED, CudaLayer
 from .untrained import KindOfLayer, dropout, neurons, normalisation, pool
 
-# What only tells the library how to compute.
+# Keys that only change how the library computes.
 _WITHOUT_EFFECT = ("partialSum", "sumWidth", "topk")
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
 class _Window:
-    """A window over maps as a layer gives it for one of its inputs."""
+    """The window of a layer over the maps of one input."""
 
     size: int
     stride: int
     padding: int
 
 
-class Writer:
-    """Writes the network layer by layer; `layers` are those so far.
+class NetworkBuilder:
+    """Builds the network group by group. `layers` has the layers so far.
 
     Args:
         written: all layers of the file.
         image: the shape of an image.
-        towers: into how many towers the channels are cut.
-        findings: what cannot be said is added.
+        towers: the number of towers that the channels are split into.
+        findings: the list that diagnostics are appended to.
     """
 
     def __init__(self, written: Mapping[str, CudaLayer], image: Shape, towers: int, findings: list[Diagnostic]) -> None:
@@ -54,21 +54,21 @@ class Writer:
         self._costs = {name: layer for layer in written.values() if layer.type == COST for name in layer.inputs[1:]}
 
     def names_of(self, group: Group) -> Sequence[str]:
-        """The layers that a group became; none where it could not be read."""
+        """The names of the layers of a group; empty if it could not be read."""
         return self._names.get(id(group), ())
 
-    def write(self, group: Group, multipliers: Mapping[str, float]) -> None:
-        """Add the layers of a group, or what is wrong with it; what reads a broken one is passed over."""
-        if any(reading.group is not None and id(reading.group) not in self._ends for reading in group.reads):
+    def add_group(self, group: Group, multipliers: Mapping[str, float]) -> None:
+        """Add the layers of a group or report its error. A group that reads a broken one is skipped."""
+        if any(input_.group is not None and id(input_.group) not in self._ends for input_ in group.inputs):
             return
         before = len(self.layers)
         try:
             _require_alike(group)
-            end = self._write(group, multipliers)
+            end = self._add_layers(group, multipliers)
             self._ends[id(group)] = self._after(group, end)
             self._names[id(group)] = [layer.name for layer in self.layers[before:]]
-        except Refused as refused:
-            self._findings.append(refused.diagnostic)
+        except ReadError as error:
+            self._findings.append(error.diagnostic)
             del self.layers[before:]
             return
         for options in (group.first.options, group.first.parameters):
@@ -76,7 +76,7 @@ class Writer:
                 options.report_unread("cuda-convnet", self._findings)
 
     def report_costs(self) -> None:
-        """Read the layers that are losses, and say what they say that nothing can be made of."""
+        """Check the loss and data layers, and report their unread keys."""
         for layer in self._written.values():
             if layer.type == COST:
                 read = self._written[layer.inputs[-1]]
@@ -93,64 +93,68 @@ class Writer:
                 layer.options.text("dataIdx", "0")
                 layer.options.report_unread("cuda-convnet", self._findings)
 
-    def _write(self, group: Group, multipliers: Mapping[str, float]) -> str:
-        """Add what a group is without its neurons; returns the name of the last layer.
+    def _add_layers(self, group: Group, multipliers: Mapping[str, float]) -> str:
+        """Add a group without its neurons; returns the name of the last layer.
 
         Raises:
-            Refused: it has no counterpart.
+            ReadError: the group has no counterpart.
         """
         layer, options = group.first, group.first.options
         options.text("gpu", "")
         options.text("neuron", "")
         self._note_without_effect(options)
         if layer.type in TRAINED:
-            return self._write_trained(group, multipliers)
+            return self._add_trained(group, multipliers)
         if layer.type in ("concat", "eltsum"):
             _require_own_copies(group)
         if layer.type == "concat":
-            return self._add(group.name, "concat", {}, group, [self._end(each) for each in group.reads])
+            return self._add(group.name, "concat", {}, group, [self._end(each) for each in group.inputs])
         if layer.type == "eltsum":
             coefficients = layer.parameters.numbers("coeffs", 1.0) if layer.parameters else [1.0]
             if layer.parameters and any(each != 1 for each in coefficients):
-                raise layer.parameters.refusal("E0903", f"`{layer.name}` weights what it adds", "coeffs")
-            return self._add(group.name, "add", {}, group, [self._end(each) for each in group.reads])
-        if len(group.reads) != 1:
-            raise options.refusal("E0904", f"`{layer.name}` reads one layer, not {len(group.reads)}", "inputs")
-        (reading,) = group.reads
-        found = self._untrained(group, reading)
+                raise layer.parameters.error(
+                    "E0903", f"`{layer.name}` multiplies its inputs by factors before it adds them", "coeffs"
+                )
+            return self._add(group.name, "add", {}, group, [self._end(each) for each in group.inputs])
+        if len(group.inputs) != 1:
+            raise options.error("E0904", f"`{layer.name}` reads one layer, not {len(group.inputs)}", "inputs")
+        (input_,) = group.inputs
+        found = self._untrained(group, input_)
         if found is None:
-            return self._end(reading) or _image_is_no_layer(options)
+            return self._end(input_) or _image_is_no_layer(options)
         keyword, arguments = found
-        return self._add(group.name, keyword, arguments, group, [self._end(reading)], self._notes(layer))
+        return self._add(group.name, keyword, arguments, group, [self._end(input_)], self._notes(layer))
 
-    def _untrained(self, group: Group, reading: Reading) -> KindOfLayer | None:
-        """The kind and the arguments of a layer without weights; None where it does nothing."""
+    def _untrained(self, group: Group, input_: GroupInput) -> KindOfLayer | None:
+        """The kind and the arguments of a layer without weights; None if the layer does nothing."""
         layer = group.first
         if layer.type in ("pool", "rnorm", "cmrnorm"):
-            channels, side, _ = self._maps(group, reading)
-            self._check_channels(group, reading, channels)
+            channels, side, _ = self._maps(group, input_)
+            self._check_channels(group, input_, channels)
             if layer.type == "pool":
                 return pool(layer, side)
-            cut = self._shape(reading).towers > 1
-            return normalisation(layer, ("tower" if reading.of_own_copy else "all") if cut else None)
+            cut = self._shape(input_).towers > 1
+            return normalisation(layer, ("tower" if input_.of_own_copy else "all") if cut else None)
         if layer.type in ("dropout", "dropout2", "hs"):
             return dropout(layer, self._findings)
         if layer.type == "neuron":
             keyword = neurons(layer.options)
             return None if keyword is None else (keyword, {})
         assert layer.type == "softmax"
-        if reading.of_own_copy:
-            raise layer.options.refusal("E0903", f"`{layer.name}` is a softmax of each GPU's units alone", "inputs")
+        if input_.of_own_copy:
+            raise layer.options.error(
+                "E0903", f"`{layer.name}` is a softmax over the units of each GPU separately", "inputs"
+            )
         cost = self._costs.get(layer.name)
         parameters = cost.parameters if cost is not None else None
         coefficient = parameters.number("coeff", 1.0) if parameters else 1.0
         if coefficient <= 0:
             assert parameters is not None
-            raise parameters.refusal("E0903", f"the loss of `{layer.name}` does not train the network", "coeff")
+            raise parameters.error("E0903", f"the loss of `{layer.name}` does not train the network", "coeff")
         return "softmax", {} if coefficient == 1 else {"share": coefficient}
 
     def _after(self, group: Group, end: str) -> str:
-        """The neurons of a layer, and the dropout of the first version, which stands before them."""
+        """Add the neurons of a layer, and before them the dropout of the first version; returns the last layer."""
         layer = group.first
         dropped = layer.parameters.number("dropout", 0.0, least=0) if layer.parameters else 0.0
         keyword = None if layer.type == "neuron" else neurons(layer.options)
@@ -167,7 +171,7 @@ class Writer:
 
     # -- layers with weights
 
-    def _write_trained(self, group: Group, multipliers: Mapping[str, float]) -> str:
+    def _add_trained(self, group: Group, multipliers: Mapping[str, float]) -> str:
         layer, options = group.first, group.first.options
         copies = len(group.members)
         self._refuse_shared_weights(layer)
@@ -175,21 +179,21 @@ class Writer:
         bias = options.number("initB", 0.0)
         notes = self._notes(layer)
         parts: list[dict[str, object]] = []
-        for reading in group.reads:
-            arguments: dict[str, object] = {"weight": Normal(mean=0.0, std=self._one(reading, stds, "initW", layer))}
+        for input_ in group.inputs:
+            arguments: dict[str, object] = {"weight": Normal(mean=0.0, std=self._one(input_, stds, "initW", layer))}
             if layer.type == "fc":
                 arguments["units"] = options.whole("outputs", least=1) * copies
             else:
-                arguments |= self._convolution(group, reading)
-            if self._shape(reading).towers > 1:
-                arguments["reads"] = "tower" if reading.of_own_copy else "all"
+                arguments |= self._convolution(group, input_)
+            if self._shape(input_).towers > 1:
+                arguments["reads"] = "tower" if input_.of_own_copy else "all"
             parts.append(arguments)
         alike = all(part == parts[0] for part in parts)
         if len(parts) == 1 or (alike and self._can_join(group, parts[0])):
-            start: str | None = self._end(group.reads[0])
+            start: str | None = self._end(group.inputs[0])
             if len(parts) > 1:
                 start = self._add(
-                    f"{group.name}_inputs", "concat", {}, group, [self._end(each) for each in group.reads]
+                    f"{group.name}_inputs", "concat", {}, group, [self._end(each) for each in group.inputs]
                 )
             return self._add(
                 group.name,
@@ -200,50 +204,50 @@ class Writer:
                 notes,
             )
         names: list[str | None] = []
-        for number, (reading, part) in enumerate(zip(group.reads, parts, strict=True), 1):
+        for number, (input_, part) in enumerate(zip(group.inputs, parts, strict=True), 1):
             kept = {**part, "bias": bias if number == 1 else None, **multipliers}
             name = f"{group.name}_{number}"
-            names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(reading)], notes))
+            names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(input_)], notes))
         return self._add(group.name, "add", {}, group, names)
 
     def _can_join(self, group: Group, arguments: Mapping[str, object]) -> bool:
         """Whether reading all of them joined is the same as adding what each of them gives."""
-        shapes = [self._shape(reading) for reading in group.reads]
+        shapes = [self._shape(input_) for input_ in group.inputs]
         same_sides = len({shape.sizes[1:] for shape in shapes}) == 1
         same_towers = len({shape.towers for shape in shapes}) == 1
         return same_sides and same_towers and arguments.get("groups", 1) == 1
 
-    def _convolution(self, group: Group, reading: Reading) -> dict[str, object]:
-        """Kernels, window and padding, with zeros more at the far sides where rounding up makes a further place."""
+    def _convolution(self, group: Group, input_: GroupInput) -> dict[str, object]:
+        """The arguments of a convolution. Rounding up can add a position, which needs more zeros at the far sides."""
         layer, options = group.first, group.first.options
         copies = len(group.members)
-        groups = self._of(reading, "groups", 1, 1, layer)
-        kernels = self._of(reading, "filters", None, 1, layer) * groups
-        channels, side, _ = self._maps(group, reading)
-        self._check_channels(group, reading, channels)
-        if channels // (copies if reading.of_own_copy else 1) % groups:
-            raise options.refusal("E0904", f"`{layer.name}` cannot share its maps among {groups} groups", "groups")
-        if groups > 1 and copies > 1 and not reading.of_own_copy:
-            raise options.refusal(
-                "E0903", f"`{layer.name}` has groups on several GPUs, each of which reads all maps", "groups"
+        groups = self._of(input_, "groups", 1, 1, layer)
+        kernels = self._of(input_, "filters", None, 1, layer) * groups
+        channels, side, _ = self._maps(group, input_)
+        self._check_channels(group, input_, channels)
+        if channels // (copies if input_.of_own_copy else 1) % groups:
+            raise options.error("E0904", f"`{layer.name}` cannot split its maps into {groups} groups", "groups")
+        if groups > 1 and copies > 1 and not input_.of_own_copy:
+            raise options.error(
+                "E0903", f"`{layer.name}` has groups on several GPUs, and each GPU reads all maps", "groups"
             )
         window = _Window(
-            self._of(reading, "filterSize", None, 1, layer),
-            self._of(reading, "stride", 1, 1, layer),
-            self._padding(reading, layer),
+            self._of(input_, "filterSize", None, 1, layer),
+            self._of(input_, "stride", 1, 1, layer),
+            self._padding(input_, layer),
         )
         self._refuse_sparse(options, layer)
         if layer.type == "conv" and not options.flag("sharedBiases", True):
             message = f"`{layer.name}` shares its kernels but not its biases between places"
-            raise options.refusal("E0903", message, "sharedBiases", "`local` shares neither, `conv` both")
+            raise options.error("E0903", message, "sharedBiases", "`local` shares neither, `conv` both")
         room = side + 2 * window.padding - window.size
         places = options.whole("modulesX", 0) or 1 + -(-room // window.stride)
         more = (places - 1) * window.stride - room
         if window.padding + more < 0 or places < 1:
-            message = f"`{layer.name}` does not cover what it reads, {side} values a side"
-            raise options.refusal("E0904", message, "modulesX" if "modulesX" in options else "filterSize")
+            message = f"`{layer.name}` does not cover its input of {side} values a side"
+            raise options.error("E0904", message, "modulesX" if "modulesX" in options else "filterSize")
         near = window.padding
-        far = near if -window.stride < more <= 0 else near + more  # fewer than a stride make no further place
+        far = near if -window.stride < more <= 0 else near + more  # fewer zeros than a stride add no position
         return {
             "kernels": kernels * copies,
             "kernel": (window.size, window.size),
@@ -252,55 +256,53 @@ class Writer:
             **({"groups": groups} if groups > 1 else {}),
         }
 
-    def _padding(self, reading: Reading, layer: CudaLayer) -> int:
+    def _padding(self, input_: GroupInput, layer: CudaLayer) -> int:
         options = layer.options
         padding = self._one(
-            reading, self._each(options, "padding", options.wholes("padding", 0, -(10**6)), layer), "padding", layer
+            input_, self._each(options, "padding", options.wholes("padding", 0, -(10**6)), layer), "padding", layer
         )
         if padding < 0:
-            message = (
-                f"`padding={padding}`: the library keeps padding as a negative number but wants a positive one here"
-            )
-            help_ = f"it is taken for a border of {-padding} zeros"
+            message = f"`padding={padding}`: cuda-convnet expects a positive number here"
+            help_ = f"it is read as a border of {-padding} zeros"
             self._findings.append(Diagnostic("W0902", message, options.span("padding"), help=help_))
         return abs(padding)
 
-    def _check_channels(self, group: Group, reading: Reading, channels: int) -> None:
-        """`channels` are those of one input, which is one copy of what it reads."""
+    def _check_channels(self, group: Group, input_: GroupInput, channels: int) -> None:
+        """Check `channels=`, which counts the channels of one input: one copy of the group that is read."""
         layer = group.first
-        said = self._of(reading, "channels", None, 1, layer)
-        copies = len(reading.group.members) if reading.group is not None else 1
-        there = channels * reading.parts // copies
+        said = self._of(input_, "channels", None, 1, layer)
+        copies = len(input_.group.members) if input_.group is not None else 1
+        there = channels * input_.parts // copies
         if said != there:
-            message = f"`{layer.name}` says {said} channels, but what it reads has {there}"
-            raise layer.options.refusal("E0904", message, "channels", f"channels={there}")
+            message = f"`{layer.name}` has `channels={said}`, but its input has {there}"
+            raise layer.options.error("E0904", message, "channels", f"channels={there}")
 
     def _refuse_sparse(self, options: Options, layer: CudaLayer) -> None:
         if "randSparse" in options and any(
             each not in ("0", "false") for each in options.text("randSparse").lower().split(",")
         ):
-            raise options.refusal("E0903", f"`{layer.name}` reads maps that are drawn at random", "randSparse")
+            raise options.error("E0903", f"`{layer.name}` reads randomly chosen maps", "randSparse")
         if "initCFunc" in options and options.text("initCFunc"):
-            raise options.refusal("E0903", f"`{layer.name}` reads maps that a function of Python chooses", "initCFunc")
+            raise options.error("E0903", f"`{layer.name}` reads maps that a Python function chooses", "initCFunc")
 
     def _refuse_shared_weights(self, layer: CudaLayer) -> None:
         if layer.options.text("weightSource", "").strip(", "):
-            raise layer.options.refusal("E0903", f"`{layer.name}` has the weights of another layer", "weightSource")
+            raise layer.options.error("E0903", f"`{layer.name}` shares the weights of another layer", "weightSource")
 
     def _notes(self, layer: CudaLayer) -> tuple[str, ...]:
-        """What a comment says of a layer."""
+        """The comments about a layer."""
         notes = []
         for key, what in (("initWFunc", "weights"), ("initBFunc", "biases")):
             function = layer.options.text(key, "")
             if function:
-                message = f"the {what} of `{layer.name}` start from what a function of Python makes"
+                message = f"the {what} of `{layer.name}` start from the values of a Python function"
                 self._findings.append(Diagnostic("W0901", message, layer.options.span(key)))
-                notes.append(f"The {what} start from {function} there.")
+                notes.append(f"In cuda-convnet, the {what} start from {function}.")
         if layer.type == "dropout":
-            notes.append("cuda-convnet2's `dropout` scales nothing at test time; its `dropout2` does as here.")
+            notes.append("cuda-convnet2's `dropout` does not scale at test time; its `dropout2` scales as here.")
         return tuple(notes)
 
-    # -- what is common to them
+    # -- shared by all layers
 
     def _add(
         self,
@@ -311,10 +313,10 @@ class Writer:
         inputs: Sequence[str | None],
         notes: tuple[str, ...] = (),
     ) -> str:
-        """Add a layer and reckon its shape; returns its name.
+        """Add a layer and compute its shape; returns its name.
 
         Raises:
-            Refused: it does not fit what it reads.
+            ReadError: the layer does not fit its input.
         """
         kind = self._kind(keyword, arguments, group)
         given = [self._shapes[each] for each in inputs]
@@ -322,7 +324,7 @@ class Writer:
             shape = kind.join(given, self._towers) if isinstance(kind, Join) else kind.output(given[0], self._towers)
         except ShapeError as misfit:
             span = self._span(group)
-            raise Refused(Diagnostic("E0904", f"`{group.name}` {misfit}", span, help=misfit.help)) from None
+            raise ReadError(Diagnostic("E0904", f"`{group.name}` {misfit}", span, help=misfit.help)) from None
         while name in self._shapes:
             name += "_"
         self.layers.append(ForeignLayer(name, kind, tuple(inputs), self._span(group), notes))
@@ -333,23 +335,23 @@ class Writer:
         findings: list[Diagnostic] = []
         kind = make_kind(keyword, arguments, self._span(group), findings)
         if kind is None:
-            raise Refused(findings[0])
+            raise ReadError(findings[0])
         return kind
 
     def _span(self, group: Group) -> Span:
         return group.first.options.section.span
 
-    def _end(self, reading: Reading) -> str | None:
-        return None if reading.group is None else self._ends[id(reading.group)]
+    def _end(self, input_: GroupInput) -> str | None:
+        return None if input_.group is None else self._ends[id(input_.group)]
 
-    def _shape(self, reading: Reading) -> Shape:
-        return self._shapes[self._end(reading)]
+    def _shape(self, input_: GroupInput) -> Shape:
+        return self._shapes[self._end(input_)]
 
-    def _maps(self, group: Group, reading: Reading) -> tuple[int, int, int]:
-        sizes = self._shape(reading).sizes
+    def _maps(self, group: Group, input_: GroupInput) -> tuple[int, int, int]:
+        sizes = self._shape(input_).sizes
         if len(sizes) != 3:
-            message = f"`{group.first.name}` reads maps, but is given a vector of {sizes[0]} units"
-            raise group.first.options.refusal("E0904", message, "inputs")
+            message = f"`{group.first.name}` reads maps, but its input is a vector of {sizes[0]} units"
+            raise group.first.options.error("E0904", message, "inputs")
         channels, height, width = sizes
         return channels, height, width
 
@@ -359,67 +361,67 @@ class Writer:
                 options.text(key)
                 if key not in self._said:
                     self._said.add(key)
-                    message = f"`{key}` changes no result, and has no counterpart"
+                    message = f"`{key}` does not change any result and has no counterpart"
                     self._findings.append(Diagnostic("W0902", message, options.key_span(key)))
 
-    def _of(self, reading: Reading, key: str, default: int | None, least: int, layer: CudaLayer) -> int:
-        """What a key that has a value for each input says of one of them."""
+    def _of(self, input_: GroupInput, key: str, default: int | None, least: int, layer: CudaLayer) -> int:
+        """The value of a key for one input."""
         return self._one(
-            reading, self._each(layer.options, key, layer.options.wholes(key, default, least), layer), key, layer
+            input_, self._each(layer.options, key, layer.options.wholes(key, default, least), layer), key, layer
         )
 
     def _each(self, options: Options, key: str, values: list[_Value], layer: CudaLayer) -> list[_Value]:
-        """One value for each input."""
+        """The values of a key, one per input."""
         if len(values) not in (1, len(layer.inputs)):
             message = f"`{key}` has {len(values)} values for {len(layer.inputs)} inputs"
-            raise options.refusal("E0904", message, key)
+            raise options.error("E0904", message, key)
         return values * len(layer.inputs) if len(values) == 1 else values
 
-    def _one(self, reading: Reading, values: Sequence[_Value], key: str, layer: CudaLayer) -> _Value:
-        """The one value for all inputs that are copies of one layer."""
-        own = [values[place] for place in reading.places]
+    def _one(self, input_: GroupInput, values: Sequence[_Value], key: str, layer: CudaLayer) -> _Value:
+        """The value that all inputs from one group share."""
+        own = [values[place] for place in input_.places]
         if any(value != own[0] for value in own):
-            raise layer.options.refusal(
-                "E0903", f"`{key}` of `{layer.name}` is another for each GPU that it reads", key
-            )
+            raise layer.options.error("E0903", f"`{key}` of `{layer.name}` differs between the GPUs that it reads", key)
         return own[0]
 
 
 def _require_alike(group: Group) -> None:
-    """Check that the parameters of copies say the same of the network.
+    """Check that copies have equal parameters, except for rates.
 
     Raises:
-        Refused: they do not.
+        ReadError: they differ.
     """
     said = _network_parameters(group.first)
     for layer in group.members[1:]:
         if _network_parameters(layer) != said:
             span = layer.options.section.span if layer.parameters is None else layer.parameters.section.span
-            message = f"`{group.first.name}` and `{layer.name}` are copies but for their parameters"
-            raise Refused(Diagnostic("E0903", message, span, help="copies on several GPUs say the same"))
+            message = f"`{group.first.name}` and `{layer.name}` are copies, but their parameters differ"
+            raise ReadError(
+                Diagnostic("E0903", message, span, help="copies on several GPUs must have the same parameters")
+            )
 
 
 def _network_parameters(layer: CudaLayer) -> dict[str, str]:
-    """What the parameter file says of a layer besides rates."""
+    """The parameters of a layer that are not rates."""
     entries = layer.parameters.section.entries if layer.parameters is not None else ()
     return {entry.key: entry.value for entry in entries if layer.type not in TRAINED or entry.key == "dropout"}
 
 
 def _require_own_copies(group: Group) -> None:
-    """Check that what is joined or added are whole layers, or each GPU's own parts of them.
+    """Check that a join reads whole layers, or the parts on each GPU separately.
 
     Raises:
-        Refused: it joins the parts of a layer, or adds them.
+        ReadError: it joins or adds the parts of one layer.
     """
-    for reading in group.reads:
-        if reading.group is not None and len(reading.group.members) > 1 and not reading.of_own_copy:
-            message = f"`{group.first.name}` reads the parts that GPUs have of `{reading.group.name}`"
-            help_ = "`pass` joins parts; layers with weights may read them by themselves"
-            raise group.first.options.refusal("E0903", message, "inputs", help_)
-    if len(group.reads) < 2:
-        message = f"`{group.first.name}` joins or adds several layers, not one"
-        raise group.first.options.refusal("E0904", message, "inputs")
+    for input_ in group.inputs:
+        if input_.group is not None and len(input_.group.members) > 1 and not input_.of_own_copy:
+            message = f"`{group.first.name}` reads the parts on several GPUs of `{input_.group.name}`"
+            help_ = "`pass` joins parts; layers with weights can read them directly"
+            raise group.first.options.error("E0903", message, "inputs", help_)
+    if len(group.inputs) < 2:
+        message = f"`{group.first.name}` must join or add several layers, not one"
+        raise group.first.options.error("E0904", message, "inputs")
 
 
 def _image_is_no_layer(options: Options) -> str:
-    raise options.refusal("E0903", f"`{options.section.name}` leaves the image as it is", "type")
+    raise options.error("E0903", f"`{options.section.name}` does not change the image", "type")

@@ -1,4 +1,4 @@
-"""Every place in a file where a name stands, and where it is defined."""
+"""The names in a file: every occurrence, and where each name is defined."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from alexc.compiler.tree.tree import (
     first_word,
 )
 
-What = Literal["layer", "block", "parameter", "axis", "network", "placement", "file"]
+SymbolKind = Literal["layer", "block", "parameter", "axis", "network", "placement", "file"]
 
 
 @dataclass(frozen=True)
 class Occurrence:
-    """A name in the text, and where it is defined: in the same place, above it, or in another file."""
+    """A name in the text, and its definition: the same span, one above it, or one in another file."""
 
     span: Span
-    defined: Span
-    what: What
+    definition: Span
+    kind: SymbolKind
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line with a name; `block` is the block that it is an instance of, where it is one."""
+    """A named line. `block` is the block that it instantiates, or None."""
 
     name: Word
     repeated: bool
     block: str | None
 
 
-class Names:
+class Symbols:
     """The names of a file.
 
     Attributes:
-        occurrences: in the order of the blocks.
-        lines: the named lines of the file's network, with those of what it extends.
-        blocks: the `block` definitions that it may use.
+        occurrences: all occurrences, in the order of the blocks.
+        lines: the named lines of the file's last network and of the networks that it extends.
+        blocks: the `block` definitions that the network can use.
         block_lines: the named lines of each block.
-        axes: those of each placement.
+        axes: the axes of each placement.
     """
 
     def __init__(self, tree: Tree, load: Load) -> None:
@@ -77,10 +77,10 @@ class Names:
         for block in tree.blocks:
             self._read(block)
 
-    def at(self, place: int) -> Occurrence | None:
-        """The name at, or just before, a place."""
-        found = [each for each in self.occurrences if each.span.start <= place <= each.span.end]
-        return min(found, key=lambda each: (each.span.end == place, each.span.end - each.span.start), default=None)
+    def at(self, offset: int) -> Occurrence | None:
+        """The name at an offset, or the one that ends there."""
+        found = [each for each in self.occurrences if each.span.start <= offset <= each.span.end]
+        return min(found, key=lambda each: (each.span.end == offset, each.span.end - each.span.start), default=None)
 
     def _chain(self, block: Block) -> list[tuple[Block, Tree]]:
         return chain_of(block, self._tree, self._load, []) or [(block, self._tree)]
@@ -105,7 +105,7 @@ class Names:
         return lines
 
     def _block_of(self, line: Pipeline) -> str | None:
-        """The block that a line begins with, after what it starts from."""
+        """The block that a line instantiates, in its first step or after the layer that it reads."""
         found = [step.kind.text for step in line.steps[:2] if step.kind.text in self.blocks]
         return found[0] if found else None
 
@@ -114,8 +114,8 @@ class Names:
         parameters: dict[str, Span] = {}
         chain = self._chain(block) if block.base is not None else [(block, self._tree)]
         if block.name is not None and keyword in ("network", "placement", "block"):
-            what: What = "network" if keyword == "network" else "placement" if keyword == "placement" else "block"
-            self._add(block.name.span, self._first_of_its_name(block), what)
+            kind: SymbolKind = "network" if keyword == "network" else "placement" if keyword == "placement" else "block"
+            self._add(block.name.span, self._first_of_its_name(block), kind)
         if block.base is not None and len(chain) > 1:
             self._read_base(block, chain[-2][0])
         if keyword == "placement":
@@ -170,7 +170,7 @@ class Names:
             self._refer(label.kind, lines)
 
     def _read_change(self, change: Change, lines: dict[str, Line], parameters: dict[str, Span]) -> None:
-        """`fire2: wide=96` changes an argument of the block that the line is an instance of."""
+        """Reads a line such as `fire2: wide=96`, which changes an argument of the line's block."""
         line = lines.get(change.label.kind.text)
         kind = Word(line.block or "", change.label.kind.span) if line else change.label.kind
         self._read_arguments(Step(kind, change.arguments, change.span), lines, parameters)
@@ -217,7 +217,7 @@ class Names:
             self.axes[block.name.text] = axes
 
     def _refer(self, word: Word, lines: dict[str, Line]) -> None:
-        """A name with its dots: each part is a line of what the one before it is an instance of."""
+        """Adds an occurrence for each part of a dotted name: each part is a line of the block before it."""
         start = word.span.start
         for part in word.text.split("."):
             name = _line_named(part, lines)
@@ -228,13 +228,13 @@ class Names:
             start += len(part) + 1
             lines = self.block_lines.get(line.block or "", {})
 
-    def _add(self, span: Span, defined: Span, what: What) -> None:
+    def _add(self, span: Span, defined: Span, kind: SymbolKind) -> None:
         if span.source is self._tree.source:
-            self.occurrences.append(Occurrence(span, defined, what))
+            self.occurrences.append(Occurrence(span, defined, kind))
 
 
 def _new_name(line: Pipeline, edits: bool) -> Word | None:
-    """The name that a line gives itself; a variant's lines have those of what they change."""
+    """The name that a line defines. In a network that extends another, only `after` and `before` define names."""
     if line.label is None:
         return None
     if not edits:
@@ -244,7 +244,7 @@ def _new_name(line: Pipeline, edits: bool) -> Word | None:
 
 
 def _line_named(part: str, lines: dict[str, Line]) -> str | None:
-    """The line that a name means: its own, or without the number of a repetition."""
+    """The name of the line that `part` refers to, with or without the number of a repetition."""
     if part in lines:
         return part
     for cut in range(len(part) - 1, 0, -1):
@@ -255,7 +255,7 @@ def _line_named(part: str, lines: dict[str, Line]) -> str | None:
 
 
 def _words(arguments: Iterable[Argument]) -> list[Word]:
-    """The words among values, also those in parentheses."""
+    """The words among the values, including those in parentheses."""
     return [word for argument in arguments for value in argument.values for word in _words_of(value)]
 
 
@@ -279,7 +279,7 @@ def _axes(statement: Statement) -> list[Word]:
 
 
 def _placed_words(statement: Statement) -> Iterator[tuple[Word, bool]]:
-    """The names in `split … by AXIS in LAYERS` and `keep LAYERS on AXIS`; whether each is an axis."""
+    """The names in `split … by AXIS in LAYERS` and `keep LAYERS on AXIS`, and whether each is an axis."""
     keyword = first_word(statement).text
     if not isinstance(statement, Pipeline) or keyword not in ("split", "keep"):
         return

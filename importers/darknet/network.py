@@ -1,9 +1,9 @@
-"""darknet's sections as alexc's kinds.
+"""Turns darknet's sections into layers of alexc's kinds.
 
-A section reads the one before it; others are named by how far above they stand, or by their number from 0. What
-sections mean was looked up in darknet's source: `pad=1` is a padding of half the kernel, a maxpool's padding is what is
-added to a side in all, by default one less than its window, activations are logistic where a section says none, and
-weight decay leaves biases and batch normalisation out.
+A section reads the section before it, and refers to others by a negative offset or by their index from 0. The meaning
+is that of darknet's source: `pad=1` is a padding of half the kernel; the padding of a maxpool is the total of both
+sides, by default one less than the window; the default activation is logistic; weight decay does not apply to biases
+and batch normalisation.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from alexc.compiler.layers.initial_values import Kaiming, LeCun
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 
-from ..ini import Section
-from ..network import ForeignLayer, make_kind
-from ..options import Options, Refused
+from ..foreign.network import ForeignLayer, make_kind
+from ..foreign.options import Options, ReadError
+from ..foreign.sections import Section
 
 _OTHER_NAMES = {
     "conv": "convolutional",
@@ -31,20 +31,20 @@ KNOWN = (
     "convolutional", "local", "connected", "maxpool", "avgpool", "dropout", "batchnorm", "activation",
     "shortcut", "route", "softmax", "crop", "cost",
 )  # fmt: skip
-# What darknet, or the fork of it that is still kept up, has besides, with why it cannot be imported.
+# Other sections of darknet and of its maintained fork, with the reason why they cannot be imported.
 WITHOUT_COUNTERPART = {
-    **dict.fromkeys(("region", "yolo", "detection", "iseg", "gaussian_yolo"), "a head that finds objects"),
-    **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), "a layer with a memory"),
-    **dict.fromkeys(("deconvolutional", "deconv", "upsample"), "a layer that makes maps larger"),
+    **dict.fromkeys(("region", "yolo", "detection", "iseg", "gaussian_yolo"), "an object-detection head"),
+    **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), "a recurrent layer"),
+    **dict.fromkeys(("deconvolutional", "deconv", "upsample"), "an upsampling layer"),
     "reorg": "maps cut into smaller ones",
     "reorg3d": "maps cut into smaller ones",
-    "logistic": "a loss for each output by itself",
+    "logistic": "a separate loss per output",
     "l2norm": "normalisation of a vector's length",
     "scale_channels": "a product of layers",
     "sam": "a product of layers",
-    "local_avgpool": "means of windows of another form",
+    "local_avgpool": "average pooling with another kind of window",
     "contrastive": "another loss",
-    **dict.fromkeys(("lrn", "normalization"), "a normalisation that by a slip leaves a map out of its sums"),
+    **dict.fromkeys(("lrn", "normalization"), "a normalisation with a bug in darknet: its sums miss one map"),
 }
 _ACTIVATIONS: dict[str, tuple[str, dict[str, object]] | None] = {
     "linear": None,
@@ -60,18 +60,18 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, object]] | None] = {
 _OTHER_ACTIVATIONS = (
     "loggy", "selu", "ramp", "plse", "stair", "hardtan", "lhtan", "mish", "hard_mish", "relu6", "normalize_channels",
 )  # fmt: skip
-_EVEN = LeCun(gain=0.816497)  # even between -sqrt(2 / fan_in) and sqrt(2 / fan_in): of variance 2/3 / fan_in
+_UNIFORM = LeCun(gain=0.816497)  # darknet's is uniform in ±sqrt(2 / fan_in), of variance 2/3 / fan_in
 _OF_WEIGHT_FILES = ("dontload", "dontsave", "numload", "dontloadscales", "flipped")
 _ONLY_SHARE_MEMORY = ("truth", "onlyforward")
 
 
-class Writer:
-    """Writes the network section by section; `layers` are those so far.
+class NetworkBuilder:
+    """Builds the network section by section. `layers` has the layers so far.
 
     Args:
         image: the shape of an image.
-        decays: whether weights decay, so that it must be said what does not.
-        findings: what cannot be said is added.
+        decays: whether there is weight decay; then parameters without it need a multiplier of 0.
+        findings: the list that diagnostics are appended to.
     """
 
     def __init__(self, image: Shape, decays: bool, findings: list[Diagnostic]) -> None:
@@ -80,7 +80,7 @@ class Writer:
         self._decays = decays
         self._findings = findings
         self._shapes: dict[str | None, Shape] = {None: image}
-        self._ends: list[str | None] = []  # of each section, the layer that its output is
+        self._ends: list[str | None] = []  # per section, the layer whose output is the section's output
         self._broken: set[int] = set()
         self._counts: Counter[str] = Counter()
 
@@ -90,11 +90,11 @@ class Writer:
         return self._ends[-1] if self._ends else None
 
     def skip(self) -> None:
-        """Count a section that leaves no layer."""
+        """Count a section without a layer."""
         self._ends.append(self.end)
 
-    def write(self, section: Section) -> None:
-        """Add the layers of a section, or what is wrong with it; what reads a broken one is passed over."""
+    def add_section(self, section: Section) -> None:
+        """Add the layers of a section or report its error. A section that reads a broken one is skipped."""
         place = len(self._ends)
         before = len(self.layers)
         options = Options(section)
@@ -105,11 +105,11 @@ class Writer:
                 self._broken.add(place)
                 self._ends.append(self.end)
                 return
-            end = self._write(options, [self._ends[each] for each in read])
+            end = self._add_layers(options, [self._ends[each] for each in read])
             self._ends.append(end)
             self._common(options)
-        except Refused as refused:
-            self._findings.append(refused.diagnostic)
+        except ReadError as error:
+            self._findings.append(error.diagnostic)
             del self.layers[before:], self._ends[place:]
             self._broken.add(place)
             self._ends.append(self.end)
@@ -117,10 +117,10 @@ class Writer:
         options.report_unread("darknet", self._findings)
 
     def _others(self, options: Options, place: int) -> list[int]:
-        """The numbers of the other sections that a section names.
+        """The indices of the other sections that a section refers to.
 
         Raises:
-            Refused: one of them does not stand above it.
+            ReadError: one of them is not above it.
         """
         key = {"shortcut": "from", "route": "layers"}.get(type_of(options.section))
         if key is None:
@@ -129,16 +129,16 @@ class Writer:
         for written in options.wholes(key, least=-(10**9)):
             number = place + written if written < 0 else written
             if not 0 <= number < place:
-                message = f"`{key}={written}` is no section above this one, which is number {place}"
-                raise options.refusal("E0905", message, key, "-1 is the section before it, 0 the first after `[net]`")
+                message = f"`{key}={written}` is not a section above this one, which is number {place}"
+                raise options.error("E0905", message, key, "-1 is the section before it, 0 the first after `[net]`")
             found.append(number)
         return found
 
-    def _write(self, options: Options, others: Sequence[str | None]) -> str | None:
-        """Add what a section is; returns the layer that its output is.
+    def _add_layers(self, options: Options, others: Sequence[str | None]) -> str | None:
+        """Add the layers of a section; returns the layer whose output is the section's output.
 
         Raises:
-            Refused: it has no counterpart.
+            ReadError: the section has no counterpart.
         """
         match type_of(options.section):
             case "convolutional":
@@ -165,7 +165,7 @@ class Writer:
             case "softmax":
                 return self._softmax(options)
             case type_:
-                raise Refused(_unknown(options.section, type_))
+                raise ReadError(_unknown(options.section, type_))
 
     # -- layers with weights
 
@@ -177,10 +177,10 @@ class Writer:
             padding = size // 2
         for key in ("binary", "xnor", "antialiasing", "deform", "assisted_excitation"):
             if options.whole(key, 0):
-                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+                raise options.error("E0903", f"`{key}` has no counterpart", key)
         for key, usual in (("dilation", 1), ("stride_x", stride), ("stride_y", stride)):
             if options.whole(key, usual) != usual:
-                raise options.refusal("E0903", f"`{key}` is read for networks of a fork of darknet only", key)
+                raise options.error("E0903", f"`{key}` exists only in a fork of darknet", key)
         if options.number("dot", 0.0):
             self._findings.append(Diagnostic("W0901", "`dot` has no counterpart", options.span("dot")))
         normalised = bool(options.whole("batch_normalize", 0))
@@ -189,8 +189,8 @@ class Writer:
         keyword = "conv"
         if len(self._given.sizes) == 1 and not self._as_maps():
             if size > 1 or groups > 1:
-                message = "a convolution behind a vector can only have kernels of one value"
-                raise options.refusal("E0903", message, "size", "write it as `[connected]`")
+                message = "a convolution over a vector must have kernels of size 1"
+                raise options.error("E0903", message, "size", "write it as `[connected]`")
             keyword, arguments = "linear", {"units": kernels, **self._of_weights(options, normalised)}
         name = self._add(options, keyword, keyword, {**arguments, "weight": Kaiming()}, [self.end])
         return self._normalise_and_activate(options, name, normalised, "logistic")
@@ -202,21 +202,23 @@ class Writer:
         for side in (height, width):
             if pad and (side + 2 * pad - size) // stride != (side - 1) // stride:
                 message = (
-                    f"darknet itself goes astray with `pad={pad}`: it reckons with {(side - 1) // stride + 1} places"
+                    f"darknet itself miscounts with `pad={pad}`: it computes with {(side - 1) // stride + 1} places"
                 )
-                raise options.refusal("E0903", message, "pad", f"pad={size // 2} for kernels of {size} by {size}")
+                raise options.error("E0903", message, "pad", f"pad={size // 2} for kernels of {size} by {size}")
         self._findings.append(
-            Diagnostic("W0901", "darknet lets the kernels of all places but the first start at 0", options.section.span)
+            Diagnostic(
+                "W0901", "in darknet, the kernels of all positions but the first start at 0", options.section.span
+            )
         )
         arguments = {
             "kernels": options.whole("filters", 1, least=1),
             "kernel": (size, size),
             "stride": (stride, stride),
             "pad": (pad,) * 4,
-            "weight": _EVEN,
+            "weight": _UNIFORM,
             **self._of_weights(options, False),
         }
-        note = "darknet lets the kernels of all places but the first start at 0."
+        note = "in darknet, the kernels of all positions but the first start at 0."
         name = self._add(options, "local", "local", arguments, [self.end], (note,))
         return self._activate(options, name, "logistic") or name
 
@@ -224,14 +226,14 @@ class Writer:
         normalised = bool(options.whole("batch_normalize", 0))
         arguments = {
             "units": options.whole("output", 1, least=1),
-            "weight": _EVEN,
+            "weight": _UNIFORM,
             **self._of_weights(options, normalised),
         }
         name = self._add(options, "fc", "linear", arguments, [self.end])
         return self._normalise_and_activate(options, name, normalised, "logistic")
 
     def _of_weights(self, options: Options, normalised: bool) -> dict[str, object]:
-        """Rates and decays of a layer with weights, which has no bias of its own before a batch normalisation."""
+        """The multipliers of a layer with weights, which has no bias before a batch normalisation."""
         rate = options.number("learning_rate", 1.0, least=0)
         if normalised:
             return {"weight_rate": rate, "bias": None}
@@ -245,20 +247,20 @@ class Writer:
         return self._activate(options, name, usual) or name
 
     def _normalisation(self) -> dict[str, object]:
-        """Darknet's running means keep 0.99 of themselves, and its decay leaves them alone."""
+        """Darknet's running statistics have a momentum of 0.01, and its weight decay does not apply to this layer."""
         return {"momentum": 0.01, **({"weight_decay": 0, "bias_decay": 0} if self._decays else {})}
 
     # -- layers without
 
     def _maxpool(self, options: Options) -> str:
-        """A maxpool: half of its padding stands before a side, and windows may hang over behind it."""
+        """A maxpool: half of its padding is before each side, and windows may reach over the far edge."""
         _, height, width = self._maps(options)
         stride = options.whole("stride", 1, least=1)
         size = options.whole("size", stride, least=1)
         padding = options.whole("padding", size - 1)
         for key in ("maxpool_depth", "antialiasing"):
             if options.whole(key, 0):
-                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+                raise options.error("E0903", f"`{key}` has no counterpart", key)
         wanted = tuple((side + padding - size) // stride + 1 for side in (height, width))
         before = padding // 2
         window: dict[str, object] = {"window": (size, size), "pad": (before, before)}
@@ -269,126 +271,128 @@ class Writer:
             try:
                 fits = kind.output(self._given, 1).sizes[1:] == wanted
             except ShapeError as misfit:
-                raise options.refusal("E0904", f"a maxpool {misfit}", "size") from None
+                raise options.error("E0904", f"a maxpool {misfit}", "size") from None
             if fits:
                 return self._add(options, "pool", "maxpool", {**window, "round": rounding}, [self.end])
-        message = f"this maxpool makes {wanted[0]}x{wanted[1]} of {height}x{width}, with a window over each far edge"
-        help_ = f"no pool with a padding of {before} at every side does so; `padding={2 * before}` says one that does"
-        raise options.refusal("E0903", message, "padding" if "padding" in options else "size", help_)
+        message = f"this maxpool makes {wanted[0]}x{wanted[1]} from {height}x{width}, with a window over each far edge"
+        help_ = f"a pool with a padding of {before} on every side differs; `padding={2 * before}` has a counterpart"
+        raise options.error("E0903", message, "padding" if "padding" in options else "size", help_)
 
     def _dropout(self, options: Options) -> str:
-        """Dropout, which works in place: whoever reads the section before it later reads what it leaves."""
+        """Dropout, which works in place: later readers of the section before it read the output of the dropout."""
         p = options.number("probability", 0.5, least=0)
         for key in ("dropblock", "dropblock_size_rel", "dropblock_size_abs"):
             if options.number(key, 0.0):
-                raise options.refusal("E0903", f"`{key}` has no counterpart", key)
+                raise options.error("E0903", f"`{key}` has no counterpart", key)
         name = self._add(options, "dropout", "dropout", {"p": p, "scale": "train"}, [self.end])
         self._ends = [name if end == self.end else end for end in self._ends]
         return name
 
     def _batchnorm_alone(self, options: Options) -> str:
-        """A section `[batchnorm]`, which darknet never updates."""
+        """A section `[batchnorm]`, whose parameters darknet never updates."""
         arguments = {**self._normalisation(), "weight_rate": 0, "bias_rate": 0}
-        note = "darknet trains no `[batchnorm]` that stands alone."
+        note = "darknet does not train a separate `[batchnorm]`."
         return self._add(options, "batchnorm", "batchnorm", arguments, [self.end], (note,))
 
     def _shortcut(self, options: Options, others: Sequence[str | None]) -> str:
         for key in ("alpha", "beta"):
             if options.number(key, 1.0) != 1:
-                raise options.refusal("E0903", f"`{key}` weights what is added", key)
+                raise options.error("E0903", f"`{key}` multiplies an input of the sum", key)
         if options.text("weights_type", "none") != "none":
-            raise options.refusal("E0903", "a shortcut with weights has no counterpart", "weights_type")
+            raise options.error("E0903", "a shortcut with weights has no counterpart", "weights_type")
         own = self._given
         for other in others:
             if self._shapes[other].sizes != own.sizes:
-                message = f"adds {self._shapes[other]} to {own}, of which darknet takes the part that they share"
-                raise options.refusal("E0903", f"this shortcut {message}", "from", "`add` adds equal shapes")
+                message = f"adds {self._shapes[other]} to {own}; darknet adds the part that they share"
+                raise options.error("E0903", f"this shortcut {message}", "from", "`add` adds equal shapes")
         if self.end is None or None in others:
-            raise options.refusal("E0903", "a shortcut from the image has no counterpart", "from")
+            raise options.error("E0903", "a shortcut from the image has no counterpart", "from")
         name = self._add(options, "shortcut", "add", {}, [*others, self.end])
         return self._activate(options, name, "linear") or name
 
     def _route(self, options: Options, others: Sequence[str | None]) -> str | None:
-        """One layer again, or several joined."""
+        """The output of one earlier section again, or several joined."""
         if options.whole("groups", 1) != 1:
-            raise options.refusal("E0903", "a route of a part of the channels has no counterpart", "groups")
+            raise options.error("E0903", "a route of a part of the channels has no counterpart", "groups")
         options.whole("group_id", 0)
         if len(others) == 1:
             return others[0]
         sides = {self._shapes[other].sizes[1:] for other in others}
         if len(sides) > 1:
             shapes = " and ".join(str(self._shapes[other]) for other in others)
-            raise options.refusal("E0903", f"this route joins maps of different sizes: {shapes}", "layers")
+            raise options.error("E0903", f"this route joins maps of different sizes: {shapes}", "layers")
         return self._add(options, "route", "concat", {}, others)
 
     def _softmax(self, options: Options) -> str:
         if options.whole("groups", 1) != 1:
-            raise options.refusal("E0903", "a softmax in groups has no counterpart", "groups")
+            raise options.error("E0903", "a softmax in groups has no counterpart", "groups")
         if options.number("temperature", 1.0) != 1:
-            raise options.refusal("E0903", "a softmax with a temperature has no counterpart", "temperature")
+            raise options.error("E0903", "a softmax with a temperature has no counterpart", "temperature")
         for key in ("tree", "spatial"):
             if key in options and options.text(key) not in ("0", ""):
-                raise options.refusal("E0903", f"a softmax with `{key}` has no counterpart", key)
+                raise options.error("E0903", f"a softmax with `{key}` has no counterpart", key)
         if options.whole("noloss", 0):
-            raise options.refusal("E0903", "a softmax that trains nothing has no counterpart", "noloss")
+            raise options.error("E0903", "a softmax that trains nothing has no counterpart", "noloss")
         start = self.end
         if len(self._given.sizes) == 3:
             start = self._add(options, "flatten", "flatten", {}, [start])
         return self._add(options, "softmax", "softmax", {}, [start])
 
     def _activate(self, options: Options, name: str | None, usual: str) -> str | None:
-        """The activation of a section behind a layer; that layer where it is linear.
+        """Add the activation of a section after a layer; returns that layer if the activation is linear.
 
         Raises:
-            Refused: it has no counterpart.
+            ReadError: the section has no counterpart.
         """
         activation = options.text("activation", usual)
         if activation in _OTHER_ACTIVATIONS:
             message = f"the activation `{activation}` has no counterpart"
-            raise options.refusal("E0903", message, "activation", f"these have: {', '.join(_ACTIVATIONS)}")
+            raise options.error("E0903", message, "activation", f"these have: {', '.join(_ACTIVATIONS)}")
         if activation not in _ACTIVATIONS:
-            message = f"darknet knows no activation `{activation}`, and takes ReLU"
+            message = f"darknet has no activation `{activation}`; it uses ReLU"
             meant = did_you_mean(activation, _ACTIVATIONS)
             self._findings.append(Diagnostic("W0902", message, options.span("activation"), help=meant))
             activation = "relu"
         found = _ACTIVATIONS[activation]
         return name if found is None else self._add(options, "activation", found[0], found[1], [name])
 
-    # -- what is common to them
+    # -- shared by all sections
 
     def _common(self, options: Options) -> None:
-        """What every section may say."""
+        """Read the keys that every section can have."""
         options.number("learning_rate", 1.0)
         for key in (*_OF_WEIGHT_FILES, *_ONLY_SHARE_MEMORY):
             if key in options and options.whole(key):
-                message = f"`{key}` says how darknet keeps weights or reckons, and has no counterpart"
+                message = f"`{key}` only concerns darknet's weight files or memory"
                 self._findings.append(Diagnostic("W0902", message, options.key_span(key)))
         if options.whole("stopbackward", 0):
-            message = "`stopbackward`: this section and all above it are not trained; give their lines `weight_rate=0`"
+            message = (
+                "`stopbackward`: this section and all above it are not trained; add `weight_rate=0` to their lines"
+            )
             self._findings.append(Diagnostic("W0901", message, options.key_span("stopbackward")))
-            self.notes.append(f"There {self.end or 'the image'} and all before it are not trained.")
+            self.notes.append(f"In darknet, {self.end or 'the image'} and all layers before it are not trained.")
         if options.number("smooth", 0.0):
             self._findings.append(Diagnostic("W0901", "`smooth` has no counterpart", options.span("smooth")))
 
     @property
     def _given(self) -> Shape:
-        """What the section before makes."""
+        """The output shape of the section before."""
         return self._shapes[self.end]
 
     def _maps(self, options: Options) -> tuple[int, int, int]:
         """The channels, height and width of the maps that a section reads.
 
         Raises:
-            Refused: it is given a vector.
+            ReadError: its input is a vector.
         """
         if len(self._given.sizes) == 1 and not self._as_maps():
-            message = f"`[{options.section.name}]` reads maps, but is given a vector of {self._given} units"
-            raise Refused(Diagnostic("E0904", message, options.section.span))
+            message = f"`[{options.section.name}]` reads maps, but its input is a vector of {self._given} units"
+            raise ReadError(Diagnostic("E0904", message, options.section.span))
         channels, height, width = self._given.sizes
         return channels, height, width
 
     def _as_maps(self) -> bool:
-        """Whether the vector behind a global pool could be made maps of one value, as darknet sees it."""
+        """Turn the vector of a global pool into maps of one value, as in darknet; returns whether that was possible."""
         for place, layer in enumerate(self.layers):
             if layer.name == self.end and layer.kind.keyword == "global_avgpool":
                 pool = AdaptiveAvgpool(size=(1, 1))
@@ -406,10 +410,10 @@ class Writer:
         inputs: Sequence[str | None],
         notes: tuple[str, ...] = (),
     ) -> str:
-        """Add a layer, called `word` with a number, and reckon its shape; returns its name.
+        """Add a layer, named `word` with a number, and compute its shape; returns its name.
 
         Raises:
-            Refused: it does not fit what it reads.
+            ReadError: the layer does not fit its input.
         """
         kind = self._kind(options, keyword, arguments)
         given = [self._shapes[each] for each in inputs]
@@ -417,7 +421,7 @@ class Writer:
             shape = kind.join(given, 1) if isinstance(kind, Join) else kind.output(given[0], 1)
         except ShapeError as misfit:
             message = f"`[{options.section.name}]` {misfit}"
-            raise Refused(Diagnostic("E0904", message, options.section.span, help=misfit.help)) from None
+            raise ReadError(Diagnostic("E0904", message, options.section.span, help=misfit.help)) from None
         self._counts[word] += 1
         name = f"{word}{self._counts[word]}"
         self.layers.append(ForeignLayer(name, kind, tuple(inputs), options.section.span, notes))
@@ -428,18 +432,18 @@ class Writer:
         findings: list[Diagnostic] = []
         kind = make_kind(keyword, arguments, options.section.span, findings)
         if kind is None:
-            raise Refused(findings[0])
+            raise ReadError(findings[0])
         return kind
 
 
 def type_of(section: Section) -> str:
-    """A section's type by its usual name."""
+    """The usual name of a section's type."""
     return _OTHER_NAMES.get(section.name, section.name)
 
 
 def _unknown(section: Section, type_: str) -> Diagnostic:
     if type_ in WITHOUT_COUNTERPART:
-        message = f"`[{section.name}]` is {WITHOUT_COUNTERPART[type_]}, which no spec can say"
+        message = f"`[{section.name}]` is {WITHOUT_COUNTERPART[type_]}, which a spec cannot express"
         return Diagnostic("E0902", message, section.span)
     known = did_you_mean(type_, [*KNOWN, *WITHOUT_COUNTERPART])
     return Diagnostic("E0902", f"darknet has no sections `[{section.name}]`", section.span, help=known)

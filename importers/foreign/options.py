@@ -1,4 +1,4 @@
-"""The keys of a section, each read for what it means; those that nobody reads are findings."""
+"""Typed access to the keys of a section. Keys that no code asks for are reported."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import re
 from alexc.compiler.text.diagnostics import MOST_ERRORS, Diagnostic, did_you_mean
 from alexc.compiler.text.source import Span
 
-from .ini import Entry, Section
+from .sections import Entry, Section
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 LARGEST = 10**12
 
 
-class Refused(Exception):  # noqa: N818 - it is no defect of the program but a finding about a foreign file
+class ReadError(Exception):
     """A layer cannot be read; the diagnostic says why."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -23,10 +23,9 @@ class Refused(Exception):  # noqa: N818 - it is no defect of the program but a f
 
 
 class Options:
-    """What a section says.
+    """The values of a section by key.
 
-    Keys are named as the program's own files write them and found as `sections_of` has them. A value that is not of
-    the form that is asked for is refused at its place.
+    Keys are written as in the program's own files. A value of the wrong type raises a `ReadError` that points at it.
     """
 
     def __init__(self, section: Section) -> None:
@@ -38,35 +37,35 @@ class Options:
         return self._find(key) is not None
 
     def span(self, key: str) -> Span:
-        """The place of a key's value, or of the section's name where the key is not there."""
+        """The span of a key's value, or of the section's name if it does not have the key."""
         entry = self._find(key)
         return self.section.span if entry is None else entry.value_span
 
     def key_span(self, key: str) -> Span:
-        """The place of a key, or of the section's name where it is not there."""
+        """The span of a key, or of the section's name if it does not have the key."""
         entry = self._find(key)
         return self.section.span if entry is None else entry.key_span
 
     def text(self, key: str, default: str | None = None) -> str:
-        """The value as it is written.
+        """The value as text.
 
         Raises:
-            Refused: the key is not there, and there is no default.
+            ReadError: the key is missing and there is no default.
         """
         entry = self._find(key)
         self._read[key] = None
         if entry is not None:
             return entry.value
         if default is None:
-            message = f"`{self.section.name}` does not say its `{key}`"
-            raise Refused(Diagnostic("E0904", message, self.section.span, help=f"add a line `{key}=…`"))
+            message = f"`{self.section.name}` has no `{key}`"
+            raise ReadError(Diagnostic("E0904", message, self.section.span, help=f"add a line `{key}=…`"))
         return default
 
     def number(self, key: str, default: float | None = None, least: float = -math.inf) -> float:
         """A number.
 
         Raises:
-            Refused: it is none, or less than `least`, or not there, without a default.
+            ReadError: it is not such a number, less than `least`, or missing without a default.
         """
         return self._as_number(key, self.text(key, None if default is None else repr(default)), least)
 
@@ -74,54 +73,54 @@ class Options:
         """A whole number.
 
         Raises:
-            Refused: it is none, or less than `least`, or not there, without a default.
+            ReadError: it is not such a number, less than `least`, or missing without a default.
         """
         return self._as_whole(key, self.text(key, None if default is None else str(default)), least)
 
     def wholes(self, key: str, default: int | None = None, least: int = 0) -> list[int]:
-        """Whole numbers with commas between them.
+        """Whole numbers, separated by commas.
 
         Raises:
-            Refused: one of them is none, or less than `least`, or they are not there, without a default.
+            ReadError: a value is not such a number or less than `least`, or the key is missing without a default.
         """
         text = self.text(key, None if default is None else str(default))
         return [self._as_whole(key, part.strip(), least) for part in text.split(",")]
 
     def numbers(self, key: str, default: float | None = None, least: float = -math.inf) -> list[float]:
-        """Numbers with commas between them.
+        """Numbers, separated by commas.
 
         Raises:
-            Refused: one of them is none, or less than `least`, or they are not there, without a default.
+            ReadError: a value is not such a number or less than `least`, or the key is missing without a default.
         """
         text = self.text(key, None if default is None else repr(default))
         return [self._as_number(key, part.strip(), least) for part in text.split(",")]
 
     def flag(self, key: str, default: bool) -> bool:
-        """Yes or no, in the words of Python's ConfigParser and as C reads a number.
+        """A boolean, in the words of Python's ConfigParser or as 1 or 0.
 
         Raises:
-            Refused: it is neither.
+            ReadError: it is neither.
         """
         text = self.text(key, str(int(default))).lower()
         if text in ("1", "true", "yes", "on"):
             return True
         if text in ("0", "false", "no", "off"):
             return False
-        raise self.refusal("E0904", f"`{key}` must be 1 or 0, not `{text}`", key)
+        raise self.error("E0904", f"`{key}` must be 1 or 0, not `{text}`", key)
 
-    def refusal(self, code: str, message: str, key: str, help: str = "") -> Refused:
-        """An error at a key's value."""
-        return Refused(Diagnostic(code, message, self.span(key), help=help))
+    def error(self, code: str, message: str, key: str, help: str = "") -> ReadError:
+        """An error that points at a key's value."""
+        return ReadError(Diagnostic(code, message, self.span(key), help=help))
 
     def unread(self) -> list[Entry]:
-        """The lines whose keys nobody asked for."""
+        """The lines whose keys no code asked for."""
         read = {key.lower() for key in self._read} | set(self._read)
         return [entry for entry in self._entries.values() if entry.key not in read]
 
     def report_unread(self, program: str, findings: list[Diagnostic]) -> None:
-        """Say of every line that nobody asked for that the program passes over it, and what may be meant."""
+        """Append a warning for each unread line: the program ignores it, and which key may be meant."""
         for entry in self.unread()[: max(0, MOST_ERRORS - len(findings))]:
-            message = f"{program} knows no `{entry.key_span.text}` here, and passes over it"
+            message = f"{program} knows no `{entry.key_span.text}` here and ignores it"
             meant = did_you_mean(entry.key_span.text, self._read)
             findings.append(Diagnostic("W0902", message, entry.key_span, help=meant))
 
@@ -131,22 +130,22 @@ class Options:
     def _as_number(self, key: str, text: str, least: float) -> float:
         number = number_in(text)
         if number is None:
-            raise self.refusal("E0904", f"`{key}` must be a number, not `{text}`", key)
+            raise self.error("E0904", f"`{key}` must be a number, not `{text}`", key)
         if number < least:
-            raise self.refusal("E0904", f"`{key}` must be at least {least:g}, not {text}", key)
+            raise self.error("E0904", f"`{key}` must be at least {least:g}, not {text}", key)
         return number
 
     def _as_whole(self, key: str, text: str, least: int) -> int:
         number = self._as_number(key, text, -math.inf)
         if number != int(number):
-            raise self.refusal("E0904", f"`{key}` must be a whole number, not `{text}`", key)
+            raise self.error("E0904", f"`{key}` must be a whole number, not `{text}`", key)
         if number < least:
-            raise self.refusal("E0904", f"`{key}` must be at least {least}, not {text}", key)
+            raise self.error("E0904", f"`{key}` must be at least {least}, not {text}", key)
         return int(number)
 
 
 def number_in(text: str) -> float | None:
-    """The number that a text is; None where it is none, or one of over a million millions."""
+    """The number that a text holds; None if it is not a number or larger than 10^12."""
     if not _NUMBER.fullmatch(text) or abs(float(text)) > LARGEST:
         return None
     return float(f"{float(text):.12g}")  # a spec takes fifteen digits

@@ -1,4 +1,4 @@
-"""What is wrong with a spec, as an editor underlines it."""
+"""The diagnostics of a spec, in the form of the protocol."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .positions import Positions
 from .spec import Spec
 
 
-def findings(spec: Spec) -> list[Shown]:
-    """The mistakes of a spec; those of a file that it extends stand where it names that file."""
+def diagnostics(spec: Spec) -> list[Shown]:
+    """The diagnostics of a spec. Those of a file that it extends point at the `extends` clause."""
     return [_shown(spec, each) for each in in_order(spec.source, spec.checked.diagnostics)]
 
 
 def location(spec: Spec, span: Span) -> Location | None:
-    """A place in this file, or in one that it extends; None in a text that is no file."""
-    own = [spec.source, *([spec.sound.source] if spec.sound is not None else [])]
+    """The location of a span in this document or in a file that it extends; None if the text is not a file."""
+    own = [spec.source, *([spec.last_valid.source] if spec.last_valid is not None else [])]
     if span.source in own or (span.source.path and spec.path and same_file(span.source.path, spec.path)):
         return Location(spec.uri, Positions(span.source.text, spec.encoding).range(span))
     if span.source.path is None:
@@ -32,7 +32,7 @@ def location(spec: Spec, span: Span) -> Location | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file."""
+    """Whether two paths lead to the same file."""
     return one.resolve() == other.resolve()
 
 

@@ -1,4 +1,4 @@
-"""Files of sections in brackets with lines `key=value`, as cuda-convnet and darknet read them, with places."""
+"""Reads files of `[sections]` with lines `key=value`, as cuda-convnet and darknet do, and keeps the spans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Dialect = Literal["python", "darknet"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A line `key=value`; `key` is as its dialect compares it, `value` without blanks around it."""
+    """A line `key=value`: `key` in the form that its dialect compares, `value` without surrounding blanks."""
 
     key: str
     value: str
@@ -24,7 +24,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Section:
-    """A section: its name, the place of that, and its lines, each key once."""
+    """A section: its name, the span of the name, and its lines, each key once."""
 
     name: str
     span: Span
@@ -32,11 +32,11 @@ class Section:
 
 
 def sections_of(source: Source, dialect: Dialect, findings: list[Diagnostic]) -> list[Section]:
-    """The sections of a file in order; lines that are none of its form become findings.
+    """The sections of a file in order. Lines of another form are appended to `findings`.
 
-    `python` is the form of Python 2's ConfigParser, which cuda-convnet reads its files with: keys are compared without
-    regard to case, `:` may stand for `=`, a `;` behind a blank begins a comment, and the last of two equal keys counts.
-    `darknet` is that of darknet's own reader: blanks mean nothing anywhere, and the first of two equal keys counts.
+    `python` is the dialect of Python 2's ConfigParser, which cuda-convnet uses: keys ignore case, `:` is allowed in
+    place of `=`, a `;` after a blank begins a comment, and the last of two equal keys counts. `darknet` is the dialect
+    of darknet's own reader: blanks are ignored everywhere, and the first of two equal keys counts.
     """
     sections: list[tuple[str, Span, dict[str, Entry]]] = []
     for start, line in _lines(source.text):
@@ -53,9 +53,11 @@ def sections_of(source: Source, dialect: Dialect, findings: list[Diagnostic]) ->
                 findings.append(Diagnostic("E0901", "a section is a name in brackets", span, help="as in `[conv1]`"))
             sections.append((name.strip(), Span(source, first + 1, first + 1 + len(name)), {}))
         elif not sections:
-            findings.append(Diagnostic("E0901", "a line stands before the first section", span, help="as in `[conv1]`"))
+            findings.append(
+                Diagnostic("E0901", "this line comes before the first section", span, help="as in `[conv1]`")
+            )
         elif dialect == "python" and line[0].isspace() and sections[-1][2]:
-            message = "a line that begins with a blank goes on with the one above it, which is not read here"
+            message = "a line that begins with a blank continues the line above, which alexc does not read"
             findings.append(Diagnostic("E0901", message, span, help="write the value on one line"))
         else:
             _add(sections[-1][2], text, span, dialect, findings)
@@ -63,7 +65,7 @@ def sections_of(source: Source, dialect: Dialect, findings: list[Diagnostic]) ->
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Each line with the place where it begins."""
+    """Each line with the offset where it begins."""
     start = 0
     for line in text.split("\n"):
         yield start, line.rstrip("\r")
@@ -73,7 +75,9 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _add(entries: dict[str, Entry], text: str, span: Span, dialect: Dialect, findings: list[Diagnostic]) -> None:
     ends = [place for place in (text.find(mark) for mark in ("=:" if dialect == "python" else "=")) if place > 0]
     if not ends:
-        findings.append(Diagnostic("E0901", "this is no line of the form `key=value`", span, help="as in `stride=1`"))
+        findings.append(
+            Diagnostic("E0901", "this line does not have the form `key=value`", span, help="as in `stride=1`")
+        )
         return
     end = min(ends)
     key, value = text[:end].strip(), text[end + 1 :]
@@ -90,8 +94,8 @@ def _add(entries: dict[str, Entry], text: str, span: Span, dialect: Dialect, fin
     )
     if entry.key in entries:
         which = "last" if dialect == "python" else "first"
-        message = f"`{key}` stands there twice; the {which} one counts"
-        findings.append(Diagnostic("W0902", message, entry.key_span, help="take one of them out"))
+        message = f"`{key}` is given twice; the {which} one counts"
+        findings.append(Diagnostic("W0902", message, entry.key_span, help="remove one of them"))
         if dialect == "darknet":
             return
     entries[entry.key] = entry

@@ -1,4 +1,4 @@
-"""A foreign network as the spec that a person would have written."""
+"""Writes the spec of a foreign network, as a person would write it."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from .defaults import Defaults
 from .names import is_plain_change, legal_name
 from .network import ForeignLayer, ForeignNetwork, ForeignPlacement
 
-WIDEST_LINE = 100  # longer ones go on after their first arrow
+WIDEST_LINE = 100  # a longer line is broken before its second step
 WIDEST_COMMENT = 110
-WIDEST_BESIDE = 104  # a statement of a recipe without its word, and the note beside it
+WIDEST_BESIDE = 104  # a statement of a recipe without its keyword, and the comment beside it
 LONGEST_COMMENT = 1000
 
-_BEGIN_LINES = ("conv", "linear", "local")  # one line of a spec for each of these
+_BEGIN_LINES = ("conv", "linear", "local")  # each begins a line of the spec
 
 
 @dataclass(frozen=True)
-class Written:
-    """A spec, or None where the network cannot be one, and what there is to say about it."""
+class ImportResult:
+    """The text of a spec, or None if there are errors, and the diagnostics."""
 
     text: str | None
     findings: tuple[Diagnostic, ...]
 
 
-def spec_of(network: ForeignNetwork, most_parameters: int) -> Written:
-    """Write the spec and check it: a text that is returned always compiles.
+def write_spec(network: ForeignNetwork, most_parameters: int) -> ImportResult:
+    """Write the spec and check it: a returned text always compiles.
 
-    What alexc finds wrong with the network, such as more than `most_parameters`, is reported at the foreign layer's
-    place. A recipe that does not fit the network is left out, with a warning, and stands in comments.
+    Errors that alexc finds in the spec, such as more than `most_parameters`, point at the foreign layer. A recipe that
+    does not fit the network becomes a comment, with a warning.
     """
     lines = _Lines(network)
     findings: list[Diagnostic] = []
@@ -53,16 +53,16 @@ def spec_of(network: ForeignNetwork, most_parameters: int) -> Written:
         text = _text(network, lines, recipe_counts=False)
         checked = check_text(text, "imported.net", most_parameters=most_parameters)
     findings += [_at_its_layer(network, lines, each) for each in checked.diagnostics]
-    return Written(None if checked.graph is None else text, tuple(findings))
+    return ImportResult(None if checked.graph is None else text, tuple(findings))
 
 
 def _left_out(network: ForeignNetwork, found: Diagnostic) -> Diagnostic:
-    message = f"the recipe is left out, for it does not fit the network: {found.headline}"
-    return Diagnostic("W0901", message, network.span, help="it stands in the spec as a comment")
+    message = f"the recipe is left out because it does not fit the network: {found.headline}"
+    return Diagnostic("W0901", message, network.span, help="the spec has it as a comment")
 
 
 def _at_its_layer(network: ForeignNetwork, lines: _Lines, found: Diagnostic) -> Diagnostic:
-    """What alexc says about the spec, said about the foreign file."""
+    """A diagnostic of the spec, moved to the layer in the foreign file."""
     layer = lines.layer_at(found.span.source.text, found.span.start)
     span = network.span if layer is None else layer.span
     code = "E0907" if found.severity == "error" else found.code
@@ -71,7 +71,7 @@ def _at_its_layer(network: ForeignNetwork, lines: _Lines, found: Diagnostic) -> 
 
 @dataclass
 class _Line:
-    """A line of the spec: layers that each read the one before; the first has the line's name."""
+    """A line of the spec: layers that each read the one before. The first has the name of the line."""
 
     number: int
     layers: list[ForeignLayer]
@@ -79,11 +79,11 @@ class _Line:
 
 
 class _Lines:
-    """The layers gathered to lines, with their names in the spec."""
+    """Groups the layers into lines and names the lines."""
 
     def __init__(self, network: ForeignNetwork) -> None:
         self.lines: list[_Line] = []
-        self.renamed: dict[str, str] = {}  # foreign names to those of the spec, where these differ
+        self.renamed: dict[str, str] = {}  # from foreign names to different names in the spec
         self._line_of: dict[str | None, _Line] = {}
         self._readers = Counter(name for layer in network.layers for name in layer.inputs)
         for layer in network.layers:
@@ -99,7 +99,7 @@ class _Lines:
         self._line_of[layer.name] = line
 
     def _goes_on(self, layer: ForeignLayer) -> _Line | None:
-        """The line that a layer continues: that of what it reads, where nothing else reads the end of that."""
+        """The line that a layer continues: the line that it reads, if no other layer reads the end of that line."""
         if layer.kind.keyword in _BEGIN_LINES:
             return None
         if isinstance(layer.kind, Join):
@@ -107,10 +107,10 @@ class _Lines:
         return self._open_line(layer.inputs[0])
 
     def _line_that_is_joined(self, layer: ForeignLayer) -> _Line | None:
-        """`add` stands in the last of the lines that it reads; `concat` keeps its order.
+        """The line that an `add` continues: the last of those that it reads. `concat` begins a line, for its order.
 
-        Where that is a shortcut with weights, written behind the main way that ends in the same sum, the sum is a line
-        of its own.
+        If that last line is a shortcut with weights, written after the main path into the same sum, the sum begins a
+        line too.
         """
         if layer.kind.keyword != "add":
             return None
@@ -147,21 +147,21 @@ class _Lines:
                 self.renamed[first.name] = label
 
     def label_of(self, name: str | None) -> str:
-        """How a line calls a layer that it reads; only the ends of lines are read."""
+        """The name of a layer that a line reads, which is always the end of a line."""
         return "input" if name is None else self._line_of[name].label
 
     def statements_of(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The lines of these layers, by their foreign names, each once."""
+        """The names of the lines that hold these foreign layers, each once."""
         return tuple(dict.fromkeys(self._line_of[name].label for name in names))
 
     def layer_at(self, text: str, place: int) -> ForeignLayer | None:
-        """The first layer of the line of the spec in which a place of its text lies."""
+        """The first layer of the line of the spec at an offset of its text."""
         labels = re.findall(r"^  (\w+):", text[: text.find("\n", place) + 1], re.MULTILINE)
         return next((line.layers[0] for line in self.lines if labels and line.label == labels[-1]), None)
 
 
 def _parts(label: str, line: _Line) -> Iterator[str]:
-    """The names of a line's layers in the spec."""
+    """The names of the layers of a line in the spec."""
     yield label
     counts: Counter[str] = Counter()
     for layer in line.layers[1:]:
@@ -223,23 +223,31 @@ def _step(layer: ForeignLayer, defaults: Defaults) -> str:
 
 
 def _said_often(layers: Sequence[ForeignLayer]) -> list[str]:
-    """Notes of several layers, which then stand once at the head."""
+    """Notes that several layers share, which the spec has once at the top."""
     counts = Counter(note for layer in layers for note in dict.fromkeys(layer.notes))
     return [note for note, count in counts.items() if count > 1]
 
 
 def _renaming_notes(network: ForeignNetwork, name: str, lines: _Lines) -> list[str]:
-    notes = [] if name == network.name else [f'The network is called "{network.name}" there.'] if network.name else []
+    notes = (
+        []
+        if name == network.name
+        else [f'{network.program} calls the network "{network.name}".']
+        if network.name
+        else []
+    )
     plain = [pair for pair in lines.renamed.items() if is_plain_change(*pair)]
     if plain:
-        notes.append(f"What cannot stand in a name is `_` here: {plain[0][1]} is {plain[0][0]} there.")
+        notes.append(
+            f"Characters that a name cannot have became `_`: {plain[0][1]} is {plain[0][0]} in {network.program}."
+        )
     return notes
 
 
 def _line_notes(line: _Line, lines: _Lines, said_often: Collection[str]) -> list[str]:
     first = line.layers[0].name
     renamed = lines.renamed.get(first)
-    notes = [f'called "{first}" there'] if renamed and not is_plain_change(first, renamed) else []
+    notes = [f'originally called "{first}"'] if renamed and not is_plain_change(first, renamed) else []
     return [*notes, *dict.fromkeys(note for layer in line.layers for note in layer.notes if note not in said_often)]
 
 
@@ -270,7 +278,7 @@ def _placement_text(placement: ForeignPlacement, lines: _Lines) -> list[str]:
 
 
 def _recipe_text(network: ForeignNetwork, counts: bool) -> list[str]:
-    """The `train` block; in comments where it does not count."""
+    """The `train` block; as a comment unless it counts."""
     block = ["train {"]
     widest = max(len(line.text) for line in network.recipe)
     for line in network.recipe:
@@ -284,7 +292,7 @@ def _recipe_text(network: ForeignNetwork, counts: bool) -> list[str]:
 
 
 def _comments(notes: Iterable[str], indent: str) -> list[str]:
-    """The lines of comments, each note on lines of its own, of at most WIDEST_COMMENT characters."""
+    """Comment lines of at most WIDEST_COMMENT characters. Each note begins a line."""
     output = []
     for note in notes:
         text = ""
@@ -299,6 +307,6 @@ def _comments(notes: Iterable[str], indent: str) -> list[str]:
 
 
 def _plain(note: str) -> str:
-    """Text of a foreign file as it may stand in a comment: on one line, nothing that steers a terminal, not endless."""
+    """Text of a foreign file made safe for a comment: one line, printable, limited in length."""
     text = printable(note.replace("\n", " "))
     return text if len(text) <= LONGEST_COMMENT else f"{text[:LONGEST_COMMENT]} …"

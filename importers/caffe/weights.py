@@ -1,11 +1,11 @@
-"""Initial values and multipliers of a Caffe layer with weights."""
+"""The initial values and multipliers of a Caffe layer with weights."""
 
 from __future__ import annotations
 
 from alexc.compiler.layers.initial_values import Constant, Distribution, Kaiming, LeCun, Uniform
 from alexc.compiler.text.diagnostics import Diagnostic
 
-from ..network import make_distribution
+from ..foreign.network import make_distribution
 from .fields import Fields
 from .layer import CaffeLayer, Multipliers
 
@@ -13,7 +13,7 @@ _VALUES = ("value", "mean", "std", "min", "max")
 
 
 def multipliers(layer: CaffeLayer) -> dict[str, object]:
-    """The rates and decays of weights and biases, as arguments of a kind."""
+    """The multipliers of learning rate and weight decay for weights and biases, as arguments of a kind."""
     weight, bias = [*layer.multipliers, Multipliers(), Multipliers()][:2]
     return {
         "weight_rate": weight.rate,
@@ -23,17 +23,17 @@ def multipliers(layer: CaffeLayer) -> dict[str, object]:
     }
 
 
-def initial_values(parameters: Fields, says_them: bool, findings: list[Diagnostic]) -> dict[str, object]:
-    """What weights and biases start from, as arguments of a kind.
+def initial_values(parameters: Fields, in_file: bool, findings: list[Diagnostic]) -> dict[str, object]:
+    """The initial values of weights and biases, as arguments of a kind.
 
     Args:
         parameters: the layer's `convolution_param` or `inner_product_param`.
-        says_them: whether the file says initial values at all; one for use leaves them out.
-        findings: where to report what has no counterpart.
+        in_file: whether the file has any initial values; one for deployment has none.
+        findings: the list that diagnostics are appended to.
     """
     arguments: dict[str, object] = {}
     weight, bias = parameters.message("weight_filler"), parameters.message("bias_filler")
-    start = _distribution(weight, findings) if says_them else None
+    start = _distribution(weight, findings) if in_file else None
     if start is not None:
         arguments["weight"] = start
     if not parameters.flag("bias_term", True):
@@ -45,7 +45,7 @@ def initial_values(parameters: Fields, says_them: bool, findings: list[Diagnosti
 
 
 def _distribution(filler: Fields, findings: list[Diagnostic]) -> Distribution | None:
-    """The distribution that a filler draws from; Caffe's own default is the constant 0."""
+    """The distribution of a filler; Caffe's default is the constant 0."""
     type_ = filler.text("type", "constant")
     if filler.whole("sparse", -1) != -1:
         _lost("`sparse`, which sets most weights to zero,", filler, "sparse", findings)
@@ -69,7 +69,7 @@ def _distribution(filler: Fields, findings: list[Diagnostic]) -> Distribution | 
 
 
 def _bias(filler: Fields, findings: list[Diagnostic]) -> float:
-    """Biases start from one number here: the mean of what the filler draws."""
+    """The initial value of all biases, which is one number in alexc: the mean of the filler's distribution."""
     type_ = filler.text("type", "constant")
     value, mean = filler.number("value", 0), filler.number("mean", 0)
     low, high = filler.number("min", 0), filler.number("max", 1)
@@ -82,5 +82,5 @@ def _bias(filler: Fields, findings: list[Diagnostic]) -> float:
 
 
 def _lost(what: str, filler: Fields, name: str, findings: list[Diagnostic]) -> None:
-    message = f"{what} has no counterpart: the network starts from other values"
+    message = f"{what} has no counterpart, so the network starts from other values"
     findings.append(Diagnostic("W0902", message, filler.span_of(name)))

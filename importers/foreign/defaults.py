@@ -1,4 +1,4 @@
-"""What several layers of a kind say alike, as the `default` lines of a spec."""
+"""Chooses the `default` lines of a spec: argument values that many layers of a kind share."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from alexc.compiler.layers.kind import Join, Kind
 from alexc.compiler.layers.trained import Trained
 from alexc.compiler.net.spec_text import argument_text
 
-LEAST_GAIN = 2  # so many layers more must say less than must say more
+LEAST_GAIN = 2  # by how many the lines that become shorter must exceed those that become longer
 
-# What a layer is known by: a person writes it in the layer's own line.
+# Arguments that characterise a layer: a person writes them in the layer's own line.
 _OWN = ("kernels", "units", "kernel", "groups", "reads", "dilation", "share")
-# The same, unless all layers of the kind agree.
+# Also written in the layer's own line, unless all layers of the kind agree.
 _OWN_UNLESS_ALL_AGREE = ("window", "stride", "pad", "size", "p")
 _WITHOUT_WINDOW = ("conv", "linear", "local")
 
 
 class Defaults:
-    """The values that layers of a kind have when their line says nothing, chosen so that the lines say little."""
+    """The default arguments of each kind, chosen so that the lines of the layers are short."""
 
     def __init__(self, layers: Sequence[Kind]) -> None:
         self._values: dict[str, dict[str, object]] = {}
@@ -35,7 +35,7 @@ class Defaults:
         self.lines = self._lines()
 
     def of(self, kind: Kind) -> Mapping[str, object]:
-        """Those of a kind, by the names of its arguments."""
+        """The default values of a kind, by the names of its arguments."""
         return self._values.get(kind.keyword, {})
 
     def _lines(self) -> list[str]:
@@ -52,21 +52,21 @@ class Defaults:
 
 
 def _names(kind: Kind) -> list[str]:
-    """The names of its arguments, multipliers last."""
+    """The names of the arguments of a kind, multipliers last."""
     return sorted(type(kind).model_fields, key=lambda name: name in Trained.model_fields)
 
 
 def _shared(name: str, layers: Sequence[Kind], agreed: Mapping[str, object]) -> list[object]:
-    """The one value of an argument that is worth a default, or none; `agreed` are those of kinds before this one.
+    """The value of an argument that is worth a default, in a list, or an empty list.
 
-    A value that another kind has as its default costs no further line.
+    `agreed` are the defaults of the kinds before this one: a value that another kind has too needs no further line.
     """
     if name in _OWN or (name in _OWN_UNLESS_ALL_AGREE and layers[0].keyword in _WITHOUT_WINDOW):
         return []
     field = type(layers[0]).model_fields[name]
     values = [getattr(layer, name) for layer in layers]
     if name != "bias" and None in values:
-        return []  # None says that nothing is said, which no line could say against a default
+        return []  # None means that the argument is not written, and no line could undo a default
     texts = Counter(map(argument_text, values))
     text, count = texts.most_common(1)[0]
     if name in _OWN_UNLESS_ALL_AGREE and len(texts) > 1:

@@ -1,0 +1,205 @@
+"""The layer kinds of torch's modules and functions.
+
+Each function returns None if a module computes something that alexc has no kind for.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.fx import Node
+
+
+@dataclass(frozen=True)
+class Step:
+    """A kind with its arguments; None as keyword means no layer. `reads` are the nodes of a join, in order."""
+
+    keyword: str | None
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    reads: tuple[Node, ...] = ()
+
+
+_NOTHING = Step(None)
+
+
+def step_of(node: Node, modules: Mapping[str, nn.Module]) -> Step | None:
+    """The kind of a traced node, with its arguments; None if alexc has none."""
+    if node.op == "call_module":
+        module = modules[str(node.target)]
+        if isinstance(module, nn.AdaptiveAvgPool2d):
+            return _adaptive_pool(module.output_size, node)
+        translate = _MODULES.get(type(module))
+        return translate(module) if translate else None
+    translate_function = _FUNCTIONS.get(node.target)
+    return translate_function(node) if translate_function else None
+
+
+def _pair(value: object) -> tuple[int, int]:
+    if isinstance(value, int):
+        return value, value
+    assert isinstance(value, Sequence)
+    return (value[0], value[-1])
+
+
+def _conv(module: nn.Conv2d) -> Step | None:
+    if module.padding_mode != "zeros" or isinstance(module.padding, str):
+        return None
+    arguments = {
+        "kernels": module.out_channels,
+        "kernel": _pair(module.kernel_size),
+        "stride": _pair(module.stride),
+        "pad": _pair(module.padding),
+        "dilation": _pair(module.dilation),
+        "groups": module.groups,
+    }
+    return Step("conv", arguments if module.bias is not None else {**arguments, "bias": None})
+
+
+def _linear(module: nn.Linear) -> Step:
+    units = {"units": module.out_features}
+    return Step("linear", units if module.bias is not None else {**units, "bias": None})
+
+
+def _batchnorm(module: nn.BatchNorm2d) -> Step | None:
+    if not module.affine or not module.track_running_stats or module.momentum is None:
+        return None
+    return Step("batchnorm", {"eps": module.eps, "momentum": module.momentum})
+
+
+def _dropout(module: nn.Dropout) -> Step:
+    return Step("dropout", {"p": module.p, "scale": "train"}) if module.p else _NOTHING
+
+
+def _pooling(keyword: str, window: object, stride: object, pad: object, ceil: bool, **more: object) -> Step:
+    size = _pair(window)
+    apart = size if stride in (None, []) else _pair(stride)
+    arguments = {
+        "window": size,
+        "stride": None if apart == size else apart,
+        "pad": _pair(pad),
+        "round": "ceil" if ceil else "floor",
+        **more,
+    }
+    return Step(keyword, arguments)
+
+
+def _max_pool(module: nn.MaxPool2d) -> Step | None:
+    if _pair(module.dilation) != (1, 1) or module.return_indices:
+        return None
+    return _pooling("maxpool", module.kernel_size, module.stride, module.padding, module.ceil_mode)
+
+
+def _avg_pool(module: nn.AvgPool2d) -> Step | None:
+    if module.divisor_override is not None:
+        return None
+    count = "yes" if module.count_include_pad else "no"
+    return _pooling("avgpool", module.kernel_size, module.stride, module.padding, module.ceil_mode, count_pad=count)
+
+
+def _adaptive_pool(size: object, node: Node) -> Step | None:
+    """The mean of whole maps: a vector if all readers flatten it, otherwise maps of one value."""
+    if not isinstance(size, int | tuple) or None in _pair(size):
+        return None
+    if _pair(size) == (1, 1) and node.users and all(_flattens(user) for user in node.users):
+        return Step("global_avgpool")
+    return Step("adaptive_avgpool", {"size": _pair(size)})
+
+
+def _flattens(node: Node) -> bool:
+    return node.target in (torch.flatten, "flatten")
+
+
+def _flatten_module(module: nn.Flatten) -> Step | None:
+    return Step("flatten") if (module.start_dim, module.end_dim) == (1, -1) else None
+
+
+def _flatten(node: Node) -> Step | None:
+    from_channels = (node.args[1:], dict(node.kwargs)) in (((1,), {}), ((), {"start_dim": 1}))
+    return Step("flatten") if from_channels else None
+
+
+def _plain(keyword: str | None) -> Callable[..., Step]:
+    """The translation of a module or function whose arguments do not matter."""
+    return lambda *_: Step(keyword)
+
+
+def _gelu(module: nn.GELU) -> Step | None:
+    return Step("gelu") if module.approximate == "none" else None
+
+
+def _leaky_relu(module: nn.LeakyReLU) -> Step:
+    return Step("leaky_relu", {"slope": module.negative_slope})
+
+
+def _sum(node: Node) -> Step | None:
+    reads = tuple(each for each in node.args if isinstance(each, Node))
+    return Step("add", reads=reads) if len(reads) == 2 and not node.kwargs else None
+
+
+def _cat(node: Node) -> Step | None:
+    reads = node.args[0]
+    dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+    if dim != 1 or not isinstance(reads, list | tuple):
+        return None
+    nodes = tuple(each for each in reads if isinstance(each, Node))
+    return Step("concat", reads=nodes) if len(nodes) > 1 else _NOTHING
+
+
+def _mean(node: Node) -> Step | None:
+    over = node.args[1] if len(node.args) > 1 else None
+    whole = list(over) in ([2, 3], [-2, -1]) if isinstance(over, list | tuple) else False
+    return Step("global_avgpool") if whole and not node.kwargs else None
+
+
+def _function_pooling(keyword: str) -> Callable[[Node], Step | None]:
+    """The translation of `F.max_pool2d` or `F.avg_pool2d`, which have the arguments of the modules."""
+
+    def translate(node: Node) -> Step | None:
+        given = dict(zip(("kernel_size", "stride", "padding"), node.args[1:], strict=False)) | dict(node.kwargs)
+        window, stride, pad = given.pop("kernel_size"), given.pop("stride", None), given.pop("padding", 0)
+        ceil = bool(given.pop("ceil_mode", False))
+        if given.pop("dilation", 1) not in (1, (1, 1)) or given.pop("return_indices", False) or given:
+            return None
+        return _pooling(keyword, window, stride, pad, ceil)
+
+    return translate
+
+
+def _function_adaptive(node: Node) -> Step | None:
+    return _adaptive_pool(node.args[1] if len(node.args) > 1 else node.kwargs.get("output_size"), node)
+
+
+_MODULES: dict[type[nn.Module], Callable[..., Step | None]] = {
+    nn.AvgPool2d: _avg_pool,
+    nn.BatchNorm2d: _batchnorm,
+    nn.Conv2d: _conv,
+    nn.Dropout: _dropout,
+    nn.Flatten: _flatten_module,
+    nn.GELU: _gelu,
+    nn.Identity: _plain(None),
+    nn.LeakyReLU: _leaky_relu,
+    nn.Linear: _linear,
+    nn.MaxPool2d: _max_pool,
+    nn.ReLU: _plain("relu"),
+    nn.ReLU6: _plain("relu6"),
+    nn.SiLU: _plain("silu"),
+    nn.Sigmoid: _plain("sigmoid"),
+    nn.Tanh: _plain("tanh"),
+}
+_FUNCTIONS: dict[object, Callable[[Node], Step | None]] = {
+    F.adaptive_avg_pool2d: _function_adaptive,
+    F.avg_pool2d: _function_pooling("avgpool"),
+    F.max_pool2d: _function_pooling("maxpool"),
+    F.relu: _plain("relu"),
+    operator.add: _sum,
+    operator.iadd: _sum,
+    torch.cat: _cat,
+    torch.flatten: _flatten,
+    "flatten": _flatten,
+    "mean": _mean,
+}
