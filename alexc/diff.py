@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from textwrap import wrap
 
-from alexc.compiler.graph.diff import Difference, LayerChange, SharedWeights
+from alexc.compiler.graph.diff import Diff, LayerChange, SharedWeights
 
 from .table import aligned
 
@@ -26,7 +26,7 @@ class Comparison:
 
     before: str
     after: str
-    found: Difference
+    found: Diff
 
     @property
     def same(self) -> bool:
@@ -59,7 +59,7 @@ def _from_to(values: Sequence[str]) -> str:
     return " -> ".join(dict.fromkeys(values)) if set(values) != {"0"} else ""
 
 
-def _totals(found: Difference) -> list[str]:
+def _totals(found: Diff) -> list[str]:
     old, new = asdict(found.before), asdict(found.after)
     rows = []
     for name in old:

@@ -157,11 +157,11 @@ class Net:
 
     def diff(self, other: Net) -> Comparison:
         """What changes from this network to another, and whether the weights of one load in the other."""
-        from alexc.compiler.graph.diff import difference
+        from alexc.compiler.graph.diff import diff
 
         from .diff import Comparison
 
-        return Comparison(self.name, other.name, difference(self.graph, other.graph))
+        return Comparison(self.name, other.name, diff(self.graph, other.graph))
 
     def plan(self, placement: str, batch: int | None = None, dtype: Dtype = "float32") -> StepPlan:
         """What each device of a placement holds, computes and sends in a training step.

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from alexc.compiler.graph.diff import Difference
+from alexc.compiler.graph.diff import Diff
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 
 from ..named_net import MostParameters, named_net
@@ -49,5 +49,5 @@ def diff(
         raise typer.Exit(EXIT_THEY_DIFFER)
 
 
-def _as_json(found: Difference) -> dict[str, object]:
+def _as_json(found: Diff) -> dict[str, object]:
     return {"same": found.same, **asdict(found), "weights_load": found.weights.load}

@@ -68,7 +68,7 @@ class SharedWeights:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Diff:
     """Everything that two specs do not have in common, and their sums."""
 
     settings: tuple[Setting, ...]
@@ -83,12 +83,12 @@ class Difference:
         return not (self.settings or self.layers)
 
 
-def difference(before: Graph, after: Graph) -> Difference:
+def diff(before: Graph, after: Graph) -> Diff:
     """Compare two networks with their placements and recipes; layers are matched by name and order.
 
     A layer that only passes on the other shape that it is given is not told of.
     """
-    return Difference(
+    return Diff(
         tuple(_settings(before, after)),
         tuple(_layers(before, after)),
         _totals(before),

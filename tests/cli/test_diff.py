@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 from alexc.compiler.files.pytorch import write_pytorch
-from alexc.compiler.graph.diff import Difference, difference
+from alexc.compiler.graph.diff import Diff, diff
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.layers.conv import Conv
 from alexc.compiler.layers.kind import Join, Kind
@@ -41,15 +41,15 @@ def graph(text: str) -> Graph:
     return checked.graph
 
 
-def edited(*edits: tuple[str, str]) -> Difference:
+def edited(*edits: tuple[str, str]) -> Diff:
     text = SMALL
     for old, new in edits:
         assert text.count(old) == 1
         text = text.replace(old, new)
-    return difference(graph(SMALL), graph(text))
+    return diff(graph(SMALL), graph(text))
 
 
-def changes(found: Difference) -> list[tuple[str, str, tuple[str, ...]]]:
+def changes(found: Diff) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(each.layer, each.change, each.what) for each in found.layers]
 
 
@@ -57,7 +57,7 @@ def changes(found: Difference) -> list[tuple[str, str, tuple[str, ...]]]:
 def test_a_spec_is_the_same_as_itself(spec: Path) -> None:
     checked = check_file(spec).graph
     assert checked is not None
-    found = difference(checked, checked)
+    found = diff(checked, checked)
     assert found.same
     assert found.weights.load
 
@@ -126,16 +126,16 @@ def test_what_a_layer_reads() -> None:
   fc: linear 10 -> softmax
 }
 """
-    found = difference(graph(text), graph(text.replace("right: stem", "right: left")))
+    found = diff(graph(text), graph(text.replace("right: stem", "right: left")))
     assert changes(found) == [("right", "changed", ("input stem -> left",))]
     assert found.weights.load
     last = "  last: stem -> conv 16 kernel=1 -> add concat1\n"
-    longer = difference(graph(text), graph(text.replace("  fc:", f"{last}  fc:")))
+    longer = diff(graph(text), graph(text.replace("  fc:", f"{last}  fc:")))
     assert changes(longer)[:2] == [
         ("last", "added", ("conv 16 kernel=1", "input stem")),
         ("last.add", "added", ("add", "input last, concat1")),
     ]
-    turned = difference(graph(text), graph(text.replace("left right", "right left")))
+    turned = diff(graph(text), graph(text.replace("left right", "right left")))
     assert changes(turned) == [("concat1", "changed", ("input left, right -> right, left",))]
 
 
@@ -143,7 +143,7 @@ def test_a_recipe() -> None:
     flagship = check_file(ROOT / "spec" / "alexnet.net")
     assert flagship.graph is not None
     text = flagship.source.text.replace("lr=0.01", "lr=0.02").replace("epochs    90", "epochs    60")
-    assert [(each.name, each.before, each.after) for each in difference(flagship.graph, graph(text)).settings] == [
+    assert [(each.name, each.before, each.after) for each in diff(flagship.graph, graph(text)).settings] == [
         (
             "train optimizer",
             "sgd lr=0.01 momentum=0.9 weight_decay=0.0005",
@@ -171,7 +171,7 @@ def test_whether_weights_load_is_what_torch_says(edit: tuple[str, str], loads: b
     assert text != SMALL.replace("conv1..conv2", "conv1")
     graphs = graph(SMALL), graph(text)
     before, after = (network(each) for each in graphs)
-    assert difference(*graphs).weights.load == loads
+    assert diff(*graphs).weights.load == loads
     for target, source in ((before, after), (after, before)):
         if loads:
             target.load_state_dict(source.state_dict())

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from alexc.compiler.graph.diff import difference
+from alexc.compiler.graph.diff import diff
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.net.net import Recipe
 from alexc.compiler.pipeline import check_file
@@ -112,7 +112,7 @@ def test_published_counts(name: str, counts: tuple[int | None, ...]) -> None:
 def test_the_examples_for_cifar_say_the_same_mathematics(name: str) -> None:
     example = check_file(ROOT / "examples" / f"{name.replace('-', '_')}.net").graph
     assert example is not None
-    found = difference(example, fixture(name).graph())
+    found = diff(example, fixture(name).graph())
     assert found.layers == ()
     assert found.weights.load
     assert not {each.name for each in found.settings} & {"input", "towers", "train optimizer", "train loss"}
