@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,13 +14,12 @@ from ..garbage import gc_paused
 from ..graph.graph import Graph
 from ..graph.summary import Row, total
 from ..graph.summary import rows as summary_rows
-from ..layers.arguments import Arguments
-from ..layers.python_text import call, import_sections, in_tuple
-from ..net.net import Recipe
-from ..net.parts import attribute_of
-from ..placed_graph.local_graph import axes_of
-from ..placed_graph.placed_graph import Layout, PlacedGraph
-from .module_class import construct, placed_class, whole_class
+from ..layers.kind import TorchCall
+from ..placed_graph.placed_graph import PlacedGraph
+from .constants import placement_fields, recipe_fields
+from .imports import import_sections
+from .line_breaks import break_long_lines
+from .module_class import placed_class, whole_class
 from .rendered_check import require_expected_form
 
 MADE_BY = "Made by alexc from"
@@ -56,23 +56,26 @@ def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = Non
     Raises:
         UnexpectedText: what was rendered is not what the compiler means to write; a defect of alexc.
     """
-    classes = [whole_class(graph), *([placed_class(placed)] if placed else [])]
-    recipe = graph.net.recipe
-    values = _recipe_names(recipe) | _placement_names(placed)
-    statements = {each for made in classes for each in made.imports}
-    statements |= {f"from {_RECIPE} import {name}" for name in _recipe_names(recipe)}
-    statements |= {f"from {_PLACEMENT} import {name}" for name in _placement_names(placed)}
+    whole = whole_class(graph)
+    classes = [whole, placed_class(whole, placed)] if placed else [whole]
+    recipe = recipe_fields(graph.net.recipe) if graph.net.recipe else {}
+    functions = {each for made in classes for each in made.functions()}
+    imports = {each for made in classes for each in made.imports}
+    for module, names in ((_RECIPE, _called(recipe)), (_PLACEMENT, {"Placement", "Layers"} if placed else set())):
+        functions |= names
+        imports |= {f"from {module} import {name}" for name in names}
     source = f"{spec_name}, placement {placed.placement.name}" if placed else spec_name
     text = _template().render(
         headline=f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons.",
         made_by=f"{MADE_BY} {source}{_EDIT_THAT}",
-        count_lines=_count_lines(graph),
-        import_sections=import_sections(statements),
+        counts=_counts(graph),
+        import_sections=import_sections(imports),
         classes=classes,
-        constants=[lines for lines in (_recipe_lines(recipe), _placement_lines(placed)) if lines],
+        recipe=recipe,
+        placement=placement_fields(placed) if placed else None,
     )
-    names = [made.name for made in classes]
-    require_expected_form(text, names, statements, {*values, *(each for made in classes for each in made.calls)})
+    text = break_long_lines(text)
+    require_expected_form(text, [made.name for made in classes], imports, functions)
     return text
 
 
@@ -85,7 +88,7 @@ def _template() -> Template:
     return environment.from_string(text)
 
 
-def _count_lines(graph: Graph) -> list[str]:
+def _counts(graph: Graph) -> list[str]:
     """The counts of the layers with weights as an aligned table."""
 
     def cells(row: Row) -> list[str]:
@@ -96,8 +99,7 @@ def _count_lines(graph: Graph) -> list[str]:
     table += [cells(total(graph))]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     return [
-        "    "
-        + "  ".join(
+        "  ".join(
             cell.ljust(width) if column < 2 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
@@ -105,95 +107,7 @@ def _count_lines(graph: Graph) -> list[str]:
     ]
 
 
-def _recipe_lines(recipe: Recipe | None) -> list[str]:
-    if recipe is None:
-        return []
-    lines = ["RECIPE = Recipe("]
-    for field, steps in (("prepare", recipe.prepare), ("augment", recipe.augment)):
-        lines += call("", _tuple_items([construct(step) for step in steps]), 4, f"{field}=", ",")
-    for field, step in (
-        ("test", recipe.test),
-        ("loss", recipe.loss),
-        ("optimizer", recipe.optimizer),
-        ("schedule", recipe.schedule),
-    ):
-        lines.append(f"    {field}={construct(step)},")
-    if recipe.gradients:
-        lines += call("", _tuple_items([construct(step) for step in recipe.gradients]), 4, "gradients=", ",")
-    for field, said in (("precision", recipe.precision), ("average", recipe.average), ("stop", recipe.stop)):
-        if said is not None:
-            lines.append(f"    {field}={construct(said)},")
-    return [*lines, f"    batch={recipe.batch},", f"    epochs={recipe.epochs},", ")"]
-
-
-def _recipe_names(recipe: Recipe | None) -> set[str]:
-    if recipe is None:
-        return set()
-    steps: list[Arguments] = [*recipe.prepare, *recipe.augment, recipe.test, recipe.loss]
-    steps += [recipe.optimizer, recipe.schedule, *recipe.gradients]
-    steps += [said for said in (recipe.precision, recipe.average, recipe.stop) if said is not None]
-    return {type(step).__name__ for step in steps} | {"Recipe"}
-
-
-def _placement_lines(placed: PlacedGraph | None) -> list[str]:
-    """What the runtime must know: how weights and gradients lie, and what a device sees of the images and the loss."""
-    if placed is None:
-        return []
-    mesh = ", ".join(f'"{axis.name}": {axis.devices}' for axis in placed.mesh)
-    alike = [
-        _layers_arguments(placed, weights, summed, names) for (weights, summed), names in _layers_alike(placed).items()
-    ]
-    lines = ["PLACEMENT = Placement(", f"    mesh={{{mesh}}},"]
-    lines += ["    layers=[", *(line for each in alike for line in call("Layers", each, 8, after=",")), "    ],"]
-    for name, layout in (("images", placed.input), ("loss", placed.loss)):
-        if axes := axes_of(placed, layout, "images"):
-            lines.append(f"    {name}={_axes_tuple(axes)},")
-    if kept := _kept(placed, placed.loss):
-        lines.append(f"    loss_kept={kept},")
-    if within := _images_within(placed):
-        lines.append(f"    images_within={_axes_tuple(within)},")
-    return [*lines, ")"]
-
-
-def _images_within(placed: PlacedGraph) -> tuple[str, ...]:
-    """The axes that cut the images of layers without weights alone."""
-    told = {*axes_of(placed, placed.input, "images"), *axes_of(placed, placed.loss, "images")}
-    told |= {placed.mesh[axis].name for node in placed.layers() for axis in node.summed}
-    cut = {axis for node in placed.layers() for axis in axes_of(placed, node.layout, "images")}
-    return tuple(axis.name for axis in placed.mesh if axis.name in cut - told)
-
-
-def _layers_arguments(
-    placed: PlacedGraph, weights: Layout, summed: tuple[int, ...], names: list[str]
-) -> list[str | tuple[str, ...]]:
-    arguments: list[str | tuple[str, ...]] = [tuple(_tuple_items([f'"{name}"' for name in names]))]
-    axes = {"split": axes_of(placed, weights, "channels"), "summed": tuple(placed.mesh[axis].name for axis in summed)}
-    arguments += [f"{name}={_axes_tuple(found)}" for name, found in axes.items() if found]
-    return arguments + ([f"kept={kept}"] if (kept := _kept(placed, weights)) else [])
-
-
-def _layers_alike(placed: PlacedGraph) -> dict[tuple[Layout, tuple[int, ...]], list[str]]:
-    """The layers with weights, by how those and their gradients lie."""
-    found: dict[tuple[Layout, tuple[int, ...]], list[str]] = {}
-    for node in placed.layers():
-        if node.whole.weights:
-            found.setdefault((node.weights, node.summed), []).append(attribute_of(node.whole.layer.name))
-    return found
-
-
-def _kept(placed: PlacedGraph, layout: Layout) -> str:
-    """The axes on which something lies on one device, each with that device's number; "" where there is none."""
-    items = [f'"{axis.name}": {part}' for axis, part in zip(placed.mesh, layout, strict=True) if isinstance(part, int)]
-    return f"{{{', '.join(items)}}}" if items else ""
-
-
-def _axes_tuple(axes: tuple[str, ...]) -> str:
-    return in_tuple([f'"{axis}"' for axis in axes])
-
-
-def _placement_names(placed: PlacedGraph | None) -> set[str]:
-    return {"Placement", "Layers"} if placed else set()
-
-
-def _tuple_items(items: list[str]) -> list[str]:
-    return [f"{items[0]},"] if len(items) == 1 else items
+def _called(recipe: Mapping[str, tuple[TorchCall, ...] | TorchCall | int]) -> set[str]:
+    """The classes of a recipe and of its steps."""
+    steps = [each for value in recipe.values() for each in (value if isinstance(value, tuple) else (value,))]
+    return {"Recipe", *(step.function for step in steps if isinstance(step, TorchCall))} if recipe else set()

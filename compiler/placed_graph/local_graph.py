@@ -130,13 +130,10 @@ def _torch(node: PlacedLayer, placed: PlacedGraph) -> TorchLayer:
         return layer
     for axis, part in zip(placed.mesh, node.layout, strict=True):
         if isinstance(part, int):
-            made = layer.constructor
-            text = f"{made.function}({', '.join(made.arguments)})"
             output = f"output={in_tuple([str(size) for size in local.output.sizes])}"
             layer = replace(
                 layer,
-                constructor=TorchCall("only_on", (f"self.{axis.name}", str(part), text, output)),
+                constructor=TorchCall("only_on", (f"self.{axis.name}", str(part), layer.constructor, output)),
                 imports=(*layer.imports, "from alexc.runtime.layers.only_on import only_on"),
-                calls_within=(*layer.calls_within, made.function),
             )
     return layer
