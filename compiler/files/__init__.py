@@ -1,1 +1,1 @@
-"""The last stage: a graph as a Python file, or as a spec."""
+"""The last stage: writes a graph as a Python file or as a spec."""

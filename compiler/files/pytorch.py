@@ -1,4 +1,4 @@
-"""Graph to a Python file: a PyTorch module, the same on a mesh where a placement is asked for, and the recipe."""
+"""Writes a graph as a Python file: the PyTorch module, its version for a mesh if there is a placement, the recipe."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from .rendered_check import require_expected_form
 MADE_BY = "Made by alexc from"
 _EDIT_THAT = ": edit that file, not this one."
 _ORIGIN = re.compile(rf"^{MADE_BY} ([A-Za-z0-9_-]+\.net)(?:, placement (\w+))?{re.escape(_EDIT_THAT)}$", re.MULTILINE)
-_HEAD = 2000  # characters, within which a file says where it is from
+_HEAD = 2000  # characters at the start of a file in which `Made by alexc from` can be
 _RECIPE = "alexc.runtime.recipes"
 _PLACEMENT = "alexc.runtime.parallel.placement"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a compiled file was made from: the name of a spec's file, without folders, and of one of its placements."""
+    """The source of a compiled file: the name of the spec's file, without folders, and the name of the placement."""
 
     spec: str
     placement: str | None
 
 
 def origin_of(text: str) -> Origin | None:
-    """What a Python file says that it was made from; None when it says nothing."""
+    """The source that a Python file names in its docstring, or None."""
     found = _ORIGIN.search(text[:_HEAD])
     return Origin(found[1], found[2]) if found else None
 
@@ -50,11 +50,11 @@ def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = Non
 
     Args:
         graph: the network.
-        spec_name: the name of the spec's file, without folders, so that the text does not depend on where it lies.
-        placed: the same network on a mesh, for a file that holds both.
+        spec_name: the name of the spec's file without folders: the text must not depend on where the spec is.
+        placed: the same network on a mesh; the file then contains both classes.
 
     Raises:
-        UnexpectedText: what was rendered is not what the compiler means to write; a defect of alexc.
+        UnexpectedText: the rendered text is not what the compiler means to write, which is a bug of alexc.
     """
     whole = whole_class(graph)
     classes = [whole, placed_class(whole, placed)] if placed else [whole]
@@ -89,7 +89,7 @@ def _template() -> Template:
 
 
 def _counts(graph: Graph) -> list[str]:
-    """The counts of the layers with weights as an aligned table."""
+    """An aligned table with the counts of the layers that have weights."""
 
     def cells(row: Row) -> list[str]:
         return [row.layer, row.output, *(f"{count:,}" for count in (row.weights, row.neurons, row.multiply_adds))]
