@@ -1,1 +1,1 @@
-"""The fourth stage: every layer with its shape and counts."""
+"""The graph stage: every layer with its shapes and counts."""

@@ -1,4 +1,4 @@
-"""Net to Graph: shapes and counts of every layer. Names no kind."""
+"""Net to Graph: computes the shapes and counts of every layer. It knows no particular kind of layer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, list_in_words
 from ..text.source import Span
 from .graph import Graph, Node
 
-MOST_PARAMETERS = 10**11  # where the user names no other limit
-MANY_PARAMETERS = 10**9  # over these there is a warning
+MOST_PARAMETERS = 10**11  # the default limit
+MANY_PARAMETERS = 10**9  # a larger network gets a warning
 
 
 def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Diagnostic]]:
-    """Walk the layers in order; what follows a layer that does not fit has no shape and is not judged.
+    """Compute the shapes of all layers, in order.
 
-    A network of more than `most_parameters` is an error. Beside a graph there may be warnings.
+    A layer that reads the output of a layer with an error has no known input shape and is skipped. A network with more
+    than `most_parameters` parameters is an error. Warnings may come together with a graph.
     """
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
@@ -28,13 +29,13 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
             break
         spans[layer.name] = layer.span
         if not all(name in made for name in layer.inputs):
-            continue  # it reads one that did not fit
+            continue  # an input has an error
         given = tuple(made[name] for name in layer.inputs)
         try:
             kind = layer.kind
             output = kind.join(given, net.towers) if isinstance(kind, Join) else kind.output(given[0], net.towers)
-        except ShapeError as misfit:
-            diagnostics.append(_diagnose(spans, layer, given, misfit))
+        except ShapeError as error:
+            diagnostics.append(_diagnose(spans, layer, given, error))
             continue
         made[layer.name] = output
         weights = kind.weights(given[0], output)
@@ -54,23 +55,23 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
 
 
 def _judge_size(graph: Graph, most_parameters: int) -> list[Diagnostic]:
-    """So many parameters are most often a slip, such as a `linear` that reads maps which were not pooled."""
+    """Report a network of unusual size, usually a mistake such as a `linear` that reads maps without pooling."""
     if graph.parameters <= min(MANY_PARAMETERS, most_parameters):
         return []
     largest = max(graph.nodes, key=lambda node: node.weight_count)
     message = f"the network has {graph.parameters:,} parameters"
     label = f"{largest.weight_count:,} of them here"
-    smaller = "pool what this layer reads, or take fewer or smaller kernels"
+    smaller = "pool the input of this layer, or use fewer or smaller kernels"
     if graph.parameters > most_parameters:
-        message += f"; at most {most_parameters:,} are taken"
-        more = f"{smaller}; `--most-parameters {graph.parameters}` takes it as it is"
+        message += f"; the limit is {most_parameters:,}"
+        more = f"{smaller}; to allow this size, use `--most-parameters {graph.parameters}`"
         return [Diagnostic("E0304", message, largest.layer.span, label, help=more)]
-    memory = f"they take {graph.parameters * 4 / 1e9:,.0f} GB in float32, and gradients as much again"
-    return [Diagnostic("W0304", message, largest.layer.span, label, help=f"{memory}; if that is not meant, {smaller}")]
+    memory = f"they take {graph.parameters * 4 / 1e9:,.0f} GB in float32, and their gradients the same"
+    return [Diagnostic("W0304", message, largest.layer.span, label, help=f"{memory}; to shrink it, {smaller}")]
 
 
 def _unread(graph: Graph) -> list[Diagnostic]:
-    """What is made and then not used would only be a slip."""
+    """Report layers whose output nothing uses, which can only be a mistake."""
     used = graph.read_names() | {graph.nodes[-1].layer.name} | {head.layer.name for head in graph.heads}
     return [
         Diagnostic(
@@ -86,7 +87,7 @@ def _unread(graph: Graph) -> list[Diagnostic]:
 
 
 def _diagnose(
-    spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], misfit: ShapeError
+    spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], error: ShapeError
 ) -> Diagnostic:
     others = tuple(
         Label(spans[name], f"{shape} is made here")
@@ -97,10 +98,10 @@ def _diagnose(
     ]
     towers = f", cut into {given[0].towers} towers" if given[0].towers > 1 else ""
     return Diagnostic(
-        misfit.code,
-        f"`{layer.name}` {misfit.message}",
-        layer.argument_spans.get(misfit.argument or "", layer.span),
+        error.code,
+        f"`{layer.name}` {error.message}",
+        layer.argument_spans.get(error.argument or "", layer.span),
         f"reads {list_in_words(reads)}{towers}",
         others,
-        misfit.help,
+        error.help,
     )

@@ -55,7 +55,7 @@ def test_names_that_differ_in_case_alone() -> None:
 
 
 def test_too_many_parameters() -> None:
-    assert "at most 100,000,000,000 are taken" in message(FOLDER / "too_many_parameters.net")
+    assert "the limit is 100,000,000,000" in message(FOLDER / "too_many_parameters.net")
 
 
 def test_very_many_parameters_are_a_warning_and_a_network() -> None:
@@ -86,7 +86,7 @@ def test_every_command_that_reads_a_network_warns_and_takes_the_limit(
     refused = alexc(command, *specs, "--most-parameters", "4000000000")
     assert refused.returncode == (2 if command == "diff" else 1)
     said = refused.stdout if command == "check" else refused.stderr
-    assert "error[E0304]: the network has 4,129,026,792 parameters; at most 4,000,000,000 are taken" in said
+    assert "error[E0304]: the network has 4,129,026,792 parameters; the limit is 4,000,000,000" in said
 
 
 def test_an_imported_network_is_judged_by_the_same_limit() -> None:
