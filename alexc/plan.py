@@ -249,7 +249,7 @@ def _layer_table(made: Plan, device: Device) -> list[str]:
     place = made.placed.coordinates(device.number)
     work: dict[str, int] = {}
     for node in made.placed.layers():
-        images = made.batch // made.placed.cut_into(node.layout, "images")
+        images = made.batch // made.placed.parts(node.layout, "images")
         done = node.local.multiply_adds * images if made.placed.is_held(node.layout, place) else 0
         work[node.whole.layer.statement] = work.get(node.whole.layer.statement, 0) + done
     for statement, done in work.items():

@@ -158,7 +158,7 @@ def _axes(placed: PlacedGraph, layer: PlacedLayer) -> Iterator[str]:
 
 
 def _share(placed: PlacedGraph, layer: PlacedLayer) -> str:
-    parts = placed.cut_into(layer.layout, "images")
+    parts = placed.parts(layer.layout, "images")
     return f" for one image in {parts}" if parts > 1 else ""
 
 

@@ -1,1 +1,1 @@
-"""The fifth stage: the graph on a mesh of devices."""
+"""The placed graph stage: the graph on a mesh of devices."""

@@ -243,7 +243,7 @@ def test_every_example_can_be_placed(spec: Path) -> None:
 def test_a_mesh_does_not_change_what_is_computed() -> None:
     for graph in FLAGSHIP.placed.values():
         for node in graph.layers():
-            devices = graph.cut_into(node.layout, "channels")
+            devices = graph.parts(node.layout, "channels")
             assert node.local.multiply_adds * devices == node.whole.multiply_adds
 
 
