@@ -118,7 +118,7 @@ class Net:
 
     def draw(self) -> Drawing:
         """The network's picture."""
-        from alexc.compiler.drawing.picture import draw_svg
+        from alexc.compiler.drawing.draw import draw_svg
 
         from .drawing import Drawing
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from ..graph.graph import Graph, Node
 from ..layers.kind import Join, Kind, Shape
 from ..layers.pooling import Pooling
-from .words import kind_in_words, layer_in_words, window_in_words
+from .descriptions import describe_kind, describe_layer, describe_window
 
 
 @dataclass(frozen=True)
@@ -168,12 +168,12 @@ def _follows(node: Node) -> bool:
 
 def _block(nodes: Sequence[Node], made_in: Mapping[str | None, int]) -> Block:
     first, *others = nodes
-    what = ", ".join([kind_in_words(first), *window_in_words(first)])
-    then = " · ".join(kind_in_words(node) for node in others)
-    notes = (what, then) if window_in_words(first) and then else (f"{what} · {then}" if then else what,)
+    what = ", ".join([describe_kind(first), *describe_window(first)])
+    then = " · ".join(describe_kind(node) for node in others)
+    notes = (what, then) if describe_window(first) and then else (f"{what} · {then}" if then else what,)
     return Block(
         name=first.layer.name,
-        title=layer_in_words(nodes),
+        title=describe_layer(nodes),
         notes=notes,
         kinds=tuple(node.layer.kind for node in nodes),
         output=nodes[-1].output,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from .letters import text_width
-from .marks import Group, Line, Mark, Point, Text, box_of
-from .perspective import Scale, Volume
+from .elements import Element, Group, Line, Point, Text, box_of
 from .stages import Stage
+from .text_width import text_width
+from .volumes import Scale, Volume
 
 MOST_TOWERS = 4  # that are drawn; a network may have thousands
 _ROW_WIDTH, _ROW_HEIGHT = 1200.0, 350.0  # of a usual row
@@ -50,7 +50,7 @@ def draw_chain(stages: Sequence[Stage], top: float) -> list[Group]:
     for number, row in enumerate(rows):
         follows = rows[number + 1][0] if number + 1 < len(rows) else None
         drawn = _draw_row(row, follows, scale, pitch, top)
-        top = box_of([mark for group in drawn for mark in group.marks]).bottom + _BETWEEN_ROWS
+        top = box_of([element for group in drawn for element in group.elements]).bottom + _BETWEEN_ROWS
         groups += drawn
     return groups
 
@@ -65,17 +65,17 @@ def _draw_row(row: Sequence[Stage], follows: Stage | None, scale: Scale, pitch: 
     foot = max(volume.corner.y for each in placed for volume in each.volumes) + _LABEL_ROOM + _NOTE
     groups = []
     for place, each in enumerate(placed):
-        marks: list[Mark] = [face for volume in each.volumes for face in volume.faces(_look(each.stage))]
+        elements: list[Element] = [face for volume in each.volumes for face in volume.faces(_look(each.stage))]
         if place:
-            marks += _connections(placed[place - 1], each)
-            marks += _words(each.stage.way, (placed[place - 1].right + each.left) / 2, foot)
+            elements += _connections(placed[place - 1], each)
+            elements += _words(each.stage.way, (placed[place - 1].right + each.left) / 2, foot)
         elif each.stage.name:
-            marks += _entry(each)
+            elements += _entry(each)
         if follows is not None and each is placed[-1]:
-            marks += _exit(each, follows, foot)
-        marks += [label for volume in each.volumes for label in _sizes(each.stage, volume)]
-        marks += _caption(each, top)
-        groups.append(Group(each.stage.title, tuple(marks), each.stage.name))
+            elements += _exit(each, follows, foot)
+        elements += [label for volume in each.volumes for label in _sizes(each.stage, volume)]
+        elements += _caption(each, top)
+        groups.append(Group(each.stage.title, tuple(elements), each.stage.name))
     return groups
 
 
@@ -125,18 +125,18 @@ def _look(stage: Stage) -> str:
     return "units" if len(stage.shape.sizes) == 1 else "maps"
 
 
-def _connections(source: _Placed, reader: _Placed) -> list[Mark]:
+def _connections(source: _Placed, reader: _Placed) -> list[Element]:
     """How a stage reads the one before it: the window of a kernel and its lines, or lines from end to end."""
-    marks: list[Mark] = []
+    elements: list[Element] = []
     windows = [_window(volume, reader.stage) for volume in source.volumes]
     if reader.stage.window is not None:
-        marks += [face for window in windows for face in window.faces("kernel")]
+        elements += [face for window in windows for face in window.faces("kernel")]
     for tower, volume in enumerate(reader.volumes):
         for other, window in enumerate(windows):
             apart = reader.stage.across and (tower != other or len(reader.volumes) < len(windows))
             if apart or tower == other or len(windows) != len(reader.volumes):
-                marks += _lines(window, volume, reader.stage, apart)
-    return marks
+                elements += _lines(window, volume, reader.stage, apart)
+    return elements
 
 
 def _window(volume: Volume, reader: Stage) -> Volume:
@@ -144,7 +144,7 @@ def _window(volume: Volume, reader: Stage) -> Volume:
     return volume if reader.window is None else volume.part(*reader.window, _WINDOW_UP, _WINDOW_AWAY)
 
 
-def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[Mark]:
+def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[Element]:
     if reader.window is not None:
         corners = window.right_corners()
         look, ends = "reads", [(corner, volume.at(*_APEX)) for corner in (corners[::3] if apart else corners)]
@@ -153,32 +153,32 @@ def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[M
     return [Line(points, "across" if apart else look) for points in ends]
 
 
-def _entry(each: _Placed) -> list[Mark]:
+def _entry(each: _Placed) -> list[Element]:
     """The arrows with which a row goes on."""
     apexes = [volume.at(*_APEX) for volume in each.volumes]
-    return [mark for apex in apexes for mark in arrow(Point(0, apex.y), apex, "flow")]
+    return [element for apex in apexes for element in arrow(Point(0, apex.y), apex, "flow")]
 
 
-def _exit(each: _Placed, follows: Stage, foot: float) -> list[Mark]:
+def _exit(each: _Placed, follows: Stage, foot: float) -> list[Element]:
     """How the stage that begins the next row reads the last one of this row."""
-    marks: list[Mark] = []
+    elements: list[Element] = []
     for volume in each.volumes:
         window = _window(volume, follows)
         end = Point(volume.right + _GAP, volume.at(*_APEX).y)
-        marks += window.faces("kernel") if follows.window is not None else ()
+        elements += window.faces("kernel") if follows.window is not None else ()
         corners = window.right_corners() if follows.window is not None else (window.at(1, 0, 0), window.at(1, 1, 0))
-        marks += [Line((corner, end), "reads" if follows.window is not None else "flow") for corner in corners]
+        elements += [Line((corner, end), "reads" if follows.window is not None else "flow") for corner in corners]
     width = max((text_width(word, _NOTE) for word in follows.way), default=0)
-    return marks + _words(follows.way, each.right + max(_GAP, width) / 2, foot)
+    return elements + _words(follows.way, each.right + max(_GAP, width) / 2, foot)
 
 
-def arrow(start: Point, end: Point, look: str) -> list[Mark]:
+def arrow(start: Point, end: Point, look: str) -> list[Element]:
     """A level line with a head."""
     head = (Point(end.x - 6, end.y - 3.5), end, Point(end.x - 6, end.y + 3.5))
     return [Line((start, end), look), Line(head, look)]
 
 
-def _sizes(stage: Stage, volume: Volume) -> list[Mark]:
+def _sizes(stage: Stage, volume: Volume) -> list[Element]:
     """The numbers at the sides of a volume: channels or units below it, those of the map at its left."""
     near = volume.corner
     channels = str(stage.share.channels)
@@ -195,12 +195,12 @@ def _sizes(stage: Stage, volume: Volume) -> list[Mark]:
     ]
 
 
-def _caption(each: _Placed, top: float) -> list[Mark]:
-    marks: list[Mark] = [Text(Point(each.middle, top + _NAME), each.stage.name or "image", "name", _NAME)]
-    return marks + _words(each.stage.caption, each.middle, top + _NAME + _LINE_HEIGHT)
+def _caption(each: _Placed, top: float) -> list[Element]:
+    elements: list[Element] = [Text(Point(each.middle, top + _NAME), each.stage.name or "image", "name", _NAME)]
+    return elements + _words(each.stage.caption, each.middle, top + _NAME + _LINE_HEIGHT)
 
 
-def _words(lines: Sequence[str], middle: float, first: float) -> list[Mark]:
+def _words(lines: Sequence[str], middle: float, first: float) -> list[Element]:
     return [
         Text(Point(middle, first + number * _LINE_HEIGHT), words, "note", _NOTE) for number, words in enumerate(lines)
     ]

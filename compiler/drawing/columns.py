@@ -7,7 +7,7 @@ from itertools import accumulate
 from math import ceil
 
 from .blocks import Block, cuts_of, levels_of
-from .layered import Item
+from .layer_layout import Item
 
 _COLUMN_WIDTH = 400.0  # of a usual column, in pixels
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 from ..layers.kind import Join
 from .blocks import Block, Repeat, fold
 from .columns import columns_of
-from .layered import Item, arrange
-from .letters import text_width
-from .marks import Box, Curve, Face, Group, Line, Mark, Point, Text
+from .elements import Box, Curve, Element, Face, Group, Line, Point, Text
+from .layer_layout import Item, arrange
+from .text_width import text_width
 
 _NAME, _NOTE, _LABEL, _TIMES = 11.0, 10.0, 10.0, 15.0  # sizes of the font
 _LINE_HEIGHT, _PADDING = 13.0, 8.0
@@ -48,7 +48,7 @@ class _Figure:
         self._repeats = repeats
         self._sizes = [_size(block) for block in blocks]
         self._read = {read for block in blocks for read in block.reads}
-        self._lines: list[Mark] = []
+        self._lines: list[Element] = []
         self._frames: list[Group] = []
         self._boxes: dict[int, Group] = {}
 
@@ -129,18 +129,18 @@ class _Figure:
                 continue
             width, height = self._sizes[item.source]
             box = Box(item.x - width / 2, row.bottom - height, item.x + width / 2, row.bottom)
-            marks: list[Mark] = [Face(_corners(box), _look(block))]
+            elements: list[Element] = [Face(_corners(box), _look(block))]
             first = box.top + _PADDING + 0.75 * _NAME
-            marks.append(Text(Point(item.x, first), block.name or "image", "name", _NAME))
-            marks += [
+            elements.append(Text(Point(item.x, first), block.name or "image", "name", _NAME))
+            elements += [
                 Text(Point(item.x, first + (number + 1) * _LINE_HEIGHT), words, "note", _NOTE)
                 for number, words in enumerate(block.notes)
             ]
-            marks.append(Text(at, _shape(block), "label", _LABEL, "start"))
+            elements.append(Text(at, _shape(block), "label", _LABEL, "start"))
             if item.source not in self._read:
                 end = Point(item.x, row.bottom + _LABEL_STRIP)
-                marks += [Line((Point(item.x, row.bottom), end), "flow"), _head(end)]
-            self._boxes[item.source] = Group(block.title, tuple(marks), block.name)
+                elements += [Line((Point(item.x, row.bottom), end), "flow"), _head(end)]
+            self._boxes[item.source] = Group(block.title, tuple(elements), block.name)
 
     def _lead(self, foot: _Row, head: _Row, corridor: float) -> None:
         """The line from the foot of a column to the head of the next one."""

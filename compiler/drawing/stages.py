@@ -9,7 +9,7 @@ from itertools import pairwise
 from ..graph.graph import Graph, Node
 from ..layers.convolving import Convolving
 from ..layers.kind import Shape
-from .words import kind_in_words, layer_in_words, window_in_words
+from .descriptions import describe_kind, describe_layer, describe_window
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _stage(nodes: Sequence[Node], way: tuple[str, ...], *, last: bool) -> Stage:
         caption = [f"{kind.kernels:,} kernels", "×".join(map(str, (*kind.kernel, _depth(first))))]
     return Stage(
         name=first.layer.name,
-        title=layer_in_words(nodes),
+        title=describe_layer(nodes),
         shape=first.output,
         caption=tuple(caption),
         way=(*way, *_step(first)),
@@ -105,9 +105,9 @@ def _ways(nodes: Sequence[Node]) -> tuple[str, ...]:
 
 def _way(node: Node) -> list[str]:
     if node.layer.kind.in_loss:
-        return [kind_in_words(node)]
+        return [describe_kind(node)]
     if node.output.sizes != node.given[0].sizes and not node.layer.kind.alias:
-        return [kind_in_words(node), ", ".join(window_in_words(node))]
+        return [describe_kind(node), ", ".join(describe_window(node))]
     return []
 
 
@@ -115,6 +115,6 @@ def _step(node: Node) -> list[str]:
     """What a picture says of the way into a layer: a stride, or a kind that is no convolution."""
     kind = node.layer.kind
     if isinstance(kind, Convolving):
-        strides = [word.replace("stride", "stride of") for word in window_in_words(node)[1:]]
-        return strides if kind.keyword == "conv" else [*strides, kind_in_words(node)]
-    return [kind_in_words(node)]
+        strides = [word.replace("stride", "stride of") for word in describe_window(node)[1:]]
+        return strides if kind.keyword == "conv" else [*strides, describe_kind(node)]
+    return [describe_kind(node)]

@@ -1,4 +1,4 @@
-"""A picture as the text of an SVG file, with its colours for light and dark."""
+"""A drawing as the text of an SVG file, with its colours for light and dark."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
 
-from .marks import Curve, Face, Group, Line, Mark, Picture, Text
+from .elements import Curve, Drawing, Element, Face, Group, Line, Text
 
 Theme = Literal["light", "dark", "either"]
 
@@ -49,21 +49,21 @@ _LINES = {
 }
 
 
-def svg_of(picture: Picture, theme: Theme = "either") -> str:
+def svg_of(drawing: Drawing, theme: Theme = "either") -> str:
     """The SVG file. With the theme `either` its colours follow the reader's preference."""
-    box = picture.box
-    name = f"alexc-{_identifier(picture.title)}"
-    width, height = map(_number, picture.size)
-    view = " ".join(map(_number, (box.left, box.top, *picture.size)))
+    box = drawing.box
+    name = f"alexc-{_identifier(drawing.title)}"
+    width, height = map(_number, drawing.size)
+    view = " ".join(map(_number, (box.left, box.top, *drawing.size)))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {MADE_BY} role="graphics-document document" '
             f'viewBox="{view}" width="{width}" height="{height}" aria-labelledby="{name}-title {name}-description">',
-            f'<title id="{name}-title">{escape(picture.title)}</title>',
-            f'<desc id="{name}-description">{escape(picture.description)}</desc>',
+            f'<title id="{name}-title">{escape(drawing.title)}</title>',
+            f'<desc id="{name}-description">{escape(drawing.description)}</desc>',
             f"<style>\n{_style(theme)}\n</style>",
             f'<rect class="paper" x="{_number(box.left)}" y="{_number(box.top)}" width="{width}" height="{height}"/>',
-            *[line for group in picture.groups for line in _group(group, name)],
+            *[line for group in drawing.groups for line in _group(group, name)],
             "</svg>\n",
         ]
     )
@@ -86,7 +86,7 @@ def _style(theme: Theme) -> str:
 
 
 def _rules(rules: Mapping[str, str]) -> str:
-    """Rules that hold within a picture only, though it may stand in a page."""
+    """Rules that hold within a drawing only, though it may stand in a page."""
     return "\n".join(f".alexc-picture {what} {{ {how} }}" for what, how in rules.items())
 
 
@@ -104,7 +104,7 @@ def _colors(colors: Mapping[str, str]) -> dict[str, str]:
 
 def _group(group: Group, prefix: str) -> list[str]:
     title = [f"<title>{escape(group.title)}</title>"] if group.title else []
-    content = [*title, *map(_mark, group.marks)]
+    content = [*title, *map(_element, group.elements)]
     if not group.name:
         return ["<g>", *content, "</g>"]
     # A link, to itself: so a keyboard goes from layer to layer, a screen reader reads each, and pages can point to it.
@@ -112,8 +112,8 @@ def _group(group: Group, prefix: str) -> list[str]:
     return [f'<a id="{place}" href="#{place}" aria-label={quoteattr(group.title)}>', *content, "</a>"]
 
 
-def _mark(mark: Mark) -> str:
-    match mark:
+def _element(element: Element) -> str:
+    match element:
         case Face(corners, look):
             return f'<polygon class="{look}" points="{_points(corners)}"/>'
         case Line(points, look):

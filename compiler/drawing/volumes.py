@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from ..layers.kind import Shape
-from .marks import Face, Point
+from .elements import Face, Point
 
 _LONGEST_SIDE, _SIDE_POWER = 190.0, 0.62
 _LONGEST_DEPTH, _DEPTH_UNIT = 110.0, 3.9  # pixels: in all, and for one channel

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .letters import ASCENT, DESCENT, text_width
+from .text_width import ASCENT, DESCENT, text_width
 
 
 class Point(NamedTuple):
@@ -87,20 +87,20 @@ class Text:
         return Box(left, self.at.y - ASCENT * self.size, left + width, self.at.y + DESCENT * self.size)
 
 
-Mark = Face | Line | Curve | Text
+Element = Face | Line | Curve | Text
 
 
 @dataclass(frozen=True)
 class Group:
-    """The marks of one thing. `title` is what is read aloud of it; `name` that of its layer, "" where it is none."""
+    """The elements of one thing. `title` is what is read aloud of it; `name` that of its layer, "" where it is none."""
 
     title: str
-    marks: tuple[Mark, ...]
+    elements: tuple[Element, ...]
     name: str = ""
 
 
 @dataclass(frozen=True)
-class Picture:
+class Drawing:
     """A whole picture: `title` and `description` are read aloud; `box` holds all that is drawn."""
 
     title: str
@@ -124,7 +124,7 @@ def around(points: Sequence[Point]) -> Box:
     )
 
 
-def box_of(marks: Sequence[Mark]) -> Box:
-    """The smallest rectangle that holds all marks."""
-    boxes = [mark.box for mark in marks]
+def box_of(elements: Sequence[Element]) -> Box:
+    """The smallest rectangle that holds all elements."""
+    boxes = [element.box for element in elements]
     return around([point for box in boxes for point in (Point(box.left, box.top), Point(box.right, box.bottom))])
