@@ -1,1 +1,1 @@
-"""The picture of a network, as SVG."""
+"""Draws a network as an SVG file."""

@@ -1,4 +1,4 @@
-"""A layer in words: what a picture's titles say, and its captions."""
+"""Describes layers in words, for the titles and captions of a drawing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _KINDS = {
 
 
 def describe_kind(node: Node) -> str:
-    """The kind's usual name; its keyword where that is one."""
+    """The usual name of the kind; by default its keyword."""
     keyword = node.layer.kind.keyword
     return _KINDS.get(keyword, keyword.replace("_", " "))
 
 
 def describe_layer(nodes: Sequence[Node]) -> str:
-    """A layer, with the parts that follow it: kind, kernels, what it reads, what it makes, parameters."""
+    """A layer and the layers drawn with it: kind, kernels, input, output shape, parameters."""
     first = nodes[0]
     facts = [describe_kind(first), *_kernels(first), *_reading(first), f"output {first.output}"]
     parameters = sum(node.weight_count + node.bias_count for node in nodes)
@@ -43,14 +43,14 @@ def describe_layer(nodes: Sequence[Node]) -> str:
 
 
 def describe_network(graph: Graph) -> str:
-    """What a network reads, and its sums."""
+    """The input shape of a network, and its sums."""
     towers = f", {graph.net.towers} towers" if graph.net.towers > 1 else ""
-    sums = f"{graph.parameters:,} parameters, {graph.multiply_adds:,} multiply-adds an image"
+    sums = f"{graph.parameters:,} parameters, {graph.multiply_adds:,} multiply-adds per image"
     return f"reads {graph.net.input}{towers}; {sums}"
 
 
 def describe_window(node: Node) -> list[str]:
-    """The window of a convolution or a pool and its stride: `3×3`, `stride 2`; empty for other kinds."""
+    """The window and the stride of a convolution or a pooling: `3×3`, `stride 2`; empty for other kinds."""
     kind = node.layer.kind
     if isinstance(kind, Convolving):
         return [_size(kind.kernel), *([] if kind.stride == (1, 1) else [f"stride {_pair(kind.stride)}"])]

@@ -1,4 +1,4 @@
-"""A network's drawing: which figure suits it, and what stands above."""
+"""Draws a network: chooses the figure, and adds the heading and the margin."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MARGIN = 16.0
 
 
 def draw_svg(graph: Graph, theme: Theme = "either") -> str:
-    """The drawing of a network as the text of an SVG file. The same network and theme give the same bytes."""
+    """The drawing of a network as the text of an SVG file; the same network and theme give the same bytes."""
     return svg_of(drawing_of(graph), theme)
 
 
 def drawing_of(graph: Graph) -> Drawing:
-    """The drawing of a network."""
+    """The drawing of a network: volumes in a row for a chain, otherwise boxes in layers."""
     words = describe_network(graph)
     if graph.net.towers > MOST_TOWERS:
         words += f"; {MOST_TOWERS} of the towers are drawn"

@@ -1,4 +1,4 @@
-"""A drawing as the text of an SVG file, with its colours for light and dark."""
+"""Writes a drawing as an SVG file, with colours for light and dark themes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .elements import Curve, Drawing, Element, Face, Group, Line, Text
 
 Theme = Literal["light", "dark", "either"]
 
-MADE_BY = 'class="alexc-picture"'  # by which an SVG of alexc is known
+MADE_BY = 'class="alexc-picture"'  # marks an SVG file that alexc wrote
 
 _LIGHT = {
     "paper": "#ffffff",
@@ -39,7 +39,7 @@ _DARK = {
     "across": "#c9a2f5",
 }
 _FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-# What each look is: which colour fills it or draws it, and how.
+# The opacity of each kind of face; the colour and the style of each kind of line.
 _FACES = {"image": 0.85, "maps": 0.72, "units": 0.85, "join": 1, "plain": 1, "kernel": 0.18}
 _LINES = {
     "reads": ("kernel", "stroke-width: .8"),
@@ -50,7 +50,7 @@ _LINES = {
 
 
 def svg_of(drawing: Drawing, theme: Theme = "either") -> str:
-    """The SVG file. With the theme `either` its colours follow the reader's preference."""
+    """The text of the SVG file. With the theme `either`, the colours follow the reader's preference."""
     box = drawing.box
     name = f"alexc-{_identifier(drawing.title)}"
     width, height = map(_number, drawing.size)
@@ -86,7 +86,7 @@ def _style(theme: Theme) -> str:
 
 
 def _rules(rules: Mapping[str, str]) -> str:
-    """Rules that hold within a drawing only, though it may stand in a page."""
+    """CSS rules that apply only inside the drawing, also when it is part of an HTML page."""
     return "\n".join(f".alexc-picture {what} {{ {how} }}" for what, how in rules.items())
 
 
@@ -107,9 +107,9 @@ def _group(group: Group, prefix: str) -> list[str]:
     content = [*title, *map(_element, group.elements)]
     if not group.name:
         return ["<g>", *content, "</g>"]
-    # A link, to itself: so a keyboard goes from layer to layer, a screen reader reads each, and pages can point to it.
-    place = f"{prefix}-layer-{_identifier(group.name)}"
-    return [f'<a id="{place}" href="#{place}" aria-label={quoteattr(group.title)}>', *content, "</a>"]
+    # A link to itself: the Tab key moves from layer to layer, a screen reader reads each, and pages can link to it.
+    target = f"{prefix}-layer-{_identifier(group.name)}"
+    return [f'<a id="{target}" href="#{target}" aria-label={quoteattr(group.title)}>', *content, "</a>"]
 
 
 def _element(element: Element) -> str:
@@ -121,8 +121,8 @@ def _element(element: Element) -> str:
         case Curve(points, look):
             return f'<path class="{look}" d="{_path(points)}"/>'
         case Text(at, words, look, size, anchor):
-            place = f'x="{_number(at.x)}" y="{_number(at.y)}" font-size="{_number(size)}" text-anchor="{anchor}"'
-            return f'<text class="{look}" {place}>{escape(words)}</text>'
+            position = f'x="{_number(at.x)}" y="{_number(at.y)}" font-size="{_number(size)}" text-anchor="{anchor}"'
+            return f'<text class="{look}" {position}>{escape(words)}</text>'
 
 
 def _points(points: tuple[tuple[float, float], ...]) -> str:
@@ -141,7 +141,7 @@ def _path(points: tuple[tuple[float, float], ...]) -> str:
 
 
 def _number(value: float) -> str:
-    """With at most two decimals: a hundredth of a pixel is not seen."""
+    """A number with at most two decimals: nobody sees a hundredth of a pixel."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 

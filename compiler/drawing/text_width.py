@@ -1,14 +1,14 @@
-"""How wide a text can be, whatever sans-serif font shows it.
+"""An upper bound for the width of a text in any sans-serif font.
 
-The widths are upper bounds, by the letter, of DejaVu Sans and its bold, the widest of the fonts that the style sheet
-names or that a system is likely to put in their place; a test compares them with that font's own.
+The bound is the sum of the widths of the letters in DejaVu Sans and DejaVu Sans Bold. These are the widest fonts among
+those of the style sheet and their usual replacements. A test compares the bounds with the font itself.
 """
 
 from __future__ import annotations
 
-ASCENT, DESCENT = 0.8, 0.24  # of letters above and below their base line, in sizes of the font
+ASCENT, DESCENT = 0.8, 0.24  # of letters above and below the baseline, as a multiple of the font size
 
-_WIDTHS = {  # in sizes of the font
+_WIDTHS = {  # as a multiple of the font size
     0.40: " '\\ijlI|/J,.·:;",
     0.48: "-f!()[]t",
     0.60: 'r_`"*?zcs',
@@ -21,5 +21,5 @@ _WIDEST = 1.12
 
 
 def text_width(text: str, size: float) -> float:
-    """At most how many pixels wide `text` is in a font of `size` pixels."""
+    """The largest possible width of `text` in pixels, for a font of `size` pixels."""
     return size * sum(_OF_LETTER.get(letter, _WIDEST) for letter in text)
