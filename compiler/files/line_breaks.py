@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 LINE_LENGTH = 88  # the formatter's default, so that the text also fits projects with longer lines
 
-_CALL = re.compile(r"( *)([^()#]*\()(.+)(\),?)((?:  # .*)?)")  # also a tuple, and a `Name(` with calls inside
+_CALL = re.compile(r"( *)([^()#]*\()(.+)(\),?)((?:  # .*)?)")  # also a tuple
 _SUM = re.compile(r"( *)(\w+ = )(\w+(?: \+ \w+)+)((?:  # .*)?)")
 _IMPORT = re.compile(r"(from \S+ import )(.+)")
 

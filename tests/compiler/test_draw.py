@@ -1,4 +1,4 @@
-"""Pictures of networks: what they show, that nothing covers anything, and `alexc draw`."""
+"""Drawings of networks: their content, that no elements overlap, and `alexc draw`."""
 
 from __future__ import annotations
 

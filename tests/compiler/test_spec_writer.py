@@ -1,4 +1,4 @@
-"""`alexc compile --emit net`: a spec that stands alone and compiles to the same bytes."""
+"""`alexc compile --emit net`: a standalone spec that compiles to the same bytes."""
 
 from __future__ import annotations
 
