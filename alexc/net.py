@@ -124,7 +124,7 @@ class Net:
 
     def draw(self) -> Drawing:
         """Draw the network."""
-        from alexc.compiler.drawing.picture import draw_svg
+        from alexc.compiler.drawing.draw import draw_svg
 
         from .drawing import Drawing
 

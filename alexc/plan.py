@@ -245,7 +245,7 @@ def _layer_table(plan: Plan, device: Device) -> list[str]:
     place = plan.placed.coordinates(device.number)
     work: dict[str, int] = {}
     for node in plan.placed.layers():
-        images = plan.batch // plan.placed.cut_into(node.layout, "images")
+        images = plan.batch // plan.placed.parts(node.layout, "images")
         done = node.local.multiply_adds * images if plan.placed.is_held(node.layout, place) else 0
         work[node.whole.layer.statement] = work.get(node.whole.layer.statement, 0) + done
     for statement, done in work.items():

@@ -1,4 +1,4 @@
-"""Sees every collective that is really issued, and how many bytes are handed over and leave a device."""
+"""Records every collective that torch issues, with the bytes that a rank passes to it and the bytes that it sends."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# Of torch's own operators: what they do, and which argument is handed over.
+# torch's operators: the collective, and the index of the argument with the tensor.
 _OPERATORS = {
     "_allgather_base_": ("all-gather", 1),
     "_reduce_scatter_base_": ("reduce-scatter", 1),
     "allreduce_": ("all-reduce", 0),
     "alltoall_base_": ("all-to-all", 1),
 }
-_ROWS_GIVEN = 4  # the argument of `alltoall_base_` that says how many rows go to each rank, or nothing
+_ROWS_GIVEN = 4  # the argument of `alltoall_base_` with the number of rows for each rank, or an empty list
 _NAMESPACES = ("c10d", "_c10d_functional", "_c10d_functional_autograd", "c10d_functional")
 
 
 class Issued(NamedTuple):
-    """A collective as one rank took part in it.
+    """The part of one rank in a collective.
 
     Attributes:
-        phase: when.
-        collective: what was done.
-        handed: bytes of the tensor that the rank handed over.
-        sent: bytes of them that left it, or of sums, where nothing is sent twice.
-        ranks: all that took part.
+        phase: `forward`, `backward` or another phase that the caller sets.
+        collective: the kind of collective.
+        handed: bytes of the tensor that the rank passed to it.
+        sent: bytes that the rank sent, if nothing is sent twice.
+        ranks: all ranks that took part.
     """
 
     phase: str
@@ -40,9 +40,9 @@ class Issued(NamedTuple):
 
 
 class CollectivesMeter(TorchDispatchMode):
-    """Records what is issued while it is entered; `phase` is set from outside.
+    """Records the collectives inside its `with` block; the caller sets `phase`.
 
-    A collective that it does not know is recorded by its name, so that no comparison with a plan can succeed.
+    An unknown collective is recorded with the name of its operator, so that a comparison with a plan fails.
     """
 
     def __init__(self) -> None:
@@ -64,11 +64,11 @@ class CollectivesMeter(TorchDispatchMode):
         return self.issue(lambda: function(*arguments, **(options or {})))
 
     def issue(self, collective: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """Issue a collective, and return what torch's operator does."""
+        """Issue a collective; returns the result of torch's operator."""
         return collective()
 
     def measured(self, run: Callable[[], Tensor]) -> list[Issued]:
-        """What a forward pass and the backward pass of what it returns hand over."""
+        """The collectives of a forward pass `run`, which returns the loss, and of its backward pass."""
         with self:
             self.phase = "forward"
             loss = run()

@@ -1,9 +1,8 @@
-"""What the commands about specs take as whole processes, and what a layer takes in networks of 10^3 to 10^5 layers.
+"""Times the commands about specs as whole processes, and the compiler per layer in networks of 10^3 to 10^5 layers.
 
-`python -m benchmarks.compile` writes benchmarks/results/compile.md. Beside the commands, in the same rounds, stand a
-bare Python, `import torch`, and what a summary of a network written by hand begins with: torchvision's AlexNet, made
-without memory for its weights, and its parameters counted. A layer's time is that of the processor, so that what else
-runs on the machine counts little.
+`python -m benchmarks.compile` writes benchmarks/results/compile.md. For comparison, the same rounds time a bare Python,
+`import torch`, and a program that counts the parameters of torchvision's AlexNet without memory for its weights. The
+time per layer is processor time, so that other programs on the machine have little influence.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ BLOCK = "block unit(width) {\n  conv width kernel=1 -> relu\n}\n\n"
 
 @dataclass(frozen=True)
 class Measured:
-    """Processor time for one spec, in microseconds per layer."""
+    """Processor time for a spec, in microseconds per layer."""
 
     check: float
     summary: float
@@ -73,38 +72,38 @@ class Measured:
 
     @property
     def total(self) -> float:
-        """All together."""
+        """The sum of all parts."""
         return self.check + self.summary + self.rendering
 
 
 def chain(layers: int) -> str:
-    """Every layer written out, two in a line."""
+    """A chain with two layers per line."""
     return _network("  conv 8 kernel=1 -> relu\n" * (layers // 2))
 
 
 def branches(layers: int) -> str:
-    """Groups of four layers, two of them side by side and then joined, each line with a name of its own."""
+    """Groups of four layers: two branches that are then joined; each line has a name."""
     group = "  l{0}: conv 4 kernel=1 -> relu\n  r{0}: l{0} -> conv 4 kernel=1\n  j{0}: concat l{0} r{0}\n"
     return _network("".join(group.format(number) for number in range(layers // 4)))
 
 
 def repeated(layers: int) -> str:
-    """Two layers in `repeat`."""
+    """Two layers inside `repeat`."""
     return _network(f"  repeat {layers // 2} {{\n    conv 8 kernel=1 -> relu\n  }}\n")
 
 
 def blocks(layers: int) -> str:
-    """A block of two layers, written as often as it is used."""
+    """A block of two layers, with one line per use."""
     return BLOCK + _network("  unit 8\n" * (layers // 2))
 
 
 def repeated_blocks(layers: int) -> str:
-    """A block of two layers twice in `repeat`."""
+    """A block of two layers, used twice inside `repeat`."""
     return BLOCK + _network(f"  repeat {layers // 4} {{\n    unit 8 -> unit 8\n  }}\n")
 
 
 def variant(layers: int) -> str:
-    """The chain, and a network that changes one kind in all of it."""
+    """The chain, and a network that extends it and changes one kind everywhere."""
     return chain(layers) + "\nnetwork Changed extends Long {\n  every relu: tanh\n}\n"
 
 
@@ -119,7 +118,7 @@ FORMS: dict[str, Callable[[int], str]] = {
 
 
 def measure(form: Callable[[int], str], layers: int) -> Measured:
-    """Check a spec of so many layers, make its summary and its Python file."""
+    """Check a spec with this number of layers, and make its summary and its Python file."""
     text = form(layers)
     start = time.process_time()
     graph = check_text(text, f"{form.__name__}.net").graph
@@ -136,7 +135,7 @@ def measure(form: Callable[[int], str], layers: int) -> Measured:
 
 
 def run_processes(processes: dict[str, list[str]], rounds: int) -> tuple[Rounds, Rounds]:
-    """Run each process once a round; returns their processor seconds, and their seconds."""
+    """Run each process once per round; returns processor seconds and wall-clock seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in processes}
 
     def run(name: str) -> None:
@@ -151,13 +150,13 @@ def run_processes(processes: dict[str, list[str]], rounds: int) -> tuple[Rounds,
 
 
 def start(process: Sequence[str], folder: str | Path) -> None:
-    """Run a process to its end, in a folder; it may keep the bytecode that it compiles, as users' processes do."""
+    """Run a process in a folder until it ends; it may write bytecode files, as a user's process does."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(process, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
 
 
 def processor_seconds_of_children() -> float:
-    """What all processes that were started here and have ended took of the processors."""
+    """The processor seconds of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -1,4 +1,4 @@
-"""Preparing and feeding images, beside what a person writes with Pillow and torchvision.
+"""Times the preparation and the input pipeline of images against hand-written programs with Pillow and torchvision.
 
 `python -m benchmarks.data PHOTOGRAPHS` writes benchmarks/results/data.md.
 """
@@ -63,7 +63,7 @@ FOLDER, RAW, JPEGS = "ImageFolder, v2 transforms, DataLoader", "alexc, raw store
 
 
 def photographs_in(folder: Path) -> list[bytes]:
-    """At most `PHOTOGRAPHS` JPEG files at any depth, spread evenly."""
+    """At most `PHOTOGRAPHS` JPEG files at any depth, sampled at equal distances."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     if not paths:
         raise SystemExit(f"{folder} has no JPEG files: name a folder of photographs")
@@ -71,7 +71,7 @@ def photographs_in(folder: Path) -> list[bytes]:
 
 
 def grow(tree: Path, photographs: list[bytes], images: int) -> Path:
-    """Fill `CLASSES` folders with so many files, no two alike: each has bytes of its own behind its picture."""
+    """Write files into `CLASSES` folders; different bytes after each image make all files different."""
     for number in range(images):
         path = tree / str(number % CLASSES) / f"{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def grow(tree: Path, photographs: list[bytes], images: int) -> Path:
 
 
 def processor_time() -> float:
-    """Seconds that all cores spent on this process and on the children that it has waited for."""
+    """Processor seconds of this process and of its finished child processes, over all cores."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
@@ -90,12 +90,12 @@ SECOND = v2.Compose([v2.Resize(STORED, antialias=True), v2.CenterCrop(STORED)])
 
 
 def by_pillow(content: bytes) -> NDArray[np.uint8]:
-    """Decoded by Pillow, scaled and cut by torchvision's first transforms."""
+    """Decode with Pillow, resize and crop with torchvision's v1 transforms."""
     return np.asarray(FIRST(Image.open(io.BytesIO(content)).convert("RGB")))
 
 
 def by_torchvision(content: bytes) -> NDArray[np.uint8]:
-    """Decoded, scaled and cut by torchvision, as a tensor throughout."""
+    """Decode, resize and crop tensors with torchvision's v2 transforms."""
     encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
     decoded = torchvision_io.decode_jpeg(encoded, torchvision_io.ImageReadMode.RGB)
     pixels: NDArray[np.uint8] = SECOND(decoded).permute(1, 2, 0).numpy()
@@ -103,7 +103,7 @@ def by_torchvision(content: bytes) -> NDArray[np.uint8]:
 
 
 def by_alexc(content: bytes) -> NDArray[np.uint8]:
-    """As `alexc prepare` makes an image."""
+    """Decode, resize and crop as `alexc prepare` does."""
     return square(decode(content, ".jpg")[0], Geometry(STORED, STORED))
 
 
@@ -115,7 +115,7 @@ WAYS: Mapping[str, Callable[[bytes], NDArray[np.uint8]]] = {
 
 
 def prepared_one_by_one(photographs: list[bytes], ways: Iterable[str] = tuple(WAYS), rounds: int = ROUNDS) -> Rounds:
-    """Processor time of each of the ways for all photographs, on one thread."""
+    """Processor time of each method for all photographs, on one thread."""
 
     def all_by(way: Callable[[bytes], NDArray[np.uint8]]) -> Callable[[], None]:
         def run() -> None:
@@ -129,7 +129,7 @@ def prepared_one_by_one(photographs: list[bytes], ways: Iterable[str] = tuple(WA
 
 
 def differences(photographs: list[bytes]) -> dict[str, tuple[float, int]]:
-    """The mean and the largest difference of every way's pixels from Pillow's, in grey levels."""
+    """The mean and the largest difference between the pixels of each method and Pillow's, in grey levels."""
     found: dict[str, list[NDArray[np.int16]]] = {name: [] for name in WAYS}
     for content in photographs:
         reference = by_pillow(content).astype(np.int16)
@@ -140,14 +140,14 @@ def differences(photographs: list[bytes]) -> dict[str, tuple[float, int]]:
 
 @dataclass(frozen=True)
 class Commands:
-    """Whole commands on trees of `images`: seconds by the clock."""
+    """Wall-clock seconds of whole commands on trees of `images` files."""
 
     images: int
     clock: Rounds
 
 
 def prepared_by_commands(tree: Path, scratch: Path, processes: int) -> Commands:
-    """Both commands on a tree, from start to end; each begins with no bytes of another's left to be written."""
+    """Run both commands on a tree; before each, all data of the other one is written to the disk."""
     images = sum(path.is_file() for path in tree.rglob("*"))
     python, target = [sys.executable, "-m"], str(scratch / "made")
     lines = {
@@ -172,10 +172,10 @@ def prepared_by_commands(tree: Path, scratch: Path, processes: int) -> Commands:
 
 
 class ColorNoise(nn.Module):
-    """The paper's colour noise (section 4.1), as a person writes it.
+    """The paper's colour noise (section 4.1), written by hand.
 
     Args:
-        steps: (3, 3), what a draw of 1 adds along each component, in grey levels.
+        steps: (3, 3), the grey levels that a random value of 1 adds along each component.
     """
 
     def __init__(self, steps: NDArray[np.float64]) -> None:
@@ -188,9 +188,9 @@ class ColorNoise(nn.Module):
 
 
 def image_folder(tree: Path, facts: DatasetStatistics) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Batches of the paper's views from the files themselves, made by one worker.
+    """Batches of the paper's views, which one worker makes from the image files.
 
-    The mean is cut in the middle whatever the crop, as it mostly is where transforms are combined.
+    The mean image is always cropped in the middle, as usual with combined transforms.
     """
     border = (STORED - SHOWN) // 2
     mean = torch.from_numpy(facts.mean_image.astype(np.float32)).permute(2, 0, 1)
@@ -210,7 +210,7 @@ def image_folder(tree: Path, facts: DatasetStatistics) -> DataLoader[tuple[Tenso
 
 
 def fed_by(split: Split, facts: DatasetStatistics, threads: int, epochs: Iterable[int], pinned: bool = False) -> float:
-    """BatchLoader whole epochs of the paper's views; something of every batch, so that it was there."""
+    """Load whole epochs with BatchLoader; the sum of one pixel per batch makes sure that each batch was read."""
     views = TrainingViews(PAPERS, facts, SHOWN, seed=0)
 
     def views_of(epoch: int) -> Callable[[int], tuple[View]]:
@@ -227,22 +227,22 @@ def fed_by(split: Split, facts: DatasetStatistics, threads: int, epochs: Iterabl
 
 @dataclass(frozen=True)
 class Fed:
-    """Processor time of every way to feed so many images a round."""
+    """Processor time of each input pipeline for the images of a round."""
 
     images: Mapping[str, int]
     seconds: Rounds
 
     def rate(self, way: str) -> float:
-        """Images for a second of processor time."""
+        """Images per second of processor time."""
         return self.images[way] / self.seconds.median(way)
 
     def ratio(self, way: str) -> float:
-        """How many times as many images as ImageFolder."""
+        """The throughput as a multiple of ImageFolder's."""
         return self.seconds.ratio(FOLDER, way) * self.images[way] / self.images[FOLDER]
 
 
 def fed_on_one_core(tree: Path, raw: Store, jpegs: Store, rounds: int = ROUNDS) -> Fed:
-    """Epochs of the paper's views by every way."""
+    """Time epochs of the paper's views with each input pipeline."""
     loader = image_folder(tree, statistics_of(raw))
     epochs = range(EPOCHS_A_ROUND)
     peers: dict[str, Callable[[], object]] = {
@@ -256,7 +256,7 @@ def fed_on_one_core(tree: Path, raw: Store, jpegs: Store, rounds: int = ROUNDS) 
 
 
 def stores_of(tree: Path, scratch: Path) -> tuple[Store, Store]:
-    """The tree as raw pixels and as JPEGs."""
+    """Stores of the tree, as raw pixels and as JPEGs."""
     geometry, cores = Geometry(STORED, STORED), available_cores()
     return (
         prepare(tree, scratch / "raw", geometry, cores),
@@ -265,7 +265,7 @@ def stores_of(tree: Path, scratch: Path) -> tuple[Store, Store]:
 
 
 def step_on_one_core() -> float:
-    """Processor time of a training step of the flagship on `BATCH` images, one thread: the least of three."""
+    """Processor time of a training step of AlexNet on `BATCH` images with one thread: the smallest of three."""
     file = load_network_file(FLAGSHIP)
     network = file.build(0).train()
     optimizer = optimizer_of(file.recipe.optimizer, network)
@@ -286,7 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, help="a folder of JPEG photographs, at any depth")
     photographs = photographs_in(parser.parse_args().photographs)
-    sys.argv[1:] = ["PHOTOGRAPHS"]  # the result names no folder of this machine
+    sys.argv[1:] = ["PHOTOGRAPHS"]  # the result must not name a folder of this machine
     cores = available_cores()
     torch.set_num_threads(1)
     lines = _image_by_image(photographs)

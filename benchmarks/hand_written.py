@@ -1,4 +1,4 @@
-"""The peers: AlexNet and its training step as a person writes them in PyTorch."""
+"""AlexNet and its training step in hand-written PyTorch, for comparison."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class HandWrittenAlexNet(nn.Module):
-    """The network of 2012 out of torch's own layers: (N, 3, 227, 227) to (N, 1000).
+    """The network of 2012 with torch's own layers: (N, 3, 227, 227) to (N, 1000).
 
     Its normalisation reads across the towers and its dropout scales in training: both are what nn offers, and neither
     changes the work.
@@ -58,15 +58,15 @@ def hand_written_step(
     channels_last: bool = False,
     compiled: bool = False,
 ) -> Callable[[], None]:
-    """One training step: forward, backward, SGD with momentum, with torch's own means alone.
+    """A training step with torch alone: forward pass, backward pass, SGD with momentum.
 
     Args:
-        network: on the device of the images.
+        network: the network, on the device of the images.
         images: (N, 3, H, W).
         labels: (N,), int64.
-        bf16: compute under torch.autocast.
-        channels_last: lay out images and weights so.
-        compiled: run what torch.compile makes of the network.
+        bf16: whether to compute under torch.autocast.
+        channels_last: the memory format of images and weights.
+        compiled: whether to use torch.compile.
     """
     if channels_last:
         network = network.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Local response normalisation beside torch's, forward and backward, at the sizes of the flagship's two layers.
+"""Times local response normalisation against torch's layer, forward and backward, at the two sizes of AlexNet.
 
 `python -m benchmarks.normalisation` writes benchmarks/results/normalisation.md.
 """
@@ -18,37 +18,37 @@ from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 from benchmarks.result_file import markdown_table, write_result
 from benchmarks.side_by_side import Rounds, run_rounds
 
-SIZES = {"conv1": (96, 55), "conv2": (256, 27)}  # maps, and rows and columns of each
+SIZES = {"conv1": (96, 55), "conv2": (256, 27)}  # maps, and their height and width
 FORMATS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
 TYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 class TorchsNorm(nn.Module):
-    """torch's layer with the paper's numbers; in float32, which is what torch.autocast has it do."""
+    """torch's layer with the numbers of the paper; it computes in float32, as under torch.autocast."""
 
     def __init__(self) -> None:
         super().__init__()
         self.norm = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
+        """(N, C, H, W) to (N, C, H, W)."""
         return self.norm(x.float()).to(x.dtype)  # type: ignore[no-any-return]
 
 
 def input_of(layer: str, batch: int, memory_format: torch.memory_format, dtype: torch.dtype) -> Tensor:
-    """Rectified random values, as the layer before leaves them."""
+    """Random values after a ReLU, as the layer gets them in the network."""
     maps, side = SIZES[layer]
     values = torch.randn(batch, maps, side, side, generator=torch.Generator().manual_seed(0)).relu() * 10
     return values.to(dtype=dtype, memory_format=memory_format).requires_grad_()
 
 
 def forward_and_backward(norm: nn.Module, x: Tensor, gradient: Tensor) -> None:
-    """What a training step asks of the layer."""
+    """The passes of a training step."""
     torch.autograd.grad(norm(x), x, gradient)
 
 
 def kept_bytes(norm: nn.Module, x: Tensor) -> int:
-    """What the forward pass keeps for the backward pass, its input left out: the layer before keeps that anyway."""
+    """Bytes that the forward pass keeps for the backward pass, without the input: the layer before keeps that."""
     kept: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def kept_bytes(norm: nn.Module, x: Tensor) -> int:
 
 
 def compare(layer: str, batch: int, memory_format: torch.memory_format, dtype: torch.dtype, rounds: int) -> Rounds:
-    """Times of torch's layer and of ours, side by side."""
+    """The times of torch's layer and of alexc's layer."""
     x = input_of(layer, batch, memory_format, dtype)
     gradient = torch.randn_like(x)
     peers: dict[str, Callable[[], None]] = {
@@ -74,10 +74,10 @@ def compare(layer: str, batch: int, memory_format: torch.memory_format, dtype: t
 
 
 def main() -> None:
-    """Compare in both memory formats and types, with the allocator as it is, then as alexc sets it; write the table."""
+    """Compare in both memory formats and types, with the default allocator and with alexc's; write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=32, help="images; 32 by default")
-    parser.add_argument("--rounds", type=int, default=9, help="how often each is timed; 9 by default")
+    parser.add_argument("--batch", type=int, default=32, help="batch size; 32 by default")
+    parser.add_argument("--rounds", type=int, default=9, help="number of timings of each; 9 by default")
     given = parser.parse_args()
     rows = [["layer", "memory", "type", "allocator", "torch, ms", "alexc, ms", "times", "torch keeps, MB", "alexc, MB"]]
     for allocator in ("as it is", "alexc's"):

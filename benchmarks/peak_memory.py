@@ -1,4 +1,4 @@
-"""The most memory that a process has held."""
+"""The peak memory of a process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def peak_kilobytes(pid: int) -> int:
-    """The most that a process has had resident so far, kB of 1,024 bytes; 0 when it is gone."""
+    """The peak of a process's resident memory so far, in kB of 1,024 bytes; 0 after the process has ended."""
     with suppress(OSError):
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
         return int(found.group(1)) if found else 0

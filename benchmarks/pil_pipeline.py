@@ -1,7 +1,7 @@
-"""What a person writes who prepares a folder of images by Pillow alone: `alexc prepare` is measured beside it.
+"""A hand-written program that prepares a folder of images with Pillow, for comparison with `alexc prepare`.
 
 `python -m benchmarks.pil_pipeline FOLDER OUT PROCESSES` writes the raw pixels of every image under FOLDER, the shorter
-side scaled to 256 pixels and the central 256x256 cut out, as OUT/0.u8, OUT/1.u8 ...: the pixels of torchvision's v1
+side scaled to 256 pixels and cropped to the central 256x256, as OUT/0.u8, OUT/1.u8 ...: the pixels of torchvision's v1
 `Resize` and `CenterCrop`, without the seconds that it takes to import torchvision.
 """
 
@@ -21,7 +21,7 @@ IMAGES_PER_TASK = 32
 
 
 def scaled_and_cut(image: Image.Image) -> NDArray[np.uint8]:
-    """(SIDE, SIDE, 3)."""
+    """The central square of an image, (SIDE, SIDE, 3)."""
     width, height = image.size
     longer = int(SIDE * max(width, height) / min(width, height))
     size = (SIDE, longer) if width <= height else (longer, SIDE)
@@ -31,7 +31,7 @@ def scaled_and_cut(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def work(task: tuple[Path, Sequence[Path]]) -> None:
-    """Write the pixels of some images into one file."""
+    """Write the pixels of a list of images into one file."""
     target, paths = task
     with target.open("wb") as output:
         for path in paths:
@@ -40,7 +40,7 @@ def work(task: tuple[Path, Sequence[Path]]) -> None:
 
 
 def main() -> None:
-    """Share the images out to so many processes."""
+    """Divide the images among the processes."""
     folder, target, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     target.mkdir()
     paths = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,7 +1,7 @@
-"""How `alexc prepare` scales: time and memory for trees of 1,000 classes and ever more images, raw and as JPEGs.
+"""Measures how `alexc prepare` scales: time and memory for 1,000 classes and more and more images, raw and as JPEGs.
 
 `python -m benchmarks.prepare PHOTOGRAPHS` writes benchmarks/results/prepare.md. The trees are made of the photographs
-in a folder, scaled down, each file with bytes of its own at its end.
+in a folder, scaled down; different bytes at the end of each file make all files different.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COLUMNS = ("images", "store", "seconds", "µs an image", "command, MB", "worker,
 
 @dataclass(frozen=True)
 class Measured:
-    """One whole `alexc prepare`: wall-clock seconds, and the peaks of its memory in MB."""
+    """A run of `alexc prepare`: wall-clock seconds, and peaks of memory in MB."""
 
     images: int
     form: str
@@ -58,7 +58,7 @@ def reduced(photographs: Path) -> list[bytes]:
 
 
 def grow(tree: Path, photographs: Sequence[bytes], per_class: int) -> None:
-    """Fill a tree of class folders up to so many images in each, no two files alike."""
+    """Add images to each class folder until it has `per_class` of them; all files are different."""
     for label in range(CLASSES):
         folder = tree / f"class-{label:04d}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def grow(tree: Path, photographs: Sequence[bytes], per_class: int) -> None:
 
 
 def measure(tree: Path, store: Path, form: str, options: Sequence[str]) -> Measured:
-    """Prepare a tree and watch the memory of the command and of its workers."""
+    """Prepare a tree, and measure the memory of the command and of its workers."""
     command = [sys.executable, "-m", "alexc", "prepare", str(tree), "--out", str(store), *options]
     sizes = ["--resize", str(STORED), "--crop", str(STORED)]
     parent, workers = 0, 0
@@ -90,7 +90,7 @@ def measure(tree: Path, store: Path, form: str, options: Sequence[str]) -> Measu
 
 
 def read_rate(store: Store) -> float:
-    """Images a second that one thread reads from a store in a random order, after it has read them once."""
+    """Images per second that one thread reads from a store in random order, on the second reading."""
     order = np.random.default_rng(0).permutation(len(store.train))[:4096].tolist()
     for _ in range(2):
         started = time.perf_counter()
@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def _below(pid: int) -> Iterator[int]:
-    """Every process that this one started, and those that they started."""
+    """The processes that this process started, and all that those started."""
     with suppress(OSError):
         for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
             yield child

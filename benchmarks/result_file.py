@@ -1,4 +1,4 @@
-"""The files of benchmarks/results: what was measured, and on what, with which versions and by which command."""
+"""Writes the pages in benchmarks/results: the measurements, the machine, the versions and the command."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def write_result(
     """Write benchmarks/results/NAME.md and print it.
 
     Args:
-        name: the benchmark's.
-        title: of the page.
-        lines: what stands under the facts.
-        packages: whose versions count.
-        facts: of the device and the run, beside those that every page has.
+        name: the name of the benchmark.
+        title: the title of the page.
+        lines: the text below the facts.
+        packages: the packages whose versions are listed.
+        facts: further facts about the device and the run.
     """
     text = "\n".join([f"# {title}", "", *_facts(name, packages), *(f"- {fact}" for fact in facts), "", *lines]) + "\n"
     RESULTS.mkdir(exist_ok=True)
@@ -32,7 +32,7 @@ def write_result(
 
 
 def markdown_table(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
-    """A table whose columns align as text too: the first row is the header, all but the first columns are numbers."""
+    """A table that is also aligned as text. The first row is the header; columns after `text_columns` are numbers."""
     widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
     rule = [
         ":" + "-" * (width - 1) if column < text_columns else "-" * (width - 1) + ":"
@@ -61,7 +61,7 @@ def _facts(name: str, packages: Sequence[str]) -> list[str]:
 
 
 def _processor() -> str:
-    """The processor's model, and what it multiplies fast, where the system tells it."""
+    """The model of the processor and its vector units, if the system lists them."""
     facts = Path("/proc/cpuinfo")
     if not facts.exists():
         return platform.processor() or platform.machine()

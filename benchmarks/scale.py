@@ -1,4 +1,4 @@
-"""What it takes to train the flagship on several devices: bytes, seconds and memory beside one process.
+"""Measures the training of AlexNet on several devices against one process: bytes, seconds and memory.
 
 `python -m benchmarks.scale` writes benchmarks/results/scale.md: the spec's placements, and plain data parallelism on
 two devices. On a machine with several GPUs each rank has one of its own and NCCL joins them; else they share the cores
@@ -38,8 +38,8 @@ SPEC = Path(__file__).resolve().parents[1] / "spec" / "alexnet.net"
 ALONE = "one process"
 ROUNDS, STEPS, METERED_STEPS = 5, 3, 5
 VALUE_BYTES = 4
-PATIENCE = 900.0  # seconds that anything may take that is asked of a rank
-ROOM = 700e6  # bytes that a process may have beside what a plan counts
+TIMEOUT = 900.0  # seconds for each call of a rank
+OVERHEAD = 700e6  # bytes of a process besides those of the plan
 BYTES = ("placement", "mesh", "collectives", "planned, bytes", "measured, bytes", "as planned")
 TIMES = (
     "",
@@ -57,12 +57,12 @@ MEMORY = ("", "ranks", "largest rank, MB", "x one process", "all ranks, MB")
 
 @dataclass(frozen=True)
 class Ran:
-    """What the processes of a training did.
+    """The measurements of the processes of a training.
 
     Attributes:
-        setting: what they had in common.
-        steps: of each rank some steps whose collectives were watched.
-        peaks: of each rank the most bytes that it held: resident, or in tensors on its GPU.
+        setting: the options that all of them share.
+        steps: for each rank, steps with recorded collectives.
+        peaks: for each rank, its peak memory in bytes: resident, or in tensors on its GPU.
     """
 
     setting: Setting
@@ -70,22 +70,22 @@ class Ran:
     peaks: Sequence[int]
 
     def sent(self, rank: int) -> int:
-        """Bytes that a rank sent in a step."""
+        """Bytes that a rank sent per step."""
         return sum(each.sent for each in self.steps[rank][-1].issued)
 
     def share_in_collectives(self) -> float:
-        """Of a step, the median over steps and ranks."""
+        """Seconds per step: the median over steps and ranks."""
         return statistics.median(step.seconds_in_collectives / step.seconds for steps in self.steps for step in steps)
 
     def in_words(self) -> str:
-        """How many processes, and what each computes on."""
+        """The number of processes, and the device of each."""
         threads = self.setting.threads
         each = "1 GPU" if self.setting.gpus else f"{threads} thread{'s' if threads > 1 else ''}"
         return f"{self.setting.ranks} x {each}"
 
 
 def placements() -> dict[str, PlacedGraph]:
-    """Those of the spec, and plain data parallelism on two devices."""
+    """The placements of the spec, and data parallelism on two devices."""
     checked = check_file(SPEC)
     assert checked.graph is not None, checked.diagnostics
     copies, _ = place(checked.graph, data_parallel(checked.graph, 2))
@@ -94,7 +94,7 @@ def placements() -> dict[str, PlacedGraph]:
 
 
 def settings(folder: Path, placed: Mapping[str, PlacedGraph], batch: int) -> dict[str, Setting]:
-    """How one process trains, and each placement; the network files are written into a folder."""
+    """The setting of one process and of each placement; writes their network files into a folder."""
     graph = next(iter(placed.values())).graph
     gpus = torch.cuda.device_count()
     found = {}
@@ -109,59 +109,59 @@ def settings(folder: Path, placed: Mapping[str, PlacedGraph], batch: int) -> dic
 
 @contextmanager
 def team(name: str, setting: Setting) -> Iterator[list[Worker[Trainee]]]:
-    """The processes of a training, from their start to their end."""
+    """Start the processes of a training, and end them afterwards."""
     workers = [Worker(f"{name}, rank {rank}", Trainee, rank, setting) for rank in range(setting.ranks)]
     try:
         yield workers
-        ask_all(workers, PATIENCE, Trainee.leave)
+        ask_all(workers, TIMEOUT, Trainee.leave)
     finally:
         for worker in workers:
             worker.end()
 
 
 def watched(workers: Sequence[Worker[Trainee]], setting: Setting, steps: int) -> Ran:
-    """Some steps whose collectives are watched, and the memory that all before took."""
+    """Run steps with recorded collectives, and measure the peak memory before them."""
     if setting.gpus:
-        peaks = ask_all(workers, PATIENCE, Trainee.peak_gpu_bytes)
+        peaks = ask_all(workers, TIMEOUT, Trainee.peak_gpu_bytes)
     else:
         peaks = [peak_kilobytes(worker.pid) * 1024 for worker in workers]
-    by_step = [ask_all(workers, PATIENCE, Trainee.metered_step) for _ in range(steps)]
+    by_step = [ask_all(workers, TIMEOUT, Trainee.metered_step) for _ in range(steps)]
     return Ran(setting, list(zip(*by_step, strict=True)), peaks)
 
 
 def side_by_side(timed: Mapping[str, Setting]) -> tuple[Rounds, dict[str, float], dict[str, Ran]]:
-    """Time blocks of steps in turns, all processes alive from the first round to the last.
+    """Time blocks of steps of each setting in turn; all processes stay alive from the first round to the last.
 
     Returns:
         The rounds; of each peer the seconds of processor time that a step took, of all ranks; and what else it did.
     """
     with ExitStack() as alive:
         teams = {name: alive.enter_context(team(name, setting)) for name, setting in timed.items()}
-        peers = {name: partial(ask_all, workers, PATIENCE, Trainee.train, STEPS) for name, workers in teams.items()}
-        begun = {name: sum(ask_all(workers, PATIENCE, Trainee.processor_seconds)) for name, workers in teams.items()}
+        peers = {name: partial(ask_all, workers, TIMEOUT, Trainee.train, STEPS) for name, workers in teams.items()}
+        begun = {name: sum(ask_all(workers, TIMEOUT, Trainee.processor_seconds)) for name, workers in teams.items()}
         rounds = run_rounds(peers, ROUNDS, "timing")
-        spent = {name: sum(ask_all(workers, PATIENCE, Trainee.processor_seconds)) for name, workers in teams.items()}
+        spent = {name: sum(ask_all(workers, TIMEOUT, Trainee.processor_seconds)) for name, workers in teams.items()}
         steps = (ROUNDS + 1) * STEPS
         each = {name: (spent[name] - begun[name]) / steps for name in teams}
         return rounds, each, {name: watched(workers, timed[name], METERED_STEPS) for name, workers in teams.items()}
 
 
 def one_after_the_other(untimed: Mapping[str, Setting]) -> dict[str, Ran]:
-    """A step of each to begin with, and one that is watched."""
+    """Run one step of each setting as a warm-up, and one with recorded collectives."""
     ran = {}
     with Progress("watching", len(untimed), "placements") as progress:
         for name, setting in untimed.items():
             with team(name, setting) as workers:
-                ask_all(workers, PATIENCE, Trainee.train, 1)
+                ask_all(workers, TIMEOUT, Trainee.train, 1)
                 ran[name] = watched(workers, setting, 1)
             progress.advance()
     return ran
 
 
 def main() -> None:
-    """Train every placement for a few steps and write the tables."""
+    """Train with each placement for a few steps, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=32, help="images of a step, over all devices; default 32")
+    parser.add_argument("--batch", type=int, default=32, help="batch size over all devices; default 32")
     batch = parser.parse_args().batch
     load = os.getloadavg()[0]
     placed = placements()
@@ -182,10 +182,10 @@ def main() -> None:
 
 
 def _has_room(made: Plan) -> bool:
-    """Whether all processes of a placement fit into the memory that is free here, as far as the system tells."""
+    """Whether all processes of a placement fit into the free memory, if the system reports it."""
     facts = Path("/proc/meminfo")
     found = re.search(r"MemAvailable:\s+(\d+) kB", facts.read_text()) if facts.exists() else None
-    needed = made.placed.devices * (max(map(made.memory, made.devices)) + ROOM)
+    needed = made.placed.devices * (max(map(made.memory, made.devices)) + OVERHEAD)
     return found is None or needed <= int(found.group(1)) * 1024
 
 

@@ -1,4 +1,4 @@
-"""Peers timed side by side: a round runs each of them once, so that whatever else the machine does meets all alike."""
+"""Times several programs in rounds: each round runs each of them once, so that other load affects all equally."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from alexc.runtime.progress import Progress
 
 @dataclass(frozen=True)
 class Rounds:
-    """What each peer took, round by round.
+    """The times of each program.
 
     Attributes:
-        seconds: of each peer one figure a round, in the order of the rounds.
+        seconds: for each name, the seconds of each round, in order.
     """
 
     seconds: Mapping[str, tuple[float, ...]]
 
     def median(self, peer: str) -> float:
-        """Seconds that the peer takes."""
+        """The median of the seconds."""
         return statistics.median(self.seconds[peer])
 
     def ratio(self, slower: str, faster: str) -> float:
-        """How many times as long the one takes as the other: the median of the ratios within a round."""
+        """The median, over the rounds, of the time of `slower` divided by the time of `faster`."""
         return statistics.median(self._ratios(slower, faster))
 
     def spread(self, slower: str, faster: str) -> tuple[float, float]:
-        """The least and the largest of these ratios."""
+        """The smallest and the largest of these ratios."""
         ratios = self._ratios(slower, faster)
         return min(ratios), max(ratios)
 
@@ -44,14 +44,14 @@ def run_rounds(
     clock: Callable[[], float] = time.perf_counter,
     before: Callable[[], object] = lambda: None,
 ) -> Rounds:
-    """Call each peer once to warm it up, then once a round; every other round goes through them backwards.
+    """Call each function once to warm it up, then once per round; every other round is in reverse order.
 
     Args:
-        peers: what is timed, by its name.
-        rounds: how often.
-        task: what the progress line calls it.
-        clock: seconds since some moment.
-        before: called before each call, and not timed.
+        peers: the functions to time, by name.
+        rounds: the number of timed rounds.
+        task: the text of the progress line.
+        clock: returns seconds since a fixed moment.
+        before: called before each function, outside the timing.
     """
     seconds: dict[str, list[float]] = {name: [] for name in peers}
     with Progress(task, len(peers) * (rounds + 1), "runs") as progress:

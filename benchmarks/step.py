@@ -1,7 +1,7 @@
-"""How long a training step of the flagship takes (forward, backward, update) beside AlexNets written by hand.
+"""Times a training step of AlexNet (forward, backward, update) against hand-written AlexNets.
 
 `python -m benchmarks.step` writes benchmarks/results/step.md (step_gpu.md on a GPU). Each peer is a process of its own,
-so that it has its own memory; they step in turn.
+so that it has its own memory; they take steps in turn.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ from benchmarks.workers import Worker, ask_all
 ROOT = Path(__file__).resolve().parents[1]
 FLAGSHIP, TORCHVISIONS = "alexnet", "alexnet_2014"  # the second one is torchvision.models.alexnet
 
-PATIENCE = 600.0  # seconds that a step may take, compilation included
+TIMEOUT = 600.0  # seconds for a step, including compilation
 
 Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody's training step.
+    """A training step to time.
 
     Attributes:
-        name: for the table.
-        network: the spec whose network it is.
-        by: who wrote it.
+        name: the name in the table.
+        network: the spec of its network.
+        by: the author of the step.
         bf16: whether layers compute in bfloat16.
-        channels_last: how a person lays out the images; alexc decides itself.
-        compiled: whether torch.compile is asked for.
+        channels_last: the memory format of a hand-written step; alexc chooses its own.
+        compiled: whether it uses torch.compile.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Peer:
 
 
 def peers(bf16: bool, compiled: bool) -> list[Peer]:
-    """Those that are compared in one precision, the plain network in float32 first."""
+    """The steps to compare in one precision; the plain network in float32 comes first."""
     base = Peer("by hand", FLAGSHIP, "hand")
     hand = [
         *([Peer("by hand", FLAGSHIP, "hand", bf16)] if bf16 else []),
@@ -84,18 +84,18 @@ def peers(bf16: bool, compiled: bool) -> list[Peer]:
 
 
 class PeerStep:
-    """A peer's step on a batch of random images, which stays the same; made in a process of its own.
+    """The step of a peer on a fixed batch of random images; made in a process of its own.
 
     Args:
-        peer: whose.
-        batch: images of the batch.
-        device: where it computes.
-        store: images for a training by alexc to open; it is shown others.
-        run: a folder for that training.
+        peer: the peer.
+        batch: the batch size.
+        device: the device that computes.
+        store: a store that a training by alexc can open; the images of the step are others.
+        run: the run folder for that training.
     """
 
     def __init__(self, peer: Peer, batch: int, device: torch.device, store: Path, run: Path) -> None:
-        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - what a training prints about itself
+        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - hides the output of the training
             os.dup2(nothing.fileno(), 1)
         if peer.by == "alexc":
             keep_freed_memory()
@@ -111,14 +111,14 @@ class PeerStep:
             self._step = hand_written_step(network, images, labels, peer.bf16, peer.channels_last, peer.compiled)
 
     def take(self, steps: int) -> None:
-        """Take some steps, and wait until they are done."""
+        """Run steps, and wait until the device has finished them."""
         for _ in range(steps):
             self._step()
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
     def peak(self) -> float:
-        """The most memory held so far, in MB: on a GPU of the GPU's, else of the process's."""
+        """The peak memory so far in MB: of the GPU, or of the process on a CPU."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device) / 1e6
         return peak_kilobytes(os.getpid()) / 1e3
@@ -128,7 +128,7 @@ class PeerStep:
 def alexcs_step(
     peer: Peer, images: Tensor, labels: Tensor, device: torch.device, store: Path, run: Path
 ) -> Iterator[Step]:
-    """What `alexc train` does in a step, all its checks and records of figures included."""
+    """The step of `alexc train`, including its checks and its logging."""
     options = TrainOptions(
         network=ROOT / "generated" / f"{peer.network}.py",
         data=store,
@@ -145,7 +145,7 @@ def alexcs_step(
 
 
 def noise_store(folder: Path, batch: int) -> Path:
-    """A store with enough images for a batch of so many."""
+    """A store with enough images for a batch."""
     draw = np.random.default_rng(0)
     for split, images in (("train", batch), ("val", 2)):
         for number in range(images):
@@ -156,7 +156,7 @@ def noise_store(folder: Path, batch: int) -> Path:
 
 
 def measure(chosen: Sequence[Peer], batch: int, device: torch.device, rounds: int) -> tuple[Rounds, dict[str, float]]:
-    """Seconds a step of each peer, by its place in the list, and its peak of memory in MB."""
+    """Seconds per step of each peer, by its index, and its peak memory in MB."""
     steps = 30 if device.type == "cuda" else 1
     with tempfile.TemporaryDirectory() as name, ExitStack() as held:
         store = noise_store(Path(name), batch)
@@ -168,15 +168,15 @@ def measure(chosen: Sequence[Peer], batch: int, device: torch.device, rounds: in
             held.callback(worker.end)
 
         def steps_of(worker: Worker[PeerStep]) -> Callable[[], list[None]]:
-            return lambda: ask_all([worker], PATIENCE, PeerStep.take, steps)
+            return lambda: ask_all([worker], TIMEOUT, PeerStep.take, steps)
 
         timed = run_rounds({place: steps_of(worker) for place, worker in workers.items()}, rounds, "steps")
-        memory = {place: ask_all([worker], PATIENCE, PeerStep.peak)[0] for place, worker in workers.items()}
+        memory = {place: ask_all([worker], TIMEOUT, PeerStep.peak)[0] for place, worker in workers.items()}
     return Rounds({place: tuple(each / steps for each in took) for place, took in timed.seconds.items()}), memory
 
 
 def peak_rate(dtype: torch.dtype, device: torch.device) -> float:
-    """The FLOP/s of a matrix product or a convolution, both large: what the machine can do at best."""
+    """The FLOP/s of a large matrix product or a large convolution: the best that the machine can do."""
     matrix = torch.randn(4096, 4096, device=device).to(dtype)
     maps = torch.randn(32, 512, 28, 28, device=device).to(dtype=dtype, memory_format=torch.channels_last)
     kernels = torch.randn(512, 512, 3, 3, device=device).to(dtype=dtype, memory_format=torch.channels_last)
@@ -197,14 +197,14 @@ def peak_rate(dtype: torch.dtype, device: torch.device) -> float:
 
 
 def operations(network: str) -> int:
-    """Floating-point operations an image of a training step: the first layer needs no gradient of its input."""
+    """FLOPs per image of a training step; the first layer needs no gradient of its input."""
     rows = Net.from_file(ROOT / ("spec" if network == FLAGSHIP else "examples") / f"{network}.net").summary().rows
     layers = [row.multiply_adds for row in rows]
     return 2 * (3 * sum(layers) - layers[0])
 
 
 def table(chosen: Sequence[Peer], timed: Rounds, memory: dict[str, float], batch: int, peak: float) -> list[str]:
-    """A row for each peer."""
+    """The table, with one row per peer."""
     rows = [["step", "ms", "images/s", "times by hand, float32", "share of peak", "memory, MB"]]
     for place, peer in enumerate(chosen):
         seconds = timed.median(str(place))
@@ -226,10 +226,10 @@ def table(chosen: Sequence[Peer], timed: Rounds, memory: dict[str, float], batch
 def main() -> None:
     """Measure float32, then bfloat16, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=32, help="images a step; 32 by default")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each peer steps; 7 by default")
-    parser.add_argument("--device", help="cpu or cuda; a GPU by default where there is one")
-    parser.add_argument("--compiled", action="store_true", help="with the peers that torch.compile makes")
+    parser.add_argument("--batch", type=int, default=32, help="batch size; 32 by default")
+    parser.add_argument("--rounds", type=int, default=7, help="number of timed steps of each peer; 7 by default")
+    parser.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
+    parser.add_argument("--compiled", action="store_true", help="also time the peers with torch.compile")
     given = parser.parse_args()
     device = find_device(given.device)
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""One process that trains a network file on random images: alone, or as one device of the file's mesh."""
+"""A process that trains a network file on random images: alone, or as one device of the mesh of the file."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Setting:
-    """What the processes of a training have in common.
+    """The options that the processes of a training share.
 
     Attributes:
-        network: a file that `alexc compile` wrote.
-        ranks: how many processes there are; the mesh has as many devices.
-        batch: images of a step, over all of them.
-        threads: of each process on the CPU.
-        gpus: whether each computes on a GPU of its own.
-        meeting: a file that is not there yet, by which they find each other.
+        network: the path of a file that `alexc compile` wrote.
+        ranks: the number of processes, equal to the number of devices of the mesh.
+        batch: the batch size, over all processes.
+        threads: the number of CPU threads of each process.
+        gpus: whether each process has its own GPU.
+        meeting: the path of a file that does not exist yet, by which they find each other.
     """
 
     network: Path
@@ -49,12 +49,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class MeteredStep:
-    """A step of which every collective was waited for where it was issued, so that none ran beside other work.
+    """A step in which each collective was awaited at once, so that none overlapped with computation.
 
     Attributes:
-        issued: the collectives of its two passes and of the sums of gradients, in order.
-        seconds: of the step.
-        seconds_in_collectives: of these, those between issuing a collective and its end; waiting for others counts.
+        issued: the collectives of both passes and of the gradient sums, in order.
+        seconds: the duration of the step.
+        seconds_in_collectives: the part of it in collectives, including the wait for other ranks.
     """
 
     issued: tuple[Issued, ...]
@@ -63,11 +63,11 @@ class MeteredStep:
 
 
 class Trainee:
-    """A process of a training: the steps of `alexc train` in float32, without reading images or checking figures.
+    """A process of a training: the steps of `alexc train` in float32, without reading images or checking values.
 
     Args:
-        number: of the process among all.
-        setting: what it shares with the others.
+        number: the rank of the process.
+        setting: the options that all processes share.
     """
 
     def __init__(self, number: int, setting: Setting) -> None:
@@ -91,13 +91,13 @@ class Trainee:
         self._batch, self._steps = setting.batch, 0
 
     def train(self, steps: int) -> None:
-        """Do so many steps, to the end of what they ask of the device."""
+        """Run steps, and wait until the device has finished them."""
         for _ in range(steps):
             self._step()
         self._finish()
 
     def metered_step(self) -> MeteredStep:
-        """Do one step and watch its collectives."""
+        """Run one step and record its collectives."""
         meter = _WaitingMeter(self._finish)
         self._finish()
         started = time.perf_counter()
@@ -108,15 +108,15 @@ class Trainee:
         return MeteredStep(tuple(meter.seen), seconds, meter.seconds)
 
     def processor_seconds(self) -> float:
-        """What the process has spent so far, all its threads together."""
+        """The processor seconds of the process so far, over all its threads."""
         return time.process_time()
 
     def peak_gpu_bytes(self) -> int:
-        """The most memory of the GPU that lay in tensors at once."""
+        """The peak memory of tensors on the GPU, in bytes."""
         return torch.cuda.max_memory_allocated(self._device)
 
     def leave(self) -> None:
-        """End what joins it with the others."""
+        """Leave the process group."""
         if dist.is_initialized():
             dist.barrier()
             dist.destroy_process_group()
@@ -138,10 +138,10 @@ class Trainee:
 
 
 class _WaitingMeter(CollectivesMeter):  # type: ignore[no-untyped-call]
-    """Waits for each collective as soon as it is issued, and counts the seconds.
+    """Waits for each collective as soon as it is issued, and measures the seconds.
 
     Args:
-        finish: waits for all that the device was asked to do.
+        finish: waits until the device has finished all its work.
     """
 
     def __init__(self, finish: Callable[[], None]) -> None:
@@ -150,7 +150,7 @@ class _WaitingMeter(CollectivesMeter):  # type: ignore[no-untyped-call]
         self._finish = finish
 
     def issue(self, collective: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """Issue a collective and wait for its end."""
+        """Issue a collective, and wait until it is finished."""
         self._finish()
         started = time.perf_counter()
         made = collective()

@@ -1,4 +1,4 @@
-"""Processes that stay alive, and do what they are asked one thing after the other."""
+"""Worker processes that stay alive and run one function after the other."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
 
-class WorkerFailed(Exception):  # noqa: N818 - an ending, not always a fault of its own
-    """A process raised, with its traceback; or died, or did not answer in time."""
+class WorkerFailed(Exception):  # noqa: N818 - the word says what happened
+    """A worker raised an exception (the message has its traceback), died, or did not answer in time."""
 
 
 class Worker(Generic[Made]):
-    """A process of its own, started anew, that makes something and keeps it.
+    """A spawned process that makes an object and keeps it.
 
-    It ends when it has raised, so that peers which wait for it learn of it; and with the process that started it.
+    It ends after an exception, so that other workers that wait for it notice, and with the process that started it.
 
     Args:
-        name: what messages call it.
-        make: makes what it keeps; it and its arguments are pickled.
-        arguments: of `make`.
+        name: its name in messages.
+        make: makes the object; the function and its arguments are pickled.
+        arguments: the arguments of `make`.
     """
 
     def __init__(self, name: str, make: Callable[Given, Made], *arguments: Given.args, **options: Given.kwargs) -> None:
@@ -40,22 +40,22 @@ class Worker(Generic[Made]):
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """The process id."""
         assert self._process.pid is not None
         return self._process.pid
 
     def ask(
         self, function: Callable[Concatenate[Made, Given], Any], *arguments: Given.args, **options: Given.kwargs
     ) -> None:
-        """Have it call `function` with what it has made and these arguments; all are pickled."""
-        with suppress(BrokenPipeError):  # its answer says why it has ended
+        """Let it call `function` with its object and these arguments; all of these are pickled."""
+        with suppress(BrokenPipeError):  # `answer` reports why it has ended
             self._pipe.send((function, arguments, options))
 
     def answer(self, timeout: float) -> Any:  # noqa: ANN401 - what the function returned
-        """What came of it.
+        """The result of the last call.
 
         Raises:
-            WorkerFailed: nothing did.
+            WorkerFailed: there is no result.
         """
         if not self._pipe.poll(timeout):
             raise WorkerFailed(f"{self._name} did not answer in {timeout} s")
@@ -68,7 +68,7 @@ class Worker(Generic[Made]):
         return answer
 
     def end(self) -> None:
-        """End it, whatever it does."""
+        """End the process."""
         self._pipe.close()
         self._process.join(5)
         self._process.kill()
@@ -82,7 +82,7 @@ def ask_all(
     *arguments: Given.args,
     **options: Given.kwargs,
 ) -> list[Answer]:
-    """Have all of them call a function at the same time, and return what each one's call returned.
+    """Let all workers call a function at the same time; returns the result of each.
 
     Raises:
         WorkerFailed: of any, with what each of those said that did not do it.

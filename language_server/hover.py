@@ -169,7 +169,7 @@ def _axes(placed: PlacedGraph, layer: PlacedLayer) -> Iterator[str]:
 
 
 def _share(placed: PlacedGraph, layer: PlacedLayer) -> str:
-    parts = placed.cut_into(layer.layout, "images")
+    parts = placed.parts(layer.layout, "images")
     return f", for 1/{parts} of the images" if parts > 1 else ""
 
 

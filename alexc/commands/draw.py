@@ -16,7 +16,7 @@ from ..net_options import NET_FILES, InputShape, MostParameters, read_net
 from ..printable import printable
 
 if TYPE_CHECKING:
-    from alexc.compiler.drawing.marks import Picture
+    from alexc.compiler.drawing.elements import Drawing
 
 _PNG_MADE_BY = "Software\0alexc"  # by which a PNG of alexc is known
 _PNG_HEAD = 33  # bytes of the signature and of the first chunk
@@ -47,11 +47,11 @@ def draw(
     ending = target.suffix.lower()
     if ending not in (".svg", ".png"):
         raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(name)}.svg")
-    from alexc.compiler.drawing.picture import picture_of  # as long to import as a spec takes to check
+    from alexc.compiler.drawing.draw import drawing_of  # as long to import as a spec takes to check
     from alexc.compiler.drawing.svg import MADE_BY, svg_of
 
     check_overwritable(target, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
-    picture = picture_of(read_net(spec, input_, most_parameters).graph)
+    picture = drawing_of(read_net(spec, input_, most_parameters).graph)
     if ending == ".svg":
         write_text(target, svg_of(picture, "dark" if dark else "either"))
     else:
@@ -59,7 +59,7 @@ def draw(
     print(f"{printable(target)}  written")
 
 
-def _write_png(target: Path, picture: Picture, svg: str) -> None:
+def _write_png(target: Path, picture: Drawing, svg: str) -> None:
     """Write the picture with two pixels for one of the SVG, in the font that matplotlib brings along."""
     from matplotlib import get_data_path
     from resvg_py import svg_to_bytes

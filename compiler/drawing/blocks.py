@@ -1,4 +1,4 @@
-"""A network with branches as blocks that read each other, and rows of equal blocks as one of them."""
+"""A network with branches as blocks that read each other; equal blocks in a row are folded into one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from itertools import groupby
 from ..graph.graph import Graph, Node
 from ..layers.kind import Join, Kind, Shape
 from ..layers.pooling import Pooling
-from .words import kind_in_words, layer_in_words, window_in_words
+from .descriptions import describe_kind, describe_layer, describe_window
 
 
 @dataclass(frozen=True)
 class Block:
-    """A layer with the parts that follow it and keep its shape.
+    """A layer together with the following layers that keep its shape.
 
     Attributes:
-        name: the layer's; "" for the image.
-        title: the layer in words.
-        notes: what stands beneath the name.
-        kinds: the layer's kind, and those of the parts that follow it.
-        output: the shape that it makes.
-        neurons: its units, 0 where it has no weights.
-        reads: the places of the blocks that it reads, in the list that it stands in.
+        name: the name of the first layer; "" for the image.
+        title: the description of the layers.
+        notes: the lines below the name.
+        kinds: the kinds of the layers.
+        output: the output shape.
+        neurons: the output units; 0 without weights.
+        reads: the indices of the blocks that it reads.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Blocks that stand for several times themselves: their places, how many times, the name of the last of all."""
+    """Blocks that are drawn once for several equal ones: indices, number of times, name of the last block of all."""
 
     blocks: tuple[int, ...]
     times: int
@@ -45,7 +45,7 @@ class Repeat:
 
 
 def blocks_of(graph: Graph) -> list[Block]:
-    """The blocks of a network, the image first, each after those that it reads."""
+    """The blocks of a network: the image first, each block after those that it reads."""
     groups: list[list[Node]] = []
     made_in: dict[str | None, int] = {None: 0}
     readers: dict[str | None, int] = {}
@@ -65,7 +65,7 @@ def blocks_of(graph: Graph) -> list[Block]:
 
 
 def levels_of(blocks: Sequence[Block]) -> list[int]:
-    """How many blocks, at most, lie on a way from the image to each block."""
+    """The level of each block: the length of the longest path from the image to it."""
     levels: list[int] = []
     for block in blocks:
         levels.append(1 + max((levels[read] for read in block.reads), default=-1))
@@ -73,16 +73,16 @@ def levels_of(blocks: Sequence[Block]) -> list[int]:
 
 
 def cuts_of(blocks: Sequence[Block], levels: Sequence[int]) -> dict[int, int]:
-    """The levels below which a single block is read, with that block."""
+    """The levels below which only a single block is read, each with the index of that block."""
     until: dict[int, int] = {}
-    for place, block in enumerate(blocks):
+    for index, block in enumerate(blocks):
         for read in block.reads:
-            until[read] = max(until.get(read, 0), levels[place])
+            until[read] = max(until.get(read, 0), levels[index])
     ends: dict[int, list[int]] = {}
     starts: dict[int, list[int]] = {}
-    for place, end in until.items():
-        starts.setdefault(levels[place], []).append(place)
-        ends.setdefault(end, []).append(place)
+    for index, end in until.items():
+        starts.setdefault(levels[index], []).append(index)
+        ends.setdefault(end, []).append(index)
     cuts, alive = {}, set[int]()
     for level in range(max(levels)):
         alive.difference_update(ends.get(level, ()))
@@ -93,74 +93,76 @@ def cuts_of(blocks: Sequence[Block], levels: Sequence[int]) -> dict[int, int]:
 
 
 def fold(blocks: Sequence[Block]) -> tuple[list[Block], list[Repeat]]:
-    """The blocks without those that only repeat the ones before them, and what is repeated.
+    """The blocks without those that only repeat the blocks before them, and the repeats.
 
-    Two stretches of the network are alike when each reads the one before it at a single place, and their kinds, shapes
-    and wiring are equal; names and initial weights may differ.
+    Two sections of the network are equal if each reads only a single block of the section before it, and their kinds,
+    shapes and connections are equal. Names and initial weights may differ.
     """
     levels = levels_of(blocks)
     cuts = cuts_of(blocks, levels)
     by_level: list[list[int]] = [[] for _ in range(max(levels) + 1)]
-    for place, level in enumerate(levels):
-        by_level[level].append(place)
-    stretches: list[_Stretch] = []
-    entry, places = -1, list[int]()
+    for index, level in enumerate(levels):
+        by_level[level].append(index)
+    sections: list[_Section] = []
+    entry, indices = -1, list[int]()
     for level, found in enumerate(by_level):
-        places += found
+        indices += found
         if level in cuts or level == len(by_level) - 1:
             leaves = cuts.get(level, -1)
-            stretches.append(_stretch(blocks, sorted(places), entry, leaves))
-            entry, places = leaves, []
-    return _without_repeats(blocks, stretches)
+            sections.append(_section(blocks, sorted(indices), entry, leaves))
+            entry, indices = leaves, []
+    return _without_repeats(blocks, sections)
 
 
 @dataclass(frozen=True)
-class _Stretch:
-    """Blocks between two cuts; `leaves` is the one that is read below them; `form` is equal for alike ones."""
+class _Section:
+    """The blocks between two cuts; `leaves` is the block that is read below; equal sections have equal `form`."""
 
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     leaves: int
     form: tuple[object, ...]
 
 
-def _stretch(blocks: Sequence[Block], places: Sequence[int], entry: int, leaves: int) -> _Stretch:
-    within = {entry: -1, **{place: number for number, place in enumerate(places)}}
+def _section(blocks: Sequence[Block], indices: Sequence[int], entry: int, leaves: int) -> _Section:
+    within = {entry: -1, **{index: number for number, index in enumerate(indices)}}
     form = tuple(
-        (blocks[place].kinds, blocks[place].output, tuple(within[read] for read in blocks[place].reads))
-        for place in places
+        (blocks[index].kinds, blocks[index].output, tuple(within[read] for read in blocks[index].reads))
+        for index in indices
     )
-    return _Stretch(tuple(places), leaves, (form, within.get(leaves)))
+    return _Section(tuple(indices), leaves, (form, within.get(leaves)))
 
 
-def _without_repeats(blocks: Sequence[Block], stretches: Sequence[_Stretch]) -> tuple[list[Block], list[Repeat]]:
+def _without_repeats(blocks: Sequence[Block], sections: Sequence[_Section]) -> tuple[list[Block], list[Repeat]]:
     kept: list[Block] = []
     repeats: list[Repeat] = []
-    now_at: dict[int, int] = {}  # where a block, or the one that stands for it, is in `kept`
-    for _, alike in groupby(stretches, lambda stretch: stretch.form):
+    new_index: dict[int, int] = {}  # in `kept`, of each block or of the block that is drawn in its index
+    for _, alike in groupby(sections, lambda section: section.form):
         first, *others = alike
-        repeated = bool(others) and first.leaves in first.places
+        repeated = bool(others) and first.leaves in first.indices
         drawn = [first] if repeated else [first, *others]
-        for stretch in drawn:
-            for place in stretch.places:
-                now_at[place] = len(kept)
-                block = blocks[place]
-                kept.append(replace(block, reads=tuple(now_at[read] for read in block.reads)))
+        for section in drawn:
+            for index in section.indices:
+                new_index[index] = len(kept)
+                block = blocks[index]
+                kept.append(replace(block, reads=tuple(new_index[read] for read in block.reads)))
         if repeated:
-            now_at |= {
-                there: now_at[here] for other in others for here, there in zip(first.places, other.places, strict=True)
+            new_index |= {
+                there: new_index[here]
+                for other in others
+                for here, there in zip(first.indices, other.indices, strict=True)
             }
             last = others[-1]
-            places = tuple(now_at[place] for place in first.places)
-            repeats.append(Repeat(places, 1 + len(others), blocks[last.leaves].name))
-            for here, there in zip(first.places, last.places, strict=True):
-                at = now_at[here]
+            indices = tuple(new_index[index] for index in first.indices)
+            repeats.append(Repeat(indices, 1 + len(others), blocks[last.leaves].name))
+            for here, there in zip(first.indices, last.indices, strict=True):
+                at = new_index[here]
                 title = f"{1 + len(others)} times, to {blocks[there].name}; {kept[at].title}"
                 kept[at] = replace(kept[at], title=title)
     return kept, repeats
 
 
 def _follows(node: Node) -> bool:
-    """Whether a layer belongs to the block of the one that it reads."""
+    """Whether a layer belongs to the block of the layer that it reads."""
     kind = node.layer.kind
     keeps = node.neurons == 0 and node.output.sizes == node.given[0].sizes
     return keeps and not isinstance(kind, Join | Pooling)
@@ -168,12 +170,12 @@ def _follows(node: Node) -> bool:
 
 def _block(nodes: Sequence[Node], made_in: Mapping[str | None, int]) -> Block:
     first, *others = nodes
-    what = ", ".join([kind_in_words(first), *window_in_words(first)])
-    then = " · ".join(kind_in_words(node) for node in others)
-    notes = (what, then) if window_in_words(first) and then else (f"{what} · {then}" if then else what,)
+    what = ", ".join([describe_kind(first), *describe_window(first)])
+    then = " · ".join(describe_kind(node) for node in others)
+    notes = (what, then) if describe_window(first) and then else (f"{what} · {then}" if then else what,)
     return Block(
         name=first.layer.name,
-        title=layer_in_words(nodes),
+        title=describe_layer(nodes),
         notes=notes,
         kinds=tuple(node.layer.kind for node in nodes),
         output=nodes[-1].output,

@@ -1,4 +1,4 @@
-"""A network without branches as the paper's Figure 2 shows AlexNet: volumes in a row, towers above each other."""
+"""The figure of a network without branches: volumes in a row, towers above each other, as in the paper's Figure 2."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from .letters import text_width
-from .marks import Group, Line, Mark, Point, Text, box_of
-from .perspective import Scale, Volume
+from .elements import Element, Group, Line, Point, Text, box_of
 from .stages import Stage
+from .text_width import text_width
+from .volumes import Scale, Volume
 
-MOST_TOWERS = 4  # that are drawn; a network may have thousands
-_ROW_WIDTH, _ROW_HEIGHT = 1200.0, 350.0  # of a usual row
-_NAME, _LABEL, _NOTE = 12.0, 11.0, 10.0  # sizes of the font
+MOST_TOWERS = 4  # the most towers that are drawn; a network may have thousands
+_ROW_WIDTH, _ROW_HEIGHT = 1200.0, 350.0  # of a typical row
+_NAME, _LABEL, _NOTE = 12.0, 11.0, 10.0  # font sizes
 _LINE_HEIGHT = 13.0
 _GAP, _BETWEEN_WORDS, _BETWEEN_TOWERS, _BETWEEN_ROWS = 40.0, 8.0, 34.0, 34.0
 _LABEL_ROOM = 17.0  # below a volume
-_WINDOW_UP, _WINDOW_AWAY = 0.3, 0.4  # where the middle of a window stands in the maps
-_APEX = (0.0, 0.72, 0.45)  # where its lines meet in the volume that is made of it
+_WINDOW_UP, _WINDOW_AWAY = 0.3, 0.4  # the middle of a kernel's window, as shares of the maps' sides
+_APEX = (0.0, 0.72, 0.45)  # the point of the output volume where the lines from the window meet
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Placed:
 
 
 def draw_chain(stages: Sequence[Stage], top: float) -> list[Group]:
-    """The groups of the figure, one a stage, below `top` and right of 0."""
+    """The groups of the figure, one per stage, below `top` and to the right of 0."""
     scale = Scale.of(stage.share for stage in stages)
     pitch = _pitch(stages, scale)
     groups: list[Group] = []
@@ -50,13 +50,13 @@ def draw_chain(stages: Sequence[Stage], top: float) -> list[Group]:
     for number, row in enumerate(rows):
         follows = rows[number + 1][0] if number + 1 < len(rows) else None
         drawn = _draw_row(row, follows, scale, pitch, top)
-        top = box_of([mark for group in drawn for mark in group.marks]).bottom + _BETWEEN_ROWS
+        top = box_of([element for group in drawn for element in group.elements]).bottom + _BETWEEN_ROWS
         groups += drawn
     return groups
 
 
 def _draw_row(row: Sequence[Stage], follows: Stage | None, scale: Scale, pitch: float, top: float) -> list[Group]:
-    """The groups of a row; `follows` is the stage that begins the next one."""
+    """The groups of a row; `follows` is the first stage of the next row."""
     heading = (1.8 + max(len(stage.caption) for stage in row)) * _LINE_HEIGHT
     lefts = _lefts(row, scale)
     level = [_placed(stage, scale, left, 0, pitch) for stage, left in zip(row, lefts, strict=True)]
@@ -64,23 +64,23 @@ def _draw_row(row: Sequence[Stage], follows: Stage | None, scale: Scale, pitch: 
     placed = [_placed(stage, scale, left, axis, pitch) for stage, left in zip(row, lefts, strict=True)]
     foot = max(volume.corner.y for each in placed for volume in each.volumes) + _LABEL_ROOM + _NOTE
     groups = []
-    for place, each in enumerate(placed):
-        marks: list[Mark] = [face for volume in each.volumes for face in volume.faces(_look(each.stage))]
-        if place:
-            marks += _connections(placed[place - 1], each)
-            marks += _words(each.stage.way, (placed[place - 1].right + each.left) / 2, foot)
+    for index, each in enumerate(placed):
+        elements: list[Element] = [face for volume in each.volumes for face in volume.faces(_look(each.stage))]
+        if index:
+            elements += _connections(placed[index - 1], each)
+            elements += _words(each.stage.between, (placed[index - 1].right + each.left) / 2, foot)
         elif each.stage.name:
-            marks += _entry(each)
+            elements += _entry(each)
         if follows is not None and each is placed[-1]:
-            marks += _exit(each, follows, foot)
-        marks += [label for volume in each.volumes for label in _sizes(each.stage, volume)]
-        marks += _caption(each, top)
-        groups.append(Group(each.stage.title, tuple(marks), each.stage.name))
+            elements += _exit(each, follows, foot)
+        elements += [label for volume in each.volumes for label in _sizes(each.stage, volume)]
+        elements += _caption(each, top)
+        groups.append(Group(each.stage.title, tuple(elements), each.stage.name))
     return groups
 
 
 def _rows(stages: Sequence[Stage], scale: Scale) -> list[list[Stage]]:
-    """The stages in rows of about one width; the rows of a very long network are as long as all of them are high."""
+    """Split the stages into rows of about equal width; with many rows, the figure is about as wide as it is high."""
     lefts = _lefts(stages, scale)
     rows = max(1, ceil(lefts[-1] / max(_ROW_WIDTH, (_ROW_HEIGHT * lefts[-1]) ** 0.5)))
     filled: list[list[Stage]] = [[] for _ in range(rows)]
@@ -90,17 +90,20 @@ def _rows(stages: Sequence[Stage], scale: Scale) -> list[list[Stage]]:
 
 
 def _lefts(row: Sequence[Stage], scale: Scale) -> list[float]:
-    """Where the stages of a row begin: their volumes, captions and the words between them keep their distances."""
+    """The left end of each stage of a row, so that volumes, captions and the words between do not overlap."""
     lefts: list[float] = []
     right = caption_right = words_right = 0.0
     for stage in row:
         width = scale.volume(stage.share, 0, 0).right
         gap = _GAP * (1 if len(stage.shape.sizes) > 1 else 1.6)
-        caption, way = _caption_width(stage), max((text_width(word, _NOTE) for word in stage.way), default=0.0)
+        caption, words_width = (
+            _caption_width(stage),
+            max((text_width(word, _NOTE) for word in stage.between), default=0.0),
+        )
         left = max((right + gap if lefts else 0) + _label_width(stage), caption_right + (caption - width) / 2)
-        if way and lefts:
-            left = max(left, 2 * words_right + way - right)
-            words_right = (right + left + way) / 2 + _BETWEEN_WORDS
+        if words_width and lefts:
+            left = max(left, 2 * words_right + words_width - right)
+            words_right = (right + left + words_width) / 2 + _BETWEEN_WORDS
         lefts.append(left)
         right = left + width
         caption_right = left + (width + caption) / 2 + _BETWEEN_WORDS
@@ -114,7 +117,7 @@ def _placed(stage: Stage, scale: Scale, left: float, axis: float, pitch: float) 
 
 
 def _pitch(stages: Sequence[Stage], scale: Scale) -> float:
-    """The distance of two towers."""
+    """The vertical distance between two towers."""
     volumes = [scale.volume(stage.share, 0, 0) for stage in stages if stage.towers > 1]
     return max((volume.corner.y - volume.top for volume in volumes), default=0) + _BETWEEN_TOWERS
 
@@ -125,26 +128,26 @@ def _look(stage: Stage) -> str:
     return "units" if len(stage.shape.sizes) == 1 else "maps"
 
 
-def _connections(source: _Placed, reader: _Placed) -> list[Mark]:
-    """How a stage reads the one before it: the window of a kernel and its lines, or lines from end to end."""
-    marks: list[Mark] = []
+def _connections(source: _Placed, reader: _Placed) -> list[Element]:
+    """The connection of a stage with the one before: the window of a kernel and its lines, or lines from end to end."""
+    elements: list[Element] = []
     windows = [_window(volume, reader.stage) for volume in source.volumes]
     if reader.stage.window is not None:
-        marks += [face for window in windows for face in window.faces("kernel")]
+        elements += [face for window in windows for face in window.faces("kernel")]
     for tower, volume in enumerate(reader.volumes):
         for other, window in enumerate(windows):
             apart = reader.stage.across and (tower != other or len(reader.volumes) < len(windows))
             if apart or tower == other or len(windows) != len(reader.volumes):
-                marks += _lines(window, volume, reader.stage, apart)
-    return marks
+                elements += _lines(window, volume, reader.stage, apart)
+    return elements
 
 
 def _window(volume: Volume, reader: Stage) -> Volume:
-    """What one kernel of the reader sees of a volume: all of it, where the reader has no kernels."""
+    """The part of a volume that one kernel of the reader covers; all of it if the reader has no kernels."""
     return volume if reader.window is None else volume.part(*reader.window, _WINDOW_UP, _WINDOW_AWAY)
 
 
-def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[Mark]:
+def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[Element]:
     if reader.window is not None:
         corners = window.right_corners()
         look, ends = "reads", [(corner, volume.at(*_APEX)) for corner in (corners[::3] if apart else corners)]
@@ -153,33 +156,33 @@ def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[M
     return [Line(points, "across" if apart else look) for points in ends]
 
 
-def _entry(each: _Placed) -> list[Mark]:
-    """The arrows with which a row goes on."""
+def _entry(each: _Placed) -> list[Element]:
+    """The arrows at the start of a row that continues the row above."""
     apexes = [volume.at(*_APEX) for volume in each.volumes]
-    return [mark for apex in apexes for mark in arrow(Point(0, apex.y), apex, "flow")]
+    return [element for apex in apexes for element in arrow(Point(0, apex.y), apex, "flow")]
 
 
-def _exit(each: _Placed, follows: Stage, foot: float) -> list[Mark]:
-    """How the stage that begins the next row reads the last one of this row."""
-    marks: list[Mark] = []
+def _exit(each: _Placed, follows: Stage, foot: float) -> list[Element]:
+    """The lines from the last stage of this row to the first stage of the next row."""
+    elements: list[Element] = []
     for volume in each.volumes:
         window = _window(volume, follows)
         end = Point(volume.right + _GAP, volume.at(*_APEX).y)
-        marks += window.faces("kernel") if follows.window is not None else ()
+        elements += window.faces("kernel") if follows.window is not None else ()
         corners = window.right_corners() if follows.window is not None else (window.at(1, 0, 0), window.at(1, 1, 0))
-        marks += [Line((corner, end), "reads" if follows.window is not None else "flow") for corner in corners]
-    width = max((text_width(word, _NOTE) for word in follows.way), default=0)
-    return marks + _words(follows.way, each.right + max(_GAP, width) / 2, foot)
+        elements += [Line((corner, end), "reads" if follows.window is not None else "flow") for corner in corners]
+    width = max((text_width(word, _NOTE) for word in follows.between), default=0)
+    return elements + _words(follows.between, each.right + max(_GAP, width) / 2, foot)
 
 
-def arrow(start: Point, end: Point, look: str) -> list[Mark]:
+def arrow(start: Point, end: Point, look: str) -> list[Element]:
     """A level line with a head."""
     head = (Point(end.x - 6, end.y - 3.5), end, Point(end.x - 6, end.y + 3.5))
     return [Line((start, end), look), Line(head, look)]
 
 
-def _sizes(stage: Stage, volume: Volume) -> list[Mark]:
-    """The numbers at the sides of a volume: channels or units below it, those of the map at its left."""
+def _sizes(stage: Stage, volume: Volume) -> list[Element]:
+    """The numbers at the sides of a volume: channels or units below it, height and width of the maps at its left."""
     near = volume.corner
     channels = str(stage.share.channels)
     if len(stage.shape.sizes) == 1:
@@ -195,12 +198,12 @@ def _sizes(stage: Stage, volume: Volume) -> list[Mark]:
     ]
 
 
-def _caption(each: _Placed, top: float) -> list[Mark]:
-    marks: list[Mark] = [Text(Point(each.middle, top + _NAME), each.stage.name or "image", "name", _NAME)]
-    return marks + _words(each.stage.caption, each.middle, top + _NAME + _LINE_HEIGHT)
+def _caption(each: _Placed, top: float) -> list[Element]:
+    elements: list[Element] = [Text(Point(each.middle, top + _NAME), each.stage.name or "image", "name", _NAME)]
+    return elements + _words(each.stage.caption, each.middle, top + _NAME + _LINE_HEIGHT)
 
 
-def _words(lines: Sequence[str], middle: float, first: float) -> list[Mark]:
+def _words(lines: Sequence[str], middle: float, first: float) -> list[Element]:
     return [
         Text(Point(middle, first + number * _LINE_HEIGHT), words, "note", _NOTE) for number, words in enumerate(lines)
     ]

@@ -1,4 +1,4 @@
-"""The blocks of a network in layers, and the layers in columns."""
+"""Arranges the blocks of a network in layers, and the layers in columns."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from itertools import accumulate
 from math import ceil
 
 from .blocks import Block, cuts_of, levels_of
-from .layered import Item
+from .layer_layout import Item
 
 _COLUMN_WIDTH = 400.0  # of a usual column, in pixels
 
-Measure = Callable[[int, bool], tuple[float, float]]  # of a block, or a line that passes: the room left and right of it
+# (index of a block, whether only a line passes) -> the room that it needs to the left and to the right of its middle
+Measure = Callable[[int, bool], tuple[float, float]]
 
 
 def columns_of(
     blocks: Sequence[Block], measure: Measure, heights: Sequence[float], tallest: float
 ) -> list[list[list[Item]]]:
-    """Items in layers in columns.
+    """The items of each layer of each column.
 
-    A network is cut where a single block is read below. Each column after the first begins with an item for that block.
+    A column ends at a level below which only a single block is read. The next column starts with an item for it.
 
     Args:
         blocks: the blocks.
-        measure: how much room an item needs.
-        heights: how high each block is, with what lies below it.
-        tallest: how high a column should be at most, unless the picture would then be wider than high.
+        measure: the room that an item needs.
+        heights: the height of each block, with the gap below it.
+        tallest: the largest height of a column; a larger one is allowed if the drawing would be wider than high.
     """
     levels = levels_of(blocks)
     cuts = cuts_of(blocks, levels)
@@ -45,7 +46,7 @@ def columns_of(
 
 
 def _breaks(heights: Sequence[float], cuts: Collection[int], tallest: float) -> set[int]:
-    """The levels that end a column: the cuts nearest to where columns of one height would end."""
+    """The levels that end a column: the cuts nearest to the ends of columns of equal height."""
     ends = list(accumulate(heights))
     columns = ceil(ends[-1] / max(tallest, (_COLUMN_WIDTH * ends[-1]) ** 0.5))
     return {
@@ -56,22 +57,22 @@ def _breaks(heights: Sequence[float], cuts: Collection[int], tallest: float) -> 
 
 
 def _layers(blocks: Sequence[Block], levels: Sequence[int], measure: Measure) -> list[list[Item]]:
-    """An item for each block, and one in each layer that its output passes on the way to a reader."""
+    """An item for each block, and one in each layer that its output passes before it reaches a reader."""
     layers: list[list[Item]] = [[] for _ in range(max(levels) + 1)]
-    carriers: list[list[Item]] = []  # of each block: the item in its layer, then those in the layers below
-    for place, block in enumerate(blocks):
+    carriers: list[list[Item]] = []  # for each block: its item, then the lines in the layers below
+    for index, block in enumerate(blocks):
         reads = [
-            _carrier(carriers[read], levels[place] - levels[read] - 1, layers, levels[read], measure)
+            _carrier(carriers[read], levels[index] - levels[read] - 1, layers, levels[read], measure)
             for read in block.reads
         ]
-        item = Item(place, False, *measure(place, False), reads)
-        layers[levels[place]].append(item)
+        item = Item(index, False, *measure(index, False), reads)
+        layers[levels[index]].append(item)
         carriers.append([item])
     return layers
 
 
 def _carrier(carriers: list[Item], below: int, layers: Sequence[list[Item]], level: int, measure: Measure) -> Item:
-    """The item so many layers below a block where its output passes; those on the way there are made where missing."""
+    """The item `below` layers below a block where its output passes; adds the missing items on the way."""
     while len(carriers) <= below:
         above = carriers[-1]
         passing = Item(above.source, True, *measure(above.source, True), [above])

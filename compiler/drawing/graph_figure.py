@@ -1,4 +1,4 @@
-"""A network with branches as boxes in layers, from top to bottom, in several columns where it is long."""
+"""The figure of a network with branches: boxes in layers, from top to bottom; a long network has several columns."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from itertools import pairwise
 from ..layers.kind import Join
 from .blocks import Block, Repeat, fold
 from .columns import columns_of
-from .layered import Item, arrange
-from .letters import text_width
-from .marks import Box, Curve, Face, Group, Line, Mark, Point, Text
+from .elements import Box, Curve, Element, Face, Group, Line, Point, Text
+from .layer_layout import Item, arrange
+from .text_width import text_width
 
-_NAME, _NOTE, _LABEL, _TIMES = 11.0, 10.0, 10.0, 15.0  # sizes of the font
+_NAME, _NOTE, _LABEL, _TIMES = 11.0, 10.0, 10.0, 15.0  # font sizes
 _LINE_HEIGHT, _PADDING = 13.0, 8.0
-_BETWEEN = 20.0  # boxes of a layer
-_PASSING = 8.0  # room on both sides of a line that passes a layer
-_LABEL_STRIP, _ARROW_STRIP = 19.0, 13.0  # below and above a layer: only lines straight down, and shapes beside them
-_LEAST_BEND, _MOST_BEND = 8.0, 70.0  # the height between the strips, where lines go from side to side
-_PORT_DISTANCE = 14.0  # of lines that enter a box
+_BETWEEN = 20.0  # the room between two boxes of a layer
+_PASSING = 8.0  # the room on both sides of a line that passes a layer
+_LABEL_STRIP, _ARROW_STRIP = 19.0, 13.0  # below and above a layer: vertical lines, with shapes beside them
+_LEAST_BEND, _MOST_BEND = 8.0, 70.0  # the height between the strips, where lines bend
+_PORT_DISTANCE = 14.0  # between lines that enter the same box
 _COLUMN_HEIGHT = 1250.0
-_CORRIDOR = 26.0  # on both sides of the line from the foot of a column to the head of the next one
-_FRAME = 9.0  # between a frame and what it holds
+_CORRIDOR = 26.0  # the room on both sides of the line from the end of a column to the start of the next one
+_FRAME = 9.0  # the room between a frame and the boxes in it
 
 
 def draw_graph(blocks: Sequence[Block], top: float) -> list[Group]:
-    """The groups of the figure, below `top` and right of 0: the lines, the frames of what is repeated, the blocks."""
+    """The groups of the figure, below `top` and to the right of 0: the lines, the frames of repeats, the blocks."""
     kept, repeats = fold(blocks)
     return _Figure(kept, repeats).groups(top)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A layer with its place; all boxes stand on its bottom."""
+    """A layer with its position; the bottom of each box is at `bottom`."""
 
     items: list[Item]
     top: float
@@ -41,14 +41,14 @@ class _Row:
 
 
 class _Figure:
-    """What is drawn of some blocks, column by column."""
+    """Draws blocks, column by column."""
 
     def __init__(self, blocks: Sequence[Block], repeats: Sequence[Repeat]) -> None:
         self._blocks = blocks
         self._repeats = repeats
         self._sizes = [_size(block) for block in blocks]
         self._read = {read for block in blocks for read in block.reads}
-        self._lines: list[Mark] = []
+        self._lines: list[Element] = []
         self._frames: list[Group] = []
         self._boxes: dict[int, Group] = {}
 
@@ -72,13 +72,13 @@ class _Figure:
                 self._lead(before[-1], rows[0], left - _CORRIDOR)
             left = self._draw_frames(rows) + 2 * _CORRIDOR
             before = rows
-        return [Group("", tuple(self._lines)), *self._frames, *(self._boxes[place] for place in sorted(self._boxes))]
+        return [Group("", tuple(self._lines)), *self._frames, *(self._boxes[index] for index in sorted(self._boxes))]
 
-    def _room(self, place: int, passes: bool) -> tuple[float, float]:
+    def _room(self, index: int, passes: bool) -> tuple[float, float]:
         if passes:
             return _PASSING, _PASSING
-        half = self._sizes[place][0] / 2
-        label = 5 + text_width(_shape(self._blocks[place]), _LABEL)
+        half = self._sizes[index][0] / 2
+        label = 5 + text_width(_shape(self._blocks[index]), _LABEL)
         return half + _BETWEEN / 2, max(half, label) + _BETWEEN / 2
 
     def _height(self, item: Item) -> float:
@@ -95,7 +95,7 @@ class _Figure:
         return rows
 
     def _ports(self, item: Item) -> tuple[list[Item], list[float]]:
-        """What an item reads, from left to right, and where each line enters it."""
+        """The items that an item reads, from left to right, and the x coordinate where each line enters it."""
         reads = sorted(item.reads, key=lambda read: read.x)
         if item.passes:
             return reads, [item.x for _ in reads]
@@ -119,7 +119,7 @@ class _Figure:
                     self._lines.append(_head(Point(port, end)))
 
     def _draw_boxes(self, row: _Row) -> None:
-        """The boxes of a layer with their words, and the shapes below them."""
+        """The boxes of a layer with their texts, and the shapes below them."""
         for item in row.items:
             block = self._blocks[item.source]
             at = Point(item.x + 5, row.bottom + 13)
@@ -129,21 +129,21 @@ class _Figure:
                 continue
             width, height = self._sizes[item.source]
             box = Box(item.x - width / 2, row.bottom - height, item.x + width / 2, row.bottom)
-            marks: list[Mark] = [Face(_corners(box), _look(block))]
+            elements: list[Element] = [Face(_corners(box), _look(block))]
             first = box.top + _PADDING + 0.75 * _NAME
-            marks.append(Text(Point(item.x, first), block.name or "image", "name", _NAME))
-            marks += [
+            elements.append(Text(Point(item.x, first), block.name or "image", "name", _NAME))
+            elements += [
                 Text(Point(item.x, first + (number + 1) * _LINE_HEIGHT), words, "note", _NOTE)
                 for number, words in enumerate(block.notes)
             ]
-            marks.append(Text(at, _shape(block), "label", _LABEL, "start"))
+            elements.append(Text(at, _shape(block), "label", _LABEL, "start"))
             if item.source not in self._read:
                 end = Point(item.x, row.bottom + _LABEL_STRIP)
-                marks += [Line((Point(item.x, row.bottom), end), "flow"), _head(end)]
-            self._boxes[item.source] = Group(block.title, tuple(marks), block.name)
+                elements += [Line((Point(item.x, row.bottom), end), "flow"), _head(end)]
+            self._boxes[item.source] = Group(block.title, tuple(elements), block.name)
 
     def _lead(self, foot: _Row, head: _Row, corridor: float) -> None:
-        """The line from the foot of a column to the head of the next one."""
+        """The line from the end of a column to the start of the next one."""
         (entry,) = head.items
         start = next(item for item in foot.items if item.source == entry.source)
         low, high = foot.bottom + _LABEL_STRIP + 8, head.top - 4
@@ -151,7 +151,7 @@ class _Figure:
         self._lines.append(Line((*(Point(*turn) for turn in turns), Point(entry.x, head.bottom)), "flow"))
 
     def _draw_frames(self, rows: Sequence[_Row]) -> float:
-        """The frames around what stands for several; gives the right end of the column."""
+        """The frames around repeats; returns the right end of the column."""
         right = max(item.x + item.after for row in rows for item in row.items)
         for repeat in self._repeats:
             framed = [

@@ -1,4 +1,4 @@
-"""A network without branches as the volumes and vectors that it goes through."""
+"""A network without branches as stages: the image, and the feature maps and vectors that follow it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from itertools import pairwise
 from ..graph.graph import Graph, Node
 from ..layers.convolving import Convolving
 from ..layers.kind import Shape
-from .words import kind_in_words, layer_in_words, window_in_words
+from .descriptions import describe_kind, describe_layer, describe_window
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The image, or what a layer makes.
+    """The image, or the output of a layer.
 
     Attributes:
-        name: the layer's; "" for the image.
-        title: the layer in words.
-        shape: what is made.
-        caption: what stands beneath the name; of the last stage, with what follows it.
-        way: what happens on the way from the stage before: pools, strides.
-        window: the share of the maps before it that one kernel sees, down and across; None where it sees all.
-        across: whether each tower reads those of all.
-        whole: whether one thing is made for all towers: the image, and what the loss reads.
+        name: the name of the layer; "" for the image.
+        title: the description of the layer.
+        shape: the shape of the output.
+        caption: the lines below the name; for the last stage, also the layers after it.
+        between: the lines between the stage before and this one: poolings, strides.
+        window: the share of the input's height and width that one kernel covers; None if the layer reads all of it.
+        across: whether each tower reads the maps of all towers.
+        whole: whether it is drawn once for all towers, as the image and the input of the loss are.
     """
 
     name: str
     title: str
     shape: Shape
     caption: tuple[str, ...]
-    way: tuple[str, ...]
+    between: tuple[str, ...]
     window: tuple[float, float] | None
     across: bool
     whole: bool
 
     @property
     def towers(self) -> int:
-        """In how many parts it is drawn."""
+        """The number of parts in which it is drawn."""
         return 1 if self.whole else self.shape.towers
 
     @property
@@ -48,21 +48,21 @@ class Stage:
 
 
 def is_chain(graph: Graph) -> bool:
-    """Whether each layer reads the one before it and nothing else."""
+    """Whether each layer reads only the layer before it."""
     names = [None, *(node.layer.name for node in graph.nodes)]
     return all(node.layer.inputs == (before,) for before, node in zip(names, graph.nodes, strict=False))
 
 
 def stages_of(graph: Graph) -> list[Stage]:
-    """The stages of a chain, the image first: each layer that makes neurons, and each that makes a vector of maps."""
+    """The stages of a chain: the image, then each layer with weights and each layer that turns maps into a vector."""
     stages = [Stage("", f"the image: {graph.net.input}", graph.net.input, (), (), None, False, True)]
-    starts = [place for place, node in enumerate(graph.nodes) if _is_stage(node)]
-    way = _ways(graph.nodes[: starts[0] if starts else None])
+    starts = [index for index, node in enumerate(graph.nodes) if _is_stage(node)]
+    between = _between(graph.nodes[: starts[0] if starts else None])
     for start, end in pairwise([*starts, len(graph.nodes)]):
         nodes = graph.nodes[start:end]
-        stages.append(_stage(nodes, way, last=end == len(graph.nodes)))
-        way = _ways(nodes[1:])
-    stages[-1] = replace(stages[-1], caption=(*stages[-1].caption, *way))
+        stages.append(_stage(nodes, between, last=end == len(graph.nodes)))
+        between = _between(nodes[1:])
+    stages[-1] = replace(stages[-1], caption=(*stages[-1].caption, *between))
     return stages
 
 
@@ -71,7 +71,7 @@ def _is_stage(node: Node) -> bool:
     return node.neurons > 0 or makes_vector
 
 
-def _stage(nodes: Sequence[Node], way: tuple[str, ...], *, last: bool) -> Stage:
+def _stage(nodes: Sequence[Node], between: tuple[str, ...], *, last: bool) -> Stage:
     first = nodes[0]
     kind = first.layer.kind
     given = first.given[0]
@@ -83,10 +83,10 @@ def _stage(nodes: Sequence[Node], way: tuple[str, ...], *, last: bool) -> Stage:
         caption = [f"{kind.kernels:,} kernels", "×".join(map(str, (*kind.kernel, _depth(first))))]
     return Stage(
         name=first.layer.name,
-        title=layer_in_words(nodes),
+        title=describe_layer(nodes),
         shape=first.output,
         caption=tuple(caption),
-        way=(*way, *_step(first)),
+        between=(*between, *_entry_words(first)),
         window=window,
         across=across,
         whole=last and (across or given.towers == 1) and len(first.output.sizes) == 1,
@@ -98,23 +98,23 @@ def _depth(node: Node) -> int:
     return node.weights.shape[1]
 
 
-def _ways(nodes: Sequence[Node]) -> tuple[str, ...]:
-    """What a picture says of the parts that follow a layer: pools, and what belongs to the loss."""
-    return tuple(word for node in nodes for word in _way(node))
+def _between(nodes: Sequence[Node]) -> tuple[str, ...]:
+    """The lines for the layers between two stages: poolings, and what belongs to the loss."""
+    return tuple(word for node in nodes for word in _words(node))
 
 
-def _way(node: Node) -> list[str]:
+def _words(node: Node) -> list[str]:
     if node.layer.kind.in_loss:
-        return [kind_in_words(node)]
+        return [describe_kind(node)]
     if node.output.sizes != node.given[0].sizes and not node.layer.kind.alias:
-        return [kind_in_words(node), ", ".join(window_in_words(node))]
+        return [describe_kind(node), ", ".join(describe_window(node))]
     return []
 
 
-def _step(node: Node) -> list[str]:
-    """What a picture says of the way into a layer: a stride, or a kind that is no convolution."""
+def _entry_words(node: Node) -> list[str]:
+    """The lines before a stage: its stride, or its kind if that is not a convolution."""
     kind = node.layer.kind
     if isinstance(kind, Convolving):
-        strides = [word.replace("stride", "stride of") for word in window_in_words(node)[1:]]
-        return strides if kind.keyword == "conv" else [*strides, kind_in_words(node)]
-    return [kind_in_words(node)]
+        strides = [word.replace("stride", "stride of") for word in describe_window(node)[1:]]
+        return strides if kind.keyword == "conv" else [*strides, describe_kind(node)]
+    return [describe_kind(node)]

@@ -1,4 +1,4 @@
-"""A picture as the text of an SVG file, with its colours for light and dark."""
+"""Writes a drawing as an SVG file, with colours for light and dark themes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
 
-from .marks import Curve, Face, Group, Line, Mark, Picture, Text
+from .elements import Curve, Drawing, Element, Face, Group, Line, Text
 
 Theme = Literal["light", "dark", "either"]
 
-MADE_BY = 'class="alexc-picture"'  # by which an SVG of alexc is known
+MADE_BY = 'class="alexc-picture"'  # marks an SVG file that alexc wrote
 
 _LIGHT = {
     "paper": "#ffffff",
@@ -39,7 +39,7 @@ _DARK = {
     "across": "#c9a2f5",
 }
 _FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-# What each look is: which colour fills it or draws it, and how.
+# The opacity of each kind of face; the colour and the style of each kind of line.
 _FACES = {"image": 0.85, "maps": 0.72, "units": 0.85, "join": 1, "plain": 1, "kernel": 0.18}
 _LINES = {
     "reads": ("kernel", "stroke-width: .8"),
@@ -49,21 +49,21 @@ _LINES = {
 }
 
 
-def svg_of(picture: Picture, theme: Theme = "either") -> str:
-    """The SVG file. With the theme `either` its colours follow the reader's preference."""
-    box = picture.box
-    name = f"alexc-{_identifier(picture.title)}"
-    width, height = map(_number, picture.size)
-    view = " ".join(map(_number, (box.left, box.top, *picture.size)))
+def svg_of(drawing: Drawing, theme: Theme = "either") -> str:
+    """The text of the SVG file. With the theme `either`, the colours follow the reader's preference."""
+    box = drawing.box
+    name = f"alexc-{_identifier(drawing.title)}"
+    width, height = map(_number, drawing.size)
+    view = " ".join(map(_number, (box.left, box.top, *drawing.size)))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {MADE_BY} role="graphics-document document" '
             f'viewBox="{view}" width="{width}" height="{height}" aria-labelledby="{name}-title {name}-description">',
-            f'<title id="{name}-title">{escape(picture.title)}</title>',
-            f'<desc id="{name}-description">{escape(picture.description)}</desc>',
+            f'<title id="{name}-title">{escape(drawing.title)}</title>',
+            f'<desc id="{name}-description">{escape(drawing.description)}</desc>',
             f"<style>\n{_style(theme)}\n</style>",
             f'<rect class="paper" x="{_number(box.left)}" y="{_number(box.top)}" width="{width}" height="{height}"/>',
-            *[line for group in picture.groups for line in _group(group, name)],
+            *[line for group in drawing.groups for line in _group(group, name)],
             "</svg>\n",
         ]
     )
@@ -86,7 +86,7 @@ def _style(theme: Theme) -> str:
 
 
 def _rules(rules: Mapping[str, str]) -> str:
-    """Rules that hold within a picture only, though it may stand in a page."""
+    """CSS rules that apply only inside the drawing, also when it is part of an HTML page."""
     return "\n".join(f".alexc-picture {what} {{ {how} }}" for what, how in rules.items())
 
 
@@ -104,16 +104,16 @@ def _colors(colors: Mapping[str, str]) -> dict[str, str]:
 
 def _group(group: Group, prefix: str) -> list[str]:
     title = [f"<title>{escape(group.title)}</title>"] if group.title else []
-    content = [*title, *map(_mark, group.marks)]
+    content = [*title, *map(_element, group.elements)]
     if not group.name:
         return ["<g>", *content, "</g>"]
-    # A link, to itself: so a keyboard goes from layer to layer, a screen reader reads each, and pages can point to it.
-    place = f"{prefix}-layer-{_identifier(group.name)}"
-    return [f'<a id="{place}" href="#{place}" aria-label={quoteattr(group.title)}>', *content, "</a>"]
+    # A link to itself: the Tab key moves from layer to layer, a screen reader reads each, and pages can link to it.
+    target = f"{prefix}-layer-{_identifier(group.name)}"
+    return [f'<a id="{target}" href="#{target}" aria-label={quoteattr(group.title)}>', *content, "</a>"]
 
 
-def _mark(mark: Mark) -> str:
-    match mark:
+def _element(element: Element) -> str:
+    match element:
         case Face(corners, look):
             return f'<polygon class="{look}" points="{_points(corners)}"/>'
         case Line(points, look):
@@ -121,8 +121,8 @@ def _mark(mark: Mark) -> str:
         case Curve(points, look):
             return f'<path class="{look}" d="{_path(points)}"/>'
         case Text(at, words, look, size, anchor):
-            place = f'x="{_number(at.x)}" y="{_number(at.y)}" font-size="{_number(size)}" text-anchor="{anchor}"'
-            return f'<text class="{look}" {place}>{escape(words)}</text>'
+            position = f'x="{_number(at.x)}" y="{_number(at.y)}" font-size="{_number(size)}" text-anchor="{anchor}"'
+            return f'<text class="{look}" {position}>{escape(words)}</text>'
 
 
 def _points(points: tuple[tuple[float, float], ...]) -> str:
@@ -141,7 +141,7 @@ def _path(points: tuple[tuple[float, float], ...]) -> str:
 
 
 def _number(value: float) -> str:
-    """With at most two decimals: a hundredth of a pixel is not seen."""
+    """A number with at most two decimals: nobody sees a hundredth of a pixel."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 

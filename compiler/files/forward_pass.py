@@ -1,64 +1,90 @@
-"""The lines of a module's `forward`: one a layer, with the shape that it makes."""
+"""The statements of a module's `forward`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 from ..graph.graph import Graph, Node
-from ..layers.kind import Join, TorchCall, TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
-from ..layers.python_text import call, operation
+from ..layers.kind import Join, Shape, TorchCall, TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
+from ..layers.python_text import in_tuple
 from ..net.expanded_parts import attribute_of
+from .line_breaks import LINE_LENGTH
 
-_BODY = 8  # the indentation of a method's body
+_INDENT, _INDENT_IN_TRAINING = 8, 12  # of a statement in `forward`, and of one below `if self.training:`
 
 
-def forward_lines(graph: Graph, layers: Mapping[str, TorchLayer]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An assignment, with the shape of its value for one image as the comment."""
+
+    variable: str
+    expression: TorchCall | str
+    shape: Shape | int
+
+    def fits(self, indent: int) -> bool:
+        """Whether the template writes it on one line."""
+        return indent + len(f"{self.variable} = {self.expression}  # {self.shape}") <= LINE_LENGTH
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive statements; those that only further heads need run `in_training` only."""
+
+    in_training: bool
+    statements: list[Statement]
+
+
+@dataclass(frozen=True)
+class ForwardPass:
     """The body of `forward`.
 
-    A nonlinearity shares the line of the layer before it. What leads to a further head alone is computed in training
-    only.
+    Attributes:
+        keeps_image: whether the input needs a variable of its own, because a later layer reads it again.
+        runs: the statements, in order.
+        output: the variable that is returned.
+        further_outputs: the variables of the further heads, which are returned in training.
+    """
+
+    keeps_image: bool
+    runs: list[Run]
+    output: str
+    further_outputs: list[str]
+
+
+def forward_pass(graph: Graph, layers: Mapping[str, TorchLayer]) -> ForwardPass:
+    """Write one statement per layer; a nonlinearity joins the statement of the layer before it where that fits.
 
     Args:
         graph: the network.
-        layers: how each layer reads in PyTorch, by name.
+        layers: the PyTorch form of each layer, by name.
     """
     nodes = graph.without_loss()
     users = _users(nodes)
     variables = _variables(nodes, users)
     for_heads = graph.for_further_heads()
-    lines: list[list[str]] = [] if variables[None] == "x" else [["        image = x"]]
-    expression = ""  # that of the last line
-    in_training = False
-    for index, node in enumerate(nodes):
-        if (node.layer.name in for_heads) != in_training:
-            in_training = not in_training
-            lines += [["        if self.training:"]] if in_training else []
-        indent = _BODY + 4 * in_training
-        reads = [variables[name] for name in node.layer.inputs]
-        if node.layer.kind.reads_vector and len(node.given[0].sizes) > 1:
-            lines.append([f"{' ' * indent}x = {reads[0]}.flatten(1)  # {node.given[0].values}"])
-            reads = ["x"]
-        variable, shape = variables[node.layer.name], f"  # {node.output}"
-        if expression and _joins_the_line_before(nodes, index, users):
-            joined = _assignment(layers[node.layer.name], node, [expression], indent, variable, shape)
-            if len(joined) == 1:
-                lines[-1], expression = joined, _expression(joined[0], variable, shape)
-                continue
-        lines.append(_assignment(layers[node.layer.name], node, reads, indent, variable, shape))
-        expression = _expression(lines[-1][0], variable, shape) if len(lines[-1]) == 1 else ""
-    return [line for group in lines for line in group] + _return_lines(graph, variables)
-
-
-def _return_lines(graph: Graph, variables: dict[str | None, str]) -> list[str]:
-    ends = [head.layer.inputs[0] for head in graph.heads] or [graph.nodes[-1].layer.name]
-    main, *others = [variables[name] for name in ends]
-    if not others:
-        return [f"        return {main}"]
-    return [
-        "        if self.training:",
-        f"            return {', '.join([main, *others])}",
-        f"        return {main}",
-    ]
+    runs: list[Run] = []
+    for in_training, numbered in groupby(enumerate(nodes), key=lambda each: each[1].layer.name in for_heads):
+        indent = _INDENT_IN_TRAINING if in_training else _INDENT
+        statements: list[Statement] = []
+        for index, node in numbered:
+            name = node.layer.name
+            if statements and _continues_line(nodes, index, users):
+                joined = _expression(layers[name], name, [statements[-1].expression])
+                statement = Statement(variables[name], joined, node.output)
+                if statement.fits(indent):
+                    statements[-1] = statement
+                    continue
+            reads = [variables[each] for each in node.layer.inputs]
+            if node.layer.kind.reads_vector and len(node.given[0].sizes) > 1:
+                statements.append(Statement("x", f"{reads[0]}.flatten(1)", node.given[0].values))
+                reads = ["x"]
+            statements.append(Statement(variables[name], _expression(layers[name], name, reads), node.output))
+        runs.append(Run(in_training, statements))
+    ends = [head.layer.inputs[0] for head in graph.heads] or [nodes[-1].layer.name]
+    output, *further_outputs = [variables[name] for name in ends]
+    return ForwardPass(variables[None] != "x", runs, output, further_outputs)
 
 
 def _users(nodes: list[Node]) -> dict[str | None, list[int]]:
@@ -70,7 +96,7 @@ def _users(nodes: list[Node]) -> dict[str | None, list[int]]:
 
 
 def _variables(nodes: list[Node], users: dict[str | None, list[int]]) -> dict[str | None, str]:
-    """`x` for what only the next layer reads; a name of its own for what several layers, or a later one, read."""
+    """Name the output of each layer: `x` where only the next layer reads it, otherwise after the layer."""
     variables: dict[str | None, str] = {None: "x" if users[None] in ([0], []) else "image"}
     ends = {node.layer.line: node.layer.name for node in nodes}
     for index, node in enumerate(nodes):
@@ -82,30 +108,25 @@ def _variables(nodes: list[Node], users: dict[str | None, list[int]]) -> dict[st
     return variables
 
 
-def _joins_the_line_before(nodes: list[Node], index: int, users: dict[str | None, list[int]]) -> bool:
-    node, before = nodes[index], nodes[index - 1] if index else None
+def _continues_line(nodes: list[Node], index: int, users: dict[str | None, list[int]]) -> bool:
+    """Whether a layer is a nonlinearity that only follows the layer before it, on the same line of the spec."""
+    node, before = nodes[index], nodes[index - 1]
     return (
-        before is not None
-        and node.layer.kind.pointwise
+        node.layer.kind.pointwise
         and node.layer.inputs == (before.layer.name,)
         and users[before.layer.name] == [index]
         and node.layer.line == before.layer.line
     )
 
 
-def _assignment(layer: TorchLayer, node: Node, reads: list[str], indent: int, variable: str, shape: str) -> list[str]:
+def _expression(layer: TorchLayer, name: str, reads: Sequence[str | TorchCall]) -> TorchCall | str:
     match layer:
         case TorchModule(before=before):
-            if before is not None:
-                reads = [f"{before.function}({', '.join([*reads, *before.arguments])})"]
-            return call(f"self.{attribute_of(node.layer.name)}", reads, indent, f"{variable} = ", shape)
+            inputs = (TorchCall(before.function, (*reads, *before.arguments)),) if before else tuple(reads)
+            return TorchCall(f"self.{attribute_of(name)}", inputs)
         case TorchFunction(TorchCall(function, arguments)):
-            return call(function, [*reads, *arguments], indent, f"{variable} = ", shape)
+            return TorchCall(function, (*reads, *arguments))
         case TorchJoin(TorchCall(function, arguments)):
-            return call(function, [tuple(reads), *arguments], indent, f"{variable} = ", shape)
+            return TorchCall(function, (in_tuple([str(each) for each in reads]), *arguments))
         case TorchOperator(symbol):
-            return operation(symbol, reads, indent, f"{variable} = ", shape)
-
-
-def _expression(line: str, variable: str, shape: str) -> str:
-    return line.strip().removeprefix(f"{variable} = ").removesuffix(shape)
+            return f" {symbol} ".join(map(str, reads))

@@ -1,7 +1,7 @@
-"""The last gate: a generated file holds nothing but what the compiler means to write.
+"""Checks the syntax tree of a generated file: it contains nothing but what the compiler means to write.
 
-Names and numbers of a spec reach the file through gates of their own. Should one of those have a hole, or the template
-a mistake, what is rendered differs in form from what is allowed here, and nothing is written.
+This is the last of several checks. Earlier stages check the names and numbers of a spec. If one of them has a hole, or
+the template has a mistake, the tree of the file differs from what is allowed here, and the file is not written.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ _BUILTIN_NAMES = ("self", "x", "seed", "mesh", "super", "len", "int", "str", "fl
 _CONSTANTS = ("RECIPE", "PLACEMENT")
 
 
-class UnexpectedText(Exception):  # noqa: N818 - what is unexpected is the text
-    """A rendered file holds something that the compiler does not write: a defect of alexc, not of the spec."""
+class UnexpectedText(Exception):  # noqa: N818 - the text is what is unexpected
+    """A rendered file contains something that the compiler never writes: a bug of alexc, not of the spec."""
 
 
 def require_expected_form(text: str, class_names: Sequence[str], imports: Iterable[str], calls: Iterable[str]) -> None:
     """Check a rendered file before it is written.
 
     Args:
-        text: the file.
+        text: the content of the file.
         class_names: the names of its classes, in order.
-        imports: the import statements that it may hold, one name each.
-        calls: what it may call, as it is written: `nn.Conv2d`, `self.conv1`.
+        imports: the import statements that it may contain, each with one name.
+        calls: the functions that it may call, as they are written: `nn.Conv2d`, `self.conv1`.
 
     Raises:
-        UnexpectedText: it holds anything else.
+        UnexpectedText: the file contains anything else.
     """
     try:
         module = ast.parse(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise UnexpectedText(f"it is not Python: {error}") from None
-    nodes = list(ast.walk(module))  # walking takes longer than parsing
+    nodes = list(ast.walk(module))  # once: walking takes longer than parsing
     for node in nodes:
         if not isinstance(node, _ALLOWED):
             raise _unexpected(node)
@@ -85,8 +85,8 @@ def _check_top(module: ast.Module, class_names: Sequence[str], imports: set[str]
         raise UnexpectedText(f"it has the classes {', '.join(classes)}")
 
 
-def _check_class(made: ast.ClassDef) -> None:
-    for node in made.body:
+def _check_class(definition: ast.ClassDef) -> None:
+    for node in definition.body:
         match node:
             case ast.FunctionDef(name=name, decorator_list=[]) if name in _METHODS:
                 _check_body(node.body)
@@ -124,7 +124,7 @@ def _check_calls(nodes: Sequence[ast.AST], calls: set[str]) -> None:
 
 
 def _check_names(module: ast.Module, nodes: Sequence[ast.AST]) -> None:
-    """Every name is imported, assigned here, or one of a few; no attribute is Python's own but `__init__`."""
+    """Each name is imported, assigned in the file, or a builtin name; no attribute starts with `_` but `__init__`."""
     imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
     imported = {alias.asname or alias.name for node in imports for alias in node.names}
     assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
@@ -139,7 +139,7 @@ def _check_names(module: ast.Module, nodes: Sequence[ast.AST]) -> None:
 
 
 def _single_imports(text: str) -> set[str]:
-    """Import statements, one name each."""
+    """Split import statements so that each has one name."""
     found: set[str] = set()
     for node in ast.parse(text).body:
         assert isinstance(node, ast.Import | ast.ImportFrom)

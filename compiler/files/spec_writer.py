@@ -1,4 +1,4 @@
-"""A graph as a spec that stands alone: variants edited, repetitions repeated, defaults and parameters put in place."""
+"""Writes a graph as a standalone spec: without variants, `repeat`, default arguments and block parameters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..net.spec_text import placement_lines, recipe_texts, step_text
 
 
 def write_spec(graph: Graph) -> str:
-    """The spec; it compiles to the same bytes.
+    """The text of a spec that compiles to the same bytes as the graph.
 
-    A line that begins with a block gets a block of its own, so that layers keep their names; one with a block after
-    other layers becomes several lines, which the compiled file counts apart.
+    A line that starts with a block gets its own copy of that block, so that its layers keep their names. A line with a
+    block after other layers becomes several lines; the compiled file then has one row of counts for each of them.
     """
     network = _Network(graph)
     settings = [f"input {graph.net.input}", *([f"towers {graph.net.towers}"] if graph.net.towers > 1 else []), ""]
@@ -38,21 +38,21 @@ def _block(head: str, lines: Sequence[str]) -> str:
 
 @dataclass
 class _Scope:
-    """How layers are called where a line stands.
+    """The names of layers inside a block or at the top level of the network.
 
     Attributes:
-        prefix: what the names of a block's layers begin with, which is left out inside it.
-        called: what a line writes for a layer that it reads; None is the network's input.
-        current: the layer that a line reads when it says nothing.
+        prefix: the prefix of the names of a block's layers; lines inside the block leave it out.
+        names: the name under which a line reads each layer; None is the network's input.
+        current: the layer that a line reads by default.
     """
 
     prefix: str
-    called: dict[str | None, str]
+    names: dict[str | None, str]
     current: str | None
 
 
 class _Network:
-    """The lines of the network, and the blocks that they need."""
+    """The lines of the network, and the blocks that these lines use."""
 
     def __init__(self, graph: Graph) -> None:
         self.lines: list[str] = []
@@ -68,9 +68,9 @@ class _Network:
             self.lines.append(_line(statement, nodes, scope))
         elif nodes[: len(inside)] == inside:
             self._write_instance(statement, inside, nodes[len(inside) :], scope)
-        else:  # a block in the middle of a line: its layers' names only fit lines of their own
+        else:  # a block in the middle of a line: each of its layers needs its own line to keep its name
             self.lines += [_line(attribute_of(node.layer.name), [node], scope) for node in nodes]
-            scope.called[nodes[-1].layer.name] = attribute_of(nodes[-1].layer.name)
+            scope.names[nodes[-1].layer.name] = attribute_of(nodes[-1].layer.name)
 
     def _write_instance(self, statement: str, inside: list[Node], after: list[Node], scope: _Scope) -> None:
         reads = _read_outside(inside)
@@ -80,10 +80,10 @@ class _Network:
             _line(attribute_of(line).removeprefix(within.prefix), list(parts), within)
             for line, parts in groupby(inside, key=lambda node: node.layer.line)
         ]
-        start = "" if reads == scope.current else f"{scope.called[reads]} -> "
+        start = "" if reads == scope.current else f"{scope.names[reads]} -> "
         scope.current = inside[-1].layer.name
         self.lines.append(" -> ".join([f"{statement}: {start}{block}", *_steps(after, scope)]))
-        _call(statement, [inside[-1], *after], scope)
+        _name_layers(statement, [inside[-1], *after], scope)
 
     def _free_name(self, name: str) -> str:
         while name in self._taken:
@@ -97,11 +97,11 @@ def _line(label: str, nodes: list[Node], scope: _Scope) -> str:
     if isinstance(first.kind, Join):
         text = _joined(first, first.inputs, scope)
     else:
-        start = "" if first.inputs[0] == scope.current else f"{scope.called[first.inputs[0]]} -> "
+        start = "" if first.inputs[0] == scope.current else f"{scope.names[first.inputs[0]]} -> "
         text = f"{start}{step_text(first.kind)}"
     scope.current = first.name
     steps = _steps(nodes[1:], scope)
-    _call(label, nodes, scope)
+    _name_layers(label, nodes, scope)
     return " -> ".join([f"{label}: {text}", *steps])
 
 
@@ -114,18 +114,18 @@ def _steps(nodes: Sequence[Node], scope: _Scope) -> list[str]:
 
 
 def _joined(layer: Layer, inputs: Sequence[str | None], scope: _Scope) -> str:
-    return " ".join([step_text(layer.kind), *(scope.called[name] for name in inputs)])
+    return " ".join([step_text(layer.kind), *(scope.names[name] for name in inputs)])
 
 
-def _call(label: str, nodes: Sequence[Node], scope: _Scope) -> None:
-    """A line's last layer by the line's name, the others by their own."""
+def _name_layers(label: str, nodes: Sequence[Node], scope: _Scope) -> None:
+    """Name the last layer of a line after the line, and each other layer after itself."""
     for node in nodes:
-        scope.called[node.layer.name] = f"{label}{node.layer.name.removeprefix(node.layer.line)}"
-    scope.called[nodes[-1].layer.name] = label
+        scope.names[node.layer.name] = f"{label}{node.layer.name.removeprefix(node.layer.line)}"
+    scope.names[nodes[-1].layer.name] = label
 
 
 def _read_outside(nodes: Sequence[Node]) -> str | None:
-    """The one layer that the layers of a block read outside it."""
+    """The one layer outside a block that the layers of the block read."""
     own = {node.layer.name for node in nodes}
     outside = {name for node in nodes for name in node.layer.inputs if name not in own}
     assert len(outside) == 1, outside

@@ -1,4 +1,4 @@
-"""What changes between two specs, and whether the weights of one load in the other."""
+"""The diff of two specs: what changes, and whether the weights of one network load into the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .graph import Graph, Node
 
 @dataclass(frozen=True)
 class Setting:
-    """Something besides the layers that a spec says; None where it does not."""
+    """A setting of a spec besides its layers, before and after; None where a spec does not have it."""
 
     name: str
     before: str | None
@@ -24,7 +24,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a layer makes, and its counts for one image."""
+    """The output shape of a layer, and its counts per image."""
 
     output: str
     parameters: int
@@ -33,7 +33,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class LayerChange:
-    """A layer that is not in both specs, or not the same. `what` says what is written of it, each a line of its own."""
+    """A layer that only one of the specs has, or that differs. `what` describes it, one line per change."""
 
     layer: str
     change: Literal["added", "dropped", "changed"]
@@ -44,7 +44,7 @@ class LayerChange:
 
 @dataclass(frozen=True)
 class Totals:
-    """The sums over all layers."""
+    """The sums over all layers of a network, per image."""
 
     layers: int
     parameters: int
@@ -54,7 +54,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class SharedWeights:
-    """The layers with weights, by what the other spec has of them."""
+    """The names of the layers with weights, grouped by how the two specs agree on them."""
 
     alike: tuple[str, ...]
     reshaped: tuple[str, ...]
@@ -63,13 +63,13 @@ class SharedWeights:
 
     @property
     def load(self) -> bool:
-        """Whether a checkpoint of either loads in the other as it is."""
+        """Whether a checkpoint of each network loads into the other."""
         return not (self.reshaped or self.only_before or self.only_after)
 
 
 @dataclass(frozen=True)
 class Diff:
-    """Everything that two specs do not have in common, and their sums."""
+    """All differences between two specs, and the sums of each."""
 
     settings: tuple[Setting, ...]
     layers: tuple[LayerChange, ...]
@@ -79,14 +79,14 @@ class Diff:
 
     @property
     def same(self) -> bool:
-        """Whether the specs say the same."""
+        """Whether the specs describe the same network and training."""
         return not (self.settings or self.layers)
 
 
 def diff(before: Graph, after: Graph) -> Diff:
     """Compare two networks with their placements and recipes; layers are matched by name and order.
 
-    A layer that only passes on the other shape that it is given is not told of.
+    A layer whose shapes change only because its input has another shape is left out.
     """
     return Diff(
         tuple(_settings(before, after)),
@@ -118,25 +118,25 @@ def _settings_of(graph: Graph) -> dict[str, str]:
 
 
 def _layers(before: Graph, after: Graph) -> Iterator[LayerChange]:
-    pairs = list(_pairs(before.nodes, after.nodes))
+    pairs = list(_matched(before.nodes, after.nodes))
     renamed = {old.layer.name: new.layer.name for old, new in pairs if old and new}
     in_sequence, in_sequence_now = _in_sequence(before.nodes), _in_sequence(after.nodes)
-    passed_on: object = None
+    change_before: object = None  # of the output shape of the layer before
     for old, new in pairs:
         if old is None and new is not None:
             yield LayerChange(new.layer.name, "added", _in_full(new, in_sequence_now), None, _figures(new))
         elif new is None and old is not None:
             yield LayerChange(old.layer.name, "dropped", _in_full(old, in_sequence), _figures(old), None)
         elif old is not None and new is not None:
-            what = (*_written(old, new), *_flow(old, new, renamed, in_sequence & in_sequence_now))
+            what = (*_arguments(old, new), *_inputs(old, new, renamed, in_sequence & in_sequence_now))
             figures = (_figures(old), _figures(new))
-            if what or (figures[0] != figures[1] and (old.output, new.output) != passed_on):
+            if what or (figures[0] != figures[1] and (old.output, new.output) != change_before):
                 yield LayerChange(new.layer.name, "changed", what, *figures)
-            passed_on = (old.output, new.output)
+            change_before = (old.output, new.output)
 
 
-def _pairs(before: Sequence[Node], after: Sequence[Node]) -> Iterator[tuple[Node | None, Node | None]]:
-    """Layers of one name, in order; where they differ, those at the same place of one line are a pair too."""
+def _matched(before: Sequence[Node], after: Sequence[Node]) -> Iterator[tuple[Node | None, Node | None]]:
+    """Pair layers of the same name, in order. Between those, pair layers at the same position of their lines."""
     matcher = SequenceMatcher(
         None, [node.layer.name for node in before], [node.layer.name for node in after], autojunk=False
     )
@@ -156,11 +156,11 @@ def _pairs(before: Sequence[Node], after: Sequence[Node]) -> Iterator[tuple[Node
 
 
 def _in_sequence(nodes: Sequence[Node]) -> set[str]:
-    """The layers that read just the one before them, which need not be said."""
+    """The names of the layers that read only the layer before them: their input is not listed."""
     return {node.layer.name for before, node in pairwise(nodes) if node.layer.inputs == (before.layer.name,)}
 
 
-def _written(old: Node, new: Node) -> Iterator[str]:
+def _arguments(old: Node, new: Node) -> Iterator[str]:
     if old.layer.kind.keyword != new.layer.kind.keyword:
         yield f"{step_text(old.layer.kind)} -> {step_text(new.layer.kind)}"
         return
@@ -178,7 +178,7 @@ def _in_full(node: Node, in_sequence: Container[str]) -> tuple[str, ...]:
     return (text,) if node.layer.name in in_sequence else (text, f"input {_names(node.layer.inputs)}")
 
 
-def _flow(old: Node, new: Node, renamed: Mapping[str, str], in_sequence: Container[str]) -> Iterator[str]:
+def _inputs(old: Node, new: Node, renamed: Mapping[str, str], in_sequence: Container[str]) -> Iterator[str]:
     reads = tuple(renamed.get(name, name) if name else None for name in old.layer.inputs)
     if reads != new.layer.inputs and not (old.layer.name in in_sequence and new.layer.name in in_sequence):
         yield f"input {_names(reads)} -> {_names(new.layer.inputs)}"
@@ -208,5 +208,5 @@ def _weights(before: Graph, after: Graph) -> SharedWeights:
 
 
 def _tensors(graph: Graph) -> dict[str, tuple[tuple[int, ...], int]]:
-    """The shapes of weight and bias of every layer that has them."""
+    """The shape of the weight and the length of the bias of each layer that has them, by name."""
     return {node.layer.name: (node.weights.shape, node.weights.biases) for node in graph.nodes if node.weights}

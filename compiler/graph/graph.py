@@ -1,4 +1,4 @@
-"""The third stage: every layer with its shape and its counts."""
+"""The graph: every layer of a network with its shapes and counts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..net.net import Layer, Net
 
 @dataclass(frozen=True)
 class Node:
-    """A layer that knows what it reads and makes.
+    """A layer with the shapes of its inputs and its output. All shapes and counts are per image.
 
     Attributes:
-        layer: the layer as resolved.
-        given: the shapes that it reads.
-        output: the shape that it makes.
+        layer: the layer.
+        given: the shapes of its inputs.
+        output: the shape of its output.
         weights: its parameters, or None.
-        neurons: its units, 0 for layers without weights.
-        multiply_adds: for one image, 0 for layers without weights.
+        neurons: its output units; 0 for a layer without weights.
+        multiply_adds: its multiply-adds; 0 for a layer without weights.
     """
 
     layer: Layer
@@ -42,31 +42,31 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network whose shapes are all known."""
+    """A network with the shapes of all layers; each node comes after the nodes that it reads."""
 
     net: Net
     nodes: tuple[Node, ...]
 
     @property
     def parameters(self) -> int:
-        """All weights and biases."""
+        """The number of weights and biases of all layers."""
         return sum(node.weight_count + node.bias_count for node in self.nodes)
 
     @property
     def neurons(self) -> int:
-        """All units of layers with weights."""
+        """The number of output units of all layers with weights."""
         return sum(node.neurons for node in self.nodes)
 
     @property
     def multiply_adds(self) -> int:
-        """For one image."""
+        """The multiply-adds of all layers per image."""
         return sum(node.multiply_adds for node in self.nodes)
 
     @property
     def heads(self) -> tuple[Node, ...]:
-        """The layers that belong to the loss: the last one, then the others that nothing reads, in order.
+        """The `softmax` layers that belong to the loss: the last layer first, then the others that nothing reads.
 
-        Empty where the network does not end in one.
+        Empty if the network does not end in such a layer.
         """
         if not self.nodes or not self.nodes[-1].layer.kind.in_loss or len(self.nodes) == 1:
             return ()
@@ -75,16 +75,16 @@ class Graph:
         return (self.nodes[-1], *others)
 
     def read_names(self) -> set[str | None]:
-        """The names of all layers that another one reads; None for the input."""
+        """The names of all layers that another layer reads; None stands for the input."""
         return {name for node in self.nodes for name in node.layer.inputs}
 
     def without_loss(self) -> list[Node]:
-        """The nodes of the forward pass: all but the heads."""
+        """The nodes of the forward pass: all except the heads."""
         heads = {head.layer.name for head in self.heads}
         return [node for node in self.nodes if node.layer.name not in heads]
 
     def for_further_heads(self) -> set[str]:
-        """The names of the layers that the last layer does not depend on: they serve the other heads alone."""
+        """The names of the layers that the last layer does not depend on: only the other heads need them."""
         needed = {self.nodes[-1].layer.name, *self.nodes[-1].layer.inputs}
         for node in reversed(self.nodes):
             if node.layer.name in needed:
@@ -92,18 +92,18 @@ class Graph:
         return {node.layer.name for node in self.nodes} - needed
 
     def statements(self) -> dict[str, list[Node]]:
-        """The nodes by the statement of the spec that they stand in, in order."""
+        """The nodes of each statement of the spec, in order."""
         groups: dict[str, list[Node]] = {}
         for node in self.nodes:
             groups.setdefault(node.layer.statement, []).append(node)
         return groups
 
     def verify(self) -> None:
-        """Check what every later stage relies on: each node reads exactly what earlier ones make."""
+        """Check what later stages rely on: the inputs of each node are outputs of earlier nodes, with equal shapes."""
         made: dict[str | None, Shape] = {None: self.net.input}
         for node in self.nodes:
             assert node.layer.name not in made, f"{node.layer.name} is made twice"
             reads = tuple(made[name] for name in node.layer.inputs)
-            assert reads == node.given, f"{node.layer.name} reads another shape than is made"
-            assert all(size > 0 for size in node.output.sizes), f"{node.layer.name} makes nothing"
+            assert reads == node.given, f"{node.layer.name} expects other shapes than its inputs have"
+            assert all(size > 0 for size in node.output.sizes), f"{node.layer.name} has an empty output"
             made[node.layer.name] = node.output

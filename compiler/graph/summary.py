@@ -1,4 +1,4 @@
-"""What `alexc summary` tells: the counts of every layer, and their sums."""
+"""The numbers of `alexc summary`: the counts of every statement, and their sums."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from .graph import Graph, Node
 
 @dataclass(frozen=True)
 class Row:
-    """A statement of the spec: its first layer's counts, and what the parts after it make of its output.
+    """A statement of the spec. Counts are sums over its layers, per image.
 
-    `reads` says what the layer sees: the image, all maps, or those of its own tower. `output` is the shape after the
-    first layer, `leaves` that after the whole pipeline. Counts are for one image.
+    Attributes:
+        layer: the name of the statement.
+        kind: the keyword of its first layer.
+        reads: the input of the first layer: `image`, `all` maps, those of its own `tower`, or "".
+        output: the output shape of the first layer.
+        then: the keywords of the other layers.
+        leaves: the output shape of the last layer.
+        weights: weights without biases.
+        biases: biases.
+        neurons: output units of layers with weights.
+        multiply_adds: multiply-adds.
     """
 
     layer: str
@@ -30,12 +39,12 @@ class Row:
 
 @gc_paused()
 def rows(graph: Graph) -> list[Row]:
-    """One row a statement, in the order of the spec."""
+    """One row per statement, in the order of the spec."""
     return [_row(graph, name, nodes) for name, nodes in graph.statements().items()]
 
 
 def total(graph: Graph) -> Row:
-    """The sums over all layers."""
+    """A row with the sums over all layers."""
     return Row(
         layer="total",
         kind="",

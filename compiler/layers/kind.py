@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -57,26 +57,34 @@ class ShapeError(Exception):
         self.code, self.message, self.argument, self.help = code, message, argument, help
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TorchCall:
-    """A call in Python: the function, and the text of each argument."""
+    """A call in Python: the function, and its arguments as Python text or as calls. Prints as Python text."""
 
     function: str
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str | TorchCall, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
+
+    def functions(self) -> Iterator[str]:
+        """The functions that it calls: its own, and those of its arguments."""
+        yield self.function
+        for argument in self.arguments:
+            if isinstance(argument, TorchCall):
+                yield from argument.functions()
 
 
 @dataclass(frozen=True)
 class TorchModule:
     """A layer that is a submodule in PyTorch: the call of its constructor, and the imports for it.
 
-    `before` is a function that is applied to the input first; its arguments follow the input. `calls_within` are the
-    functions that the arguments of the constructor call.
+    `before` is a call that its input goes through first; its arguments follow the input.
     """
 
     constructor: TorchCall
     imports: tuple[str, ...] = ()
     before: TorchCall | None = None
-    calls_within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""PlacedGraph to the graph that each device computes, in which exchanges stand as layers do."""
+"""PlacedGraph to the graph that each device computes, in which exchanges are layers too."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _FROM_ONE_DEVICE = (Transition.SCATTER, Transition.BROADCAST, Transition.BROADCA
 
 @dataclass(frozen=True)
 class LocalGraph:
-    """What a device computes.
+    """The graph that each device computes.
 
     Attributes:
-        graph: the network with this device's shapes and counts.
-        torch: how each layer reads in PyTorch, by name.
-        counts_images: whether the forward pass must know how many images there are: a device that has none of a tensor
-            cannot see it there.
+        graph: the network with the shapes and counts on one device.
+        torch: the PyTorch form of each layer, by name.
+        counts_images: whether the forward pass needs the number of images, because a device that holds no part of a
+            tensor cannot read the number from its shape.
     """
 
     graph: Graph
@@ -33,7 +33,7 @@ class LocalGraph:
 
 
 def local_graph(placed: PlacedGraph) -> LocalGraph:
-    """The graph of a device; what is kept on one device stands there in the shapes that it has on that one."""
+    """The graph of a device. A layer that is kept on one device has the shapes of that device for all of them."""
     nodes: list[Node] = []
     torch: dict[str, TorchLayer] = {}
     shapes: dict[str | None, Shape] = {None: placed.local_shape(placed.graph.net.input, placed.input)}
@@ -50,18 +50,18 @@ def local_graph(placed: PlacedGraph) -> LocalGraph:
         replace(head, layer=replace(head.layer, inputs=(read,)), given=(shapes[read],), output=shapes[read])
         for head, read in zip(placed.graph.heads, placed.outputs, strict=False)
     ]
-    nodes += [*heads[1:], *heads[:1]]  # the main one stands last, as in the whole network
+    nodes += [*heads[1:], *heads[:1]]  # the main head is last, as in the whole network
     counts = any(exchange.transition in _FROM_ONE_DEVICE for exchange in placed.exchanges())
     return LocalGraph(Graph(placed.graph.net, tuple(nodes)), torch, counts)
 
 
 def axes_of(placed: PlacedGraph, layout: Layout, part: str) -> tuple[str, ...]:
-    """The names of the axes on which a layout is `part`, outermost first."""
-    return tuple(axis.name for axis, lies in zip(placed.mesh, layout, strict=True) if lies == part)
+    """The names of the axes on which a layout has this part, the outermost first."""
+    return tuple(axis.name for axis, each in zip(placed.mesh, layout, strict=True) if each == part)
 
 
 class _ExchangeCall(Kind):
-    """An exchange as a layer: a call of the runtime's function."""
+    """An exchange as a kind of layer: a call of the runtime's function."""
 
     keyword: ClassVar[str] = "exchange"
 
@@ -69,11 +69,11 @@ class _ExchangeCall(Kind):
     arguments: tuple[str, ...]
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """What it moves."""
+        """The shape stays: `_exchange_node` sets the one after the exchange."""
         return given
 
     def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
-        """The call."""
+        """The call of the runtime's function."""
         return TorchFunction(
             TorchCall(f"exchange.{self.function}", self.arguments), ("from alexc.runtime.parallel import exchange",)
         )
@@ -87,7 +87,7 @@ def _exchange_node(exchange: Exchange, given: Shape, placed: PlacedGraph) -> Nod
 
 
 def _arguments(exchange: Exchange, placed: PlacedGraph) -> list[str]:
-    """What stands in the call after the tensor."""
+    """The arguments of the call after the tensor."""
     before, after = exchange.before[exchange.axis], exchange.after[exchange.axis]
     arguments = [f"self.{placed.mesh[exchange.axis].name}"]
     match exchange.transition:
@@ -101,24 +101,24 @@ def _arguments(exchange: Exchange, placed: PlacedGraph) -> list[str]:
         case Transition.SPREAD:
             pass
         case _:
-            cut = before if before in _DIMENSIONS else after
-            arguments += [f"dim={_DIMENSIONS[str(cut)]}"] if cut in _DIMENSIONS else []
+            split = before if before in _DIMENSIONS else after
+            arguments += [f"dim={_DIMENSIONS[str(split)]}"] if split in _DIMENSIONS else []
             arguments += [f"device={part}" for part in (before, after) if isinstance(part, int)]
     if exchange.transition in _FROM_ONE_DEVICE:
-        arguments.append(f"images={_rows(exchange, placed)}")
+        arguments.append(f"images={_images_in_group(exchange, placed)}")
     return arguments
 
 
-def _rows(exchange: Exchange, placed: PlacedGraph) -> str:
-    """How many images the moved tensor has in the group of devices, told by how many the forward pass is given."""
-    times, shared_by = placed.cut_into(placed.input, "images"), placed.cut_into(exchange.before, "images")
-    if times == shared_by:
+def _images_in_group(exchange: Exchange, placed: PlacedGraph) -> str:
+    """The images of the tensor in the devices of the axis, as an expression of `images`, those that `forward` gets."""
+    of_input, of_tensor = placed.parts(placed.input, "images"), placed.parts(exchange.before, "images")
+    if of_input == of_tensor:
         return "images"
-    return f"{times // shared_by} * images" if times > shared_by else f"images // {shared_by // times}"
+    return f"{of_input // of_tensor} * images" if of_input > of_tensor else f"images // {of_tensor // of_input}"
 
 
 def _torch(node: PlacedLayer, placed: PlacedGraph) -> TorchLayer:
-    """How a device's part of a layer reads; weights that one device keeps are made on that one only."""
+    """The PyTorch form of a device's part of a layer; `only_on` makes a module on the device that keeps it."""
     place = OnMesh(
         tuple(f"self.{axis}" for axis in axes_of(placed, node.layout, "images")),
         tuple(f"self.{axis}" for axis in axes_of(placed, node.layout, "channels")),
@@ -130,13 +130,10 @@ def _torch(node: PlacedLayer, placed: PlacedGraph) -> TorchLayer:
         return layer
     for axis, part in zip(placed.mesh, node.layout, strict=True):
         if isinstance(part, int):
-            made = layer.constructor
-            text = f"{made.function}({', '.join(made.arguments)})"
             output = f"output={in_tuple([str(size) for size in local.output.sizes])}"
             layer = replace(
                 layer,
-                constructor=TorchCall("only_on", (f"self.{axis.name}", str(part), text, output)),
+                constructor=TorchCall("only_on", (f"self.{axis.name}", str(part), layer.constructor, output)),
                 imports=(*layer.imports, "from alexc.runtime.layers.only_on import only_on"),
-                calls_within=(*layer.calls_within, made.function),
             )
     return layer

@@ -1,4 +1,7 @@
-"""Graph and placement to PlacedGraph: what each device computes, and the exchanges that this makes necessary."""
+"""Graph and placement to PlacedGraph: what each device computes, and the exchanges that this needs.
+
+`placed_graph.py` explains layouts and exchanges.
+"""
 
 from __future__ import annotations
 
@@ -16,39 +19,39 @@ from .placed_graph import Exchange, Layout, Part, PlacedGraph, PlacedLayer, Tran
 
 
 def place(graph: Graph, placement: Placement) -> tuple[PlacedGraph | None, list[Diagnostic]]:
-    """Lay a network out on a mesh.
+    """Place a network on a mesh.
 
-    A statement without `in` covers the layers that no other one places on its axis; what no statement places is whole
-    on each device of the axis.
+    A `split` without `in` applies to the layers that no other statement places on its axis. A layer that no statement
+    places is whole on each device of the axis.
     """
     diagnostics = _check_names(graph, placement)
-    parts = [_parts_on_axis(graph, placement, axis, diagnostics) for axis in range(len(placement.mesh))]
+    rules = [_rules_of_axis(graph, placement, axis, diagnostics) for axis in range(len(placement.mesh))]
     if diagnostics:
         return None, diagnostics
-    placer = _Placer(graph, placement, parts)
+    placer = _Placer(graph, placement, rules)
     for node in graph.without_loss():
-        if len(placer.misfits) == len(placement.mesh):
-            break  # one message an axis: the next layers would only say the same
+        if len(placer.errors) == len(placement.mesh):
+            break  # one message per axis: further layers would only repeat it
         placer.add(node)
-    if placer.misfits:
-        return None, list(placer.misfits.values())
+    if placer.errors:
+        return None, list(placer.errors.values())
     placed = placer.finish()
-    if placer.unordered is not None:
-        return None, [placer.unordered]
+    if placer.order_error is not None:
+        return None, [placer.order_error]
     placed.verify()
     return placed, []
 
 
 @dataclass(frozen=True)
-class _Where:
-    """How a statement of the spec lies on an axis, and what says so."""
+class _Rule:
+    """The part of the outputs of a statement's layers that a device of an axis holds, and the rule that says it."""
 
     part: Part
-    says: Split | Keep | None
+    source: Split | Keep
 
 
 def _check_names(graph: Graph, placement: Placement) -> list[Diagnostic]:
-    """The class is named after network and placement; an axis is an attribute of it, as a layer is."""
+    """Check the name of the generated class, and that its attributes, the layers and the axes, have distinct names."""
     layers = {attribute_of(node.layer.name): node.layer for node in graph.nodes}
     name = placed_name(graph.net.name, placement.name)
     complaint = objection(name)
@@ -67,45 +70,45 @@ def _check_names(graph: Graph, placement: Placement) -> list[Diagnostic]:
     ]
 
 
-def _parts_on_axis(graph: Graph, placement: Placement, number: int, diagnostics: list[Diagnostic]) -> dict[str, _Where]:
-    """Of every statement that something places on this axis, how it lies there."""
+def _rules_of_axis(graph: Graph, placement: Placement, number: int, diagnostics: list[Diagnostic]) -> dict[str, _Rule]:
+    """The rule for each statement of the network that the placement places on this axis."""
     axis = placement.mesh[number]
     if axis.devices == 1:
         return {}
     rules: list[Split | Keep] = [*placement.splits, *placement.keeps]
     rules = [rule for rule in rules if rule.axis == axis.name]
     if not rules:
-        message = f"nothing is split over the axis `{axis.name}`: its {axis.devices} devices would all do the same"
+        message = f"nothing is split over the axis `{axis.name}`: its {axis.devices} devices would compute the same"
         diagnostics.append(Diagnostic("E0405", message, axis.span, help=f"split images by {axis.name}"))
-    found: dict[str, _Where] = {}
+    found: dict[str, _Rule] = {}
     rest: Split | None = None
     for rule in rules:
-        where = _Where(rule.index if isinstance(rule, Keep) else rule.what, rule)
         if isinstance(rule, Split) and rule.statements is None:
             if rest is not None:
                 diagnostics.append(_twice(axis.name, "every layer", rule, rest))
             rest = rule
             continue
         for statement in rule.statements or ():
-            before = found.setdefault(statement, where)
-            if before.says is not rule and before.says is not None:
-                diagnostics.append(_twice(axis.name, f"`{statement}`", rule, before.says))
+            part = rule.index if isinstance(rule, Keep) else rule.what
+            before = found.setdefault(statement, _Rule(part, rule))
+            if before.source is not rule:
+                diagnostics.append(_twice(axis.name, f"`{statement}`", rule, before.source))
                 break
     if rest is not None:
-        found = {name: found.get(name, _Where(rest.what, rest)) for name in graph.statements()}
+        found = {name: found.get(name, _Rule(rest.what, rest)) for name in graph.statements()}
     _check_idle(graph, axis, found, diagnostics)
     return found
 
 
-def _check_idle(graph: Graph, axis: Axis, found: Mapping[str, _Where], diagnostics: list[Diagnostic]) -> None:
-    """Where every layer with weights is kept on one device, each device must have some."""
-    weighty = {node.layer.statement for node in graph.nodes if node.weights}
-    kept = [found[name].part for name in weighty if name in found]
-    if len(kept) < len(weighty) or not all(isinstance(part, int) for part in kept):
+def _check_idle(graph: Graph, axis: Axis, found: Mapping[str, _Rule], diagnostics: list[Diagnostic]) -> None:
+    """If each layer with weights is kept on one device, then each device must have such a layer."""
+    with_weights = {node.layer.statement for node in graph.nodes if node.weights}
+    kept = [found[name].part for name in with_weights if name in found]
+    if len(kept) < len(with_weights) or not all(isinstance(part, int) for part in kept):
         return
     idle = next((device for device in range(axis.devices) if device not in kept), None)
     if idle is not None:
-        message = f"device {idle} of the axis `{axis.name}` has no weights: all layers are kept on others"
+        message = f"device {idle} of the axis `{axis.name}` has no weights: all layers are kept on other devices"
         diagnostics.append(
             Diagnostic("E0405", message, axis.span, help="keep some layers there, or make the axis shorter")
         )
@@ -117,24 +120,27 @@ def _twice(axis: str, what: str, rule: Split | Keep, before: Split | Keep) -> Di
         f"the axis `{axis}` places {what} twice",
         rule.span,
         others=(Label(before.span, "first here"),),
-        help="say `in` which layers each of the two is for, or use another axis",
+        help="name the layers of each of the two with `in`, or use another axis",
     )
 
 
 class _Placer:
-    """Walks the layers in order, cuts each, and puts exchanges before what reads another layout than was made."""
+    """Takes the layers in order, and adds to `_nodes` the part of each that a device computes.
 
-    def __init__(self, graph: Graph, placement: Placement, parts: Sequence[Mapping[str, _Where]]) -> None:
-        self._graph, self._placement, self._parts = graph, placement, parts
+    Before a layer that needs an input in another layout than it has, it adds exchanges.
+    """
+
+    def __init__(self, graph: Graph, placement: Placement, rules: Sequence[Mapping[str, _Rule]]) -> None:
+        self._graph, self._placement, self._rules = graph, placement, rules
         self._axes = range(len(placement.mesh))
         self._nodes: list[PlacedLayer | Exchange] = []
         self._layouts: dict[str | None, Layout] = {None: self._input_layout()}
         self._shapes: dict[str | None, Shape] = {None: graph.net.input}
         self._has_gradient: dict[str | None, bool] = {None: False}
         self._names = {node.layer.name for node in graph.nodes}
-        self._made: dict[tuple[str | None, int, Part, bool, tuple[int, int]], str] = {}
-        self.misfits: dict[int, Diagnostic] = {}
-        self.unordered: Diagnostic | None = None
+        self._exchanges: dict[tuple[str | None, int, Part, bool, tuple[int, int]], str] = {}
+        self.errors: dict[int, Diagnostic] = {}  # the first one of each axis
+        self.order_error: Diagnostic | None = None
 
     def add(self, node: Node) -> None:
         """Place the next layer."""
@@ -142,7 +148,7 @@ class _Placer:
         parts = [self._part(axis, layer) for axis in self._axes]
         output, cut = node.output, Cut(layer.kind)
         given = list(node.given)
-        reads: list[tuple[Part, bool]] = []  # of each axis: how the layer reads, and whether its gradient is partial
+        reads: list[tuple[Part, bool]] = []  # per axis: the part that it reads, and whether that gradient is partial
         halo: tuple[int, tuple[int, int]] | None = None
         for axis in self._axes:
             part, devices = parts[axis], self._placement.mesh[axis].devices
@@ -151,8 +157,8 @@ class _Placer:
                 continue
             try:
                 share = None if halo else cut.kind.cut(given, output, devices)
-            except ShapeError as misfit:
-                self._report(axis, layer, misfit)
+            except ShapeError as error:
+                self._report(axis, layer, error)
                 share = None
             if share is None:
                 parts[axis] = "whole"
@@ -164,7 +170,7 @@ class _Placer:
             if not share.reads_all:
                 given = [shape.share(devices) for shape in given]
             reads.append(("whole", True) if share.reads_all else ("channels", False))
-        if self.misfits:
+        if self.errors:
             return
         inputs = tuple(self._exchanged(name, reads, halo, layer) for name in layer.inputs)
         layout = tuple(parts)
@@ -185,14 +191,14 @@ class _Placer:
         self._has_gradient[layer.name] = node.weights is not None or any(map(self._has_gradient.get, layer.inputs))
 
     def finish(self) -> PlacedGraph:
-        """Bring what the loss reads to where the loss is."""
+        """Move the outputs to the layout of the loss."""
         graph = self._graph
         heads = graph.heads
         names = [head.layer.inputs[0] for head in heads] or [graph.nodes[-1].layer.name]
         loss = tuple(self._loss_part(axis, self._layouts[names[0]][axis]) for axis in self._axes)
         ends = [head.layer for head in heads] or [graph.nodes[-1].layer]
         reads = [(part, False) for part in loss]
-        # The main head's output is moved last: it is what the forward pass ends with.
+        # The output of the main head is moved last, because the forward pass ends with it.
         outputs = [self._exchanged(name, reads, None, end) for name, end in [*zip(names, ends, strict=True)][::-1]][
             ::-1
         ]
@@ -206,11 +212,11 @@ class _Placer:
         )
 
     def _part(self, axis: int, layer: Layer) -> Part:
-        where = self._parts[axis].get(layer.statement)
-        return where.part if where else "whole"
+        rule = self._rules[axis].get(layer.statement)
+        return rule.part if rule else "whole"
 
     def _input_layout(self) -> Layout:
-        """A device reads its own images alone where all that read the input compute by images."""
+        """A device gets only its own images if each layer that reads the input splits the images."""
         readers = [node.layer for node in self._graph.nodes if None in node.layer.inputs]
         return tuple(
             "images" if all(self._part(axis, layer) == "images" for layer in readers) else "whole"
@@ -218,10 +224,10 @@ class _Placer:
         )
 
     def _loss_part(self, axis: int, part: Part) -> Part:
-        """The loss of units that are cut is that of each device's own images where the axis cuts images at all."""
+        """The part of the loss that a device computes: it needs all units, of its own images if the axis splits any."""
         if part != "channels":
             return part
-        return "images" if any(where.part == "images" for where in self._parts[axis].values()) else "whole"
+        return "images" if any(rule.part == "images" for rule in self._rules[axis].values()) else "whole"
 
     def _exchanged(
         self,
@@ -230,10 +236,10 @@ class _Placer:
         halo: tuple[int, tuple[int, int]] | None,
         reader: Layer,
     ) -> str | None:
-        """The name of the tensor `name` in the layout that `reader` needs, with the exchanges that make it."""
+        """Add the exchanges that convert the tensor `name` for `reader`; returns the name of the converted tensor."""
         order = self._order(self._layouts[name], [part for part, _ in reads])
         if order is None:
-            self.unordered = self.unordered or self._cannot_order(reader)
+            self.order_error = self.order_error or self._cannot_order(reader)
             return name
         for axis in order:
             part, partial = reads[axis]
@@ -246,7 +252,11 @@ class _Placer:
         return name
 
     def _order(self, before: Layout, after: Sequence[Part]) -> tuple[int, ...] | None:
-        """An order of the axes in which no exchange moves a dimension that an inner axis cuts further."""
+        """An order of the axes for the exchanges, or None.
+
+        If two axes split the same dimension, the inner axis splits the parts of the outer one. An exchange over the
+        outer axis is then only possible after the inner parts were put together.
+        """
         changing = [axis for axis in self._axes if before[axis] != after[axis]]
         others = [axis for axis in self._axes if before[axis] == after[axis]]
         for order in permutations(reversed(changing)):
@@ -263,8 +273,8 @@ class _Placer:
     def _transition(self, name: str | None, axis: int, after: Part, partial: bool) -> Transition | None:
         before = self._layouts[name][axis]
         if before == after:
-            spreads = partial and self._has_gradient[name] and self._placement.mesh[axis].devices > 1
-            return Transition.SPREAD if spreads else None
+            needs_sum = partial and self._has_gradient[name] and self._placement.mesh[axis].devices > 1
+            return Transition.SPREAD if needs_sum else None
         match before, after:
             case "images" | "channels", "images" | "channels":
                 return Transition.ALL_TO_ALL
@@ -293,9 +303,9 @@ class _Placer:
         reader: Layer,
         halo: tuple[int, int] = (0, 0),
     ) -> str:
-        """Several layers that need the same of a tensor share one exchange."""
+        """Add an exchange, or find an equal one that an earlier reader needed; returns its name."""
         key = (name, axis, part, partial, halo)
-        if key not in self._made:
+        if key not in self._exchanges:
             made = self._free_name(f"{reader.name}.{transition.function}")
             before = self._layouts[name]
             after: Layout = (*before[:axis], part, *before[axis + 1 :])
@@ -316,8 +326,8 @@ class _Placer:
                 )
             )
             self._layouts[made], self._shapes[made], self._has_gradient[made] = after, shape, has_gradient
-            self._made[key] = made
-        return self._made[key]
+            self._exchanges[key] = made
+        return self._exchanges[key]
 
     def _free_name(self, name: str) -> str:
         free, number = name, 1
@@ -327,25 +337,24 @@ class _Placer:
         self._names.add(free)
         return free
 
-    def _report(self, axis: int, layer: Layer, misfit: ShapeError) -> None:
-        where = self._parts[axis][layer.statement]
-        assert where.says is not None
+    def _report(self, axis: int, layer: Layer, error: ShapeError) -> None:
+        rule = self._rules[axis][layer.statement].source
         devices = self._placement.mesh[axis].devices
-        if axis not in self.misfits:
-            self.misfits[axis] = Diagnostic(
-                misfit.code,
-                f"`{layer.name}` {misfit.message}",
-                where.says.span,
+        if axis not in self.errors:
+            self.errors[axis] = Diagnostic(
+                error.code,
+                f"`{layer.name}` {error.message}",
+                rule.span,
                 f"among the {devices} devices of `{self._placement.mesh[axis].name}`",
                 (Label(layer.span, "this layer"), Label(self._placement.mesh[axis].span, f"{devices} devices")),
-                misfit.help,
+                error.help,
             )
 
     def _cannot_order(self, reader: Layer) -> Diagnostic:
         return Diagnostic(
             "E0406",
-            f"two axes cut the same of what `{reader.name}` reads, and only the outer one changes there",
+            f"two axes split the same dimension of the input of `{reader.name}`, but only the outer one must change",
             self._placement.span,
-            others=(Label(reader.span, "reads it otherwise than it is made"),),
-            help="name the axes of the mesh in the other order: the one that changes last",
+            others=(Label(reader.span, "this layer needs its input in another layout"),),
+            help="swap the two axes in `mesh`: the one that changes must be the last",
         )

@@ -1,4 +1,17 @@
-"""The fourth stage: the graph on a mesh. What each device computes, and where data must move between devices."""
+"""The graph on a mesh of devices: what each device computes, and where data moves between devices.
+
+Each tensor has a layout: for each axis of the mesh, which part of the tensor a device of that axis holds. Take the
+output of a layer, (N, channels, height, width), on an axis with 2 devices:
+
+- "whole": each device holds all of it. Both have computed the same.
+- "images": device 0 holds the first N/2 images, device 1 the others. This is data parallelism.
+- "channels": device 0 holds the first half of the channels for all images, device 1 the others.
+- 1: device 1 holds all of it, device 0 holds nothing.
+
+A layer computes in one layout. If the output that it reads has another layout, an exchange between the two converts it:
+for example, an all-gather turns "channels" into "whole" for a convolution that reads all maps. The gradient of a tensor
+has the same layout as the tensor. This rule decides what each exchange does in the backward pass.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +25,46 @@ from ..graph.graph import Graph, Node
 from ..layers.kind import Shape
 from ..net.net import Axis, Placement
 
-# How a tensor lies on one axis of the mesh: whole on each device, cut by images or by channels, or on the one device of
-# this number. A tensor's gradient always lies as the tensor does.
-Part = Literal["whole", "images", "channels"] | int
-Layout = tuple[Part, ...]  # one part an axis, outermost first
+Part = Literal["whole", "images", "channels"] | int  # the part of a tensor that a device of one axis holds
+Layout = tuple[Part, ...]  # one part per axis, the outermost axis first
 
-# What a device sends in one direction of an exchange.
 Collective = Literal[
     "all-gather", "reduce-scatter", "all-reduce", "all-to-all", "gather", "scatter", "broadcast", "reduce", "send"
 ]
 
 
 class Transition(Enum):
-    """The ways in which a tensor moves: the runtime's function, and what it sends forward and backward."""
+    """The ways to change the layout of a tensor on one axis.
+
+    Each has the function in `alexc.runtime.parallel.exchange` and the collectives of the forward and the backward pass.
+
+    Where the result is "whole", the backward pass depends on the reader. If the reader splits its kernels, each device
+    has only a partial gradient of the input, and the devices must sum them. If all devices compute the same, each has
+    the full gradient, and nothing is sent; the names of these end in `_WHOLE`.
+    """
+
+    # images or channels -> whole
 
     ALL_GATHER = ("all_gather", "all-gather", "reduce-scatter")
     ALL_GATHER_WHOLE = ("all_gather_whole", "all-gather", None)
+    # whole -> whole, for a reader that splits its kernels: only the gradients need a sum
     SPREAD = ("spread", None, "all-reduce")
+    # whole -> images or channels
     OWN_PART = ("own_part", None, "all-gather")
+    # images -> channels, or channels -> images
     ALL_TO_ALL = ("all_to_all", "all-to-all", "all-to-all")
+    # images or channels -> one device
     GATHER = ("gather", "gather", "scatter")
+    # one device -> images or channels
     SCATTER = ("scatter", "scatter", "gather")
+    # one device -> whole
     BROADCAST = ("broadcast", "broadcast", "reduce")
     BROADCAST_WHOLE = ("broadcast_whole", "broadcast", None)
+    # whole -> one device
     KEEP_ON = ("keep_on", None, "broadcast")
+    # one device -> another one
     SEND = ("send", "send", "send")
+    # channels -> channels with some channels of the neighbouring devices, for local response normalisation
     WITH_HALO = ("with_halo", "all-to-all", "all-to-all")
 
     def __init__(self, function: str, forward: Collective | None, backward: Collective | None) -> None:
@@ -45,20 +73,20 @@ class Transition(Enum):
 
 @dataclass(frozen=True)
 class Exchange:
-    """A place where a tensor changes its layout on one axis of the mesh.
+    """A node that changes the layout of a tensor on one axis of the mesh.
 
     Attributes:
-        name: its name among the nodes.
-        reads: the node whose tensor it moves; None for the input.
-        reader: the name of the layer that it was made for; the network's name where that is the loss.
-        statement: the line of the spec that this layer stands in.
-        transition: how it moves.
-        axis: the number of the axis, counted from the outermost.
-        before: how the tensor lies.
-        after: how it lies afterwards.
-        shape: the whole tensor, for one image.
-        halo: with `WITH_HALO`, how many maps come from the device before and from the one after.
-        has_gradient: whether a gradient comes back; the images need none.
+        name: the name of this node.
+        reads: the name of the node whose output it moves; None for the input.
+        reader: the name of the first layer that needs it; for the loss, the name of the head.
+        statement: the statement of the spec with that layer.
+        transition: how the layout changes.
+        axis: the index of the axis; 0 is the outermost.
+        before: the layout before.
+        after: the layout after.
+        shape: the shape of the whole tensor per image.
+        has_gradient: whether there is a gradient in the backward pass; the input images have none.
+        halo: for `WITH_HALO`, the number of channels from the device before and from the device after.
     """
 
     name: str
@@ -79,11 +107,12 @@ class PlacedLayer:
     """A layer on the mesh.
 
     Attributes:
-        whole: the layer as it is on one device.
-        local: what a device that has it computes, reading the shapes that lie there; its inputs may be exchanges.
-        layout: how its output lies.
-        weights: how its weights and their gradients lie: cut by channels (along dimension 0), whole, or on one device.
-        halo: maps of the neighbours that it reads beside its own.
+        whole: the layer as on a single device.
+        local: the part that one device computes, with the shapes on that device; its inputs may be exchanges.
+        layout: the layout of its output.
+        weights: the layout of its weights and their gradients: "whole", "channels" (split along dimension 0) or a
+            device; never "images".
+        halo: the number of channels that it reads from the device before and from the device after.
     """
 
     whole: Node
@@ -94,7 +123,7 @@ class PlacedLayer:
 
     @property
     def summed(self) -> tuple[int, ...]:
-        """The axes over which the gradients of its weights are summed: those that cut the images."""
+        """The axes over which the gradients of its weights are summed: those that split the images."""
         return tuple(axis for axis, part in enumerate(self.layout) if part == "images") if self.whole.weights else ()
 
 
@@ -103,12 +132,12 @@ class PlacedGraph:
     """A network on a mesh of devices.
 
     Attributes:
-        graph: the network.
-        placement: what the spec says.
-        nodes: layers and exchanges in the order in which they run; the heads, which belong to the loss, are left out.
-        input: how the images lie: whole, or cut by images.
-        loss: how the loss and the labels lie.
-        outputs: the nodes that the loss reads, the main head's first.
+        graph: the network on a single device.
+        placement: the `placement` block of the spec.
+        nodes: layers and exchanges in the order in which they run, without the heads, which belong to the loss.
+        input: the layout of the images: "whole" or "images" on each axis.
+        loss: the layout of the labels and the loss.
+        outputs: the names of the nodes that the loss reads; the main head comes first.
     """
 
     graph: Graph
@@ -130,52 +159,52 @@ class PlacedGraph:
 
     @property
     def devices(self) -> int:
-        """How many devices there are."""
+        """The number of devices."""
         return self.placement.devices
 
     def layers(self) -> Iterator[PlacedLayer]:
-        """The layers alone."""
+        """The nodes that are layers."""
         return (node for node in self.nodes if isinstance(node, PlacedLayer))
 
     def exchanges(self) -> Iterator[Exchange]:
-        """The exchanges alone."""
+        """The nodes that are exchanges."""
         return (node for node in self.nodes if isinstance(node, Exchange))
 
     def coordinates(self, device: int) -> tuple[int, ...]:
-        """Where a device stands on each axis; the innermost axis counts fastest."""
-        places: list[int] = []
+        """The index of a device on each axis; the innermost axis varies fastest."""
+        indices: list[int] = []
         for axis in reversed(self.mesh):
-            places.append(device % axis.devices)
+            indices.append(device % axis.devices)
             device //= axis.devices
-        return tuple(reversed(places))
+        return tuple(reversed(indices))
 
-    def cut_into(self, layout: Layout, part: Part) -> int:
-        """Into how many parts a layout cuts the images, or the channels."""
-        return prod(axis.devices for axis, lies in zip(self.mesh, layout, strict=True) if lies == part)
+    def parts(self, layout: Layout, dimension: Literal["images", "channels"]) -> int:
+        """The number of parts into which a layout splits the images, or the channels."""
+        return prod(axis.devices for axis, part in zip(self.mesh, layout, strict=True) if part == dimension)
 
     def local_shape(self, shape: Shape, layout: Layout) -> Shape:
-        """What a device that has some of it holds of one image's tensor."""
-        return shape.share(self.cut_into(layout, "channels"))
+        """The shape per image on a device that holds a part of a tensor of this shape."""
+        return shape.share(self.parts(layout, "channels"))
 
     def after(self, exchange: Exchange) -> Shape:
-        """What an exchange leaves on a device that has some of it, of one image."""
-        made = self.local_shape(exchange.shape, exchange.after)
-        return Shape((made.channels + sum(exchange.halo), *made.sizes[1:]), made.towers)
+        """The shape per image after an exchange, on a device that holds a part of the result."""
+        part = self.local_shape(exchange.shape, exchange.after)
+        return Shape((part.channels + sum(exchange.halo), *part.sizes[1:]), part.towers)
 
     def is_held(self, layout: Layout, coordinates: tuple[int, ...]) -> bool:
-        """Whether the device at these coordinates has any of a tensor that lies so."""
-        return all(not isinstance(part, int) or part == place for part, place in zip(layout, coordinates, strict=True))
+        """Whether the device at these coordinates holds any part of a tensor with this layout."""
+        return all(not isinstance(part, int) or part == index for part, index in zip(layout, coordinates, strict=True))
 
     def verify(self) -> None:
-        """Check what every later stage relies on: each node reads what lies on its device in the layout it needs."""
+        """Check what later stages rely on: the inputs of each node have the shape and the layout that it expects."""
         layouts: dict[str | None, Layout] = {None: self.input}
         shapes: dict[str | None, Shape] = {None: self.local_shape(self.graph.net.input, self.input)}
         for node in self.nodes:
             if isinstance(node, Exchange):
                 name, made = node.name, self.after(node)
-                assert layouts[node.reads] == node.before, f"{name} moves a tensor that lies otherwise"
-                assert node.before[: node.axis] == node.after[: node.axis], f"{name} moves over another axis"
-                assert node.before[node.axis + 1 :] == node.after[node.axis + 1 :], f"{name} moves over another axis"
+                assert layouts[node.reads] == node.before, f"{name} reads a tensor with another layout"
+                assert node.before[: node.axis] == node.after[: node.axis], f"{name} changes another axis"
+                assert node.before[node.axis + 1 :] == node.after[node.axis + 1 :], f"{name} changes another axis"
                 layouts[name] = node.after
             else:
                 name, made = node.local.layer.name, node.local.output
@@ -189,5 +218,5 @@ class PlacedGraph:
 
 
 def placed_name(network: str, placement: str) -> str:
-    """The class of a network on a mesh: `AlexNet` and `two_gpus` make `AlexNetTwoGpus`."""
+    """The class name of a network on a mesh: `AlexNet` and `two_gpus` become `AlexNetTwoGpus`."""
     return network + "".join(word[:1].upper() + word[1:] for word in placement.split("_"))

@@ -1,4 +1,4 @@
-"""What `alexc plan` tells: what each device of a mesh holds, computes and sends in a training step."""
+"""The plan of a training step on a mesh: what each device holds, computes and sends."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ..recipe.steps import Adam, AdamW, Optimizer
 from .placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer, Transition
 
 Phase = Literal["forward", "backward", "gradients"]
-_ALIASES = (Transition.SPREAD, Transition.KEEP_ON)  # what they make needs no memory of its own
-PASSES = 3  # forward, and backward twice: for what a layer reads and for its weights
+_ALIASES = (Transition.SPREAD, Transition.KEEP_ON)  # their output needs no memory of its own
+PASSES = 3  # forward, and twice backward: the gradients of the inputs, and those of the weights
 
 
 @dataclass(frozen=True)
 class Message:
-    """What one device does in one collective.
+    """The part of one device in one collective.
 
     Attributes:
-        phase: when.
-        collective: what is sent.
-        axes: between the devices of which axes.
-        statement: the line of the spec that needs it.
-        layer: the layer that reads what is sent, or whose gradients are summed.
+        phase: when it happens.
+        collective: the kind of collective.
+        axes: the axes whose devices take part.
+        statement: the statement of the spec that needs it.
+        layer: the layer that reads the tensor, or whose gradients are summed.
         exchange: the name of the exchange; "" for statistics and gradients.
-        handed: bytes of the tensor that this device hands over.
-        sent: bytes that leave it, where nothing is sent twice.
+        handed: bytes of the tensor that this device passes to the collective.
+        sent: bytes that this device sends, if nothing is sent twice.
     """
 
     phase: Phase
@@ -46,15 +46,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Device:
-    """Devices of a mesh that are alike.
+    """A group of devices that hold, compute and send the same amounts.
 
     Attributes:
-        number: the first of them.
-        count: how many there are.
-        parameters: weights and biases of each.
-        activations: numbers that a forward pass makes there.
-        multiply_adds: of the forward pass over its images.
-        messages: what it does in a step, in order; backward in the order of the layers, reversed.
+        number: the number of the first device.
+        count: the number of devices.
+        parameters: weights and biases per device.
+        activations: numbers that the forward pass computes per device.
+        multiply_adds: multiply-adds of the forward pass per device, for all its images.
+        messages: the collectives of a step; those of the backward pass start at the last layer.
     """
 
     number: int
@@ -65,7 +65,7 @@ class Device:
     messages: tuple[Message, ...]
 
     def sent(self, phase: Phase | None = None, statement: str | None = None) -> int:
-        """Bytes that it sends in a step, or in one phase of it, or for one line of the spec."""
+        """Bytes that each device sends in a step, or only in one phase, or only for one statement of the spec."""
         return sum(
             each.sent
             for each in self.messages
@@ -78,11 +78,11 @@ class Plan:
     """A training step on a mesh.
 
     Attributes:
-        placed: the network.
-        batch: the images of a step, over all devices.
-        value_bytes: bytes of a number.
-        velocities: numbers that the optimiser keeps for each parameter.
-        devices: what each does, those that are alike once.
+        placed: the network on the mesh.
+        batch: the batch size, over all devices.
+        value_bytes: bytes per number.
+        velocities: numbers that the optimiser keeps per parameter.
+        devices: the groups of equal devices.
     """
 
     placed: PlacedGraph
@@ -92,26 +92,26 @@ class Plan:
     devices: tuple[Device, ...]
 
     def memory(self, device: Device) -> int:
-        """Bytes of weights, gradients, the optimiser's numbers and activations."""
+        """Bytes of weights, gradients, optimiser state and activations."""
         return (device.parameters * (2 + self.velocities) + device.activations) * self.value_bytes
 
     def busiest(self) -> Device:
-        """The device that sends most."""
+        """The device that sends the most bytes."""
         return max(self.devices, key=lambda device: (device.sent(), -device.number))
 
     def bytes_per_thousand(self) -> float:
-        """Bytes sent for 1,000 multiply-adds of a step, by the device that sends most."""
+        """Bytes sent per 1,000 multiply-adds of a step, on the device that sends the most."""
         device = self.busiest()
         return 1000 * device.sent() / max(1, PASSES * device.multiply_adds)
 
     def work(self) -> float:
-        """The multiply-adds of all devices as a multiple of what one device would do."""
-        done = sum(device.multiply_adds * device.count for device in self.devices)
-        return done / max(1, self.placed.graph.multiply_adds * self.batch)
+        """The multiply-adds of all devices, divided by those of a single device."""
+        total = sum(device.multiply_adds * device.count for device in self.devices)
+        return total / max(1, self.placed.graph.multiply_adds * self.batch)
 
 
-class UnevenBatch(Exception):  # noqa: N818 - what is uneven is what the user asked for
-    """The devices that split the images cannot have equal shares of the batch; `devices` says how many there are."""
+class UnevenBatch(Exception):  # noqa: N818 - the user's batch is uneven
+    """The batch size is not divisible by `devices`, the number of devices that split the images."""
 
     def __init__(self, devices: int) -> None:
         super().__init__(devices)
@@ -119,73 +119,78 @@ class UnevenBatch(Exception):  # noqa: N818 - what is uneven is what the user as
 
 
 def plan(placed: PlacedGraph, batch: int, value_bytes: int) -> Plan:
-    """Count a training step.
+    """Plan a training step.
 
     Args:
         placed: the network on a mesh.
-        batch: the images of a step, over all devices.
-        value_bytes: bytes of a number.
+        batch: the batch size, over all devices.
+        value_bytes: bytes per number.
 
     Raises:
-        UnevenBatch: the batch cannot be shared evenly.
+        UnevenBatch: the batch size is not divisible by the number of devices that split the images.
     """
     layouts = {placed.input, placed.loss, *(each.layout for each in placed.layers())}
-    for cut in sorted(placed.cut_into(layout, "images") for layout in layouts):
-        if batch % cut:
-            raise UnevenBatch(cut)
+    for parts in sorted(placed.parts(layout, "images") for layout in layouts):
+        if batch % parts:
+            raise UnevenBatch(parts)
     optimizer = placed.graph.net.recipe.optimizer if placed.graph.net.recipe else None
     velocities = _velocities(optimizer) if optimizer is not None else 0
     counter = _Counter(placed, batch, value_bytes)
-    devices = tuple(counter.device(place, count) for place, count in _unlike_places(placed))
+    devices = tuple(counter.device(coordinates, count) for coordinates, count in _groups(placed))
     return Plan(placed, batch, value_bytes, velocities, devices)
 
 
 def _velocities(optimizer: Optimizer) -> int:
-    """How many tensors of a weight's size an optimiser keeps for it."""
+    """The number of tensors that an optimiser keeps per weight tensor, each of the same size."""
     if isinstance(optimizer, Adam | AdamW):
         return 2
     return 1 if optimizer.momentum else 0
 
 
-def _unlike_places(placed: PlacedGraph) -> Iterator[tuple[tuple[int, ...], int]]:
-    """A device of each sort, and how many there are of it: those kept apart, the ends of halos, and all others."""
+def _groups(placed: PlacedGraph) -> Iterator[tuple[tuple[int, ...], int]]:
+    """The coordinates of one device of each group, and the number of devices in the group.
+
+    On an axis, a device with a layer that is kept there is a group of its own. So are the first and the last device of
+    an axis with halos, which have only one neighbour. All others are one group.
+    """
     choices: list[list[tuple[int, int]]] = []
     for number, axis in enumerate(placed.mesh):
-        apart = {part for node in placed.layers() if isinstance(part := node.layout[number], int)}
+        single = {part for node in placed.layers() if isinstance(part := node.layout[number], int)}
         if any(each.transition is Transition.WITH_HALO and each.axis == number for each in placed.exchanges()):
-            apart |= {0, axis.devices - 1}
-        rest = [index for index in range(min(axis.devices, len(apart) + 1)) if index not in apart][:1]
-        alike = [(index, axis.devices - len(apart)) for index in rest]
-        choices.append(sorted([(index, 1) for index in apart] + alike))
+            single |= {0, axis.devices - 1}
+        rest = [index for index in range(min(axis.devices, len(single) + 1)) if index not in single][:1]
+        others = [(index, axis.devices - len(single)) for index in rest]
+        choices.append(sorted([(index, 1) for index in single] + others))
     for chosen in product(*choices):
         yield tuple(index for index, _ in chosen), prod(count for _, count in chosen)
 
 
 class _Counter:
-    """Counts for one device after the other."""
+    """Counts what a device holds, computes and sends."""
 
     def __init__(self, placed: PlacedGraph, batch: int, value_bytes: int) -> None:
         self._placed, self._batch, self._bytes = placed, batch, value_bytes
 
-    def device(self, place: tuple[int, ...], count: int) -> Device:
+    def device(self, coordinates: tuple[int, ...], count: int) -> Device:
         placed = self._placed
         number = 0
-        for index, axis in zip(place, placed.mesh, strict=True):
+        for index, axis in zip(coordinates, placed.mesh, strict=True):
             number = number * axis.devices + index
         parameters = activations = multiply_adds = 0
         for node in placed.layers():
-            if placed.is_held(node.layout, place):
+            if placed.is_held(node.layout, coordinates):
                 images = self._images(node.layout)
                 parameters += node.local.weight_count + node.local.bias_count
                 activations += node.local.output.values * images * (not node.local.layer.kind.alias)
                 multiply_adds += node.local.multiply_adds * images
         for exchange in placed.exchanges():
-            if placed.is_held(exchange.after, place) and exchange.transition not in _ALIASES:
+            if placed.is_held(exchange.after, coordinates) and exchange.transition not in _ALIASES:
                 activations += placed.after(exchange).values * self._images(exchange.after)
-        messages = (*self._activations(place), *self._gradients(place))
+        messages = (*self._activations(coordinates), *self._gradients(coordinates))
         return Device(number, count, parameters, activations, multiply_adds, messages)
 
-    def _activations(self, place: tuple[int, ...]) -> list[Message]:
+    def _activations(self, coordinates: tuple[int, ...]) -> list[Message]:
+        """The collectives of the exchanges and of shared statistics."""
         forward: list[Message] = []
         backward: list[Message] = []
         has_gradient: dict[str | None, bool] = {None: False}
@@ -194,9 +199,9 @@ class _Counter:
                 has_gradient[node.name] = node.has_gradient
                 transition = node.transition
                 if transition.forward is not None:
-                    forward.append(self._message(node, place, "forward", transition.forward))
+                    forward.append(self._message(node, coordinates, "forward", transition.forward))
                 if transition.backward is not None and node.has_gradient:
-                    backward.append(self._message(node, place, "backward", transition.backward))
+                    backward.append(self._message(node, coordinates, "backward", transition.backward))
             else:
                 inputs = any(has_gradient[name] for name in node.local.layer.inputs)
                 has_gradient[node.local.layer.name] = inputs or node.whole.weights is not None
@@ -205,12 +210,14 @@ class _Counter:
                 backward += scattered
         return forward + backward[::-1]
 
-    def _message(self, exchange: Exchange, place: tuple[int, ...], phase: Phase, collective: Collective) -> Message:
+    def _message(
+        self, exchange: Exchange, coordinates: tuple[int, ...], phase: Phase, collective: Collective
+    ) -> Message:
         axis = self._placed.mesh[exchange.axis]
-        handed, sent = self._sizes(exchange, place, phase, collective)
-        # What lies on one device of another axis is handed over there alone.
+        handed, sent = self._sizes(exchange, coordinates, phase, collective)
+        # A tensor that one device of another axis holds is passed to the collective only there.
         others = tuple("whole" if number == exchange.axis else part for number, part in enumerate(exchange.before))
-        held = self._placed.is_held(others, place)
+        held = self._placed.is_held(others, coordinates)
         return Message(
             phase,
             collective,
@@ -223,10 +230,10 @@ class _Counter:
         )
 
     def _sizes(
-        self, exchange: Exchange, place: tuple[int, ...], phase: Phase, collective: Collective
+        self, exchange: Exchange, coordinates: tuple[int, ...], phase: Phase, collective: Collective
     ) -> tuple[int, int]:
-        """Bytes handed over and sent; the table in docs/placement.md."""
-        index, devices = place[exchange.axis], self._placed.mesh[exchange.axis].devices
+        """Bytes passed to the collective, and bytes sent, as in the table in docs/placement.md."""
+        index, devices = coordinates[exchange.axis], self._placed.mesh[exchange.axis].devices
         if exchange.transition is Transition.WITH_HALO:
             one_map = prod(exchange.shape.sizes[1:]) * self._images(exchange.before) * self._bytes
             below, above = exchange.halo if phase == "forward" else exchange.halo[::-1]
@@ -237,7 +244,7 @@ class _Counter:
         )
         n = self._placed.local_shape(exchange.shape, whole).values * self._images(whole) * self._bytes
         before, after = exchange.before[exchange.axis], exchange.after[exchange.axis]
-        one = after if isinstance(after, int) else before  # the device of a tensor that lies on one
+        one = after if isinstance(after, int) else before  # the device, if the tensor is on a single one
         match collective:
             case "all-gather":
                 return n // devices, n * (devices - 1) // devices
@@ -260,7 +267,7 @@ class _Counter:
                 return n * (index == source), n * (index == source)
 
     def _statistics(self, node: PlacedLayer, has_gradient: bool) -> tuple[list[Message], list[Message]]:
-        """Means and variances of images that are cut: gathered innermost axis first; the gradients go back."""
+        """Batch statistics where images are split: gathered over the innermost axis first; their gradients go back."""
         numbers = node.whole.layer.kind.shared_statistics * node.local.output.channels * self._bytes
         forward: list[Message] = []
         backward: list[Message] = []
@@ -273,11 +280,11 @@ class _Counter:
                     backward.append(Message("backward", "reduce-scatter", *where, numbers * axis.devices, sent))
         return forward, backward
 
-    def _gradients(self, place: tuple[int, ...]) -> list[Message]:
-        """The sums of the gradients of each layer; they travel together in buckets of those over the same axes."""
+    def _gradients(self, coordinates: tuple[int, ...]) -> list[Message]:
+        """The sums of the weight gradients, per layer; the runtime joins those over the same axes into buckets."""
         messages = []
         for node in self._placed.layers():
-            if node.summed and self._placed.is_held(node.weights, place):
+            if node.summed and self._placed.is_held(node.weights, coordinates):
                 size = (node.local.weight_count + node.local.bias_count) * self._bytes
                 devices = prod(self._placed.mesh[axis].devices for axis in node.summed)
                 names = tuple(self._placed.mesh[axis].name for axis in node.summed)
@@ -287,16 +294,16 @@ class _Counter:
         return messages
 
     def _images(self, layout: Layout) -> int:
-        return self._batch // self._placed.cut_into(layout, "images")
+        return self._batch // self._placed.parts(layout, "images")
 
 
 def messages_of(placed: PlacedGraph, device: int, batch: int, value_bytes: int) -> tuple[Message, ...]:
-    """What the device of this number does in a step."""
+    """The collectives of a step on the device with this number."""
     return _Counter(placed, batch, value_bytes).device(placed.coordinates(device), 1).messages
 
 
 def data_parallel(graph: Graph, devices: int) -> Placement:
-    """The placement that others are measured against: whole weights everywhere, the images split."""
+    """Data parallelism as a placement, for comparison: each device has all weights and a share of the images."""
     span, layers = graph.net.name_span, {attribute_of(node.layer.name) for node in graph.nodes}
     names = ["copy", *(f"copy{number}" for number in range(len(layers)))]
     axis = next(name for name in names if name not in layers)

@@ -20,7 +20,7 @@ from torch import nn
 
 from alexc import Net
 from alexc.commands.report import report as write_page
-from alexc.compiler.drawing.picture import draw_svg
+from alexc.compiler.drawing.draw import draw_svg
 from alexc.runtime.data.store import Store, open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.evaluation.trained_network import load_trained_network

@@ -1,4 +1,4 @@
-"""`alexc compile`: the file that it writes, and how it writes it."""
+"""`alexc compile`: the content of the generated file, and how it is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alexc.compiler.pipeline import check_file, check_text
 from tests.conftest import ROOT, Alexc
 
 SPECS = sorted([*(ROOT / "spec").glob("*.net"), *(ROOT / "examples").glob("*.net")])
-LONGEST_CHECKED_IN = 400  # lines; nobody reads a longer file
+LONGEST_CHECKED_IN = 400  # lines; a longer file is not checked in
 FLAGSHIP = (ROOT / "spec" / "alexnet.net").read_text()
 
 
@@ -108,7 +108,7 @@ def test_the_bytes_do_not_depend_on_hashing_or_the_folder(tmp_path: Path) -> Non
     assert made[0] == made[1] == (ROOT / "generated" / "alexnet.py").read_bytes()
 
 
-# Forms that the examples do not have: long argument lists, one step, no recipe, towers in linear, plain statements.
+# Forms that no example has: long argument lists, a single step, no recipe, towers in `linear`, unnamed statements.
 LONG_NAMES = " ".join(f"a_branch_with_a_long_name_{i}" for i in range(5))
 VARIANTS = {
     "plain": "network Plain {\n input 1x8x8\n conv 4 kernel=3x1 stride=1x2 pad=1x0 bias=none\n relu\n"

@@ -1,4 +1,4 @@
-"""Pictures of networks: what they show, that nothing covers anything, and `alexc draw`."""
+"""Drawings of networks: their content, that no elements overlap, and `alexc draw`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from matplotlib import get_data_path
 from PIL import Image, ImageFont
 
 from alexc.compiler.drawing.blocks import blocks_of, fold
-from alexc.compiler.drawing.letters import ASCENT, DESCENT, text_width
-from alexc.compiler.drawing.marks import Box, Curve, Face, Group, Line, Picture, Point, Text, around
-from alexc.compiler.drawing.perspective import Scale
-from alexc.compiler.drawing.picture import draw_svg, picture_of
+from alexc.compiler.drawing.draw import draw_svg, drawing_of
+from alexc.compiler.drawing.elements import Box, Curve, Drawing, Face, Group, Line, Point, Text, around
 from alexc.compiler.drawing.stages import is_chain
+from alexc.compiler.drawing.text_width import ASCENT, DESCENT, text_width
+from alexc.compiler.drawing.volumes import Scale
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.pipeline import check_file, check_text
@@ -67,11 +67,11 @@ def graph_of(source: Path | str) -> Graph:
 
 
 def texts_of(groups: Sequence[Group]) -> list[Text]:
-    return [mark for group in groups for mark in group.marks if isinstance(mark, Text)]
+    return [element for group in groups for element in group.elements if isinstance(element, Text)]
 
 
 def faces_of(groups: Sequence[Group]) -> list[Face]:
-    return [mark for group in groups for mark in group.marks if isinstance(mark, Face)]
+    return [element for group in groups for element in group.elements if isinstance(element, Face)]
 
 
 def overlap(first: Box, second: Box) -> bool:
@@ -108,10 +108,10 @@ def is_upright(face: Face) -> bool:
     return set(face.corners) == set(corners(face.box))
 
 
-def pieces(mark: Line | Curve) -> Iterator[tuple[Point, Point]]:
+def pieces(element: Line | Curve) -> Iterator[tuple[Point, Point]]:
     """Straight pieces; a bend is taken at 16 places of its curve, whose controls are those of the SVG."""
-    for start, end in pairwise(mark.points):
-        if isinstance(mark, Line):
+    for start, end in pairwise(element.points):
+        if isinstance(element, Line):
             yield start, end
             continue
         places = []
@@ -124,8 +124,8 @@ def pieces(mark: Line | Curve) -> Iterator[tuple[Point, Point]]:
         yield from pairwise(places)
 
 
-def assert_nothing_covers_anything(picture: Picture) -> None:
-    texts, faces = texts_of(picture.groups), faces_of(picture.groups)
+def assert_nothing_covers_anything(drawing: Drawing) -> None:
+    texts, faces = texts_of(drawing.groups), faces_of(drawing.groups)
     for first, second in combinations(texts, 2):
         assert not overlap(first.box, second.box), (first, second)
     for text in texts:
@@ -133,62 +133,62 @@ def assert_nothing_covers_anything(picture: Picture) -> None:
             if overlap(text.box, face.box):
                 inside = within(text.box, face.box) and is_upright(face)
                 assert inside or apart(face.corners, corners(text.box)), (text, face)
-    for group in picture.groups:
-        for mark in group.marks:
-            assert within(mark.box, picture.box), mark
+    for group in drawing.groups:
+        for element in group.elements:
+            assert within(element.box, drawing.box), element
 
 
-def assert_no_line_strikes_a_word_or_a_box(picture: Picture) -> None:
-    groups = picture.groups
+def assert_no_line_strikes_a_word_or_a_box(drawing: Drawing) -> None:
+    groups = drawing.groups
     boxes = [face.box for face in faces_of(groups)]
     for first, second in combinations(boxes, 2):
         assert not overlap(first, second)
     words = [text.box for text in texts_of(groups)]
     for group in groups:
-        for mark in group.marks:
-            if not isinstance(mark, Line | Curve) or mark.look == "frame":
+        for element in group.elements:
+            if not isinstance(element, Line | Curve) or element.look == "frame":
                 continue
-            near = [box for box in (*words, *boxes) if overlap(box, mark.box)]
-            for start, end in pieces(mark):
+            near = [box for box in (*words, *boxes) if overlap(box, element.box)]
+            for start, end in pieces(element):
                 hit = [box for box in near if not apart([start, end], corners(box))]
-                assert hit == [], (mark, hit)
+                assert hit == [], (element, hit)
 
 
 @each_spec
 def test_nothing_covers_anything(path: Path) -> None:
-    assert_nothing_covers_anything(picture_of(graph_of(path)))
+    assert_nothing_covers_anything(drawing_of(graph_of(path)))
 
 
 @pytest.mark.parametrize("text", [TOWERS, BRANCHES], ids=["towers", "branches"])
 def test_nothing_covers_anything_elsewhere(text: str) -> None:
-    assert_nothing_covers_anything(picture_of(graph_of(text)))
+    assert_nothing_covers_anything(drawing_of(graph_of(text)))
 
 
 def test_what_covers_something_would_be_seen() -> None:
-    picture = picture_of(graph_of(FLAGSHIP))
-    (first, *_), (second, *_) = (texts_of([group]) for group in picture.groups[2:4])
+    drawing = drawing_of(graph_of(FLAGSHIP))
+    (first, *_), (second, *_) = (texts_of([group]) for group in drawing.groups[2:4])
     moved = replace(second, at=Point(first.at.x + 10, first.at.y))
     with pytest.raises(AssertionError):
-        assert_nothing_covers_anything(replace(picture, groups=(*picture.groups, Group("", (moved,)))))
-    face = faces_of(picture.groups)[0]
+        assert_nothing_covers_anything(replace(drawing, groups=(*drawing.groups, Group("", (moved,)))))
+    face = faces_of(drawing.groups)[0]
     on_edge = replace(second, at=face.corners[0])
     with pytest.raises(AssertionError):
-        assert_nothing_covers_anything(replace(picture, groups=(*picture.groups, Group("", (on_edge,)))))
+        assert_nothing_covers_anything(replace(drawing, groups=(*drawing.groups, Group("", (on_edge,)))))
 
 
 @pytest.mark.parametrize("path", [path for path in SPECS if not is_chain(graph_of(path))], ids=lambda path: path.stem)
 def test_no_line_strikes_a_word_or_a_box_of_a_branched_network(path: Path) -> None:
-    assert_no_line_strikes_a_word_or_a_box(picture_of(graph_of(path)))
+    assert_no_line_strikes_a_word_or_a_box(drawing_of(graph_of(path)))
 
 
 def test_a_line_that_strikes_would_be_seen() -> None:
-    picture = picture_of(graph_of(BRANCHES))
-    lines = [mark for group in picture.groups for mark in group.marks if isinstance(mark, Curve)]
+    drawing = drawing_of(graph_of(BRANCHES))
+    lines = [element for group in drawing.groups for element in group.elements if isinstance(element, Curve)]
     for across in (-30.0, 30.0):
         points = tuple(Point(point.x + across, point.y) for point in lines[0].points)
         moved = Group("", (Curve((*points, Point(points[-1].x, points[-1].y + 30)), "flow"),))
         with pytest.raises(AssertionError):
-            assert_no_line_strikes_a_word_or_a_box(replace(picture, groups=(*picture.groups, moved)))
+            assert_no_line_strikes_a_word_or_a_box(replace(drawing, groups=(*drawing.groups, moved)))
 
 
 @pytest.mark.parametrize(("font", "size"), [("DejaVuSans.ttf", 10), ("DejaVuSans-Bold.ttf", 16)])
@@ -232,8 +232,8 @@ def test_the_file_is_well_formed_and_names_every_layer(path: Path) -> None:
         assert trained <= drawn
 
 
-def group_named(picture: Picture, name: str) -> Group:
-    (group,) = (group for group in picture.groups if group.name == name)
+def group_named(drawing: Drawing, name: str) -> Group:
+    (group,) = (group for group in drawing.groups if group.name == name)
     return group
 
 
@@ -242,7 +242,7 @@ def words_of(group: Group) -> list[str]:
 
 
 def test_the_flagship_has_the_numbers_of_the_papers_figure() -> None:
-    picture = picture_of(graph_of(FLAGSHIP))
+    drawing = drawing_of(graph_of(FLAGSHIP))
     for name, sizes in {
         "conv1": ["48", "55", "55"] * 2,
         "conv2": ["128", "27", "27"] * 2,
@@ -253,28 +253,28 @@ def test_the_flagship_has_the_numbers_of_the_papers_figure() -> None:
         "fc7": ["2048"] * 2,
         "fc8": ["1000"],
     }.items():
-        assert [text.words for text in texts_of([group_named(picture, name)]) if text.look == "label"] == sizes, name
-    assert "stride of 4" in words_of(group_named(picture, "conv1"))
-    assert "96 kernels" in words_of(group_named(picture, "conv1"))
-    assert "11×11×3" in words_of(group_named(picture, "conv1"))
-    pooled = [group.name for group in picture.groups if "max pooling" in words_of(group)]
+        assert [text.words for text in texts_of([group_named(drawing, name)]) if text.look == "label"] == sizes, name
+    assert "stride of 4" in words_of(group_named(drawing, "conv1"))
+    assert "96 kernels" in words_of(group_named(drawing, "conv1"))
+    assert "11×11×3" in words_of(group_named(drawing, "conv1"))
+    pooled = [group.name for group in drawing.groups if "max pooling" in words_of(group)]
     assert pooled == ["conv2", "conv3", "fc6"]
-    assert [group.name for group in picture.groups if "dense" in words_of(group)] == ["fc6", "fc7", "fc8"]
-    image = next(group for group in picture.groups if group.title.startswith("the image"))
+    assert [group.name for group in drawing.groups if "dense" in words_of(group)] == ["fc6", "fc7", "fc8"]
+    image = next(group for group in drawing.groups if group.title.startswith("the image"))
     assert [text.words for text in texts_of([image]) if text.look == "label"] == ["3", "227", "227"]
     assert "conv2: convolution, 256 kernels of 5x5x48, reads its own tower, output 256x27x27, 307,456 parameters" in (
-        group_named(picture, "conv2").title
+        group_named(drawing, "conv2").title
     )
 
 
 def looks_of(group: Group) -> list[str]:
-    return [mark.look for mark in group.marks if isinstance(mark, Line)]
+    return [element.look for element in group.elements if isinstance(element, Line)]
 
 
 def test_lines_cross_where_a_layer_reads_all_and_nowhere_else() -> None:
     graph = graph_of(FLAGSHIP)
-    picture = picture_of(graph)
-    crossing = {group.name for group in picture.groups if "across" in looks_of(group)}
+    drawing = drawing_of(graph)
+    crossing = {group.name for group in drawing.groups if "across" in looks_of(group)}
     assert crossing == {"conv3", "fc6", "fc7", "fc8"}
     for node in graph.nodes:
         if node.neurons and node.given[0].towers > 1:
@@ -283,15 +283,15 @@ def test_lines_cross_where_a_layer_reads_all_and_nowhere_else() -> None:
 
 def test_lines_lead_from_the_towers_that_are_read() -> None:
     """From the volumes themselves: a crossing line ends in another tower than it begins in, any other in the same."""
-    picture = picture_of(graph_of(FLAGSHIP))
+    drawing = drawing_of(graph_of(FLAGSHIP))
     volumes = {
-        group.name: [mark.box for mark in group.marks if isinstance(mark, Face) and mark.look == "maps"]
-        for group in picture.groups
+        group.name: [element.box for element in group.elements if isinstance(element, Face) and element.look == "maps"]
+        for group in drawing.groups
     }
     for before, name in pairwise(["conv1", "conv2", "conv3", "conv4", "conv5"]):
         middle = sum(box.middle.y for box in volumes[name]) / len(volumes[name])
         below = sum(box.middle.y for box in volumes[before]) / len(volumes[before])
-        lines = [mark for mark in group_named(picture, name).marks if isinstance(mark, Line)]
+        lines = [element for element in group_named(drawing, name).elements if isinstance(element, Line)]
         assert len(lines) == (12 if name == "conv3" else 8)
         for line in lines:
             start, end = line.points
@@ -299,10 +299,16 @@ def test_lines_lead_from_the_towers_that_are_read() -> None:
 
 
 def test_a_kernels_window_is_to_scale_within_its_maps() -> None:
-    picture = picture_of(graph_of(FLAGSHIP))
-    maps = next(mark for mark in group_named(picture, "conv1").marks if isinstance(mark, Face) and mark.look == "maps")
+    drawing = drawing_of(graph_of(FLAGSHIP))
+    maps = next(
+        element
+        for element in group_named(drawing, "conv1").elements
+        if isinstance(element, Face) and element.look == "maps"
+    )
     window = next(
-        mark for mark in group_named(picture, "conv2").marks if isinstance(mark, Face) and mark.look == "kernel"
+        element
+        for element in group_named(drawing, "conv2").elements
+        if isinstance(element, Face) and element.look == "kernel"
     )
     high, all_high = (face.corners[0].y - face.corners[1].y for face in (window, maps))
     assert high / all_high == pytest.approx(5 / 27)
@@ -322,9 +328,9 @@ def test_scales_keep_the_order_of_sizes() -> None:
 
 
 def test_many_towers_are_drawn_in_part_and_said_so() -> None:
-    picture = picture_of(graph_of(TOWERS))
-    assert any("4 of the towers are drawn" in text.words for text in texts_of(picture.groups))
-    assert len([face for face in faces_of(picture.groups) if face.look == "maps"]) == 2 * 4 * 3
+    drawing = drawing_of(graph_of(TOWERS))
+    assert any("4 of the towers are drawn" in text.words for text in texts_of(drawing.groups))
+    assert len([face for face in faces_of(drawing.groups) if face.look == "maps"]) == 2 * 4 * 3
 
 
 def test_what_repeats_is_drawn_once() -> None:
@@ -332,9 +338,9 @@ def test_what_repeats_is_drawn_once() -> None:
     kept, (repeat,) = fold(blocks_of(graph))
     assert [kept[place].name for place in repeat.blocks] == ["same1.a", "same1.b", "same1.b.add"]
     assert (repeat.times, repeat.last) == (3, "same3.b.add")
-    picture = picture_of(graph)
-    assert "3×" in [text.words for text in texts_of(picture.groups)]
-    assert group_named(picture, "same1.a").title.startswith("3 times, to same3.a; same1.a: convolution, 8 kernels")
+    drawing = drawing_of(graph)
+    assert "3×" in [text.words for text in texts_of(drawing.groups)]
+    assert group_named(drawing, "same1.a").title.startswith("3 times, to same3.a; same1.a: convolution, 8 kernels")
     names = {block.name for block in kept}
     assert {node.layer.name for node in graph.nodes if node.neurons} - names == {
         "same2.a",
@@ -361,12 +367,14 @@ def test_unequal_blocks_are_not_folded() -> None:
 
 
 def test_every_block_of_a_branched_network_is_drawn_with_its_shape() -> None:
-    picture = picture_of(graph_of(ROOT / "examples" / "googlenet.net"))
+    drawing = drawing_of(graph_of(ROOT / "examples" / "googlenet.net"))
     graph = graph_of(ROOT / "examples" / "googlenet.net")
     for node in graph.nodes:
         if node.neurons:
-            assert "×".join(map(str, node.output.sizes)) in words_of(group_named(picture, node.layer.name))
-    arrows = [mark for mark in picture.groups[1].marks if isinstance(mark, Line) and len(mark.points) == 3]
+            assert "×".join(map(str, node.output.sizes)) in words_of(group_named(drawing, node.layer.name))
+    arrows = [
+        element for element in drawing.groups[1].elements if isinstance(element, Line) and len(element.points) == 3
+    ]
     assert len(arrows) == sum(len(block.reads) for block in blocks_of(graph))
 
 
@@ -436,7 +444,7 @@ def test_the_command_writes_a_png(
     result = alexc("draw", ROOT / "examples" / "resnet18.net", "-o", "net.png", *option)
     assert (result.returncode, result.stderr) == (0, "")
     with Image.open(tmp_path / "net.png") as image:
-        width, height = picture_of(graph_of(ROOT / "examples" / "resnet18.net")).size
+        width, height = drawing_of(graph_of(ROOT / "examples" / "resnet18.net")).size
         assert image.size == pytest.approx((2 * width, 2 * height), abs=2)
         pixels = image.convert("RGB")
     assert pixels.getpixel((1, 1)) == paper
@@ -446,13 +454,13 @@ def test_the_command_writes_a_png(
 
 
 def test_words_are_drawn_in_a_png(tmp_path: Path, alexc: Alexc) -> None:
-    """Ink where the name of a layer stands, which no other mark covers."""
+    """Ink where the name of a layer stands, which no other element covers."""
     assert alexc("draw", FLAGSHIP, "-o", "net.png").returncode == 0
-    picture = picture_of(graph_of(FLAGSHIP))
-    (name,) = (text for text in texts_of(picture.groups) if text.words == "conv3")
+    drawing = drawing_of(graph_of(FLAGSHIP))
+    (name,) = (text for text in texts_of(drawing.groups) if text.words == "conv3")
     with Image.open(tmp_path / "net.png") as image:
         left, top, right, bottom = (
-            2 * (side - start) for side, start in zip(name.box, picture.box[:2] * 2, strict=True)
+            2 * (side - start) for side, start in zip(name.box, drawing.box[:2] * 2, strict=True)
         )
         darkest, _ = image.convert("L").crop((left, top, right, bottom)).getextrema()
     assert isinstance(darkest, int)
@@ -464,18 +472,18 @@ def test_words_are_drawn_in_a_png(tmp_path: Path, alexc: Alexc) -> None:
 def test_only_a_picture_that_alexc_made_is_written_over(alexc: Alexc, tmp_path: Path, name: str) -> None:
     from PIL import Image
 
-    small, picture = ROOT / "examples" / "small.net", tmp_path / name
+    small, drawing = ROOT / "examples" / "small.net", tmp_path / name
     assert alexc("draw", FLAGSHIP, "-o", name).returncode == 0
-    before = picture.read_bytes()
+    before = drawing.read_bytes()
     if name == "net.png":
-        with Image.open(picture) as opened:
+        with Image.open(drawing) as opened:
             opened.load()
             assert opened.info["Software"] == "alexc"
     assert alexc("draw", small, "-o", name).returncode == 0
-    assert picture.read_bytes() != before
-    mine = picture.read_bytes().replace(b"alexc-picture", b"a-picture").replace(b"Software\0alexc", b"Software\0mine!")
-    for put in (lambda: picture.write_bytes(mine), lambda: picture.symlink_to(tmp_path / "elsewhere")):
-        picture.unlink()
+    assert drawing.read_bytes() != before
+    mine = drawing.read_bytes().replace(b"alexc-picture", b"a-drawing").replace(b"Software\0alexc", b"Software\0mine!")
+    for put in (lambda: drawing.write_bytes(mine), lambda: drawing.symlink_to(tmp_path / "elsewhere")):
+        drawing.unlink()
         put()
         refused = alexc("draw", small, "-o", name)
         assert (refused.returncode, refused.stdout) == (1, "")

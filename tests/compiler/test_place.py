@@ -1,4 +1,4 @@
-"""Networks on meshes: what each device holds, and where data moves."""
+"""Networks on meshes: the part of each device, and the exchanges."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def placed(text: str, net: str = NET) -> PlacedGraph:
 
 
 def moves(graph: PlacedGraph) -> list[tuple[str, str, str, str]]:
-    """Before which layer what moves over which axis, and the shape that a device has before."""
+    """Each exchange: the layer that reads it, the function, the axis, and the shape on a device before it."""
     return [
         (
             each.reader,
@@ -243,7 +243,7 @@ def test_every_example_can_be_placed(spec: Path) -> None:
 def test_a_mesh_does_not_change_what_is_computed() -> None:
     for graph in FLAGSHIP.placed.values():
         for node in graph.layers():
-            devices = graph.cut_into(node.layout, "channels")
+            devices = graph.parts(node.layout, "channels")
             assert node.local.multiply_adds * devices == node.whole.multiply_adds
 
 

@@ -1,4 +1,4 @@
-"""What `alexc plan` counts: against the numbers of the paper's network, and by hand on small meshes."""
+"""The numbers of `alexc plan`: compared with the paper's network, and counted by hand for small meshes."""
 
 from __future__ import annotations
 

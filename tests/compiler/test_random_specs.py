@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexc.compiler.drawing.picture import picture_of
+from alexc.compiler.drawing.draw import drawing_of
 from alexc.compiler.drawing.stages import is_chain
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.files.spec_writer import write_spec
@@ -143,7 +143,7 @@ def test_formatting_and_expanding_change_nothing(seed: int) -> None:
 @given(SEEDS)
 def test_nothing_in_a_picture_covers_anything(seed: int) -> None:
     graph = graph_of(random_spec(seed))
-    picture = picture_of(graph)
+    picture = drawing_of(graph)
     assert_nothing_covers_anything(picture)
     if not is_chain(graph):
         assert_no_line_strikes_a_word_or_a_box(picture)

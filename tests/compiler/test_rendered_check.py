@@ -1,4 +1,4 @@
-"""Nothing of a spec becomes code: names, comments, numbers and file names that try, and the last gate by itself."""
+"""No part of a spec becomes code: hostile names, comments, numbers and file names, and the check of the syntax tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time per layer stays the same, however many layers a spec has."""
+"""The compile time per layer does not depend on the number of layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.compile import FORMS, measure
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.__name__)
 def test_time_per_layer_does_not_grow_with_the_number_of_layers(form: Callable[[int], str]) -> None:
-    measure(form, 100)  # what is loaded once is not counted
+    measure(form, 100)  # imports are not counted
     few = min(measure(form, 10**3).total for _ in range(3))
     many = min(measure(form, 10**4).total for _ in range(2))
-    assert many <= 4 * few, f"{many:.0f} µs a layer, and {few:.0f} µs where there are ten times fewer"
+    assert many <= 4 * few, f"{many:.0f} µs per layer, and {few:.0f} µs with a tenth of the layers"

@@ -1,4 +1,4 @@
-"""What the commands about specs load and take to start, in counts and beside what torch takes."""
+"""The start of the commands about specs: the modules that they load, and their time compared with importing torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 SPEC = str(ROOT / "spec" / "alexnet.net")
 MOST_MODULES = 430  # a tenth more than `compile` loads; it was 468 while every command was imported
-# What these commands have no use for, or only in other forms of theirs; a colored message needs rich.
+# Modules that these commands do not need, or only with other options; colored messages need rich.
 UNUSED = {"PIL", "asyncio", "google", "matplotlib", "numpy", "pygments", "rich", "scipy", "tensorboard", "torch"}
 
 

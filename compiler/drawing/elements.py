@@ -1,4 +1,4 @@
-"""What a picture is made of: lines, faces and texts, in groups, in pixels; y grows downwards."""
+"""The elements of a drawing: lines, faces and texts, in groups. Coordinates are in pixels; y grows downwards."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .letters import ASCENT, DESCENT, text_width
+from .text_width import ASCENT, DESCENT, text_width
 
 
 class Point(NamedTuple):
-    """A place in the picture."""
+    """A position in the drawing."""
 
     x: float
     y: float
@@ -26,20 +26,20 @@ class Box(NamedTuple):
 
     @property
     def middle(self) -> Point:
-        """Its centre."""
+        """The centre."""
         return Point((self.left + self.right) / 2, (self.top + self.bottom) / 2)
 
 
 @dataclass(frozen=True)
 class Face:
-    """A filled outline with straight sides; `look` is its class in the style sheet."""
+    """A filled polygon; `look` is its class in the style sheet."""
 
     corners: tuple[Point, ...]
     look: str
 
     @property
     def box(self) -> Box:
-        """The rectangle around it."""
+        """The smallest rectangle around it."""
         return around(self.corners)
 
 
@@ -52,26 +52,26 @@ class Line:
 
     @property
     def box(self) -> Box:
-        """The rectangle around it."""
+        """The smallest rectangle around it."""
         return around(self.points)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through points that is upright at each of them; from one to the next it bends like an S."""
+    """A line through points that is vertical at each of them, with an S-shaped bend between two points."""
 
     points: tuple[Point, ...]
     look: str
 
     @property
     def box(self) -> Box:
-        """The rectangle around it."""
+        """The smallest rectangle around it."""
         return around(self.points)
 
 
 @dataclass(frozen=True)
 class Text:
-    """A line of text; `at` is the left end, middle or right end of its base line, as `anchor` says."""
+    """A line of text; `at` is the left end, the middle or the right end of its baseline, depending on `anchor`."""
 
     at: Point
     words: str
@@ -81,27 +81,27 @@ class Text:
 
     @property
     def box(self) -> Box:
-        """A rectangle that surely holds it."""
+        """A rectangle that contains the text in any font."""
         width = text_width(self.words, self.size)
         left = self.at.x - {"start": 0, "middle": width / 2, "end": width}[self.anchor]
         return Box(left, self.at.y - ASCENT * self.size, left + width, self.at.y + DESCENT * self.size)
 
 
-Mark = Face | Line | Curve | Text
+Element = Face | Line | Curve | Text
 
 
 @dataclass(frozen=True)
 class Group:
-    """The marks of one thing. `title` is what is read aloud of it; `name` that of its layer, "" where it is none."""
+    """Elements that belong together. A screen reader reads `title`; `name` is the name of the layer, or ""."""
 
     title: str
-    marks: tuple[Mark, ...]
+    elements: tuple[Element, ...]
     name: str = ""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A whole picture: `title` and `description` are read aloud; `box` holds all that is drawn."""
+class Drawing:
+    """A whole drawing. A screen reader reads `title` and `description`; `box` contains all groups and a margin."""
 
     title: str
     description: str
@@ -115,7 +115,7 @@ class Picture:
 
 
 def around(points: Sequence[Point]) -> Box:
-    """The smallest rectangle that holds all points."""
+    """The smallest rectangle that contains all points."""
     return Box(
         min(point.x for point in points),
         min(point.y for point in points),
@@ -124,7 +124,7 @@ def around(points: Sequence[Point]) -> Box:
     )
 
 
-def box_of(marks: Sequence[Mark]) -> Box:
-    """The smallest rectangle that holds all marks."""
-    boxes = [mark.box for mark in marks]
+def box_of(elements: Sequence[Element]) -> Box:
+    """The smallest rectangle that contains all elements."""
+    boxes = [element.box for element in elements]
     return around([point for box in boxes for point in (Point(box.left, box.top), Point(box.right, box.bottom))])

@@ -1,4 +1,4 @@
-"""A layer in words: what a picture's titles say, and its captions."""
+"""Describes layers in words, for the titles and captions of a drawing."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _KINDS = {
 }
 
 
-def kind_in_words(node: Node) -> str:
-    """The kind's usual name; its keyword where that is one."""
+def describe_kind(node: Node) -> str:
+    """The usual name of the kind; by default its keyword."""
     keyword = node.layer.kind.keyword
     return _KINDS.get(keyword, keyword.replace("_", " "))
 
 
-def layer_in_words(nodes: Sequence[Node]) -> str:
-    """A layer, with the parts that follow it: kind, kernels, what it reads, what it makes, parameters."""
+def describe_layer(nodes: Sequence[Node]) -> str:
+    """A layer and the layers drawn with it: kind, kernels, input, output shape, parameters."""
     first = nodes[0]
-    facts = [kind_in_words(first), *_kernels(first), *_reading(first), f"output {first.output}"]
+    facts = [describe_kind(first), *_kernels(first), *_reading(first), f"output {first.output}"]
     parameters = sum(node.weight_count + node.bias_count for node in nodes)
     if parameters:
         facts.append(f"{parameters:,} parameters")
@@ -42,15 +42,15 @@ def layer_in_words(nodes: Sequence[Node]) -> str:
     return f"{first.layer.name}: {', '.join(facts)}"
 
 
-def network_in_words(graph: Graph) -> str:
-    """What a network reads, and its sums."""
+def describe_network(graph: Graph) -> str:
+    """The input shape of a network, and its sums."""
     towers = f", {graph.net.towers} towers" if graph.net.towers > 1 else ""
-    sums = f"{graph.parameters:,} parameters, {graph.multiply_adds:,} multiply-adds an image"
+    sums = f"{graph.parameters:,} parameters, {graph.multiply_adds:,} multiply-adds per image"
     return f"reads {graph.net.input}{towers}; {sums}"
 
 
-def window_in_words(node: Node) -> list[str]:
-    """The window of a convolution or a pool and its stride: `3×3`, `stride 2`; empty for other kinds."""
+def describe_window(node: Node) -> list[str]:
+    """The window and the stride of a convolution or a pooling: `3×3`, `stride 2`; empty for other kinds."""
     kind = node.layer.kind
     if isinstance(kind, Convolving):
         return [_size(kind.kernel), *([] if kind.stride == (1, 1) else [f"stride {_pair(kind.stride)}"])]
@@ -67,7 +67,7 @@ def _kernels(node: Node) -> list[str]:
         groups = [f"{kind.groups} groups"] if kind.groups > 1 else []
         stride = [] if kind.stride == (1, 1) else [f"stride {_pair(kind.stride)}"]
         return [f"{kind.kernels} kernels of {kind.kernel[0]}x{kind.kernel[1]}x{depth}", *stride, *groups]
-    return [f"window {' '.join(window_in_words(node)).replace('×', 'x')}"] if isinstance(kind, Pooling) else []
+    return [f"window {' '.join(describe_window(node)).replace('×', 'x')}"] if isinstance(kind, Pooling) else []
 
 
 def _reading(node: Node) -> list[str]:

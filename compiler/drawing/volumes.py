@@ -1,8 +1,9 @@
-"""Volumes in perspective: channels go to the right, height upwards, width away from the reader, to the upper left.
+"""Volumes in oblique projection, as in the paper's Figure 2.
 
-The projection is oblique, as in the paper's figure. Sides of maps, channels and units each have a scale of their own,
-so that a side of 6 is seen beside one of 227: the length drawn grows with a power of the number, below 1. The largest
-side of a network's maps is as long in each picture; what has more channels, or units, than another is always longer.
+The channels go to the right, the height goes up, and the width goes away from the reader, to the upper left. The sides
+of maps, the channels and the units have separate scales. A length is proportional to a power of the number, with an
+exponent below 1, so that a side of 6 is still visible beside a side of 227. The largest side of the maps has the same
+length in each drawing. A volume with more channels, or units, is always longer.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from dataclasses import dataclass
 from itertools import product
 
 from ..layers.kind import Shape
-from .marks import Face, Point
+from .elements import Face, Point
 
 _LONGEST_SIDE, _SIDE_POWER = 190.0, 0.62
-_LONGEST_DEPTH, _DEPTH_UNIT = 110.0, 3.9  # pixels: in all, and for one channel
+_LONGEST_DEPTH, _DEPTH_UNIT = 110.0, 3.9  # pixels: at most, and for one channel
 _LONGEST_BAR, _BAR_UNIT = 190.0, 2.9
 _SHORTEST = 3.0
 _BAR_THICKNESS = 9.0
-_AWAY_X, _AWAY_Y = -0.36, -0.28  # of a pixel that goes away from the reader
+_AWAY_X, _AWAY_Y = -0.36, -0.28  # the projection of one pixel away from the reader
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How long the sides of a network's volumes are drawn; made for its largest numbers."""
+    """The scale of a network's volumes: the largest side of its maps, and its largest numbers of channels and units."""
 
     side: int
     channels: int
@@ -40,7 +41,7 @@ class Scale:
         return cls(max(sides, default=1), max((shape.channels for shape in maps), default=1), max(vectors, default=1))
 
     def volume(self, shape: Shape, left: float, middle: float) -> Volume:
-        """The volume of a shape; `left` is the far left of its outline, `middle` half the height of its near side."""
+        """The volume of a shape; `left` is the left of its outline, `middle` is half the height of its front side."""
         if len(shape.sizes) == 1:
             height = max(_SHORTEST, min(_BAR_UNIT, _LONGEST_BAR / self.units**0.5) * shape.channels**0.5)
             across, away = _BAR_THICKNESS, _BAR_THICKNESS
@@ -55,7 +56,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Volume:
-    """A box: `corner` is its lower left one nearest to the reader; `across`, `height` and `away` its sides."""
+    """A box: `corner` is its lower left front corner; `across`, `height` and `away` are the lengths of its sides."""
 
     corner: Point
     across: float
@@ -63,7 +64,7 @@ class Volume:
     away: float
 
     def at(self, across: float, up: float, away: float) -> Point:
-        """A place in it, by its share of each side."""
+        """The point at these shares of the three sides, from 0 to 1."""
         return Point(
             self.corner.x + across * self.across + away * self.away * _AWAY_X,
             self.corner.y - up * self.height + away * self.away * _AWAY_Y,
@@ -71,7 +72,7 @@ class Volume:
 
     @property
     def left(self) -> float:
-        """The far left of its outline."""
+        """The left of its outline."""
         return self.at(0, 0, 1).x
 
     @property
@@ -81,11 +82,11 @@ class Volume:
 
     @property
     def top(self) -> float:
-        """The top of its outline; its bottom is that of `corner`."""
+        """The top of its outline; the bottom is at `corner`."""
         return self.at(0, 1, 1).y
 
     def faces(self, look: str) -> tuple[Face, ...]:
-        """The three that are seen: the map, the top, the near side."""
+        """The three visible faces: the map, the top and the front."""
         sides = (
             [(0, 0, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1)],
             [(0, 1, 0), (1, 1, 0), (1, 1, 1), (0, 1, 1)],
@@ -94,12 +95,12 @@ class Volume:
         return tuple(Face(tuple(self.at(*corner) for corner in side), look) for side in sides)
 
     def part(self, high: float, wide: float, up: float, away: float) -> Volume:
-        """A part that goes through all channels: its share of height and width, and the place of its middle."""
+        """A part with all channels: `high` and `wide` are its shares of the sides, `up` and `away` is its middle."""
         high, wide = max(high, _SHORTEST / self.height), max(wide, _SHORTEST / self.away)
         up, away = (min(max(middle, size / 2), 1 - size / 2) for middle, size in ((up, high), (away, wide)))
         corner = self.at(0, up - high / 2, away - wide / 2)
         return Volume(corner, self.across, high * self.height, wide * self.away)
 
     def right_corners(self) -> tuple[Point, ...]:
-        """The four of the side where the channels end."""
+        """The four corners of the right face, where the channels end."""
         return tuple(self.at(1, up, away) for up, away in product((0, 1), (0, 1)))

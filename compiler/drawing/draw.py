@@ -1,27 +1,27 @@
-"""A network's picture: which figure suits it, and what stands above."""
+"""Draws a network: chooses the figure, and adds the heading and the margin."""
 
 from __future__ import annotations
 
 from ..graph.graph import Graph
 from .blocks import blocks_of
 from .chain_figure import MOST_TOWERS, draw_chain
+from .descriptions import describe_network
+from .elements import Box, Drawing, Group, Point, Text, box_of
 from .graph_figure import draw_graph
-from .marks import Box, Group, Picture, Point, Text, box_of
 from .stages import is_chain, stages_of
 from .svg import Theme, svg_of
-from .words import network_in_words
 
 _MARGIN = 16.0
 
 
 def draw_svg(graph: Graph, theme: Theme = "either") -> str:
-    """The picture of a network as the text of an SVG file. The same network and theme give the same bytes."""
-    return svg_of(picture_of(graph), theme)
+    """The drawing of a network as the text of an SVG file; the same network and theme give the same bytes."""
+    return svg_of(drawing_of(graph), theme)
 
 
-def picture_of(graph: Graph) -> Picture:
-    """The picture of a network."""
-    words = network_in_words(graph)
+def drawing_of(graph: Graph) -> Drawing:
+    """The drawing of a network: volumes in a row for a chain, otherwise boxes in layers."""
+    words = describe_network(graph)
     if graph.net.towers > MOST_TOWERS:
         words += f"; {MOST_TOWERS} of the towers are drawn"
     heading = Group(
@@ -29,7 +29,7 @@ def picture_of(graph: Graph) -> Picture:
     )
     figure = draw_chain(stages_of(graph), 58) if is_chain(graph) else draw_graph(blocks_of(graph), 58)
     groups = (heading, *figure)
-    box = box_of([mark for group in groups for mark in group.marks])
+    box = box_of([element for group in groups for element in group.elements])
     around = Box(box.left - _MARGIN, box.top - _MARGIN, box.right + _MARGIN, box.bottom + _MARGIN)
     layers = [group.title for group in groups if group.title]
-    return Picture(graph.net.name, f"{graph.net.name} {words}. {'. '.join(layers)}.", groups, around)
+    return Drawing(graph.net.name, f"{graph.net.name} {words}. {'. '.join(layers)}.", groups, around)
