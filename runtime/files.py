@@ -58,7 +58,7 @@ class AtomicFile:
         """The hash of what was written so far."""
         return self._hash.hexdigest()
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: bytes | memoryview) -> int:
         """Append; returns the number of bytes."""
         self._hash.update(content)
         return self._file.write(content)

@@ -181,9 +181,20 @@ def _run(path: Path, content: bytes) -> ModuleType:
     sys.modules[module.__name__] = module  # dataclasses and the like look their module up
     try:
         exec(code, module.__dict__)  # noqa: S102 - running the user's own network is what the command is for
+    except ImportError as error:
+        if (error.name or "").startswith("alexc."):
+            raise UserError(f"{printable(path)}: {_compile_again(path)}") from error
+        raise _raised(path, error, "it cannot be imported") from error
     except Exception as error:
         raise _raised(path, error, "it cannot be imported") from error
     return module
+
+
+def _compile_again(path: Path) -> str:
+    """The message for a file that imports modules or names that this version of alexc does not have."""
+    spec = path.with_suffix(".net")  # as a run keeps it beside its network file
+    command = f"alexc compile {spec} -o {path.parent}" if spec.is_file() else "alexc compile SPEC"
+    return f"it was compiled by another version of alexc: compile its spec again with `{printable(command)}`"
 
 
 def _networks(path: Path, module: ModuleType) -> list[type[nn.Module]]:

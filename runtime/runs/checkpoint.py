@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 import shlex
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ import torch
 from alexc.printable import printable
 
 from ..errors import UserError
-from ..files import require_regular_file, sync_folder, write_error
+from ..files import AtomicFile, require_regular_file, sync_folder, write_error
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64
@@ -37,16 +36,13 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         UserError: when the disk is full or cannot be written; what lay at `path` stays.
     """
-    temporary = path.with_name(path.name + ".partial")
     try:
-        with temporary.open("wb") as file:
+        for leftover in path.parent.glob(f"{path.name}.*.tmp"):  # of a process that was killed: the folder is locked
+            leftover.unlink(missing_ok=True)
+        with AtomicFile(path) as file:
             _write(file, content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
         sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
         raise _not_saved(path, error) from error
 
 
@@ -75,22 +71,21 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def _write(file: IO[bytes], content: Mapping[str, Any]) -> None:
-    held = _HeldBack(file)
+def _write(file: AtomicFile, content: Mapping[str, Any]) -> None:
+    tail = _WithoutTail(file)
     try:
-        torch.save(dict(content), cast("IO[bytes]", held))  # of a file, torch.save needs no more than these two methods
+        torch.save(dict(content), cast("IO[bytes]", tail))  # torch.save needs only these two methods of a file
     except RuntimeError as error:
-        raise held.failure or error from None  # torch has words of its own for a write that failed
-    if held.rest != b"\0\0":
+        raise tail.failure or error from None  # torch replaces the OSError of a failed write
+    if tail.rest != b"\0\0":
         raise RuntimeError("torch.save no longer ends a file with an empty ZIP comment")
-    file.write(_END + held.hash.hexdigest().encode())
+    file.write(_END + file.sha256.encode())
 
 
-class _HeldBack:
-    """Passes on and hashes all that is written but the last two bytes, the length of the ZIP comment."""
+class _WithoutTail:
+    """Writes to a file everything except the last two bytes, which are the length of the ZIP comment."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.hash = hashlib.sha256()
+    def __init__(self, file: AtomicFile) -> None:
         self.rest = b""
         self.failure: OSError | None = None
         self._file = file
@@ -108,7 +103,7 @@ class _HeldBack:
         return len(content)
 
     def flush(self) -> None:
-        self._file.flush()
+        """Nothing: the file is synced when it is complete."""
 
     def _pass_on(self, content: bytes | memoryview) -> None:
         try:
@@ -116,7 +111,6 @@ class _HeldBack:
         except OSError as error:
             self.failure = error
             raise
-        self.hash.update(content)
 
 
 def _not_saved(path: Path, error: Exception) -> UserError:

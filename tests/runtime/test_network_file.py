@@ -169,3 +169,21 @@ def test_a_recipe_that_does_not_fit(tmp_path: Path, before: str, after: str, mes
     file = load_network_file(write(tmp_path, HAND_WRITTEN.replace(before, after)))
     with pytest.raises(UserError, match=message):
         geometry_of(file)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from alexc.runtime.recipe import Recipe",  # a module of an older alexc
+        "from alexc.runtime import exchange",
+        "from alexc.runtime.recipes import RandomCrop",
+    ],
+)
+def test_a_file_of_another_version_of_alexc_is_to_be_compiled_again(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "tiny.py"
+    path.write_text(f"{line}\n{HAND_WRITTEN}")
+    with pytest.raises(UserError, match=r"tiny\.py: it was compiled by another version .* with `alexc compile SPEC`$"):
+        load_network_file(path)
+    (tmp_path / "tiny.net").write_text("network Tiny { }")
+    with pytest.raises(UserError, match=r"with `alexc compile .*tiny\.net -o .*`$"):
+        load_network_file(path)
