@@ -13,11 +13,11 @@ from alexc.compiler.graph.shapes import MANY_PARAMETERS, MOST_PARAMETERS
 
 from .net import Net
 
-NET_FILES = "A `.net` file; or the files of a network of Caffe, darknet or cuda-convnet, or torchvision:NAME."
+NET_FILES = "A `.net` file, the files of a Caffe, darknet or cuda-convnet network, or torchvision:NAME."
 InputShape = Annotated[
     str | None,
     typer.Option(
-        "--input", metavar="CxHxW", help="The shape of an image, where another program's file does not say it."
+        "--input", metavar="CxHxW", help="The input shape, if the files of another program do not contain it."
     ),
 ]
 MostParameters = Annotated[
@@ -25,17 +25,17 @@ MostParameters = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help=f"Refuse a network of more parameters; of more than {MANY_PARAMETERS:,} there is a warning.",
+        help=f"Reject a network with more parameters; more than {MANY_PARAMETERS:,} give a warning.",
         show_default=f"{MOST_PARAMETERS:,}",
     ),
 ]
 
 
 def read_net(files: Sequence[Path], input_: str | None = None, most_parameters: int = MOST_PARAMETERS) -> Net:
-    """The network; prints its warnings to standard error.
+    """Read a network and print its warnings to standard error.
 
     Raises:
-        SpecError: the file cannot be read, or has mistakes.
+        SpecError: the file cannot be read, or has errors.
     """
     net = Net.from_file(*files, input=input_, most_parameters=most_parameters)
     if net.warnings:

@@ -1,4 +1,4 @@
-"""`alexc check`: what is wrong with a spec."""
+"""`alexc check`: reports the errors in specs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..spec_file import read_spec
 
 
 class Format(StrEnum):
-    """How findings are written."""
+    """The output formats."""
 
     text = "text"
     json = "json"
@@ -32,7 +32,11 @@ class Format(StrEnum):
 def check(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to check.")],
     format_: Annotated[
-        Format, typer.Option("--format", help="For people, or for another program: `sarif` is what code scanners read.")
+        Format,
+        typer.Option(
+            "--format",
+            help="The output format: `text` for people, `sarif` for code scanners, `github` for GitHub Actions.",
+        ),
     ] = Format.text,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:

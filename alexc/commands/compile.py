@@ -1,4 +1,4 @@
-"""`alexc compile`: from a spec to a Python file."""
+"""`alexc compile`: writes the Python file of a spec."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..net_options import MostParameters, read_net
 
 
 class Emitted(StrEnum):
-    """What a spec is compiled to."""
+    """The output formats."""
 
     PYTHON = "python"
     NET = "net"
@@ -29,23 +29,23 @@ class Emitted(StrEnum):
 
 def compile_(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to compile.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder for the files.")] = Path(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write to.")] = Path(
         "generated"
     ),
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; end with 1 where a file is not what it would be.")
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if a file is not up to date.")
     ] = False,
     placements: Annotated[
         list[str] | None,
         typer.Option(
             "--placement",
             metavar="NAME",
-            help="Write the network as this placement of the spec lays it on devices; may be given several times.",
+            help="Write the network for this placement of the spec; may be repeated.",
             show_default="for one device",
         ),
     ] = None,
     emit: Annotated[
-        Emitted, typer.Option(help="`net` prints the spec instead, with variants, blocks and defaults written out.")
+        Emitted, typer.Option(help="`net` prints the spec, with variants, blocks and defaults written out.")
     ] = Emitted.PYTHON,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
@@ -54,16 +54,16 @@ def compile_(
     alexnet.net becomes DIR/alexnet.py; with --placement two_gpus, DIR/alexnet_two_gpus.py.
     """
     if emit is Emitted.NET and placements:
-        raise UserError("--emit net writes the spec with all its placements: leave --placement out")
+        raise UserError("--emit net writes the spec with all its placements; leave out --placement")
     if emit is Emitted.NET:
         for spec in specs:
             print(read_net([spec], most_parameters=most_parameters).expanded(), end="")
         return
-    targets: dict[Path, _Asked] = {}
+    targets: dict[Path, _Target] = {}
     for spec in specs:
         net = read_net([spec], most_parameters=most_parameters)
         for placement in placements or (None,):
-            asked = _Asked(spec, net, placement)
+            asked = _Target(spec, net, placement)
             target = out / f"{asked.module_name()}.py"
             if target in targets:
                 twice = f"{spec}: would be written to {target}, as {targets[target].spec} is"
@@ -83,19 +83,19 @@ def compile_(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A file that is asked for: a spec for one device, or as a placement lays it out."""
+class _Target:
+    """A file to write: a spec for one device, or for a placement."""
 
     spec: Path
     net: Net
     placement: str | None
 
     def module_name(self) -> str:
-        """The name of the Python file, without its ending."""
+        """The name of the Python file, without its suffix."""
         return _module_name(self.spec) + (f"_{self.placement}" if self.placement else "")
 
     def option(self) -> str:
-        """What the command line says of the placement."""
+        """The command-line option for the placement."""
         return f" --placement {self.placement}" if self.placement else ""
 
 

@@ -1,4 +1,4 @@
-"""`alexc diff`: what changes between two specs."""
+"""`alexc diff`: shows what changes between two specs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ..diff import Diff
 from ..net_options import MostParameters, read_net
 from ..spec_error import SpecError
 
-EXIT_THEY_DIFFER = 1
+EXIT_DIFFERENT = 1
 EXIT_CANNOT_COMPARE = 2
 
 
 class Format(StrEnum):
-    """How the differences are written."""
+    """The output formats."""
 
     text = "text"
     json = "json"
 
 
 def diff(
-    before: Annotated[Path, typer.Argument(metavar="A", help="A `.net` file.", show_default=False)],
-    after: Annotated[Path, typer.Argument(metavar="B", help="Another.", show_default=False)],
-    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.text,
+    before: Annotated[Path, typer.Argument(metavar="A", help="The first `.net` file.", show_default=False)],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The second `.net` file.", show_default=False)],
+    format_: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.text,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Compare two specs, and say whether the weights of one load in the other.
@@ -46,7 +46,7 @@ def diff(
         raise typer.Exit(EXIT_CANNOT_COMPARE) from None
     print(json.dumps(_as_json(found), indent=2) if format_ is Format.json else found)
     if not found.same:
-        raise typer.Exit(EXIT_THEY_DIFFER)
+        raise typer.Exit(EXIT_DIFFERENT)
 
 
 def _as_json(found: Diff) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`alexc doctor`: whether this machine and this store can do what a training asks."""
+"""`alexc doctor`: checks whether this machine and a store are ready for training."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ from alexc.runtime.doctor.section import Finding, Section
 from alexc.runtime.doctor.versions import versions
 
 EXIT_UNSOUND = 1
-_NAMES = 12  # columns of the longest name of a row
+_NAMES = 12  # the width of the longest row name
 
 
 def doctor(
     network: Annotated[
         Path | None,
         typer.Argument(
-            metavar="NETWORK", help="A network file, whose training is timed.", show_default="the feed alone is timed"
+            metavar="NETWORK",
+            help="A network file; its training step is timed.",
+            show_default="only data loading is timed",
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="STORE", help="A store that `alexc prepare` made.", show_default="a few images of noise"),
+        typer.Option(
+            metavar="STORE", help="A store, written by `alexc prepare`.", show_default="a few images of noise"
+        ),
     ] = None,
 ) -> None:
     """Check the versions, devices, memory and disk of this machine.
 
-    With NETWORK, also measure whether the store keeps up with it.
+    With NETWORK, it also measures whether data loading is fast enough for training.
 
-    Exits with 1 when something will not work.
+    The exit code is 1 if training will not work.
     """
     first = versions()
     findings = _shown([first])
     if not any(finding.stops for finding in findings):
         from alexc.runtime.allocator import keep_freed_memory
 
-        keep_freed_memory()  # as a training does
+        keep_freed_memory()  # as training does
         from alexc.runtime.doctor.examination import examine
 
         findings += _shown(examine(data, network))
@@ -52,7 +56,7 @@ def doctor(
 
 
 def _shown(sections: Iterable[Section]) -> list[Finding]:
-    """Print sections as they come; returns what they have found."""
+    """Print each section as soon as it is ready; return all findings."""
     findings: list[Finding] = []
     for section in sections:
         print(section.title)

@@ -1,4 +1,4 @@
-"""`alexc draw`: the picture of a network."""
+"""`alexc draw`: draws a network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..printable import printable
 if TYPE_CHECKING:
     from alexc.compiler.drawing.elements import Drawing
 
-_PNG_MADE_BY = "Software\0alexc"  # by which a PNG of alexc is known
-_PNG_HEAD = 33  # bytes of the signature and of the first chunk
-_PIXELS = 40e6  # of a PNG, at most: a longer network is drawn smaller
+_PNG_MADE_BY = "Software\0alexc"  # marks a PNG that alexc wrote
+_PNG_HEAD = 33  # bytes of the signature and the first chunk
+_PIXELS = 40e6  # the largest PNG; a network that needs more is scaled down
 
 
 def draw(
@@ -28,26 +28,29 @@ def draw(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="FILE", help="The picture: .svg or .png.", show_default="SPEC's name with .svg, here"
+            "-o", "--out", metavar="FILE", help="The file to write: .svg or .png.", show_default="SPEC's name with .svg"
         ),
     ] = None,
     dark: Annotated[
-        bool, typer.Option("--dark", help="Draw on black. Without it an SVG follows its reader; a PNG is light.")
+        bool,
+        typer.Option(
+            "--dark", help="Use a dark background. By default, an SVG follows the viewer's theme and a PNG is light."
+        ),
     ] = False,
     input_: InputShape = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Draw a network.
 
-    A network without branches becomes volumes in perspective, as in Figure 2 of the paper; one with branches becomes
-    a graph of boxes.
+    A network without branches is drawn as volumes in perspective, as in Figure 2 of the AlexNet paper. A network with
+    branches is drawn as a graph of boxes.
     """
     name = spec[0].stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
     target = out or Path(f"{name}.svg")
     ending = target.suffix.lower()
     if ending not in (".svg", ".png"):
         raise UserError(f"{printable(target)}: a picture's name ends in .svg or .png, as in {printable(name)}.svg")
-    from alexc.compiler.drawing.draw import drawing_of  # as long to import as a spec takes to check
+    from alexc.compiler.drawing.draw import drawing_of  # importing it takes as long as checking a spec
     from alexc.compiler.drawing.svg import MADE_BY, svg_of
 
     check_overwritable(target, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
@@ -60,7 +63,7 @@ def draw(
 
 
 def _write_png(target: Path, picture: Drawing, svg: str) -> None:
-    """Write the picture with two pixels for one of the SVG, in the font that matplotlib brings along."""
+    """Write the picture at two pixels per SVG unit, in a font that matplotlib ships."""
     from matplotlib import get_data_path
     from resvg_py import svg_to_bytes
 
@@ -80,7 +83,7 @@ def _write_png(target: Path, picture: Drawing, svg: str) -> None:
 
 
 def _marked(png: bytes) -> bytes:
-    """The PNG with a chunk of text that names its maker behind the first one."""
+    """The PNG with a text chunk after the first chunk that names alexc."""
     chunk = b"tEXt" + _PNG_MADE_BY.encode()
     size, check = len(chunk) - 4, crc32(chunk)
     return png[:_PNG_HEAD] + size.to_bytes(4, "big") + chunk + check.to_bytes(4, "big") + png[_PNG_HEAD:]

@@ -1,4 +1,4 @@
-"""`alexc evaluate`: how well a trained network does."""
+"""`alexc evaluate`: measures the error of a trained network."""
 
 from __future__ import annotations
 
@@ -10,29 +10,32 @@ import typer
 
 
 class Format(StrEnum):
-    """How a report is written."""
+    """The output formats."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, written by `alexc train`.", show_default=False)
+    ],
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DATA", help="A folder of images or a store, of the same classes.", show_default="that of the run"
+            metavar="DATA", help="A folder of images or a store, with the same classes.", show_default="the run's data"
         ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if available, else cpu")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Views that the network is shown at once.")] = 128,
-    format: Annotated[Format, typer.Option(help="How the report is written.")] = Format.TEXT,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size, in views.")] = 128,
+    format: Annotated[Format, typer.Option(help="The output format.")] = Format.TEXT,
 ) -> None:
     """Measure the best weights of a run on the validation images.
 
-    By the views of the recipe (ten crops, averaged after the softmax), and by the central view alone.
+    Reports the error over the views of the recipe (such as ten crops, averaged after the softmax), and over the central
+    view alone.
     """
     from alexc.runtime.allocator import keep_freed_memory
 

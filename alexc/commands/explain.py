@@ -1,4 +1,4 @@
-"""`alexc explain`: what the code of a message means."""
+"""`alexc explain`: explains error codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..printable import printable
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="CODE", help="A code such as E0301. Without one: the list.")
+        str | None, typer.Argument(metavar="CODE", help="A code such as E0301. Without it, all codes are listed.")
     ] = None,
 ) -> None:
     """Explain an error code, with an example and its fix."""

@@ -1,4 +1,4 @@
-"""`alexc export`: a trained network for other programs."""
+"""`alexc export`: exports a trained network to ONNX or torch.export."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ if TYPE_CHECKING:
 
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run's folder, or a compiled network with --weights.")
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, or a compiled network with --weights.")
     ],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX file.")] = False,
-    torch_export: Annotated[bool, typer.Option("--torch-export", help="Write a program of torch.export.")] = False,
+    torch_export: Annotated[bool, typer.Option("--torch-export", help="Write a torch.export program.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
             metavar="FILE",
-            help="The file to write, where it is one.",
+            help="The file to write, if only one format is chosen.",
             show_default="RUN's name with .onnx or .pt2",
         ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="WEIGHTS", help="The weights of a compiled network: a run, a checkpoint or a file."),
+        typer.Option(
+            metavar="WEIGHTS", help="The weights for a compiled network: a run, a checkpoint or a weights file."
+        ),
     ] = None,
-    softmax: Annotated[bool, typer.Option("--softmax", help="Give probabilities, not logits.")] = False,
+    softmax: Annotated[bool, typer.Option("--softmax", help="Output probabilities instead of logits.")] = False,
 ) -> None:
     """Export a trained network to ONNX or torch.export.
 
-    The file has the best weights of the run and takes any batch size. Its outputs are compared with torch's first. It
-    also says how images must be prepared for it.
+    The file contains the best weights of the run and accepts any batch size. Its metadata says how to preprocess
+    images. Before it is written, its outputs are compared with those of PyTorch.
     """
     asked = [form for form, wanted in ((_ONNX, onnx), (_TORCH_EXPORT, torch_export)) if wanted]
     if not asked:
@@ -60,12 +62,12 @@ def export(
             )
         check_new(target)
     for form, target in targets.items():
-        _tell(source, target, export_network(source, weights, target, form.name, softmax))
+        _print_result(source, target, export_network(source, weights, target, form.name, softmax))
 
 
 @dataclass(frozen=True)
 class _Form:
-    """A form of file, the option that asks for it, and how its name ends."""
+    """A file format, its option and its suffix."""
 
     name: Literal["onnx", "pt2"]
     option: str
@@ -76,7 +78,7 @@ _ONNX = _Form("onnx", "--onnx", ".onnx")
 _TORCH_EXPORT = _Form("pt2", "--torch-export", ".pt2")
 
 
-def _tell(source: Path, target: Path, exported: Exported) -> None:
+def _print_result(source: Path, target: Path, exported: Exported) -> None:
     from alexc.runtime.exporting.checked import BATCHES
     from alexc.runtime.exporting.subject import which_weights
 

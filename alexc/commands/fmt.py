@@ -1,4 +1,4 @@
-"""`alexc fmt`: specs in the canonical layout."""
+"""`alexc fmt`: formats specs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..spec_file import read_unchecked
 
 
 def fmt(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to lay out.")],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to format.")],
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; end with 1 where a file is not laid out so.")
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if a file is not formatted.")
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Write nothing; show what would change, and end as with --check.")
+        bool, typer.Option("--diff", help="Write nothing; show what would change, with the exit code of --check.")
     ] = False,
 ) -> None:
     """Format specs in the canonical style.
@@ -39,20 +39,20 @@ def fmt(
             continue
         before, after = texts
         if diff:
-            print(_difference(path, before, after), end="")
+            print(_diff(path, before, after), end="")
         elif check and before != after:
-            print(f"{printable(path)}: is not laid out so; run `alexc fmt {printable(path)}`")
+            print(f"{printable(path)}: is not formatted; run `alexc fmt {printable(path)}`")
         elif not check:
             if before != after:
                 _rewrite(path, after)
-            print(f"{printable(path)}: {'unchanged' if before == after else 'laid out'}")
+            print(f"{printable(path)}: {'unchanged' if before == after else 'formatted'}")
         failed = failed or ((check or diff) and before != after)
     if failed:
         raise typer.Exit(1)
 
 
 def _texts(path: Path) -> tuple[str, str] | None:
-    """A spec's text as it is and as it should be; None where it has mistakes, which are printed."""
+    """A spec's text before and after formatting; None if it has errors, which are printed."""
     source, diagnostics = read_unchecked(path)
     text = None
     if not diagnostics:
@@ -68,9 +68,9 @@ def _rewrite(path: Path, text: str) -> None:
     write_text(target, text, S_IMODE(target.stat().st_mode))
 
 
-def _difference(path: Path, before: str, after: str) -> str:
+def _diff(path: Path, before: str, after: str) -> str:
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-        for line in unified_diff(old, new, str(path), f"{path}, laid out")
+        for line in unified_diff(old, new, str(path), f"{path}, formatted")
     )

@@ -1,4 +1,4 @@
-"""`alexc import`: networks of other programs as specs."""
+"""`alexc import`: converts networks of other programs to specs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def import_(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="The files of one network: its layers, its solver or parameters; or torchvision:NAME.",
+            help="The files of one network (layers, and solver or parameters), or torchvision:NAME.",
         ),
     ],
     out: Annotated[
@@ -31,18 +31,18 @@ def import_(
         typer.Option("-o", "--out", metavar="FILE", help="The spec to write: a `.net` file.", show_default="printed"),
     ] = None,
     images: Annotated[
-        int, typer.Option(metavar="N", min=1, help="The size of the training set, which turns iterations into epochs.")
+        int, typer.Option(metavar="N", min=1, help="The size of the training set, to convert iterations to epochs.")
     ] = IMAGENET,
     input_: Annotated[
         str | None,
-        typer.Option("--input", metavar="CxHxW", help="The shape of an image, where the files do not say it."),
+        typer.Option("--input", metavar="CxHxW", help="The input shape, if the files do not contain it."),
     ] = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Convert a network of Caffe, cuda-convnet, darknet or torchvision to a spec.
 
-    Whatever a spec cannot express is reported with its line. It is an error, and no spec is written, if the network
-    would change; it is a warning, and a comment in the spec, if only the recipe loses something.
+    What a spec cannot express is reported with its line. If it changes the network, it is an error and no spec is
+    written. If it changes only the recipe, it is a warning and a comment in the spec.
     """
     if out is not None and out.suffix != ".net":
         raise UserError(f"{printable(out)}: the name of a spec ends in `.net`; as in `-o my.net`")

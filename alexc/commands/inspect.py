@@ -1,4 +1,4 @@
-"""`alexc inspect`: what a store holds, as text and as a picture."""
+"""`alexc inspect`: shows what a store contains, as text and as a picture."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typer
 
 def inspect(
     store: Annotated[
-        Path, typer.Argument(metavar="STORE", help="A store that `alexc prepare` made.", show_default=False)
+        Path, typer.Argument(metavar="STORE", help="A store, written by `alexc prepare`.", show_default=False)
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="The picture to write.", show_default="STORE's name with .png, here"
+            "--out", "-o", metavar="FILE", help="The picture to write.", show_default="STORE's name with .png"
         ),
     ] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`alexc lsp`: the language server, which an editor starts."""
+"""`alexc lsp`: starts the language server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alexc.runtime.errors import UserError
 def lsp() -> None:
     """Start the language server for editors.
 
-    It talks over standard input and output; docs/editor.md shows how to set up each editor.
+    It uses standard input and output; docs/editor.md shows how to set up each editor.
     """
     if find_spec("pygls") is None:
         raise UserError("the language server needs pygls: pip install pygls")

@@ -1,4 +1,4 @@
-"""`alexc predict`: what a trained network takes images for."""
+"""`alexc predict`: classifies images with a trained network."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Annotated
 
 import typer
 
-EXIT_MISTAKE = 1
+EXIT_UNUSABLE_FILE = 1
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, written by `alexc train`.", show_default=False)
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.", show_default=False)],
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if available, else cpu")
     ] = None,
 ) -> None:
     """Print the five most likely classes of each image.
 
-    A file that cannot be used is reported by name, and the others are still answered; the exit code is then 1.
+    An unusable file is reported by name and the other images are still classified; the exit code is then 1.
     """
     from alexc.runtime.data.decode import BadImage
     from alexc.runtime.device import find_device
@@ -42,4 +44,4 @@ def predict(
         for each in guesses:
             print(f"{each.probability:>8.1%}  {each.name}")
     if bad:
-        raise typer.Exit(EXIT_MISTAKE)
+        raise typer.Exit(EXIT_UNUSABLE_FILE)

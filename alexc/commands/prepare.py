@@ -1,4 +1,4 @@
-"""`alexc prepare`: a source of images to the store that training reads."""
+"""`alexc prepare`: writes the store that training reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_QUALITY = 90
 
 
 class Format(StrEnum):
-    """What a store holds."""
+    """The image formats of a store."""
 
     RAW = "raw"
     JPEG = "jpeg"
@@ -31,35 +31,33 @@ def prepare(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="STORE", help="The store to make.", show_default="stores/NAME-CROP-HASH"),
+        typer.Option("--out", "-o", metavar="STORE", help="The folder to write.", show_default="stores/NAME-CROP-HASH"),
     ] = None,
-    resize: Annotated[int, typer.Option(help="Pixels of the shorter side after scaling.")] = 256,
-    crop: Annotated[int, typer.Option(help="Pixels of the central square that is kept.")] = 256,
+    resize: Annotated[int, typer.Option(help="Scale the shorter side to N pixels.")] = 256,
+    crop: Annotated[int, typer.Option(help="Keep the central square of N pixels per side.")] = 256,
     format: Annotated[
-        Format, typer.Option(help="`jpeg` takes about a ninth of the room of `raw`, and more time in training.")
+        Format, typer.Option(help="`jpeg` is about 9x smaller than `raw`, and slower to train on.")
     ] = Format.RAW,
     quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Of the JPEGs.", show_default=str(DEFAULT_QUALITY))
+        int | None, typer.Option(min=1, max=100, help="The JPEG quality.", show_default=str(DEFAULT_QUALITY))
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that decode images.", show_default="one per core")
     ] = None,
-    exif: Annotated[
-        bool, typer.Option("--exif/--no-exif", help="Turn photographs upright as their EXIF data says.")
-    ] = False,
+    exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Apply the EXIF orientation of photographs.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing; tell how large the store will be and how long it takes.")
+        bool, typer.Option("--dry-run", help="Write nothing; estimate the size of the store and the time it takes.")
     ] = False,
     bad_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Fail when more than this share of the files is unusable.")
+        float, typer.Option(min=0.0, max=1.0, help="Fail if more than this share of the files is unusable.")
     ] = 0.01,
 ) -> None:
     """Decode images once, into the store that training reads.
 
-    Stopped at any moment, it goes on when run again. Unusable files are left out and reported by name.
+    If it is interrupted, run the same command again to continue. Unusable files are skipped and reported by name.
     """
     if quality is not None and format is Format.RAW:
-        raise typer.BadParameter("is that of JPEGs: add --format jpeg", param_hint="--quality")
+        raise typer.BadParameter("is the quality of JPEGs: add --format jpeg", param_hint="--quality")
     from alexc.runtime.cores import available_cores
     from alexc.runtime.data import prepare as preparing
     from alexc.runtime.data.prepare_report import preparation_report

@@ -1,4 +1,4 @@
-"""`alexc report`: one page about a run."""
+"""`alexc report`: writes an HTML page about a run."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ if TYPE_CHECKING:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, written by `alexc train`.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FILE", help="The page to write.", show_default="report.html in the run"),
+        typer.Option("-o", "--out", metavar="FILE", help="The file to write.", show_default="report.html in RUN"),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DATA", help="A folder of images or a store, of the same classes.", show_default="that of the run"
+            metavar="DATA", help="A folder of images or a store, with the same classes.", show_default="the run's data"
         ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if available, else cpu")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Views that the network is shown at once.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size, in views.")] = 128,
 ) -> None:
     """Write an HTML page about a run.
 
-    Curves, the picture of the network, the first kernels, confusions, sample predictions, nearest training images.
+    It shows the training curves, a drawing of the network, the kernels of the first layer, the most frequent
+    confusions, sample predictions, and the nearest training images.
     """
     from alexc.runtime.device import find_device
     from alexc.runtime.evaluation.trained_network import load_trained_network
@@ -53,7 +56,7 @@ def report(
 
 
 def _picture(folder: RunFolder) -> str | None:
-    """The drawing of the spec that a run keeps; None where it keeps none."""
+    """A drawing of the run's spec, or None if the run has no spec."""
     if not folder.spec.is_file():
         return None
     return Net.from_file(folder.spec).draw().svg

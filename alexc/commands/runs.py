@@ -1,4 +1,4 @@
-"""`alexc runs`: runs side by side."""
+"""`alexc runs`: lists training runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..table import aligned
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with runs in it, at any depth.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that contains runs, at any depth.")] = Path(
         "runs"
     ),
 ) -> None:
     """List training runs side by side.
 
-    Shows settings, best validation error and last loss of each run, oldest first.
+    Shows the settings, the best validation error and the last loss of each run, the oldest first.
     """
     from alexc.runtime.runs.run_list import HEADER, NUMERIC, run_rows
 

@@ -1,4 +1,4 @@
-"""`alexc summary`: what a network costs, layer by layer."""
+"""`alexc summary`: shows the shapes and counts of every layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..spec_file import flagship
 
 
 class Format(StrEnum):
-    """How the counts are written."""
+    """The output formats."""
 
     table = "table"
     json = "json"
@@ -30,10 +30,8 @@ class Format(StrEnum):
 
 
 def summary(
-    spec: Annotated[
-        list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NET_FILES} Without one: AlexNet as published.")
-    ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    spec: Annotated[list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NET_FILES} Without it: AlexNet.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.table,
     input_: InputShape = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`alexc train`: a network file and images to a run with checkpoints, metrics and curves."""
+"""`alexc train`: trains a network file on images and writes a run: checkpoints, metrics and curves."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ def train(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DATA", help="A folder of images, or a store made of one.", show_default="the built-in images"
-        ),
+        typer.Option(metavar="DATA", help="A folder of images, or a store.", show_default="synthetic images"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -27,79 +25,84 @@ def train(
             "--out", "-o", metavar="DIR", help="The folder of the run.", show_default="runs/NETWORK-DATE-TIME"
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all.", show_default="the recipe's")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Images a step.", show_default="the recipe's")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train for N epochs in total.", show_default="the recipe's")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Batch size, over all processes.", show_default="the recipe's")
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this many steps in all; --resume goes on.", show_default="all")
+        int | None, typer.Option(min=1, help="Stop after N steps in total; --resume continues.", show_default="all")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if there, else cpu")
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if available, else cpu")
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=64, help="Threads that prepare batches.", show_default="1 on the CPU, up to 8 on a GPU"
-        ),
+        typer.Option(min=1, max=64, help="Data loader threads.", show_default="1 on the CPU, up to 8 on a GPU"),
     ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="auto|PATH",
-            help="Go on with this run, or from this checkpoint of one; auto: with the run in --out, or the newest one, "
-            "and where there is none begin one.",
+            help="Continue this run, or from this checkpoint. auto: continue the run in --out, or the newest run; "
+            "start a new run if there is none.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random draw.", show_default="0")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed.", show_default="0")] = None,
     ranks: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that train together.", show_default="the devices of the file's mesh"),
+        typer.Option(min=1, help="Number of training processes.", show_default="the devices of the file's mesh"),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="WEIGHTS", help="Start from the weights of this run or file; a last layer of another shape is new."
+            metavar="WEIGHTS",
+            help="Start from the weights of this run or file. A last layer of another shape is initialised.",
         ),
     ] = None,
     freeze: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER", help="Leave this layer as it is; may be given again.")
+        list[str] | None, typer.Option(metavar="LAYER", help="Do not train this layer; may be repeated.")
     ] = None,
-    amp: Annotated[bool, typer.Option("--amp", help="Compute in mixed precision, whatever the recipe says.")] = False,
+    amp: Annotated[bool, typer.Option("--amp", help="Use mixed precision; overrides the recipe.")] = False,
     amp_dtype: Annotated[
         Literal["bfloat16", "float16"] | None,
-        typer.Option(metavar="bfloat16|float16", help="The type that --amp takes.", show_default="bfloat16"),
+        typer.Option(metavar="bfloat16|float16", help="The type for --amp.", show_default="bfloat16"),
     ] = None,
-    compile_: Annotated[bool, typer.Option("--compile", help="Run what torch.compile makes of the network.")] = False,
+    compile_: Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")] = False,
     accumulate: Annotated[
         int | None,
-        typer.Option(min=1, help="Compute each batch in so many parts, to save memory.", show_default="1"),
+        typer.Option(min=1, help="Accumulate gradients over N micro-batches, to save memory.", show_default="1"),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=2, help="Train so many times, with --seed and the next ones, each in a folder under --out."),
+        typer.Option(
+            min=2, help="Train N times with consecutive seeds, starting at --seed; each run is a folder under --out."
+        ),
     ] = None,
     print_freq: Annotated[
-        int | None, typer.Option(min=1, help="Print a line every so many steps.", show_default="a line an epoch")
+        int | None, typer.Option(min=1, help="Print a line every N steps.", show_default="one line per epoch")
     ] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write event files for TensorBoard.")] = True,
     log_wandb: Annotated[
-        bool, typer.Option("--log-wandb", help="Tell Weights & Biases, too; needs the package wandb.")
+        bool, typer.Option("--log-wandb", help="Log to Weights & Biases; needs the package wandb.")
     ] = False,
     test_only: Annotated[
         bool,
-        typer.Option("--test-only", help="Train nothing: measure the weights that --weights or --resume names."),
+        typer.Option("--test-only", help="Do not train: evaluate the weights given by --weights or --resume."),
     ] = False,
     spec: Annotated[
         Path | None,
-        typer.Option(metavar="SPEC", help="The spec of NETWORK, kept with the run.", show_default="looked for by name"),
+        typer.Option(metavar="SPEC", help="The spec of NETWORK, to keep in the run.", show_default="searched by name"),
     ] = None,
-    save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 1000,
+    save_every: Annotated[int, typer.Option(min=1, help="Write a checkpoint every N steps.")] = 1000,
 ) -> None:
     """Train a network with the recipe in its file.
 
-    A training that was stopped or killed continues with --resume, with the same result as without the interruption.
+    --resume continues an interrupted run. The result is the same as without the interruption.
     """
     if amp_dtype is not None and not amp:
-        raise typer.BadParameter("says which type --amp takes: add --amp", param_hint="--amp-dtype")
+        raise typer.BadParameter("sets the type for --amp: add --amp", param_hint="--amp-dtype")
     from alexc.runtime.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -1,4 +1,4 @@
-"""`alexc weights`: weights from elsewhere, and weights for others."""
+"""`alexc weights`: imports and exports weights."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def import_(
         ),
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER", help="Leave out this layer of WEIGHTS; may be given again.")
+        list[str] | None, typer.Option(metavar="LAYER", help="Skip this layer of WEIGHTS; may be repeated.")
     ] = None,
     bgr: Annotated[
         bool | None,
         typer.Option(
             "--bgr/--no-bgr",
-            help="Turn what reads the image from blue, green, red to red, green, blue.",
+            help="Convert the layers that read the image from BGR to RGB input.",
             show_default="for a .caffemodel",
         ),
     ] = None,
 ) -> None:
     """Write WEIGHTS under the names of a compiled network, such as those of torchvision's networks.
 
-    Layers are matched by their names, or by the shapes of their tensors and their order; the list of them is printed.
+    Layers are matched by name, or by the order and the shapes of their tensors. The matches are printed.
     """
     from alexc.runtime.network_file import load_network_file
     from alexc.runtime.weights_import import import_weights, in_words
@@ -57,7 +57,9 @@ def import_(
 
 @weights.command()
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `alexc train` made.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, written by `alexc train`.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
         typer.Option(

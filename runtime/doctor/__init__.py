@@ -1,1 +1,1 @@
-"""Whether this machine, its disk and its store can do what a training asks of them."""
+"""Checks whether this machine, its disk and a store are ready for training: `alexc doctor`."""

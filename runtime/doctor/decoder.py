@@ -1,4 +1,4 @@
-"""How fast a core decodes images, as `prepare` does."""
+"""Measures how fast one core decodes images, as `alexc prepare` does."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..data.decode import decode, square
 from ..data.store import Geometry
 from .section import Section
 
-WIDTH, HEIGHT = 500, 375  # of most images of ImageNet
+WIDTH, HEIGHT = 500, 375  # the size of most ImageNet images
 _SECONDS = 1.0
 _IMAGENET = 1_281_167
 
 
 def decoder(geometry: Geometry) -> Section:
-    """The rate of decoding and cutting to a store's images."""
+    """Measure decoding, scaling and cropping to the image size of a store."""
     content = photograph_like()
     rate = decoded_per_second(content, geometry)
     hours = _IMAGENET / rate / available_cores() / 3600
@@ -33,7 +33,7 @@ def decoder(geometry: Geometry) -> Section:
 
 
 def photograph_like() -> bytes:
-    """A JPEG that takes about as many bytes as a photograph of its size."""
+    """A JPEG of noise, about as large in bytes as a photograph of the same size."""
     rng = np.random.default_rng(0)
     coarse = Image.fromarray(rng.integers(0, 256, (HEIGHT // 25, WIDTH // 25, 3), dtype=np.uint8))
     pixels = np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)).astype(np.float64)
@@ -44,7 +44,7 @@ def photograph_like() -> bytes:
 
 
 def decoded_per_second(content: bytes, geometry: Geometry) -> float:
-    """Images a second, of one core."""
+    """Images per second on one core."""
     started, count = time.perf_counter(), 0
     while time.perf_counter() - started < _SECONDS:
         square(decode(content, ".jpg")[0], geometry)

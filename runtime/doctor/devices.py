@@ -1,4 +1,4 @@
-"""What can compute: the processor, and the GPUs that torch finds."""
+"""The devices that can compute: the CPU, and the GPUs that torch finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much room a disk has, and how fast it writes and reads."""
+"""Measures the free space of a disk and its write and read speed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LONGEST = 4.0  # seconds for each direction
 
 @dataclass(frozen=True)
 class DiskSpeed:
-    """In bytes a second."""
+    """In bytes per second."""
 
     write: float
     read: float
 
 
 def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
-    """Room and speed of the disk under `folder`, which is to hold `needed` bytes; no speed where it takes no file."""
+    """Free space and speed of the disk of `folder`, which must hold `needed` bytes; no speed if writing fails."""
     free = shutil.disk_usage(folder).free
     rows = [("folder", printable(folder)), ("free", f"{free / 1e9:,.1f} GB")]
     findings = []
@@ -58,7 +58,7 @@ def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
 
 
 def disk_speed(folder: Path, megabytes: int = MEGABYTES) -> DiskSpeed:
-    """Write a file there, drop it from memory and read it; it is gone afterwards.
+    """Write a temporary file, drop it from the page cache and read it.
 
     Raises:
         OSError: when it cannot be written.

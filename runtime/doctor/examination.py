@@ -1,4 +1,4 @@
-"""All that `alexc doctor` looks at, in order; each section as soon as it is known."""
+"""Runs all checks of `alexc doctor` in order and yields each section as soon as it is ready."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .throughput import feed_rate, pixels_of, stand_in, step_time, throughput
 
 
 def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
-    """Look at the machine, its disk, the store and the network.
+    """Check the machine, its disk, the store and the network.
 
     Args:
-        data: a store; without one the feed is timed on images of noise.
-        network: a network file; without one no step is timed.
+        data: a store; without one, data loading is timed on images of noise.
+        network: a network file; without one, no training step is timed.
 
     Raises:
         UserError: when the store or the network file cannot be used, or do not fit each other.
@@ -68,13 +68,13 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
 
 
 def _folder(data: Path | None) -> Path:
-    """Whose disk is looked at: where the store lies, if a file can be made there, else where runs will lie."""
+    """The folder whose disk is checked: that of the store if it is writable, else the current folder."""
     beside = None if data is None else data.resolve().parent
     return beside if beside is not None and os.access(beside, os.W_OK) else Path.cwd()
 
 
 def _memory_of(file: NetworkFile, needed: int, device: torch.device, memory: Memory) -> Section:
-    """What a training keeps in the device's memory beside its activations."""
+    """The device memory that training needs besides activations."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.usable
     rows = (
         ("network", file.name),

@@ -1,4 +1,4 @@
-"""Cores and memory that this process may use."""
+"""The cores and the memory that this process may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LITTLE_MEMORY = 2 * 10**9  # torch, a small network and its batches
 
 @dataclass(frozen=True)
 class Memory:
-    """In bytes; `limit` is what a container grants, infinite where it grants all."""
+    """In bytes; `limit` is the memory limit of the container, infinite if there is none."""
 
     total: int
     free: int
@@ -24,7 +24,7 @@ class Memory:
 
     @property
     def usable(self) -> float:
-        """What a training can hope for."""
+        """The memory that training can use."""
         return min(self.free, self.limit)
 
 
@@ -56,18 +56,18 @@ def memory_here() -> Memory:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
-        free = total  # only Linux tells
+        free = total  # /proc/meminfo exists only on Linux
     return Memory(total, free, memory_limit())
 
 
 def memory_limit(root: Path = _CGROUP) -> float:
-    """What the container grants in bytes, by the second or the first version of control groups."""
+    """The memory limit of the container in bytes, from cgroups version 2 or 1."""
     limits = (_first_number(root / name) for name in ("memory.max", "memory/memory.limit_in_bytes"))
     return min((limit for limit in limits if limit is not None), default=math.inf)
 
 
 def core_quota(root: Path = _CGROUP) -> float:
-    """Of how many cores the container grants the time."""
+    """The CPU limit of the container, in cores."""
     try:
         quota, period = (root / "cpu.max").read_text().split()
         return int(quota) / int(period)

@@ -1,4 +1,4 @@
-"""What a look at one side of the machine found."""
+"""The result of one check of `alexc doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that the user should know, with the remedy; `stops` where a training will not work so."""
+    """A problem and how to solve it; `stops` says that training will not work."""
 
     text: str
     stops: bool = False
@@ -15,7 +15,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Section:
-    """Lines of a report, each a name and what was found, and what follows from them."""
+    """A section of the report: its rows (name, value) and its findings."""
 
     title: str
     rows: tuple[tuple[str, str], ...]

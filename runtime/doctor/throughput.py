@@ -1,4 +1,4 @@
-"""Whether a store keeps up with a network: how fast batches are made here, and how fast steps use them up."""
+"""Compares the throughput of data loading with that of the training step."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ from ..training.optimizer import Optimizer, optimizer_of
 from ..training.precision import autocast
 from .section import Finding, Section
 
-# What a feed renders where no recipe is given.
+# The augmentation that is timed if there is no recipe.
 PAPERS: tuple[Augmentation, ...] = (RandomCrop(227), Mirror(), PCAColor(0.1))
 _PAPERS_SIZE = 227
 _FEED_SECONDS = 1.5
 _FEED_BATCH = 32
-_LONG_STEP = 0.4  # seconds from which a step is timed well
+_LONG_STEP = 0.4  # a step of this many seconds can be timed reliably
 _STEPS = 4
 _STAND_IN_IMAGES = 64
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """The images that a feed is timed on.
+    """The images that data loading is timed on.
 
     Attributes:
-        split: where they lie.
-        facts: what a recipe must know of them.
-        total_bytes: of all that an epoch reads.
-        is_store: whether they are those that will be trained on.
+        split: the images.
+        facts: their statistics, for the recipe.
+        total_bytes: bytes read per epoch.
+        is_store: whether they come from a store, not from noise.
     """
 
     split: Split
@@ -69,7 +69,7 @@ def pixels_of(store: Store) -> Pixels:
 
 @contextmanager
 def stand_in(geometry: Geometry) -> Iterator[Pixels]:
-    """A few images of noise in a file that is gone afterwards, where no store is given."""
+    """A few images of noise in a temporary file, used if no store is given."""
     rng = np.random.default_rng(0)
     side = geometry.crop
     pixels = rng.integers(0, 256, (_STAND_IN_IMAGES, side, side, 3), dtype=np.uint8)
@@ -85,7 +85,7 @@ def stand_in(geometry: Geometry) -> Iterator[Pixels]:
 
 
 def feed_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
-    """Images a second that `workers` threads render as the recipe of a network has it, or as the paper's."""
+    """Images per second that `workers` threads load with the recipe of a network, or with that of the AlexNet paper."""
     if file is None:
         size, augment = min(_PAPERS_SIZE, pixels.facts.geometry.crop), PAPERS
         renderer = Renderer(size, pixels.facts.mean_image)
@@ -107,14 +107,14 @@ def feed_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
 
 @dataclass(frozen=True)
 class StepTime:
-    """How long a network takes to train.
+    """The time of a training step.
 
     Attributes:
-        image: seconds of forward and backward for an image, by `timed` images at once.
-        update: seconds in which the weights are moved, however many images there were.
-        batch: images a step, as the recipe has it.
-        timed: the same, or as many as take long enough to be timed.
-        fits: whether a batch of twice that size was within the memory, if it was tried.
+        image: seconds of forward and backward per image, in batches of `timed` images.
+        update: seconds of the optimiser step, which do not depend on the batch size.
+        batch: the batch size of the recipe.
+        timed: the batch size that was timed: that of the recipe, or a smaller one that takes long enough.
+        fits: False if a batch of twice that size ran out of memory.
     """
 
     image: float
@@ -125,12 +125,12 @@ class StepTime:
 
     @property
     def images_per_second(self) -> float:
-        """In steps of the recipe's batch."""
+        """Images per second at the batch size of the recipe."""
         return self.batch / (self.batch * self.image + self.update)
 
 
 def step_time(file: NetworkFile, device: torch.device) -> StepTime:
-    """Time whole steps on images of noise: forward, backward and update, as the recipe has them."""
+    """Time whole steps of the recipe on images of noise: forward, backward and update."""
     network = place_network(file.build(0), device)
     network.train()
     optimizer = optimizer_of(file.recipe.optimizer, network)
@@ -178,15 +178,15 @@ def _timed_step(
 def throughput(
     step: StepTime | None, feed: float, workers: int, pixels: Pixels, read: float, free_memory: float
 ) -> Section:
-    """The rates side by side, and which of them is the limit.
+    """Compare the rates and name the slowest.
 
     Args:
         step: of the network; None where none was given.
-        feed: images a second, from memory, by so many `workers`.
+        feed: images per second that `workers` threads load from memory.
         workers: threads.
         pixels: the images.
-        read: bytes a second of the disk.
-        free_memory: bytes, in which the system keeps what was read of a store.
+        read: bytes per second of the disk.
+        free_memory: bytes that the page cache can use.
     """
     image_bytes = pixels.facts.geometry.crop**2 * 3
     source = "the store" if pixels.is_store else "images of noise"

@@ -1,4 +1,4 @@
-"""The versions of what alexc stands on, and whether it can be imported; this module itself imports none of it."""
+"""Lists the versions of the packages that alexc needs and tries to import them; this module imports none at the top."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ from .short_name import short_name
 
 QUERIES = 5
 _NO_SPEC = (
-    "The run has no spec to draw the network from. Write the one that it was compiled from into its folder "
-    "(alexc compile SPEC --emit net > RUN/network.net) and make this page again."
+    "The run has no spec to draw the network from. Write the spec that it was compiled from into its folder "
+    "(alexc compile SPEC --emit net > RUN/network.net) and run `alexc report` again."
 )
 
 

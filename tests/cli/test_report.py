@@ -298,7 +298,7 @@ def test_a_large_training_set_is_searched_in_part(home: Path, monkeypatch: pytes
     assert isinstance(made.images, Images)
     assert isinstance(made.images.nearest, nearest_images.NearestImages)
     assert (made.images.nearest.searched, made.images.nearest.images) == (10, 26)
-    assert "Searched were 10 of the 26 training images" in page_text(made)
+    assert "10 of the 26 training images were searched, evenly spaced." in page_text(made)
     store = open_store(home / "store")
     searched = {store.train.files[number] for number in (0, 3, 6, 8, 11, 14, 17, 19, 22, 25)}
     shown = {each.picture.file for _, found in made.images.nearest.rows for each in found}

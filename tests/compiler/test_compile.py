@@ -81,7 +81,7 @@ def test_a_placement_is_not_passed_over_where_a_spec_is_written(tmp_path: Path, 
     spec.write_text(FLAGSHIP)
     result = alexc("compile", spec, "--emit", "net", "--placement", "pod")
     assert (result.returncode, result.stdout) == (1, "")
-    assert "leave --placement out" in result.stderr
+    assert "leave out --placement" in result.stderr
 
 
 @pytest.mark.slow

@@ -244,7 +244,7 @@ def test_files(tmp_path: Path, alexc: Alexc) -> None:
     wrong.write_text("network A {\n  conv = 3\n}\n")
 
     checked = alexc("fmt", "--check", "sound.net")
-    assert (checked.returncode, checked.stdout) == (1, "sound.net: is not laid out so; run `alexc fmt sound.net`\n")
+    assert (checked.returncode, checked.stdout) == (1, "sound.net: is not formatted; run `alexc fmt sound.net`\n")
     shown = alexc("fmt", "--diff", "sound.net")
     assert shown.returncode == 1
     assert "+  conv 4 kernel=3\n" in shown.stdout
@@ -253,7 +253,7 @@ def test_files(tmp_path: Path, alexc: Alexc) -> None:
 
     written = alexc("fmt", "wrong.net", "link.net")
     assert written.returncode == 1
-    assert written.stdout == "link.net: laid out\n"
+    assert written.stdout == "link.net: formatted\n"
     assert "error[E0101]" in written.stderr
     assert wrong.read_text() == "network A {\n  conv = 3\n}\n"
     assert sound.read_bytes() == b"network A {\n  input 3x8x8  # c\n  conv 4 kernel=3\n}\n"
