@@ -49,6 +49,7 @@ generated: .venv/installed
 	$(BIN)/alexc compile $(PLACED)
 	$(BIN)/python -m tools.language_reference
 	$(BIN)/python -m tools.textmate_grammar
+	$(BIN)/python -m tools.docs_output
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
