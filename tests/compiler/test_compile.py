@@ -76,7 +76,7 @@ def test_compile_writes_placements_beside_the_spec_and_knows_when_they_are_stale
     assert "--placement pod`" in stale.stdout
 
 
-def test_a_placement_is_not_passed_over_where_a_spec_is_written(tmp_path: Path, alexc: Alexc) -> None:
+def test_emitting_a_spec_refuses_a_placement(tmp_path: Path, alexc: Alexc) -> None:
     spec = tmp_path / "alexnet.net"
     spec.write_text(FLAGSHIP)
     result = alexc("compile", spec, "--emit", "net", "--placement", "pod")
@@ -186,7 +186,7 @@ def test_a_generated_file_holds_nothing_but_imports_classes_recipe_and_placement
         assert kinds in ([ast.ClassDef, ast.Assign], [ast.ClassDef, ast.ClassDef, ast.Assign, ast.Assign])
 
 
-def test_compile_writes_and_then_leaves_it(tmp_path: Path, alexc: Alexc) -> None:
+def test_compile_leaves_a_current_file_unchanged(tmp_path: Path, alexc: Alexc) -> None:
     spec = tmp_path / "my-net.net"
     spec.write_text(FLAGSHIP)
     first = alexc("compile", spec)

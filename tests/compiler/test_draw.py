@@ -84,7 +84,7 @@ def corners(box: Box) -> list[Point]:
 
 
 def apart(first: Sequence[Point], second: Sequence[Point]) -> bool:
-    """Whether a straight line lies between two convex outlines, along a side of the first one or upright or level."""
+    """Whether a line separates two convex polygons: parallel to a side of the first one, or vertical, or horizontal."""
     if not overlap(around(first), around(second)):
         return True
     sides = [(end.x - start.x, end.y - start.y) for start, end in pairwise([*first, first[0]])]
@@ -109,7 +109,7 @@ def is_upright(face: Face) -> bool:
 
 
 def pieces(element: Line | Curve) -> Iterator[tuple[Point, Point]]:
-    """Straight pieces; a bend is taken at 16 places of its curve, whose controls are those of the SVG."""
+    """Straight segments; a bend becomes 16 segments of the same Bézier curve as in the SVG."""
     for start, end in pairwise(element.points):
         if isinstance(element, Line):
             yield start, end
@@ -124,7 +124,7 @@ def pieces(element: Line | Curve) -> Iterator[tuple[Point, Point]]:
         yield from pairwise(places)
 
 
-def assert_nothing_covers_anything(drawing: Drawing) -> None:
+def assert_no_elements_overlap(drawing: Drawing) -> None:
     texts, faces = texts_of(drawing.groups), faces_of(drawing.groups)
     for first, second in combinations(texts, 2):
         assert not overlap(first.box, second.box), (first, second)
@@ -138,7 +138,7 @@ def assert_nothing_covers_anything(drawing: Drawing) -> None:
             assert within(element.box, drawing.box), element
 
 
-def assert_no_line_strikes_a_word_or_a_box(drawing: Drawing) -> None:
+def assert_no_line_crosses_a_text_or_a_box(drawing: Drawing) -> None:
     groups = drawing.groups
     boxes = [face.box for face in faces_of(groups)]
     for first, second in combinations(boxes, 2):
@@ -155,45 +155,45 @@ def assert_no_line_strikes_a_word_or_a_box(drawing: Drawing) -> None:
 
 
 @each_spec
-def test_nothing_covers_anything(path: Path) -> None:
-    assert_nothing_covers_anything(drawing_of(graph_of(path)))
+def test_no_elements_overlap(path: Path) -> None:
+    assert_no_elements_overlap(drawing_of(graph_of(path)))
 
 
 @pytest.mark.parametrize("text", [TOWERS, BRANCHES], ids=["towers", "branches"])
-def test_nothing_covers_anything_elsewhere(text: str) -> None:
-    assert_nothing_covers_anything(drawing_of(graph_of(text)))
+def test_no_elements_overlap_in_other_networks(text: str) -> None:
+    assert_no_elements_overlap(drawing_of(graph_of(text)))
 
 
-def test_what_covers_something_would_be_seen() -> None:
+def test_an_overlap_is_detected() -> None:
     drawing = drawing_of(graph_of(FLAGSHIP))
     (first, *_), (second, *_) = (texts_of([group]) for group in drawing.groups[2:4])
     moved = replace(second, at=Point(first.at.x + 10, first.at.y))
     with pytest.raises(AssertionError):
-        assert_nothing_covers_anything(replace(drawing, groups=(*drawing.groups, Group("", (moved,)))))
+        assert_no_elements_overlap(replace(drawing, groups=(*drawing.groups, Group("", (moved,)))))
     face = faces_of(drawing.groups)[0]
     on_edge = replace(second, at=face.corners[0])
     with pytest.raises(AssertionError):
-        assert_nothing_covers_anything(replace(drawing, groups=(*drawing.groups, Group("", (on_edge,)))))
+        assert_no_elements_overlap(replace(drawing, groups=(*drawing.groups, Group("", (on_edge,)))))
 
 
 @pytest.mark.parametrize("path", [path for path in SPECS if not is_chain(graph_of(path))], ids=lambda path: path.stem)
-def test_no_line_strikes_a_word_or_a_box_of_a_branched_network(path: Path) -> None:
-    assert_no_line_strikes_a_word_or_a_box(drawing_of(graph_of(path)))
+def test_no_line_crosses_a_text_or_a_box_of_a_branched_network(path: Path) -> None:
+    assert_no_line_crosses_a_text_or_a_box(drawing_of(graph_of(path)))
 
 
-def test_a_line_that_strikes_would_be_seen() -> None:
+def test_a_line_that_crosses_a_text_is_detected() -> None:
     drawing = drawing_of(graph_of(BRANCHES))
     lines = [element for group in drawing.groups for element in group.elements if isinstance(element, Curve)]
     for across in (-30.0, 30.0):
         points = tuple(Point(point.x + across, point.y) for point in lines[0].points)
         moved = Group("", (Curve((*points, Point(points[-1].x, points[-1].y + 30)), "flow"),))
         with pytest.raises(AssertionError):
-            assert_no_line_strikes_a_word_or_a_box(replace(drawing, groups=(*drawing.groups, moved)))
+            assert_no_line_crosses_a_text_or_a_box(replace(drawing, groups=(*drawing.groups, moved)))
 
 
 @pytest.mark.parametrize(("font", "size"), [("DejaVuSans.ttf", 10), ("DejaVuSans-Bold.ttf", 16)])
-def test_letters_are_no_wider_and_no_higher_than_they_are_taken_for(font: str, size: int) -> None:
-    scale = 64  # the font's own widths, not those of a few pixels
+def test_letters_are_not_larger_than_the_bounds(font: str, size: int) -> None:
+    scale = 64  # large, so that widths are not rounded to pixels
     letters = ImageFont.truetype(str(FONTS / font), size * scale)
     for code in range(32, 127):
         assert letters.getlength(chr(code)) / scale <= text_width(chr(code), size) + 1e-6, chr(code)
@@ -282,7 +282,7 @@ def test_lines_cross_where_a_layer_reads_all_and_nowhere_else() -> None:
 
 
 def test_lines_lead_from_the_towers_that_are_read() -> None:
-    """From the volumes themselves: a crossing line ends in another tower than it begins in, any other in the same."""
+    """A crossing line ends in another tower than it starts in; every other line ends in the same tower."""
     drawing = drawing_of(graph_of(FLAGSHIP))
     volumes = {
         group.name: [element.box for element in group.elements if isinstance(element, Face) and element.look == "maps"]
@@ -327,13 +327,13 @@ def test_scales_keep_the_order_of_sizes() -> None:
     assert maps[0].height < 200
 
 
-def test_many_towers_are_drawn_in_part_and_said_so() -> None:
+def test_only_some_of_many_towers_are_drawn_and_the_heading_says_so() -> None:
     drawing = drawing_of(graph_of(TOWERS))
     assert any("4 of the towers are drawn" in text.words for text in texts_of(drawing.groups))
     assert len([face for face in faces_of(drawing.groups) if face.look == "maps"]) == 2 * 4 * 3
 
 
-def test_what_repeats_is_drawn_once() -> None:
+def test_repeated_blocks_are_drawn_once() -> None:
     graph = graph_of(BRANCHES)
     kept, (repeat,) = fold(blocks_of(graph))
     assert [kept[place].name for place in repeat.blocks] == ["same1.a", "same1.b", "same1.b.add"]
@@ -453,8 +453,8 @@ def test_the_command_writes_a_png(
     assert colors[paper] > 0.5 * pixels.width * pixels.height
 
 
-def test_words_are_drawn_in_a_png(tmp_path: Path, alexc: Alexc) -> None:
-    """Ink where the name of a layer stands, which no other element covers."""
+def test_a_png_contains_the_names(tmp_path: Path, alexc: Alexc) -> None:
+    """There are dark pixels at the name of a layer, which no other element covers."""
     assert alexc("draw", FLAGSHIP, "-o", "net.png").returncode == 0
     drawing = drawing_of(graph_of(FLAGSHIP))
     (name,) = (text for text in texts_of(drawing.groups) if text.words == "conv3")
@@ -469,7 +469,7 @@ def test_words_are_drawn_in_a_png(tmp_path: Path, alexc: Alexc) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["net.svg", "net.png"])
-def test_only_a_picture_that_alexc_made_is_written_over(alexc: Alexc, tmp_path: Path, name: str) -> None:
+def test_only_a_picture_that_alexc_made_is_overwritten(alexc: Alexc, tmp_path: Path, name: str) -> None:
     from PIL import Image
 
     small, drawing = ROOT / "examples" / "small.net", tmp_path / name

@@ -103,7 +103,7 @@ def test_a_device_has_its_share_of_every_weight() -> None:
     [
         ("mesh gpu=1\nsplit channels by gpu", []),
         ("mesh gpu=2\nsplit images by gpu", []),
-        (  # maps of the neighbour for the normalisation, whole maps where a layer reads all
+        (  # maps of the neighbour for the normalisation, all maps where a layer reads all
             "mesh gpu=2\nsplit channels by gpu",
             [
                 ("conv1.lrn", "with_halo", "gpu", "4x16x16"),
@@ -113,7 +113,7 @@ def test_a_device_has_its_share_of_every_weight() -> None:
                 ("fc5.softmax", "all_gather_whole", "gpu", "4"),
             ],
         ),
-        (  # the last layer of the released program: on one GPU, reading both
+        (  # as in the released program: the last layer is on one GPU and reads both halves
             "mesh gpu=2\nsplit channels by gpu\nkeep fc5 on gpu 1",
             [
                 ("conv1.lrn", "with_halo", "gpu", "4x16x16"),
@@ -131,7 +131,7 @@ def test_a_device_has_its_share_of_every_weight() -> None:
                 ("fc5", "broadcast_whole", "gpu", "16"),
             ],
         ),
-        (  # from one device to shares of the images, of the channels, and to readers of all
+        (  # from one device to parts of the images and of the channels, and to layers that read all
             "mesh gpu=2\nkeep conv1 on gpu 1\nsplit images by gpu in conv2\nsplit channels by gpu in conv3..fc5",
             [
                 ("conv1", "keep_on", "gpu", "3x16x16"),
@@ -197,14 +197,14 @@ def test_images_need_no_gradient() -> None:
     assert [each.has_gradient for each in graph.exchanges()] == [False, True]
 
 
-def test_what_no_other_statement_places_is_what_is_left() -> None:
+def test_a_split_without_in_covers_the_remaining_layers() -> None:
     one = placed("mesh gpu=2\nsplit channels by gpu\nkeep fc5 on gpu 0")
     other = placed("mesh gpu=2\nkeep fc5 on gpu 0\nsplit channels by gpu in conv1..fc4")
     assert [each.layout for each in one.layers()] == [each.layout for each in other.layers()]
 
 
 def on_many_meshes(graph: Graph) -> dict[str, Placement]:
-    """Placements of every sort for any network."""
+    """Placements of every kind for any network."""
     span, lines = graph.net.name_span, tuple(graph.statements())
 
     def made(mesh: dict[str, int], splits: list[Split], keeps: tuple[Keep, ...] = ()) -> Placement:
@@ -233,7 +233,7 @@ def test_every_example_can_be_placed(spec: Path) -> None:
         laid_out, diagnostics = place(graph, placement)
         assert laid_out is not None, (name, diagnostics)
         laid_out.verify()
-        text = write_pytorch(graph, spec.name, laid_out)  # the form of the file is checked before it is handed out
+        text = write_pytorch(graph, spec.name, laid_out)  # this also checks the syntax tree of the file
         assert text.count("exchange.") == text.count("exchange.", text.index(f"class {laid_out.class_name}"))
         read = {name for node in laid_out.layers() for name in node.local.layer.inputs}
         read |= {each.reads for each in laid_out.exchanges()} | set(laid_out.outputs)
@@ -247,7 +247,7 @@ def test_a_mesh_does_not_change_what_is_computed() -> None:
             assert node.local.multiply_adds * devices == node.whole.multiply_adds
 
 
-def test_an_axis_that_cuts_images_between_weights_alone_is_told_to_the_runtime() -> None:
+def test_the_runtime_gets_an_axis_that_splits_images_only_for_layers_without_weights() -> None:
     net = """
 network Net {
   input  3x16x16

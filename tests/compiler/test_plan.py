@@ -70,7 +70,7 @@ def test_devices_that_differ_are_counted_apart() -> None:
     assert [(each.number, each.count) for each in devices] == [(0, 1), (1, 1), (2, 1), (3, 1)]
     ends, middle = devices[0], devices[1]
     halo = [each.sent for each in ends.messages if each.layer == "conv1.lrn"]
-    # A device has 2 of the 8 maps of 16x16, and lends 2 to each neighbour: 2 images of 4 bytes a number.
+    # A device has 2 of the 8 maps of 16x16, and sends 2 to each neighbour: 2 images, 4 bytes per number.
     assert halo == [2 * 16 * 16 * 2 * 4] * 2
     assert [each.sent for each in middle.messages if each.layer == "conv1.lrn"] == [2 * each for each in halo]
     kept = next(node.whole for node in graph.layers() if node.whole.layer.name == "conv2")
@@ -84,7 +84,7 @@ def test_many_devices_are_not_counted_one_by_one() -> None:
     assert device.count == 65536
 
 
-def test_whole_layers_are_work_done_twice() -> None:
+def test_a_whole_layer_is_computed_on_each_device() -> None:
     graph = placed("mesh gpu=2\nsplit images by gpu in conv1")
     done = plan(graph, 2, 4)
     first = next(node.whole.multiply_adds for node in graph.layers())
@@ -172,12 +172,12 @@ placement p {
 """
 
 
-def test_a_join_is_charged_for_each_thing_that_it_reads(alexc: Alexc, tmp_path: Path) -> None:
+def test_a_join_has_a_row_for_each_layer_that_it_reads(alexc: Alexc, tmp_path: Path) -> None:
     spec = tmp_path / "joined.net"
     spec.write_text(JOINED + "  mesh gpu=2\n  split images by gpu in copy..right\n}\n")
     rows = alexc("plan", spec, "--placement", "p", "--batch", "128").stdout.splitlines()
     sizes = {row.split()[1]: row.split()[6] for row in rows if row.startswith("both ") and "all-gather" in row}
-    # 8 and 24 maps of 16x16, 64 images on each of two devices, 4 bytes a number
+    # 8 and 24 maps of 16x16, 64 images on each of two devices, 4 bytes per number
     assert sizes == {"left": f"{8 * 256 * 64 * 4 / 1e6:.2f}", "right": f"{24 * 256 * 64 * 4 / 1e6:.2f}"}
 
 
@@ -189,7 +189,7 @@ def test_statistics_have_a_row_of_their_own(alexc: Alexc, tmp_path: Path) -> Non
     assert "statistics" in printed
 
 
-def test_what_takes_no_memory_is_not_counted() -> None:
+def test_a_flatten_takes_no_memory() -> None:
     graph = placed("mesh gpu=2\nsplit images by gpu", JOINED.partition("\nplacement")[0] + "\nplacement p {\n")
     (device,) = plan(graph, 2, 4).devices
     values = [node.local.output.values for node in graph.layers() if node.whole.layer.kind.keyword != "flatten"]
@@ -197,7 +197,9 @@ def test_what_takes_no_memory_is_not_counted() -> None:
     assert len(values) == len(list(graph.layers())) - 1
 
 
-def test_a_layer_may_be_called_as_the_yardsticks_axis_and_a_batch_need_not_fit_it(alexc: Alexc, tmp_path: Path) -> None:
+def test_data_parallelism_avoids_the_names_of_layers_and_is_left_out_if_the_batch_is_uneven(
+    alexc: Alexc, tmp_path: Path
+) -> None:
     spec = tmp_path / "joined.net"
     spec.write_text(JOINED + "  mesh gpu=4\n  split channels by gpu in copy..right\n}\n")
     result = alexc("plan", spec, "--batch", "2")

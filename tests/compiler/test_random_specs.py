@@ -21,7 +21,7 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.diagnostics import render_all
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
-from tests.compiler.test_draw import assert_no_line_strikes_a_word_or_a_box, assert_nothing_covers_anything
+from tests.compiler.test_draw import assert_no_elements_overlap, assert_no_line_crosses_a_text_or_a_box
 from tests.compiler.test_kinds import LAYERS, module_of, record_shapes
 from tests.conftest import ROOT
 
@@ -144,9 +144,9 @@ def test_formatting_and_expanding_change_nothing(seed: int) -> None:
 def test_nothing_in_a_picture_covers_anything(seed: int) -> None:
     graph = graph_of(random_spec(seed))
     picture = drawing_of(graph)
-    assert_nothing_covers_anything(picture)
+    assert_no_elements_overlap(picture)
     if not is_chain(graph):
-        assert_no_line_strikes_a_word_or_a_box(picture)
+        assert_no_line_crosses_a_text_or_a_box(picture)
 
 
 PIECES = [

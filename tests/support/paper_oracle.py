@@ -1,7 +1,7 @@
-"""The equations of the 2012 AlexNet paper in float64 numpy: what the compiled network and the runtime are held against.
+"""The equations of the 2012 AlexNet paper in float64 NumPy: the reference for the compiled network and the runtime.
 
-Derived from the paper alone. Imports neither torch nor alexc: an oracle that shares code with what it judges is none.
-Written to be read next to the paper; speed matters only as far as one full-size image must take about a second.
+They follow the paper alone. This module imports neither torch nor alexc: an oracle must not share code with the tested
+program. It is written to be read next to the paper; one full-size image takes about a second.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ Weights = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Given:
-    """What a pass is given besides images: weights by name and, in training only, the dropout masks by layer."""
+    """The inputs of a pass besides the images: weights by name and, in training only, dropout masks by layer."""
 
     weights: Weights
     masks: Mapping[str, Flags] | None = None
 
 
 class Layer(Protocol):
-    """One step of a network; shapes (N, maps, height, width) or (N, units)."""
+    """A layer of a network; shapes are (N, maps, height, width) or (N, units)."""
 
     def forward(self, x: Array, given: Given) -> Array:
         """The layer's output."""
         ...
 
     def backward(self, x: Array, slope: Array, given: Given) -> tuple[Array, dict[str, Array]]:
-        """From the loss's gradient by the output: its gradients by the input and by the layer's weights."""
+        """From the gradient of the loss by the output, its gradients by the input and by the weights of the layer."""
         ...
 
 
@@ -86,7 +86,7 @@ class Convolution:
         return every[:, :, :: self.stride, :: self.stride]
 
     def _towers(self, x: Array, kernels: Array) -> Iterator[tuple[slice, slice]]:
-        """For each tower the maps it reads and the maps it writes."""
+        """For each tower, the maps that it reads and the maps that it writes."""
         reads, writes = x.shape[1] // self.towers, kernels.shape[0] // self.towers
         for tower in range(self.towers):
             yield slice(tower * reads, (tower + 1) * reads), slice(tower * writes, (tower + 1) * writes)
@@ -134,7 +134,7 @@ class LocalResponseNorm:
         return x / self._base(x) ** self.beta
 
     def backward(self, x: Array, slope: Array, given: Given) -> tuple[Array, dict[str, Array]]:
-        """A map acts through its own numerator and through the denominators of all maps whose window holds it."""
+        """A map is in its own numerator, and in the denominators of all maps whose window contains it."""
         base = self._base(x)
         pull = slope * x * -self.beta * base ** (-self.beta - 1)
         by_input = slope / base**self.beta
@@ -158,7 +158,7 @@ class LocalResponseNorm:
 
 @dataclass(frozen=True)
 class MaxPool:
-    """The greatest of z x z neighbours every s pixels; windows overlap as s < z (section 3.4); the size rounds down."""
+    """The maximum of z x z neighbours every s pixels; windows overlap as s < z (section 3.4); sizes round down."""
 
     z: int = 3
     s: int = 2
@@ -168,7 +168,7 @@ class MaxPool:
         return greatest
 
     def backward(self, x: Array, slope: Array, given: Given) -> tuple[Array, dict[str, Array]]:
-        """The slope goes to the greatest; of equals to the first."""
+        """The gradient goes to the maximum; among equal values, to the first."""
         windows = self._windows(x)
         first = windows.reshape(*slope.shape, self.z * self.z).argmax(axis=4)
         by_input = np.zeros_like(x)
@@ -185,7 +185,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class Flatten:
-    """Maps, rows, columns to units, in that order."""
+    """Flattens maps, rows and columns to units, in that order."""
 
     def forward(self, x: Array, given: Given) -> Array:
         return x.reshape(len(x), -1)
@@ -196,7 +196,7 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Dropout:
-    """In training a mask sets units to zero; at test time all are used, times 1 - p (section 4.2)."""
+    """In training, a mask sets units to zero; at test time, all units are multiplied by 1 - p (section 4.2)."""
 
     name: str
     p: float = 0.5
@@ -242,14 +242,14 @@ ALEXNET: tuple[Layer, ...] = (
 
 
 def logits_of(network: Sequence[Layer], images: Array, given: Given) -> Array:
-    """(N, maps, height, width) to (N, classes)."""
+    """The logits: (N, maps, height, width) to (N, classes)."""
     return _values(network, images, given)[-1]
 
 
 def loss_and_gradients(
     network: Sequence[Layer], images: Array, labels: Labels, given: Given
 ) -> tuple[float, dict[str, Array]]:
-    """The batch's mean cross-entropy and its gradients by each weight, by the chain rule from the last layer back."""
+    """The mean cross-entropy of a batch, and its gradients by each weight, with the chain rule."""
     values = _values(network, images, given)
     probabilities = softmax(values[-1])
     target = np.zeros_like(probabilities)
@@ -263,7 +263,7 @@ def loss_and_gradients(
 
 
 def _values(network: Sequence[Layer], images: Array, given: Given) -> list[Array]:
-    """The input of each layer, then the last one's output."""
+    """The input of each layer, then the output of the last one."""
     values = [images]
     for layer in network:
         values.append(layer.forward(values[-1], given))
@@ -271,14 +271,14 @@ def _values(network: Sequence[Layer], images: Array, given: Given) -> list[Array
 
 
 def softmax(logits: Array) -> Array:
-    """exp(x_c) / sum of exp(x); the greatest is taken off first, which cancels."""
+    """exp(x_c) / sum of exp(x); subtracting the maximum first avoids overflow and does not change the result."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: Array = powers / powers.sum(axis=1, keepdims=True)
     return result
 
 
 def cross_entropy(logits: Array, labels: Labels) -> float:
-    """Mean over the batch of -log of the right class's probability (section 3.5)."""
+    """The mean over the batch of -log of the probability of the right class (section 3.5)."""
     greatest = logits.max(axis=1)
     log_sum = greatest + np.log(np.exp(logits - greatest[:, None]).sum(axis=1))
     return float(np.mean(log_sum - logits[np.arange(len(labels)), labels]))
@@ -297,7 +297,7 @@ def sgd(
 def plateau_rates(
     errors: Sequence[float], rate: float, divide: float = 10.0, times: int = 3, patience: int = 3, least: float = 0.0
 ) -> list[float]:
-    """The rate of each epoch, given each epoch's error; the list ends with the training (section 5).
+    """The learning rate of each epoch, given the error of each epoch; the list ends with the training (section 5).
 
     The rate is divided when `patience` epochs in a row did not lower the best error by more than `least`, `times`
     times; the plateau after that is the end.
@@ -319,7 +319,7 @@ def plateau_rates(
 
 
 def mean_image(images: Sequence[Pixels]) -> Array:
-    """Per pixel and channel, of (height, width, 3) images: an integer sum, divided once (section 2)."""
+    """The mean per pixel and channel of (height, width, 3) images: an integer sum, divided once (section 2)."""
     total = np.zeros(images[0].shape, dtype=np.int64)
     for image in images:
         total += image
@@ -327,9 +327,9 @@ def mean_image(images: Sequence[Pixels]) -> Array:
 
 
 def colour_covariance(images: Sequence[Pixels]) -> Array:
-    """3x3, of the RGB values of all pixels of all images, a pixel in 0..1 (section 4.1).
+    """The 3x3 covariance of the RGB values of all pixels of all images, scaled to 0..1 (section 4.1).
 
-    Exact until the last division.
+    The computation is exact until the last division.
     """
     count = 0
     sums: list[int] = [0, 0, 0]
@@ -347,7 +347,7 @@ def colour_covariance(images: Sequence[Pixels]) -> Array:
 
 
 def principal_components(covariance: Array) -> tuple[Array, Array]:
-    """Eigenvalues, descending, and eigenvectors in columns, by Jacobi's rotations; the vectors' signs are open."""
+    """Eigenvalues in descending order, and eigenvectors in columns, by Jacobi rotations; the signs are arbitrary."""
     matrix, vectors = covariance.copy(), np.eye(3)
     for _ in range(20):
         for p, q in ((0, 1), (0, 2), (1, 2)):
@@ -363,7 +363,7 @@ def principal_components(covariance: Array) -> tuple[Array, Array]:
 
 
 def colour_noise(eigenvalues: Array, eigenvectors: Array, draws: Array) -> Array:
-    """[p1 p2 p3][a1 l1, a2 l2, a3 l3]^T of section 4.1, from the 0..1 scale to 0..255: what is added to each pixel."""
+    """[p1 p2 p3][a1 l1, a2 l2, a3 l3]^T of section 4.1, added to each pixel; scaled from 0..1 to 0..255."""
     noise = np.zeros(3)
     for i in range(3):
         noise += 255 * draws[i] * eigenvalues[i] * eigenvectors[:, i]
@@ -371,7 +371,7 @@ def colour_noise(eigenvalues: Array, eigenvectors: Array, draws: Array) -> Array
 
 
 def view(image: Pixels, mean: Array, top: int, left: int, size: int, mirrored: bool) -> Array:
-    """(3, size, size): image less mean, both seen through the same window, then mirrored together (section 4.1)."""
+    """(3, size, size): image minus mean, both cropped to the same window, then mirrored (section 4.1)."""
     window = slice(top, top + size), slice(left, left + size)
     seen = image[window].astype(np.float64) - mean[window]
     return np.moveaxis(seen[:, ::-1] if mirrored else seen, 2, 0)
