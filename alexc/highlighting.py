@@ -6,7 +6,7 @@ The TextMate grammar in editors/vscode/ is generated from the same `rules`; a te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import ClassVar
 
@@ -49,8 +49,8 @@ class NetLexer(Lexer):
     """Splits a `.net` file into tokens. No character is lost, also not in a file with errors."""
 
     name = "alexc"
-    aliases: ClassVar[list[str]] = ["net", "alexc"]
-    filenames: ClassVar[list[str]] = ["*.net"]
+    aliases: ClassVar[Sequence[str]] = ["net", "alexc"]
+    filenames: ClassVar[Sequence[str]] = ["*.net"]
     url = ""
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, _TokenType, str]]:

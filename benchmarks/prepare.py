@@ -92,6 +92,7 @@ def measure(tree: Path, store: Path, form: str, options: Sequence[str]) -> Measu
 def read_rate(store: Store) -> float:
     """Images per second that one thread reads from a store in random order, on the second reading."""
     order = np.random.default_rng(0).permutation(len(store.train))[:4096].tolist()
+    total, seconds = 0, 0.0
     for _ in range(2):
         started = time.perf_counter()
         total = sum(int(store.train.image(index)[::8].sum()) for index in order)

@@ -13,7 +13,7 @@ import re
 import statistics
 import tempfile
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -137,7 +137,9 @@ def side_by_side(timed: Mapping[str, Setting]) -> tuple[Rounds, dict[str, float]
     """
     with ExitStack() as alive:
         teams = {name: alive.enter_context(team(name, setting)) for name, setting in timed.items()}
-        peers = {name: partial(ask_all, workers, TIMEOUT, Trainee.train, STEPS) for name, workers in teams.items()}
+        peers: dict[str, Callable[[], object]] = {
+            name: partial(ask_all, workers, TIMEOUT, Trainee.train, STEPS) for name, workers in teams.items()
+        }
         begun = {name: sum(ask_all(workers, TIMEOUT, Trainee.processor_seconds)) for name, workers in teams.items()}
         rounds = run_rounds(peers, ROUNDS, "timing")
         spent = {name: sum(ask_all(workers, TIMEOUT, Trainee.processor_seconds)) for name, workers in teams.items()}
@@ -204,7 +206,7 @@ def _facts(batch: int, load: float, ran: Mapping[str, Ran]) -> list[str]:
 
 
 def _bytes(plans: Mapping[str, Plan], ran: Mapping[str, Ran]) -> list[str]:
-    rows = [BYTES]
+    rows: list[tuple[str, ...]] = [BYTES]
     for name, made in plans.items():
         if name in ran:
             placed, ranks = made.placed, range(made.placed.devices)
@@ -231,7 +233,7 @@ def _bytes(plans: Mapping[str, Plan], ran: Mapping[str, Ran]) -> list[str]:
 
 
 def _times(rounds: Rounds, processor: Mapping[str, float], ran: Mapping[str, Ran]) -> list[str]:
-    rows = [TIMES]
+    rows: list[tuple[str, ...]] = [TIMES]
     for name in rounds.seconds:
         setting, seconds = ran[name].setting, rounds.median(name) / STEPS
         units = setting.ranks * (1 if setting.gpus else setting.threads)
@@ -284,7 +286,7 @@ def _meaning_of_ratio(alone: Setting) -> str:
 
 def _memory(ran: Mapping[str, Ran]) -> list[str]:
     alone = ran[ALONE].peaks[0]
-    rows = [MEMORY]
+    rows: list[tuple[str, ...]] = [MEMORY]
     for name, each in ran.items():
         largest = max(each.peaks)
         whole = sum(each.peaks)

@@ -189,9 +189,9 @@ def peak_rate(dtype: torch.dtype, device: torch.device) -> float:
     for product, each in products:
         for _ in range(5):
             started = time.perf_counter()
-            for _ in range(count):
-                result = product()
-            result.flatten()[0].item()
+            for _ in range(count - 1):
+                product()
+            product().flatten()[0].item()
             rates.append(count * each / (time.perf_counter() - started))
     return max(rates)
 

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def test_a_stranger_gets_what_alexc_computes(
     expected = logits_of(run, image)
     three = np.repeat(prepared(image, said), 3, axis=0)
     (logits,) = session.run(["logits"], {"images": three})
-    np.testing.assert_allclose(logits, expected.repeat(3, axis=0), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(logits), expected.repeat(3, axis=0), rtol=1e-4, atol=1e-4)
 
     image.save(tmp_path / "holiday.png")
     (shown,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "weights.md").read_text(), re.M | re.S)
@@ -239,7 +239,8 @@ def test_a_network_file_is_exported_with_weights_of_a_file(tmp_path: Path, run: 
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
     images = torch.randn(2, 3, 16, 16) * 64
     expected = load_trained_network(run.path, CPU).network(images).detach().numpy()
-    np.testing.assert_allclose(session.run(None, {"images": images.numpy()})[0], expected, rtol=1e-4, atol=1e-4)
+    (made,) = session.run(None, {"images": images.numpy()})
+    np.testing.assert_allclose(np.asarray(made), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,8 +269,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, run: RunFolder, monk
 
 
 @pytest.mark.parametrize("wrong", [lambda x: x + 2e-4, lambda x: x * float("nan"), lambda x: x[:, :1]])
-def test_a_difference_is_found(wrong: object) -> None:
-    assert callable(wrong)
+def test_a_difference_is_found(wrong: Callable[[Tensor], Tensor]) -> None:
     network = torch.nn.Linear(3, 2)
     images: dict[str, Tensor] = {"random": torch.zeros(5, 3)}
     assert compared(network, lambda x: network(x) + 1e-6, images).difference == pytest.approx(1e-6, rel=0.2)

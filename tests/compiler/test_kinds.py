@@ -6,6 +6,7 @@ import dataclasses
 import random
 import types
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 import pytest
@@ -150,8 +151,12 @@ def test_shapes_parameters_and_multiply_adds_equal_those_of_torch(kind: str) -> 
 
 def record_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
+
+    def record(name: str, _module: nn.Module, _given: object, made: torch.Tensor) -> None:
+        shapes[name] = tuple(made.shape)
+
     for name, child in network.named_children():
-        child.register_forward_hook(lambda _m, _i, made, name=name: shapes.__setitem__(name, tuple(made.shape)))
+        child.register_forward_hook(partial(record, name))
     return shapes
 
 

@@ -92,6 +92,7 @@ def test_the_spec_is_the_one_that_was_read_over(name: str) -> None:
     files, assumed = IMPORTED[name]
     text = written(*files, assumed=assumed).text
     assert text == (FOLDER / f"{name}.net").read_text(encoding="utf-8")
+    assert text is not None
     assert format_spec(Source("imported.net", text)) == (text, [])
 
 

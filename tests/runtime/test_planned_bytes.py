@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 BATCH = 16
 # What lies on one device travels by an uneven all-to-all, which compiles; it moves the same bytes.
-_ISSUED_AS = dict.fromkeys(("gather", "scatter", "broadcast", "reduce", "send"), "all-to-all")
+_ISSUED_AS: dict[str, str] = dict.fromkeys(("gather", "scatter", "broadcast", "reduce", "send"), "all-to-all")
 
 
 def names_of(placed: PlacedGraph) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def test_a_training_stopped_and_resumed_is_the_same_bit_for_bit(home: Path, tmp_
 @pytest.mark.slow
 def test_every_extra_changes_the_weights(home: Path, tmp_path: Path) -> None:
     found = []
-    for name, changes in (EXTRAS | {"plain": (SGD, "")}).items():
+    with_plain: dict[str, tuple[Any, ...]] = EXTRAS | {"plain": (SGD, "")}
+    for name, changes in with_plain.items():
         path = network(tmp_path, *changes)
         run = tiny.run_to(tiny.options(path, home / "store", tmp_path / name, epochs=1)).path
         found.append(tiny.checkpoint(run / "best.pt")["weights"]["fc.weight"])
@@ -333,7 +334,7 @@ def test_scaled_crops_are_compiled_and_averaged(home: Path, tmp_path: Path) -> N
         crops = [
             window.resize((16, 16), Image.Resampling.BILINEAR)
             for side in (20, 16, 11)  # round(16 * 20 / size)
-            for window in v1.five_crop(image, side)
+            for window in v1.five_crop(image, side)  # pyright: ignore[reportArgumentType] - it takes images
         ]
         crops += [v1.hflip(crop) for crop in crops]
         shown = torch.stack([(v1.pil_to_tensor(crop) - color).float() for crop in crops])

@@ -106,7 +106,7 @@ def test_test_only_uses_the_average_that_was_validated(home: Path, tmp_path: Pat
 def test_test_only_refuses_what_does_not_fit(home: Path, tmp_path: Path, trained: Path) -> None:
     other = tiny.write_network(tmp_path, ("nn.Linear(216, 4)", "nn.Linear(216, 5)"))
     save_weights(trained, tmp_path / "w.safetensors")
-    for network, changes, message in (
+    cases: tuple[tuple[Path, dict[str, Any], str], ...] = (
         (home / "tiny.py", {}, "name what to test"),
         (home / "tiny.py", {"resume": "auto"}, "name what to test"),
         (home / "tiny.py", {"weights": trained, "resume": trained}, "name what to test"),
@@ -115,7 +115,8 @@ def test_test_only_refuses_what_does_not_fit(home: Path, tmp_path: Path, trained
         (home / "tiny.py", {"weights": home}, "is not a run"),
         (other, {"weights": trained}, "is not the file that .* trains: test the run's own network"),
         (other, {"weights": tmp_path / "w.safetensors"}, "has another last layer than the network, fc"),
-    ):
+    )
+    for network, changes, message in cases:
         with pytest.raises(UserError, match=message):
             evaluate_weights(tiny.options(network, home / "store", tmp_path, **{"data": home / "store"} | changes))
 

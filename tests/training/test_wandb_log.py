@@ -141,6 +141,7 @@ def test_a_failure_later_is_a_warning(
 
     def failing(log: WandbLog, folder: Path, identity: str) -> None:
         begin(log, folder, identity)
+        assert log._run is not None
         log._run.finish()  # so that what follows raises
 
     monkeypatch.setattr(WandbLog, "__init__", failing)
