@@ -129,6 +129,10 @@ def watched(workers: Sequence[Worker[Trainee]], setting: Setting, steps: int) ->
     return Ran(setting, list(zip(*by_step, strict=True)), peaks)
 
 
+def _train_steps(workers: list[Worker[Trainee]]) -> object:
+    return ask_all(workers, TIMEOUT, Trainee.train, STEPS)
+
+
 def side_by_side(timed: Mapping[str, Setting]) -> tuple[Rounds, dict[str, float], dict[str, Ran]]:
     """Time blocks of steps of each setting in turn; all processes stay alive from the first round to the last.
 
@@ -138,7 +142,7 @@ def side_by_side(timed: Mapping[str, Setting]) -> tuple[Rounds, dict[str, float]
     with ExitStack() as alive:
         teams = {name: alive.enter_context(team(name, setting)) for name, setting in timed.items()}
         peers: dict[str, Callable[[], object]] = {
-            name: partial(ask_all, workers, TIMEOUT, Trainee.train, STEPS) for name, workers in teams.items()
+            name: partial(_train_steps, workers) for name, workers in teams.items()
         }
         begun = {name: sum(ask_all(workers, TIMEOUT, Trainee.processor_seconds)) for name, workers in teams.items()}
         rounds = run_rounds(peers, ROUNDS, "timing")

@@ -32,8 +32,8 @@ class Pooling(EachChannel):
                 )
         (down, right), (high, wide) = self.stride or self.window, self.window
         sides = (
-            places(height, high, down, (self.pad[0],) * 2, "high", "window", self.round),
-            places(width, wide, right, (self.pad[1],) * 2, "wide", "window", self.round),
+            places(height, high, down, (self.pad[0], self.pad[0]), "high", "window", self.round),
+            places(width, wide, right, (self.pad[1], self.pad[1]), "wide", "window", self.round),
         )
         return Shape((channels, *sides), given.towers)
 

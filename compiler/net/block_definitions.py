@@ -71,7 +71,8 @@ def bind_parameters(block: Block, step: Step, diagnostics: list[Diagnostic]) -> 
     defined = (Label(block.span, "defined here"),)
     for argument in step.arguments:
         name = next(places, None) if argument.key is None else argument.key.text
-        if name is None or name not in names or len(argument.values) > 1:
+        value, *more = argument.values
+        if name is None or name not in names or more:
             takes = f"takes only {list_in_words([f'`{each}`' for each in names])}" if names else "takes no arguments"
             helpful = did_you_mean(argument.key.text, names) if argument.key else ""
             place = argument.key.span if argument.key else argument.span
@@ -81,7 +82,7 @@ def bind_parameters(block: Block, step: Step, diagnostics: list[Diagnostic]) -> 
             message = f"`{name}` of the block `{step.kind.text}` is given twice"
             problems.append(Diagnostic("E0205", message, argument.span, "", first, "remove one of the two"))
         else:
-            given[name] = argument.values[0]
+            given[name] = value
     for parameter in block.parameters:
         if parameter.default is not None:
             given.setdefault(parameter.name.text, parameter.default)

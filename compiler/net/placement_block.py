@@ -77,10 +77,12 @@ class _Reader:
         if not isinstance(statement, Pipeline) or statement.label or word.text not in readers:
             message = f"a placement has no statement `{word.text}`"
             self.report("E0202", message, word.span, help=did_you_mean(word.text, readers))
-        elif len(statement.steps) > 1:
-            self._invalid(word.text, statement.steps[1].span)
         else:
-            readers[word.text](statement.steps[0])
+            step, *more = statement.steps
+            if more:
+                self._invalid(word.text, more[0].span)
+            else:
+                readers[word.text](step)
 
     def _invalid(self, form: str, span: Span) -> None:
         self.report("E0403", f"this is not a valid `{form}` statement", span, help=f"for example: `{_FORMS[form]}`")

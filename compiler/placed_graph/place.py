@@ -145,7 +145,7 @@ class _Placer:
     def add(self, node: Node) -> None:
         """Place the next layer."""
         layer = node.layer
-        parts = [self._part(axis, layer) for axis in self._axes]
+        parts: list[Part] = [self._part(axis, layer) for axis in self._axes]
         output, cut = node.output, Cut(layer.kind)
         given = list(node.given)
         reads: list[tuple[Part, bool]] = []  # per axis: the part that it reads, and whether that gradient is partial
@@ -173,7 +173,7 @@ class _Placer:
         if self.errors:
             return
         inputs = tuple(self._exchanged(name, reads, halo, layer) for name in layer.inputs)
-        layout = tuple(parts)
+        layout: Layout = tuple(parts)
         kind = cut.kind
         around = halo[1] if halo else (0, 0)
         given = [Shape((shape.channels + sum(around), *shape.sizes[1:]), shape.towers) for shape in given]
@@ -185,7 +185,7 @@ class _Placer:
             kind.neurons(given[0], output),
             kind.multiply_adds(given[0], output),
         )
-        weights = tuple("whole" if part == "images" else part for part in layout)
+        weights: Layout = tuple("whole" if part == "images" else part for part in layout)
         self._nodes.append(PlacedLayer(node, local, layout, weights, around))
         self._layouts[layer.name], self._shapes[layer.name] = layout, node.output
         self._has_gradient[layer.name] = node.weights is not None or any(map(self._has_gradient.get, layer.inputs))
@@ -195,9 +195,9 @@ class _Placer:
         graph = self._graph
         heads = graph.heads
         names = [head.layer.inputs[0] for head in heads] or [graph.nodes[-1].layer.name]
-        loss = tuple(self._loss_part(axis, self._layouts[names[0]][axis]) for axis in self._axes)
+        loss: Layout = tuple(self._loss_part(axis, self._layouts[names[0]][axis]) for axis in self._axes)
         ends = [head.layer for head in heads] or [graph.nodes[-1].layer]
-        reads = [(part, False) for part in loss]
+        reads: list[tuple[Part, bool]] = [(part, False) for part in loss]
         # The output of the main head is moved last, because the forward pass ends with it.
         outputs = [self._exchanged(name, reads, None, end) for name, end in [*zip(names, ends, strict=True)][::-1]][
             ::-1

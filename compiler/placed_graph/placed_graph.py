@@ -68,7 +68,9 @@ class Transition(Enum):
     WITH_HALO = ("with_halo", "all-to-all", "all-to-all")
 
     def __init__(self, function: str, forward: Collective | None, backward: Collective | None) -> None:
-        self.function, self.forward, self.backward = function, forward, backward
+        self.function = function
+        self.forward: Collective | None = forward
+        self.backward: Collective | None = backward
 
 
 @dataclass(frozen=True)

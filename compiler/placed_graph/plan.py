@@ -216,7 +216,9 @@ class _Counter:
         axis = self._placed.mesh[exchange.axis]
         handed, sent = self._sizes(exchange, coordinates, phase, collective)
         # A tensor that one device of another axis holds is passed to the collective only there.
-        others = tuple("whole" if number == exchange.axis else part for number, part in enumerate(exchange.before))
+        others: Layout = tuple(
+            "whole" if number == exchange.axis else part for number, part in enumerate(exchange.before)
+        )
         held = self._placed.is_held(others, coordinates)
         return Message(
             phase,

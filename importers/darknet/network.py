@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from alexc.compiler.layers.adaptive_avgpool import AdaptiveAvgpool
 from alexc.compiler.layers.initial_values import Kaiming, LeCun
-from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
+from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError, require_maps
 from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 
 from ..foreign.network import ForeignLayer, make_kind
@@ -388,8 +388,7 @@ class NetworkBuilder:
         if len(self._given.sizes) == 1 and not self._as_maps():
             message = f"`[{options.section.name}]` reads maps, but its input is a vector of {self._given} units"
             raise ReadError(Diagnostic("E0904", message, options.section.span))
-        channels, height, width = self._given.sizes
-        return channels, height, width
+        return require_maps(self._given)
 
     def _as_maps(self) -> bool:
         """Turn the vector of a global pool into maps of one value, as in darknet; returns whether that was possible."""

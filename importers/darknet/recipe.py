@@ -200,7 +200,9 @@ class RecipeReader:
         colored = image.channels == 3
         doubled = self._crop is not None and not self._crop.whole("noadjust", 0)
         normalize = (
-            Normalize(mean=(0.5,) * 3, std=(0.5,) * 3) if doubled else Normalize(mean=(0.0,) * 3, std=(1.0,) * 3)
+            Normalize(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+            if doubled
+            else Normalize(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
         )
         width = net.whole("width", least=1)
         least, most = net.whole("min_crop", width, least=1), net.whole("max_crop", 2 * width, least=1)

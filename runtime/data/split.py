@@ -86,7 +86,7 @@ class RawPixels:
         return self._maps[shard].content()
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_maps": {}}  # a pickled map would be a copy of every pixel
+        return {**self.__dict__, "_maps": {}}  # a pickled map would be a copy of every pixel
 
 
 class JpegPixels(RawPixels):

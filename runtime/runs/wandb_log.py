@@ -40,7 +40,7 @@ class WandbLog:
         settings = wandb.Settings(console="off", silent=True, disable_code=True)
         project = os.environ.get("WANDB_PROJECT", PROJECT)
         try:
-            self._run = wandb.init(
+            self._run: Any = wandb.init(
                 project=project, id=identity, resume="allow", name=folder.name, dir=str(folder), settings=settings
             )
         except Exception as error:

@@ -15,19 +15,24 @@ class Schedule(Protocol):
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step, counted from 0 over all epochs."""
+        ...
 
     @property
     def ended(self) -> bool:
         """Whether the training is over."""
+        ...
 
     def after_epoch(self, metrics: EpochMetrics) -> str | None:
         """Count an epoch. Returns what happened, for the log, when the rate changes or the training ends."""
+        ...
 
     def state_dict(self) -> Any:  # noqa: ANN401
         """A dictionary of plain values, for a checkpoint."""
+        ...
 
     def load_state_dict(self, state_dict: Any) -> None:  # noqa: ANN401
         """Continue from a saved state."""
+        ...
 
 
 class FixedSchedule:
