@@ -1,1 +1,4 @@
-"""How well a trained network does, and what it says of an image."""
+"""Evaluation of a trained network on a split, and predictions for images.
+
+`measure` counts errors. Training uses it for validation; the other modules read the folder of a run.
+"""

@@ -1,4 +1,4 @@
-"""How well a network classifies a split: loss, top-1 and top-5 error, and what it takes for what."""
+"""Measures how well a network classifies a split: loss, top-1 and top-5 error, and confusions."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TOP = 5
 
 @dataclass(frozen=True)
 class Confusion:
-    """One class and what the network takes its images for.
+    """One class, and what the network mistakes it for.
 
     Attributes:
         label: the class.
-        images: how many images of it were shown.
-        wrong: how many of them the first guess missed.
-        guess: the wrong class guessed most often, or None where no guess was wrong.
+        images: the number of its images.
+        wrong: how many of them have a wrong first guess.
+        guess: the most frequent wrong guess; None if there is none.
         times: how often that was guessed.
     """
 
@@ -47,14 +47,14 @@ class Confusion:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """How a network did on `images` images; errors are shares, 0..1.
+    """The results of a network on `images` images; errors are in 0..1.
 
     Attributes:
-        images: how many were shown.
-        loss: the mean of -log of the probability given to the right class.
-        top1_error: the share whose class was not the first guess.
-        top5_error: the share whose class was not among the first five.
-        guesses: (classes, outputs), how often each class was taken for each output.
+        images: the number of images.
+        loss: the mean of -log of the probability of the right class.
+        top1_error: the share of images whose class is not the first guess.
+        top5_error: the share of images whose class is not among the first five guesses.
+        guesses: (classes, outputs): how often each output was the first guess for each class.
     """
 
     images: int
@@ -64,13 +64,13 @@ class Scores:
     guesses: NDArray[np.int64]
 
     def worst_classes(self, count: int) -> list[Confusion]:
-        """The classes with the highest error, worst first; classes without images are left out."""
+        """The classes with the highest error, worst first, without classes that have no images."""
         rows = [_confusion(label, row) for label, row in enumerate(self.guesses) if row.any()]
         return sorted(rows, key=lambda row: (-row.error, row.label))[:count]
 
 
 class Tally:
-    """Counts right and wrong over batches."""
+    """Counts right and wrong guesses over batches."""
 
     def __init__(self, classes: int, outputs: int) -> None:
         self._guesses = np.zeros((classes, outputs), np.int64)
@@ -78,11 +78,11 @@ class Tally:
         self._loss = 0.0
 
     def count(self, log_probabilities: Tensor, labels: Tensor) -> None:
-        """Add a batch: log-probabilities (N, outputs) and labels (N,), on the CPU; those without one are left out."""
+        """Add a batch: log-probabilities (N, outputs) and labels (N,), on the CPU. Rows without a label are ignored."""
         log_probabilities, labels = log_probabilities[labels != NO_LABEL], labels[labels != NO_LABEL]
         if not len(labels):
             return
-        valid = ~log_probabilities.isnan().any(1)  # what is not a number is never right
+        valid = ~log_probabilities.isnan().any(1)  # NaN is never right
         first = log_probabilities.topk(min(TOP, log_probabilities.shape[1])).indices
         self._right5 += int(((first == labels[:, None]).any(1) & valid).sum())
         self._loss -= float(log_probabilities.gather(1, labels[:, None]).double().sum())
@@ -91,17 +91,17 @@ class Tally:
         np.add.at(self._guesses, (labels.numpy(), guess.numpy()), 1)
 
     def counts(self) -> Tensor:
-        """All that was counted, as one float64 vector: those of several processes can be added."""
+        """All counts as one float64 vector, which can be summed over processes."""
         return torch.tensor([*self._guesses.reshape(-1).tolist(), self._images, self._right5, self._loss]).double()
 
     def take(self, counts: Tensor) -> None:
-        """Go on from what `counts` tells."""
+        """Replace the counts by such a vector."""
         *guesses, images, right5, loss = counts.tolist()
         self._guesses = np.array(guesses, np.int64).reshape(self._guesses.shape)
         self._images, self._right5, self._loss = int(images), int(right5), loss
 
     def scores(self) -> Scores:
-        """The figures of all that was counted."""
+        """The scores of everything that was counted."""
         right = int(np.trace(self._guesses))
         return Scores(
             self._images,
@@ -122,17 +122,17 @@ def measure(
     task: str,
     before_batch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Show the network every image of a split; each of several processes its share.
+    """Show the network every image of a split; with several processes, each shows its part.
 
     Args:
-        network: left in evaluation mode.
+        network: is left in evaluation mode.
         feed: renders the batches.
         split: the images.
-        views: what is shown of each image.
-        rows: the most views of a batch.
-        tallies: each with the places in `views` over which it averages the softmax.
-        task: what the progress bar says.
-        before_batch: called before each batch; may raise to give up.
+        views: the views per image.
+        rows: the largest number of views in a batch.
+        tallies: each with the indices of the `views` whose softmax it averages.
+        task: the name on the progress bar.
+        before_batch: called before each batch; may raise to stop.
     """
     groups = groups_of(np.arange(len(split)), max(1, rows // len(views)))
     with Progress(task, len(split), "images") as progress:
@@ -143,7 +143,7 @@ def measure(
 
 
 def log_probabilities_of(network: nn.Module, images: Tensor, views: int) -> Tensor:
-    """The log of the softmax of each view, (N, views, outputs), float32 on the CPU, of images (N * views, 3, H, W)."""
+    """Log-softmax per view, (N, views, outputs), float32 on the CPU, for images (N * views, 3, H, W)."""
     device = next(network.parameters()).device
     with torch.inference_mode():
         logits: Tensor = network(place_images(images, device))
@@ -151,7 +151,7 @@ def log_probabilities_of(network: nn.Module, images: Tensor, views: int) -> Tens
 
 
 def average(log_probabilities: Tensor) -> Tensor:
-    """The log of the mean over the views of the softmax: (N, views, outputs) to (N, outputs) (section 4.1)."""
+    """The log of the softmax averaged over the views: (N, views, outputs) to (N, outputs) (section 4.1)."""
     return log_probabilities.logsumexp(1) - float(np.log(log_probabilities.shape[1]))
 
 

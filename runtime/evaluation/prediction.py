@@ -1,4 +1,4 @@
-"""What a trained network takes an image file for: what `alexc predict` does."""
+"""Predicts the class of an image file, for `alexc predict`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .trained_network import TrainedNetwork
 
 @dataclass(frozen=True)
 class Guess:
-    """A class, safe to print, and its probability, 0..1."""
+    """A class name, safe to print, and its probability in 0..1."""
 
     name: str
     probability: float
 
 
 def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
-    """The five likeliest classes of an image, prepared as in training and seen by the views of the recipe.
+    """The five most likely classes of an image, prepared as in training and averaged over the recipe's test views.
 
     Raises:
-        BadImage: when the file cannot be used as an image.
+        BadImage: the file cannot be used as an image.
     """
     pixels, _ = load_image(image)
     stored = square(pixels, trained.facts.geometry)

@@ -1,4 +1,4 @@
-"""A trained network measured on a validation split, and the report of it: what `alexc evaluate` does."""
+"""Measures a trained network on a validation split and reports it, for `alexc evaluate`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ WORST = 10
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a trained network does.
+    """The results of a trained network.
 
     Attributes:
         trained: the network.
-        store: the data whose validation split it was shown.
+        store: the data with the validation split.
         scores: by the name of the views: those of the recipe, and the central one alone.
     """
 
@@ -38,20 +38,20 @@ class Evaluation:
     scores: dict[str, Scores]
 
     def worst(self) -> list[Confusion]:
-        """The classes with the highest error by the recipe's views."""
+        """The classes with the highest error with the recipe's views."""
         return next(iter(self.scores.values())).worst_classes(WORST)
 
 
 def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int) -> Evaluation:
-    """Measure a network by the views of its recipe, and by the central view alone.
+    """Measure a network with the views of its recipe, and with the central view alone.
 
     Args:
         trained: the network.
-        data: a store or a folder of images with the same classes; None for the data it was trained on.
-        rows: how many views the network is shown at once.
+        data: a store or a folder of images with the same classes; None for the data of its training.
+        rows: the largest number of views in a batch.
 
     Raises:
-        UserError: when the data is gone, or has other classes.
+        UserError: the data does not exist, or has other classes.
     """
     store = store_of_run(trained, data)
     views = trained.test_views()
@@ -66,10 +66,10 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int) -> Evalu
 
 
 def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
-    """The images to show a network: of `data`, a store or a folder, or None for those that it was trained on.
+    """The images to evaluate with: those of `data`, a store or a folder; for None those of the training.
 
     Raises:
-        UserError: when the data is gone, or has other classes.
+        UserError: the data does not exist, or has other classes.
     """
     store = store_for(data or _data_of(trained), geometry_of(trained.file), available_cores())
     _check_classes(trained, store)
@@ -77,7 +77,7 @@ def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """The report for people."""
+    """The report as text."""
     trained = evaluation.trained
     lines = [
         _source_text(trained),
@@ -98,7 +98,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
-    """The report for programs; errors are shares, 0..1."""
+    """The report as JSON; errors are in 0..1."""
     trained = evaluation.trained
     report: dict[str, Any] = {
         "run": str(trained.source),

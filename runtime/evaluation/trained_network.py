@@ -1,4 +1,4 @@
-"""A trained network, from its run's folder alone: the network file, its best weights, what it knows of its data."""
+"""Loads a trained network from the folder of its run: network file, best weights, statistics of its data."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class TrainedNetwork:
     """A network with the weights of a run or a file, in evaluation mode.
 
     Attributes:
-        source: where it comes from: the folder of a run, or a file of weights.
-        data: the store of the images that it was trained on, or, of a file, is tested with; it may be gone.
+        source: the folder of a run, or a file of weights.
+        data: the store of its training images or, for a file of weights, of the images to test with; it may not exist.
         checkpoint: the file of the weights.
-        epochs: how many whole epochs made them; None where the file does not say.
+        epochs: the number of whole epochs of training; None if the file does not say it.
         file: the network file, with the recipe.
-        network: on its device.
-        facts: the classes and the colours of its training data.
-        outputs: how many outputs it has; at least as many as there are classes.
+        network: the network, on its device.
+        facts: the classes and colour statistics of its training data.
+        outputs: the number of outputs; at least the number of classes.
     """
 
     source: Path
@@ -46,31 +46,31 @@ class TrainedNetwork:
     outputs: int
 
     def test_views(self) -> tuple[View, ...]:
-        """The views that its recipe averages over."""
+        """The views that the recipe averages over."""
         return views_for_test(self.file.recipe.test, self.facts.geometry.crop)
 
     def renderer(self) -> Renderer:
-        """Renders what it is shown."""
+        """Renders its test images."""
         return renderer_of(self.file, self.facts)
 
     def class_name(self, output: int) -> str:
-        """The name of the class of an output, safe to print."""
+        """The class name of an output, safe to print."""
         known = output < len(self.facts.classes)
         return printable(self.facts.classes[output]) if known else f"output {output}, no class"
 
 
 def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | None = None) -> TrainedNetwork:
-    """Load the weights of a checkpoint of a run: of the best, or of the newest where no epoch has ended yet.
+    """Load weights of a run: the best or, before the end of the first epoch, the newest.
 
-    Of a training that averages its weights it is the average.
+    If the training averages its weights, these are the averaged ones.
 
     Args:
         folder: the run.
-        device: where the network computes.
-        checkpoint: another one than those, where that is wanted.
+        device: the device of the network.
+        checkpoint: another checkpoint file to load instead.
 
     Raises:
-        UserError: when the folder is not a run, or a file in it is missing, damaged or changed.
+        UserError: the folder is not a run, or a file in it is missing, damaged or changed.
     """
     run = RunFolder(folder)
     record = run.read_record()

@@ -1,4 +1,4 @@
-"""Which rows of a batch one of several processes is shown, and of which it has the logits."""
+"""The rows of a batch that one process reads, and those that it computes the loss of."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-NO_LABEL = -100  # what torch's losses leave out
+NO_LABEL = -100  # torch's losses ignore this label
 
 Row = TypeVar("Row", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class BatchShard:
-    """A part of every batch; the whole where nothing is said.
+    """One process's part of every batch; by default the whole batch.
 
-    A batch is filled up with empty rows to `multiple`, so that every process has as many: they have no label.
+    A batch is padded to a multiple of `multiple` rows, so that all processes have the same number. Padding rows have no
+    label.
 
     Attributes:
-        multiple: of what each batch's rows are made a multiple.
-        shown: which part of how many this process is shown.
-        judged: which part of how many it has the logits of; None where other processes have them.
+        multiple: the number of rows of each padded batch is a multiple of this.
+        shown: (index, count): which of `count` equal parts this process reads.
+        judged: (index, count): of which part it has the logits; None if other processes have them.
     """
 
     multiple: int = 1
@@ -33,17 +34,17 @@ class BatchShard:
     judged: tuple[int, int] | None = (0, 1)
 
     def rows_shown(self, rows: int) -> int:
-        """How many rows this process is shown of a batch of so many, empty ones counted."""
+        """The number of rows that this process reads of a batch of `images` images, with padding."""
         return self._filled(rows) // self.shown[1]
 
     def own(self, rows: NDArray[Row]) -> NDArray[Row]:
-        """Of something that a batch has a row of each, what this process is shown: less where the batch ends."""
+        """The rows of `values` that belong to this process; the last batch may have fewer."""
         index, parts = self.shown
         size = self._filled(len(rows)) // parts
         return rows[index * size : (index + 1) * size]
 
     def labels(self, labels: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """(rows judged,), int64: the labels that go with the logits here; `NO_LABEL` for empty rows."""
+        """(rows of the loss,), int64: the labels of the logits on this process; `NO_LABEL` for padding rows."""
         filled = np.full(self._filled(len(labels)), NO_LABEL, np.int64)
         filled[: len(labels)] = labels
         if self.judged is None:

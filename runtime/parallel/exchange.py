@@ -1,9 +1,10 @@
-"""Exchanges, where a tensor changes its layout on an axis of the mesh: differentiable, over public collectives.
+"""Differentiable exchanges, which change the layout of a tensor on one axis of the mesh.
 
-On an axis a tensor is whole on each device, cut by images (dimension 0) or channels (dimension 1), or on one device,
-where the others hold it with no images: (0, C, …). The gradient of a tensor lies as the tensor does, so that the
-backward pass of each exchange is the adjoint one; it is itself differentiable. Every process of the axis calls the same
-exchanges in the same order. All sums are sums: the loss of a device is divided by the whole batch's size.
+On an axis, a tensor is in one of three layouts: whole on each device; split by images (dimension 0) or channels
+(dimension 1); or on one device, while the others have a tensor without images, (0, C, …). A gradient has the layout of
+its tensor, so the backward pass of an exchange is the reverse exchange, and it is differentiable too. All processes of
+an axis call the same exchanges in the same order. Sums are not averaged: each device divides its loss by the size of
+the whole batch.
 """
 
 from __future__ import annotations
@@ -19,104 +20,104 @@ from torch.autograd import Function
 
 from .mesh import Axis
 
-# torch 2.12 gave both a new name and warns of the old one.
+# torch 2.12 renamed both, and warns about the old names.
 _all_gather_flat = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
 _reduce_scatter_flat = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
 
 
 def all_gather(x: Tensor, axis: Axis, dim: int) -> Tensor:
-    """Cut to whole, for a reader whose kernels are cut: each device has a part of the gradient.
+    """Split to whole, for a reader that splits its kernels, so each device has only a part of the gradient.
 
     Args:
         x: this device's part.
         axis: the devices.
-        dim: the dimension that is cut, 0 or 1.
+        dim: the dimension that is split, 0 or 1.
 
     Returns:
-        The whole tensor; going back a reduce-scatter.
+        The whole tensor. The backward pass is a reduce-scatter.
     """
     return x if axis.devices == 1 else _AllGather.apply(x, axis, dim)
 
 
 def reduce_scatter(x: Tensor, axis: Axis, dim: int) -> Tensor:
-    """Partial sums to the sum, cut along `dim`; going back an all-gather."""
+    """Partial sums to the sum, split along `dim`. The backward pass is an all-gather."""
     return x if axis.devices == 1 else _ReduceScatter.apply(x, axis, dim)
 
 
 def all_gather_whole(x: Tensor, axis: Axis, dim: int) -> Tensor:
-    """Cut to whole, for a reader that is whole: each device has the same gradient, and takes its own part of it."""
+    """Split to whole, for a reader that all devices compute whole: each takes its own part of the gradient."""
     return x if axis.devices == 1 else _AllGatherWhole.apply(x, axis, dim)
 
 
 def own_part(x: Tensor, axis: Axis, dim: int) -> Tensor:
-    """Whole to cut along `dim`: nothing is sent; going back an all-gather."""
+    """Whole to split along `dim`. Sends nothing; the backward pass is an all-gather."""
     return x if axis.devices == 1 else _OwnPart.apply(x, axis, dim)
 
 
 def spread(x: Tensor, axis: Axis) -> Tensor:
-    """Whole, for a reader whose kernels are cut: nothing is sent; going back an all-reduce."""
+    """Whole, for a reader that splits its kernels. Sends nothing; the backward pass is an all-reduce."""
     return x if axis.devices == 1 else _Spread.apply(x, axis)
 
 
 def all_reduce(x: Tensor, axis: Axis) -> Tensor:
-    """Partial sums to the sum, whole on each device; going back nothing is sent."""
+    """Partial sums to the sum, whole on each device. The backward pass sends nothing."""
     return x if axis.devices == 1 else _AllReduce.apply(x, axis)
 
 
 def all_to_all(x: Tensor, axis: Axis, split: int, gather: int) -> Tensor:
-    """Cut along `gather` to cut along `split`; going back the reverse."""
+    """Split along `gather` to split along `split`. The backward pass is the reverse."""
     return x if axis.devices == 1 else _AllToAll.apply(x, axis, split, gather)
 
 
 def gather(x: Tensor, axis: Axis, dim: int, device: int) -> Tensor:
-    """Cut along `dim` to whole on one device; going back a scatter."""
+    """Split along `dim` to whole on one device. The backward pass is a scatter."""
     return x if axis.devices == 1 else _Gather.apply(x, axis, dim, device)
 
 
 def scatter(x: Tensor, axis: Axis, dim: int, device: int, images: int) -> Tensor:
-    """From one device to parts along `dim`; going back a gather.
+    """From one device to parts along `dim`. The backward pass is a gather.
 
     Args:
         x: (images, C, …) on `device`, (0, C, …) on the others.
         axis: the devices.
-        dim: the dimension that is cut, 0 or 1.
-        device: the one that has it.
-        images: how many images the whole tensor has.
+        dim: the dimension to split, 0 or 1.
+        device: the device that has the tensor.
+        images: the number of images of the whole tensor.
     """
     return x if axis.devices == 1 else _Scatter.apply(x, axis, dim, device, images)
 
 
 def broadcast(x: Tensor, axis: Axis, device: int, images: int) -> Tensor:
-    """From one device to all, for a reader whose kernels are cut; going back the parts are summed on that device."""
+    """From one device to all, for a reader that splits its kernels. The backward pass sums on that device."""
     return x if axis.devices == 1 else _Broadcast.apply(x, axis, device, images)
 
 
 def broadcast_whole(x: Tensor, axis: Axis, device: int, images: int) -> Tensor:
-    """From one device to all, for a reader that is whole: that device has the gradient already."""
+    """From one device to all, for a reader that all compute whole: that device already has the gradient."""
     return x if axis.devices == 1 else _BroadcastWhole.apply(x, axis, device, images)
 
 
 def keep_on(x: Tensor, axis: Axis, device: int) -> Tensor:
-    """Whole to one device: nothing is sent; going back a broadcast."""
+    """Whole to one device. Sends nothing; the backward pass is a broadcast."""
     return x if axis.devices == 1 else _KeepOn.apply(x, axis, device)
 
 
 def send(x: Tensor, axis: Axis, source: int, target: int, images: int) -> Tensor:
-    """From one device to another; going back the reverse."""
+    """From one device to another. The backward pass is the reverse."""
     return x if source == target else _Send.apply(x, axis, source, target, images)
 
 
 def with_halo(x: Tensor, axis: Axis, below: int, above: int) -> Tensor:
-    """A device's maps between the nearest ones of its neighbours; zeros where there is no neighbour.
+    """Add the nearest maps of the neighbouring devices; zeros where there is no neighbour.
 
     Args:
-        x: (N, C, H, W), cut by channels; C is at least `below` and `above`.
+        x: (N, C, H, W), split by channels; C is at least `below` and `above`.
         axis: the devices.
-        below: how many maps come from the device before.
-        above: how many maps come from the device after.
+        below: the number of maps from the previous device.
+        above: the number of maps from the next device.
 
     Returns:
-        (N, below + C + above, H, W); going back the gradients of the borrowed maps are sent home and added.
+        (N, below + C + above, H, W). The backward pass sends the gradients of the borrowed maps back and adds them.
     """
     if axis.devices == 1:
         return F.pad(x, (0, 0) * (x.dim() - 2) + (below, above))
@@ -318,7 +319,7 @@ class _WithHalo(Function):
 
 
 class _AddHalo(Function):
-    """The gradient of `with_halo`: what belongs to the neighbours is sent there and added."""
+    """The gradient of `with_halo`: sends back the gradients of the borrowed maps and adds them."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: Axis, below: int, above: int) -> Tensor:  # noqa: ANN401
@@ -339,7 +340,7 @@ _LAST_TO_SECOND = (0, 3, 1, 2)  # (N, H, W, C) to (N, C, H, W)
 
 
 def _in_memory_order(x: Tensor) -> tuple[Tensor, tuple[int, ...] | None]:
-    """Contiguous without a copy also for maps that lie channels last; then with the order that its dimensions have."""
+    """A contiguous view without a copy, also of channels-last maps; then with permuted dimensions."""
     if x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
         order = (0, 2, 3, 1)
         return x.permute(order), order
@@ -354,7 +355,7 @@ def _gathered(x: Tensor, axis: Axis, dim: int) -> Tensor:
 
 
 def _stacked(x: Tensor, devices: int, dim: int) -> Tensor:
-    """The parts along `dim` one below the other, contiguous."""
+    """The parts along `dim`, stacked along dimension 0, contiguous."""
     return x.contiguous() if dim == 0 else torch.cat(x.chunk(devices, dim))
 
 
@@ -364,14 +365,14 @@ def _side_by_side(parts: Tensor, devices: int, dim: int) -> Tensor:
 
 
 def _broadcasted(x: Tensor, axis: Axis, device: int, images: int) -> Tensor:
-    copies = torch.cat([x] * axis.devices)  # none where there are no images
+    copies = torch.cat([x] * axis.devices)  # the device has no images
     return _routed(copies, axis, [len(x)] * axis.devices, _all_to(axis, device, images))
 
 
 def _from_neighbours(
     first: Tensor, last: Tensor, axis: Axis, from_before: int, from_after: int
 ) -> tuple[Tensor, Tensor]:
-    """Give the device before `first`, the device after `last`; get as many maps of each as said, zeros at the ends."""
+    """Send `first` to the previous device and `last` to the next; receive from both, zeros at the ends of the axis."""
     sends, receives = [0] * axis.devices, [0] * axis.devices
     given = [first.transpose(0, 1)[:0]]
     if axis.index > 0:
@@ -392,7 +393,7 @@ def _from_neighbours(
 
 
 def _routed(x: Tensor, axis: Axis, sends: list[int], receives: list[int]) -> Tensor:
-    """Send so many rows to each device, in order, and receive so many of each: one uneven all-to-all."""
+    """Send and receive the given numbers of rows to and from each device, in one uneven all-to-all."""
     x = x.contiguous()
     received = x.new_empty((sum(receives), *x.shape[1:]))
     dist.all_to_all_single(received, x, receives, sends, group=axis.group)
@@ -400,7 +401,7 @@ def _routed(x: Tensor, axis: Axis, sends: list[int], receives: list[int]) -> Ten
 
 
 def _received(x: Tensor) -> Tensor:
-    """What a collective has written, as another view: torch 2.11, compiling, loses the gradient of what is written."""
+    """The output of a collective as another view: torch 2.11 loses its gradient when compiling otherwise."""
     return x.view_as(x)
 
 
@@ -409,5 +410,5 @@ def _all_to(axis: Axis, device: int, rows: int) -> list[int]:
 
 
 def _rest(x: Tensor) -> Sequence[tuple[int, int]]:
-    """The dimensions after the first with their sizes."""
+    """The sizes of all dimensions except the first."""
     return list(enumerate(x.shape))[1:]

@@ -1,4 +1,4 @@
-"""Gradients summed over the devices that have the same weights and other images, while the backward pass still runs."""
+"""Sums gradients over the devices that share weights but not images, in buckets, during the backward pass."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from .mesh import Mesh
 from .placement import Placement
 
-BUCKET_BYTES = 25 * 2**20  # torch's DistributedDataParallel has found this a good size
+BUCKET_BYTES = 25 * 2**20  # the default of torch's DistributedDataParallel
 
 
 @dataclass(eq=False)
 class _Bucket:
-    """Weights whose gradients travel together."""
+    """Weights whose gradients are summed in one all-reduce."""
 
     group: dist.ProcessGroup
     weights: list[nn.Parameter]
@@ -27,12 +27,12 @@ class _Bucket:
 
 
 class GradientSum:
-    """Sums what `Layers.summed` says, bucket by bucket, as soon as the gradients of a bucket are there.
+    """All-reduces gradients in buckets: each bucket as soon as all of its gradients are there.
 
     Args:
-        network: placed, on its device.
-        placement: how it lies.
-        mesh: where.
+        network: the placed network, on its device.
+        placement: says over which axes the gradients of each layer are summed.
+        mesh: the devices.
     """
 
     def __init__(self, network: nn.Module, placement: Placement, mesh: Mesh) -> None:
@@ -45,11 +45,11 @@ class GradientSum:
                 weight.register_post_accumulate_grad_hook(self._arrived(bucket))  # type: ignore[no-untyped-call]
 
     def begin(self, last: bool) -> None:
-        """A backward pass follows. One that is not the last of its step adds to the gradients: they travel once."""
+        """Prepare for a backward pass. Only after the last one of a step are the accumulated gradients sent."""
         self._complete = last
 
     def wait(self) -> None:
-        """Finish: every gradient holds its sum. A weight that had none on this device counts as zeros."""
+        """Wait for all buckets; then every gradient is its sum. A weight without a gradient here counts as zeros."""
         for bucket in self._buckets:
             bucket.missing.clear()
         self._launch()
@@ -75,7 +75,7 @@ class GradientSum:
         return hook
 
     def _launch(self) -> None:
-        """Send what is complete, in the order of the buckets: it must be the same on every device."""
+        """Send the complete buckets in order, which must be the same on every device."""
         while self._next < len(self._buckets) and not self._buckets[self._next].missing:
             bucket = self._buckets[self._next]
             for weight in bucket.weights:
@@ -87,10 +87,10 @@ class GradientSum:
 
 
 def _buckets(network: nn.Module, placement: Placement, mesh: Mesh) -> Iterator[_Bucket]:
-    """The weights with gradients to sum, last ones first, cut into buckets of the same axes."""
+    """The weights whose gradients are summed, last ones first, in buckets of the same axes."""
     open_buckets: dict[tuple[str, ...], _Bucket] = {}
     groups: dict[tuple[str, ...], dist.ProcessGroup | None] = {}
-    for layers in placement.layers:  # made by all devices in the same order
+    for layers in placement.layers:  # all devices create the groups in the same order
         if layers.summed and layers.summed not in groups:
             groups[layers.summed] = mesh.group(layers.summed)
     for name, weight in reversed(list(network.named_parameters())):

@@ -1,4 +1,4 @@
-"""The mesh of devices as one of its processes sees it."""
+"""The mesh of devices, as one process sees it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Axis:
 
     Attributes:
         name: its name.
-        devices: how many devices stand on it.
-        index: where this process stands on it.
-        group: the processes that differ from this one in their place on it alone; None for a process without others.
+        devices: the number of devices along it.
+        index: the position of this process on it.
+        group: the processes that differ from this one only in their position on it; None if there are no others.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Axis:
 
 
 class Mesh:
-    """A grid of devices with named axes, outermost first; the innermost counts fastest.
+    """A grid of devices with named axes, outermost first. Ranks count along the innermost axis first.
 
     Args:
-        axes: the axes, with this process's place on each.
+        axes: the axes, with this process's position on each.
     """
 
     def __init__(self, axes: Sequence[Axis]) -> None:
@@ -44,22 +44,22 @@ class Mesh:
 
     @property
     def devices(self) -> int:
-        """How many devices there are."""
+        """The number of devices."""
         return prod(axis.devices for axis in self.axes)
 
     @property
     def rank(self) -> int:
-        """This process's number among all."""
+        """The rank of this process."""
         return self.share([axis.name for axis in self.axes])[0]
 
     def share(self, names: Sequence[str]) -> tuple[int, int]:
-        """Which part of how many this process has of what is cut over these axes, the first of them most coarsely."""
+        """(index, count): the part of this process of a tensor that is split over these axes, outermost first."""
         return share([self[name] for name in names])
 
     def group(self, names: Sequence[str]) -> dist.ProcessGroup | None:
-        """The processes that differ from this one on these axes alone.
+        """The processes that differ from this one only in their positions on these axes.
 
-        All processes must ask for the same groups in the same order: each is made when it is first asked for.
+        All processes must ask for the same groups in the same order, because a group is created at its first use.
         """
         key = tuple(axis.name for axis in self.axes if axis.name in names)
         if key not in self._groups:
@@ -89,10 +89,10 @@ def share(axes: Sequence[Axis]) -> tuple[int, int]:
 
 
 def make_mesh(shape: Mapping[str, int], device_type: str) -> Mesh:
-    """The mesh of all processes; every one of them calls this.
+    """The mesh of all processes; every process must call this.
 
     Args:
-        shape: the devices on each axis, outermost first; as many in all as there are processes.
+        shape: the number of devices on each axis, outermost first; their product is the number of processes.
         device_type: `cpu` or `cuda`.
     """
     grid = init_device_mesh(device_type, tuple(shape.values()), mesh_dim_names=tuple(shape))
@@ -102,5 +102,5 @@ def make_mesh(shape: Mapping[str, int], device_type: str) -> Mesh:
 
 
 def one_device() -> Mesh:
-    """The mesh of a process that works alone."""
+    """The mesh of a process that trains alone."""
     return Mesh([])

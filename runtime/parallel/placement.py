@@ -1,4 +1,4 @@
-"""How a network lies on a mesh of devices: what a placed network file says of itself."""
+"""The placement of a network on a mesh of devices, as a placed network file describes it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from math import prod
 
 @dataclass(frozen=True)
 class Layers:
-    """Layers that are placed alike.
+    """Layers with the same placement.
 
     Attributes:
-        names: the attributes of the network's class that hold them.
-        split: the axes over which their weights are cut along dimension 0, outermost first.
+        names: the attributes of the network's class.
+        split: the axes over which their weights are split along dimension 0, outermost first.
         summed: the axes over which their gradients are summed.
-        kept: the one device that has them, by the axis on which it does.
+        kept: for layers on one device of an axis: the axis and the index of that device.
     """
 
     names: tuple[str, ...]
@@ -29,12 +29,12 @@ class Placement:
     """A network on a mesh.
 
     Attributes:
-        mesh: the devices on each axis, outermost first.
+        mesh: the number of devices on each axis, outermost first.
         layers: every layer with weights, once.
-        images: the axes over which each device reads its own share of a batch, outermost first.
-        loss: the axes over which each device has the loss of its own share of the batch.
-        loss_kept: the one device that has the loss, by the axis on which it does.
-        images_within: further axes that cut the images, but only between layers without weights.
+        images: the axes over which the batch is split when it is read, outermost first.
+        loss: the axes over which the batch is split when the loss is computed.
+        loss_kept: if the loss is on one device of an axis: the axis and the index of that device.
+        images_within: further axes that split images, but only between layers without weights.
     """
 
     mesh: Mapping[str, int]
@@ -46,21 +46,21 @@ class Placement:
 
     @property
     def devices(self) -> int:
-        """How many devices the mesh has."""
+        """The number of devices of the mesh."""
         return prod(self.mesh.values())
 
     @property
     def mesh_text(self) -> str:
-        """The mesh as a spec writes it: `copy=4 tower=2`."""
+        """The mesh in the form of a spec: `copy=4 tower=2`."""
         return " ".join(f"{axis}={devices}" for axis, devices in self.mesh.items())
 
     @property
     def image_axes(self) -> frozenset[str]:
-        """All axes that cut the images anywhere."""
+        """All axes that split images anywhere in the network."""
         summed = (axis for layers in self.layers for axis in layers.summed)
         return frozenset((*self.images, *self.loss, *self.images_within, *summed))
 
     def layers_of(self, tensor: str) -> Layers:
-        """What is said of the layer that holds a tensor of this name: `conv1.weight`."""
+        """The placement of the layer with this tensor, such as `conv1.weight`."""
         layer = tensor.rpartition(".")[0]
         return next(each for each in self.layers if layer in each.names)

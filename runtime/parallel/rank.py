@@ -22,17 +22,17 @@ Made = TypeVar("Made")
 
 
 class ReportedElsewhere(UserError):  # noqa: N818 - an ending, told by another process
-    """A mistake that the first process tells the user of, and the others need not."""
+    """An error that rank 0 reports, so the other ranks need not."""
 
 
 class Rank:
-    """What a process has of the network, the batches and the figures, and what it must agree on with the others.
+    """The part of this process of the network and the batches, and its communication with the other processes.
 
-    Every method but the properties is called by all processes of the training at the same time.
+    All processes call each method at the same time; properties do not communicate.
 
     Args:
-        mesh: the devices, and this process's place among them.
-        placement: how the network lies on them; None for a process alone.
+        mesh: the devices, and the position of this process.
+        placement: how the network is split over them; None for one process.
     """
 
     def __init__(self, mesh: Mesh, placement: Placement | None) -> None:
@@ -40,12 +40,12 @@ class Rank:
 
     @property
     def is_rank_zero(self) -> bool:
-        """Whether this process prints, and writes the run's folder."""
+        """Whether this process prints, and writes the folder of the run."""
         return self.mesh.rank == 0
 
     @property
     def share(self) -> BatchShard:
-        """Which rows of each batch are read here, and of which the loss is taken here."""
+        """The rows of each batch that this process reads, and those of which it computes the loss."""
         if self.placement is None:
             return BatchShard()
         placement, mesh = self.placement, self.mesh
@@ -55,22 +55,22 @@ class Rank:
 
     @property
     def counts(self) -> bool:
-        """Whether this process adds its figures to those of the whole: of several with the same rows one does."""
+        """Whether this process adds its metrics to the total; of the processes with the same rows, one does."""
         if self.placement is None:
             return True
         of_its_own = {*self.placement.loss, *self.placement.loss_kept}
         return self._has_loss() and all(axis.index == 0 for axis in self.mesh.axes if axis.name not in of_its_own)
 
     def build(self, file: NetworkFile, seed: int) -> nn.Module:
-        """What this process has of the network, with its initial values."""
+        """This process's part of the network, with its initial values."""
         return file.build(seed) if self.placement is None else file.build_placed(seed, self.mesh)
 
     def gradient_sum(self, network: nn.Module) -> GradientSum | None:
-        """What sums the gradients of a network over the processes; None for a process alone."""
+        """Sums the gradients of a network over the processes; None for one process."""
         return None if self.placement is None else GradientSum(network, self.placement, self.mesh)
 
     def copies(self, name: str) -> int:
-        """How many processes have the same part of the weight of this name."""
+        """The number of processes that have the same part of the tensor with this name."""
         if self.placement is None:
             return 1
         layers = self.placement.layers_of(name)
@@ -78,13 +78,13 @@ class Rank:
         return self.mesh.devices // parts
 
     def sum(self, figures: Tensor) -> Tensor:
-        """The sum over all processes of a vector of float64 on the CPU."""
+        """The sum over all processes of a float64 vector on the CPU."""
         if self.mesh.devices > 1:
             dist.all_reduce(figures)
         return figures
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so on any process."""
+        """Whether the flag is set on any process."""
         return bool(self.sum(torch.tensor([float(flag)], dtype=torch.float64)))
 
     def largest(self, value: float) -> float:
@@ -95,10 +95,10 @@ class Rank:
         return values.item()
 
     def on_rank_zero(self, make: Callable[[], Made]) -> Made:
-        """What the first process makes, on all of them.
+        """Call `make` on rank 0, and return its result on all ranks.
 
         Raises:
-            UserError: on every process, when the first one raised it.
+            UserError: on every rank, if rank 0 raised it.
         """
         if self.mesh.devices == 1:
             return make()
@@ -116,18 +116,18 @@ class Rank:
         return cast("Made", answer[0])
 
     def agreed(self, mistake: UserError) -> UserError:
-        """A mistake that every process has found: the first one tells of it."""
+        """The exception to raise for an error that every process has found: only rank 0 reports it."""
         return mistake if self.is_rank_zero else ReportedElsewhere()
 
     def whole(self, tensors: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
-        """The tensors of the whole network of which this process has `tensors`, in the order of `names`."""
+        """The tensors of the whole network, in the order of `names`, gathered from the parts of all processes."""
         if self.placement is None:
             return {name: tensors[name] for name in names}
         gathered = whole(tensors, self.placement, self.mesh)
         return {name: gathered[name] for name in names}
 
     def own(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Of whole tensors by their names, what this process has."""
+        """This process's part of whole tensors, by name."""
         return tensors if self.placement is None else own(tensors, self.placement, self.mesh)
 
     def _has_loss(self) -> bool:
@@ -136,5 +136,5 @@ class Rank:
 
 
 def alone() -> Rank:
-    """A training in one process."""
+    """The rank of a training in one process."""
     return Rank(one_device(), None)

@@ -1,4 +1,4 @@
-"""Weights that lie on many devices as one whole, and back: what a checkpoint holds does not depend on the mesh."""
+"""Gathers the weights of all devices, and splits whole weights again. So checkpoints do not depend on the mesh."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .placement import Layers, Placement
 
 
 def whole(tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> dict[str, Tensor]:
-    """The whole tensors; every process of the mesh calls this, and gets them all.
+    """Gather whole tensors; every process of the mesh calls this, and gets all of them.
 
     Args:
-        tensors: what this device has, by the names of the network's weights and buffers.
-        placement: how they lie.
-        mesh: where.
+        tensors: the tensors of this device, by the names of the network's weights and buffers.
+        placement: how they are split.
+        mesh: the devices.
 
     Returns:
         Sorted by name, on the device of `tensors`.
@@ -41,7 +41,7 @@ def whole(tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> di
 
 
 def own(whole_tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> dict[str, Tensor]:
-    """This device's part of whole tensors; those of layers that it does not have are left out."""
+    """This device's part of whole tensors, without the layers that it does not have."""
     result: dict[str, Tensor] = {}
     for name, tensor in whole_tensors.items():
         layers = placement.layers_of(name)
@@ -52,7 +52,7 @@ def own(whole_tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -
 
 
 def _whole(part: Tensor, layers: Layers, mesh: Mesh) -> Tensor:
-    """One tensor: gathered over the axes that cut it, innermost first, then sent by the one device that keeps it."""
+    """One tensor, gathered over the axes that split it, innermost first, then sent by the device that keeps it."""
     for name in reversed(layers.split if part.dim() else ()):
         axis = mesh[name]
         if axis.devices > 1:

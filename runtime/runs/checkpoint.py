@@ -1,7 +1,7 @@
-"""Checkpoint files: tensors and plain values, written whole or not at all, with a hash that finds every damage.
+"""Checkpoint files: tensors and plain values, written atomically, with a hash that detects any damage.
 
-A checkpoint is what `torch.save` writes, and `torch.load(path, weights_only=True)` reads it. The format is a ZIP
-archive, whose comment, at the very end of the file, holds the SHA-256 of all that stands before it.
+`torch.save` writes a checkpoint, and `torch.load(path, weights_only=True)` can read it. The file is a ZIP archive. Its
+comment, at the very end of the file, holds the SHA-256 of everything before it.
 """
 
 from __future__ import annotations
@@ -23,21 +23,25 @@ from ..files import AtomicFile, require_regular_file, sync_folder, write_error
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64
-_END = _COMMENT_BYTES.to_bytes(2, "little") + _LABEL  # a ZIP archive ends with the comment's length and the comment
+_END = (
+    _COMMENT_BYTES.to_bytes(2, "little") + _LABEL
+)  # a ZIP archive ends with its comment
 
 
 class DamagedCheckpoint(Exception):  # noqa: N818 - a finding about a file; the caller falls back or reports it
-    """The file is not what was written; the message says how that shows."""
+    """The file is damaged or not a checkpoint; the message says how that was detected."""
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint; whatever happens, `path` holds either the old or the new one, whole.
+    """Write a checkpoint. `path` always has either the old or the new checkpoint, complete.
 
     Raises:
-        UserError: when the disk is full or cannot be written; what lay at `path` stays.
+        UserError: the disk is full or cannot be written; the old checkpoint stays.
     """
     try:
-        for leftover in path.parent.glob(f"{path.name}.*.tmp"):  # of a process that was killed: the folder is locked
+        for leftover in path.parent.glob(
+            f"{path.name}.*.tmp"
+        ):  # of a killed process: the folder is locked
             leftover.unlink(missing_ok=True)
         with AtomicFile(path) as file:
             _write(file, content)
@@ -47,10 +51,10 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU, never running code from it.
+    """Read a checkpoint onto the CPU, without running code from it.
 
     Raises:
-        DamagedCheckpoint: when the file is missing, cut, changed or something else.
+        DamagedCheckpoint: the file is missing, cut off, changed, or not a checkpoint.
     """
     try:
         require_regular_file(path)

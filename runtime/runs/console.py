@@ -1,4 +1,4 @@
-"""What a training prints on standard output: a header, a line an epoch, and where everything is."""
+"""What a training prints to standard output: a header, a line per epoch, and the paths of its files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 def print_header(rows: Sequence[tuple[str, str]], notes: Sequence[str]) -> None:
-    """Print name and value of what the training is made of, and the heads of the columns that follow."""
+    """Print the settings of the training, and the column names of the lines that follow."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:<{width}}  {printable(value)}")
@@ -48,12 +48,12 @@ def print_epoch(epoch: int, figures: EpochMetrics, rate: float, images_per_secon
 
 
 def print_note(text: str) -> None:
-    """Print something that the user should know."""
+    """Print a note for the user."""
     print(text, flush=True)
 
 
 def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
-    """Print the files that are there: what, where, and a word on it."""
+    """Print the files that exist: name, path, and a remark."""
     present = [(name, printable(path), remark) for name, path, remark in rows if path.exists()]
     width = max((len(name) for name, _, _ in present), default=0)
     long = max((len(path) for _, path, _ in present), default=0)
@@ -63,7 +63,7 @@ def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
 
 
 def duration(seconds: float) -> str:
-    """As 0:07, 12:34 or 1:02:03."""
+    """Format seconds as 0:07, 12:34 or 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""The figures of an epoch: what a schedule watches, the log prints and the curves show."""
+"""The metrics of an epoch, for schedules, the log and the curves."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """Errors are shares, 0..1.
+    """The metrics of an epoch; errors are in 0..1.
 
     Attributes:
-        train_loss: the mean over the epoch's images of the loss, as it was when each was shown.
-        train_error: the share of them whose class was not the network's first guess.
-        val_loss: the loss on the validation split, central view.
-        val_error: the top-1 error there.
-        val_top5_error: the top-5 error there.
+        train_loss: the mean loss of the epoch's images, each at the step that used it.
+        train_error: the top-1 error of these images.
+        val_loss: the loss on the validation split, with the central view.
+        val_error: the top-1 error on it.
+        val_top5_error: the top-5 error on it.
     """
 
     train_loss: float

@@ -1,6 +1,6 @@
-"""An event file for TensorBoard, written in the calling thread.
+"""A TensorBoard event file, written by the calling thread.
 
-The writer that TensorBoard brings writes in a thread of its own, where a full disk ends in a traceback on the terminal.
+TensorBoard's own writer uses a thread, in which a full disk ends in a traceback on the terminal.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _VERSION = "brain.Event:2"
 
 
 class EventFile:
-    """Appends values to a new event file; every method raises OSError when it cannot be written.
+    """Appends values to a new event file. Every method raises OSError if the file cannot be written.
 
     Args:
-        folder: where it is made; of several event files TensorBoard shows all.
-        step: the step that the training goes on from: TensorBoard hides what other files tell of later ones.
+        folder: the folder of the file; TensorBoard shows all event files in it.
+        step: the step from which the training continues; TensorBoard hides later steps of other files.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -36,7 +36,7 @@ class EventFile:
             self._write(Event(wall_time=time.time(), step=step + 1, session_log=session))
 
     def add(self, tag: str, value: float, step: int) -> None:
-        """Add a value of a curve."""
+        """Append a value of a curve."""
         summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
         self._write(Event(wall_time=time.time(), step=step, summary=summary))
 

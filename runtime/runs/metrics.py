@@ -1,4 +1,4 @@
-"""The record of a training: JSON lines for programs, event files for TensorBoard."""
+"""The log of a training: JSON lines for programs, event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _GO_ON = "the checkpoints are intact: go on by --resume"
 class Metrics:
     """Appends records of steps and epochs; a context manager.
 
-    Whatever cannot be written raises a UserError that names the file.
+    If something cannot be written, it raises a UserError that names the file.
 
     Args:
-        lines: the file of JSON lines, one object a line, `kind` "step" or "epoch".
+        lines: the JSON lines file: one object per line, with `kind` "step", "epoch" or "note".
         events: the folder of TensorBoard's event files; None writes none.
-        kept: the bytes of `lines` that a checkpoint knows of; what lies beyond happens again, and is cut off.
-        step: the step that the training goes on from; TensorBoard hides what lies beyond.
-        wandb: Weights & Biases, which is told the same as TensorBoard.
+        kept: the length of `lines` in bytes at the checkpoint; later lines will be written again, so they are cut off.
+        step: the step from which the training continues; TensorBoard hides later ones.
+        wandb: Weights & Biases, which gets the same values as TensorBoard.
     """
 
     def __init__(self, lines: Path, events: Path | None, kept: int, step: int, wandb: WandbLog | None = None) -> None:
@@ -74,16 +74,16 @@ class Metrics:
     def epoch(
         self, step: int, epoch: int, figures: EpochMetrics, rate: float, seconds: float, images_per_second: float
     ) -> None:
-        """Record the end of an epoch; `epoch` counts from 1, `images_per_second` is that of the training alone."""
+        """Record the end of an epoch. `epoch` counts from 1; `images_per_second` is the speed of training only."""
         timing = {"seconds": seconds, "images_per_second": images_per_second}
         self._record("epoch", step, epoch, asdict(figures) | {"rate": rate} | timing)
 
     def note(self, step: int, epoch: int, text: str) -> None:
-        """Record something that happened."""
+        """Record a note."""
         self._write({"kind": "note", "step": step, "epoch": epoch, "text": text})
 
     def sync(self) -> int:
-        """Bring the lines to the disk; returns how many bytes they are."""
+        """Sync the lines to disk; returns their length in bytes."""
         with writing(self._path, _GO_ON):
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -105,7 +105,7 @@ class Metrics:
 
     @staticmethod
     def _close(close: Callable[[], None], path: Path, told: bool) -> None:
-        """Close a file, whose last buffer may not fit; nothing new where another ending is told already."""
+        """Close a file. Its last buffer may not fit on the disk; this is not reported if another error already is."""
         try:
             with writing(path, _GO_ON):
                 close()
@@ -115,7 +115,7 @@ class Metrics:
 
 
 class NoMetrics(Metrics):
-    """Records nothing: what a process has that leaves it to another."""
+    """Records nothing: for ranks other than 0."""
 
     def __init__(self) -> None:
         pass
@@ -137,10 +137,10 @@ class NoMetrics(Metrics):
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The records of a file that `Metrics` wrote; a last line that was cut off is left out.
+    """The records of a file that `Metrics` wrote, without a last line that was cut off.
 
     Raises:
-        UserError: when the file cannot be read or holds something else.
+        UserError: the file cannot be read or has another form.
     """
     try:
         content = path.read_bytes()
@@ -153,5 +153,5 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def _json(value: float) -> float | None:
-    """JSON has no number for what is not one."""
+    """None for infinity and NaN, which JSON cannot express."""
     return value if math.isfinite(value) else None

@@ -1,17 +1,17 @@
-"""A run: the folder of one training, with all that is needed to go on, to evaluate and to understand it later.
+"""The folder of one training, with everything that is needed to resume, evaluate and understand it.
 
 network.py       the network file, as it was given
-network.net      the spec that it was made from, where that was found, with all that it extends written out
-data.npz         what must be known of the data: classes, mean image, colours (see `dataset_facts`)
-run.json         options, versions, device, data, and every command that worked on it
-metrics.jsonl    a JSON object a line: steps, epochs and notes
+network.net      its spec, if it was found, with everything that it extends written out
+data.npz         statistics of the data: classes, mean image, colours (see `dataset_statistics`)
+run.json         options, versions, device, data, and every command that worked on the run
+metrics.jsonl    a JSON object per line: steps, epochs and notes
 tensorboard/     the same for TensorBoard
-wandb/           what Weights & Biases keeps of it, where it is asked for
-curves.png       the same as a picture
+wandb/           the files of Weights & Biases, if it is used
+curves.png       the same as a plot
 last.pt          the newest checkpoint; previous.pt the one before it
 best.pt          the weights with the lowest validation error
 lock             held by the process that trains
-report.html      a page about all this, where `alexc report` made one
+report.html      a page about the run, if `alexc report` made one
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from .checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 RUNS = Path("runs")
 _RUN_AGAIN = "nothing was trained: run the same command again"
-_NEXT = "next.pt"  # a checkpoint that is becoming the newest
+_NEXT = "next.pt"  # the name of the newest checkpoint until it is complete
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run; the properties are its files."""
+    """The folder of one run; its properties are the paths of its files."""
 
     path: Path
 
@@ -59,7 +59,7 @@ class RunFolder:
 
     @property
     def facts(self) -> Path:
-        """What must be known of the data."""
+        """The statistics of the data."""
         return self.path / "data.npz"
 
     @property
@@ -69,7 +69,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """A JSON object a line."""
+        """The log: a JSON object per line."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -79,12 +79,12 @@ class RunFolder:
 
     @property
     def wandb(self) -> Path:
-        """What Weights & Biases writes."""
+        """The files of Weights & Biases."""
         return self.path / "wandb"
 
     @property
     def curves(self) -> Path:
-        """The picture of the training."""
+        """The plot of the training."""
         return self.path / "curves.png"
 
     @property
@@ -112,10 +112,10 @@ class RunFolder:
         return self.record.is_file()
 
     def create(self, file: NetworkFile, facts: DatasetStatistics, record: Mapping[str, Any]) -> None:
-        """Fill the folder for a new run; `run.json`, which makes it one, last.
+        """Write the files of a new run. `run.json`, which marks the folder as a run, is the last.
 
         Raises:
-            UserError: when it cannot be written.
+            UserError: a file cannot be written.
         """
         with writing(self.path, _RUN_AGAIN):
             write_bytes(self.network, file.content)
@@ -126,13 +126,13 @@ class RunFolder:
         """Write run.json.
 
         Raises:
-            UserError: when it cannot be written.
+            UserError: it cannot be written.
         """
         with writing(self.record, _RUN_AGAIN):
             write_bytes(self.record, json.dumps(record, indent=2).encode() + b"\n")
 
     def clear(self) -> None:
-        """Remove what a run that could not begin has left, so that the same command can be run again."""
+        """Remove the files of a run that could not begin, so that the same command can be run again."""
         for entry in self.path.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
@@ -143,7 +143,7 @@ class RunFolder:
         """Read run.json.
 
         Raises:
-            UserError: when the folder is not a run, or the file is damaged.
+            UserError: the folder is not a run, or the file is damaged.
         """
         try:
             record = json.loads(self.record.read_bytes())
@@ -162,7 +162,7 @@ class RunFolder:
         return load_statistics(self.facts)
 
     def save_last(self, content: Mapping[str, Any]) -> None:
-        """Save the newest checkpoint, and keep the one before it; at every instant one of the two is whole."""
+        """Save the newest checkpoint, and keep the one before it. One of the two is complete at every instant."""
         fresh = self.path / _NEXT
         save_checkpoint(fresh, content)
         with writing(self.last, "the checkpoints are intact: go on by --resume"):
@@ -175,10 +175,10 @@ class RunFolder:
         save_checkpoint(self.best, content)
 
     def named_checkpoint(self, path: Path) -> dict[str, Any]:
-        """The checkpoint in a file of this run, and no other.
+        """Load this checkpoint file of the run.
 
         Raises:
-            UserError: when it is damaged, or holds weights alone.
+            UserError: it is damaged, or holds only weights.
         """
         shown = printable(path)
         try:
@@ -196,18 +196,18 @@ class RunFolder:
         return content
 
     def go_back_to(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Make the checkpoint in a file of this run its newest one; the one that was so is kept as the one before."""
+        """Make this checkpoint file the newest; the one that was newest becomes the previous one."""
         if path.resolve() != self.last.resolve():
             self.save_last(content)
         (self.path / _NEXT).unlink(missing_ok=True)  # of a save that was cut short
 
     def newest_checkpoint(self) -> dict[str, Any]:
-        """The newest checkpoint that is whole; says so when it had to fall back.
+        """Load the newest complete checkpoint; prints a note if it is not the last one.
 
-        A damaged one is moved aside, so that the next save does not push out the good one.
+        A damaged one is moved aside, so that the next save does not replace the good one.
 
         Raises:
-            UserError: when none is whole.
+            UserError: none is complete.
         """
         damaged: list[str] = []
         for path in (self.path / _NEXT, self.last, self.previous):
@@ -232,7 +232,7 @@ class RunFolder:
 
 
 def new_run_path(network: str) -> Path:
-    """A folder under `runs/` that does not exist yet, named after the network and the time."""
+    """A new folder under `runs/`, named after the network and the time."""
     name = f"{network}-{time.strftime('%Y-%m-%d-%H%M%S')}"
     path, number = RUNS / name, 1
     while path.exists():
@@ -242,7 +242,7 @@ def new_run_path(network: str) -> Path:
 
 
 def newest_run(network: str) -> RunFolder | None:
-    """The run of this network under `runs/` that was begun last; None when there is none."""
+    """The newest run of this network under `runs/`; None if there is none."""
     found: list[tuple[str, str]] = []
     for record in RUNS.glob("*/run.json"):
         with suppress(UserError):
@@ -253,7 +253,7 @@ def newest_run(network: str) -> RunFolder | None:
 
 
 def is_beginning(path: Path) -> bool:
-    """Whether a training was killed in `path` while it began: it holds no run yet, and nothing of anybody else."""
+    """Whether `path` holds only files of a training that was killed while it began."""
     run = RunFolder(path)
     if run.is_run() or not (path / LOCK).is_file():
         return False
@@ -265,7 +265,7 @@ def check_new(path: Path) -> None:
     """Check that a run can begin in `path`.
 
     Raises:
-        UserError: when it holds something already, or cannot be written.
+        UserError: the folder is not empty, or cannot be written.
     """
     shown = printable(path)
     if RunFolder(path).is_run():
@@ -278,10 +278,10 @@ def check_new(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Check that files can be made in `path`, or where it will be made.
+    """Check that files can be created in `path`, or in the folder where it will be created.
 
     Raises:
-        UserError: when they cannot.
+        UserError: they cannot.
     """
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK):
@@ -289,10 +289,10 @@ def check_writable(path: Path) -> None:
 
 
 def check_room(path: Path, needed: int) -> None:
-    """Check that the disk under `path` has room for `needed` bytes.
+    """Check that the disk of `path` has `needed` bytes free.
 
     Raises:
-        UserError: when it has not.
+        UserError: it has less.
     """
     free = shutil.disk_usage(path).free
     if free < needed:

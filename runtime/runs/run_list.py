@@ -1,4 +1,4 @@
-"""Runs side by side: what each trained, how far it came, and what it reached."""
+"""A table of runs: what each trains, how far it is, and what it reached."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ NUMERIC = frozenset(HEADER[3:])
 
 
 def run_rows(folder: Path) -> tuple[list[tuple[str, ...]], list[str]]:
-    """A row for each run under a folder, at any depth, the oldest first; and what is wrong with those left out.
+    """A row for each run under a folder, at any depth, oldest first; and messages about runs that are left out.
 
     Raises:
-        UserError: when there is no such folder, or no run in it.
+        UserError: the folder does not exist, or has no runs.
     """
     if not folder.is_dir():
         raise UserError(f"{printable(folder)} is not a folder: expected one with runs in it, as `alexc train` makes")

@@ -1,4 +1,4 @@
-"""The scalars of a training at Weights & Biases, which is free to fail: it never ends a training that has begun."""
+"""Sends the scalars of a training to Weights & Biases. If that fails, the training continues."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PROJECT = "alexc"  # where WANDB_PROJECT names none
 
 
 def new_wandb_id() -> str:
-    """An identity for a run there, by which it is gone on with."""
+    """A new run id for Weights & Biases."""
     return uuid.uuid4().hex[:8]
 
 
 class WandbLog:
-    """Sends scalars to a run at Weights & Biases, or into files where WANDB_MODE is `offline`.
+    """Sends scalars to a run of Weights & Biases, or to files if WANDB_MODE is `offline`.
 
     Args:
-        folder: the folder of the run; the files go into `wandb/` in it.
-        identity: of the run there: one that is known is gone on with.
+        folder: the folder of the run; files go to `wandb/` in it.
+        identity: the run id there; a known id continues that run.
 
     Raises:
         UserError: the package is missing, or the service does not start.
@@ -51,11 +51,11 @@ class WandbLog:
         print_note(f"Weights & Biases: {printable(self._run.url or self._run.dir)}")
 
     def describe(self, record: Mapping[str, Any]) -> None:
-        """Tell what run.json holds."""
+        """Send the content of run.json."""
         self._try(lambda: self._run.config.update(dict(record), allow_val_change=True))
 
     def add_scalar(self, tag: str, value: float, step: int) -> None:
-        """Send a value; those of steps that were sent before are left out there."""
+        """Send a value; steps that were sent before are ignored there."""
         self._try(lambda: self._run.log({tag: value}, step=step))
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class WandbLog:
 
 
 def wandb_package() -> ModuleType:
-    """The package.
+    """Import the package.
 
     Raises:
         UserError: it is not installed.
