@@ -1,4 +1,4 @@
-"""The allocators of the C library and of torch, asked to keep what a training step gives back for the next."""
+"""Makes the allocators of the C library and of torch keep the memory of a training step for the next one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> None:
-    """Have large tensors lie in huge pages of memory that stays with the process; to be called before the first tensor.
+    """Keep large tensors in huge pages that stay with the process; call it before the first tensor.
 
-    By default glibc takes each block of over 32 MiB from the system and gives it back at once, and the system clears
-    its small pages one by one every time. Other C libraries are left as they are.
+    By default, glibc takes each block over 32 MiB from the system and returns it at once, and each time the system
+    clears
+    its small pages one by one. Other C libraries are not changed.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read by torch when it makes its first tensor
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it at its first tensor
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_MMAP_MAX, 0)

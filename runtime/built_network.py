@@ -1,4 +1,4 @@
-"""A network of PyTorch from the text of a compiled file, without the file."""
+"""Builds a network from the text of a compiled file, without the file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import nn
 
 
 def build(text: str, name: str, class_name: str, seed: int | None) -> nn.Module:
-    """The network of a compiled file, in a module of its own.
+    """Build the network of a compiled file.
 
     Args:
-        text: what the compiler wrote.
-        name: what tracebacks call it; they show its lines.
-        class_name: the network's class.
-        seed: the initial values are a function of it; with None, of torch's own generator.
+        text: the text of the file.
+        name: its name in tracebacks, which show its lines.
+        class_name: the class of the network.
+        seed: the seed of the initial values; None uses torch's global generator.
     """
     network: Any = vars(_run(text, name))[class_name]()
     if seed is not None:
@@ -28,7 +28,7 @@ def build(text: str, name: str, class_name: str, seed: int | None) -> nn.Module:
 
 
 def _run(text: str, name: str) -> ModuleType:
-    """The same text is run once, so that two of its networks are of one class."""
+    """Run a text once, so that networks built from the same text have the same class."""
     digest = hashlib.sha256("\n".join([name, text]).encode()).hexdigest()
     module = ModuleType(f"alexc_built_{digest[:16]}")
     if module.__name__ in sys.modules:
@@ -36,5 +36,5 @@ def _run(text: str, name: str) -> ModuleType:
     module.__file__ = f"<alexc {name}>"
     linecache.cache[module.__file__] = (len(text), None, text.splitlines(keepends=True), module.__file__)
     exec(compile(text, module.__file__, "exec", dont_inherit=True), vars(module))  # noqa: S102 - the compiler's own text
-    sys.modules[module.__name__] = module  # pickle and torch look it up there
+    sys.modules[module.__name__] = module  # pickle and torch look the class up there
     return module

@@ -1,9 +1,9 @@
-"""The weights in a `.caffemodel`, read from its bytes: without Caffe, and without code generated from its format.
+"""Reads the weights in a `.caffemodel` from its bytes, without Caffe and without generated code.
 
-The file is Caffe's NetParameter in the encoding of Protocol Buffers. The numbers of the fields are those of
-`src/caffe/proto/caffe.proto` in github.com/BVLC/caffe, commit 9b89154; what says nothing of weights is not declared,
-and passed over. Layers, blobs and packed numbers are encoded as bytes are, and declared as bytes: each is taken apart
-when it is its turn, so that a file made to swell cannot.
+The file is Caffe's NetParameter in Protocol Buffers encoding. The field numbers are those of
+`src/caffe/proto/caffe.proto` in github.com/BVLC/caffe, commit 9b89154. Fields that are not about weights are not
+declared, and skipped. Layers, blobs and packed numbers are declared as bytes and decoded one at a time, so that a
+malicious file cannot expand in memory.
 """
 
 from __future__ import annotations
@@ -66,21 +66,22 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[int, tuple[int, int]]]] = {
     "BlobShape": {"dim": (1, (_Field.LABEL_REPEATED, _Field.TYPE_INT64))},
 }
 _LEGACY_AXES = ("num", "channels", "height", "width")
-_V1_TYPES = {4: "Convolution", 14: "InnerProduct"}  # those with weights that have a counterpart
+_V1_TYPES = {4: "Convolution", 14: "InnerProduct"}  # types with weights that alexc has too
 _V0_TYPES = {"conv": "Convolution", "innerproduct": "InnerProduct"}
-_CHANNELWISE = frozenset({"BatchNorm", "Scale", "Bias", "PReLU"})  # layers with weights that mix no channels
+_CHANNELWISE = frozenset({"BatchNorm", "Scale", "Bias", "PReLU"})  # layers with weights that do not mix channels
 _BLOBS = {"Convolution": (1, 2), "InnerProduct": (1, 2), "BatchNorm": (3,), "Scale": (1, 2)}
 
 
 @dataclass(frozen=True, eq=False)
 class ForeignWeights:
-    """What a file holds, under its names for layers and torch's for tensors: `conv1.weight`, `bn1.running_var`.
+    """The weights of a file, by its own layer names and torch's tensor names: `conv1.weight`, `bn1.running_var`.
 
     Attributes:
-        tensors: in the order of the file; of Caffe's, BatchNorm and the Scale that reads it are one layer.
-        second_names: of a BatchNorm, the name that a line of a spec has for it: `conv1_batchnorm` after `conv1`.
-        image_readers: the layers that read the image, whose channels Caffe has in the order blue, green, red; of a file
-            that does not say what reads what, the first convolution over three channels.
+        tensors: in the order of the file; a BatchNorm and the Scale that reads it are one layer.
+        second_names: for a BatchNorm, its name in an imported spec: `conv1_batchnorm` after `conv1`.
+        image_readers: the layers that read the image, whose channels are blue, green, red in Caffe; if the file does
+            not
+            say what reads what, the first convolution with three input channels.
     """
 
     tensors: dict[str, Tensor]
@@ -90,7 +91,7 @@ class ForeignWeights:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer, of whichever of the three forms that Caffe had."""
+    """A layer, in any of Caffe's three formats."""
 
     name: str
     type: str
@@ -104,7 +105,7 @@ def read_caffemodel(path: Path) -> ForeignWeights:
     """Read the layers of a `.caffemodel` that have weights.
 
     Raises:
-        UserError: the file cannot be read, is damaged, or holds no weights; the message names it, and the layer.
+        UserError: the file cannot be read, is damaged, or has no weights; the message names the file and the layer.
     """
     try:
         require_regular_file(path)
@@ -123,7 +124,7 @@ def read_caffemodel(path: Path) -> ForeignWeights:
 
 
 class _DamagedError(Exception):
-    """The file is not what Caffe writes; the message says how that shows."""
+    """Caffe does not write such a file; the message says how that was detected."""
 
 
 def _layers_of(content: bytes) -> Iterator[_Layer]:
@@ -132,7 +133,7 @@ def _layers_of(content: bytes) -> Iterator[_Layer]:
         raise _DamagedError(f"it has more than {_MOST_LAYERS:,} layers")
     previous: tuple[str, ...] = ()
     for layer in chain(map(_v1_layer, net.layers), map(_layer, net.layer)):
-        bottoms = layer.bottoms or (previous if layer.blobs else ())  # some tools leave the connections out
+        bottoms = layer.bottoms or (previous if layer.blobs else ())  # some tools omit the connections
         tops = layer.tops or (layer.name,)
         yield _Layer(layer.name, layer.type, bottoms, tops, layer.blobs, layer.transposed)
         previous = tops
@@ -166,8 +167,8 @@ def _weights_of(layers: Iterable[_Layer]) -> ForeignWeights:
     tensors: dict[str, dict[str, Tensor]] = {}
     second_names: dict[str, str] = {}
     image_readers: list[str] = []
-    mixed_by: dict[str, str] = {}  # of each blob, the last layer on the way to it that mixes channels; "" for the image
-    normalised: dict[str, str] = {}  # blobs as a BatchNorm made them
+    mixed_by: dict[str, str] = {}  # per blob, the last layer before it that mixes channels; "" for the image
+    normalised: dict[str, str] = {}  # outputs of BatchNorm layers
     for layer in layers:
         below = {mixed_by.get(bottom, "") for bottom in layer.bottoms} or {""}
         batch_norm = normalised.get(layer.bottoms[0]) if layer.type == "Scale" and layer.bottoms else None
@@ -194,7 +195,7 @@ def _weights_of(layers: Iterable[_Layer]) -> ForeignWeights:
 
 
 def _tensors_of(layer: _Layer) -> dict[str, Tensor]:
-    """The tensors of a layer by torch's names; those of a type without counterpart are named by their place."""
+    """The tensors of a layer by torch's names; for an unknown layer type, named by their index."""
     shown = f"layer `{printable(layer.name)}`"
     blobs = [_tensor(blob, shown) for blob in layer.blobs]
     if layer.type not in _BLOBS:
@@ -205,7 +206,7 @@ def _tensors_of(layer: _Layer) -> dict[str, Tensor]:
         mean, variance, factor = (blob.flatten() for blob in blobs)
         if len(factor) != 1:
             raise _DamagedError(f"{shown} has {len(factor)} numbers to divide its sums by: expected one")
-        share = 1 / factor.item() if factor.item() else 0.0  # as Caffe has it for a layer that saw no batch
+        share = 1 / factor.item() if factor.item() else 0.0  # in Caffe the state before the first batch
         return {
             "weight": torch.ones_like(mean),
             "bias": torch.zeros_like(mean),
@@ -255,7 +256,7 @@ def _parsed(message: str, content: bytes) -> Any:  # noqa: ANN401 - a class made
 
 
 def _last(texts: Sequence[bytes]) -> str:
-    """The value of a field that may be there once: where it is there again, that one counts."""
+    """The value of an optional field; if it occurs more than once, the last one counts."""
     return texts[-1].decode(errors="replace") if texts else ""
 
 

@@ -1,4 +1,4 @@
-"""The device that computes: which one, and how a network lies on it."""
+"""Chooses the device, and moves networks and images to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _CHANNELS_LAST = ("cpu", "cuda")
 
 
 def find_device(name: str | None) -> torch.device:
-    """The device of this name; without one the first GPU where there is one, else the CPU.
+    """The device with this name; for None the first GPU if there is one, else the CPU.
 
     Raises:
-        UserError: when there is no such device here.
+        UserError: this machine has no such device.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -35,7 +35,7 @@ def find_device(name: str | None) -> torch.device:
 
 
 def device_text(device: torch.device) -> str:
-    """The device in words, for people."""
+    """The device in words."""
     match device.type:
         case "cuda":
             return f"{device}, {torch.cuda.get_device_name(device)}"
@@ -46,23 +46,23 @@ def device_text(device: torch.device) -> str:
 
 
 def make_deterministic(device: torch.device) -> None:
-    """Ask for the same bits every time; torch warns where it has no such algorithm. The CPU needs no asking."""
+    """Use deterministic algorithms; torch warns where it has none. On the CPU all are deterministic."""
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # Filling costs time and finds only defects.
+        # Filling new memory costs time and only helps to find bugs.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the device, or the machine, has no memory left."""
+    """Whether the error means that the device or the machine is out of memory."""
     on_cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     return on_cpu or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def place_network(network: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to the device, its weights channels last where that is fast."""
+    """Move a network to the device, with channels-last weights if that is faster there."""
     if device.type in _CHANNELS_LAST:
         return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return network.to(device)

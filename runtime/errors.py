@@ -1,9 +1,10 @@
-"""The one exception that a user's mistake raises at run time."""
+"""The exception of the runtime for mistakes of the user."""
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used: a folder, an image, a checkpoint, an option.
+    """Something that the user gave cannot be used: a folder, an image, a checkpoint, an option.
 
-    The message names the path or the option, says what was expected and, where there is one, the next step. The
-    command line prints it after `error:` and exits with 1; it never shows a traceback.
+    The message names the path or the option, says what was expected and, if possible, what to do. The command line
+    prints
+    it after `error:`, without a traceback, and exits with 1.
     """

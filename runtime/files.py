@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, never over a stranger's, and read only where reading them ends."""
+"""Writes files atomically, never over files of others, and reads only files that end."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _ANOTHER_NAME = ", or name another file with --out"
 
 
 class AtomicFile:
-    """A file that is written in pieces and appears at `path`, synced to disk, when the block ends without an error.
+    """A file that is written in pieces. It appears at `path`, synced to disk, when the block ends without an error.
 
-    Until then, and after an error, `path` keeps what it had.
+    Until then, and after an error, `path` has its old content.
 
     Args:
         path: the file.
@@ -106,10 +106,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def writing(path: Path, remedy: str) -> Iterator[None]:
-    """A block that writes `path`.
+    """A context manager for code that writes `path`.
 
     Raises:
-        UserError: in place of an OSError; it ends with `remedy`.
+        UserError: in place of an OSError; the message ends with `remedy`.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""One process at a time in a folder: a lock that dies with its process."""
+"""A lock on a folder, which ends with its process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LOCK = "lock"
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold `folder`, made when missing, until the block or the process ends; `kill -9` releases it too.
+    """Hold a lock on `folder`, which is created if it is missing. The lock also ends when the process is killed.
 
     Raises:
-        UserError: when another process holds it.
+        UserError: another process holds it.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def _still_there(path: Path, descriptor: int) -> bool:
-    """Whether the locked file is the one at `path`: its last holder may have removed it meanwhile."""
+    """Whether the locked file is still the one at `path`: its last holder may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

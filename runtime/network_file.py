@@ -1,6 +1,6 @@
-"""A network file: Python with one network class and its RECIPE, compiled by alexc or written by hand in that form.
+"""Loads network files: Python with one network class and its RECIPE, compiled by alexc or hand-written in that form.
 
-With a PLACEMENT there is a second class beside it: what each device of a mesh computes of the same network.
+A file with a PLACEMENT has a second class: the part of the network that each device of a mesh computes.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ PLACED_FORM = (
 
 @dataclass(frozen=True, eq=False)
 class NetworkFile:
-    """A network file that was read and run once.
+    """A network file after it was run once.
 
     Attributes:
-        path: where it lies.
+        path: the file.
         content: its bytes.
         network_class: the class of the network.
-        recipe: how it is trained and tested.
+        recipe: the recipe of training and testing.
         input_shape: (channels, height, width) of one image.
-        placed_class: the class of what each device of a mesh computes; its constructor takes the mesh.
-        placement: how it lies on the mesh; None, with `placed_class`, in a file for one device.
+        placed_class: the class of one device's part of the network; its constructor takes the mesh.
+        placement: the placement; None, like `placed_class`, in a file for one device.
     """
 
     path: Path
@@ -66,29 +66,29 @@ class NetworkFile:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the network and its recipe: not of comments, of the layout of the text, or of the placement."""
+        """The hash of the network and its recipe. Comments, formatting, imports and the placement do not change it."""
         placed = self.placed_class.__name__ if self.placed_class else None
         body = [node for node in ast.parse(self.content).body if not _says_nothing_of_the_network(node, placed)]
         return hashlib.sha256(ast.unparse(ast.Module(body, [])).encode()).hexdigest()
 
     @property
     def size(self) -> int:
-        """Pixels a side of the images that the network reads."""
+        """Pixels a side of the input images."""
         return self.input_shape[1]
 
     def build(self, seed: int) -> nn.Module:
-        """The network with the initial values of this seed.
+        """Build the network with the initial values of this seed.
 
         Raises:
-            UserError: when the class raises, naming file and line.
+            UserError: the class raised an error; the message names file and line.
         """
         return self._build(seed, self.network_class)
 
     def build_placed(self, seed: int, mesh: Mesh) -> nn.Module:
-        """What this device of the mesh computes, with the initial values of this seed.
+        """Build this device's part of the network, with the initial values of this seed.
 
         Raises:
-            UserError: when the class raises, naming file and line.
+            UserError: the class raised an error; the message names file and line.
         """
         assert self.placed_class is not None
         return self._build(seed, partial(self.placed_class, mesh))
@@ -107,10 +107,10 @@ class NetworkFile:
         return network
 
     def outputs(self, network: nn.Module) -> int:
-        """How many outputs the network has, found by showing it a black image.
+        """The number of outputs, found with a black image.
 
         Raises:
-            UserError: when it raises, or returns anything but one row of outputs an image.
+            UserError: the network raises an error, or does not return one row of outputs per image.
         """
         network.eval()
         try:
@@ -131,7 +131,8 @@ def load_network_file(path: Path) -> NetworkFile:
     """Read a network file and run it.
 
     Raises:
-        UserError: when it is missing, no Python, raises, or is not of the form; the message names file and line.
+        UserError: the file is missing, not Python, raises an error, or has another form; the message names file and
+            line.
     """
     content = _read(path)
     module = _run(path, content)
@@ -178,7 +179,7 @@ def _run(path: Path, content: bytes) -> ModuleType:
         raise UserError(f"{place}: this is not valid Python ({printable(error.msg)})") from None
     except ValueError as error:  # null bytes, before Python 3.12
         raise UserError(f"{printable(path)}: this is not valid Python ({error})") from None
-    sys.modules[module.__name__] = module  # dataclasses and the like look their module up
+    sys.modules[module.__name__] = module  # dataclasses, for example, look their module up
     try:
         exec(code, module.__dict__)  # noqa: S102 - running the user's own network is what the command is for
     except ImportError as error:
@@ -198,7 +199,7 @@ def _compile_again(path: Path) -> str:
 
 
 def _networks(path: Path, module: ModuleType) -> list[type[nn.Module]]:
-    """The classes of networks: at least one, each with `reset_parameters`."""
+    """The network classes of the file: at least one, each with `reset_parameters`."""
     own = [
         value
         for value in vars(module).values()
@@ -222,7 +223,7 @@ def _network_class(path: Path, networks: Sequence[type[nn.Module]]) -> type[nn.M
 
 
 def _placed_class(path: Path, networks: Sequence[type[nn.Module]]) -> type[nn.Module]:
-    """The one whose constructor takes the mesh."""
+    """The class whose constructor takes the mesh."""
     placed = [each for each in networks if "mesh" in inspect.signature(each).parameters]
     if len(placed) != 1 or len(networks) != 2:
         names = ", ".join(each.__name__ for each in networks)
@@ -231,7 +232,7 @@ def _placed_class(path: Path, networks: Sequence[type[nn.Module]]) -> type[nn.Mo
 
 
 def _says_nothing_of_the_network(node: ast.stmt, placed_class: str | None) -> bool:
-    """Docstrings, imports of torch and alexc, and what a placement adds to the file."""
+    """Whether it is a docstring, an import of torch or alexc, or belongs to the placement."""
     match node:
         case ast.Expr(value=ast.Constant()):
             return True
@@ -257,7 +258,7 @@ def _input_shape(path: Path, network_class: type[nn.Module]) -> tuple[int, int, 
 
 
 def _raised(path: Path, error: Exception, what: str) -> UserError:
-    """An error of the user's own code, at the last line of the file that took part in it."""
+    """The error of the user's code, at the last line of the file in the traceback."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     place = f"{printable(path)}:{lines[-1]}" if lines else printable(path)
     return UserError(f"{place}: {what} ({type(error).__name__}: {printable(error)})")

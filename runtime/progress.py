@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then in a pipe or a file."""
+"""Progress of long work: a bar on a terminal, a line every ten seconds in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts `total` units of work on standard error; a context manager.
+    """Shows progress over `total` units of work on standard error; a context manager.
 
-    A bar is gone when the work is done. Elsewhere a line comes every ten seconds, and a last one if any did.
+    The bar disappears at the end. In a pipe or a file, there is a line every ten seconds, and a last one if there was
+    any.
 
     Args:
-        task: what is being done, the first words of the line.
-        total: how many units there are.
-        unit: what one unit is called, in the plural: "images".
-        done: how many were done before, as after a resume; they do not count towards the rate.
+        task: the name of the work, at the start of the line.
+        total: the number of units.
+        unit: the name of a unit, in the plural: "images".
+        done: units that were done before, as after a resume; they do not count for the rate.
     """
 
     def __init__(self, task: str, total: int, unit: str, done: int = 0) -> None:
@@ -59,7 +60,7 @@ class Progress:
             self._print_line()
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Count `count` units more as done; `note` (the loss, say) stands until the next one."""
+        """Count `count` more units as done. `note`, such as the loss, stays until the next call."""
         self._done += count
         self._note = note or self._note
         if self._bar is not None:

@@ -43,21 +43,21 @@ class Normalize:
 
 @dataclass(frozen=True)
 class TenCrop:
-    """Average the softmax over the four corners, the centre and their mirror images (section 4.1)."""
+    """Average the softmax over the four corners, the centre, and their mirror images (section 4.1)."""
 
     size: int
 
 
 @dataclass(frozen=True)
 class CenterView:
-    """Look at the central `size` by `size` pixels only."""
+    """Use only the central `size` by `size` pixels."""
 
     size: int
 
 
 @dataclass(frozen=True)
 class GridCrop:
-    """Average the softmax over `steps` by `steps` squares spread evenly, and their mirror images (Howard 2013)."""
+    """Average the softmax over `steps` by `steps` evenly spaced squares and their mirror images (Howard 2013)."""
 
     size: int
     steps: int = 3
@@ -67,7 +67,8 @@ class GridCrop:
 class ScaledCrops:
     """Average the softmax over the ten crops of the image at each of several sizes (Simonyan and Zisserman 2015).
 
-    At size s the stored square counts as s by s pixels: a crop is a window of round(size * stored / s) stored pixels a
+    At size s, the stored square counts as s by s pixels. So a crop is a window of round(size * stored / s) stored
+    pixels a
     side, at a corner or in the centre, scaled to `size` by `size`.
     """
 
@@ -79,7 +80,7 @@ class ScaledCrops:
 class CrossEntropy:
     """The mean cross-entropy of the softmax: multinomial logistic regression (section 3.5).
 
-    With `smoothing` so much of the target is spread evenly over all classes (Szegedy et al. 2016, section 7).
+    `smoothing` is the part of the target that is spread evenly over all classes (Szegedy et al. 2016, section 7).
     """
 
     smoothing: float = 0.0
@@ -102,7 +103,7 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Moving moments of the gradient (Kingma and Ba 2015, algorithm 1), weight decay added to the gradient.
+    """Adam (Kingma and Ba 2015, algorithm 1), with weight decay added to the gradient.
 
     g <- g + weight_decay w;  m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2;
     w <- w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
@@ -128,14 +129,14 @@ class AdamW:
 
 @dataclass(frozen=True)
 class ClipNorm:
-    """Multiply all gradients by largest / norm where their common Euclidean norm is larger (Pascanu et al. 2013)."""
+    """Multiply all gradients by largest / norm if their common Euclidean norm is larger (Pascanu et al. 2013)."""
 
     largest: float
 
 
 @dataclass(frozen=True)
 class ClipValue:
-    """Cut every value of a gradient to -largest..largest."""
+    """Clip every value of a gradient to -largest..largest."""
 
     largest: float
 
@@ -147,14 +148,14 @@ class Float32:
 
 @dataclass(frozen=True)
 class BFloat16:
-    """Compute in bfloat16 what torch.autocast finds safe; weights, loss and updates stay float32."""
+    """Compute in bfloat16 where torch.autocast considers it safe; weights, loss and updates stay float32."""
 
 
 @dataclass(frozen=True)
 class Float16:
-    """The same in float16, with the loss multiplied by a scale (Micikevicius et al. 2018).
+    """Compute in float16 where it is safe, with a scaled loss (Micikevicius et al. 2018).
 
-    A step whose gradients overflow is left out and halves the scale; `growth` steps in a row that do not double it.
+    A step whose gradients overflow is skipped and halves the scale; `growth` steps in a row without overflow double it.
     """
 
     scale: float = 65536.0
@@ -163,9 +164,9 @@ class Float16:
 
 @dataclass(frozen=True)
 class MovingAverage:
-    """Validate and keep as the best the average a <- decay a + (1 - decay) w, taken after each step from w_0 on.
+    """Validate and keep as best weights the moving average a <- decay a + (1 - decay) w, updated after each step.
 
-    Buffers such as running statistics are averaged alike; counts are copied.
+    Buffers such as running statistics are averaged too; counters are copied.
     """
 
     decay: float
@@ -173,7 +174,7 @@ class MovingAverage:
 
 @dataclass(frozen=True)
 class Stalled:
-    """End when `patience` epochs in a row did not lower the figure's best value by more than `least`."""
+    """End when `patience` epochs in a row did not lower the best value of the metric by more than `least`."""
 
     of: Literal["val_error", "val_loss", "train_loss"]
     patience: int
@@ -182,7 +183,7 @@ class Stalled:
 
 @dataclass(frozen=True)
 class Reached:
-    """End after the first epoch in which the figure is at most `value`."""
+    """End after the first epoch in which the metric is at most `value`."""
 
     of: Literal["val_error", "val_loss", "train_error", "train_loss"]
     value: float
@@ -190,9 +191,9 @@ class Reached:
 
 @dataclass(frozen=True)
 class Plateau:
-    """Divide the rate when a figure stops improving; end when it stops once more after `times` divisions (section 5).
+    """Divide the rate when a metric stops improving; end when it stops once more after `times` divisions (section 5).
 
-    A figure has stopped improving when `patience` epochs in a row did not lower its best value by more than `least`.
+    A metric has stopped improving when `patience` epochs in a row did not lower its best value by more than `least`.
     """
 
     of: Literal["val_error", "val_loss", "train_loss"]
@@ -206,7 +207,7 @@ class Plateau:
 class ConstantRate:
     """The same rate from the first step to the last.
 
-    With this and the rules below the rate first rises evenly, through `warmup` epochs, to what the rule says.
+    With this schedule and those below, the rate first rises linearly during `warmup` epochs.
     """
 
     warmup: float = 0.0
@@ -214,7 +215,7 @@ class ConstantRate:
 
 @dataclass(frozen=True)
 class StepRate:
-    """Divide the rate after every so many epochs."""
+    """Divide the rate after every `every` epochs."""
 
     every: int
     divide: float
@@ -223,7 +224,7 @@ class StepRate:
 
 @dataclass(frozen=True)
 class MilestoneRate:
-    """Divide the rate once after each of these epochs."""
+    """Divide the rate after each of these epochs."""
 
     at: tuple[int, ...]
     divide: float
@@ -232,7 +233,7 @@ class MilestoneRate:
 
 @dataclass(frozen=True)
 class ExponentialRate:
-    """Divide the rate evenly, step by step, so that at the end it is divided by so much."""
+    """Divide the rate evenly, step by step: by `divide` in total at the end."""
 
     divide: float
     warmup: float = 0.0
@@ -240,7 +241,7 @@ class ExponentialRate:
 
 @dataclass(frozen=True)
 class DiscreteExponentialRate:
-    """The same in so many equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
+    """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
 
     divide: float
     steps: int
@@ -249,7 +250,7 @@ class DiscreteExponentialRate:
 
 @dataclass(frozen=True)
 class PolynomialRate:
-    """Lower the rate to zero as (1 - the share of the training that is done) to this power; 1 is a straight line."""
+    """Lower the rate to zero as (1 - done)^power, where `done` is the finished part; 1 is a straight line."""
 
     power: float = 1.0
     warmup: float = 0.0

@@ -1,4 +1,4 @@
-"""Weights from elsewhere, such as torchvision's, given the names that a compiled network has for them."""
+"""Imports weights of other programs, such as torchvision, under the names of a compiled network."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .files import check_new, require_regular_file, write_new
 from .network_file import NetworkFile
 from .progress import Progress
 
-_COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints have none
+_COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints lack it
 _FROM_A_RUN = "the weights of a run come out by `alexc weights export`"
 _CAFFES = ".caffemodel"
 _COLORS = 3
 _MOST_NAMED = 5
-_DEEPEST = 32  # names in one, as in layer1.0.conv1
+_DEEPEST = 32  # parts of a name, as in layer1.0.conv1
 _NESTED = ("state_dict", "model")  # where training scripts put the weights in a checkpoint
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
@@ -47,11 +47,11 @@ class Match:
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of a file.
+    """The result of an import.
 
     Attributes:
-        matches: which layer came from which, in the order of the network.
-        turned: layers of the file that read the image, given red, green, blue in place of blue, green, red.
+        matches: the pairs of layers, in the order of the network.
+        turned: layers of the file that read the image; their channels were changed from BGR to RGB.
     """
 
     matches: list[Match]
@@ -61,17 +61,18 @@ class Imported:
 def import_weights(
     path: Path, network: NetworkFile, without: Sequence[str], out: Path, bgr: bool | None = None
 ) -> Imported:
-    """Write the weights of a file under the names of a network, as safetensors that its `load_state_dict` takes.
+    """Write the weights of a file under the names of a network, as safetensors for its `load_state_dict`.
 
     Args:
         path: a `.caffemodel`, a `.safetensors` file, or a checkpoint that `torch.load(weights_only=True)` reads.
         network: the compiled network.
-        without: names of layers of the file to leave out, with all that lies under them: `aux1`.
-        out: the file to write, which must not be there.
-        bgr: whether the file's network reads blue, green, red, and so is turned; None where a `.caffemodel` does.
+        without: layers of the file to leave out, with everything under their names: `aux1`.
+        out: the file to write, which must not exist.
+        bgr: whether the file's network reads BGR images, so that its channels are reversed; None: if a `.caffemodel`
+            does.
 
     Raises:
-        UserError: the file cannot be read, its layers are not those of the network, or `out` cannot be written.
+        UserError: the file cannot be read, its layers do not match the network's, or `out` cannot be written.
     """
     check_new(out)
     with Progress("import", 3, "steps") as progress:
@@ -97,7 +98,7 @@ def import_weights(
 
 
 def _read(path: Path) -> ForeignWeights:
-    """The tensors of a file of any kind, and what is known of them."""
+    """The tensors of a file of any format, and what is known about them."""
     if path.suffix == _CAFFES:
         return read_caffemodel(path)
     tensors = read_tensors(path)
@@ -115,13 +116,13 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _with_channels_turned(tensors: Mapping[str, Tensor], layers: Sequence[str]) -> dict[str, Tensor]:
-    """The tensors, those of `layers` with the order of the three channels that they read reversed."""
+    """The tensors, with the order of the three input channels of `layers` reversed."""
     turned = dict(tensors)
     for layer in layers:
         per_channel = _join(layer, "running_mean") in tensors
         for kind in ("running_mean", "running_var", "weight", "bias") if per_channel else ("weight",):
             name = _join(layer, kind)
-            if name in tensors:  # it may have been left out
+            if name in tensors:  # `without` may have removed it
                 turned[name] = _turned(tensors[name], 0 if per_channel else 1, layer)
     return turned
 
@@ -138,12 +139,12 @@ def _turned(tensor: Tensor, axis: int, layer: str) -> Tensor:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by their names, in the order of the layers.
+    """The tensors of a file by name, in the order of its layers.
 
-    A checkpoint keeps its order. A safetensors file has none; there it is that of the names, with numbers by value.
+    A checkpoint keeps its order. A safetensors file has none; its names are sorted, with numbers by value.
 
     Raises:
-        UserError: it cannot be read, or holds anything but tensors.
+        UserError: it cannot be read, or contains something other than tensors.
     """
     shown = printable(path)
     if path.suffix == _CAFFES:
@@ -187,20 +188,20 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def match_layers(
     given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], second_names: Mapping[str, str] | None = None
 ) -> list[Match]:
-    """Say which layer of `given` becomes which layer of `wanted`.
+    """Decide which layer of `given` becomes which layer of `wanted`.
 
-    Layers whose tensors have the same names and shapes (`weight` 64x3x11x11, `bias` 64) go by their own names where
-    `given` has all those of `wanted`. Otherwise the layers of `wanted` are filled one after the other, each by the
-    first such layer of `given`; layers under one name, such as those of `layer1.0`, stay together, and numbered ones
-    in their order.
+    Layers with the same tensor names and shapes (`weight` 64x3x11x11, `bias` 64) are matched by their own names, if
+    `given`
+    has all names of `wanted`. Otherwise the layers of `wanted` are filled in order, each with the next such layer of
+    `given`; layers under one name, such as `layer1.0`, stay together, and numbered ones keep their order.
 
     Args:
         given: tensors by name, in the order of the file.
         wanted: tensors by name, in the order of the network.
-        second_names: other names that layers of `given` may go by.
+        second_names: alternative names of layers of `given`.
 
     Raises:
-        UserError: a layer has no counterpart; the message names layers of both sides.
+        UserError: a layer has no match; the message names layers of both sides.
     """
     sources, targets = _layers(given), _layers(wanted)
     _check_counts(sources, targets)
@@ -222,9 +223,9 @@ def match_layers(
 def _by_name(
     sources: Mapping[str, Shapes], targets: Mapping[str, Shapes], second_names: Mapping[str, str]
 ) -> dict[str, str]:
-    """The source of each target whose name it has, if all targets of those shapes find one: `conv2/3x3` is `conv2_3x3`.
+    """The source of each target by name, if all targets with these shapes have one: `conv2/3x3` is `conv2_3x3`.
 
-    One name alone says nothing: another file may count its layers from zero.
+    A single equal name proves nothing, because another file may count its layers from zero.
     """
     named: dict[Shapes, dict[str, str]] = defaultdict(dict)
     for names in ({name: name for name in sources}, second_names):
@@ -243,12 +244,12 @@ def _by_name(
 
 
 def _plain(name: str) -> str:
-    """A name as a spec may have it."""
+    """A name as it can be in a spec."""
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
 
 
 def _check_counts(sources: Mapping[str, Shapes], targets: Mapping[str, Shapes]) -> None:
-    """Check that both sides have as many layers of each shape."""
+    """Check that both sides have the same number of layers of each shape."""
     waiting: dict[Shapes, list[str]] = defaultdict(list)
     for name, shapes in sources.items():
         waiting[shapes].append(name)
@@ -268,7 +269,7 @@ def _check_counts(sources: Mapping[str, Shapes], targets: Mapping[str, Shapes]) 
 
 @dataclass
 class _Module:
-    """A name of a file with what lies under it: a layer, modules, or both."""
+    """A name in a file with everything under it: a layer, modules, or both."""
 
     path: str
     shapes: Shapes | None = None
@@ -290,9 +291,9 @@ def _tree(layers: Mapping[str, Shapes]) -> _Module:
 
 
 def _fill(module: _Module, wanted: Sequence[Shapes], filled: list[str], furthest: list[int]) -> int | None:
-    """Fill the next layers by all those of `module`; None, with `filled` as it was, where they do not fit there.
+    """Fill the next layers with all layers of `module`; None, with `filled` unchanged, if they do not fit there.
 
-    `furthest` holds the place of the last layer that anything was tried for.
+    `furthest` holds the index of the last layer that was tried.
     """
     before = len(filled)
     if module.shapes is not None:
@@ -316,7 +317,7 @@ def _fill(module: _Module, wanted: Sequence[Shapes], filled: list[str], furthest
 def carry_over(
     given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], matches: Sequence[Match]
 ) -> dict[str, Tensor]:
-    """The tensors of `given` under the names, and in the number format, of `wanted`."""
+    """The tensors of `given` with the names and number formats of `wanted`."""
     sources = {match.target: match.source for match in matches}
     carried: dict[str, Tensor] = {}
     for name, like in wanted.items():

@@ -1,4 +1,4 @@
-"""Batches of rendered views for a network: made by threads, in order, a few ahead, in buffers that are used again."""
+"""The data loader: threads render batches of views, in order, a few ahead, into reused buffers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ WHOLE_BATCH = BatchShard()
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a network is shown at once.
+    """A batch on one rank.
 
     Attributes:
-        images: (N, 3, size, size), float32, channels last in memory; overwritten once the next batch is asked for.
-        labels: (M,), int64, of the rows whose logits this process has; where an image has several views its label
-            stands once for each.
-        count: the images of the whole batch, whoever is shown them.
+        images: (N, 3, size, size), float32, channels last; the next batch may overwrite it.
+        labels: (M,), int64, for the rows whose logits this rank has; with several views per image, one label per view.
+        count: the number of images of the whole batch, over all ranks.
     """
 
     images: Tensor
@@ -38,17 +37,17 @@ class Batch:
 
 
 class BatchLoader:
-    """Renders batches on threads, which run beside training since numpy lets go of the interpreter's lock.
+    """Renders batches on threads. They run during training, because numpy releases the interpreter's lock.
 
-    Never more than `threads` batches are ahead of the one in use. A context manager: the threads end with it.
+    At most `threads` batches are ahead of the one in use. A context manager: the threads end with it.
 
     Args:
-        renderer: how an image becomes a view.
+        renderer: turns an image into a view.
         size: pixels a side of a view.
-        batch: the most views of a batch.
-        threads: how many batches are made at once.
-        pinned: whether the buffers lie in page-locked memory, from which a GPU copies faster.
-        share: the part of each batch that is made here.
+        batch: the largest number of views in a batch.
+        threads: the number of batches that are rendered at the same time.
+        pinned: whether the buffers are in page-locked memory, which a GPU copies faster.
+        share: the part of each batch that this rank renders.
     """
 
     def __init__(
@@ -76,12 +75,12 @@ class BatchLoader:
     def batches(
         self, split: Split, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
     ) -> Generator[Batch]:
-        """One batch for each group of image numbers, in order: of each its share.
+        """A batch for each group of image numbers, in order: this rank's part of it.
 
         Args:
-            split: where the images lie.
+            split: the images.
             groups: the image numbers of each batch.
-            views: the views of an image, by its number; as many for every image.
+            views: the views of an image, by its number; the same number for every image.
         """
         free = list(self._buffers)
         underway: deque[tuple[Tensor, Future[Batch]]] = deque()
@@ -105,16 +104,16 @@ class BatchLoader:
         finally:
             for _, batch in underway:
                 if not batch.cancel():
-                    batch.exception()  # waits: nobody may write into a buffer that the next call hands out
+                    batch.exception()  # waits, because no thread may write into a buffer that the next call returns
 
     def _render(
         self, split: Split, group: NDArray[np.int64], views: Callable[[int], Sequence[View]], buffer: Tensor
     ) -> Batch:
         out = buffer.numpy()
-        # All views of an image are shown to the same process: a batch is cut between images.
+        # All views of an image go to the same rank: a batch is split between images.
         count = len(views(int(group[0]))) if len(group) else 1
         row = 0
-        # All views are drawn before the first is rendered: pixels push what draws them out of the cache.
+        # All views are drawn before the first is rendered, because rendering evicts the drawing code from the cache.
         own = [(index, views(index)) for index in self._share.own(group).tolist()]
         for index, shown in own:
             image = split.image(index)
@@ -128,5 +127,5 @@ class BatchLoader:
 
 
 def groups_of(order: NDArray[np.int64], images: int) -> list[NDArray[np.int64]]:
-    """The order cut into groups of `images`; the last one holds what is left."""
+    """Cut the order into groups of `images`; the last group may be smaller."""
     return [order[start : start + images] for start in range(0, len(order), images)]

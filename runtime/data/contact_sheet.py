@@ -1,4 +1,4 @@
-"""A picture of what a store holds: its mean image, and a row of images for each of a few classes."""
+"""A picture of a store: its mean image, and a row of images for each of a few classes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INK = "#30343b"
 
 
 def sheet_images(store: Store) -> list[tuple[int, list[int]]]:
-    """The classes that are shown, spread evenly over all of them, and the training images of each, spread likewise."""
+    """The classes in the picture, evenly spaced over all classes, and evenly spaced training images of each."""
     labels = np.asarray(store.train.labels)
     classes = spread(len(store.classes), MOST_CLASSES)
     found = [(label, np.flatnonzero(labels == label)) for label in classes]
@@ -31,10 +31,10 @@ def sheet_images(store: Store) -> list[tuple[int, list[int]]]:
 
 
 def write_contact_sheet(store: Store, path: Path) -> None:
-    """Write the picture as a PNG, whole or not at all.
+    """Write the picture as a PNG, atomically.
 
     Raises:
-        OSError: when it cannot be written.
+        OSError: it cannot be written.
     """
     rows = sheet_images(store)
     figure = Figure(figsize=(1.3 * MOST_IMAGES + 2.2, 1.35 * (len(rows) + 1) + 0.4), dpi=100, layout="constrained")
@@ -57,7 +57,7 @@ def write_contact_sheet(store: Store, path: Path) -> None:
 
 
 def _component(store: Store, number: int) -> NDArray[np.uint8]:
-    """(64, 256, 3): from minus three to three standard deviations along a principal component of the colours."""
+    """(64, 256, 3): from -3 to 3 standard deviations along a principal component of the colours."""
     steps = np.linspace(-3, 3, 256)[:, None] * np.sqrt(max(0.0, store.eigenvalues[number]))
     colors = store.mean_image.mean(axis=(0, 1)) + 255 * steps * store.eigenvectors[:, number]
     return np.broadcast_to(np.clip(colors, 0, 255).astype(np.uint8), (64, 256, 3))

@@ -1,4 +1,4 @@
-"""What a network must know of the data it was trained on, kept in its run so that it works without the store."""
+"""Statistics of the training data that a network needs; a run keeps them, so it works without the store."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .store import Geometry, Store
 
 @dataclass(frozen=True, eq=False)
 class DatasetStatistics:
-    """The attributes of `Store` that hold for every image.
+    """The attributes of a `Store` that are not about single images.
 
     Attributes:
-        classes: class names; a label is a place in this tuple.
-        geometry: how an image is made square.
+        classes: class names; a label is an index into this tuple.
+        geometry: how an image becomes square.
         mean_image: (H, W, 3), 0..255, the mean of the training split.
         eigenvalues: (3,), descending, of the covariance of the RGB values on the 0..1 scale.
         eigenvectors: (3, 3), column i belongs to eigenvalue i.
@@ -39,14 +39,14 @@ class DatasetStatistics:
 
 
 def statistics_of(store: Store) -> DatasetStatistics:
-    """What is worth keeping of a store."""
+    """The statistics of a store."""
     return DatasetStatistics(
         store.classes, store.geometry, store.mean_image, store.eigenvalues, store.eigenvectors, store.identity
     )
 
 
 def save_statistics(facts: DatasetStatistics, path: Path) -> None:
-    """Write an .npz file, whole or not at all."""
+    """Write an .npz file, atomically."""
     content = io.BytesIO()
     np.savez_compressed(
         content,
@@ -61,10 +61,10 @@ def save_statistics(facts: DatasetStatistics, path: Path) -> None:
 
 
 def load_statistics(path: Path) -> DatasetStatistics:
-    """Read what `save_statistics` wrote.
+    """Read a file of `save_statistics`.
 
     Raises:
-        UserError: when the file is missing or damaged.
+        UserError: the file is missing or damaged.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

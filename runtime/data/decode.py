@@ -1,4 +1,4 @@
-"""One image file of any kind to RGB pixels, or a plain reason why not."""
+"""Decodes an image file of any supported format to RGB pixels, or says why it cannot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from .plain_jpeg import plain_jpeg
 from .store import Geometry
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, what 3D cameras and phones write
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, a format of 3D cameras and phones
 LARGEST_PIXELS = 100_000_000
 LARGEST_FILE = 1 << 30
 BACKGROUND = (255, 255, 255)
@@ -60,14 +60,14 @@ class BadImage(Exception):  # noqa: N818 - a finding about a file, which the cal
 
 
 def load_image(path: Path, exif: bool = False) -> tuple[NDArray[np.uint8], frozenset[str]]:
-    """The pixels of an image, (H, W, 3), RGB, and the treatments that it needed, keys of `TREATMENTS`.
+    """The pixels of an image, (H, W, 3), RGB, and the conversions that it needed, keys of `TREATMENTS`.
 
     Args:
-        path: a file in one of `FORMATS`, told by its content.
-        exif: apply the EXIF orientation; by default it is ignored, as ImageNet's users do, and only counted.
+        path: a file in one of `FORMATS`, recognised by its content.
+        exif: apply the EXIF orientation; by default it is ignored, which is ImageNet's convention, and only counted.
 
     Raises:
-        BadImage: when the file is not a whole, decodable image of bounded size.
+        BadImage: the file is not a complete, decodable image of bounded size.
     """
     return decode(read_file(path), path.suffix, exif)
 
@@ -76,7 +76,7 @@ def read_file(path: Path) -> bytes:
     """The bytes of a regular file of bounded size.
 
     Raises:
-        BadImage: when it cannot be read, is no regular file, is empty or over `LARGEST_FILE` bytes.
+        BadImage: it cannot be read, is not a regular file, is empty, or is larger than `LARGEST_FILE` bytes.
     """
     try:
         # O_NONBLOCK: a named pipe would otherwise wait for a writer for ever.
@@ -86,7 +86,7 @@ def read_file(path: Path) -> bytes:
                 raise BadImage("not a regular file")
             if status.st_size > LARGEST_FILE:
                 raise BadImage(f"a file of {status.st_size:,} bytes; at most {LARGEST_FILE:,} are read")
-            content = file.read(status.st_size)  # room is taken for as much as is asked for
+            content = file.read(status.st_size)  # reading allocates as much as it is asked for
     except OSError as error:
         raise BadImage(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     if not content:
@@ -95,10 +95,10 @@ def read_file(path: Path) -> bytes:
 
 
 def read_part(path: Path, offset: int, size: int) -> bytes:
-    """The bytes of a file in an archive, from `offset` on; bounded as `read_file` is.
+    """The bytes of a file in an archive, from `offset` on, with the same bounds as `read_file`.
 
     Raises:
-        BadImage: when it cannot be read, is empty, too big or cut off.
+        BadImage: it cannot be read, is empty, too large or cut off.
     """
     if size > LARGEST_FILE:
         raise BadImage(f"a file of {size:,} bytes; at most {LARGEST_FILE:,} are read")
@@ -116,10 +116,10 @@ def read_part(path: Path, offset: int, size: int) -> bytes:
 
 
 def decode(content: bytes, ending: str, exif: bool = False) -> tuple[NDArray[np.uint8], frozenset[str]]:
-    """As `load_image`, from a file's bytes; `ending` is its name's, such as ".jpg"."""
+    """As `load_image`, from the bytes of a file; `ending` is the ending of its name, such as ".jpg"."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow warns of is either an error below or harmless
+            warnings.simplefilter("ignore")  # Pillow's warnings are errors below, or harmless
             return _decode(content, ending, exif)
     except BadImage:
         raise
@@ -135,10 +135,11 @@ def decode(content: bytes, ending: str, exif: bool = False) -> tuple[NDArray[np.
 
 
 def square(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
-    """Scale the shorter side to `geometry.resize` and cut the central square (section 2 of the paper).
+    """Scale the shorter side to `geometry.resize` and crop the central square (section 2 of the paper).
 
-    Bit for bit what torchvision's v2 `Resize` (bilinear, antialiased) and `CenterCrop` make of a tensor of uint8. What
-    they make of a PIL image differs, in photographs, by 0.003 grey levels in the mean: a few by 1, hardly any by 2.
+    Equal bit for bit to torchvision's v2 `Resize` (bilinear, antialiased) and `CenterCrop` of a uint8 tensor. Their
+    results
+    for a PIL image differ in photographs by 0.003 grey levels on average: a few values by 1, hardly any by 2.
 
     Args:
         pixels: (H, W, 3), writable.
@@ -148,9 +149,9 @@ def square(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
         (crop, crop, 3), uint8, contiguous.
 
     Raises:
-        BadImage: when the image is so narrow that it would have over `LARGEST_PIXELS` pixels once scaled.
+        BadImage: the image is so narrow that it would have more than `LARGEST_PIXELS` pixels when scaled.
     """
-    # Over a second to import, which the process that only hands out the work does without.
+    # Importing takes over a second, and the process that only distributes the work does not need it.
     import torch
     from torch.nn.functional import interpolate
 
@@ -183,7 +184,7 @@ def _decode(content: bytes, ending: str, exif: bool) -> tuple[NDArray[np.uint8],
     if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
         pixels = plain_jpeg(content, image.width, image.height)
     if pixels is None:
-        image.load()  # judges, too, what is no plain JPEG
+        image.load()  # also decides about files that are not plain JPEGs
         pixels = _rgb(image, treatments)
     else:
         treatments |= _color_treatments(image.mode)
@@ -200,7 +201,7 @@ def _decode(content: bytes, ending: str, exif: bool) -> tuple[NDArray[np.uint8],
 
 
 def _rgb(image: Image.Image, treatments: set[str]) -> NDArray[np.uint8]:
-    """(H, W, 3), writable, of a loaded image; adds the treatments that it needs."""
+    """(H, W, 3), writable, of a loaded image; adds the conversions that it needs."""
     treatments |= _color_treatments(image.mode)
     if image.mode.startswith("I"):
         image = _to_8_bits(image)
@@ -227,14 +228,14 @@ def _color_treatments(mode: str) -> set[str]:
 
 
 def _has_16_bits(image: Image.Image) -> bool:
-    """Whether the file, not yet loaded, has 16 bits per channel; Pillow keeps the upper eight of colour images."""
+    """Whether the file, not loaded yet, has 16 bits per channel; Pillow keeps the upper 8 of colour images."""
     if image.mode.startswith("I"):
         return True
     return any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Greyscale of 16 bits to 8, keeping the one value that a PNG may declare transparent."""
+    """16-bit greyscale to 8 bits; keeps the one value that a PNG may declare as transparent."""
     if image.mode == "I" and image.format != "PPM":
         raise BadImage("32-bit pixels have no fixed range: save it with 8 bits per channel")
     if _bits_per_sample(image) not in (None, 16):
@@ -268,7 +269,7 @@ def _orientation(image: Image.Image) -> int | None:
 
 
 def _damage(error: Exception) -> str:
-    if "MAX_TEXT" in str(error):  # Pillow's own bound, named after its variable
+    if "MAX_TEXT" in str(error):  # Pillow's own limit, named after its variable
         return "a text chunk unpacks to megabytes, as in a decompression bomb"
     return f"damaged: {str(error) or type(error).__name__}"
 

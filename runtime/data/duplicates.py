@@ -1,4 +1,4 @@
-"""The same image in two classes or splits, found by the hash of its file: on disk, however many images there are."""
+"""Finds files with the same hash in two classes or splits; on disk, for any number of images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 
 
 class Duplicates:
-    """Files by their hash; `groups` tells of those that are the same and should not be.
+    """Files by their hash; `groups` returns those that are equal although they should differ.
 
     Args:
         database: an empty one, for the hashes.
@@ -19,11 +19,11 @@ class Duplicates:
         database.execute("CREATE TABLE hashes (digest, place, path)")
 
     def add(self, digest: str, place: str, path: str) -> None:
-        """Tell of a file, its hash in hexadecimal, and the class and split where it lies."""
+        """Add a file, its hash in hexadecimal, and its class and split."""
         self._database.execute("INSERT INTO hashes VALUES (?, ?, ?)", (bytes.fromhex(digest), place, os.fsencode(path)))
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The paths of files with the same hash that do not all lie in one place, in the order they were told of."""
+        """The paths of files with the same hash that are not all in one class and split, in the order of `add`."""
         rows = self._database.execute(
             """
             SELECT first, path

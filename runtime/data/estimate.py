@@ -1,4 +1,4 @@
-"""How large a store will be and how long it takes to make, told from a sample of the images: nothing of it remains."""
+"""Estimates the size of a store and the time to make it from a sample of the images; leaves no files."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ SAMPLE = 64
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a store will be.
+    """An estimate of a store.
 
     Attributes:
         root: the folder of the source.
-        layout: how it is read.
-        classes: how many there are.
-        images: by split.
-        store_bytes: of the pixels, or about as many of the JPEGs.
-        sampled: images that were decoded.
-        bad: those of them that cannot be used.
-        seconds: for all images, by `workers` processes, their start included.
-        workers: how many processes decode.
+        layout: how the folder is read.
+        classes: the number of classes.
+        images: the number of images per split.
+        store_bytes: the size of the pixels, or approximately of the JPEGs.
+        sampled: the number of images that were decoded.
+        bad: how many of these cannot be used.
+        seconds: the time for all images with `workers` processes, with their start.
+        workers: the number of processes that decode.
     """
 
     root: Path
@@ -50,10 +50,10 @@ class Estimate:
 def estimate(
     source: Path, geometry: Geometry, workers: int, exif: bool = False, quality: int | None = None
 ) -> Estimate:
-    """Make a shard of up to `SAMPLE` images, spread evenly over the source, in a folder that is gone afterwards.
+    """Make a shard of up to `SAMPLE` images, evenly spaced over the source, in a temporary folder.
 
     Raises:
-        UserError: when the source has no usable layout, or a worker was killed.
+        UserError: the source has no usable layout, or a worker was killed.
     """
     with open_source(source) as opened:
         return _estimate(opened.images, geometry, workers, exif, quality)
@@ -63,7 +63,7 @@ def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, q
     sample = images.spread(SAMPLE)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        # The worker starts with the first shard, of one image; what the second one takes is the work itself.
+        # The first shard, of one image, includes the start of the worker; the second one measures the work itself.
         tasks = [
             ShardTask(name, images.root, files, folder, folder, geometry, exif, quality)
             for name, files in (("first", sample[:1]), ("sample", sample))

@@ -1,4 +1,4 @@
-"""What lies in a folder of images: classes, splits, files; read from names alone, no file is opened."""
+"""Lists classes, splits and files of a folder of images, from names alone, without opening files."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def list_folder(root: Path, database: sqlite3.Connection) -> ImageList:
         database: an empty one, for the list.
 
     Raises:
-        UserError: when there is no such layout, a class is empty or in one split only, a folder cannot be read or
-            a link leads back to a folder that holds it.
+        UserError: the folder has no such layout, a class is empty or in only one split, a folder cannot be read, or a
+            link leads back to a folder that contains it.
     """
     root = root.absolute()
     if not root.is_dir():
@@ -79,7 +79,7 @@ def _as_split(root: Path, validation: str, folders: list[str], database: sqlite3
 
 
 def _split_by_hash(root: Path, top: Path, why: str, database: sqlite3.Connection) -> ImageList:
-    """Of each class a fifth, at least one image, becomes val."""
+    """Move a fifth of each class, at least one image, to val."""
     images = ImageList(database, root, tuple(_classes(top)))
     ignored = _add_files(images, top, "train")
     lone = images.lone_class()
@@ -104,7 +104,7 @@ def _classes(top: Path) -> list[str]:
 
 
 def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
-    """Put the files below a folder of class folders on the list; returns how many were ignored."""
+    """Add the files in a folder of class folders to the list; returns the number of ignored files."""
     ignored = 0
     above = len(os.path.join(images.root, ""))  # noqa: PTH118 - with one separator behind it, of "/" too
     with Progress(f"list {printable(top.name)}", len(images.classes), "folders") as progress:
@@ -123,7 +123,7 @@ def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
 
 
 def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[os.DirEntry[str]]:
-    """The files in a folder and those below it; a hidden folder counts as a file."""
+    """The files in a folder and its subfolders; a hidden folder counts as a file."""
     status = folder.stat()
     identity = (status.st_dev, status.st_ino)
     if identity in parents:
@@ -140,10 +140,10 @@ def _is_ignored(name: str) -> bool:
 
 
 def _source_file(entry: os.DirEntry[str], above: int, label: int) -> SourceFile:
-    path = entry.path[above:]  # a million times: a Path for each would cost seconds
+    path = entry.path[above:]  # called a million times: creating a Path each time would take seconds
     try:
         status = entry.stat()
-    except OSError:  # a broken link: reading it later says so, and quarantines it by name
+    except OSError:  # a broken link: reading it later reports it by name
         return SourceFile(path, label, -1, 0)
     return SourceFile(path, label, status.st_size, status.st_mtime_ns)
 

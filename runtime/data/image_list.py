@@ -1,4 +1,4 @@
-"""The list of a source's images, in order: on disk, so that memory does not grow with their number."""
+"""The list of a source's images, in order, on disk: memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class SourceFile:
     """A file that may be an image.
 
     Attributes:
-        path: relative to the source folder, with `/`; of a file in an archive below the archive's name.
+        path: relative to the source folder, with `/`; for a file in an archive, below the archive's name.
         label: the class index.
-        size: bytes; -1 when the file cannot be looked at, such as a broken link.
-        mtime: time of the last change, ns; of a file in an archive the archive's.
-        archive: the tar file that holds it, relative to the source folder; None for a file of its own.
-        offset: where its bytes begin in the archive.
+        size: bytes; -1 if the file cannot be accessed, such as a broken link.
+        mtime: the time of the last change, ns; for a file in an archive, that of the archive.
+        archive: the tar file that contains it, relative to the source folder; None for an ordinary file.
+        offset: the position of its bytes in the archive.
     """
 
     path: str
@@ -37,10 +37,10 @@ class SourceFile:
     offset: int = 0
 
     def read(self, root: Path) -> bytes:
-        """The bytes of the file, which lies below `root`.
+        """The bytes of the file, which is below `root`.
 
         Raises:
-            BadImage: when it cannot be read, or is too big.
+            BadImage: it cannot be read, or is too large.
         """
         if self.archive is None:
             return read_file(root / self.path)
@@ -51,9 +51,9 @@ class ImageList:
     """The images of a source: filled by `add`, then sorted by split, class and path, then read.
 
     Args:
-        database: holds the list, and nothing else.
+        database: holds the list and nothing else.
         root: absolute path of the source folder.
-        classes: class names; a label is a place in this tuple.
+        classes: class names; a label is an index into this tuple.
     """
 
     def __init__(self, database: sqlite3.Connection, root: Path, classes: tuple[str, ...]) -> None:
@@ -69,7 +69,7 @@ class ImageList:
         return sum(self._counts.values())
 
     def add(self, split: SplitName, file: SourceFile) -> None:
-        """Put a file on the list, in any order."""
+        """Add a file, in any order."""
         # Bytes: a path need not be UTF-8, and bytes are sorted as their code points are.
         row = (
             SPLITS.index(split),
@@ -83,18 +83,18 @@ class ImageList:
         self._database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def added(self, split: SplitName) -> int:
-        """How many files of a split are on the list so far."""
+        """The number of files of a split so far."""
         query = "SELECT COUNT(*) FROM found WHERE split = ?"
         return int(self._database.execute(query, (SPLITS.index(split),)).fetchone()[0])
 
     def lone_class(self) -> int | None:
-        """The label of a class with fewer than two files; None where there is none."""
+        """The label of a class with fewer than two files; None if there is none."""
         query = "SELECT label FROM found GROUP BY label HAVING COUNT(*) < 2"
         row = self._database.execute(query).fetchone()
         return None if row is None else int(row[0])
 
     def hold_out(self) -> None:
-        """Make a fifth of each class, at least one file, the validation split: those whose path has the least hash."""
+        """Make a fifth of each class, at least one file, the validation split, by the hash of the path."""
         self._database.create_function("sha256", 1, lambda path: hashlib.sha256(path).digest(), deterministic=True)
         self._database.execute(
             """
@@ -111,16 +111,16 @@ class ImageList:
         )
 
     def sort(self, layout: str, ignored: int) -> None:
-        """Bring the list into its order, once all is on it.
+        """Sort the list after the last `add`.
 
         Args:
             layout: how the source was read, a sentence for the report.
-            ignored: how many files are clearly not meant as images.
+            ignored: the number of files that are clearly not images.
         """
         self.layout, self.ignored = layout, ignored
         self._database.execute("CREATE TABLE listed AS SELECT * FROM found ORDER BY split, label, path")
         self._database.execute("DROP TABLE found")
-        start = 1  # a table made like this numbers its rows from 1, in their order
+        start = 1  # SQLite numbers the rows of this table from 1, in their order
         for number, split in enumerate(SPLITS):
             query = "SELECT COUNT(*) FROM listed WHERE split = ?"
             self._starts[split] = start
@@ -128,18 +128,18 @@ class ImageList:
             start += self._counts[split]
 
     def count(self, split: SplitName) -> int:
-        """How many files a split has."""
+        """The number of files of a split."""
         return self._counts[split]
 
     def files(self, split: SplitName, start: int, stop: int) -> tuple[SourceFile, ...]:
-        """The files of a split from place `start` to before `stop`."""
+        """The files of a split from index `start` up to `stop`."""
         first = self._starts[split]
         query = "SELECT * FROM listed WHERE rowid >= ? AND rowid < ? ORDER BY rowid"
         end = first + min(stop, self._counts[split])
         return tuple(_file(row) for row in self._database.execute(query, (first + start, end)))
 
     def spread(self, most: int) -> tuple[SourceFile, ...]:
-        """At most so many files, evenly over the whole list."""
+        """At most `most` files, evenly spaced over the whole list."""
         step = max(1, len(self) // most)
         query = "SELECT * FROM listed WHERE (rowid - 1) % ? = 0 ORDER BY rowid LIMIT ?"
         return tuple(_file(row) for row in self._database.execute(query, (step, most)))

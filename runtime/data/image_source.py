@@ -1,4 +1,4 @@
-"""What a store is made from: a folder of images, or the archives in which ImageNet is distributed."""
+"""The source of a store: a folder of images, or ImageNet's archives."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .scratch_database import scratch_database
 
 
 class ImageSource:
-    """A source of images, listed when that is asked for.
+    """A source of images, which is listed when the list is needed.
 
     Args:
         root: the folder.
-        archives: ImageNet's, where they are what lies in it.
+        archives: ImageNet's archives, if the folder contains them.
         database: an empty one, for the list.
 
     Attributes:
@@ -36,7 +36,7 @@ class ImageSource:
         """The list of the images.
 
         Raises:
-            UserError: when the folder has no usable layout, or the archives do not fit each other.
+            UserError: the folder has no usable layout, or the archives do not belong together.
         """
         if self._archives is None:
             return list_folder(self.root, self._database)
@@ -44,10 +44,11 @@ class ImageSource:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Differs as soon as something changes in the source.
+        """A hash that changes when the source changes.
 
-        Of a folder it is a hash of every file's name, size and time; of archives of their own, since to list their
-        content takes minutes.
+        For a folder it covers every file's name, size and time. For archives it covers only those of the archives,
+        because
+        listing their content takes minutes.
         """
         if self._archives is None:
             return self.images.fingerprint()
@@ -56,10 +57,10 @@ class ImageSource:
 
 @contextmanager
 def open_source(root: Path) -> Iterator[ImageSource]:
-    """Look what lies in a folder.
+    """Detect what a folder contains.
 
     Raises:
-        UserError: when one of ImageNet's archives is missing.
+        UserError: one of ImageNet's archives is missing.
     """
     with scratch_database() as database:
         yield ImageSource(root, find_archives(root), database)

@@ -1,9 +1,9 @@
-"""ImageNet as it is distributed (ILSVRC 2012): two tar files and the devkit, read without being unpacked.
+"""Reads ImageNet as it is distributed (ILSVRC 2012), two tar files and the devkit, without unpacking it.
 
-ILSVRC2012_img_train.tar       a tar file for each class, n01440764.tar ..., with 1,281,167 images in all
+ILSVRC2012_img_train.tar       a tar file for each class, n01440764.tar ..., with 1,281,167 images in total
 ILSVRC2012_img_val.tar         ILSVRC2012_val_00000001.JPEG to ..._00050000.JPEG
-ILSVRC2012_devkit_t12.tar.gz   or the folder that it unpacks to; in data/: meta.mat, which tells the synset of each
-                               ILSVRC id, and ILSVRC2012_validation_ground_truth.txt, the id of each validation image
+ILSVRC2012_devkit_t12.tar.gz   or the folder that it unpacks to; in data/: meta.mat with the synset of each ILSVRC id,
+                               and ILSVRC2012_validation_ground_truth.txt with the id of each validation image
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 
 @dataclass(frozen=True)
 class ImageNetArchives:
-    """The folder in which they lie, and the devkit: an archive or a folder."""
+    """The folder of the archives, and the devkit: an archive or a folder."""
 
     root: Path
     devkit: Path
 
     def state(self) -> list[tuple[str, int, int]]:
-        """Name, size and time of each archive: differs when one is changed."""
+        """Name, size and time of each archive, which change when an archive changes."""
         paths = [self.root / TRAIN, self.root / VAL, *self._devkit_files()]
         found = [(path.name, path.stat()) for path in paths]
         return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
@@ -53,10 +53,10 @@ class ImageNetArchives:
 
 
 def find_archives(root: Path) -> ImageNetArchives | None:
-    """ImageNet's archives in a folder; None where there is none of them.
+    """ImageNet's archives in a folder; None if there are none.
 
     Raises:
-        UserError: when some are there, but not all.
+        UserError: only some of them are there.
     """
     root = root.absolute()
     devkit = next((path for path in (root / f"{DEVKIT}.tar.gz", root / DEVKIT) if path.exists()), None)
@@ -73,14 +73,14 @@ def find_archives(root: Path) -> ImageNetArchives | None:
 
 
 def list_archives(archives: ImageNetArchives, database: sqlite3.Connection) -> ImageList:
-    """List what the archives hold; the classes are the synsets, sorted.
+    """List the content of the archives; the classes are the sorted synsets.
 
     Args:
-        archives: where they are.
+        archives: the archives.
         database: an empty one, for the list.
 
     Raises:
-        UserError: when an archive is damaged, or one does not fit another.
+        UserError: an archive is damaged, or the archives do not belong together.
     """
     synsets = _synsets_of_validation(archives)
     classes = _classes(archives.root / TRAIN)
@@ -154,7 +154,7 @@ def _synset(path: Path, name: str, number: int, labels: dict[str, int], synsets:
 
 
 def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[str, int, int]]:
-    """Name, offset and size of each file in a tar file, or in one that lies in it between two places."""
+    """Name, offset and size of each file in a tar file, or in a tar file within it between two offsets."""
     with _reading(path), path.open("rb") as file:
         last = os.fstat(file.fileno()).st_size if end is None else end
         file.seek(start)
@@ -165,7 +165,7 @@ def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tup
                     raise tarfile.ReadError(f"it ends in the middle of {member.name!r}")
                 if member.isreg() and not member.issparse():
                     yield member.name, member.offset_data, member.size
-            file.seek(archive.offset)  # where no further file begins: tarfile takes anything there for the end
+            file.seek(archive.offset)  # check the end, because tarfile accepts anything as the end
             if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
                 raise tarfile.ReadError("it ends in the middle")
 
@@ -196,7 +196,7 @@ def _synset_of_ids(content: bytes, shown: str) -> dict[int, str]:
     try:
         synsets = scipy.io.loadmat(io.BytesIO(content), squeeze_me=True)["synsets"]
         found = {int(each["ILSVRC2012_ID"]): str(each["WNID"]) for each in synsets}
-    except Exception as error:  # its parser raises nearly anything at broken data
+    except Exception as error:  # its parser raises almost any exception for broken data
         raise UserError(f"{shown}: {META} cannot be read ({printable(error)}): download the devkit again") from None
     return found
 
@@ -205,7 +205,7 @@ def _devkit_file(devkit: Path, name: str) -> bytes:
     """A file of the devkit's folder data/.
 
     Raises:
-        UserError: when it is missing, or larger than any devkit's.
+        UserError: it is missing, or larger than in any devkit.
     """
     missing = UserError(f"{printable(devkit)} has no data/{name}: expected the devkit of ILSVRC 2012, task 1 and 2")
     if devkit.is_dir():

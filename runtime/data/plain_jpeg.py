@@ -1,4 +1,4 @@
-"""JPEG files in which nothing is odd, decoded by libjpeg-turbo at first hand: the same pixels as Pillow's, sooner."""
+"""Decodes ordinary JPEG files directly with libjpeg-turbo: the same pixels as Pillow's, faster."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 
 def plain_jpeg(content: bytes, width: int, height: int) -> NDArray[np.uint8] | None:
-    """(height, width, 3), RGB, of a JPEG file that is greyscale or in colours; bit for bit what Pillow decodes.
+    """(height, width, 3), RGB, of a greyscale or colour JPEG; equal bit for bit to Pillow's result.
 
-    None where the decoder has anything to say of the file, be it only a warning, or where it is of another size, which
-    its header tells before memory is taken. Then nothing is known of it but that it wants a closer look.
+    None if the decoder reports anything, even a warning, or if the header states another size, which is checked before
+    memory is allocated. Then Pillow decides about the file.
     """
     try:
         if simplejpeg.decode_jpeg_header(content)[:2] != (height, width):

@@ -1,13 +1,13 @@
-"""From a source of images to a store: in parallel, resumable after kill -9, finished by one rename.
+"""Makes a store from a source of images: in parallel, resumable after kill -9, completed by one rename.
 
-The list of images and what is told of each lie on the disk throughout: memory does not grow with their number.
+The list of images and the results per image stay on disk, so memory does not grow with their number.
 
-While it is made, everything lies in STORE.partial:
+While it is made, everything is in STORE.partial:
 
     lock          held by the process that works here
-    source.json   what is being made: partial work for anything else is thrown away
+    source.json   what is being made: partial work for anything else is discarded
     store/        becomes STORE by one rename
-    records/      what came out of each finished shard
+    records/      the results of each finished shard
     old/          for an instant, the store that the new one replaces
 """
 
@@ -68,17 +68,17 @@ BAD_SHARE = 0.01
 QUARANTINE = "quarantine.txt"
 _PARTIAL_NAMES = frozenset((LOCK, SOURCE, "store", "records", "old", QUARANTINE))
 _MOST_FILES_SHOWN = 10
-_JPEG_SHARE = 1 / 8  # of the bytes of raw pixels: what room is checked for; photographs take a ninth by default
+_JPEG_SHARE = 1 / 8  # of the size of raw pixels: the room that is checked for; photographs take 1/9 by default
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a store is to be.
+    """The form of a store.
 
     Attributes:
         geometry: how images become square.
         exif: apply EXIF orientations; ImageNet's convention is to ignore them.
-        quality: of the JPEGs that it holds; None for raw pixels.
+        quality: of JPEGs in the store; None for raw pixels.
     """
 
     geometry: Geometry
@@ -88,7 +88,7 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Slice:
-    """The files of a shard: some of a split, one after the other."""
+    """The files of a shard: consecutive files of a split."""
 
     split: SplitName
     number: int
@@ -102,7 +102,7 @@ class _Slice:
 
 @dataclass(frozen=True)
 class _Work:
-    """A store in the making: what of, how, and where."""
+    """A store in progress: its source, form and folder."""
 
     images: ImageList
     layout: _Layout
@@ -132,7 +132,7 @@ class _Work:
         return [part for part in self.slices if not is_finished(self.records, part.name)]
 
     def finished(self) -> Iterator[tuple[_Slice, ShardRecord]]:
-        """Each shard and what came out of it, once all are finished."""
+        """Each shard and its results, after all are finished."""
         for part in self.slices:
             yield part, read_record(self.records, part.name)
 
@@ -146,24 +146,27 @@ def prepare(
     bad_share: float = BAD_SHARE,
     quality: int | None = None,
 ) -> Store:
-    """Make a store of the images in `source`, or go on where an earlier call was stopped.
+    """Make a store of the images in `source`, or continue an interrupted call.
 
-    The result is the same, byte for byte, for any number of workers and any number of interruptions. A finished
-    store of the same source and options is returned at once; one whose source has changed is made anew beside it and
-    replaced when the new one is whole.
+    The result is the same, byte for byte, for any number of workers and interruptions. A finished store of the same
+    source
+    and options is returned at once. If the source has changed, a new store is made beside the old one, and replaces it
+    when
+    it is complete.
 
     Args:
-        source: a folder as `image_folder` or `imagenet_archives` describes.
-        destination: the store's folder; beside it, while working, lies one of the same name ending in ".partial".
+        source: a folder in a layout of `image_folder` or `imagenet_archives`.
+        destination: the store's folder; the work is done beside it, in a folder with ".partial" appended.
         geometry: how images become square.
-        workers: how many processes decode images.
+        workers: the number of processes that decode images.
         exif: apply EXIF orientations; ImageNet's convention is to ignore them.
-        bad_share: the highest share of unusable files, 0..1; over it the call fails.
-        quality: of the JPEGs that the store holds; None for raw pixels.
+        bad_share: the largest share of unusable files, 0..1; with more, the call fails.
+        quality: of JPEGs in the store; None for raw pixels.
 
     Raises:
-        UserError: when the source has no usable layout, too many bad files or changes meanwhile; when the destination
-            is something else than a store of this source, or cannot be written.
+        UserError: the source has no usable layout, too many bad files, or changes during the work; or the destination
+            is
+            something else than a store of this source, or cannot be written.
     """
     destination, layout = destination.resolve(), _Layout(geometry, exif, quality)
     if not destination.exists():
@@ -190,10 +193,10 @@ def prepare(
 
 
 def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
-    """The store to train from: `data` itself, or the one of a source of images, prepared first when missing.
+    """The store to train from: `data` itself, or the store of a source of images, prepared first if it is missing.
 
     Raises:
-        UserError: when a store does not fit `geometry`, or the images changed since their store was made.
+        UserError: the store does not fit `geometry`, or the images changed since it was made.
     """
     if is_store(data):
         return _fitting(open_store(data), geometry)
@@ -221,7 +224,7 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
 
 
 def default_destination(source: Path, geometry: Geometry, exif: bool = False, jpeg: bool = False) -> Path:
-    """Where the store of a source lies when nothing else is said: under `stores/` in the current folder."""
+    """The default store of a source, under `stores/` in the current folder."""
     root = source.resolve()
     options = json.dumps([str(root), asdict(geometry), exif])
     kind = "-jpeg" if jpeg else ""
@@ -230,7 +233,7 @@ def default_destination(source: Path, geometry: Geometry, exif: bool = False, jp
 
 
 def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
-    """What a store was made of, as far as it can be told without opening an image."""
+    """The source and options of a store, as far as they are known without opening an image."""
     return {
         "version": VERSION,
         "folder": str(source.root.resolve()),
@@ -300,7 +303,7 @@ def _check_partial(partial: Path) -> None:
 
 
 def _is_current(destination: Path, wanted: dict[str, object]) -> bool:
-    """Whether a store lies there that was made of just these files; one of an older version is good enough."""
+    """Whether there is a store of exactly these files; an older version of the format is good enough."""
     if not is_store(destination):
         return False
     made_of = read_source(destination)
@@ -308,7 +311,7 @@ def _is_current(destination: Path, wanted: dict[str, object]) -> bool:
 
 
 def _restore_old(partial: Path, destination: Path) -> None:
-    """Put the replaced store back: an earlier call ended between the two renames of `_publish`."""
+    """Put the replaced store back if a call ended between the two renames of `_publish`."""
     if is_store(partial / "old") and not destination.exists():
         (partial / "old").rename(destination)
 
@@ -316,7 +319,7 @@ def _restore_old(partial: Path, destination: Path) -> None:
 def _make(
     images: ImageList, wanted: dict[str, object], partial: Path, layout: _Layout, workers: int, bad_share: float
 ) -> None:
-    """Leave a whole store in partial/store."""
+    """Make a complete store in partial/store."""
     _clear_stale_work(partial, wanted)
     work = _Work(images, layout, partial, _slices(images))
     _check_space(work)
@@ -404,7 +407,7 @@ def _quarantined(work: _Work) -> tuple[tuple[str, str], ...]:
 
 
 def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad_share: float) -> None:
-    """Fail when too many files are bad, or all of a class."""
+    """Fail if too many files are bad, or all files of a class."""
     images, listed = work.images, work.partial / QUARANTINE
     lines = [f"{printable(file)}: {printable(reason)}" for file, reason in quarantined]
     shown = "\n".join(["", *(f"  {line}" for line in lines[:_MOST_FILES_SHOWN])])
@@ -490,7 +493,7 @@ def _duplicates(work: _Work) -> tuple[tuple[str, ...], ...]:
 
 
 def _publish(partial: Path, destination: Path) -> None:
-    """Put the finished store in its place by a rename; a store that lies there is put aside first."""
+    """Rename the finished store to its place; a store that is there is moved aside first."""
     if destination.exists():
         if (partial / "old").exists():
             shutil.rmtree(partial / "old")

@@ -1,4 +1,4 @@
-"""What `alexc prepare` tells at its end: counts, treatments, bad files by name, colours."""
+"""The report of `alexc prepare`: counts, conversions, bad files by name, colours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_GROUPS_SHOWN = 10
 
 
 def preparation_report(store: Store) -> str:
-    """The report of a store, some aligned lines of plain text."""
+    """The report of a store, as aligned lines of text."""
     sections = [_overview(store), _treatments(store), _quarantined(store), _duplicates(store)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -88,6 +88,6 @@ def _aligned(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
 
 
 def bytes_text(size: int) -> str:
-    """As 262.1 GB, 6.2 MB or 8.4 kB."""
+    """Format a size as 262.1 GB, 6.2 MB or 8.4 kB."""
     name, unit = next(((name, unit) for name, unit in (("GB", 1e9), ("MB", 1e6)) if size >= unit), ("kB", 1e3))
     return f"{size / unit:,.1f} {name}"

@@ -1,4 +1,4 @@
-"""Random draws that are functions of (seed, epoch, image), so that no generator's state is ever saved."""
+"""Random streams that are functions of (seed, epoch, image), so no generator state is ever saved."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ LARGEST_SEED = 2**63 - 1
 
 
 class Purpose(IntEnum):
-    """What a draw is for: draws for different purposes are independent."""
+    """The purpose of a stream; streams for different purposes are independent."""
 
     ORDER = 0
     VIEW = 1
 
 
 def generator(seed: int, purpose: Purpose, epoch: int, image: int = 0) -> np.random.Generator:
-    """A generator for this purpose, epoch and image: a counter-based one starts anywhere at no cost."""
-    # The lowest word of the counter is what the generator itself counts up.
+    """A generator for this purpose, epoch and image. It is counter-based, so starting anywhere costs nothing."""
+    # The generator itself increments the lowest word of the counter.
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, image, epoch]))
 
 
 def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:
-    """(images,): the order in which an epoch visits the training images."""
+    """(images,): the order of the training images in an epoch."""
     return generator(seed, Purpose.ORDER, epoch).permutation(images)

@@ -1,4 +1,4 @@
-"""Whether a recipe and a network fit each other, and what the recipe asks of the stored images."""
+"""Checks that a recipe fits its network, and derives how images are stored and rendered."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .views import Renderer
 
 
 def geometry_of(file: NetworkFile) -> Geometry:
-    """How the images must be stored for this network.
+    """How images must be stored for this network.
 
     Raises:
-        UserError: when the recipe does not say, or contradicts the network's input.
+        UserError: the recipe does not say it, or contradicts the network's input.
     """
     shorter = [part.shorter for part in file.recipe.prepare if isinstance(part, recipes.Resize)]
     size = [part.size for part in file.recipe.prepare if isinstance(part, recipes.CenterCrop)]
@@ -39,7 +39,7 @@ def geometry_of(file: NetworkFile) -> Geometry:
 
 
 def mean_to_subtract(rules: recipes.Recipe, facts: DatasetStatistics) -> NDArray[np.float64]:
-    """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour; zeros where none is."""
+    """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour, or zeros."""
     for part in rules.prepare:
         match part:
             case recipes.Subtract(what):
@@ -56,7 +56,7 @@ def mean_to_subtract(rules: recipes.Recipe, facts: DatasetStatistics) -> NDArray
 
 
 def renderer_of(file: NetworkFile, facts: DatasetStatistics) -> Renderer:
-    """Renders views as the recipe of a network prepares images."""
+    """The renderer of views that prepares images as the recipe of a network says."""
     mean = mean_to_subtract(file.recipe, facts)
     stds = [part.std for part in file.recipe.prepare if isinstance(part, recipes.Normalize)]
     return Renderer(file.size, mean, 1 / (255 * np.array(stds[0]))) if stds else Renderer(file.size, mean)

@@ -1,4 +1,4 @@
-"""A database for what would not fit in memory: it lies in the temporary folder and is gone when it is closed."""
+"""A temporary database for data that would not fit in memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _CACHE_KIB = 1_024
 
 @contextmanager
 def scratch_database() -> Iterator[sqlite3.Connection]:
-    """An empty database that keeps some 1 MiB in memory, whatever is put in.
+    """An empty database that uses about 1 MiB of memory, for any content, and is deleted when it is closed.
 
     Raises:
-        UserError: when the temporary folder is full.
+        UserError: the temporary folder is full.
     """
-    with closing(sqlite3.connect("")) as database:  # "" is a file that SQLite makes and removes by itself
+    with closing(sqlite3.connect("")) as database:  # for "", SQLite creates a file and removes it itself
         database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         database.execute("PRAGMA temp_store = FILE")
         database.execute("PRAGMA journal_mode = OFF")

@@ -1,7 +1,7 @@
-"""A shard made from a slice of the source files: the unit of work and of resumption in `prepare`.
+"""Makes a shard from a slice of the source files: the unit of work and of resumption in `prepare`.
 
-A shard depends on its files and the options alone, so that it does not matter which process makes it, or when.
-Worker processes import this module.
+A shard depends only on its files and the options, so any process can make it at any time. Worker processes import this
+module.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _SHARDS_OF_A_SMALL_SPLIT = 64
 
 @dataclass(frozen=True)
 class ShardTask:
-    """What one worker does at a time.
+    """The task of a worker.
 
     Attributes:
-        name: the shard's file without its ending: "train-00000".
+        name: the name of the shard's file without its ending: "train-00000".
         root: the source folder.
-        files: what to decode.
-        pixels: the folder that gets the pixels.
-        records: the folder that gets the record and the sum of the images.
+        files: the files to decode.
+        pixels: the folder for the pixels.
+        records: the folder for the record and the sum of the images.
         geometry: how images become square.
         exif: whether EXIF orientations are applied.
-        quality: of the JPEGs that are stored; None for raw pixels.
+        quality: of the stored JPEGs; None for raw pixels.
     """
 
     name: str
@@ -56,14 +56,14 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """What came out of a shard; it is written last, so that a shard with a record is finished.
+    """The results of a shard. The record is written last, so a shard with a record is finished.
 
     Attributes:
-        digests: of each good image's file, to find the same file in two classes.
-        bad: position in the task's files, and reason, of each file that is no usable image.
-        treatments: how often each treatment was needed.
-        small: good images whose shorter side was scaled up.
-        color_sums: over the shard's pixels, before they were made JPEGs.
+        digests: the hash of each good image's file, to find equal files in two classes.
+        bad: index in the task's files, and reason, of each file that is not a usable image.
+        treatments: how often each conversion was needed.
+        small: the number of good images whose shorter side was scaled up.
+        color_sums: over the shard's pixels, before JPEG compression.
         ends: where the bytes of each good image end in the shard.
         sha256: of the shard's bytes.
     """
@@ -78,25 +78,25 @@ class ShardRecord:
 
     @property
     def images(self) -> int:
-        """How many images the shard holds."""
+        """The number of images of the shard."""
         return len(self.digests)
 
 
 def shard_file(name: str, quality: int | None) -> str:
-    """The file of a shard, by its name and what it holds."""
+    """The file name of a shard, from its name and format."""
     return f"{name}.u8" if quality is None else f"{name}.jpegs"
 
 
 def shard_length(files: int) -> int:
-    """Files per shard, from their number alone: small sets keep all cores busy, big ones make big files."""
+    """The number of files per shard: small sets keep all cores busy, large sets give large files."""
     return min(MOST_IMAGES, max(_FEWEST_IMAGES, -(-files // _SHARDS_OF_A_SMALL_SPLIT)))
 
 
 def make_shard(task: ShardTask) -> None:
-    """Decode the task's files and write pixels, sum and record, each whole or not at all.
+    """Decode the task's files and write pixels, sum and record, each atomically.
 
     Raises:
-        Stopped: when the parent of this worker asked for it; nothing of the shard remains.
+        Stopped: the parent of this worker asked to stop; nothing of the shard remains.
     """
     made = _Shard(task)
     temporary = task.pixels / f"{task.name}.{os.getpid()}.tmp"
@@ -108,7 +108,7 @@ def make_shard(task: ShardTask) -> None:
             output.flush()
             os.fsync(output.fileno())
         record = made.record()
-        if record.images:  # an empty file could not be mapped
+        if record.images:  # an empty file cannot be mapped
             temporary.replace(task.pixels / shard_file(task.name, task.quality))
     finally:
         temporary.unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def make_shard(task: ShardTask) -> None:
 
 
 def is_finished(records: Path, name: str) -> bool:
-    """Whether the shard of this name has its record."""
+    """Whether the shard with this name has its record."""
     return (records / f"{name}.json").exists()
 
 
@@ -143,7 +143,7 @@ def read_image_sum(records: Path, name: str) -> NDArray[np.uint32]:
 
 
 class _Shard:
-    """A shard in the making."""
+    """A shard in progress."""
 
     def __init__(self, task: ShardTask) -> None:
         side = task.geometry.crop
@@ -176,7 +176,7 @@ class _Shard:
         self._add_sums(pixels)
 
     def _add_sums(self, pixels: NDArray[np.uint8]) -> None:
-        # Products row by row of each plane, exact: the sum over a row is a whole number that the float still counts.
+        # Products are summed row by row of each plane; they are exact, because the float can hold the sum of a row.
         side = len(pixels)
         exact = np.float32 if side * 255**2 <= 2**24 else np.float64
         planes = np.ascontiguousarray(pixels.reshape(-1, 3).T).astype(exact).reshape(3, side, side)

@@ -1,4 +1,4 @@
-"""The images of a store as training reads them: pixels, labels and names, all left on the disk until asked for."""
+"""The images of a store as training reads them: pixels, labels and names stay on disk until they are needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of images: its name, how many images and bytes it holds, and the SHA-256 of these bytes."""
+    """One file of images: its name, the number of images and bytes, and the SHA-256 of the bytes."""
 
     file: str
     images: int
@@ -32,11 +32,11 @@ class Shard:
 
 
 class _MappedShard:
-    """A shard's bytes as they lie in the file, no copy; the file stays there for us even when it is removed.
+    """The bytes of a shard's file, without a copy; they stay available even if the file is removed.
 
     Args:
         path: the file.
-        size: of it, bytes.
+        size: its size in bytes.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -49,14 +49,14 @@ class _MappedShard:
         self._content: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
 
     def content(self) -> NDArray[np.uint8]:
-        # To read what lies beyond the end of the file would end the process, by SIGBUS and without a word.
+        # Reading beyond the end of the file would kill the process with SIGBUS, without a message.
         if self._map.size() < len(self._map):
             raise _damaged(self._path, "it was cut off while it was in use")
         return self._content
 
 
 class RawPixels:
-    """Raw pixels, memory-mapped.
+    """Memory-mapped raw pixels.
 
     Args:
         folder: the store's.
@@ -72,25 +72,25 @@ class RawPixels:
         """(H, W, 3), RGB: image number `place` of a shard, a read-only view of the file.
 
         Raises:
-            UserError: when the shard was removed or cut off since the store was opened.
+            UserError: the shard was removed or cut off since the store was opened.
         """
         side = self._crop
         image: NDArray[np.uint8] = self.mapped(shard).reshape(-1, side, side, 3)[place]
         return image
 
     def mapped(self, shard: int) -> NDArray[np.uint8]:
-        """(bytes,): a whole shard, mapped when it is first asked for."""
+        """(bytes,): a whole shard, mapped at its first use."""
         if shard not in self._maps:
             described = self._shards[shard]
             self._maps[shard] = _MappedShard(self._folder / described.file, described.bytes)
         return self._maps[shard].content()
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_maps": {}}  # a pickled map would be a copy of every pixel
+        return {**self.__dict__, "_maps": {}}  # pickling a map would copy every pixel
 
 
 class JpegPixels(RawPixels):
-    """JPEG files, one after the other, decoded when they are asked for.
+    """Consecutive JPEG files, decoded at each use.
 
     Args:
         folder: the store's.
@@ -108,7 +108,7 @@ class JpegPixels(RawPixels):
         """(H, W, 3), RGB: image number `place` of a shard.
 
         Raises:
-            UserError: when it cannot be decoded, or has another size than the store says.
+            UserError: it cannot be decoded, or its size differs from the store's.
         """
         index = self._starts[shard] + place
         start = int(self._ends[index - 1]) if place else 0
@@ -126,10 +126,10 @@ class FileNames(Sequence[str]):
     """The source path of each image of a split, relative to the source folder, with `/`.
 
     Args:
-        path: the file that holds them, a line of JSON each.
+        path: the file of the names, a JSON string per line.
 
     Raises:
-        OSError: when it cannot be read.
+        OSError: it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -165,7 +165,7 @@ class FileNames(Sequence[str]):
 
 
 class Split:
-    """The images of "train" or "val" with their labels; picklable, so that other processes can share it.
+    """The images of "train" or "val" with their labels; picklable, so that other processes can use it.
 
     Attributes:
         labels: (N,), the class index of each image.
@@ -186,11 +186,11 @@ class Split:
         return len(self.labels)
 
     def image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB: from raw pixels a read-only view of the memory-mapped file, no copy.
+        """(H, W, 3), RGB; for raw pixels, a read-only view of the memory-mapped file.
 
         Raises:
-            IndexError: when `index` is not in 0..len - 1.
-            UserError: when the store is damaged there.
+            IndexError: `index` is not in 0..len - 1.
+            UserError: the store is damaged there.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"image {index} of a split of {len(self)}")
@@ -198,7 +198,7 @@ class Split:
         return self._pixels.image(shard, index - self._starts[shard])
 
     def hold(self) -> None:
-        """Map every shard now: what is put in the place of the store later does not matter then."""
+        """Map every shard now, so that replacing the store later has no effect."""
         for shard in range(len(self._starts) - 1):
             self._pixels.mapped(shard)
 
@@ -210,7 +210,7 @@ def _damaged(path: Path, reason: str) -> UserError:
 
 
 def _starts(shards: tuple[Shard, ...]) -> list[int]:
-    """The number of the first image of each shard, and how many there are in all."""
+    """The number of the first image of each shard, and the total number."""
     starts = [0]
     for shard in shards:
         starts.append(starts[-1] + shard.images)

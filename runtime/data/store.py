@@ -1,15 +1,15 @@
-"""The store: prepared images as training reads them, decoded once and memory-mapped.
+"""The store: prepared images for training, decoded once and memory-mapped.
 
 A store is a folder:
 
     train-00000.u8 ...   raw pixels, uint8, (images, crop, crop, 3), RGB; in a store of JPEGs train-00000.jpegs ...,
-                         JPEG files one after the other
+                         consecutive JPEG files
     train-ends.npy       in a store of JPEGs only: int64 (N,), where each image ends in its shard
     train-labels.npy     int64 (N,)
-    train-files.jsonl    the source path of each image, relative to the source folder, a line of JSON each
-    train-sum.npy        int64 (crop, crop, 3): the sum of all training images, from which the exact mean follows
+    train-files.jsonl    the source path of each image, relative to the source folder, a JSON string per line
+    train-sum.npy        int64 (crop, crop, 3): the sum of all training images, which gives the exact mean
     val-...              the same without the sum
-    source.json          where the images came from and what lay there, to notice a change
+    source.json          where the images came from and what was there, to detect changes
     manifest.json        everything else, and the hash of every file above except source.json; written last
 """
 
@@ -33,7 +33,7 @@ from .split import FileNames, JpegPixels, RawPixels, Shard, Split
 
 FORMAT = "alexc image store"
 VERSION = 3
-# Version 2 is laid out alike; its pixels were scaled by Pillow, a difference of 0.003 grey levels in the mean.
+# Version 2 has the same format; its pixels were scaled by Pillow, which differs by 0.003 grey levels on average.
 READ_VERSIONS = (2, VERSION)
 MANIFEST = "manifest.json"
 SOURCE = "source.json"
@@ -62,7 +62,7 @@ class ColorSums:
     """Exact integer sums over every pixel of the training split, values 0..255.
 
     Attributes:
-        pixels: how many pixels were summed.
+        pixels: the number of pixels.
         values: the sum of each channel, (3,).
         products: the sums of the products of two channels, (3, 3).
     """
@@ -81,16 +81,16 @@ class ColorSums:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What `prepare` met on its way.
+    """What `prepare` found.
 
     Attributes:
         layout: how the source folder was read, a sentence for the report.
         exif: whether EXIF orientations were applied.
-        treatments: how often each treatment of `decode` was needed.
-        small: images whose shorter side had to be scaled up.
-        ignored: files that were clearly not meant as images.
+        treatments: how often each conversion of `decode` was needed.
+        small: the number of images whose shorter side was scaled up.
+        ignored: the number of files that are clearly not images.
         quarantined: (file, reason) of each image that could not be used.
-        duplicates: groups of files with the same content that lie in different classes or splits.
+        duplicates: groups of files with the same content in different classes or splits.
     """
 
     layout: str
@@ -107,17 +107,17 @@ class Store:
     """A prepared data set.
 
     Attributes:
-        path: the folder it lies in.
-        classes: class names; a label is a place in this tuple.
-        geometry: how the images were made square.
-        quality: of a store of JPEGs; None where it holds raw pixels.
-        train: the images to learn from.
-        val: the images to measure with.
-        identity: SHA-256 of the manifest: the same for the same images and options, wherever the store lies.
+        path: its folder.
+        classes: class names; a label is an index into this tuple.
+        geometry: how the images became square.
+        quality: of the JPEGs; None for raw pixels.
+        train: the training images.
+        val: the validation images.
+        identity: SHA-256 of the manifest: equal for the same images and options, wherever the store is.
         mean_image: (H, W, 3), 0..255, the exact mean of the training split (section 2 of the paper).
         eigenvalues: (3,), descending, of the covariance of the training split's RGB values on the 0..1 scale.
         eigenvectors: (3, 3), column i belongs to eigenvalue i; its largest component is positive.
-        preparation: what `prepare` met.
+        preparation: what `prepare` found.
     """
 
     path: Path
@@ -134,15 +134,15 @@ class Store:
 
 
 def is_store(folder: Path) -> bool:
-    """Whether the folder holds a finished store, of any version."""
+    """Whether the folder contains a finished store of any version."""
     return (folder / MANIFEST).is_file()
 
 
 def open_store(path: Path) -> Store:
-    """Open a finished store, and hold its files from then on; reads no pixels.
+    """Open a finished store, and keep its files open from then on; reads no pixels.
 
     Raises:
-        UserError: when `path` is not a store, is unfinished or of another version, or misses a part.
+        UserError: `path` is not a store, is unfinished, has another version, or lacks a part.
     """
     manifest, identity = _read_manifest(path)
     try:
@@ -154,7 +154,7 @@ def open_store(path: Path) -> Store:
 def principal_colors(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Eigenvalues (3,), descending, and eigenvectors (3, 3), in columns, of a covariance (section 4.1 of the paper).
 
-    An eigenvector's sign is arbitrary: here its largest component is positive.
+    The sign of an eigenvector is arbitrary; here its largest component is positive.
     """
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
@@ -163,10 +163,10 @@ def principal_colors(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float6
 
 
 def read_source(path: Path) -> dict[str, Any]:
-    """What `write_store` was given as `source`.
+    """The `source` that `write_store` got.
 
     Raises:
-        UserError: when it is missing or damaged.
+        UserError: it is missing or damaged.
     """
     content = _parse(path / SOURCE, _read(path / SOURCE))
     if not isinstance(content, dict):
@@ -273,7 +273,7 @@ def _color_sums(manifest: dict[str, Any]) -> ColorSums:
 
 def _check_shards(path: Path, shards: tuple[Shard, ...]) -> None:
     for shard in shards:
-        if Path(shard.file).name != shard.file:  # a store may come from a stranger
+        if Path(shard.file).name != shard.file:  # a store may come from someone else
             raise ValueError(f"{shard.file!r} is not a file name")
         try:
             size = (path / shard.file).stat().st_size
@@ -284,7 +284,7 @@ def _check_shards(path: Path, shards: tuple[Shard, ...]) -> None:
 
 
 def _allow_open_files(shards: int) -> None:
-    """A mapped shard holds a file descriptor, and ImageNet has more shards than the usual limit of 1,024."""
+    """Raise the limit of open files: each mapped shard needs one, and ImageNet has more than the usual 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = shards + _FILES_BESIDE_SHARDS
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -293,7 +293,7 @@ def _allow_open_files(shards: int) -> None:
 
 
 def _load_array(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.int64]:
-    """A checked array that stays on the disk; its header is read as plain values."""
+    """A checked array that stays on disk; its header is read as plain values."""
     _check_hash(path, manifest, name)
     array: NDArray[np.int64] = np.asarray(np.load(path / name, mmap_mode="r", allow_pickle=False))
     return array

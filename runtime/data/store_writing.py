@@ -1,4 +1,4 @@
-"""The files of a store beside its shards, written in pieces: memory does not grow with the number of images."""
+"""Writes the files of a store except its shards, in pieces: memory does not grow with the number of images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StoredImage(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitContent:
-    """What a finished split holds: its shards, and their images, which are read once."""
+    """The content of a finished split: its shards, and its images, which are read once."""
 
     shards: tuple[Shard, ...]
     images: Iterable[StoredImage]
@@ -54,18 +54,18 @@ def write_store(
     preparation: Preparation,
     source: Mapping[str, object],
 ) -> None:
-    """Write everything beside the shards, which lie in `folder` already: the manifest last, and all synced to disk.
+    """Write all files except the shards, which are in `folder` already; sync everything to disk, manifest last.
 
     Args:
         folder: the store's.
         classes: class names.
-        geometry: how images were made square.
-        quality: of the JPEGs; None where the shards hold raw pixels.
+        geometry: how images became square.
+        quality: of the JPEGs; None for raw pixels.
         splits: the images.
         image_sum: (crop, crop, 3), of all training images.
         color_sums: over all their pixels.
-        preparation: what was met on the way.
-        source: what the store was made of, plain values.
+        preparation: what `prepare` found.
+        source: the source of the store, plain values.
     """
     hashes = {"train-sum.npy": write_array(folder / "train-sum.npy", image_sum)}
     for name, content in splits.items():
@@ -93,7 +93,7 @@ def write_store(
 
 
 def _write_split(folder: Path, name: SplitName, content: SplitContent, quality: int | None) -> dict[str, str]:
-    """Write labels, names and, of JPEGs, ends; returns each file's hash."""
+    """Write labels, names and, for JPEGs, ends; returns each file's hash."""
     count = sum(shard.images for shard in content.shards)
     names = [f"{name}-labels.npy", f"{name}-files.jsonl", *([] if quality is None else [f"{name}-ends.npy"])]
     with ExitStack() as open_files:
@@ -109,7 +109,7 @@ def _write_split(folder: Path, name: SplitName, content: SplitContent, quality: 
 
 
 def _write_header(file: AtomicFile, count: int) -> None:
-    """The head of numpy's own format, for a vector of `count` int64."""
+    """Write the header of numpy's format, for a vector of `count` int64."""
     description = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int64)), "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(file, description)
 

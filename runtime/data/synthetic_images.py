@@ -1,7 +1,7 @@
-"""The built-in data set: photograph-like drawings of ten shapes, so that everything can be tried without a download.
+"""The built-in data set: synthetic photographs of ten shapes, to try everything without a download.
 
-Each picture is a function of its split, class and number alone: a shape with random size, place, turn and colours
-on a textured ground, under uneven light, with a shadow, sometimes partly hidden, blurred and noisy as by a camera.
+Each image is a function of its split, class and number: a shape with random size, position, rotation and colours on a
+textured background, under uneven light, with a shadow, sometimes partly hidden, blurred and noisy as by a camera.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _IMAGES_PER_TASK = 25
 
 
 def synthetic_images() -> Path:
-    """The folder of the data set, drawn on first use: `train/<class>/` and `val/<class>/`, 2,500 JPEG files.
+    """The folder of the data set, made at its first use: `train/<class>/` and `val/<class>/`, 2,500 JPEG files.
 
-    It lies in `$XDG_CACHE_HOME/alexc`, by default `~/.cache/alexc`.
+    It is in `$XDG_CACHE_HOME/alexc`, by default `~/.cache/alexc`.
 
     Raises:
-        UserError: when the folder cannot be written or another process is drawing.
+        UserError: the folder cannot be written, or another process is making it.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexc" / NAME
     if not folder.is_dir():
@@ -47,7 +47,7 @@ def synthetic_images() -> Path:
 
 
 def draw_data_set(folder: Path, counts: Mapping[SplitName, int], workers: int) -> None:
-    """Draw `counts` images of each class; stopped at any moment, it goes on when called again.
+    """Draw `counts` images of each class; after an interruption, the next call continues.
 
     Raises:
         UserError: as `synthetic_images`.
@@ -69,7 +69,7 @@ def draw_data_set(folder: Path, counts: Mapping[SplitName, int], workers: int) -
 
 
 def draw_image(split: SplitName, shape: str, number: int) -> Image.Image:
-    """One picture: RGB, now and then greyscale, with sides of 200 to 500 pixels."""
+    """One image: RGB, sometimes greyscale, with sides of 200 to 500 pixels."""
     rng = np.random.default_rng((SPLITS.index(split), list(SHAPES).index(shape), number))
     width, height = _size(rng)
     scene = _Scene(rng, width, height)
@@ -115,7 +115,7 @@ def _size(rng: np.random.Generator) -> tuple[int, int]:
 
 
 class _Scene:
-    """A ground, a light and a place for the object; pixels are float32 in 0..1, (height, width, 3)."""
+    """A background, a light and a position for the object; pixels are float32 in 0..1, (height, width, 3)."""
 
     def __init__(self, rng: np.random.Generator, width: int, height: int) -> None:
         self.rng, self.width, self.height = rng, width, height
@@ -126,7 +126,7 @@ class _Scene:
         self.y = height / 2 + rng.uniform(-spread, spread)
 
     def with_object(self, shape: Shape) -> Floats:
-        """The scene with the object, its shadow, now and then something in front, and light over all."""
+        """The scene with the object, its shadow, sometimes an obstacle, and the light."""
         u, v = self._object_coordinates()
         distance = shape(u, v, self.rng) * self.radius
         pixels: Floats = self.ground * (1 - self._shadow(distance))[..., None]
@@ -136,7 +136,7 @@ class _Scene:
         return pixels * self._light()[..., None]
 
     def _object_coordinates(self) -> tuple[Floats, Floats]:
-        """Coordinates in which the object has radius 1: turned, and seen a little from the side."""
+        """Coordinates in which the object has radius 1: rotated, and seen slightly from the side."""
         angle, tilt, lean = self.rng.uniform(0, 2 * np.pi), self.rng.uniform(0.75, 1.0), self.rng.uniform(0, 2 * np.pi)
         y, x = np.mgrid[: self.height, : self.width].astype(np.float32)
         along, across = _turned((x - self.x) / self.radius, (y - self.y) / self.radius, lean)
@@ -161,7 +161,7 @@ class _Scene:
         return np.asarray(shadow).astype(np.float32) * np.float32(self.rng.uniform(0.2, 0.6) / 255)
 
     def _obstacle(self) -> tuple[Floats, Floats]:
-        """A bar in front of the object, that hides a part of it: its surface and its coverage."""
+        """A bar in front of the object that hides a part of it: its surface and its coverage."""
         y, x = np.mgrid[: self.height, : self.width].astype(np.float32)
         _, across = _turned(x - self.x, y - self.y, self.rng.uniform(0, 2 * np.pi))
         bar = np.abs(across - self.radius * self.rng.uniform(-0.9, 0.9)) - self.radius * self.rng.uniform(0.06, 0.16)
@@ -186,7 +186,7 @@ def _camera(rng: np.random.Generator, pixels: Floats) -> Image.Image:
 
 
 def _color(rng: np.random.Generator, vividness: float) -> Floats:
-    """(3,): any hue; with little `vividness` muted, as most things in photographs are."""
+    """(3,): any hue; with low `vividness` it is muted, as in most photographs."""
     grey = rng.uniform(0.15, 0.85)
     color: Floats = np.clip(grey + rng.normal(0, vividness, 3), 0.05, 0.95).astype(np.float32)
     return color
@@ -214,7 +214,7 @@ def _over(below: Floats, above: Floats, coverage: Floats) -> Floats:
 
 
 def _coverage(distance: Floats) -> Floats:
-    """How much of each pixel lies inside, from the signed distance to the edge in pixels."""
+    """The share of each pixel inside the shape, from the signed distance to the edge in pixels."""
     coverage: Floats = np.clip(np.float32(0.5) - distance, 0, 1)
     return coverage
 

@@ -1,6 +1,6 @@
-"""What the network sees of a stored image: a plan per image (where to cut, mirror, colour) and one renderer.
+"""Views of stored images: which window a network sees, and the renderer of its pixels.
 
-The paper's section 4.1: random crops, mirroring and colour noise in training; ten crops at test time.
+Section 4.1 of the paper: random crops, mirroring and colour noise in training; ten crops at test time.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .dataset_statistics import DatasetStatistics
 from .random_streams import Purpose, generator
 
 Value = TypeVar("Value", bound=np.generic)
-# Drawn, without effect, for a recipe that does not have them: the draws that follow do not depend on whether it does.
+# Drawn without effect if a recipe does not have them, so that later draws do not depend on whether it does.
 _ALWAYS_DRAWN: tuple[Augmentation, ...] = (Mirror(0.0), PCAColor(0.0))
-_NUMBERS_ON_ONE_THREAD = 32_000  # torch shares out an operation on 32,768 numbers or more
+_NUMBERS_ON_ONE_THREAD = 32_000  # torch uses several threads for 32,768 numbers or more
 
 
 def central_view(stored: int, size: int) -> View:
-    """The middle of an image of `stored` pixels a side; the half pixel of an odd rest as torchvision rounds it."""
+    """The centre of an image of `stored` pixels a side, rounded as in torchvision."""
     margin = round((stored - size) / 2)
     return View(margin, margin)
 
 
 def ten_views(stored: int, size: int) -> tuple[View, ...]:
-    """The four corners and the centre, then their mirror images, each of the same window."""
+    """The four corners and the centre, then their mirror images."""
     end = stored - size
     center = central_view(stored, size)
     places = ((0, 0), (0, end), (end, 0), (end, end), (center.top, center.left))
@@ -43,7 +43,7 @@ def ten_views(stored: int, size: int) -> tuple[View, ...]:
 
 
 def grid_views(stored: int, size: int, steps: int) -> tuple[View, ...]:
-    """Windows at `steps` by `steps` places from edge to edge, row by row, then their mirror images."""
+    """Windows at `steps` by `steps` evenly spaced positions, row by row, then their mirror images."""
     if steps == 1:
         center = central_view(stored, size)
         return (center, replace(center, mirrored=True))
@@ -52,7 +52,7 @@ def grid_views(stored: int, size: int, steps: int) -> tuple[View, ...]:
 
 
 def scaled_views(stored: int, size: int, sizes: Sequence[int]) -> tuple[View, ...]:
-    """The ten views of an image at each size, as if its `stored` pixels a side were so many."""
+    """The ten views of an image at each size, as if its `stored` pixels a side were scaled to that size."""
     views: list[View] = []
     for scaled in sizes:
         window = max(1, round(size * stored / scaled))
@@ -79,13 +79,13 @@ def views_for_test(test: recipes.TestViews, stored: int) -> tuple[View, ...]:
 
 
 class TrainingViews:
-    """Draws a new view of an image for every epoch: a function of (seed, epoch, image) alone.
+    """Draws a new view of an image for every epoch: a function of (seed, epoch, image).
 
     Args:
-        augment: the steps of a recipe; without a crop among them every view is the central one.
+        augment: the steps of a recipe; without a crop, every view is the central one.
         statistics: the geometry and the principal colours of the training data.
         size: pixels a side of the view.
-        seed: of the training.
+        seed: the seed of the training.
     """
 
     def __init__(self, augment: Sequence[Augmentation], statistics: DatasetStatistics, size: int, seed: int) -> None:
@@ -107,14 +107,14 @@ class TrainingViews:
 
 
 class Renderer:
-    """Cuts views out of stored images: pixels minus the mean image in the same window, plus the view's colour.
+    """Renders views of stored images: the window minus the mean image in the same window, plus the view's colour.
 
     The result is multiplied by `factor`; then the view's overlays are applied.
 
     Args:
         size: pixels a side of a view.
-        mean_image: (H, W, 3), of the size of the stored images; zeros where a recipe subtracts nothing, and of one
-            colour where views are scaled windows.
+        mean_image: (H, W, 3), of the size of the stored images; zeros if nothing is subtracted, and a single colour if
+            views are scaled windows.
         factor: (3,), for each channel.
     """
 
@@ -133,7 +133,7 @@ class Renderer:
             image = _adjusted(image, view, size)
             view = replace(view, top=0, left=0) if view.window is not None else view
         rows = slice(view.top, view.top + size)
-        # Rows of 3 * size numbers, not pixels of three: numpy's inner loop is then long enough to be vectorised.
+        # Rows of 3 * size numbers instead of pixels of three, so that numpy's inner loop is vectorised.
         target = _rows(out)
         if view.mirrored:
             _write_mirrored(image[rows, view.left : view.left + size], out)
@@ -151,7 +151,7 @@ class Renderer:
             overlay(out)
 
     def _scratch_rows(self) -> NDArray[np.float32]:
-        """(size, 3 * size) of this thread, which stay in its cache from image to image."""
+        """(size, 3 * size) per thread; it stays in the cache from image to image."""
         try:
             rows: NDArray[np.float32] = self._scratch.rows
         except AttributeError:
@@ -160,7 +160,7 @@ class Renderer:
 
 
 def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uint8]:
-    """The stored image with the view's window scaled and its colours changed; the window alone where it is scaled."""
+    """The stored image with the view's window scaled and adjusted; only the window if it is scaled."""
     height, width = view.window or (size, size)
     rows, columns = slice(view.top, view.top + height), slice(view.left, view.left + width)
     window = Image.fromarray(np.ascontiguousarray(image[rows, columns]))
@@ -176,9 +176,9 @@ def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uin
 
 
 def _write_mirrored(window: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
-    """Write the window, turned left to right, into `out`, both (size, size, 3)."""
-    # torch turns pixels of three bytes far faster than numpy; some rows at a time, few enough numbers for it to work on
-    # this thread alone; of a copy, since it warns of what cannot be written.
+    """Write the window, flipped left to right, into `out`, both (size, size, 3)."""
+    # torch flips pixels of three bytes far faster than numpy. A few rows at a time keep it on this thread; the copy
+    # avoids its warning about read-only arrays.
     rows = max(1, _NUMBERS_ON_ONE_THREAD // window[0].size)
     for start in range(0, len(window), rows):
         out[start : start + rows] = torch.from_numpy(window[start : start + rows].copy()).flip(1).numpy()

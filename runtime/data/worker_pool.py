@@ -1,4 +1,4 @@
-"""Tasks spread over worker processes that end cleanly: at Ctrl-C, when one dies, when the parent is killed."""
+"""Runs tasks in worker processes that end cleanly: at Ctrl-C, when one dies, when the parent is killed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from typing import TypeVar
 Task = TypeVar("Task")
 
 _TEMPLATE = "alexc.runtime.data.worker_template"
-_ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # there is a process for each core
-_NOTHING_OF_THE_CURRENT_FOLDER = {"PYTHONSAFEPATH": "1"}  # a queue.py that lies there is not torch's
+_ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # one process per core
+_NOTHING_OF_THE_CURRENT_FOLDER = {
+    "PYTHONSAFEPATH": "1"
+}  # a queue.py in the current folder is not the standard library's
 
 _stop = c_bool(False)
 
 
 class Stopped(Exception):  # noqa: N818 - the parent's wish, not an error
-    """The task was left because the parent asked to stop."""
+    """The task ended because the parent asked to stop."""
 
 
 class WorkerDied(Exception):  # noqa: N818 - a finding, which the caller explains to the user
     """A worker process was killed from outside or ran out of memory.
 
     Attributes:
-        tasks: those that were in work.
+        tasks: the tasks that were in progress.
     """
 
     def __init__(self, tasks: Sequence[object]) -> None:
@@ -47,16 +49,16 @@ def run_in_workers(
     """Call `function` with each task, in up to `workers` processes.
 
     Args:
-        function: does one task; a long one calls `leave_if_asked` now and then.
-        tasks: what is to be done, in any order; asked for as they are needed.
+        function: does one task; a long one calls `leave_if_asked` regularly.
+        tasks: the tasks, in any order, requested as they are needed.
         workers: the number of processes.
         finished: called in this process after each task.
 
     Raises:
-        WorkerDied: when a process ends in the middle of a task. What `function` raises is raised here too.
+        WorkerDied: a process ended during a task. Exceptions of `function` are raised here too.
     """
     context = start_importing()
-    # No lock about it: a worker killed while it holds one would leave the others waiting.
+    # Without a lock: a worker that is killed while it holds one would block the others.
     stop = context.RawValue(c_bool, False)
     with ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
         try:
@@ -67,16 +69,17 @@ def run_in_workers(
 
 
 def start_importing() -> ForkServerContext | SpawnContext:
-    """Have a process of its own import torch for all workers to come, which share it; returns at once.
+    """Start a process that imports torch once for all later workers, which share it; returns at once.
 
-    It lives as long as this process. Elsewhere than on Linux each worker imports torch itself: macOS's own libraries do
-    not bear a fork.
+    It lives as long as this process. Only on Linux; elsewhere each worker imports torch itself, because macOS's
+    libraries
+    do not support fork.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver, resource_tracker
 
-    resource_tracker.ensure_running()  # before interrupts are held back: it lets them through again
+    resource_tracker.ensure_running()  # before interrupts are blocked, because it unblocks them
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_TEMPLATE])
     with _interrupts_held_back(), _environment(_ONE_THREAD | _NOTHING_OF_THE_CURRENT_FOLDER):  # workers inherit both
@@ -88,7 +91,7 @@ def leave_if_asked() -> None:
     """Called by a task in a worker.
 
     Raises:
-        Stopped: when the parent wants all work to end.
+        Stopped: the parent wants all work to end.
     """
     if _stop.value:
         raise Stopped
@@ -101,11 +104,11 @@ def _run(
     workers: int,
     finished: Callable[[Task], None],
 ) -> None:
-    """Keep `workers` tasks in work, no more: what a pool has taken cannot be cancelled."""
+    """Keep `workers` tasks in progress and no more, because a pool cannot cancel a task that it has accepted."""
     waiting = iter(tasks)
     running: dict[Future[None], Task] = {}
     while True:
-        with _interrupts_held_back():  # a worker started here inherits that: Ctrl-C reaches the parent alone
+        with _interrupts_held_back():  # a worker that starts here inherits this, so Ctrl-C reaches only the parent
             for task in islice(waiting, workers - len(running)):
                 running[pool.submit(function, task)] = task
         if not running:
@@ -149,7 +152,7 @@ def _start_worker(stop: c_bool) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent ended by kill -9 cannot tell its workers, which would wait for a task for ever."""
+    """End when the parent is gone: a parent that was killed cannot tell its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Imported once by the process that every worker is a copy of: what workers need, and how that process ends."""
+"""Imported once by the process from which every worker is forked: the modules that workers need."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import os
 
 import torch  # noqa: F401
 
-# To take torch apart takes half a second, for which whoever reads what we print would wait. Workers end otherwise.
+# Unloading torch takes half a second, and readers of our output would wait for it. Workers end in another way.
 atexit.register(os._exit, 0)

@@ -1,1 +1,1 @@
-"""Layers that torch lacks, and the values that weights start from."""
+"""Layers that torch lacks, and the distributions of initial values. Generated files import both."""

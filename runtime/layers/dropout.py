@@ -1,4 +1,4 @@
-"""Dropout whose mask is a pure function of where a value stands, so that any mesh and any resume sees the same."""
+"""Dropout whose mask depends only on the position of a value, so it is the same on every mesh and after a resume."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ _LOW_32 = 0xFFFFFFFF
 
 
 class Dropout(nn.Module):
-    """Sets each value to zero with probability `p` while training (section 4.2 of the paper).
+    """Sets each value to zero with probability `p` in training (section 4.2 of the paper).
 
-    `scale="test"`, the paper's: values pass unchanged in training and are multiplied by 1 - p at test time.
-    `scale="train"`, torch's: those that are kept are divided by 1 - p in training; nothing happens at test time.
+    `scale="test"`, as in the paper: training keeps the other values unchanged, and at test time all values are
+    multiplied
+    by 1 - p. `scale="train"`, as in torch: training divides the other values by 1 - p, and test time changes nothing.
 
-    The mask depends on `key` and on a value's place alone. A training loop sets the key by `fix_masks`; without that
-    each call draws a new one from torch's generator, so that `torch.manual_seed` governs it as usual.
+    The mask depends only on `key` and on the position of a value. The training loop sets the key with `fix_masks`.
+    Without
+    that, each call draws a new key from torch's generator, so `torch.manual_seed` works as usual.
 
     Args:
         p: the probability.
         scale: see above.
-        images: the axes of a mesh that cut the images, outermost first.
-        units: the axes that cut the units, or the channels of maps.
+        images: the axes of a mesh that split the images, outermost first.
+        units: the axes that split the units, or the channels of maps.
     """
 
     def __init__(
@@ -36,8 +38,8 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
         self.scale = scale
-        self.image_share, self.unit_share = share(images)[0], share(units)[0]  # which of the equal parts this one is
-        self.key: Tensor | None = None  # (), int64, on the CPU: a number would have compiled code made anew each step
+        self.image_share, self.unit_share = share(images)[0], share(units)[0]  # the index of this part
+        self.key: Tensor | None = None  # (), int64, on the CPU: a Python number would recompile at every step
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, *) to the same shape."""
@@ -66,7 +68,7 @@ def fix_masks(network: nn.Module, seed: int, step: int) -> None:
 def keep_mask(
     key: int, images: int, units: int, p: float, device: torch.device, first: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """Boolean (images, units): true with probability 1 - p, by a hash of (key, image, unit), counted from `first`."""
+    """Boolean (images, units), true with probability 1 - p: a hash of (key, image, unit), counted from `first`."""
     rows = torch.arange(first[0], first[0] + images, device=device)[:, None]
     columns = torch.arange(first[1], first[1] + units, device=device)[None]
     mixed = _mix(_mix(_mix(rows + key) + 0x9E3779B9) ^ _mix(columns + 0x85EBCA6B))
@@ -77,7 +79,7 @@ def keep_mask(
 def _keep_mask(
     key: Tensor, images: int, units: int, p: float, device: torch.device, first_image: int, first_unit: int
 ) -> Tensor:
-    """As `keep_mask`, of a key in a tensor. One operation: torch.compile would write each use of a hash out again."""
+    """`keep_mask` with the key in a tensor. One custom operation, because torch.compile would inline each hash."""
     return keep_mask(int(key.item()), images, units, p, device, (first_image, first_unit))
 
 

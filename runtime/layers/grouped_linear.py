@@ -1,4 +1,4 @@
-"""A fully connected layer whose groups do not see each other: what `reads=tower` makes of `linear`."""
+"""A fully connected layer with independent groups: a `linear` with `reads=tower`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class GroupedLinear(nn.Module):
-    """`groups` fully connected layers side by side: unit block g reads only input block g.
+    """`groups` fully connected layers side by side: block g of the outputs reads only block g of the inputs.
 
-    `weight` is (out_features, in_features / groups), as a grouped convolution keeps it.
+    `weight` is (out_features, in_features / groups), as in a grouped convolution.
     """
 
     def __init__(self, in_features: int, out_features: int, groups: int, bias: bool = True) -> None:

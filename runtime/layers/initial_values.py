@@ -1,4 +1,4 @@
-"""The values that weights and biases start from."""
+"""The initial values of weights and biases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .only_on import Absent
 
 @dataclass(frozen=True)
 class Normal:
-    """The normal distribution of this mean and standard deviation."""
+    """The normal distribution with this mean and standard deviation."""
 
     mean: float
     std: float
@@ -27,7 +27,7 @@ class Normal:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Evenly between two bounds."""
+    """The uniform distribution between two bounds."""
 
     low: float
     high: float
@@ -61,7 +61,7 @@ class Xavier:
 
 @dataclass(frozen=True)
 class Kaiming:
-    """Normal, with variance 2 / fan_in, for layers that a ReLU follows (He et al. 2015)."""
+    """Normal, with variance 2 / fan_in, for layers before a ReLU (He et al. 2015)."""
 
     def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
         """Draw every value of `weight`."""
@@ -70,7 +70,7 @@ class Kaiming:
 
 @dataclass(frozen=True)
 class LeCun:
-    """Evenly around 0, with variance gain^2 / fan_in (LeCun et al. 1998)."""
+    """Uniform around 0, with variance gain^2 / fan_in (LeCun et al. 1998)."""
 
     gain: float = 1.0
 
@@ -89,24 +89,26 @@ def initialise(
     weight: Normal | Uniform | Constant | Xavier | Kaiming | LeCun,
     bias: float | None,
 ) -> None:
-    """Fill the weight and the bias of a layer.
+    """Initialise the weight and the bias of a layer.
 
-    With a `seed` the weight is drawn on the CPU in float32 from a generator of its own, seeded by (seed, `name`), so
-    that it is the same on every device and in every network that has such a layer. Without, torch's generator draws.
+    With a `seed`, the weight is drawn on the CPU in float32 from its own generator, seeded by (seed, `name`). So it is
+    the
+    same on every device, and in every network with such a layer. Without a seed, torch's global generator draws.
 
     Args:
         layer: a module with a `weight` and perhaps a `bias`.
         name: the layer's name in the network.
         seed: the network's seed, or None.
-        shard: the axes of a mesh that cut the layer along dimension 0, outermost first: it gets its share of the whole.
+        shard: the axes of a mesh that split the layer along dimension 0, outermost first; it gets its part of the
+            whole.
         weight: the distribution of the weight.
-        bias: the value of every bias; None where the layer has none.
+        bias: the value of every bias; None for a layer without biases.
     """
     if isinstance(layer, Absent):
         return
     target = layer.weight
     assert isinstance(target, Tensor)
-    if target.is_meta:  # it has no values
+    if target.is_meta:  # a meta tensor has no values
         return
     with torch.no_grad():
         if seed is None:

@@ -10,19 +10,19 @@ Pair = tuple[int, int]
 
 
 class LocalConv2d(nn.Module):
-    """A layer that reads as `nn.Conv2d` does, with a kernel and a bias of its own for each output value.
+    """Like `nn.Conv2d`, but with a separate kernel and bias for each output value.
 
-    `weight` is (out_channels * H' * W', in_channels / groups, kernel height, kernel width), the places of a channel
-    one after the other, so that torch's initialisers see the right fan-in; `bias` is (out_channels, H', W').
+    `weight` is (out_channels * H' * W', in_channels / groups, kernel height, kernel width), with the positions of a
+    channel next to each other; so torch's initialisers see the right fan-in. `bias` is (out_channels, H', W').
 
     Args:
-        in_channels: the maps that it reads.
-        out_channels: the maps that it makes.
-        size: height and width of the maps that it reads.
+        in_channels: the number of input maps.
+        out_channels: the number of output maps.
+        size: height and width of the input maps.
         kernel_size: height and width of a kernel, or one number for both.
-        stride: how far kernels lie apart, down and across.
+        stride: the distance between kernels, down and across.
         padding: zeros at top and bottom, and at left and right.
-        groups: groups of maps that do not see each other.
+        groups: the number of independent groups of maps.
         bias: whether there are biases.
     """
 
@@ -64,7 +64,7 @@ class LocalConv2d(nn.Module):
         return y if self.bias is None else y + self.bias
 
     def extra_repr(self) -> str:
-        """What tells it from others, for `repr`."""
+        """The arguments, for `repr`."""
         made = f"{self.out_channels}x{self.height}x{self.width}"
         return f"{made}, kernel_size={self.kernel_size}, stride={self.stride}, groups={self.groups}"
 

@@ -1,4 +1,4 @@
-"""Local response normalisation across feature maps, as the paper has it (section 3.3): with the sum, not the mean."""
+"""Local response normalisation across feature maps, as in the paper (section 3.3): with the sum, not the mean."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-TILE_VALUES = 2**19  # smaller ones spend their time on starting threads, larger ones leave the cache
+TILE_VALUES = 2**19  # smaller tiles spend their time starting threads, larger ones do not fit the cache
 
 
 class LocalResponseNorm(nn.Module):
     """b_i = a_i / (k + alpha * sum_j a_j^2)^beta, j from max(0, i - size/2) to min(C - 1, i + size/2).
 
-    torch's layer of this name divides alpha by `size`; this one does not. For an even `size` the window reaches one map
-    further down than up, as in torch. `towers` blocks of neighbouring maps are normalised each by itself. With
-    `halo=(below, above)` so many maps before and after are given for their squares alone, and left out of the result.
+    torch's layer of the same name divides alpha by `size`; this one does not. For an even `size`, the window extends
+    one
+    map further down than up, as in torch. `towers` blocks of neighbouring maps are normalised independently. With
+    `halo=(below, above)`, the input has this many more maps before and after: only their squares are used, and they are
+    not part of the result.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class LocalResponseNorm(nn.Module):
 
 
 def _fused_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
-    """Slices of the squares added up: the form that a compiler or a GPU makes one pass of."""
+    """Adds slices of the squares: a form that a compiler or a GPU turns into one pass."""
     maps = x.view(x.shape[0], towers, x.shape[1] // towers, *x.shape[2:])  # (N, towers, C / towers, H, W)
     count = maps.shape[2]
     squares = nn.functional.pad(maps * maps, (0, 0, 0, 0, size // 2, (size - 1) // 2))
@@ -54,10 +56,10 @@ def _fused_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, tower
 
 
 class _TiledNorm(torch.autograd.Function):
-    """Works on tiles that stay in the cache, and keeps the input alone: the sums are made anew faster than read.
+    """Works on tiles that stay in the cache, and saves only the input; computing the sums again is faster.
 
-    With s_i = k + alpha * sum_j a_j^2 the gradient is g_i s_i^-beta - 2 alpha beta a_i sum_j g_j a_j s_j^(-beta - 1),
-    where the second window is the first one mirrored.
+    With s_i = k + alpha * sum_j a_j^2, the gradient is g_i s_i^-beta - 2 alpha beta a_i sum_j g_j a_j s_j^(-beta - 1),
+    where the second window is the mirrored first one.
     """
 
     @staticmethod
@@ -99,11 +101,11 @@ class _TiledNorm(torch.autograd.Function):
 
 
 class _Windows:
-    """Sums of `k` and the values of a window, from `below` maps further down to `above` maps further up.
+    """Sums `k` and the values of a window, from `below` maps further down to `above` maps further up.
 
-    Tiles are (blocks, maps, places). Their maps lie between further ones in flat memory, where the sums are sums of the
-    whole, shifted: the width doubles from one to the next, and no edge needs care. Each value of a window, those beyond
-    the edges too, is to hold an equal part of `k`.
+    Tiles are (blocks, maps, positions). In flat memory there are further maps around their maps, so a sum is a sum of
+    shifted copies of the whole: the width doubles at each addition, and edges need no special case. The caller adds an
+    equal part of `k` to each value of a window, including the values outside the edges.
     """
 
     def __init__(self, below: int, above: int, k: float = 0.0) -> None:
@@ -112,17 +114,17 @@ class _Windows:
         self._padded: dict[torch.Size, Tensor] = {}
 
     def values_of(self, tile: Tensor) -> Tensor:
-        """Where the values are to be written for a tile of this shape and type."""
+        """The memory for the values of a tile of this shape and type."""
         if tile.shape not in self._padded:
             blocks, maps, places = tile.shape
             self._padded[tile.shape] = tile.new_full((blocks, maps + self._size - 1, places), self.part)
         return self._padded[tile.shape][:, self._below : self._below + tile.shape[1]]
 
     def sums_of(self, tile: Tensor) -> Tensor:
-        """(blocks, maps, places): the sum over the window of each value."""
+        """(blocks, maps, positions): the sum over the window of each value."""
         padded, step = self._padded[tile.shape], tile.shape[2]
         sums = total = padded.view(-1)
-        width, summed = 1, self._size & 1  # sums[i] is of `width` maps from place i on, total[i] of `summed`
+        width, summed = 1, self._size & 1  # sums[i] covers `width` maps from position i on, total[i] covers `summed`
         while summed < self._size:
             sums, width = sums[: -width * step] + sums[width * step :], width * 2
             if self._size & width:
@@ -138,22 +140,23 @@ def _denominators(a: Tensor, squares: _Windows, alpha: float) -> Tensor:
 
 
 def _reach(size: int, x: Tensor, towers: int) -> tuple[int, int]:
-    """How many maps a window reaches down and up: never more than a tower has, however large its size."""
+    """The number of maps that a window extends down and up: at most the maps of a tower, for any size."""
     others = x.shape[1] // towers - 1
     return min(size // 2, others), min((size - 1) // 2, others)
 
 
 def _times_power(factor: Tensor, base: Tensor, beta: float, out: Tensor) -> Tensor:
-    """Factor * base^-beta; the paper's 0.75 by two inverse roots and a quotient, a third of the time of a power."""
+    """Multiply `factor` by base^-beta; for 0.75 with two inverse roots and a quotient, 3x faster than a power."""
     if beta == 0.75:
         return torch.div(base.rsqrt().rsqrt_().mul_(factor), base, out=out)  # (base^-1/2)^-1/2 = base^1/4
     return torch.mul(base.pow(-beta), factor, out=out)
 
 
 def _tiles(towers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The same pieces of tensors (N, C, H, W) that lie alike in dense memory: each (blocks, maps of a tower, places).
+    """Matching pieces of tensors (N, C, H, W) with the same memory layout: each (blocks, maps of a tower, positions).
 
-    A place is what lies next to another one in a map: channels last has one in a block, and more blocks.
+    A position is what is next to another one within a map. In channels-last memory a block has one, and there are more
+    blocks.
     """
     images, channels, *size = tensors[0].shape
     maps, places = channels // towers, math.prod(size)
@@ -170,7 +173,7 @@ def _tiles(towers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def _dense(x: Tensor, like: Tensor) -> Tensor:
-    """The same values without gaps in memory, channels last where those of `like` are."""
+    """The same values without gaps in memory, channels last if `like` is."""
     return x.contiguous(memory_format=torch.channels_last if _is_channels_last(like) else torch.contiguous_format)
 
 

@@ -1,4 +1,4 @@
-"""A layer that one device of an axis keeps."""
+"""A layer that only one device of an axis has."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from ..parallel.mesh import Axis
 
 
 def only_on(axis: Axis, device: int, layer: nn.Module, output: tuple[int, ...]) -> nn.Module:
-    """The layer on `device`, and what stands in its place on the others.
+    """The layer itself on `device`, and a substitute on the others.
 
     Args:
         axis: the devices.
-        device: the one that keeps the layer.
+        device: the device that has the layer.
         layer: the layer.
-        output: the shape that it makes of one image.
+        output: its output shape per image.
     """
     return layer if axis.index == device else Absent(output)
 
 
 class Absent(nn.Module):
-    """Stands where another device has a layer: without weights, and with no images to work on."""
+    """The substitute on other devices: it has no weights, and its input has no images."""
 
     def __init__(self, output: tuple[int, ...]) -> None:
         super().__init__()
         self.output = output
 
     def forward(self, x: Tensor) -> Tensor:
-        """(0, …) to (0, *output), with a gradient as the layer itself would have: exchanges after it send one back."""
+        """(0, …) to (0, *output), with a gradient, because the exchanges after it send one back."""
         y = x.new_zeros((0, *self.output)) + x.sum()
         return y if y.requires_grad or not torch.is_grad_enabled() else y.requires_grad_()
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class ResponseNormWithinMap(nn.Module):
-    """b = a / (k + alpha * sum of a^2 over the `size` by `size` places around it in the same map)^beta.
+    """b = a / (k + alpha * sum of a^2 over the `size` by `size` positions around it in the same map)^beta.
 
-    Beyond the map's edge there is nothing to add. For an even `size` the window reaches one place further up and left.
+    Positions outside the map count as zero. For an even `size`, the window extends one position further up and left.
     """
 
     def __init__(self, size: int, alpha: float, beta: float, k: float) -> None:
@@ -21,7 +21,7 @@ class ResponseNormWithinMap(nn.Module):
         """(N, C, H, W) to the same shape."""
         before, after = self.size // 2, (self.size - 1) // 2
         squares = F.pad(x * x, (before, after, before, after))
-        means = F.avg_pool2d(squares, self.size, stride=1)  # `divisor_override=1` is lost in torch's ONNX exporter
+        means = F.avg_pool2d(squares, self.size, stride=1)  # torch's ONNX exporter ignores `divisor_override=1`
         return x * torch.pow(self.k + self.alpha * self.size**2 * means, -self.beta)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Batch normalisation of images that are cut over devices: with the statistics of the whole batch."""
+"""Batch normalisation when the images are split over devices: with the statistics of the whole batch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..parallel.mesh import Axis
 
 
 class SharedBatchNorm1d(nn.BatchNorm1d):
-    """`nn.BatchNorm1d` over the images of all devices; each has as many.
+    """`nn.BatchNorm1d` over the images of all devices; each device has the same number.
 
     Args:
         num_features: units.
         eps: added to the variance.
-        momentum: the share that a step contributes to the running statistics.
-        images: the axes that cut the images.
+        momentum: the weight of a step in the running statistics.
+        images: the axes that split the images.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, images: Sequence[Axis]) -> None:
@@ -32,7 +32,7 @@ class SharedBatchNorm1d(nn.BatchNorm1d):
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` over the images of all devices; arguments as of `SharedBatchNorm1d`."""
+    """`nn.BatchNorm2d` over the images of all devices; the arguments are those of `SharedBatchNorm1d`."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, images: Sequence[Axis]) -> None:
         super().__init__(num_features, eps, momentum)
@@ -47,7 +47,7 @@ def _normalised(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, images: Seque
     across = [0, *range(2, x.dim())]
     variance, mean = torch.var_mean(x, across, correction=0)
     for axis in reversed(images):
-        # (devices, 2, C): the variance of all is the mean of the variances and the variance of the means
+        # (devices, 2, C): the total variance is the mean of the variances plus the variance of the means
         each = exchange.all_gather(torch.stack([mean, variance])[None], axis, dim=0)
         means, variances = each.unbind(1)
         mean = means.mean(0)
@@ -61,7 +61,7 @@ def _normalised(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, images: Seque
 
 @torch.no_grad()
 def _run_on(layer: nn.BatchNorm1d | nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Move the running statistics as torch does: the variance without the bias of its `count` values."""
+    """Update the running statistics as torch does, with the unbiased variance of `count` values."""
     assert layer.running_mean is not None
     assert layer.running_var is not None
     assert layer.num_batches_tracked is not None

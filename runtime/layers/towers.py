@@ -1,4 +1,4 @@
-"""Joining layers that are cut into towers."""
+"""Concatenation of layers that are split into towers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
-    """The channels of several tensors one after the other in each tower, so that a tower keeps what is its own.
+    """Concatenate the channels of several tensors within each tower, so that each tower keeps its own channels.
 
     Args:
-        tensors: each (N, C_i, ...), with its channels cut into `towers` equal parts.
+        tensors: each (N, C_i, ...), with its channels split into `towers` equal parts.
         towers: the number of towers.
 
     Returns:

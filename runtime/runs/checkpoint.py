@@ -23,9 +23,7 @@ from ..files import AtomicFile, require_regular_file, sync_folder, write_error
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64
-_END = (
-    _COMMENT_BYTES.to_bytes(2, "little") + _LABEL
-)  # a ZIP archive ends with its comment
+_END = _COMMENT_BYTES.to_bytes(2, "little") + _LABEL  # a ZIP archive ends with its comment
 
 
 class DamagedCheckpoint(Exception):  # noqa: N818 - a finding about a file; the caller falls back or reports it
@@ -39,9 +37,7 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         UserError: the disk is full or cannot be written; the old checkpoint stays.
     """
     try:
-        for leftover in path.parent.glob(
-            f"{path.name}.*.tmp"
-        ):  # of a killed process: the folder is locked
+        for leftover in path.parent.glob(f"{path.name}.*.tmp"):  # of a killed process: the folder is locked
             leftover.unlink(missing_ok=True)
         with AtomicFile(path) as file:
             _write(file, content)
