@@ -53,7 +53,7 @@ class Completion:
 
 
 def complete(spec: Spec, offset: int) -> tuple[list[Completion], int]:
-    """Returns the completions at an offset, the likeliest first, and the offset where the typed word begins."""
+    """Returns the completions at an offset, the most likely first, and the offset where the typed word begins."""
     line = spec.text[spec.text.rfind("\n", 0, offset) + 1 : offset]
     context = context_at(spec.text, offset)
     if "#" in line.replace(context.word, "") or context.word.startswith('"'):

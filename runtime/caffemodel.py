@@ -117,7 +117,7 @@ def read_caffemodel(path: Path) -> ForeignWeights:
     try:
         read = _weights_of(_layers_of(content))
     except _DamagedError as damage:
-        raise UserError(f"{printable(path)} is not a sound .caffemodel file: {damage}") from None
+        raise UserError(f"{printable(path)} is not a valid .caffemodel file: {damage}") from None
     if not read.tensors:
         raise UserError(f"{printable(path)} holds no layer with weights: expected a .caffemodel file that Caffe wrote")
     return read

@@ -28,7 +28,7 @@ def find_device(name: str | None) -> torch.device:
     if device.type not in KINDS:
         raise UserError(f"--device {name!r}: expected cpu, cuda, cuda:1 or mps")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"--device {name}: this machine shows torch {torch.cuda.device_count()} CUDA devices; try cpu")
+        raise UserError(f"--device {name}: torch finds {torch.cuda.device_count()} CUDA devices here; try cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError(f"--device {name}: torch finds no Apple GPU here; try cpu")
     return device

@@ -23,7 +23,7 @@ from .network_file import NetworkFile
 from .progress import Progress
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints lack it
-_FROM_A_RUN = "the weights of a run come out by `alexc weights export`"
+_FROM_A_RUN = "`alexc weights export` writes the weights of a run"
 _CAFFES = ".caffemodel"
 _COLORS = 3
 _MOST_NAMED = 5
@@ -111,7 +111,8 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise UserError(
-                f"{printable(path)}: `{printable(name)}` holds numbers that are not finite: these weights are spoiled"
+                f"{printable(path)}: `{printable(name)}` holds numbers that are not finite: these weights "
+                "cannot be used"
             )
 
 
@@ -148,7 +149,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     shown = printable(path)
     if path.suffix == _CAFFES:
-        raise UserError(f"{shown} is Caffe's: write its weights anew by `alexc weights import {shown} --into NETWORK`")
+        raise UserError(f"{shown} is Caffe's: convert its weights with `alexc weights import {shown} --into NETWORK`")
     try:
         require_regular_file(path)
         if path.suffix == ".safetensors":
@@ -164,7 +165,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise UserError(f"{shown} cannot be read: {error.strerror or printable(error)}") from None
     except SafetensorError as error:
-        raise UserError(f"{shown} is not a sound safetensors file: {printable(error)}") from None
+        raise UserError(f"{shown} is not a valid safetensors file: {printable(error)}") from None
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
         raise UserError(
             f"{shown} is not a checkpoint that can be read without running code from it: "
@@ -178,7 +179,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     for name, value in loaded.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise UserError(
-                f"{shown}: `{printable(name)}` is no tensor: expected a state dict and nothing else; {_FROM_A_RUN}"
+                f"{shown}: `{printable(name)}` is not a tensor: expected a state dict and nothing else; {_FROM_A_RUN}"
             )
         if (not value.is_floating_point() and not name.endswith(_COUNTER)) or value.layout is not torch.strided:
             raise UserError(f"{shown}: `{printable(name)}` holds {value.dtype}: expected dense floating-point numbers")

@@ -36,5 +36,5 @@ def inspect(
     try:
         write_contact_sheet(opened, picture)
     except OSError as error:
-        raise write_error(picture, error, ", or name another by --out") from None
+        raise write_error(picture, error, ", or name another with --out") from None
     print(f"\n{printable(picture)}  written")

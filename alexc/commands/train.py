@@ -89,7 +89,7 @@ def train(
     ] = False,
     test_only: Annotated[
         bool,
-        typer.Option("--test-only", help="Do not train: evaluate the weights given by --weights or --resume."),
+        typer.Option("--test-only", help="Do not train: evaluate the weights given with --weights or --resume."),
     ] = False,
     spec: Annotated[
         Path | None,

@@ -73,7 +73,7 @@ def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, q
             run_in_workers(make_shard, tasks, 1, lambda _: times.append(time.perf_counter()))
         except WorkerDied:
             raise UserError(
-                "the process that decoded a sample died, killed from outside or for want of memory: run it again"
+                "the process that decoded a sample died, killed from outside or out of memory: run it again"
             ) from None
         record = read_record(folder, "sample")
     stored = record.ends[-1] if record.ends else 0

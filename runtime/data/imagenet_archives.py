@@ -135,7 +135,7 @@ def _add_validation_images(
     found = images.added("val")
     if found < len(synsets):
         raise UserError(
-            f"{printable(path)} has {found:,} images, but {GROUND_TRUTH} tells of {len(synsets):,}: download it again"
+            f"{printable(path)} has {found:,} images, but {GROUND_TRUTH} lists {len(synsets):,}: download it again"
         )
     return ignored
 
@@ -144,7 +144,7 @@ def _synset(path: Path, name: str, number: int, labels: dict[str, int], synsets:
     """The class of a validation image by its number."""
     shown = f"{printable(path)}: {printable(name)}"
     if not 1 <= number <= len(synsets):
-        raise UserError(f"{shown} is beyond the {len(synsets):,} images that {GROUND_TRUTH} tells of")
+        raise UserError(f"{shown} is beyond the {len(synsets):,} images that {GROUND_TRUTH} lists")
     synset = synsets[number - 1]
     if synset not in labels:
         raise UserError(

@@ -201,7 +201,7 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
     if is_store(data):
         return _fitting(open_store(data), geometry)
     if (data / SOURCE).is_file():
-        raise UserError(f"{printable(data)} is an unfinished store: run `alexc prepare` again, it goes on")
+        raise UserError(f"{printable(data)} is an unfinished store: run `alexc prepare` again, and it continues")
     raw, jpegs = (default_destination(data, geometry, jpeg=jpeg) for jpeg in (False, True))
     destination = jpegs if is_store(jpegs) and not is_store(raw) else raw
     if not is_store(destination):
@@ -262,14 +262,14 @@ def _check_destination(destination: Path, root: Path, wanted: dict[str, object])
     shown = printable(destination)
     if destination.is_relative_to(root.resolve()):
         raise UserError(
-            f"the store {shown} would lie in the folder of images: choose another place by --out, or work elsewhere"
+            f"the store {shown} would lie in the folder of images: choose another folder with --out, or work elsewhere"
         )
     if not destination.exists():
         return
     if not is_store(destination):
         if destination.is_dir() and not any(destination.iterdir()):
             return
-        raise UserError(f"{shown} exists and is not a store; it was left as it is: choose another place by --out")
+        raise UserError(f"{shown} exists and is not a store; it was left as it is: choose another folder with --out")
     made_from = read_source(destination)
     for key, what in (
         ("folder", "the images of"),
@@ -283,7 +283,7 @@ def _check_destination(destination: Path, root: Path, wanted: dict[str, object])
                 old, new = _kept_as(old), _kept_as(new)
             raise UserError(
                 f"{shown} is a store of {what} {printable(old)}, not {printable(new)}; it was left as it is: "
-                "choose another place by --out"
+                "choose another folder with --out"
             )
 
 
@@ -298,7 +298,7 @@ def _check_partial(partial: Path) -> None:
         if strange:
             raise UserError(
                 f"{printable(partial)} is needed for the work, but holds {printable(min(strange))}, "
-                "which is not alexc's: move it, or choose another place by --out"
+                "which is not alexc's: move it, or choose another folder with --out"
             )
 
 
@@ -375,7 +375,7 @@ def _check_space(work: _Work) -> None:
         kind = f"{side} x {side} x 3 bytes" if work.layout.quality is None else f"{side} x {side} pixels as JPEGs"
         raise UserError(
             f"{printable(work.partial.parent)} has {free / 1e9:,.1f} GB free, but {images:,} images of {kind} "
-            f"need {needed / 1e9:,.1f} GB: free some, or choose another disk by --out"
+            f"need {needed / 1e9:,.1f} GB: free some, or choose another disk with --out"
         )
 
 
@@ -391,8 +391,8 @@ def _make_shards(work: _Work, workers: int) -> None:
         except WorkerDied as death:
             in_work = [task.files for task in death.tasks if isinstance(task, ShardTask)]
             raise UserError(
-                "a worker process died, killed from outside or for want of memory. The work so far is kept: run the "
-                "same command again, with fewer --workers if memory is short. In work were "
+                "a worker process died, killed from outside or out of memory. The work so far is kept: run the "
+                "same command again, with fewer --workers if memory is short. In progress were "
                 + "; ".join(f"{printable(files[0].path)} to {printable(files[-1].path)}" for files in in_work)
             ) from None
 
@@ -417,8 +417,8 @@ def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad
     share = len(quarantined) / len(images)
     if share > bad_share:
         raise UserError(
-            f"{len(quarantined):,} of {len(images):,} files in {printable(images.root)} are no usable images, "
-            f"{share:.1%}, over the ceiling of {bad_share:.1%}: repair or remove them, or raise --bad-share. "
+            f"{len(quarantined):,} of {len(images):,} files in {printable(images.root)} are not usable images, "
+            f"{share:.1%}, over the limit of {bad_share:.1%}: repair or remove them, or raise --bad-share. "
             f"The work so far is kept; all are listed in {printable(listed)}:{shown}"
         )
     for split in SPLITS:

@@ -30,7 +30,7 @@ def _overview(store: Store) -> list[str]:
         ("store", printable(store.path)),
         (
             "size",
-            f"{size} of {kind}, {side} x {side} an image, shorter side {store.geometry.resize}",
+            f"{size} of {kind}, {side} x {side} per image, shorter side {store.geometry.resize}",
         ),
         ("layout", store.preparation.layout),
         ("classes", f"{len(store.classes):,}"),
@@ -46,7 +46,7 @@ def _split_text(split: Split, classes: int) -> str:
     counts = np.bincount(split.labels, minlength=classes)
     least, most = int(counts.min()), int(counts.max())
     per_class = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    return f"{len(split):,} images, {per_class} in a class"
+    return f"{len(split):,} images, {per_class} per class"
 
 
 def _treatments(store: Store) -> list[str]:
@@ -59,7 +59,7 @@ def _treatments(store: Store) -> list[str]:
     if found.small:
         rows.append(("small", f"{found.small:>9,}  scaled up to {store.geometry.resize} pixels"))
     if found.ignored:
-        rows.append(("ignored", f"{found.ignored:>9,}  clearly not meant as images"))
+        rows.append(("ignored", f"{found.ignored:>9,}  clearly not images"))
     return ["Treated:", *(f"  {line}" for line in _aligned(rows))] if rows else []
 
 
@@ -68,7 +68,7 @@ def _quarantined(store: Store) -> list[str]:
     if not bad:
         return []
     rows = [(printable(file), printable(reason)) for file, reason in bad]
-    return [f"Left out, no usable images ({len(bad):,}):", *(f"  {line}" for line in _aligned(rows))]
+    return [f"Left out, not usable ({len(bad):,}):", *(f"  {line}" for line in _aligned(rows))]
 
 
 def _duplicates(store: Store) -> list[str]:

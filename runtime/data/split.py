@@ -115,7 +115,7 @@ class JpegPixels(RawPixels):
         content = self.mapped(shard)[start : int(self._ends[index])].tobytes()
         pixels = plain_jpeg(content, self._crop, self._crop)
         if pixels is None:
-            raise self._damaged(shard, f"image {place} is no sound JPEG of {self._crop} x {self._crop} pixels")
+            raise self._damaged(shard, f"image {place} is not a valid JPEG of {self._crop} x {self._crop} pixels")
         return pixels
 
     def _damaged(self, shard: int, reason: str) -> UserError:

@@ -193,7 +193,7 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
 
 def _why_no_store(path: Path) -> str:
     if path.name.endswith(".partial") or path.with_name(f"{path.name}.partial").is_dir():
-        return "is an unfinished store: run `alexc prepare` again, it goes on"
+        return "is an unfinished store: run `alexc prepare` again, and it continues"
     if not path.is_dir():
         return "is not a folder: expected a store that `alexc prepare` made"
     return f"is not a store (it has no {MANIFEST}): make one with `alexc prepare DATA --out STORE`"

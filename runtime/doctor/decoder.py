@@ -26,7 +26,7 @@ def decoder(geometry: Geometry) -> Section:
     return Section(
         "decoder",
         (
-            ("rate", f"{rate:,.0f} images/s a core, for {WIDTH}x{HEIGHT} JPEGs of {len(content) / 1e3:.0f} kB"),
+            ("rate", f"{rate:,.0f} images/s per core, for {WIDTH}x{HEIGHT} JPEGs of {len(content) / 1e3:.0f} kB"),
             ("ImageNet", f"{hours:.1f} hours for its {_IMAGENET:,} images, on all {available_cores()} cores"),
         ),
     )

@@ -21,7 +21,7 @@ def devices() -> Section:
         rows.append((f"cuda:{index}", f"{name}, {total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it free"))
         findings += _computes(f"cuda:{index}")
     if torch.backends.mps.is_available():
-        rows.append(("mps", "Apple GPU; named by --device mps"))
+        rows.append(("mps", "Apple GPU; named with --device mps"))
         findings += _computes("mps")
     if len(rows) == 1:
         findings.append(_no_gpu())

@@ -50,7 +50,7 @@ def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
     except OSError as error:
         reason, step = reason_and_step(folder, error)
         findings.append(
-            Finding(f"{printable(folder)} takes no file ({reason}): {step}, or work in another folder", True)
+            Finding(f"{printable(folder)} cannot be written ({reason}): {step}, or work in another folder", True)
         )
         return Section("disk", tuple(rows), tuple(findings)), None
     rows += [("writes", f"{speed.write / 1e6:,.0f} MB/s, synced"), ("reads", f"{speed.read / 1e6:,.0f} MB/s")]

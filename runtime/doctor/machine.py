@@ -31,7 +31,7 @@ class Memory:
 def machine(memory: Memory) -> Section:
     """Rows on cores and memory."""
     cores, quota = available_cores(), core_quota()
-    granted = f"; the container grants the time of {quota:g}" if quota < cores else ""
+    granted = f"; the CPU limit of the container is {quota:g}" if quota < cores else ""
     rows = [
         ("cores", f"{cores} of {os.cpu_count()}{granted}"),
         ("memory", f"{_gigabytes(memory.total)}, {_gigabytes(memory.free)} of it free"),

@@ -208,7 +208,7 @@ def throughput(
     findings = [] if step.fits else [_does_not_fit(step)]
     if share < 1:
         source = "the store" if pixels.is_store else "a store in memory"
-        rows.append(("verdict", f"{source} keeps up: feeding takes {share:.1%} of a step, and goes on beside it"))
+        rows.append(("verdict", f"{source} keeps up: data loading takes {share:.1%} of a step, in parallel with it"))
     else:
         rows.append(("verdict", f"{limit} is the limit: it gives {1 / share:.0%} of what the network can take"))
         findings.append(Finding(_remedy(limit, share, workers)))

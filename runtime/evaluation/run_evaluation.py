@@ -134,7 +134,9 @@ def _source_text(trained: TrainedNetwork) -> str:
 
 def _data_of(trained: TrainedNetwork) -> Path:
     if not trained.data.exists():
-        raise UserError(f"the data of the run, {printable(trained.data)}, is gone: name a store or a folder by --data")
+        raise UserError(
+            f"the data of the run, {printable(trained.data)}, is gone: name a store or a folder with --data"
+        )
     return trained.data
 
 
@@ -146,5 +148,5 @@ def _check_classes(trained: TrainedNetwork, store: Store) -> None:
     example = f", for example {printable(strange[0])!r}" if strange else ""
     raise UserError(
         f"{printable(store.path)} has other classes than {printable(trained.source)} was trained on{example}: "
-        "name data with the same class folders by --data"
+        "name data with the same class folders with --data"
     )

@@ -81,7 +81,7 @@ def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | 
         content = load_checkpoint(path)
     except DamagedCheckpoint as reason:
         raise UserError(
-            f"{printable(path)} is damaged ({reason}): restore the file, or train on by --resume {printable(folder)} "
+            f"{printable(path)} is damaged ({reason}): restore the file, or train on with --resume {printable(folder)} "
             "until the next one"
         ) from None
     if content.get("network_sha256") != file.sha256:

@@ -63,7 +63,7 @@ def subject_of(source: Path, weights: Path | None) -> Subject:
         return Subject(trained.file, network, trained.facts, images)
     file = load_network_file(source)
     if weights is None:
-        raise UserError(f"{printable(source)} has no weights: name a run or a file with them by --weights")
+        raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
     network = file.build(seed=0)
     file.outputs(network)
     tensors, missing = starting_weights(weights, network.state_dict())

@@ -32,7 +32,7 @@ class Answers(Tally):
 
     @property
     def outputs(self) -> NDArray[np.int64]:
-        """(N, 5) or fewer columns: the likeliest outputs of each image, the likeliest first."""
+        """(N, 5) or fewer columns: the most likely outputs of each image, the most likely first."""
         return np.concatenate(self._outputs)
 
     @property
@@ -42,7 +42,7 @@ class Answers(Tally):
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """(N,): whether the likeliest output is the image's class."""
+        """(N,): whether the most likely output is the image's class."""
         return np.concatenate(self._right)
 
 

@@ -122,7 +122,7 @@ def write_report(report: Report, path: Path) -> None:
     try:
         write_bytes(path, page_text(report).encode())
     except OSError as error:
-        raise write_error(path, error, ", or name another file by --out") from None
+        raise write_error(path, error, ", or name another file with --out") from None
 
 
 def page_text(report: Report) -> str:

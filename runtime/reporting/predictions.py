@@ -1,4 +1,4 @@
-"""A few validation images with the five likeliest classes of each: Figure 4 of the paper, left."""
+"""A few validation images with the five most likely classes of each: Figure 4 of the paper, left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIDE = 256
 
 @dataclass(frozen=True)
 class Guess:
-    """One of the likeliest classes of an image: its probability, 0..1, and whether it is the true one."""
+    """One of the most likely classes of an image: its probability, 0..1, and whether it is the true one."""
 
     name: str
     probability: float
@@ -38,8 +38,8 @@ class Sample:
         file: where it came from.
         image: a data URI.
         true: the name of its class.
-        right: whether the likeliest class is the true one.
-        guesses: the likeliest classes, the likeliest first.
+        right: whether the most likely class is the true one.
+        guesses: the most likely classes, the most likely first.
     """
 
     file: str

@@ -114,5 +114,5 @@ class _WithoutTail:
 
 
 def _not_saved(path: Path, error: Exception) -> UserError:
-    more = f", then go on by --resume {shlex.quote(printable(path.parent))}; the checkpoints before it are intact"
+    more = f", then continue with --resume {shlex.quote(printable(path.parent))}; the checkpoints before it are intact"
     return write_error(path, error if isinstance(error, OSError) else OSError(str(error).splitlines()[0]), more)

@@ -29,7 +29,7 @@ _TAGS = {
     "rate": "rate",
     "images_per_second": "images_per_second",
 }
-_GO_ON = "the checkpoints are intact: go on by --resume"
+_GO_ON = "the checkpoints are intact: continue with --resume"
 
 
 class Metrics:

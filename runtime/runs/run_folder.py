@@ -165,7 +165,7 @@ class RunFolder:
         """Save the newest checkpoint, and keep the one before it. One of the two is complete at every instant."""
         fresh = self.path / _NEXT
         save_checkpoint(fresh, content)
-        with writing(self.last, "the checkpoints are intact: go on by --resume"):
+        with writing(self.last, "the checkpoints are intact: continue with --resume"):
             with suppress(FileNotFoundError):
                 self.last.replace(self.previous)
             fresh.replace(self.last)
@@ -186,12 +186,12 @@ class RunFolder:
         except DamagedCheckpoint as reason:
             raise UserError(
                 f"--resume {shown} cannot be used ({reason}): name the run's folder, {printable(self.path)}, to go on "
-                "from its newest checkpoint that is whole"
+                "from its newest checkpoint that is intact"
             ) from None
         if "state" not in content:
             raise UserError(
                 f"--resume {shown} holds weights, not how far a training was: name {printable(self.last)}, or begin a "
-                f"run from the weights by --weights {shown}"
+                f"run from the weights with --weights {shown}"
             )
         return content
 
@@ -222,12 +222,12 @@ class RunFolder:
                 path.replace(path.with_suffix(".damaged"))
                 continue
             for line in damaged:
-                print(f"warning: {line}; going on from {path.name}", file=sys.stderr)
+                print(f"warning: {line}; continuing from {path.name}", file=sys.stderr)
             if path.name == _NEXT:  # the training was killed between the two renames of a save
                 path.replace(self.last)
             return content
         raise UserError(
-            f"{printable(self.path)} holds no whole checkpoint ({'; '.join(damaged)}): train anew into another folder"
+            f"{printable(self.path)} has no intact checkpoint ({'; '.join(damaged)}): train again into another folder"
         )
 
 
@@ -269,7 +269,7 @@ def check_new(path: Path) -> None:
     """
     shown = printable(path)
     if RunFolder(path).is_run():
-        raise UserError(f"{shown} holds a run already: go on with it by --resume {shown}, or name another folder")
+        raise UserError(f"{shown} holds a run already: continue it with --resume {shown}, or name another folder")
     if path.exists() and not path.is_dir():
         raise UserError(f"--out {shown} is a file: expected a folder, new or empty")
     if path.is_dir() and any(entry.name != LOCK for entry in path.iterdir()):

@@ -69,7 +69,10 @@ class WandbLog:
             send()
         except Exception as error:
             self._run = None
-            print(f"warning: Weights & Biases failed ({_in_a_line(error)}); training on without", file=sys.stderr)
+            print(
+                f"warning: Weights & Biases failed ({_in_a_line(error)}); training continues without it",
+                file=sys.stderr,
+            )
 
 
 def wandb_package() -> ModuleType:

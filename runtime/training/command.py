@@ -101,7 +101,7 @@ def _train(options: TrainOptions, rank: Rank, asked_device: str | None) -> int:
             number = int(rank.largest(interruption.signal or 0))  # the signal may have come to any rank
             ending = f"by {signal.Signals(number).name}" if number else "as --steps says"
             command = go_on(options.compile)
-            print_note(f"stopped {ending} after step {trainer.state.step:,}; go on with: {command}")
+            print_note(f"stopped {ending} after step {trainer.state.step:,}; continue with: {command}")
         if rank.is_rank_zero:
             _conclude(trainer)
         return 128 + number if number else 0
@@ -121,7 +121,7 @@ def _explain_memory_errors(trainer: Trainer, go_on: str) -> Iterator[None]:
             raise
         raise UserError(
             f"not enough memory on {trainer.model.device} for batches of {trainer.settings.recipe.batch}: end other "
-            f"programs that use it and go on with {go_on}; or begin a new run with a smaller --batch, or with "
+            f"programs that use it and continue with {go_on}; or begin a new run with a smaller --batch, or with "
             "--accumulate N, which computes each batch in N parts"
         ) from error
 

@@ -40,5 +40,6 @@ def explain_compile_errors(go_on: str) -> Iterator[None]:
         why = next((line for line in reversed(str(error).splitlines()) if ": " in line), type(error).__name__)
         raise UserError(
             f"--compile: torch cannot compile this network here ({printable(why.strip())}): on the CPU it needs a C++ "
-            f"compiler, g++ or the one that CXX names; on a GPU, Triton. Without --compile the run goes on by: {go_on}"
+            f"compiler, g++ or the one that CXX names; on a GPU, Triton. "
+            f"Without --compile the run continues with: {go_on}"
         ) from error

@@ -33,7 +33,7 @@ class EarlyStopping:
                 return None
             case recipes.Reached(of, value):
                 self.ended = getattr(metrics, of) <= value
-                return f"{of} has reached {getattr(metrics, of):.4g}: the end" if self.ended else None
+                return f"{of} has reached {getattr(metrics, of):.4g}: training ends" if self.ended else None
             case recipes.Stalled(of, patience, least):
                 if self.best - getattr(metrics, of) > least:
                     self.best, self.epochs_without = getattr(metrics, of), 0
@@ -42,7 +42,7 @@ class EarlyStopping:
                 self.ended = self.epochs_without >= patience
                 if not self.ended:
                     return None
-                return f"{of} has not improved for {patience} epochs (best {self.best:.4g}): the end"
+                return f"{of} has not improved for {patience} epochs (best {self.best:.4g}): training ends"
 
     def state_dict(self) -> dict[str, Any]:
         """The attributes by name."""

@@ -224,7 +224,7 @@ def _ending(failures: Mapping[int, ProcessFailure], options: TrainOptions, run: 
 def _next_step(options: TrainOptions, run: RunFolder) -> str:
     if not run.is_run():
         return "Nothing was saved yet: run the same command again with --resume auto"
-    return f"The checkpoints are whole: go on with: {resume_command(options.network, run.path, options.device)}"
+    return f"The checkpoints are intact: continue with: {resume_command(options.network, run.path, options.device)}"
 
 
 def _end(code: int) -> NoReturn:

@@ -103,5 +103,5 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
 def _data_folder(settings: Settings) -> Path:
     if settings.data is not None:
         return settings.data
-    print("no --data: training on the built-in data set, images that alexc draws itself", flush=True)
+    print("no --data: training on the built-in data set of synthetic images", flush=True)
     return synthetic_images()

@@ -50,7 +50,7 @@ class PlateauSchedule:
         stopped = f"{rule.of} has not improved{change} for {rule.patience} epochs (best {self.best:.4g})"
         if self.divisions == rule.times:
             self.ended = True
-            return f"{stopped}: the end, after {rule.times} divisions of the rate"
+            return f"{stopped}: training ends after {rule.times} divisions of the rate"
         self.divisions, self.epochs_without = self.divisions + 1, 0
         return f"{stopped}: rate {self.rate:.3g} from now on ({self.divisions} of {rule.times} divisions)"
 

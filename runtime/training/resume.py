@@ -33,7 +33,7 @@ class ChosenRun:
     Attributes:
         folder: the folder of the run.
         resumed: whether the run exists already.
-        checkpoint: the file to resume from; None for the newest one that is whole.
+        checkpoint: the file to resume from; None for the newest one that is intact.
         note: what --resume auto found.
     """
 
@@ -77,10 +77,10 @@ def choose_run(options: TrainOptions, network: str) -> ChosenRun:
         if found is None:
             note = f"--resume auto: {RUNS}/ holds no run of {network}; a new one begins"
             return _new_run(new_run_path(network), note)
-        return _begun_run(found, note=f"--resume auto: going on with {printable(found.path)}")
+        return _begun_run(found, note=f"--resume auto: continuing with {printable(found.path)}")
     run, shown = RunFolder(options.out), printable(options.out)
     if run.is_run():
-        return _begun_run(run, note=f"--resume auto: going on with {shown}")
+        return _begun_run(run, note=f"--resume auto: continuing with {shown}")
     note = f"--resume auto: {shown} holds no run; a new one begins"
     if is_beginning(run.path):
         check_writable(run.path)
@@ -105,8 +105,8 @@ def _named_run(path: Path, out: Path | None) -> ChosenRun:
     run = RunFolder(path if checkpoint is None else path.parent)
     if out is not None and out.resolve() != run.path.resolve():
         raise UserError(
-            f"--resume {printable(path)} goes on in {printable(run.path)}, not in --out {printable(out)}: leave --out "
-            "out, or begin a new run from its weights with --weights"
+            f"--resume {printable(path)} continues in {printable(run.path)}, not in --out {printable(out)}: leave "
+            "--out out, or begin a new run from its weights with --weights"
         )
     return _begun_run(run, checkpoint)
 
@@ -141,11 +141,11 @@ def check_same(
         if differing:
             raise UserError(
                 f"{shown} trains another network than {printable(options.network)}; these weights differ: "
-                f"{'; '.join(differing)}. Go on with the network of the run, or train into another folder"
+                f"{'; '.join(differing)}. Continue with the network of the run, or train into another folder"
             )
         raise UserError(
             f"{printable(options.network)} is not the file that {shown} trains: the layers are the same, but the "
-            f"recipe or the code differ; go on with the run's own: {resume_command(run.network, run.path)}"
+            f"recipe or the code differ; continue with the run's own: {resume_command(run.network, run.path)}"
         )
     if checkpoint["store"] != identity["store"]:
         raise UserError(

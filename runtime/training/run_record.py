@@ -80,7 +80,7 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
 
 
 def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None:
-    """Print what is trained, and how a resumed run goes on."""
+    """Print what is trained, and how a resumed run continues."""
     store, settings = plan.store, plan.settings
     parameters = sum(weight.numel() for weight in plan.whole.parameters())
     print_header(
@@ -114,7 +114,7 @@ def _resume_notes(trainer: Trainer, last: Mapping[str, Any], now: Mapping[str, A
     notes = [
         f"nothing is left to do: this training ended after step {state.step:,}, in epoch {state.epoch}"
         if trainer.is_over
-        else f"going on from step {state.step:,}, in epoch {state.epoch + 1}"
+        else f"continuing from step {state.step:,}, in epoch {state.epoch + 1}"
     ]
     changed = [name for name in ("device", "threads", "versions", "compile") if last.get(name) != now[name]]
     if changed:

@@ -66,7 +66,7 @@ def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.dev
     if len(store.classes) > outputs:
         raise UserError(
             f"{printable(store.path)} has {len(store.classes)} classes, but {file.name} has {outputs} outputs: name "
-            "data with the classes of the network by --data"
+            "data with the classes of the network with --data"
         )
     network.load_state_dict(weights)
     place_network(network, device).eval()

@@ -164,14 +164,14 @@ class TestDisk:
         section, speed = disk(tmp_path, 0)
         assert speed is None
         assert section.findings[-1].stops
-        assert "takes no file (the disk is full): make room, or work in another folder" in texts(section)[-1]
+        assert "cannot be written (the disk is full): make room, or work in another folder" in texts(section)[-1]
         assert list(tmp_path.iterdir()) == []
 
 
 def test_the_decoder_is_timed_on_a_photograph_of_usual_size(short: None) -> None:
     assert 40_000 < len(decoding.photograph_like()) < 200_000
     assert decoding.decoded_per_second(decoding.photograph_like(), Geometry()) > 0
-    assert "images/s a core, for 500x375 JPEGs" in dict(decoding.decoder(Geometry()).rows)["rate"]
+    assert "images/s per core, for 500x375 JPEGs" in dict(decoding.decoder(Geometry()).rows)["rate"]
 
 
 class TestThroughput:

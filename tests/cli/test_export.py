@@ -252,7 +252,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, run: RunFolder, monk
         assert not out.exists()
 
     refused("which has its weights: --weights goes with a network file", run.path, tmp_path / "any.safetensors")
-    refused("has no weights: name a run or a file with them by --weights", run.network)
+    refused("has no weights: name a run or a file with them with --weights", run.network)
     refused("is not a run", tmp_path)
     refused("does not exist", tmp_path / "none.py")
     other = write_network(tmp_path, ("nn.Linear(216, 4)", "nn.Linear(216, 5)"))

@@ -442,7 +442,7 @@ def test_without_the_images_the_page_is_made_of_the_rest(home: Path, tmp_path: P
     made = make_report(RunFolder(run), trained, None, 32, tiny_report.PICTURE)
     assert isinstance(made.images, Missing)
     (reason,) = made.missing()
-    assert "gone, is gone: name a store or a folder by --data" in reason
+    assert "gone, is gone: name a store or a folder with --data" in reason
     page = Elements(page_text(made))
     assert page.text.count(reason) == 3
     best = min(each["val_error"] for each in tiny.metrics(run) if each["kind"] == "epoch")

@@ -175,7 +175,7 @@ WITH_LINK = imagenet.tar_of({"n01000001.tar": imagenet.tar_of({}), "n02000003.ta
         (rewrite(TRAIN, imagenet.tar_of({"n01000001.tar": b"x" * 999, "n02000003.tar": b"y"})), r"is damaged"),
         (rewrite(TRAIN, WITH_LINK), r"class n01000001 has no images"),
         (rewrite(VAL, imagenet.tar_of(imagenet.validation_images(6))), r"00000006.JPEG is beyond the 5 images"),
-        (rewrite(VAL, imagenet.tar_of(imagenet.validation_images(4))), r"has 4 images, but .* tells of 5: download"),
+        (rewrite(VAL, imagenet.tar_of(imagenet.validation_images(4))), r"has 4 images, but .* lists 5: download"),
         (rewrite(DEVKIT, SHORT_DEVKIT), r"has no data/ILSVRC2012_validation_ground_truth.txt"),
         (rewrite(DEVKIT, BROKEN_META), r"meta.mat cannot be read"),
         (rewrite(DEVKIT, imagenet.tar_of(imagenet.devkit_files((9, 1, 1, 2, 3)), "w:gz")), r"has 9, which is no id"),

@@ -234,7 +234,7 @@ class TestJpegStore:
         again = open_store(store.path)
         np.testing.assert_array_equal(again.train.image(0), store.train.image(0))
         with pytest.raises(
-            UserError, match=r"train-00000.jpegs: image 1 is no sound JPEG of 16 x 16 pixels; .* prepare it again"
+            UserError, match=r"train-00000.jpegs: image 1 is not a valid JPEG of 16 x 16 pixels; .* prepare it again"
         ):
             again.train.image(1)
 
@@ -245,7 +245,7 @@ class TestJpegStore:
         Image.new("RGB", (8, 8)).save(small, "JPEG")
         with (store.path / "train-00000.jpegs").open("r+b") as shard:
             shard.write(small.getvalue().ljust(end, b"\0")[:end])
-        with pytest.raises(UserError, match=r"image 0 is no sound JPEG of 16 x 16"):
+        with pytest.raises(UserError, match=r"image 0 is not a valid JPEG of 16 x 16"):
             open_store(store.path).train.image(0)
 
     @pytest.mark.parametrize("ends", [[0, 1], [5, 3], [5, 6]])
@@ -296,7 +296,7 @@ class TestBadFiles:
         source = photographs(tmp_path / "data", train=48)
         (source / "train/a/zz.jpg").write_text("no image")
         (source / "train/b/\x1b[31m.jpg").touch()
-        with pytest.raises(UserError, match=r"2 of 102 files .* 2.0%, over the ceiling of 1.0%") as caught:
+        with pytest.raises(UserError, match=r"2 of 102 files .* 2.0%, over the limit of 1.0%") as caught:
             prepare(source, tmp_path / "store", SMALL, 1)
         assert "train/a/zz.jpg: not an image" in str(caught.value)
         assert "train/b/\\x1b[31m.jpg: an empty file" in str(caught.value)
@@ -366,7 +366,7 @@ class TestDestination:
 
     def test_the_old_store_stays_until_the_new_one_is_whole(self, source: Path, store: Store) -> None:
         (source / "train/a/new.png").write_text("no image")
-        with pytest.raises(UserError, match="over the ceiling"):
+        with pytest.raises(UserError, match="over the limit"):
             prepare(source, store.path, SMALL, 1)
         assert open_store(store.path).identity == store.identity
 
@@ -387,7 +387,7 @@ class TestDestination:
         with pytest.raises(UserError, match="run `alexc prepare` again"):
             open_store(store.path)
         (source / "train/a/new.png").write_text("no image")  # so that the new one can never be finished
-        with pytest.raises(UserError, match="over the ceiling"):
+        with pytest.raises(UserError, match="over the limit"):
             prepare(source, store.path, SMALL, 1)
         assert open_store(store.path).identity == store.identity  # put back
         (source / "train/a/new.png").unlink()
@@ -403,7 +403,7 @@ class TestDestination:
 
     def test_stale_partial_work_is_not_mixed_in(self, source: Path, tmp_path: Path, in_process: None) -> None:
         (source / "train/a/bad.png").write_text("no image")
-        with pytest.raises(UserError, match="over the ceiling"):
+        with pytest.raises(UserError, match="over the limit"):
             prepare(source, tmp_path / "store", SMALL, 1)
         assert list((tmp_path / "store.partial/records").iterdir())
         (source / "train/a/bad.png").unlink()
@@ -414,11 +414,11 @@ class TestDestination:
 
     def test_partial_work_of_version_2_is_not_mixed_in(self, source: Path, tmp_path: Path, in_process: None) -> None:
         (source / "train/a/bad.png").write_text("no image")
-        with pytest.raises(UserError, match="over the ceiling"):
+        with pytest.raises(UserError, match="over the limit"):
             prepare(source, tmp_path / "store", SMALL, 1)
         age(tmp_path / "store.partial", "source.json")
         made = {path: path.stat().st_mtime_ns for path in (tmp_path / "store.partial/store").iterdir()}
-        with pytest.raises(UserError, match="over the ceiling"):
+        with pytest.raises(UserError, match="over the limit"):
             prepare(source, tmp_path / "store", SMALL, 1)
         assert made
         assert all(path.stat().st_mtime_ns > before for path, before in made.items())
@@ -426,7 +426,7 @@ class TestDestination:
     @pytest.mark.parametrize("geometry", [Geometry(20, 15), Geometry(21, 16)])
     def test_a_store_of_other_options_is_left_alone(self, source: Path, store: Store, geometry: Geometry) -> None:
         before = content(store.path)
-        with pytest.raises(UserError, match=r"is a store of sizes .* left as it is: choose another place by --out"):
+        with pytest.raises(UserError, match=r"is a store of sizes .* left as it is: choose another folder with --out"):
             prepare(source, store.path, geometry, 1)
         with pytest.raises(UserError, match="is a store of EXIF orientations applied: False, not True"):
             prepare(source, store.path, SMALL, 1, exif=True)
@@ -472,7 +472,7 @@ class TestDestination:
     ) -> None:
         usage = shutil.disk_usage(tmp_path)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=12 * 16 * 16 * 3 - 1))
-        with pytest.raises(UserError, match=r"12 images of 16 x 16 x 3 bytes need .* choose another disk by --out"):
+        with pytest.raises(UserError, match=r"12 images of 16 x 16 x 3 bytes need .* choose another disk with --out"):
             prepare(source, tmp_path / "store", SMALL, 1)
 
     def test_two_at_once(self, source: Path, tmp_path: Path, in_process: None) -> None:
@@ -530,7 +530,7 @@ class TestStoreFor:
     def test_unfinished_and_missing(self, tmp_path: Path) -> None:
         source = photographs(tmp_path / "data")
         (source / "train/a/bad.png").touch()
-        with pytest.raises(UserError, match="over the ceiling"):
+        with pytest.raises(UserError, match="over the limit"):
             prepare(source, tmp_path / "store", SMALL, 1)
         with pytest.raises(UserError, match=r"store.partial is an unfinished store"):
             store_for(tmp_path / "store.partial", SMALL, 1)
@@ -551,14 +551,14 @@ class TestReport:
         for line in (
             r"store        .*/store",
             r"classes      3",
-            r"train        14 images, 4 to 5 in a class",
+            r"train        14 images, 4 to 5 per class",
             r"val          6 images, 2 in a class",
             r"mean colour  \d+\.\d\d, \d+\.\d\d, \d+\.\d\d  .*",
             r"eigenvalues  0\.\d{5}, 0\.\d{5}, 0\.\d{5}  .*",
             r"  greyscale          2  one channel copied to three",
             r"  small              2  scaled up to 20 pixels",
-            r"  ignored            1  clearly not meant as images",
-            r"Left out, no usable images \(1\):",
+            r"  ignored            1  clearly not images",
+            r"Left out, not usable \(1\):",
             r"  train/a/\\u202egpj.txt.jpg  not an image in one of the formats.*",
             r"The same image in two classes or splits \(1\), kept as they are:",
             r"  train/a/grey\\n.png = train/b/grey.png",

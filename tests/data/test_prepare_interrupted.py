@@ -116,7 +116,7 @@ class TestInterruptions:
             _, errors = process.communicate(timeout=30)
         assert process.returncode == 1
         assert "error: a worker process died" in errors
-        assert "fewer --workers if memory is short. In work were train/a/" in errors
+        assert "fewer --workers if memory is short. In progress were train/a/" in errors
         assert "Traceback" not in errors
         self.finish(source, store, whole)
 

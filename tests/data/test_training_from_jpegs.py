@@ -37,6 +37,6 @@ def test_a_damaged_image_ends_the_training_with_a_message(store: Path, tmp_path:
     process = tiny.alexc("train", tiny.write_network(tmp_path), "--data", store, "--out", "run", cwd=tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 1
-    assert "train-00001.jpegs: image 0 is no sound JPEG of 20 x 20 pixels" in errors
+    assert "train-00001.jpegs: image 0 is not a valid JPEG of 20 x 20 pixels" in errors
     assert "delete the store and prepare it again" in errors
     assert "Traceback" not in errors

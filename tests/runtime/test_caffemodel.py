@@ -450,7 +450,7 @@ def test_a_file_that_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_training_does_not_start_from_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"x\.caffemodel is Caffe's: write its weights anew by `alexc weights import"):
+    with pytest.raises(UserError, match=r"x\.caffemodel is Caffe's: convert its weights with `alexc weights import"):
         starting_weights(tmp_path / "x.caffemodel", {"conv1.weight": WEIGHT})
 
 

@@ -158,7 +158,7 @@ def test_data_that_is_gone_is_named(home: Path, tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     record["store"]["path"] = str(tmp_path / "gone")
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match=r"gone, is gone: name a store or a folder by --data"):
+    with pytest.raises(UserError, match=r"gone, is gone: name a store or a folder with --data"):
         evaluate_run(load_trained_network(tmp_path / "run", CPU), None, rows=32)
 
 

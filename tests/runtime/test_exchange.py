@@ -134,7 +134,7 @@ def check_case(name: str, case: Case, axis: Axis, dtype: torch.dtype, memory: to
     torch.testing.assert_close(
         y, case.after(everything, axis), rtol=close, atol=close, msg=lambda why: f"{name}: {why}"
     )
-    # A gradient that is whole is the same everywhere; any other is each device's own.
+    # A gradient that is intact is the same everywhere; any other is each device's own.
     gradient = random(1 if case.once[1] else 2 + axis.index, y.shape, dtype)
     y.backward(gradient)  # type: ignore[no-untyped-call]
     assert x.grad is not None

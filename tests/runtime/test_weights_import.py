@@ -159,9 +159,9 @@ def write_text(path: Path) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "text.pt": (write_text, "is not a checkpoint that can be read without running code from it"),
-    "text.safetensors": (write_text, "is not a sound safetensors file"),
+    "text.safetensors": (write_text, "is not a valid safetensors file"),
     "empty.pt": (Path.touch, "is not a checkpoint"),
-    "empty.safetensors": (Path.touch, "is not a sound safetensors file"),
+    "empty.safetensors": (Path.touch, "is not a valid safetensors file"),
     "attack.pt": (lambda path: torch.save({"a": Attack()}, path), "without running code from it"),
     "folder.pt": (Path.mkdir, "is a folder: expected a .safetensors file or a checkpoint of torch"),
     "missing.pt": (lambda path: None, "does not exist"),

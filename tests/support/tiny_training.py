@@ -172,7 +172,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 def command_to_go_on(printed: str) -> list[str]:
     """The arguments of the `alexc` command at the end of a message."""
-    program, *arguments = shlex.split(printed.partition("go on with: ")[2].splitlines()[0])
+    program, *arguments = shlex.split(printed.partition("continue with: ")[2].splitlines()[0])
     assert program == "alexc"
     return arguments
 

@@ -138,7 +138,9 @@ def test_while_metrics_are_written(home: Path, tmp_path: Path, disk: SmallDisk, 
     disk.fill(0)
     error = error_of(process)
     assert f"{disk.path}/{words}" in error
-    assert "cannot be written (the disk is full): make room; the checkpoints are intact: go on by --resume" in error
+    assert (
+        "cannot be written (the disk is full): make room; the checkpoints are intact: continue with --resume" in error
+    )
     disk.make_room()
     done(train(disk, home, *options, "--resume", disk.path / "run", network="slow.py"))
     tiny.run_to(tiny.options(home / "slow.py", home / "store", tmp_path / "whole", batch=1, epochs=3))

@@ -186,7 +186,7 @@ def test_a_stalled_metric_ends_the_training() -> None:
     end = EarlyStopping(recipes.Stalled("val_error", patience=2, least=0.05))
     notes = [end.after_epoch(metrics(error)) for error in (0.9, 0.8, 0.76, 0.7, 0.69, math.nan)]
     assert notes[:5] == [None] * 5
-    assert notes[5] == "val_error has not improved for 2 epochs (best 0.7): the end"
+    assert notes[5] == "val_error has not improved for 2 epochs (best 0.7): training ends"
     assert end.ended
     again = EarlyStopping(recipes.Stalled("val_error", patience=2, least=0.05))
     again.load_state_dict(end.state_dict())
@@ -196,7 +196,7 @@ def test_a_stalled_metric_ends_the_training() -> None:
 def test_a_metric_that_is_reached_ends_the_training(home: Path, tmp_path: Path) -> None:
     end = EarlyStopping(recipes.Reached("train_error", 0.25))
     assert end.after_epoch(metrics(0.26)) is None
-    assert end.after_epoch(metrics(0.25)) == "train_error has reached 0.25: the end"
+    assert end.after_epoch(metrics(0.25)) == "train_error has reached 0.25: training ends"
     path = network(tmp_path, SGD, 'stop=Reached(of="val_loss", value=100.0),')
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run")).path
     assert tiny.checkpoint(run / "last.pt")["state"]["epoch"] == 1

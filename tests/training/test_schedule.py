@@ -79,7 +79,7 @@ def test_says_what_happened() -> None:
         "val_error has not improved for 1 epochs (best 0.5): rate 0.001 from now on (1 of 1 divisions)"
     )
     assert schedule.after_epoch(metrics(0.5)) == (
-        "val_error has not improved for 1 epochs (best 0.5): the end, after 1 divisions of the rate"
+        "val_error has not improved for 1 epochs (best 0.5): training ends after 1 divisions of the rate"
     )
     coarse = plateau(patience=1, least=0.25)
     coarse.after_epoch(metrics(0.5))

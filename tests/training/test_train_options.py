@@ -238,7 +238,7 @@ def test_without_a_compiler_the_error_says_how_to_go_on(
     assert process.returncode == 1, errors
     assert "Traceback" not in errors
     assert "error: --compile: torch cannot compile this network here (" in errors
-    arguments = shlex.split(errors.partition("the run goes on by: alexc ")[2])
+    arguments = shlex.split(errors.partition("the run continues with: alexc ")[2])
     assert arguments[:3] == ["train", str(home / "tiny.py"), "--resume"]
     rest = tiny.alexc(*arguments, "--steps", 2, cwd=tmp_path)
     _, errors = rest.communicate(timeout=300)

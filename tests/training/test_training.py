@@ -205,9 +205,9 @@ def test_falls_back_loudly_to_the_checkpoint_before(
     tiny.run_to(asked(home, run, resume=True))
     printed = capsys.readouterr()
     assert f"last.pt is {'missing' if damage == 'gone' else 'damaged'}" in printed.err
-    assert "going on from previous.pt" in printed.err
+    assert "continuing from previous.pt" in printed.err
     assert (run / "last.damaged").exists() is (damage != "gone")
-    assert "going on from step 6, in epoch 2" in printed.out
+    assert "continuing from step 6, in epoch 2" in printed.out
     tiny.assert_same_run(run, home / "whole")
 
 
@@ -225,7 +225,7 @@ def test_without_a_whole_checkpoint_there_is_no_resuming(home: Path, tmp_path: P
     tiny.run_to(asked(home, run), steps=1)
     for name in ("last.pt", "previous.pt"):
         (run / name).write_bytes(b"x")
-    with pytest.raises(UserError, match=r"holds no whole checkpoint \(.*last\.pt is damaged.*previous\.pt is damaged"):
+    with pytest.raises(UserError, match=r"has no intact checkpoint \(.*last\.pt is damaged.*previous\.pt is damaged"):
         tiny.run_to(asked(home, run, resume=True))
 
 
@@ -239,7 +239,7 @@ def test_without_a_whole_checkpoint_there_is_no_resuming(home: Path, tmp_path: P
         ),
         (
             ("lr=0.02", "lr=0.03"),
-            r"the layers are the same, but the recipe or the code differ; go on",
+            r"the layers are the same, but the recipe or the code differ; continue",
         ),
     ],
 )
@@ -282,7 +282,7 @@ def test_two_trainings_in_one_folder_are_refused(home: Path, tmp_path: Path) -> 
 
 
 def test_folders_that_hold_something_are_left_alone(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds a run already: go on with it by --resume"):
+    with pytest.raises(UserError, match=r"holds a run already: continue it with --resume"):
         tiny.run_to(asked(home, home / "whole"))
     (tmp_path / "network.py").write_text("mine")
     with pytest.raises(UserError, match="is not empty: expected a new or empty folder"):
@@ -308,7 +308,7 @@ def test_auto_resumes_the_newest_run_or_begins_one(
     assert first.path.name.startswith("Tiny-")
     capsys.readouterr()
     assert tiny.run_to(auto, steps=2).path == second.path
-    assert f"--resume auto: going on with {second.path}" in capsys.readouterr().out
+    assert f"--resume auto: continuing with {second.path}" in capsys.readouterr().out
 
 
 def test_auto_resumes_the_run_in_out_or_begins_one_there(
@@ -319,7 +319,7 @@ def test_auto_resumes_the_run_in_out_or_begins_one_there(
         tiny.run_to(asked(home, run, resume="auto"), steps=steps)
     printed = capsys.readouterr().out
     assert printed.count(f"--resume auto: {run} holds no run; a new one begins") == 1
-    assert printed.count(f"--resume auto: going on with {run}") == 3
+    assert printed.count(f"--resume auto: continuing with {run}") == 3
     tiny.assert_same_run(run, home / "whole")
 
 
@@ -352,7 +352,7 @@ def test_a_named_checkpoint_is_resumed(
     shutil.copy(run / "last.pt", run / "next.pt")  # of a save that was killed
     tiny.run_to(asked(home, run, resume=run / f"{name}.pt", out=None), steps=0)
     step = {"last": 7, "previous": 6}[name]
-    assert f"going on from step {step}," in capsys.readouterr().out
+    assert f"continuing from step {step}," in capsys.readouterr().out
     assert tiny.checkpoint(run / "last.pt")["state"]["step"] == step
     assert not (run / "next.pt").exists()
     tiny.run_to(asked(home, run, resume=True))
@@ -374,7 +374,7 @@ def test_a_named_checkpoint_is_used_or_refused(home: Path, tmp_path: Path) -> No
     ):
         with pytest.raises(UserError, match=message):
             tiny.run_to(asked(home, run, resume=checkpoint, out=None))
-    with pytest.raises(UserError, match=r"previous.pt goes on in .*run, not in --out .*other: leave --out out"):
+    with pytest.raises(UserError, match=r"previous.pt continues in .*run, not in --out .*other: leave --out out"):
         tiny.run_to(asked(home, tmp_path / "other", resume=run / "previous.pt"))
     assert {path: path.read_bytes() for path in run.glob("*.*")} == before
     assert not (tmp_path / "other").exists()
@@ -442,7 +442,7 @@ def test_the_schedule_ends_the_training_and_says_so(
     notes = [record["text"] for record in tiny.metrics(run) if record["kind"] == "note"]
     assert [note.split(": ")[1] for note in notes] == [
         "rate 5e-13 from now on (1 of 1 divisions)",
-        "the end, after 1 divisions of the rate",
+        "training ends after 1 divisions of the rate",
     ]
     printed = capsys.readouterr().out
     assert all(note in printed for note in notes)

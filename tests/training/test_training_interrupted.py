@@ -168,7 +168,7 @@ def test_a_signal_saves_and_tells_how_to_go_on(home: Path, tmp_path: Path, numbe
     assert process.returncode == code, errors
     step = tiny.checkpoint(run / "last.pt")["state"]["step"]
     assert 15 <= step < STEPS
-    assert f"stopped by {number.name} after step {step}; go on with: alexc train" in printed
+    assert f"stopped by {number.name} after step {step}; continue with: alexc train" in printed
     assert "Traceback" not in errors
     assert "error" not in errors
     assert (run / "curves.png").stat().st_size > 10_000
