@@ -552,7 +552,7 @@ class TestReport:
             r"store        .*/store",
             r"classes      3",
             r"train        14 images, 4 to 5 per class",
-            r"val          6 images, 2 in a class",
+            r"val          6 images, 2 per class",
             r"mean colour  \d+\.\d\d, \d+\.\d\d, \d+\.\d\d  .*",
             r"eigenvalues  0\.\d{5}, 0\.\d{5}, 0\.\d{5}  .*",
             r"  greyscale          2  one channel copied to three",
@@ -575,7 +575,7 @@ class TestCommand:
         photographs(tmp_path / "data")
         done = self.run(tmp_path, "data", "--resize", "20", "--crop", "16", "--workers", "2")
         assert done.returncode == 0, done.stderr
-        assert "train        8 images, 4 in a class" in done.stdout
+        assert "train        8 images, 4 per class" in done.stdout
         assert done.stderr == ""  # a progress line comes every ten seconds only
         assert json.loads(next((tmp_path / "stores").glob("data-16-*/manifest.json")).read_text())["version"] == 3
         again = self.run(tmp_path, "data", "--resize", "20", "--crop", "16")
