@@ -27,7 +27,9 @@ class _Bucket:
 
 
 class GradientSum:
-    """All-reduces gradients in buckets: each bucket as soon as all of its gradients are there.
+    """A bucketed gradient all-reduce, as in torch's DistributedDataParallel.
+
+    Each bucket is sent during the backward pass, once it and all buckets before it have their gradients.
 
     Args:
         network: the placed network, on its device.

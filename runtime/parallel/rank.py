@@ -21,7 +21,7 @@ from .whole_weights import own, whole
 Made = TypeVar("Made")
 
 
-class ReportedElsewhere(UserError):  # noqa: N818 - an ending, told by another process
+class ReportedElsewhere(UserError):  # noqa: N818 - rank 0 reports the error
     """An error that rank 0 reports, so the other ranks need not."""
 
 
