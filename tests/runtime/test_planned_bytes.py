@@ -175,8 +175,14 @@ def test_every_transition() -> None:
     assert in_a_process(parts) >= len(parts)
 
 
-def test_every_example_on_every_sort_of_mesh() -> None:
-    assert in_a_process([(str(spec), None) for spec in SPECS]) > 7 * len(SPECS)
+# Of each family one network of each kind of block: the others only repeat the blocks more or less often.
+REPEATED = {"vgg13", "vgg16", "vgg19", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet34", "resnet101", "resnet152"}
+
+
+def test_every_kind_of_example_on_every_sort_of_mesh() -> None:
+    specs = [spec for spec in SPECS if spec.stem not in REPEATED]
+    assert len(specs) == len(SPECS) - len(REPEATED)
+    assert in_a_process([(str(spec), None) for spec in specs]) > 7 * len(specs)
 
 
 def check_flagship_on_two_ranks(batch: int) -> None:

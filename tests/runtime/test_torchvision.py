@@ -80,7 +80,11 @@ def test_the_parameters_are_as_many(name: str) -> None:
     assert sum(each.numel() for each in compiled(graph).parameters()) == expected
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# The eight VGGs differ only in how often they repeat a block: one without and one with batch normalisation.
+COMPARED = [name for name in NETWORKS if not name.startswith("vgg") or name in ("vgg16", "vgg11_bn")]
+
+
+@pytest.mark.parametrize("name", COMPARED)
 def test_logits_and_gradients_are_equal(name: str, tmp_path: Path) -> None:
     compare(name, tmp_path, training=False)
 

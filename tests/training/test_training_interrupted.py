@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
+from alexc.__main__ import main
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from tests.support import tiny_training as tiny
 
@@ -48,6 +51,42 @@ def command(home: Path, run: Path, *more: object, network: str = "tiny.py") -> s
     )  # fmt: skip
 
 
+class ForkedCommand:
+    """`alexc train` in a process that is forked from one with torch loaded: it starts at once, and can be killed."""
+
+    def __init__(self, home: Path, run: Path, network: str) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["torch", "alexc.__main__", "alexc.runtime.training.command"])
+        self.output = run.with_suffix(".txt")
+        arguments = ["train", str(home / network), "--data", str(home / "store"), "--out", str(run), "--device", "cpu"]
+        arguments += ["--epochs", str(EPOCHS), "--save-every", str(SAVE_EVERY), "--resume", "auto"]
+        self.process = context.Process(target=_run_command, args=(arguments, home, self.output))
+        self.process.start()
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join(60)
+
+    def communicate(self, timeout: float = 120) -> str:
+        self.process.join(timeout)
+        return self.output.read_text()
+
+
+def _run_command(arguments: list[str], home: Path, output: Path) -> None:
+    with output.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+    os.chdir(home)
+    warnings.simplefilter("error")
+    torch.set_num_threads(1)
+    sys.argv = ["alexc", *arguments]
+    main()
+
+
 def lines(run: Path) -> int:
     try:
         return (run / "metrics.jsonl").read_bytes().count(b"\n")
@@ -55,7 +94,7 @@ def lines(run: Path) -> int:
         return 0
 
 
-def wait_for(process: subprocess.Popen[str], run: Path, count: int) -> None:
+def wait_for(process: subprocess.Popen[str] | ForkedCommand, run: Path, count: int) -> None:
     """Wait until the run has written `count` lines."""
     deadline = time.monotonic() + 60
     while lines(run) < count:
@@ -73,16 +112,15 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_
     kills = 0
     while kills < 10:
         before = lines(run)
-        process = command(home, run, "--resume", "auto", network=network)
+        process = ForkedCommand(home, run, network)
         wait_for(process, run, min(before + draw.randrange(2, 12), STEPS))
         time.sleep(draw.uniform(0, 0.02))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL, "the training ended before it was killed"
+        process.kill()
+        assert process.poll() == -signal.SIGKILL, "the training ended before it was killed"
         kills += 1
-    process = command(home, run, "--resume", "auto", network=network)
-    printed, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
+    process = ForkedCommand(home, run, network)
+    printed = process.communicate()
+    assert process.poll() == 0, printed
     assert f"after step {STEPS}" in printed
     tiny.assert_same_run(run, home / whole)
 
