@@ -85,9 +85,9 @@ class Trainee:
         self._gradients = rank.gradient_sum(self._network)
         draw = np.random.default_rng(_SEED)
         images = draw.standard_normal((setting.batch, *file.input_shape), np.float32)
-        shown = torch.from_numpy(rank.share.own(images)).to(memory_format=torch.channels_last)
+        shown = torch.from_numpy(rank.batch_shard.select(images)).to(memory_format=torch.channels_last)
         self._images = place_images(shown, self._device)
-        self._labels = rank.share.labels(draw.integers(CLASSES, size=setting.batch)).to(self._device)
+        self._labels = rank.batch_shard.labels(draw.integers(CLASSES, size=setting.batch)).to(self._device)
         self._batch, self._steps = setting.batch, 0
 
     def train(self, steps: int) -> None:

@@ -60,7 +60,7 @@ class BatchLoader:
         share: BatchShard = WHOLE_BATCH,
     ) -> None:
         self._renderer, self._share = renderer, share
-        shape = (share.rows_shown(batch), size, size, 3)
+        shape = (share.rows_read(batch), size, size, 3)
         self._buffers = [torch.empty(shape, pin_memory=pinned) for _ in range(threads + 1)]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="feed")
 
@@ -114,13 +114,13 @@ class BatchLoader:
         count = len(views(int(group[0]))) if len(group) else 1
         row = 0
         # All views are drawn before the first is rendered, because rendering evicts the drawing code from the cache.
-        own = [(index, views(index)) for index in self._share.own(group).tolist()]
+        own = [(index, views(index)) for index in self._share.select(group).tolist()]
         for index, shown in own:
             image = split.image(index)
             for view in shown:
                 self._renderer.render(image, view, out[row])
                 row += 1
-        rows = self._share.rows_shown(len(group)) * count
+        rows = self._share.rows_read(len(group)) * count
         out[row:rows] = 0
         labels = self._share.labels(np.asarray(split.labels)[group]).repeat_interleave(count)
         return Batch(buffer[:rows].permute(0, 3, 1, 2), labels, len(group))

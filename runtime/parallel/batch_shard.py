@@ -25,33 +25,33 @@ class BatchShard:
 
     Attributes:
         multiple: the number of rows of each padded batch is a multiple of this.
-        shown: (index, count): which of `count` equal parts this process reads.
-        judged: (index, count): of which part it has the logits; None if other processes have them.
+        read: (index, count): this process reads part `index` of `count` equal parts.
+        loss: (index, count): the part whose loss it computes; None if other processes compute the loss.
     """
 
     multiple: int = 1
-    shown: tuple[int, int] = (0, 1)
-    judged: tuple[int, int] | None = (0, 1)
+    read: tuple[int, int] = (0, 1)
+    loss: tuple[int, int] | None = (0, 1)
 
-    def rows_shown(self, rows: int) -> int:
-        """The number of rows that this process reads of a batch of `images` images, with padding."""
-        return self._filled(rows) // self.shown[1]
+    def rows_read(self, rows: int) -> int:
+        """The number of rows that this process reads of a batch of `rows` rows; padding counts."""
+        return self._padded(rows) // self.read[1]
 
-    def own(self, rows: NDArray[Row]) -> NDArray[Row]:
-        """The rows of `values` that belong to this process; the last batch may have fewer."""
-        index, parts = self.shown
-        size = self._filled(len(rows)) // parts
+    def select(self, rows: NDArray[Row]) -> NDArray[Row]:
+        """The rows that this process reads, without padding. The last processes may have fewer."""
+        index, parts = self.read
+        size = self._padded(len(rows)) // parts
         return rows[index * size : (index + 1) * size]
 
     def labels(self, labels: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """(rows of the loss,), int64: the labels of the logits on this process; `NO_LABEL` for padding rows."""
-        filled = np.full(self._filled(len(labels)), NO_LABEL, np.int64)
-        filled[: len(labels)] = labels
-        if self.judged is None:
-            return torch.from_numpy(filled[:0])
-        index, parts = self.judged
-        size = len(filled) // parts
-        return torch.from_numpy(filled[index * size : (index + 1) * size])
+        padded = np.full(self._padded(len(labels)), NO_LABEL, np.int64)
+        padded[: len(labels)] = labels
+        if self.loss is None:
+            return torch.from_numpy(padded[:0])
+        index, parts = self.loss
+        size = len(padded) // parts
+        return torch.from_numpy(padded[index * size : (index + 1) * size])
 
-    def _filled(self, rows: int) -> int:
+    def _padded(self, rows: int) -> int:
         return -(-rows // self.multiple) * self.multiple

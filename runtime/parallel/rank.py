@@ -16,7 +16,7 @@ from .batch_shard import BatchShard
 from .gradient_sum import GradientSum
 from .mesh import Mesh, one_device
 from .placement import Placement
-from .whole_weights import own, whole
+from .whole_weights import gather_tensors, shard_tensors
 
 Made = TypeVar("Made")
 
@@ -44,17 +44,17 @@ class Rank:
         return self.mesh.rank == 0
 
     @property
-    def share(self) -> BatchShard:
+    def batch_shard(self) -> BatchShard:
         """The rows of each batch that this process reads, and those of which it computes the loss."""
         if self.placement is None:
             return BatchShard()
         placement, mesh = self.placement, self.mesh
         _, multiple = mesh.share([axis.name for axis in mesh.axes if axis.name in placement.image_axes])
-        judged = mesh.share(placement.loss) if self._has_loss() else None
-        return BatchShard(multiple, mesh.share(placement.images), judged)
+        loss = mesh.share(placement.loss) if self._has_loss() else None
+        return BatchShard(multiple, mesh.share(placement.images), loss)
 
     @property
-    def counts(self) -> bool:
+    def reports_metrics(self) -> bool:
         """Whether this process adds its metrics to the total; of the processes with the same rows, one does."""
         if self.placement is None:
             return True
@@ -69,7 +69,7 @@ class Rank:
         """Sums the gradients of a network over the processes; None for one process."""
         return None if self.placement is None else GradientSum(network, self.placement, self.mesh)
 
-    def copies(self, name: str) -> int:
+    def replicas(self, name: str) -> int:
         """The number of processes that have the same part of the tensor with this name."""
         if self.placement is None:
             return 1
@@ -87,7 +87,7 @@ class Rank:
         """Whether the flag is set on any process."""
         return bool(self.sum(torch.tensor([float(flag)], dtype=torch.float64)))
 
-    def largest(self, value: float) -> float:
+    def max(self, value: float) -> float:
         """The largest value of any process."""
         values = torch.tensor([value], dtype=torch.float64)
         if self.mesh.devices > 1:
@@ -115,20 +115,20 @@ class Rank:
         dist.broadcast_object_list(answer, src=0)
         return cast("Made", answer[0])
 
-    def agreed(self, mistake: UserError) -> UserError:
+    def reported_once(self, mistake: UserError) -> UserError:
         """The exception to raise for an error that every process has found: only rank 0 reports it."""
         return mistake if self.is_rank_zero else ReportedElsewhere()
 
-    def whole(self, tensors: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+    def gather(self, tensors: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
         """The tensors of the whole network, in the order of `names`, gathered from the parts of all processes."""
         if self.placement is None:
             return {name: tensors[name] for name in names}
-        gathered = whole(tensors, self.placement, self.mesh)
+        gathered = gather_tensors(tensors, self.placement, self.mesh)
         return {name: gathered[name] for name in names}
 
-    def own(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def shard(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """This process's part of whole tensors, by name."""
-        return tensors if self.placement is None else own(tensors, self.placement, self.mesh)
+        return tensors if self.placement is None else shard_tensors(tensors, self.placement, self.mesh)
 
     def _has_loss(self) -> bool:
         assert self.placement is not None

@@ -12,7 +12,7 @@ from .mesh import Mesh
 from .placement import Layers, Placement
 
 
-def whole(tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> dict[str, Tensor]:
+def gather_tensors(tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> dict[str, Tensor]:
     """Gather whole tensors; every process of the mesh calls this, and gets all of them.
 
     Args:
@@ -36,11 +36,11 @@ def whole(tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> di
         shape, dtype = shapes[name]
         layers = placement.layers_of(name)
         part = tensors[name] if name in tensors else torch.empty(shape, dtype=dtype, device=device)
-        result[name] = _whole(part.detach(), layers, mesh)
+        result[name] = _gather(part.detach(), layers, mesh)
     return result
 
 
-def own(whole_tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> dict[str, Tensor]:
+def shard_tensors(whole_tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -> dict[str, Tensor]:
     """This device's part of whole tensors, without the layers that it does not have."""
     result: dict[str, Tensor] = {}
     for name, tensor in whole_tensors.items():
@@ -51,7 +51,7 @@ def own(whole_tensors: Mapping[str, Tensor], placement: Placement, mesh: Mesh) -
     return result
 
 
-def _whole(part: Tensor, layers: Layers, mesh: Mesh) -> Tensor:
+def _gather(part: Tensor, layers: Layers, mesh: Mesh) -> Tensor:
     """One tensor, gathered over the axes that split it, innermost first, then sent by the device that keeps it."""
     for name in reversed(layers.split if part.dim() else ()):
         axis = mesh[name]

@@ -36,5 +36,5 @@ def clip_gradients(network: nn.Module, steps: Sequence[recipes.ClipNorm | recipe
 def _norm(gradients: dict[str, Tensor], rank: Rank) -> float:
     """The Euclidean norm of all gradients of the whole network, each counted once."""
     norms = torch._foreach_norm(list(gradients.values())) if gradients else []
-    squares = [norm.item() ** 2 / rank.copies(name) for name, norm in zip(gradients, norms, strict=True)]
+    squares = [norm.item() ** 2 / rank.replicas(name) for name, norm in zip(gradients, norms, strict=True)]
     return float(rank.sum(torch.tensor([sum(squares)], dtype=torch.float64)).sqrt())

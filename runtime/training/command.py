@@ -98,7 +98,7 @@ def _train(options: TrainOptions, rank: Rank, asked_device: str | None) -> int:
             with explain_compile_errors(go_on()), _explain_memory_errors(trainer, go_on()):
                 trainer.train(lambda: interruption.signal is not None, options.steps)
         except Stopped:
-            number = int(rank.largest(interruption.signal or 0))  # the signal may have come to any rank
+            number = int(rank.max(interruption.signal or 0))  # the signal may have come to any rank
             ending = f"by {signal.Signals(number).name}" if number else "as --steps says"
             command = go_on(options.compile)
             print_note(f"stopped {ending} after step {trainer.state.step:,}; continue with: {command}")

@@ -68,7 +68,7 @@ class Model:
 
     def whole_weights(self) -> dict[str, Tensor]:
         """The weights and buffers of the whole network; all ranks call this."""
-        return self.rank.whole(self.network.state_dict(), self._weights)
+        return self.rank.gather(self.network.state_dict(), self._weights)
 
     def state_dict(self) -> dict[str, Any]:
         """The state for a checkpoint: whole tensors by weight name, so that it fits every mesh. All ranks call this."""
@@ -76,10 +76,10 @@ class Model:
         return {
             "weights": self.whole_weights(),
             "optimizer": {
-                kind: self.rank.whole({names[index]: state[index][kind] for index in state}, self._parameters)
+                kind: self.rank.gather({names[index]: state[index][kind] for index in state}, self._parameters)
                 for kind in state[0]
             },
-            "average": {} if self.average is None else self.rank.whole(self.average.state_dict(), self._weights),
+            "average": {} if self.average is None else self.rank.gather(self.average.state_dict(), self._weights),
             "schedule": self.schedule.state_dict(),
             "early_stopping": self.early_stopping.state_dict(),
             "loss_scale": self.loss_scale.state_dict(),
@@ -87,15 +87,15 @@ class Model:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from the state of a checkpoint, whatever the mesh that saved it."""
-        self.network.load_state_dict(self.rank.own(state_dict["weights"]))
-        own = {kind: self.rank.own(tensors) for kind, tensors in state_dict["optimizer"].items()}
+        self.network.load_state_dict(self.rank.shard(state_dict["weights"]))
+        own = {kind: self.rank.shard(tensors) for kind, tensors in state_dict["optimizer"].items()}
         state = {
             index: {kind: tensors[name] for kind, tensors in own.items()}
             for index, name in enumerate(names_in_groups(self.network))
         }
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         if self.average is not None:
-            self.average.load_state_dict(self.rank.own(state_dict["average"]))
+            self.average.load_state_dict(self.rank.shard(state_dict["average"]))
         self.schedule.load_state_dict(state_dict["schedule"])
         self.early_stopping.load_state_dict(state_dict["early_stopping"])
         self.loss_scale.load_state_dict(state_dict["loss_scale"])

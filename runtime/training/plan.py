@@ -82,7 +82,7 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
     outputs = file.outputs(whole)
     store = open_store(rank.on_rank_zero(lambda: store_for(_data_folder(settings), geometry, available_cores()).path))
     rank.on_rank_zero(lambda: check_data(file, outputs, store, settings.recipe.batch))
-    rank.on_rank_zero(lambda: check_even_batches(whole, rank.share, settings, store))
+    rank.on_rank_zero(lambda: check_even_batches(whole, rank.batch_shard, settings, store))
     return Plan(
         options=options,
         rank=rank,

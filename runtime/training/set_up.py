@@ -71,7 +71,7 @@ def lock_folder(plan: Plan, held: ExitStack) -> None:
 def build(plan: Plan) -> Model:
     """The model with its initial values, or in a new run with the weights of --weights."""
     if plan.options.weights is not None and not plan.chosen.resumed:
-        plan.network.load_state_dict(plan.rank.own(_starting_weights(plan.options.weights, plan)))
+        plan.network.load_state_dict(plan.rank.shard(_starting_weights(plan.options.weights, plan)))
     model = Model(plan)
     if plan.options.compile:
         compile_network(model.network)
@@ -123,7 +123,7 @@ def open_data(plan: Plan, held: ExitStack) -> Data:
         settings.recipe.batch,
         settings.workers,
         pinned=plan.device.type == "cuda",
-        share=plan.rank.share,
+        share=plan.rank.batch_shard,
     )
     return Data(
         store=plan.store,

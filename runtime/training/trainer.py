@@ -249,7 +249,7 @@ class Trainer:
     def _sum_over_ranks(self, loss: Tensor, wrong: Tensor, stop: bool) -> StepResult:
         """Sum the results of all ranks, in one message."""
         rank = self.model.rank
-        counted = (loss.item(), wrong.item()) if rank.counts else (0.0, 0)
+        counted = (loss.item(), wrong.item()) if rank.reports_metrics else (0.0, 0)
         overflow = not all_finite(self.model.gradients())
         values = torch.tensor([*counted, float(overflow), float(stop)], dtype=torch.float64)
         total, all_wrong, overflow, stop = rank.sum(values).tolist()
@@ -274,7 +274,7 @@ class Trainer:
             "validation",
             stop_if_interrupted,
         )
-        tally.take(model.rank.sum(tally.counts() * model.rank.counts))
+        tally.take(model.rank.sum(tally.counts() * model.rank.reports_metrics))
         return tally.scores()
 
     def _finish_epoch(self, scores: Scores, seconds: float) -> None:
@@ -323,7 +323,7 @@ class Trainer:
     def _not_finite(self, what: str) -> UserError:
         """The error of a training that must stop; all ranks have found it."""
         state = self.state
-        return self.model.rank.agreed(
+        return self.model.rank.reported_once(
             UserError(
                 f"{what} at step {state.step + 1} (epoch {state.epoch + 1}), and the training has stopped there; the "
                 f"checkpoints in {printable(self.run.folder.path)} are from before. Usually the learning rate "

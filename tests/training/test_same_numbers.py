@@ -24,7 +24,7 @@ from alexc.runtime.parallel.gradient_sum import GradientSum
 from alexc.runtime.parallel.mesh import Mesh, make_mesh
 from alexc.runtime.parallel.placement import Placement
 from alexc.runtime.parallel.rank import Rank, alone
-from alexc.runtime.parallel.whole_weights import whole
+from alexc.runtime.parallel.whole_weights import gather_tensors
 from alexc.runtime.training.base_optimizer import parameter_groups
 from alexc.runtime.training.clipping import clip_gradients
 from alexc.runtime.training.sgd import MomentumSGD
@@ -217,7 +217,7 @@ def check_placements(placements: dict[str, tuple[str, str]], parts: int = 1) -> 
         network = made["NetMeshOf"](mesh)
         losses_here = torch.tensor(trained(network, placement, mesh, parts)) * counts_once(placement, mesh)
         dist.all_reduce(losses_here)
-        weights = whole(network.state_dict(), placement, mesh)
+        weights = gather_tensors(network.state_dict(), placement, mesh)
         losses, reference = trained_alone(net, parts)
         assert (losses[0] - losses[-1]).abs() > 1e-3, f"{name}: it learns nothing"
         assert_equal(f"{name}: losses", losses_here, losses)
