@@ -14,8 +14,7 @@ def keep_freed_memory() -> None:
     """Keep large tensors in huge pages that stay with the process; call it before the first tensor.
 
     By default, glibc takes each block over 32 MiB from the system and returns it at once, and each time the system
-    clears
-    its small pages one by one. Other C libraries are not changed.
+    clears its small pages one by one. Other C libraries are not changed.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it at its first tensor
     if platform.libc_ver()[0] == "glibc":

@@ -5,6 +5,5 @@ class UserError(Exception):
     """Something that the user gave cannot be used: a folder, an image, a checkpoint, an option.
 
     The message names the path or the option, says what was expected and, if possible, what to do. The command line
-    prints
-    it after `error:`, without a traceback, and exits with 1.
+    prints it after `error:`, without a traceback, and exits with 1.
     """

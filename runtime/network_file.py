@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -194,7 +195,8 @@ def _run(path: Path, content: bytes) -> ModuleType:
 def _compile_again(path: Path) -> str:
     """The message for a file that imports modules or names that this version of alexc does not have."""
     spec = path.with_suffix(".net")  # as a run keeps it beside its network file
-    command = f"alexc compile {spec} -o {path.parent}" if spec.is_file() else "alexc compile SPEC"
+    words = ["alexc", "compile", str(spec), "-o", str(path.parent)]
+    command = shlex.join(words) if spec.is_file() else "alexc compile SPEC"
     return f"it was compiled by another version of alexc: compile its spec again with `{printable(command)}`"
 
 

@@ -68,8 +68,7 @@ class ScaledCrops:
     """Average the softmax over the ten crops of the image at each of several sizes (Simonyan and Zisserman 2015).
 
     At size s, the stored square counts as s by s pixels. So a crop is a window of round(size * stored / s) stored
-    pixels a
-    side, at a corner or in the centre, scaled to `size` by `size`.
+    pixels a side, at a corner or in the centre, scaled to `size` by `size`.
     """
 
     size: int

@@ -192,9 +192,8 @@ def match_layers(
     """Decide which layer of `given` becomes which layer of `wanted`.
 
     Layers with the same tensor names and shapes (`weight` 64x3x11x11, `bias` 64) are matched by their own names, if
-    `given`
-    has all names of `wanted`. Otherwise the layers of `wanted` are filled in order, each with the next such layer of
-    `given`; layers under one name, such as `layer1.0`, stay together, and numbered ones keep their order.
+    `given` has all names of `wanted`. Otherwise the layers of `wanted` are filled in order, each with the next such
+    layer of `given`; layers under one name, such as `layer1.0`, stay together, and numbered ones keep their order.
 
     Args:
         given: tensors by name, in the order of the file.

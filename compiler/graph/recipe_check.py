@@ -1,4 +1,4 @@
-"""Whether the recipe of a spec fits its network."""
+"""Checks that the recipe of a spec fits its network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (
 
 
 def check_recipe(graph: Graph) -> list[Diagnostic]:
-    """Check that images reach the network in the size that it reads, and that the loss can read what it makes."""
+    """Check that images have the size of the network's input, and that the loss fits its output."""
     recipe = graph.net.recipe
     if recipe is None:
         return []
@@ -87,7 +87,7 @@ def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
             cut = Label(recipe.spans[CenterCrop.keyword], f"keeps {stored}x{stored}")
             message = f"`{keyword}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
             diagnostics.append(_misfit(message, recipe, keyword, cut, "prepare larger images"))
-            break  # the other views would only say the same
+            break  # the other views have the same problem
     return diagnostics
 
 

@@ -1,4 +1,4 @@
-"""A `train` block to a recipe."""
+"""Reads a `train` block into a recipe."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _EXAMPLES = {
     "batch": "128",
     "epochs": "90",
 }
-# The statements that need not be there, and what then holds.
+# Optional statements, with their defaults.
 _OPTIONAL: dict[str, Any] = {"augment": (), "gradients": (), "precision": None, "average": None, "stop": None}
 
 
 def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagnostic]]:
-    """Read a recipe; `chain` is its block and what that extends, the root first.
+    """Read a recipe; `chain` is its block and the blocks that it extends, the root first.
 
-    Every statement must stand there exactly once, those of `_OPTIONAL` at most once; those of a variant replace the
-    others.
+    Every statement must occur exactly once, those of `_OPTIONAL` at most once. The statements of a variant replace
+    those of
+    its base.
     """
     diagnostics: list[Diagnostic] = []
     statements: dict[str, Pipeline] = {}
@@ -102,12 +103,12 @@ def _read_statement(name: str, statement: Pipeline) -> tuple[Any, list[Diagnosti
 
 
 def _steps(name: str, statement: Pipeline) -> list[Step | None]:
-    """What a statement names, each with its arguments; None where the first is missing."""
+    """The steps that a statement names, with their arguments; None if the first is missing."""
     return [] if name in NUMBERS else [_inner_step(statement.steps[0]), *statement.steps[1:]]
 
 
 def _inner_step(step: Step) -> Step | None:
-    """`prepare resize 256` holds the step `resize 256`."""
+    """The step `resize 256` in the statement `prepare resize 256`."""
     if not step.arguments or step.arguments[0].key is not None:
         return None
     kind = step.arguments[0].values[0]

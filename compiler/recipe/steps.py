@@ -1,6 +1,6 @@
-"""What the statements of a `train` block may say.
+"""The steps that the statements of a `train` block can name, except augmentations.
 
-Each model has the name and the fields of a class of the runtime's recipe; a test compares them.
+Each model has the name and the fields of a class in the runtime's recipes; a test compares them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .augmentation import Augmentation, augmentations
 
 
 class Resize(Arguments):
-    """Scale so that the shorter side has so many pixels."""
+    """Scale so that the shorter side has `shorter` pixels."""
 
     keyword: ClassVar[str] = "resize"
     positional: ClassVar[tuple[str, ...]] = ("shorter",)
@@ -53,7 +53,7 @@ class Subtract(Arguments):
 
 
 class Normalize(Arguments):
-    """From pixels of 0..1 subtract `mean`, and divide by `std`: by default what torchvision's networks were shown."""
+    """Subtract `mean` from pixels in 0..1 and divide by `std`; the defaults are those of torchvision."""
 
     keyword: ClassVar[str] = "normalize"
 
@@ -71,7 +71,7 @@ class TenCrop(Arguments):
 
 
 class CenterView(Arguments):
-    """The central square only."""
+    """Only the central square."""
 
     keyword: ClassVar[str] = "center"
     positional: ClassVar[tuple[str, ...]] = ("size",)
@@ -80,7 +80,7 @@ class CenterView(Arguments):
 
 
 class GridCrop(Arguments):
-    """Squares at `steps` by `steps` places spread evenly over the image, and their mirror images."""
+    """Squares at `steps` by `steps` evenly spaced positions, and their mirror images."""
 
     keyword: ClassVar[str] = "grid_crop"
     positional: ClassVar[tuple[str, ...]] = ("size",)
@@ -90,7 +90,7 @@ class GridCrop(Arguments):
 
 
 class ScaledCrops(Arguments):
-    """The ten crops of the stored image at each of several sizes: as if it had so many pixels a side."""
+    """The ten crops at each of several sizes, as if the stored image had so many pixels a side."""
 
     keyword: ClassVar[str] = "scaled_crops"
     positional: ClassVar[tuple[str, ...]] = ("size",)
@@ -108,7 +108,7 @@ class CrossEntropy(Arguments):
 
 
 class SGD(Arguments):
-    """Gradient descent with momentum; the paper's form has the rate inside the velocity."""
+    """Gradient descent with momentum; in the form `paper` the learning rate is inside the velocity."""
 
     keyword: ClassVar[str] = "sgd"
 
@@ -119,7 +119,7 @@ class SGD(Arguments):
 
 
 class Adam(Arguments):
-    """Kingma and Ba's moving moments of the gradient; weight decay is added to the gradient."""
+    """Adam (Kingma and Ba); weight decay is added to the gradient."""
 
     keyword: ClassVar[str] = "adam"
 
@@ -131,7 +131,7 @@ class Adam(Arguments):
 
 
 class AdamW(Arguments):
-    """The same with the weights decayed beside it, by rate times `weight_decay`, as Loshchilov and Hutter have it."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter)."""
 
     keyword: ClassVar[str] = "adamw"
 
@@ -152,7 +152,7 @@ class ClipNorm(Arguments):
 
 
 class ClipValue(Arguments):
-    """Cut every value of a gradient to at most this, either way."""
+    """Clip every value of a gradient to at most this, in both directions."""
 
     keyword: ClassVar[str] = "clip_value"
     positional: ClassVar[tuple[str, ...]] = ("largest",)
@@ -161,19 +161,19 @@ class ClipValue(Arguments):
 
 
 class Float32(Arguments):
-    """Compute in float32 throughout: what happens where nothing is said."""
+    """Compute everything in float32: the default."""
 
     keyword: ClassVar[str] = "float32"
 
 
 class BFloat16(Arguments):
-    """Compute layers in bfloat16 where that is safe; weights, loss and updates stay float32."""
+    """Compute layers in bfloat16 where it is safe; weights, loss and updates stay float32."""
 
     keyword: ClassVar[str] = "bf16"
 
 
 class Float16(Arguments):
-    """The same in float16; the loss is scaled, by half after a step that overflows, by 2 after `growth` that do not."""
+    """The same in float16, with a scaled loss: halved after an overflow, doubled after `growth` steps without one."""
 
     keyword: ClassVar[str] = "fp16"
 
@@ -182,7 +182,7 @@ class Float16(Arguments):
 
 
 class MovingAverage(Arguments):
-    """Validate, and keep as the best, a moving average of the weights: each step it keeps `decay` of itself."""
+    """Validate and keep as best weights a moving average; each step keeps `decay` of it."""
 
     keyword: ClassVar[str] = "ema"
 
@@ -190,7 +190,7 @@ class MovingAverage(Arguments):
 
 
 class Stalled(Arguments):
-    """End when `patience` epochs in a row did not lower the figure's best value by more than `least`."""
+    """End when `patience` epochs in a row did not lower the best value of the metric by more than `least`."""
 
     keyword: ClassVar[str] = "stalled"
 
@@ -200,7 +200,7 @@ class Stalled(Arguments):
 
 
 class Reached(Arguments):
-    """End after the first epoch in which the figure is at most `value`."""
+    """End after the first epoch in which the metric is at most `value`."""
 
     keyword: ClassVar[str] = "reached"
 
@@ -212,7 +212,7 @@ class Reached(Arguments):
 
 
 class Plateau(Arguments):
-    """Divide the rate when a figure stops improving."""
+    """Divide the rate when a metric stops improving."""
 
     keyword: ClassVar[str] = "plateau"
 
@@ -232,7 +232,7 @@ class ConstantRate(Arguments):
 
 
 class StepRate(Arguments):
-    """Divide the rate after every so many epochs."""
+    """Divide the rate after every `every` epochs."""
 
     keyword: ClassVar[str] = "step"
 
@@ -242,7 +242,7 @@ class StepRate(Arguments):
 
 
 class MilestoneRate(Arguments):
-    """Divide the rate once after each of these epochs."""
+    """Divide the rate after each of these epochs."""
 
     keyword: ClassVar[str] = "milestones"
 
@@ -252,7 +252,7 @@ class MilestoneRate(Arguments):
 
 
 class ExponentialRate(Arguments):
-    """Divide the rate evenly, step by step, so that at the end it is divided by so much."""
+    """Divide the rate evenly, step by step: by `divide` in total at the end."""
 
     keyword: ClassVar[str] = "exponential"
 
@@ -261,7 +261,7 @@ class ExponentialRate(Arguments):
 
 
 class DiscreteExponentialRate(Arguments):
-    """The same in so many equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
+    """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
 
     keyword: ClassVar[str] = "discrete_exponential"
 
@@ -271,7 +271,7 @@ class DiscreteExponentialRate(Arguments):
 
 
 class PolynomialRate(Arguments):
-    """Lower the rate to zero as the share of the training that is left, to a power; 1 is a straight line."""
+    """Lower the rate to zero as a power of the remaining share of the training; 1 is a straight line."""
 
     keyword: ClassVar[str] = "polynomial"
 
@@ -288,7 +288,7 @@ class CosineRate(Arguments):
 
 
 class WholeNumber(Arguments):
-    """A number by itself: `batch 128`."""
+    """A number: `batch 128`."""
 
     keyword: ClassVar[str] = ""
     positional: ClassVar[tuple[str, ...]] = ("value",)
@@ -315,7 +315,7 @@ Schedule = (
     | CosineRate
 )
 
-# The statements of a `train` block, and the kinds that each may name.
+# The statements of a `train` block, and the steps that each can name.
 CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "prepare": get_args(PrepareStep),
     "augment": augmentations(),

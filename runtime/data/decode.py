@@ -138,8 +138,7 @@ def square(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
     """Scale the shorter side to `geometry.resize` and crop the central square (section 2 of the paper).
 
     Equal bit for bit to torchvision's v2 `Resize` (bilinear, antialiased) and `CenterCrop` of a uint8 tensor. Their
-    results
-    for a PIL image differ in photographs by 0.003 grey levels on average: a few values by 1, hardly any by 2.
+    results for a PIL image differ in photographs by 0.003 grey levels on average: a few values by 1, hardly any by 2.
 
     Args:
         pixels: (H, W, 3), writable.

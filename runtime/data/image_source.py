@@ -47,8 +47,7 @@ class ImageSource:
         """A hash that changes when the source changes.
 
         For a folder it covers every file's name, size and time. For archives it covers only those of the archives,
-        because
-        listing their content takes minutes.
+        because listing their content takes minutes.
         """
         if self._archives is None:
             return self.images.fingerprint()

@@ -149,10 +149,8 @@ def prepare(
     """Make a store of the images in `source`, or continue an interrupted call.
 
     The result is the same, byte for byte, for any number of workers and interruptions. A finished store of the same
-    source
-    and options is returned at once. If the source has changed, a new store is made beside the old one, and replaces it
-    when
-    it is complete.
+    source and options is returned at once. If the source has changed, a new store is made beside the old one, and
+    replaces it when it is complete.
 
     Args:
         source: a folder in a layout of `image_folder` or `imagenet_archives`.

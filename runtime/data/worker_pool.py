@@ -72,8 +72,7 @@ def start_importing() -> ForkServerContext | SpawnContext:
     """Start a process that imports torch once for all later workers, which share it; returns at once.
 
     It lives as long as this process. Only on Linux; elsewhere each worker imports torch itself, because macOS's
-    libraries
-    do not support fork.
+    libraries do not support fork.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")

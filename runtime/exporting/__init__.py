@@ -1,1 +1,1 @@
-"""Networks and their weights written for other programs."""
+"""Exports networks and weights to other programs, and compares the result with torch before it is written."""

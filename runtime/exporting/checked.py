@@ -1,4 +1,4 @@
-"""An exported network against torch: on the same images, in batches of one and of several."""
+"""Compares an exported network with torch on the same images, in batches of one and of several."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .subject import SAMPLES
 
-TOLERANCE = 1e-4  # of the largest output, or of 1: float32 sums in another order differ by far less
+TOLERANCE = 1e-4  # relative to the largest output, or to 1; float32 sums in another order differ by far less
 BATCHES = (1, SAMPLES)
 
 
 @dataclass(frozen=True)
 class Check:
-    """What a comparison found: the largest difference, and the names of the images that it was made on."""
+    """The result of a comparison: the largest difference, and the names of the images."""
 
     difference: float
     images: tuple[str, ...]
 
 
 def compared(network: nn.Module, exported: Callable[[Tensor], Tensor], images: dict[str, Tensor]) -> Check:
-    """Compare what a network and its export make of images, each batch size once.
+    """Compare the outputs of a network and its export, with each batch size once.
 
     Raises:
         UserError: they differ by more than `TOLERANCE`.

@@ -1,4 +1,4 @@
-"""What travels with exported weights: texts that say what the network is, and how images are made ready for it."""
+"""The metadata of an exported file: what the network is, and how images must be prepared for it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ..network_file import NetworkFile
 def description(file: NetworkFile, network: nn.Module, facts: DatasetStatistics | None) -> dict[str, str]:
     """Texts by name; lists are JSON.
 
-    `preprocessing` says in words what to do with an image; `subtract` and `multiply` have the numbers for red, green
-    and blue, and `subtract_image` the mean image: a .npy file of float32 (3, size, size), in base64.
+    `preprocessing` describes the preparation in words. `subtract` and `multiply` are its numbers for red, green and
+    blue, and `subtract_image` is the mean image: a .npy file of float32 (3, size, size), in base64.
 
     Args:
         file: the network file, with its recipe.
         network: the network.
-        facts: what is known of the data that it was trained on, where anything is.
+        facts: the statistics of its training data, if known.
 
     Raises:
-        UserError: the recipe does not say how images are made ready.
+        UserError: the recipe does not say how images are prepared.
     """
     texts = {
         "alexc": version("alexc"),

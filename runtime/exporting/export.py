@@ -1,4 +1,4 @@
-"""A network written for other programs, and compared with torch: what `alexc export` does."""
+"""Exports a network to another program, for `alexc export`."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ Form = Literal["onnx", "pt2"]
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the metadata of the file, and the comparison with torch."""
+    """The result: the metadata of the file, and the comparison with torch."""
 
     texts: dict[str, str]
     check: Check
 
 
 def export_network(source: Path, weights: Path | None, out: Path, form: Form, softmax: bool) -> Exported:
-    """Write a network, for batches of any size, after comparing it with torch.
+    """Export a network, for batches of any size, after comparing it with torch.
 
     Args:
         source: the folder of a run, or a network file.
-        weights: the weights of a network file: a run, a checkpoint, or what `alexc weights import` wrote.
-        out: the file to write, which must not be there.
-        form: what to write.
-        softmax: whether its outputs are probabilities, not logits.
+        weights: the weights for a network file: a run, a checkpoint, or a file of `alexc weights import`.
+        out: the file to write, which must not exist.
+        form: the format.
+        softmax: whether the outputs are probabilities instead of logits.
 
     Raises:
-        UserError: something cannot be read, a package is missing, what was made differs from torch, or `out` cannot be
+        UserError: something cannot be read, a package is missing, the export differs from torch, or `out` cannot be
             written.
     """
     check_new(out)

@@ -1,4 +1,4 @@
-"""A network as an ONNX file, compared with torch in onnxruntime before it is written: `alexc export --onnx`."""
+"""Exports to ONNX, for `alexc export --onnx`, and compares with torch in onnxruntime."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .torch_file import EXAMPLES, dynamic_batch
 
 INPUT = "images"
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
-_LARGEST_BYTES = 2**31 - 2**24  # a Protocol Buffers file holds less than 2 GiB, the graph of nodes included
+_LARGEST_BYTES = 2**31 - 2**24  # a Protocol Buffers file must be smaller than 2 GiB, with the graph of nodes
 
 
 def onnx_content(
     network: nn.Module, images: dict[str, Tensor], texts: dict[str, str], output: str
 ) -> tuple[bytes, Check]:
-    """The bytes of an ONNX file, and how far onnxruntime's outputs are from torch's.
+    """The bytes of an ONNX file, and the difference between the outputs of onnxruntime and torch.
 
     Args:
         network: on the CPU, in evaluation mode.
-        images: by name, inputs to compare on.
+        images: inputs to compare on, by name.
         texts: the file's metadata.
-        output: what the output is called.
+        output: the name of the output.
 
     Raises:
         UserError: a package is missing, the network is too large, or the outputs differ.
@@ -61,7 +61,7 @@ def onnx_content(
 
 
 def _described(model: Any, texts: dict[str, str]) -> bytes:  # noqa: ANN401 - onnx may be missing
-    """The model with its metadata, without the notes of torch on each node: they name files of this machine."""
+    """The model with its metadata, without torch's notes on each node, which contain paths of this machine."""
     for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
         del node.metadata_props[:]
     model.doc_string = f"{texts['network']}, made by alexc {texts['alexc']}. {texts['preprocessing']}."

@@ -1,4 +1,4 @@
-"""What is exported: a network in evaluation mode, with what is known of its data."""
+"""The network to export, in evaluation mode, with the statistics of its data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..training.starting_weights import starting_weights
 
 SAMPLES = 5
 _SEED = 0
-_PIXELS = 64.0  # about the standard deviation of photographs' values, 0..255
+_PIXELS = 64.0  # about the standard deviation of pixels in photographs, 0..255
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,8 @@ class Subject:
     Attributes:
         file: its file.
         network: on the CPU, in evaluation mode.
-        facts: the classes and colours of the data that it was trained on; None for weights without a run.
-        images: by name, inputs to try it with, each (SAMPLES, 3, size, size).
+        facts: the classes and statistics of its training data; None for weights without a run.
+        images: test inputs by name, each (SAMPLES, 3, size, size).
     """
 
     file: NetworkFile
@@ -46,10 +46,10 @@ class Subject:
 
 
 def subject_of(source: Path, weights: Path | None) -> Subject:
-    """The network of a run with its best weights, or that of a network file with the weights of another file.
+    """The network of a run with its best weights, or that of a network file with weights of another file.
 
     Raises:
-        UserError: when they cannot be read, or do not fit each other.
+        UserError: they cannot be read, or do not fit each other.
     """
     if source.is_dir():
         if weights is not None:
@@ -74,7 +74,7 @@ def subject_of(source: Path, weights: Path | None) -> Subject:
 
 
 def which_weights(run: Path) -> str:
-    """What a user is told of the weights of a run that no validation has chosen; "" of the best ones."""
+    """A remark for the user about weights that no validation has chosen; "" for the best weights."""
     return "" if RunFolder(run).best.exists() else ", the newest weights: no epoch has ended yet"
 
 
@@ -85,7 +85,7 @@ def _random_images(file: NetworkFile) -> dict[str, Tensor]:
 
 
 def _validation_images(folder: Path, file: NetworkFile, facts: DatasetStatistics) -> dict[str, Tensor]:
-    """Central views of the first validation images of a run, where its store is still there."""
+    """Central views of the first validation images of a run, if its store still exists."""
     path = Path(RunFolder(folder).read_record()["store"]["path"])
     if not is_store(path):
         return {}

@@ -1,4 +1,4 @@
-"""A network as a program of torch.export, run again before it is written: `alexc export --torch-export`."""
+"""Exports to torch.export, for `alexc export --torch-export`, and runs the result for comparison."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from .checked import Check, compared
 
 DESCRIPTION = "alexc.json"
-EXAMPLES = 2  # torch takes a batch of one for a size that never changes
+EXAMPLES = 2  # torch treats a batch size of one as constant
 
 
 def dynamic_batch() -> tuple[dict[int, Any]]:
-    """What torch.export is told of the shape of the images: there may be any number of them."""
+    """The shapes for torch.export: any number of images."""
     return ({0: torch.export.Dim("batch")},)
 
 
 def torch_content(network: nn.Module, images: dict[str, Tensor], texts: dict[str, str]) -> tuple[bytes, Check]:
-    """The bytes of a .pt2 file, and how far what it computes is from the network.
+    """The bytes of a .pt2 file, and the difference between its outputs and the network's.
 
     Args:
         network: on the CPU, in evaluation mode.
-        images: by name, inputs to compare on.
-        texts: what the file's `DESCRIPTION` says.
+        images: inputs to compare on, by name.
+        texts: the content of the file's `DESCRIPTION`.
 
     Raises:
         UserError: the outputs differ.
@@ -34,7 +34,7 @@ def torch_content(network: nn.Module, images: dict[str, Tensor], texts: dict[str
     example = next(iter(images.values()))[:EXAMPLES]
     program = torch.export.export(network, (example,), dynamic_shapes=dynamic_batch())
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # names files of this machine
+        node.meta.pop("stack_trace", None)  # contains paths of this machine
     content = io.BytesIO()
     torch.export.save(program, content, extra_files={DESCRIPTION: json.dumps(texts)})
     content.seek(0)

@@ -1,4 +1,4 @@
-"""The best weights of a run as one safetensors file that says where they come from: `alexc weights export`."""
+"""Writes the best weights of a run as one safetensors file with metadata, for `alexc weights export`."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from .description import description
 
 
 def export_weights(folder: Path, out: Path) -> dict[str, str]:
-    """Write the best weights of a run, or the newest where no epoch has ended yet, under their own names.
+    """Write the best weights of a run; before the end of the first epoch, the newest.
 
     Args:
         folder: the run.
-        out: the file to write, which must not be there.
+        out: the file to write, which must not exist.
 
     Returns:
-        What the file's metadata say: as `description`, with the epoch, the validation error and the spec where the run
-        has them.
+        The file's metadata: those of `description`, with the epoch, the validation error and the spec, if the run has
+            them.
 
     Raises:
-        UserError: the folder is no run, a file in it is damaged, or `out` cannot be written.
+        UserError: the folder is not a run, a file in it is damaged, or `out` cannot be written.
     """
     check_new(out)
     trained = load_trained_network(folder, torch.device("cpu"))
     run = RunFolder(folder)
     metadata = {
-        "format": "pt",  # how others tell that it is torch's
+        "format": "pt",  # other programs recognise torch's files by it
         **description(trained.file, trained.network, trained.facts),
         "epoch": str(trained.epochs),
         **_validation_error(run, trained.epochs),
@@ -44,7 +44,7 @@ def export_weights(folder: Path, out: Path) -> dict[str, str]:
 
 
 def _validation_error(run: RunFolder, epoch: int | None) -> dict[str, str]:
-    """The top-1 error, 0..1, of the central view after that epoch."""
+    """The top-1 error, 0..1, with the central view after that epoch."""
     errors = [
         record["val_error"]
         for record in read_metrics(run.metrics)
@@ -54,5 +54,5 @@ def _validation_error(run: RunFolder, epoch: int | None) -> dict[str, str]:
 
 
 def _spec(run: RunFolder) -> dict[str, str]:
-    """The text of the spec, where the training found it."""
+    """The text of the spec, if the training found it."""
     return {"spec": run.spec.read_text(encoding="utf-8")} if run.spec.is_file() else {}

@@ -18,12 +18,11 @@ class Dropout(nn.Module):
     """Sets each value to zero with probability `p` in training (section 4.2 of the paper).
 
     `scale="test"`, as in the paper: training keeps the other values unchanged, and at test time all values are
-    multiplied
-    by 1 - p. `scale="train"`, as in torch: training divides the other values by 1 - p, and test time changes nothing.
+    multiplied by 1 - p. `scale="train"`, as in torch: training divides the other values by 1 - p, and test time changes
+    nothing.
 
     The mask depends only on `key` and on the position of a value. The training loop sets the key with `fix_masks`.
-    Without
-    that, each call draws a new key from torch's generator, so `torch.manual_seed` works as usual.
+    Without that, each call draws a new key from torch's generator, so `torch.manual_seed` works as usual.
 
     Args:
         p: the probability.

@@ -92,8 +92,7 @@ def initialise(
     """Initialise the weight and the bias of a layer.
 
     With a `seed`, the weight is drawn on the CPU in float32 from its own generator, seeded by (seed, `name`). So it is
-    the
-    same on every device, and in every network with such a layer. Without a seed, torch's global generator draws.
+    the same on every device, and in every network with such a layer. Without a seed, torch's global generator draws.
 
     Args:
         layer: a module with a `weight` and perhaps a `bias`.

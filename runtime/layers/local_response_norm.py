@@ -16,8 +16,7 @@ class LocalResponseNorm(nn.Module):
     """b_i = a_i / (k + alpha * sum_j a_j^2)^beta, j from max(0, i - size/2) to min(C - 1, i + size/2).
 
     torch's layer of the same name divides alpha by `size`; this one does not. For an even `size`, the window extends
-    one
-    map further down than up, as in torch. `towers` blocks of neighbouring maps are normalised independently. With
+    one map further down than up, as in torch. `towers` blocks of neighbouring maps are normalised independently. With
     `halo=(below, above)`, the input has this many more maps before and after: only their squares are used, and they are
     not part of the result.
     """

@@ -1,1 +1,1 @@
-"""The page about a run: what `alexc report` writes."""
+"""The HTML page about a run, for `alexc report`. Each module makes one section."""

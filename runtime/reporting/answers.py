@@ -1,4 +1,4 @@
-"""What a network answers to every validation image, kept in order."""
+"""The outputs of a network for every validation image, in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..evaluation.trained_network import TrainedNetwork
 
 
 class Answers(Tally):
-    """Counts as a tally does, and keeps the five best outputs of each image."""
+    """A tally that also keeps the five best outputs of each image."""
 
     def __init__(self, classes: int, outputs: int) -> None:
         super().__init__(classes, outputs)
@@ -25,34 +25,34 @@ class Answers(Tally):
         """Add a batch: log-probabilities (N, outputs) and labels (N,), on the CPU."""
         super().count(log_probabilities, labels)
         best = log_probabilities.topk(min(TOP, log_probabilities.shape[1]))
-        valid = ~log_probabilities.isnan().any(1)  # what is not a number is never right
+        valid = ~log_probabilities.isnan().any(1)  # NaN is never right
         self._outputs.append(best.indices.numpy())
         self._probabilities.append(best.values.exp().numpy())
         self._right.append(((best.indices[:, 0] == labels) & valid).numpy())
 
     @property
     def outputs(self) -> NDArray[np.int64]:
-        """(N, 5) or fewer columns: the most likely outputs of each image, the most likely first."""
+        """(N, 5) or fewer columns: the most likely outputs of each image, best first."""
         return np.concatenate(self._outputs)
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """As `outputs`: what the network gives them, 0..1."""
+        """(N, 5) or fewer columns: the probabilities of `outputs`, 0..1."""
         return np.concatenate(self._probabilities)
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """(N,): whether the most likely output is the image's class."""
+        """(N,): whether the most likely output is the class of the image."""
         return np.concatenate(self._right)
 
 
 def answers_to(trained: TrainedNetwork, split: Split, rows: int) -> Answers:
-    """Show a network every image of a split by the views of its recipe.
+    """Show a network every image of a split, with the views of its recipe.
 
     Args:
         trained: the network.
-        split: the images; they have the network's classes.
-        rows: how many views the network is shown at once.
+        split: the images, with the classes of the network.
+        rows: the largest number of views in a batch.
     """
     views = trained.test_views()
     answers = Answers(len(trained.facts.classes), trained.outputs)

@@ -1,4 +1,4 @@
-"""A line chart as numbers that a template writes into an SVG: paths, ticks and a sentence for who cannot see it."""
+"""A line chart as numbers for an SVG template: paths, ticks, and a description in words."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Line:
     """One line of a chart.
 
     Attributes:
-        label: stands in the legend.
-        style: the class by which the page colours it.
-        points: (x, y) in the order of x; y is None where it is no number.
+        label: its text in the legend.
+        style: the CSS class of its colour.
+        points: (x, y), sorted by x; y is None for NaN.
         stepped: whether a value holds until the next one.
-        dots: whether each point is marked, where they are few.
+        dots: whether each point has a dot, if there are few.
     """
 
     label: str
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis: where, in the units of the drawing, and what it says."""
+    """A mark on an axis: its position in the units of the drawing, and its text."""
 
     place: float
     text: str
@@ -44,7 +44,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class DrawnLine:
-    """A line as the drawing has it: the data of an SVG path, and the places of its dots."""
+    """A line of the drawing: the data of an SVG path, and the positions of its dots."""
 
     label: str
     style: str
@@ -57,10 +57,10 @@ class Chart:
     """A drawing of WIDTH by HEIGHT units.
 
     Attributes:
-        title: what the y axis is.
-        x_title: what the x axis is.
-        description: what the lines say, in words.
-        lines: in the order in which they are drawn.
+        title: the name of the y axis.
+        x_title: the name of the x axis.
+        description: the lines in words.
+        lines: in drawing order.
         x_ticks: marks along the x axis.
         y_ticks: marks along the y axis.
     """
@@ -74,14 +74,14 @@ class Chart:
 
 
 def draw_chart(title: str, x_title: str, lines: Sequence[Line], form: str, logarithmic: bool = False) -> Chart | None:
-    """A chart of these lines; None where no point has a number.
+    """A chart of these lines; None if no point has a number.
 
     Args:
-        title: what the y axis is.
-        x_title: what the x axis is.
-        lines: the later ones over the earlier ones.
-        form: how a value is written, as `format` has it.
-        logarithmic: whether the y axis is; values of zero are then left out. Otherwise it begins at zero.
+        title: the name of the y axis.
+        x_title: the name of the x axis.
+        lines: later lines are drawn over earlier ones.
+        form: the format of a value, as for `format`.
+        logarithmic: whether the y axis is logarithmic, without values of zero. Otherwise it starts at zero.
     """
     lines = [_drawable(line, logarithmic) for line in lines]
     values = [y for line in lines for _, y in line.points if y is not None]
@@ -115,7 +115,7 @@ def draw_chart(title: str, x_title: str, lines: Sequence[Line], form: str, logar
 
 
 def thinned(points: Sequence[tuple[float, float | None]]) -> tuple[tuple[float, float | None], ...]:
-    """At most MOST_POINTS points: where there are more, means of neighbours, of as many each but the last."""
+    """At most MOST_POINTS points; more are averaged in groups of neighbours of equal size, except the last."""
     size = -(-len(points) // MOST_POINTS)
     if size <= 1:
         return tuple(points)
@@ -171,7 +171,7 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _tick_text(value: float, marks: Sequence[float], form: str) -> str:
-    """The value in this form, with as many decimals as tell the marks apart where it is a percentage."""
+    """The value in this format; a percentage gets enough decimals to distinguish the marks."""
     if not form.endswith("%"):
         return format(value, form)
     decimals = max(0, math.ceil(-math.log10(marks[1] - marks[0])) - 2)

@@ -1,4 +1,4 @@
-"""What the network takes for what: a matrix where the classes are few, and the most frequent confusions."""
+"""What the network mistakes for what: a matrix if there are few classes, and the most frequent confusions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_FREQUENT = 12
 
 @dataclass(frozen=True)
 class Cell:
-    """How often a class was taken for another, or for itself, and the share of its images that this is, 0..1."""
+    """How often a class was recognised as another, or as itself, and the share of its images, 0..1."""
 
     count: int
     share: float
@@ -23,7 +23,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class FrequentConfusion:
-    """A class taken for another: how often, and the share of its images that this is, 0..1."""
+    """A class mistaken for another: how often, and the share of its images, 0..1."""
 
     true: str
     predicted: str
@@ -36,10 +36,10 @@ class Confusions:
     """The section.
 
     Attributes:
-        columns: what images were taken for: the classes, then outputs without a class where any was guessed.
-        rows: by class, in the order of the columns; None where there are too many.
-        frequent: the most frequent confusions, the most frequent first.
-        kinds: how many pairs of classes were confused at all.
+        columns: the guesses: the classes, then guessed outputs without a class.
+        rows: per class, in the order of the columns; None if there are too many.
+        frequent: the most frequent confusions, most frequent first.
+        kinds: the number of pairs of classes that were confused.
     """
 
     columns: tuple[str, ...]
@@ -52,9 +52,9 @@ def confusions_of(guesses: NDArray[np.int64], classes: Sequence[str], name: Call
     """The section about counted guesses.
 
     Args:
-        guesses: (classes, outputs), how often each class was taken for each output.
-        classes: the names of the classes, as they are shown.
-        name: the name of an output, as it is shown.
+        guesses: (classes, outputs): how often each output was guessed for each class.
+        classes: the displayed names of the classes.
+        name: the displayed name of an output.
     """
     images = guesses.sum(axis=1)
     wrong = guesses.copy()

@@ -1,4 +1,4 @@
-"""How a training went: loss, error and rate over the epochs, the figures of each epoch, and what was noted."""
+"""The course of the training: loss, error and learning rate per epoch, and notes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Curves:
     """The section.
 
     Attributes:
-        charts: of loss, error and rate, those that have a number.
-        epochs: a row of figures for each epoch, as EPOCH_HEADER names them.
-        best: the number of the epoch with the lowest validation error, from 1; None where none has ended.
-        notes: what happened, each with where it did.
+        charts: of loss, error and rate, if they have numbers.
+        epochs: a row of metrics per epoch, with the columns of EPOCH_HEADER.
+        best: the number of the epoch with the lowest validation error, from 1; None before the end of the first.
+        notes: the events, each with its epoch and step.
     """
 
     charts: tuple[Chart, ...]
@@ -50,10 +50,10 @@ class Curves:
 
 
 def curves_of(records: Sequence[dict[str, Any]]) -> Curves | Missing:
-    """The section about what `read_metrics` returns.
+    """The section for the records of `read_metrics`.
 
     Raises:
-        KeyError, TypeError, ValueError: when the records are not what training writes.
+        KeyError, TypeError, ValueError: the records are not those of a training.
     """
     steps = [record for record in records if record["kind"] == "step"]
     epochs = [record for record in records if record["kind"] == "epoch"]
@@ -69,7 +69,7 @@ def curves_of(records: Sequence[dict[str, Any]]) -> Curves | Missing:
 
 
 def _charts(steps: Sequence[dict[str, Any]], epochs: Sequence[dict[str, Any]]) -> list[Chart | None]:
-    # Until an epoch has ended nothing tells how many steps it has.
+    # Before the end of the first epoch, its number of steps is unknown.
     scale, axis = (epochs[-1]["step"] / epochs[-1]["epoch"], "epoch") if epochs else (1, "step")
     batches = thinned([(record["step"] / scale, _number(record["loss"])) for record in steps])
     rates = [(record["step"] / scale, _number(record["rate"])) for record in steps]
@@ -104,7 +104,7 @@ def _line(epochs: Sequence[dict[str, Any]], name: str, label: str, style: str) -
 
 
 def _turns(points: Sequence[tuple[float, float | None]]) -> tuple[tuple[float, float | None], ...]:
-    """The points where a value begins or ends: a rate that stands still needs no others."""
+    """The points where a value starts or ends, which are enough for a rate that stays constant between them."""
     return thinned(
         [
             point

@@ -1,4 +1,4 @@
-"""Images inside the page: data URIs, which need no other file and no network."""
+"""Images inside the page, as data URIs, which need no other file and no network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _QUALITY = 88
 
 
 def photograph_uri(pixels: NDArray[np.uint8], most: int) -> str:
-    """A JPEG of an image (H, W, 3), scaled down where a side has more than `most` pixels."""
+    """A JPEG of an image (H, W, 3), scaled down if a side has more than `most` pixels."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((most, most), Image.Resampling.LANCZOS)
     content = io.BytesIO()
@@ -22,14 +22,14 @@ def photograph_uri(pixels: NDArray[np.uint8], most: int) -> str:
 
 
 def exact_uri(pixels: NDArray[np.uint8]) -> str:
-    """A PNG of an image (H, W, 3): every pixel as it is."""
+    """A lossless PNG of an image (H, W, 3)."""
     content = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(content, "png")
     return _uri("image/png", content.getvalue())
 
 
 def drawing_uri(svg: str) -> str:
-    """A drawing as an image, in which a browser runs no script and loads nothing, whatever the text says."""
+    """A drawing as an image: a browser runs no scripts in it and loads nothing, whatever the text contains."""
     return _uri("image/svg+xml", svg.encode())
 
 

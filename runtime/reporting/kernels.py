@@ -23,7 +23,7 @@ class Kernels:
     Attributes:
         layer: the name of the convolution.
         side: (height, width) of a kernel, in pixels.
-        towers: the pictures of the kernels of each tower, in order, as data URIs; one tower where there are none.
+        towers: the pictures of the kernels per tower, as data URIs; one tower for a network without towers.
     """
 
     layer: str
@@ -32,7 +32,7 @@ class Kernels:
 
     @property
     def count(self) -> int:
-        """How many kernels there are."""
+        """The number of kernels."""
         return sum(map(len, self.towers))
 
 
@@ -40,7 +40,7 @@ def draw_kernels(layers: Sequence[PassedLayer]) -> Kernels | Missing:
     """The kernels of the first layer with weights.
 
     Args:
-        layers: those of the network, in the order in which an image passes them.
+        layers: the layers of the network, in the order of the forward pass.
     """
     first = next((place for place, layer in enumerate(layers) if layer.has_weights), None)
     if first is None:
@@ -59,7 +59,7 @@ def draw_kernels(layers: Sequence[PassedLayer]) -> Kernels | Missing:
 
 
 def kernel_picture(kernel: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(H, W, 3), 0..255, of a kernel (3, H, W): from its least weight to its largest; grey where all are the same."""
+    """(H, W, 3), 0..255, of a kernel (3, H, W): from its smallest weight to its largest; grey if all are equal."""
     least, largest = float(kernel.min()), float(kernel.max())
     if not largest > least:
         return np.full((*kernel.shape[1:], 3), _GREY, np.uint8)
@@ -68,7 +68,7 @@ def kernel_picture(kernel: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _towers(behind: Sequence[PassedLayer], kernels: int) -> int:
-    """Into how many towers the maps are cut by what reads them: the layers up to the next one with weights."""
+    """The number of towers that the readers split the maps into: the layers up to the next one with weights."""
     for layer in behind:
         if layer.parts > 1:
             return layer.parts if kernels % layer.parts == 0 else 1

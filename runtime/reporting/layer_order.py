@@ -1,4 +1,4 @@
-"""The layers of a network in the order in which an image passes them."""
+"""The layers of a network in the order of the forward pass."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class PassedLayer:
-    """A module inside a network, by its name there."""
+    """A module of a network, with its name."""
 
     name: str
     module: nn.Module
 
     @property
     def has_weights(self) -> bool:
-        """Whether it multiplies its input by weights: the scales of a normalisation, one a map, are none."""
+        """Whether it multiplies its input by weights; the scales of a normalisation do not count."""
         return any(weight.ndim >= 2 for weight in self.module.parameters(recurse=False))
 
     @property
     def parts(self) -> int:
-        """Into how many parts it cuts the maps that it reads: towers, or groups; 1 where each map is its own part."""
+        """The number of parts that it splits its input maps into: towers, or groups; 1 if each map is its own part."""
         parts = getattr(self.module, "towers", 1) or 1
         groups = getattr(self.module, "groups", 1)
         depthwise = groups == getattr(self.module, "in_channels", None)
@@ -31,7 +31,7 @@ class PassedLayer:
 
 
 def layers_in_order(network: nn.Module, input_shape: tuple[int, int, int]) -> list[PassedLayer]:
-    """The modules that a black image passes, each where it comes first; heads that only training uses are left out.
+    """The modules in the order in which a black image first passes them, without auxiliary heads of training.
 
     Args:
         network: in evaluation mode.
@@ -53,7 +53,7 @@ def layers_in_order(network: nn.Module, input_shape: tuple[int, int, int]) -> li
 
 
 class LastInput:
-    """Keeps what a layer was last given; a context manager.
+    """Keeps the last input of a layer; a context manager.
 
     Args:
         layer: the layer.

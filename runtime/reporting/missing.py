@@ -7,6 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Missing:
-    """Stands where a section would be: why it is not there, as one sentence for people."""
+    """Replaces a section: one sentence that says why it is missing."""
 
     reason: str

@@ -1,4 +1,4 @@
-"""The training images that the network sees as most like a validation image: Figure 4 of the paper, right."""
+"""The training images that are nearest to a validation image for the network: Figure 4 of the paper, right."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIDE = 160
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the data: where it came from, a data URI, and the name of its class."""
+    """An image of the data: its path, a data URI, and the name of its class."""
 
     file: str
     image: str
@@ -38,7 +38,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image near a validation image: how far, and whether it is of the same class."""
+    """A training image near a validation image: its distance, and whether it has the same class."""
 
     picture: Picture
     distance: float
@@ -50,11 +50,11 @@ class NearestImages:
     """The section.
 
     Attributes:
-        layer: the last layer with weights; distances are taken between what it reads.
-        numbers: how many numbers that is for each image.
-        searched: among how many training images.
-        images: how many training images there are.
-        rows: each validation image with those nearest to it, the nearest first.
+        layer: the last layer with weights; distances are computed between its inputs.
+        numbers: the number of its input values per image.
+        searched: the number of training images that were compared.
+        images: the number of training images.
+        rows: each validation image with the training images nearest to it, nearest first.
     """
 
     layer: str
@@ -66,7 +66,7 @@ class NearestImages:
 
 @dataclass(frozen=True)
 class Search:
-    """What a search found: for each query (distance, image number) of the nearest, and the numbers a layer reads."""
+    """The result of a search: per query (distance, image number) of the nearest, and the number of values."""
 
     found: tuple[tuple[tuple[float, int], ...], ...]
     numbers: int
@@ -84,11 +84,11 @@ def draw_nearest(
 
     Args:
         trained: the network.
-        layers: its layers, in the order in which an image passes them.
+        layers: its layers, in the order of the forward pass.
         store: the images.
         queries: the numbers of the validation images.
-        rows: how many images the network is shown at once.
-        name: the name of an output, as it is shown.
+        rows: the largest number of images in a batch.
+        name: the displayed name of an output.
     """
     last = next((layer for layer in reversed(layers) if layer.has_weights), None)
     if last is None:
@@ -121,10 +121,10 @@ def search_nearest(
     candidates: Sequence[int],
     rows: int,
 ) -> Search:
-    """Compare validation images with training images by Euclidean distance between what a layer reads of them.
+    """Compare validation images with training images by the Euclidean distance between the inputs of a layer.
 
-    Each image is seen by its central view. Of the training images a batch at a time is in memory, and the nearest so
-    far; of two that are as near the one with the lower number comes first.
+    Each image is seen with its central view. Only one batch of training images is in memory at a time. Of two images
+    with the same distance, the one with the lower number comes first.
 
     Args:
         trained: the network.
@@ -132,7 +132,7 @@ def search_nearest(
         store: the images.
         queries: numbers of validation images.
         candidates: numbers of training images.
-        rows: how many images the network is shown at once.
+        rows: the largest number of images in a batch.
     """
     nearest: list[list[tuple[float, int]]] = [[] for _ in queries]
     with (
@@ -154,7 +154,7 @@ def search_nearest(
 def _read_by(
     trained: TrainedNetwork, given: LastInput, feed: BatchLoader, split: Split, numbers: Sequence[int], rows: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """The numbers of a batch of images, and what the layer reads of each, (N, values)."""
+    """The numbers of a batch of images, and the layer's input for each, (N, values)."""
     center = central_view(trained.facts.geometry.crop, trained.file.size)
     groups = groups_of(np.array(numbers, np.int64), rows)
     for group, batch in zip(groups, feed.batches(split, groups, lambda _: (center,)), strict=True):

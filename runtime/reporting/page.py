@@ -1,4 +1,4 @@
-"""The whole page: every section put into one HTML file, which loads nothing and runs nothing."""
+"""The whole page: all sections in one HTML file, which loads nothing and runs nothing."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Images:
     """The sections that need the images of the run.
 
     Attributes:
-        views: how many views of each validation image were averaged.
+        views: the number of views averaged per validation image.
         scores: of the validation images.
-        confusions: what was taken for what.
-        samples: a few validation images with the answers.
-        nearest: those of them that come first, with training images.
+        confusions: what was mistaken for what.
+        samples: a few validation images with predictions.
+        nearest: the first of these images, with the nearest training images.
     """
 
     views: int
@@ -61,7 +61,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows."""
+    """Everything on the page."""
 
     title: str
     settings: Settings
@@ -71,7 +71,7 @@ class Report:
     images: Images | Missing
 
     def missing(self) -> list[str]:
-        """Why the sections are missing that are."""
+        """The reasons of missing sections."""
         nearest = self.images.nearest if isinstance(self.images, Images) else None
         sections = (self.curves, self.picture, self.kernels, self.images, nearest)
         return [section.reason for section in sections if isinstance(section, Missing)]
@@ -83,12 +83,12 @@ def make_report(run: RunFolder, trained: TrainedNetwork, data: Path | None, rows
     Args:
         run: the run.
         trained: its network.
-        data: a store or a folder of images with the same classes; None for the data it was trained on.
-        rows: how many views the network is shown at once.
-        picture: a drawing of the network as an SVG, where there is one.
+        data: a store or a folder of images with the same classes; None for the data of its training.
+        rows: the largest number of views in a batch.
+        picture: a drawing of the network as an SVG, if there is one.
 
     Raises:
-        UserError: when a file of the run is damaged, or `data` does not fit.
+        UserError: a file of the run is damaged, or `data` does not fit.
     """
     record = run.read_record()
     records = read_metrics(run.metrics) if run.metrics.exists() else []
@@ -114,10 +114,10 @@ def make_report(run: RunFolder, trained: TrainedNetwork, data: Path | None, rows
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write the page, whole or not at all.
+    """Write the page, atomically.
 
     Raises:
-        UserError: when it cannot be written.
+        UserError: it cannot be written.
     """
     try:
         write_bytes(path, page_text(report).encode())
@@ -126,12 +126,12 @@ def write_report(report: Report, path: Path) -> None:
 
 
 def page_text(report: Report) -> str:
-    """The page; every name and text in it is escaped by the template."""
+    """The page; the template escapes every name and text."""
     return _template().render(report=report, epoch_header=EPOCH_HEADER, chart_size=chart, style=_text("page.css"))
 
 
 def _store(trained: TrainedNetwork, data: Path | None) -> Store | Missing:
-    """The images; where the run's own cannot be had the page is made without them."""
+    """The images; without those of the run, the page is made without them."""
     try:
         return store_of_run(trained, data)
     except UserError as mistake:

@@ -23,7 +23,7 @@ _SIDE = 256
 
 @dataclass(frozen=True)
 class Guess:
-    """One of the most likely classes of an image: its probability, 0..1, and whether it is the true one."""
+    """One of the most likely classes of an image: its probability, 0..1, and whether it is the right one."""
 
     name: str
     probability: float
@@ -35,11 +35,11 @@ class Sample:
     """A validation image.
 
     Attributes:
-        file: where it came from.
+        file: its path.
         image: a data URI.
         true: the name of its class.
-        right: whether the most likely class is the true one.
-        guesses: the most likely classes, the most likely first.
+        right: whether the most likely class is the right one.
+        guesses: the most likely classes, best first.
     """
 
     file: str
@@ -50,12 +50,12 @@ class Sample:
 
 
 def sample_numbers(labels: NDArray[np.int64], right: NDArray[np.bool_], count: int) -> list[int]:
-    """Numbers of images spread over the classes, in their order: half of them answered wrongly, where so many are.
+    """Numbers of images spread over the classes, in order; half of them are wrong predictions, if there are enough.
 
     Args:
         labels: (N,), the classes.
-        right: (N,), whether each image was answered rightly.
-        count: how many, where there are so many images.
+        right: (N,), whether the prediction of each image is right.
+        count: the number of images to choose, if there are as many.
     """
     wrong_ones, right_ones = np.flatnonzero(~right), np.flatnonzero(right)
     wrong_count = max(min(len(wrong_ones), count // 2), count - len(right_ones))
@@ -69,10 +69,10 @@ def draw_samples(split: Split, answers: Answers, numbers: Iterable[int], name: C
     """The section about these images.
 
     Args:
-        split: where the images lie.
-        answers: to all images of the split.
-        numbers: which of them are drawn.
-        name: the name of an output, as it is shown.
+        split: the images.
+        answers: the predictions for all images of the split.
+        numbers: the images to draw.
+        name: the displayed name of an output.
     """
     outputs, probabilities, right = answers.outputs, answers.probabilities, answers.right
     return [
@@ -93,7 +93,7 @@ def draw_samples(split: Split, answers: Answers, numbers: Iterable[int], name: C
 def _spread_over_classes(
     numbers: NDArray[np.int64], labels: NDArray[np.int64], count: int, shown: Counter[int]
 ) -> list[int]:
-    """At most so many of the images, those first whose classes, with what is `shown` of them, have come least often."""
+    """At most `count` of the images; classes that are rarest among them and `shown` come first."""
     met = shown.copy()
     turns: list[tuple[int, int, int]] = []
     for number in numbers.tolist():

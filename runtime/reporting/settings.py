@@ -1,4 +1,4 @@
-"""The head of the page: what was trained, on what, how, and by which commands."""
+"""The head of the page: what was trained, on what, how, and with which commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..runs.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Command:
-    """One command that worked on a run: when, from which step on, where, and its words."""
+    """A command that worked on the run: its time, first step, machine, and words."""
 
     started: str
     from_step: int
@@ -26,7 +26,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Settings:
-    """The section: pairs of a name and a value, and the commands in order."""
+    """The section: pairs of name and value, and the commands in order."""
 
     rows: tuple[tuple[str, str], ...]
     commands: tuple[Command, ...]
@@ -44,12 +44,12 @@ def settings_of(
     Args:
         run: the run.
         trained: its network.
-        record: what run.json holds.
-        epochs: the records of the epochs that ended.
-        store: the images, where they are there.
+        record: the content of run.json.
+        epochs: the records of the finished epochs.
+        store: the images, if they exist.
 
     Raises:
-        KeyError, TypeError, ValueError: when `record` is not what training writes.
+        KeyError, TypeError, ValueError: `record` is not the record of a training.
     """
     parameters = sum(weight.numel() for weight in trained.network.parameters())
     shape = "x".join(map(str, trained.file.input_shape))
@@ -77,7 +77,7 @@ def _images(trained: TrainedNetwork, store: Store | None) -> str:
 
 
 def _options(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was asked of the training beyond the recipe."""
+    """The options of the training beyond the recipe."""
     rows = []
     if record.get("weights"):
         rows.append(("started from", printable(record["weights"])))

@@ -1,4 +1,4 @@
-"""Names of strangers, as they stand on the page."""
+"""Names of files and classes, as the page shows them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ LONGEST = 40
 
 
 def short_name(name: object) -> str:
-    """The name, safe to print, with its end cut off where it is long; the template escapes it."""
+    """The name, safe to print, cut off if it is long; the template escapes it."""
     shown = printable(name)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"

@@ -11,7 +11,7 @@ from ..augmentation import Augmentation
 
 
 class ColorJitter(Augmentation):
-    """Change brightness, contrast and saturation by up to such a share, and turn the hue by up to half its circle."""
+    """Change brightness, contrast and saturation by up to this share, and the hue by up to this part of its circle."""
 
     keyword: ClassVar[str] = "color_jitter"
     order: ClassVar[int] = 2

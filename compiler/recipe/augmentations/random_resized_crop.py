@@ -11,7 +11,7 @@ from ..augmentation import Augmentation
 
 
 class RandomResizedCrop(Augmentation):
-    """Scale a window of random area and shape to a square: at least `smallest` of the image, sides 1 : `aspect`."""
+    """Scale a random window to a square: its area at least `smallest` of the image, its sides up to 1 : `aspect`."""
 
     keyword: ClassVar[str] = "random_resized_crop"
     positional: ClassVar[tuple[str, ...]] = ("size",)
