@@ -282,7 +282,7 @@ def _tree(layers: Mapping[str, Shapes]) -> _Module:
         module = root
         parts = name.split(".") if name else []
         if len(parts) > _DEEPEST:
-            raise UserError(f"`{printable(name[:80])}…` lies under more than {_DEEPEST} names")
+            raise UserError(f"`{printable(name[:80])}…` is nested under more than {_DEEPEST} names")
         for part in parts:
             path = f"{module.path}.{part}" if module.path else part
             module = module.children.setdefault(part, _Module(path))

@@ -74,7 +74,7 @@ def compile_(
     if check and stale:
         for target in stale:
             spec = targets[target].spec
-            print(f"{target}: not what alexc makes of {spec}; run `alexc compile {spec}{targets[target].option()}`")
+            print(f"{target}: not the current output for {spec}; run `alexc compile {spec}{targets[target].option()}`")
         raise typer.Exit(1)
     for target, text in texts.items():
         if target in stale:

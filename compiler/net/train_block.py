@@ -68,7 +68,7 @@ def _statements_of(block: Block, diagnostics: list[Diagnostic]) -> dict[str, Pip
             diagnostics.append(Diagnostic("E0202", message, keyword.span, help=did_you_mean(keyword.text, _EXAMPLES)))
         elif keyword.text in statements:
             first = Label(statements[keyword.text].span, "first here")
-            message = f"`{keyword.text}` stands there twice"
+            message = f"`{keyword.text}` is given twice"
             diagnostics.append(Diagnostic("E0210", message, statement.span, others=(first,)))
         else:
             statements[keyword.text] = statement

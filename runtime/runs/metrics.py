@@ -62,10 +62,10 @@ class Metrics:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        told = kind is not None
-        self._close(self._file.close, self._path, told)
+        reported = kind is not None
+        self._close(self._file.close, self._path, reported)
         if self._events is not None and self._folder is not None:
-            self._close(self._events.close, self._folder, told)
+            self._close(self._events.close, self._folder, reported)
 
     def step(self, step: int, epoch: int, loss: float, rate: float) -> None:
         """Record one step; `epoch` counts from 1."""
@@ -104,13 +104,13 @@ class Metrics:
             self._file.flush()
 
     @staticmethod
-    def _close(close: Callable[[], None], path: Path, told: bool) -> None:
+    def _close(close: Callable[[], None], path: Path, reported: bool) -> None:
         """Close a file. Its last buffer may not fit on the disk; this is not reported if another error already is."""
         try:
             with writing(path, _GO_ON):
                 close()
         except UserError:
-            if not told:
+            if not reported:
                 raise
 
 

@@ -144,7 +144,7 @@ def test_layers_in_another_order_are_refused() -> None:
 
 
 def test_a_name_of_very_many_parts_is_refused() -> None:
-    with pytest.raises(UserError, match="lies under more than 32 names"):
+    with pytest.raises(UserError, match="is nested under more than 32 names"):
         match_layers({"a." * 100_000 + "weight": torch.zeros(1)}, tensors(one=1))
 
 
