@@ -44,7 +44,7 @@ def test_a_sheet_shows_images_of_every_class_and_the_mean(home: Path, tmp_path: 
 def test_inspect_tells_counts_and_writes_the_picture(home: Path, tmp_path: Path, alexc: Alexc) -> None:
     result = alexc("inspect", home / "store", "--out", tmp_path / "sheet.png")
     assert result.returncode == 0, result.stderr
-    assert "26 images, 8 to 9 in a class" in result.stdout
+    assert "26 images, 8 to 9 per class" in result.stdout
     assert "sheet.png  written" in result.stdout
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     missing = alexc("inspect", tmp_path)

@@ -161,7 +161,11 @@ def test_a_spec_that_is_named_is_the_one_or_refused(project: Path, tmp_path: Pat
 def assert_is_described(run: Path, network: Path) -> None:
     """The folder holds the files that docs/training.md lists, and run.json what it says of it."""
     page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    rows = [line for line in page.partition("## A run")[2].partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    rows = [
+        line
+        for line in page.partition("## The folder of a run")[2].partition("\n## ")[0].splitlines()
+        if line.startswith("| `")
+    ]
     listed = {name.rstrip("/") for row in rows for name in re.findall(r"`(.+?)`", row.split("|")[1])}
     assert {path.name for path in run.iterdir()} == listed - {"report.html", "wandb"}
     record = json.loads((run / "run.json").read_text())

@@ -133,7 +133,7 @@ class TestPreparing:
         assert "train     15 images" in dry.stdout
         done = alexc("prepare", archives, "--resize", 20, "--crop", 16)
         assert done.returncode == 0, done.stderr
-        assert "train        15 images, 4 to 6 in a class" in done.stdout
+        assert "train        15 images, 4 to 6 per class" in done.stdout
         monkeypatch.chdir(tmp_path)
         before = content(store_for(archives, SMALL, 1).path)
         os.utime(archives / "ILSVRC2012_img_train.tar", ns=(1, 1))
