@@ -213,7 +213,7 @@ class TestThroughput:
         monkeypatch.setattr(throughput, "available_cores", lambda: 4)
         step = StepTime(image=0.01, update=0.0, batch=8, timed=8, fits=True)  # 100 images/s
         section = self.section(home, step, feed=400.0)
-        assert dict(section.rows)["verdict"].startswith("the store keeps up: feeding takes 25.0% of a step")
+        assert dict(section.rows)["verdict"].startswith("the store keeps up: data loading takes 25.0% of a step")
         assert section.findings == ()
         images = len(open_store(home / "store").train)
         two_seconds_an_image = StepTime(image=2.0, update=0.0, batch=8, timed=8, fits=True)
@@ -300,7 +300,7 @@ def test_the_command(home: Path, alexc: Alexc) -> None:
     assert [line for line in lines if line and not line.startswith(" ")] == [
         "versions", "machine", "devices", "disk", "decoder", "training", "throughput", "findings",
     ]  # fmt: skip
-    assert any(line.startswith("  verdict       the store keeps up: feeding takes ") for line in lines)
+    assert any(line.startswith("  verdict       the store keeps up: data loading takes ") for line in lines)
     assert "\n  " in result.stdout.partition("findings")[2]
 
 

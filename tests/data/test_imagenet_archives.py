@@ -194,7 +194,7 @@ def test_names_in_archives_reach_no_file_and_no_terminal(archives: Path, tmp_pat
     train = {f"{wnid}.tar": imagenet.tar_of(images) for wnid, images in imagenet.training_images().items()}
     train["n01000001.tar"] = imagenet.tar_of({evil: b"no image", "fine.JPEG": imagenet.picture(1)})
     (archives / TRAIN).write_bytes(imagenet.tar_of(train))
-    with pytest.raises(UserError, match="over the ceiling") as caught:
+    with pytest.raises(UserError, match="over the limit") as caught:
         prepare(archives, tmp_path / "store", SMALL, 1)
     assert "\x1b" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["imagenet", "store.partial"]

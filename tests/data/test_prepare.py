@@ -194,7 +194,7 @@ class TestJpegStore:
                 np.testing.assert_array_equal(mine.image(index), np.asarray(Image.open(content)))
         np.testing.assert_array_equal(store.mean_image, raw.mean_image)
         np.testing.assert_array_equal(store.eigenvalues, raw.eigenvalues)
-        assert "of JPEGs of quality 80, 16 x 16 an image" in preparation_report(store)
+        assert "of JPEGs of quality 80, 16 x 16 per image" in preparation_report(store)
 
     @pytest.mark.slow
     def test_any_number_of_workers_and_a_stop_give_the_same_bytes(

@@ -580,7 +580,7 @@ def test_copies_that_do_not_come_to_one_network() -> None:
         (
             TOWERS + section("e", type="eltsum", inputs="p_l,p_r", gpu=0),
             TOWERS_PARAMS,
-            "`e` reads the parts that GPUs have of `p`",
+            "`e` reads the parts on several GPUs of `p`",
         ),
         (
             TOWERS + both + copies("s", type="softmax", inputs="f_@"),

@@ -167,7 +167,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing.pt": (lambda path: None, "does not exist"),
     "missing.safetensors": (lambda path: None, "does not exist"),
     "list.pt": (lambda path: torch.save([torch.ones(2)], path), "holds no table of tensors"),
-    "number.pt": (lambda path: torch.save({"lr": 0.1}, path), "`lr` is no tensor"),
+    "number.pt": (lambda path: torch.save({"lr": 0.1}, path), "`lr` is not a tensor"),
     "integers.pt": (lambda path: torch.save({"a.weight": torch.ones(2, dtype=torch.int8)}, path), "holds torch.int8"),
     "sparse.pt": (lambda path: torch.save({"a.weight": torch.eye(3).to_sparse()}, path), "expected dense"),
     "escape.pt": (lambda path: torch.save({"\x1b[2Ja.weight": torch.ones(2)}, path), r"no place for \x1b[2Ja"),
@@ -207,5 +207,5 @@ def test_a_run_and_its_checkpoints_are_told_the_way_out(tmp_path: Path, network:
     checkpoint = tmp_path / "best.pt"
     torch.save({"network": {"conv.weight": torch.zeros(1)}, "state": {"epoch": 1}}, checkpoint)
     for source in (tmp_path, checkpoint):
-        with pytest.raises(UserError, match="come out by `alexc weights export`"):
+        with pytest.raises(UserError, match="`alexc weights export` writes the weights of a run"):
             import_weights(source, network, [], tmp_path / "out.safetensors")
