@@ -585,7 +585,7 @@ def test_copies_that_do_not_come_to_one_network() -> None:
         (
             TOWERS + both + copies("s", type="softmax", inputs="f_@"),
             TOWERS_PARAMS,
-            "`s_l` is a softmax of each GPU's units alone",
+            "`s_l` is a softmax over the units of each GPU separately",
         ),
     ):
         found = imported({"net.cfg": DATA + layers, "params.cfg": params}, (3, 12, 12))
