@@ -299,7 +299,7 @@ def test_asked_to_stop_all_ranks_save_the_same_step(home: Path, number: signal.S
     wait_for_steps(home / run, process, 10)
     process.send_signal(number)
     printed, _ = finish(process, 128 + number)
-    found = re.search(rf"stopped by {number.name} after step (\d+); go on with", printed)
+    found = re.search(rf"stopped by {number.name} after step (\d+); continue with", printed)
     assert found is not None, printed
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])
     finish(tiny.alexc(*tiny.command_to_go_on(printed), "--steps", int(found[1]) + 1, cwd=home))
@@ -412,7 +412,7 @@ def test_asked_to_stop_under_torchrun_all_ranks_save_the_same_step(home: Path, t
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 1  # torchrun always ends with 1 and prints the exit codes of the ranks
     assert to == "torchrun" or f"exitcode  : {128 + number} " in errors
-    found = re.search(rf"stopped by {number.name} after step (\d+); go on with", printed)
+    found = re.search(rf"stopped by {number.name} after step (\d+); continue with", printed)
     assert found is not None, printed + errors
     assert not any(map(alive, pids))
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])

@@ -247,7 +247,7 @@ def test_a_second_signal_ends_at_once(home: Path, tmp_path: Path) -> None:
     [
         (("train", "none.py"), "none.py does not exist"),
         (("train", "tiny.py", "--data", "store", "--device", "warp"), "expected cpu, cuda, cuda:1 or mps"),
-        (("train", "tiny.py", "--data", "store", "--device", "cuda:99"), "CUDA devices; try cpu"),
+        (("train", "tiny.py", "--data", "store", "--device", "cuda:99"), "CUDA devices here; try cpu"),
         (("train", "tiny.py", "--data", "nowhere"), "nowhere"),
         (("train", "tiny.py", "--data", "store", "--seed", str(2**63)), "is too large: at most 9223372036854775807"),
         (("evaluate", "store"), "store is not a run"),
