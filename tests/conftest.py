@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.commands import Command
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,7 +26,8 @@ def alexc(tmp_path: Path) -> Alexc:
     """Run `alexc` in a process of its own, in `tmp_path` unless `cwd` says otherwise."""
 
     def run(*arguments: str | Path, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "alexc", *map(str, arguments)]
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+        command = Command(*arguments, cwd=cwd)
+        printed, errors = command.communicate(timeout=600)
+        return subprocess.CompletedProcess(list(map(str, arguments)), command.wait(), printed, errors)
 
     return run

@@ -10,6 +10,7 @@ import pytest
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from tests.support import tiny_training as tiny
+from tests.support.commands import Command
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def test_a_damaged_image_ends_the_training_with_a_message(store: Path, tmp_path:
     end = int(np.load(store / "train-ends.npy")[16])
     content[: min(end, 20)] = bytes(min(end, 20))
     shard.write_bytes(content)
-    process = tiny.alexc("train", tiny.write_network(tmp_path), "--data", store, "--out", "run", cwd=tmp_path)
+    process = Command("train", tiny.write_network(tmp_path), "--data", store, "--out", "run", cwd=tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "train-00001.jpegs: image 0 is not a valid JPEG of 20 x 20 pixels" in errors

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.support.commands import Command
 
 _CHUNK = 4096
 
@@ -32,15 +33,9 @@ class SmallDisk:
         """The same folder for this process."""
         return Path(f"/proc/{self.holder.pid}/root{self.path}")
 
-    def alexc(self, *arguments: object, cwd: Path) -> subprocess.Popen[str]:
+    def alexc(self, *arguments: object, cwd: Path) -> Command:
         """The command line in a process that sees the disk."""
-        return subprocess.Popen(
-            [*self._enter(), f"--wd={cwd}", sys.executable, "-m", "alexc", *map(str, arguments)],
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Command(*arguments, cwd=cwd, mounts=f"/proc/{self.holder.pid}/ns/mnt")
 
     def fill(self, leave: int) -> None:
         """Write until so many bytes are free, or none."""
@@ -57,10 +52,8 @@ class SmallDisk:
 
     def make_read_only(self) -> None:
         """As a kernel does with a disk that fails."""
-        subprocess.run([*self._enter(), "mount", "-o", "remount,ro", str(self.path)], check=True)
-
-    def _enter(self) -> list[str]:
-        return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"]
+        enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"]
+        subprocess.run([*enter, "mount", "-o", "remount,ro", str(self.path)], check=True)
 
 
 @contextmanager

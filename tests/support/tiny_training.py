@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -175,15 +172,3 @@ def command_to_go_on(printed: str) -> list[str]:
     program, *arguments = shlex.split(printed.partition("continue with: ")[2].splitlines()[0])
     assert program == "alexc"
     return arguments
-
-
-def alexc(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
-    """Run the command line in a separate process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "alexc", *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from tests.support import tiny_training as tiny
+from tests.support.commands import Command
 from tests.support.photographs import content, photographs
 from tests.support.small_disk import SmallDisk, small_disk
 
@@ -53,14 +53,14 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield disk
 
 
-def train(disk: SmallDisk, home: Path, *more: object, network: str = "tiny.py") -> subprocess.Popen[str]:
+def train(disk: SmallDisk, home: Path, *more: object, network: str = "tiny.py") -> Command:
     return disk.alexc(
         "train", home / network, "--data", home / "store", "--out", disk.path / "run", "--epochs", EPOCHS,
         "--device", "cpu", "--no-tensorboard", *more, cwd=home,
     )  # fmt: skip
 
 
-def wait_until(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(done: Callable[[], bool], process: Command) -> None:
     deadline = time.monotonic() + 60
     while not done():
         assert process.poll() is None, process.communicate()
@@ -68,14 +68,14 @@ def wait_until(done: Callable[[], bool], process: subprocess.Popen[str]) -> None
         time.sleep(0.002)
 
 
-def done(process: subprocess.Popen[str]) -> str:
+def done(process: Command) -> str:
     """The output of a command that succeeds."""
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return printed
 
 
-def error_of(process: subprocess.Popen[str]) -> str:
+def error_of(process: Command) -> str:
     """The one line of an error message, without a traceback."""
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
@@ -151,8 +151,7 @@ def test_while_the_curves_are_drawn(home: Path, disk: SmallDisk) -> None:
     done(train(disk, home))
     before = (disk.here / "run" / "curves.png").read_bytes()
     process = train(disk, home, "--resume", disk.path / "run")
-    assert process.stdout is not None
-    assert any(line.startswith("nothing is left to do") for line in process.stdout)  # reads until this line appears
+    wait_until(lambda: "\nnothing is left to do" in process.printed, process)
     disk.fill(0)
     error = error_of(process)
     assert "run/curves.png cannot be written (the disk is full): make room; the run itself is whole" in error

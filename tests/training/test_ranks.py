@@ -20,6 +20,7 @@ from alexc.compiler.pipeline import check_text
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from tests.support import tiny_training as tiny
+from tests.support.commands import Command
 
 pytestmark = pytest.mark.slow
 
@@ -108,7 +109,7 @@ def trained(home: Path, network: str) -> tuple[Path, str]:
 
 def start(home: Path, network: str, run: str, *more: object) -> subprocess.Popen[str]:
     arguments = [f"{network}.py", "--data", "store", "--out", run, "--device", "cpu", *more]
-    return tiny.alexc("train", *arguments, cwd=home)
+    return Command("train", *arguments, cwd=home)
 
 
 def finish(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
@@ -210,11 +211,11 @@ def test_adam_is_resumed_on_another_mesh(home: Path) -> None:
 
 def test_one_device_evaluates_and_predicts(home: Path) -> None:
     run, _ = trained(home, "pod")
-    made, _ = finish(tiny.alexc("evaluate", run, "--format", "json", cwd=home))
-    whole, _ = finish(tiny.alexc("evaluate", "whole", "--format", "json", cwd=home))
+    made, _ = finish(Command("evaluate", run, "--format", "json", cwd=home))
+    whole, _ = finish(Command("evaluate", "whole", "--format", "json", cwd=home))
     assert json.loads(made)["views"]["centre"]["top1_error"] == json.loads(whole)["views"]["centre"]["top1_error"]
     image = next((home / "images" / "val").rglob("*.png"))
-    guesses, _ = finish(tiny.alexc("predict", run, image, cwd=home))
+    guesses, _ = finish(Command("predict", run, image, cwd=home))
     assert guesses.count("%") == 4
 
 
@@ -288,7 +289,7 @@ def test_a_killed_rank_ends_all_with_one_message_and_whole_checkpoints(home: Pat
     assert f"error: rank {victim} was killed by SIGKILL, and the others were stopped" in errors
     assert not any(map(alive, pids))
     before = load_checkpoint(home / run / "last.pt")["state"]["step"]
-    finish(tiny.alexc(*tiny.command_to_go_on(errors), "--steps", before + 2, cwd=home))
+    finish(Command(*tiny.command_to_go_on(errors), "--steps", before + 2, cwd=home))
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == before + 2
 
 
@@ -302,7 +303,7 @@ def test_asked_to_stop_all_ranks_save_the_same_step(home: Path, number: signal.S
     found = re.search(rf"stopped by {number.name} after step (\d+); continue with", printed)
     assert found is not None, printed
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])
-    finish(tiny.alexc(*tiny.command_to_go_on(printed), "--steps", int(found[1]) + 1, cwd=home))
+    finish(Command(*tiny.command_to_go_on(printed), "--steps", int(found[1]) + 1, cwd=home))
 
 
 def test_one_rank_that_is_asked_to_stop_stops_all(home: Path) -> None:
@@ -339,7 +340,7 @@ def test_a_job_with_resume_auto_begins_a_run_and_resumes_it(home: Path) -> None:
     (home / "job").mkdir()
     for steps in (5, 12):
         arguments = ["train", "../copies.py", "--data", "../store", "--device", "cpu", "--resume", "auto"]
-        finish(tiny.alexc(*arguments, "--steps", steps, cwd=home / "job"))
+        finish(Command(*arguments, "--steps", steps, cwd=home / "job"))
     (run,) = (home / "job" / "runs").iterdir()
     tiny.assert_same_run(run, trained(home, "copies")[0])
 

@@ -21,6 +21,7 @@ from alexc.runtime.training.command import run_seeds
 from alexc.runtime.training.test_only import evaluate_weights
 from tests.conftest import ROOT, Alexc
 from tests.support import tiny_training as tiny
+from tests.support.commands import Command
 
 pytestmark = pytest.mark.slow
 COMPILER = shutil.which(os.environ.get("CXX", "g++"))
@@ -220,27 +221,18 @@ def test_a_compiled_training_is_the_same_and_can_be_resumed_uncompiled(
 def test_without_a_compiler_the_error_says_how_to_go_on(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    process = tiny.alexc(
-        "train",
-        home / "tiny.py",
-        "--data",
-        home / "store",
-        "--out",
-        "run",
-        "--device",
-        "cpu",
-        "--compile",
-        cwd=tmp_path,
-    )
+    arguments = ["train", home / "tiny.py", "--data", home / "store", "--out", "run", "--device", "cpu", "--compile"]
+    # What torch makes of CXX in the environment when it is imported.
+    compiler = f"from torch._inductor import config; config.cpp.cxx = (None, {str(tmp_path / 'no-compiler')!r})"
+    process = Command(*arguments, cwd=tmp_path, first=compiler)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1, errors
     assert "Traceback" not in errors
     assert "error: --compile: torch cannot compile this network here (" in errors
-    arguments = shlex.split(errors.partition("the run continues with: alexc ")[2])
-    assert arguments[:3] == ["train", str(home / "tiny.py"), "--resume"]
-    rest = tiny.alexc(*arguments, "--steps", 2, cwd=tmp_path)
+    resume = shlex.split(errors.partition("the run continues with: alexc ")[2])
+    assert resume[:3] == ["train", str(home / "tiny.py"), "--resume"]
+    rest = Command(*resume, "--steps", 2, cwd=tmp_path)
     _, errors = rest.communicate(timeout=300)
     assert rest.returncode == 0, errors
 

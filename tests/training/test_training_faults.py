@@ -18,6 +18,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.training.command import run_training
 from alexc.runtime.training.set_up import set_up
 from tests.support import tiny_training as tiny
+from tests.support.commands import Command
 
 SLOW = ("        x = nn.", "        import time\n        time.sleep(0.05)\n        x = nn.")
 
@@ -77,7 +78,7 @@ def test_a_shard_cut_off_under_a_running_training(home: Path) -> None:
     shutil.copytree(home / "store", home / "copy")
     tiny.run_to(tiny.options(slow, home / "copy", home / "whole"))
     command = ("train", slow, "--data", home / "store", "--out", home / "run", "--device", "cpu", "--save-every", 1)
-    process = tiny.alexc(*command, "--epochs", 1000, cwd=home)
+    process = Command(*command, "--epochs", 1000, cwd=home)
     deadline = time.monotonic() + 60
     while not (home / "run" / "previous.pt").exists():
         assert process.poll() is None, process.communicate()
@@ -87,7 +88,7 @@ def test_a_shard_cut_off_under_a_running_training(home: Path) -> None:
     assert "train-00001.u8: it was cut off while it was in use; delete the store and prepare it again" in error_of(
         process
     )
-    process = tiny.alexc(*command, "--resume", home / "run", cwd=home)
+    process = Command(*command, "--resume", home / "run", cwd=home)
     assert "train-00001.u8: it has 4,096 bytes, expected" in error_of(process)
     tiny.run_to(tiny.options(slow, home / "copy", home / "run", resume=True, epochs=3))
     tiny.assert_same_run(home / "run", home / "whole")

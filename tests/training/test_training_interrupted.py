@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
-from alexc.__main__ import main
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from tests.support import tiny_training as tiny
+from tests.support.commands import Command
 
 pytestmark = pytest.mark.slow
 EPOCHS, SAVE_EVERY = 30, 1
@@ -44,47 +42,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def command(home: Path, run: Path, *more: object, network: str = "tiny.py") -> subprocess.Popen[str]:
-    return tiny.alexc(
+def command(home: Path, run: Path, *more: object, network: str = "tiny.py") -> Command:
+    return Command(
         "train", home / network, "--data", home / "store", "--out", run, "--epochs", EPOCHS, "--device", "cpu",
         "--save-every", SAVE_EVERY, *more, cwd=home,
     )  # fmt: skip
-
-
-class ForkedCommand:
-    """`alexc train` in a process that is forked from one with torch loaded: it starts at once, and can be killed."""
-
-    def __init__(self, home: Path, run: Path, network: str) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch", "alexc.__main__", "alexc.runtime.training.command"])
-        self.output = run.with_suffix(".txt")
-        arguments = ["train", str(home / network), "--data", str(home / "store"), "--out", str(run), "--device", "cpu"]
-        arguments += ["--epochs", str(EPOCHS), "--save-every", str(SAVE_EVERY), "--resume", "auto"]
-        self.process = context.Process(target=_run_command, args=(arguments, home, self.output))
-        self.process.start()
-
-    def poll(self) -> int | None:
-        return self.process.exitcode
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.join(60)
-
-    def communicate(self, timeout: float = 120) -> str:
-        self.process.join(timeout)
-        return self.output.read_text()
-
-
-def _run_command(arguments: list[str], home: Path, output: Path) -> None:
-    with output.open("w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-    os.chdir(home)
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
-    sys.argv = ["alexc", *arguments]
-    main()
 
 
 def lines(run: Path) -> int:
@@ -94,7 +56,7 @@ def lines(run: Path) -> int:
         return 0
 
 
-def wait_for(process: subprocess.Popen[str] | ForkedCommand, run: Path, count: int) -> None:
+def wait_for(process: Command, run: Path, count: int) -> None:
     """Wait until the run has written `count` lines."""
     deadline = time.monotonic() + 60
     while lines(run) < count:
@@ -112,26 +74,23 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(home: Path, tmp_
     kills = 0
     while kills < 10:
         before = lines(run)
-        process = ForkedCommand(home, run, network)
+        process = command(home, run, "--resume", "auto", network=network)
         wait_for(process, run, min(before + draw.randrange(2, 12), STEPS))
         time.sleep(draw.uniform(0, 0.02))
         process.kill()
         assert process.poll() == -signal.SIGKILL, "the training ended before it was killed"
         kills += 1
-    process = ForkedCommand(home, run, network)
-    printed = process.communicate()
-    assert process.poll() == 0, printed
+    process = command(home, run, "--resume", "auto", network=network)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
     assert f"after step {STEPS}" in printed
     tiny.assert_same_run(run, home / whole)
 
 
 # Kills its own process at the n-th call of the functions that a save uses: open, sync, rename, torch.save.
 KILLED_IN_A_SAVE = """
-import os, pathlib, signal, sys
-import torch
-from alexc.__main__ import main
+import os, pathlib, signal, torch
 
-left = int(sys.argv.pop(1))
 armed = False
 
 def dying(function):
@@ -158,21 +117,18 @@ def armed_finish(running, *rest):
     finish(running, *rest)
 
 Trainer._finish_epoch = armed_finish
-main()
 """
 
 
 @pytest.mark.parametrize("call", [1, 3, 4, 7, 9, 11, 12])
 def test_killed_inside_the_saves_at_an_epochs_end(home: Path, tmp_path: Path, call: int) -> None:
     run = tmp_path / "run"
-    process = subprocess.run(
-        [
-            sys.executable, "-c", KILLED_IN_A_SAVE, str(call), "train", str(home / "tiny.py"),
-            "--data", str(home / "store"), "--out", str(run), "--epochs", "3", "--device", "cpu",
-        ],
-        cwd=home, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
+    process = Command(
+        "train", home / "tiny.py", "--data", home / "store", "--out", run, "--epochs", 3, "--device", "cpu",
+        cwd=home, first=f"left = {call}\n{KILLED_IN_A_SAVE}",
     )  # fmt: skip
-    assert process.returncode == -signal.SIGKILL, process.stderr
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, errors
     assert (run / "best.pt").exists() is (call > 3)  # the fourth call renames it into place
     torch.set_num_threads(1)
     tiny.run_to(tiny.options(home / "tiny.py", home / "store", run, resume=True, epochs=3))
@@ -187,7 +143,7 @@ def test_killed_inside_the_saves_at_an_epochs_end(home: Path, tmp_path: Path, ca
 )
 def test_a_signal_saves_and_tells_how_to_go_on(home: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     run = tmp_path / "run"
-    process = tiny.alexc(
+    process = Command(
         "train",
         home / "tiny.py",
         "--data",
@@ -210,7 +166,7 @@ def test_a_signal_saves_and_tells_how_to_go_on(home: Path, tmp_path: Path, numbe
     assert "Traceback" not in errors
     assert "error" not in errors
     assert (run / "curves.png").stat().st_size > 10_000
-    rest = tiny.alexc(*tiny.command_to_go_on(printed), cwd=home)
+    rest = Command(*tiny.command_to_go_on(printed), cwd=home)
     _, errors = rest.communicate(timeout=120)
     assert rest.returncode == 0, errors
     tiny.assert_same_run(run, home / "whole")
@@ -224,9 +180,7 @@ def test_a_second_signal_ends_at_once(home: Path, tmp_path: Path) -> None:
             "        import time\n        if self.training:\n            time.sleep(30)\n        x = nn.",
         ),
     )
-    process = tiny.alexc(
-        "train", stuck, "--data", home / "store", "--out", tmp_path / "run", "--device", "cpu", cwd=home
-    )
+    process = Command("train", stuck, "--data", home / "store", "--out", tmp_path / "run", "--device", "cpu", cwd=home)
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "run.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -255,7 +209,7 @@ def test_a_second_signal_ends_at_once(home: Path, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_errors_without_a_traceback(home: Path, arguments: tuple[str, ...], message: str) -> None:
-    process = tiny.alexc(*arguments, cwd=home)
+    process = Command(*arguments, cwd=home)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     assert message in errors
@@ -265,20 +219,23 @@ def test_mistakes_are_errors_without_a_traceback(home: Path, arguments: tuple[st
 
 
 def test_the_three_commands_of_a_newcomer(home: Path, tmp_path: Path) -> None:
-    process = tiny.alexc("train", home / "tiny.py", "--data", home / "store", "--steps", 5, cwd=tmp_path)
-    printed, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    assert "stopped as --steps says after step 5" in printed
+    """In processes of their own from the beginning, as a user starts them."""
+
+    def alexc(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "alexc", *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    trained = alexc("train", home / "tiny.py", "--data", home / "store", "--steps", 5)
+    assert trained.returncode == 0, trained.stderr
+    assert "stopped as --steps says after step 5" in trained.stdout
     (run,) = (tmp_path / "runs").iterdir()
     for name in ("best.pt", "last.pt", "metrics.jsonl", "curves.png"):
-        assert str(Path("runs") / run.name / name) in printed
-    process = tiny.alexc("evaluate", run, "--format", "json", cwd=tmp_path)
-    printed, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    assert '"10 crops"' in printed
+        assert str(Path("runs") / run.name / name) in trained.stdout
+    evaluated = alexc("evaluate", run, "--format", "json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert '"10 crops"' in evaluated.stdout
     image = next((home / "images" / "val").glob("*/*.png"))
-    process = tiny.alexc("predict", run, image, "none.png", image, cwd=tmp_path)
-    printed, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert printed.count("%") == 8
-    assert "none.png cannot be used" in errors
+    predicted = alexc("predict", run, image, "none.png", image)
+    assert predicted.returncode == 1
+    assert predicted.stdout.count("%") == 8
+    assert "none.png cannot be used" in predicted.stderr

@@ -15,6 +15,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.runs.run_folder import RunFolder
 from alexc.runtime.runs.wandb_log import WandbLog, wandb_package
 from tests.support import tiny_training as tiny
+from tests.support.commands import Command
 
 pytestmark = [
     pytest.mark.slow,
@@ -111,7 +112,7 @@ def test_a_failure_at_the_start_is_an_error_before_the_first_step(
 ) -> None:
     for name, value in (("WANDB_MODE", "online"), ("HOME", str(tmp_path)), ("WANDB_API_KEY", "")):
         monkeypatch.setenv(name, value)  # nobody is logged in
-    process = tiny.alexc(
+    process = Command(
         "train", "tiny.py", "--data", "store", "--out", tmp_path / "run", "--device", "cpu", "--log-wandb", cwd=home
     )
     _, errors = process.communicate(timeout=300)
