@@ -15,6 +15,7 @@ from PIL import Image
 
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
+from alexc.runtime.parallel.rank import Rank
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from alexc.runtime.runs.run_folder import RunFolder
 from alexc.runtime.training.options import TrainOptions
@@ -126,9 +127,9 @@ def options(
     return replace(plain, **changes)
 
 
-def run_to(asked: TrainOptions, steps: int | None = None) -> RunFolder:
+def run_to(asked: TrainOptions, steps: int | None = None, rank: Rank | None = None) -> RunFolder:
     """Train to the end, or up to a number of steps since the beginning."""
-    with set_up(asked) as trainer:
+    with set_up(asked, rank) as trainer:
         with suppress(Stopped):
             trainer.train(lambda: False, steps)
         return trainer.run.folder

@@ -5,22 +5,31 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
+from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
+from alexc.runtime.parallel.mesh import make_mesh
+from alexc.runtime.parallel.rank import Rank, ReportedElsewhere
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from tests.support import tiny_training as tiny
 from tests.support.commands import Command
+from tests.support.ranks import run_ranks
 
 pytestmark = pytest.mark.slow
 
@@ -95,16 +104,33 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert full.graph is not None, full.diagnostics
     (home / "one_full.py").write_text(write_pytorch(full.graph, "tiny.net"))
     (home / "pod_full.py").write_text(write_pytorch(full.graph, "tiny.net", full.placed["pod"]))
-    finish(start(home, "one", "whole"))
+    train(home, "one", "whole")
     return home
 
 
+def train(home: Path, network: str, run: str, steps: int | None = None, **changes: Any) -> Path:  # noqa: ANN401
+    """Train in this process, or on as many ranks as the placement has devices; these stay alive for later trainings."""
+    file = home / f"{network}.py"
+    placement = load_network_file(file).placement
+    if placement is None:
+        tiny.run_to(tiny.options(file, home / "store", home / run, **changes), steps)
+    else:
+        run_ranks(placement.devices, train_as_rank, file, home / "store", home / run, steps, changes)
+    return home / run
+
+
+def train_as_rank(file: Path, store: Path, run: Path, steps: int | None, changes: dict[str, Any]) -> None:
+    placement = load_network_file(file).placement
+    assert placement is not None
+    rank = Rank(make_mesh(placement.mesh, "cpu"), placement)
+    with redirect_stdout(StringIO()):
+        tiny.run_to(tiny.options(file, store, run, **changes), steps, rank)
+
+
 @cache
-def trained(home: Path, network: str) -> tuple[Path, str]:
-    """The run of an uninterrupted training and its output; each network is trained once."""
-    run = f"all-{network}"
-    printed, _ = finish(start(home, network, run))
-    return home / run, printed
+def trained(home: Path, network: str) -> Path:
+    """The run of an uninterrupted training; each network is trained once."""
+    return train(home, network, f"all-{network}")
 
 
 def start(home: Path, network: str, run: str, *more: object) -> subprocess.Popen[str]:
@@ -143,24 +169,26 @@ def assert_alike(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_it_trains_as_one_process_does(home: Path, placement: str) -> None:
-    run, printed = trained(home, placement)
-    assert_alike(run, home / "whole")
-    assert "torchrun --nnodes 2 --nproc-per-node" in printed
-    assert re.search(r"^mesh +\w+=\d.*: \d ranks$", printed, re.MULTILINE)
+    assert_alike(trained(home, placement), home / "whole")
+
+
+def test_alexc_train_starts_the_ranks_which_train_together(home: Path) -> None:
+    printed, _ = finish(start(home, "pod", "started"))
+    tiny.assert_same_run(home / "started", trained(home, "pod"))
+    assert "torchrun --nnodes 2 --nproc-per-node 2 " in printed
+    assert re.search(r"^mesh +copy=2 tower=2: 4 ranks$", printed, re.MULTILINE)
     assert printed.count("\nnetwork ") == 1, "only one rank prints"
-    record = json.loads((run / "run.json").read_text())
-    assert record["commands"][0]["mesh"] == dict(
-        item for item in (("copy", 2), ("tower", 2), ("gpu", 4)) if f"{item[0]}={item[1]}" in printed
-    )
+    record = json.loads((home / "started" / "run.json").read_text())
+    assert record["commands"][0]["mesh"] == {"copy": 2, "tower": 2}
 
 
 def test_with_clipping_average_and_frozen_layers_it_trains_as_one_process_does(home: Path) -> None:
-    finish(start(home, "one_full", "whole-full", "--freeze", "conv1"))
-    finish(start(home, "pod_full", "pod-full", "--freeze", "conv1"))
+    train(home, "one_full", "whole-full", freeze=("conv1",))
+    train(home, "pod_full", "pod-full", freeze=("conv1",))
     assert_alike(home / "pod-full", home / "whole-full")
-    finish(start(home, "pod_full", "turns", "--freeze", "conv1", "--steps", 3))
-    finish(start(home, "one_full", "turns", "--steps", 7, "--resume", "turns"))
-    finish(start(home, "pod_full", "turns", "--resume", "turns"))
+    train(home, "pod_full", "turns", 3, freeze=("conv1",))
+    train(home, "one_full", "turns", 7, resume=True)
+    train(home, "pod_full", "turns", resume=True)
     assert_alike(home / "turns", home / "whole-full")
     last, best = (tiny.checkpoint(home / "pod-full" / name) for name in ("last.pt", "best.pt"))
     begun = load_network_file(home / "one_full.py").build(0).state_dict()
@@ -170,28 +198,27 @@ def test_with_clipping_average_and_frozen_layers_it_trains_as_one_process_does(h
 
 
 def test_uneven_micro_batches_train_as_in_one_process(home: Path) -> None:
-    finish(start(home, "one", "whole-parts", "--accumulate", 3))  # 8 images make parts of 3, 3 and 2
-    finish(start(home, "pod", "pod-parts", "--accumulate", 3))
-    finish(start(home, "trick", "trick-parts", "--accumulate", 3, "--steps", 6))
-    finish(start(home, "trick", "trick-parts", "--resume", "trick-parts"))
+    train(home, "one", "whole-parts", accumulate=3)  # 8 images make parts of 3, 3 and 2
+    train(home, "pod", "pod-parts", accumulate=3)
+    train(home, "trick", "trick-parts", 6, accumulate=3)
+    train(home, "trick", "trick-parts", resume=True)
     for run in ("pod-parts", "trick-parts"):
         assert_alike(home / run, home / "whole-parts")
     assert tiny.metrics(home / "whole-parts") != tiny.metrics(home / "whole")  # other masks
 
 
 def test_a_stopped_and_resumed_training_ends_with_the_same_bits(home: Path) -> None:
-    whole, _ = trained(home, "copies")
-    finish(start(home, "copies", "stopped", "--steps", 5))
+    train(home, "copies", "stopped", 5)
     assert load_checkpoint(home / "stopped" / "last.pt")["state"]["step"] == 5
-    finish(start(home, "copies", "stopped", "--resume", "stopped"))
-    tiny.assert_same_run(home / "stopped", whole)
+    train(home, "copies", "stopped", resume=True)
+    tiny.assert_same_run(home / "stopped", trained(home, "copies"))
 
 
 def test_a_run_can_be_resumed_on_other_meshes_and_in_one_process(home: Path) -> None:
-    finish(start(home, "towers", "wandering", "--steps", 3))
-    finish(start(home, "pod", "wandering", "--steps", 6, "--resume", "wandering"))
-    finish(start(home, "one", "wandering", "--steps", 8, "--resume", "wandering"))
-    finish(start(home, "trick", "wandering", "--resume", "wandering"))
+    train(home, "towers", "wandering", 3)
+    train(home, "pod", "wandering", 6, resume=True)
+    train(home, "one", "wandering", 8, resume=True)
+    train(home, "trick", "wandering", resume=True)
     assert_alike(home / "wandering", home / "whole")
 
 
@@ -201,16 +228,16 @@ def test_adam_is_resumed_on_another_mesh(home: Path) -> None:
     assert checked.graph is not None, checked.diagnostics
     (home / "one_adam.py").write_text(write_pytorch(checked.graph, "tiny.net"))
     (home / "pod_adam.py").write_text(write_pytorch(checked.graph, "tiny.net", checked.placed["pod"]))
-    finish(start(home, "one_adam", "whole-adam"))
-    finish(start(home, "pod_adam", "adam", "--steps", 5))
-    finish(start(home, "one_adam", "adam", "--steps", 7, "--resume", "adam"))
-    finish(start(home, "pod_adam", "adam", "--resume", "adam"))
+    train(home, "one_adam", "whole-adam")
+    train(home, "pod_adam", "adam", 5)
+    train(home, "one_adam", "adam", 7, resume=True)
+    train(home, "pod_adam", "adam", resume=True)
     assert_alike(home / "adam", home / "whole-adam")
     assert {float(step) for step in tiny.checkpoint(home / "adam" / "last.pt")["optimizer"]["step"].values()} == {STEPS}
 
 
 def test_one_device_evaluates_and_predicts(home: Path) -> None:
-    run, _ = trained(home, "pod")
+    run = trained(home, "pod")
     made, _ = finish(Command("evaluate", run, "--format", "json", cwd=home))
     whole, _ = finish(Command("evaluate", "whole", "--format", "json", cwd=home))
     assert json.loads(made)["views"]["centre"]["top1_error"] == json.loads(whole)["views"]["centre"]["top1_error"]
@@ -223,7 +250,6 @@ FROM_PYTHON = """
 import sys
 from pathlib import Path
 from alexc.runtime.training.command import run_training
-from alexc.runtime.training.options import TrainOptions
 
 sys.argv = ["notebook", "--of", "another program"]
 sys.exit(run_training(TrainOptions(
@@ -277,6 +303,13 @@ def alive(pid: int) -> bool:
         return False
 
 
+def go_on(home: Path, network: str, run: str, printed: str, steps: int) -> None:
+    """Resume as the message says, up to a step."""
+    assert tiny.command_to_go_on(printed) == ["train", f"{network}.py", "--resume", run, "--device", "cpu"]
+    train(home, network, run, steps, resume=True)
+    assert load_checkpoint(home / run / "last.pt")["state"]["step"] == steps
+
+
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_rank_ends_all_with_one_message_and_whole_checkpoints(home: Path, victim: int) -> None:
     run = f"killed-{victim}"
@@ -289,8 +322,7 @@ def test_a_killed_rank_ends_all_with_one_message_and_whole_checkpoints(home: Pat
     assert f"error: rank {victim} was killed by SIGKILL, and the others were stopped" in errors
     assert not any(map(alive, pids))
     before = load_checkpoint(home / run / "last.pt")["state"]["step"]
-    finish(Command(*tiny.command_to_go_on(errors), "--steps", before + 2, cwd=home))
-    assert load_checkpoint(home / run / "last.pt")["state"]["step"] == before + 2
+    go_on(home, "copies", run, errors, before + 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
@@ -303,7 +335,7 @@ def test_asked_to_stop_all_ranks_save_the_same_step(home: Path, number: signal.S
     found = re.search(rf"stopped by {number.name} after step (\d+); continue with", printed)
     assert found is not None, printed
     assert load_checkpoint(home / run / "last.pt")["state"]["step"] == int(found[1])
-    finish(Command(*tiny.command_to_go_on(printed), "--steps", int(found[1]) + 1, cwd=home))
+    go_on(home, "towers", run, printed, int(found[1]) + 1)
 
 
 def test_one_rank_that_is_asked_to_stop_stops_all(home: Path) -> None:
@@ -329,11 +361,9 @@ def test_a_rank_that_fails_says_why_and_ends_all(home: Path) -> None:
     assert "rank 1 has failed" in errors
 
 
-def test_a_loss_that_is_not_finite_is_told_once(home: Path) -> None:
+def test_a_loss_that_is_not_finite_is_reported_by_rank_zero(home: Path) -> None:
     (home / "steep.py").write_text((home / "copies.py").read_text().replace("lr=0.01", "lr=1e30"))
-    _, errors = finish(start(home, "steep", "steep"), 1)
-    assert errors.count("error:") == 1
-    assert "the training has stopped there" in errors
+    refused(home, "steep", "the training has stopped there")
 
 
 def test_a_job_with_resume_auto_begins_a_run_and_resumes_it(home: Path) -> None:
@@ -342,7 +372,7 @@ def test_a_job_with_resume_auto_begins_a_run_and_resumes_it(home: Path) -> None:
         arguments = ["train", "../copies.py", "--data", "../store", "--device", "cpu", "--resume", "auto"]
         finish(Command(*arguments, "--steps", steps, cwd=home / "job"))
     (run,) = (home / "job" / "runs").iterdir()
-    tiny.assert_same_run(run, trained(home, "copies")[0])
+    tiny.assert_same_run(run, trained(home, "copies"))
 
 
 def test_the_error_of_a_folder_in_use_is_printed_once(home: Path) -> None:
@@ -359,12 +389,6 @@ def test_the_error_of_a_folder_in_use_is_printed_once(home: Path) -> None:
         ("copies", ("--ranks", 3), "the mesh of copies.py, copy=2, has 2 devices"),
         ("one", ("--ranks", 2), "one.py is for one device; write a placement in the spec"),
         ("copies", ("--batch", 100), "a batch of 100 is larger than the training set of 26 images"),
-        ("copies", ("--seed", 2**63), "is too large"),
-        (
-            "copies",
-            ("--compile",),
-            "--compile compiles for one device: leave it out",
-        ),
     ],
 )
 def test_mistakes_are_told_once(home: Path, network: str, options: tuple[object, ...], words: str) -> None:
@@ -372,6 +396,33 @@ def test_mistakes_are_told_once(home: Path, network: str, options: tuple[object,
     assert errors.count("error:") == 1
     assert words in errors
     assert not (home / "never").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"seed": 2**63}, "is too large"), ({"compile": True}, "--compile compiles for one device: leave it out")],
+)
+def test_mistakes_are_reported_by_rank_zero(home: Path, changes: dict[str, Any], words: str) -> None:
+    refused(home, "copies", words, **changes)
+    assert not (home / "refused").exists()
+
+
+def refused(home: Path, network: str, words: str, **changes: Any) -> None:  # noqa: ANN401
+    """The training ends with an error on all ranks, of which rank 0 alone reports it."""
+    file = home / f"{network}.py"
+    placement = load_network_file(file).placement
+    assert placement is not None
+    run_ranks(placement.devices, expect_refusal, file, home / "store", home / "refused", words, changes)
+    shutil.rmtree(home / "refused", ignore_errors=True)
+
+
+def expect_refusal(file: Path, store: Path, run: Path, words: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(UserError) as caught:
+        train_as_rank(file, store, run, None, changes)
+    if dist.get_rank() == 0:
+        assert words in str(caught.value)
+    else:
+        assert isinstance(caught.value, ReportedElsewhere)
 
 
 def torchrun(home: Path, ranks: int, run: str, *more: object) -> subprocess.Popen[str]:
@@ -426,7 +477,6 @@ def test_batch_normalisation_needs_even_batches(home: Path) -> None:
     checked = check_text(spec, "tiny.net")
     assert checked.graph is not None
     (home / "normal.py").write_text(write_pytorch(checked.graph, "tiny.net", checked.placed["trick"]))
-    _, errors = finish(start(home, "normal", "uneven"), 1)
-    assert "the last batch of an epoch, 2 images, cannot be shared evenly by 4 devices" in errors
-    _, errors = finish(start(home, "normal", "uneven", "--accumulate", 3), 1)
-    assert "a batch of 8, cut into parts of 3, cannot be shared evenly by 4 devices" in errors
+    refused(home, "normal", "the last batch of an epoch, 2 images, cannot be shared evenly by 4 devices")
+    words = "a batch of 8, cut into parts of 3, cannot be shared evenly by 4 devices"
+    refused(home, "normal", words, accumulate=3)
