@@ -173,13 +173,13 @@ def test_it_trains_as_one_process_does(home: Path, placement: str) -> None:
 
 
 def test_alexc_train_starts_the_ranks_which_train_together(home: Path) -> None:
-    printed, _ = finish(start(home, "pod", "started"))
-    tiny.assert_same_run(home / "started", trained(home, "pod"))
-    assert "torchrun --nnodes 2 --nproc-per-node 2 " in printed
-    assert re.search(r"^mesh +copy=2 tower=2: 4 ranks$", printed, re.MULTILINE)
+    printed, _ = finish(start(home, "copies", "started"))
+    tiny.assert_same_run(home / "started", trained(home, "copies"))
+    assert "torchrun --nnodes 2 --nproc-per-node 1 " in printed
+    assert re.search(r"^mesh +copy=2: 2 ranks$", printed, re.MULTILINE)
     assert printed.count("\nnetwork ") == 1, "only one rank prints"
     record = json.loads((home / "started" / "run.json").read_text())
-    assert record["commands"][0]["mesh"] == {"copy": 2, "tower": 2}
+    assert record["commands"][0]["mesh"] == {"copy": 2}
 
 
 def test_with_clipping_average_and_frozen_layers_it_trains_as_one_process_does(home: Path) -> None:
@@ -250,6 +250,7 @@ FROM_PYTHON = """
 import sys
 from pathlib import Path
 from alexc.runtime.training.command import run_training
+from alexc.runtime.training.options import TrainOptions
 
 sys.argv = ["notebook", "--of", "another program"]
 sys.exit(run_training(TrainOptions(
