@@ -39,7 +39,7 @@ def doctor(
     """
     first = versions()
     findings = _shown([first])
-    if not any(finding.stops for finding in findings):
+    if not any(finding.is_error for finding in findings):
         from alexc.runtime.allocator import keep_freed_memory
 
         keep_freed_memory()  # as training does
@@ -48,10 +48,10 @@ def doctor(
         findings += _shown(examine(data, network))
     print("findings")
     for finding in findings:
-        print(f"  {'error' if finding.stops else 'note'}: {finding.text}")
+        print(f"  {'error' if finding.is_error else 'note'}: {finding.text}")
     if not findings:
         print("  none: all is well")
-    if any(finding.stops for finding in findings):
+    if any(finding.is_error for finding in findings):
         raise typer.Exit(EXIT_UNSOUND)
 
 

@@ -34,7 +34,7 @@ def _computes(device: str) -> list[Finding]:
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         remedy = "update its driver, or install the torch that was built for it"
-        return [Finding(f"{device} cannot compute ({reason}): {remedy}", stops=True)]
+        return [Finding(f"{device} cannot compute ({reason}): {remedy}", is_error=True)]
     return []
 
 

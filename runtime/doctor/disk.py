@@ -38,7 +38,7 @@ def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
             Finding(
                 f"{printable(folder)} has {free / 1e9:.1f} GB free, and the checkpoints need {needed / 1e9:.1f} GB: "
                 "make room, or train with --out on another disk",
-                stops=True,
+                is_error=True,
             )
         )
     elif free < _LITTLE_ROOM:

@@ -25,7 +25,7 @@ from .devices import devices
 from .disk import disk
 from .machine import Memory, machine, memory_here
 from .section import Finding, Section
-from .throughput import feed_rate, pixels_of, stand_in, step_time, throughput
+from .throughput import loading_rate, noise_images, pixels_of, step_time, throughput
 
 
 def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
@@ -56,15 +56,15 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
     yield decoder(geometry)
     workers = default_workers(device)
     with ExitStack() as held:
-        pixels = held.enter_context(stand_in(geometry)) if store is None else pixels_of(store)
-        feed = feed_rate(pixels, file, workers)
+        pixels = held.enter_context(noise_images(geometry)) if store is None else pixels_of(store)
+        loading = loading_rate(pixels, file, workers)
         if file is None or whole is None:
             step = None
         else:
             yield _memory_of(file, bytes_in_memory(whole, file.recipe), device, memory)
             make_deterministic(device)
             step = step_time(file, device)
-        yield throughput(step, feed, workers, pixels, speed.read if speed else math.inf, memory.usable)
+        yield throughput(step, loading, workers, pixels, speed.read if speed else math.inf, memory.usable)
 
 
 def _folder(data: Path | None) -> Path:
@@ -84,5 +84,5 @@ def _memory_of(file: NetworkFile, needed: int, device: torch.device, memory: Mem
         return Section("training", rows)
     short = f"{file.name} keeps {needed / 1e9:.1f} GB in memory, and {device} has {free / 1e9:.1f} GB free"
     return Section(
-        "training", rows, (Finding(f"{short}: end what else uses it, or train a smaller network", stops=True),)
+        "training", rows, (Finding(f"{short}: end what else uses it, or train a smaller network", is_error=True),)
     )

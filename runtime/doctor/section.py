@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem and how to solve it; `stops` says that training will not work."""
+    """A problem and how to solve it; where it is an error, training does not work."""
 
     text: str
-    stops: bool = False
+    is_error: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ from ..training.precision import autocast
 from .section import Finding, Section
 
 # The augmentation that is timed if there is no recipe.
-PAPERS: tuple[Augmentation, ...] = (RandomCrop(227), Mirror(), PCAColor(0.1))
-_PAPERS_SIZE = 227
+PAPER_AUGMENTATION: tuple[Augmentation, ...] = (RandomCrop(227), Mirror(), PCAColor(0.1))
+_PAPER_SIZE = 227
 _FEED_SECONDS = 1.5
 _FEED_BATCH = 32
 _LONG_STEP = 0.4  # a step of this many seconds can be timed reliably
@@ -68,7 +68,7 @@ def pixels_of(store: Store) -> Pixels:
 
 
 @contextmanager
-def stand_in(geometry: Geometry) -> Iterator[Pixels]:
+def noise_images(geometry: Geometry) -> Iterator[Pixels]:
     """A few images of noise in a temporary file, used if no store is given."""
     rng = np.random.default_rng(0)
     side = geometry.crop
@@ -84,10 +84,10 @@ def stand_in(geometry: Geometry) -> Iterator[Pixels]:
         yield Pixels(split, facts, pixels.nbytes, is_store=False)
 
 
-def feed_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
+def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
     """Images per second that `workers` threads load with the recipe of a network, or with that of the AlexNet paper."""
     if file is None:
-        size, augment = min(_PAPERS_SIZE, pixels.facts.geometry.crop), PAPERS
+        size, augment = min(_PAPER_SIZE, pixels.facts.geometry.crop), PAPER_AUGMENTATION
         renderer = Renderer(size, pixels.facts.mean_image)
     else:
         size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, pixels.facts)
@@ -95,10 +95,10 @@ def feed_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
     rows = min(_FEED_BATCH, len(pixels.split))
     groups = groups_of(epoch_order(0, 0, len(pixels.split)), rows)
     shown = 0
-    with BatchLoader(renderer, size, rows, workers) as feed:
+    with BatchLoader(renderer, size, rows, workers) as loader:
         started = time.perf_counter()
         while time.perf_counter() - started < _FEED_SECONDS:
-            for batch in feed.batches(pixels.split, groups, lambda image: (views.view(0, image),)):
+            for batch in loader.batches(pixels.split, groups, lambda image: (views.view(0, image),)):
                 shown += batch.count
                 if time.perf_counter() - started >= _FEED_SECONDS:
                     break
@@ -176,13 +176,13 @@ def _timed_step(
 
 
 def throughput(
-    step: StepTime | None, feed: float, workers: int, pixels: Pixels, read: float, free_memory: float
+    step: StepTime | None, loading: float, workers: int, pixels: Pixels, read: float, free_memory: float
 ) -> Section:
     """Compare the rates and name the slowest.
 
     Args:
         step: of the network; None where none was given.
-        feed: images per second that `workers` threads load from memory.
+        loading: images per second that `workers` threads load from memory.
         workers: threads.
         pixels: the images.
         read: bytes per second of the disk.
@@ -190,8 +190,8 @@ def throughput(
     """
     image_bytes = pixels.facts.geometry.crop**2 * 3
     source = "the store" if pixels.is_store else "images of noise"
-    rows = [("feed", f"{feed:,.0f} images/s, {_threads(workers)}, from {source}")]
-    supply, limit = feed, "the feed"
+    rows = [("loading", f"{loading:,.0f} images/s, {_threads(workers)}, from {source}")]
+    supply, limit = loading, "loading images"
     if pixels.is_store and pixels.total_bytes > free_memory:
         from_disk = read / image_bytes
         rows.append(("disk", f"{from_disk:,.0f} images/s: the store is larger than the memory that is free"))
@@ -220,10 +220,11 @@ def _remedy(limit: str, share: float, workers: int) -> str:
         return f"the disk must read {share:.1f} times as fast: put the store on a faster disk, or use more memory"
     wanted = math.ceil(share * workers)
     if wanted <= available_cores():
-        return f"the feed is {share:.1f} times too slow: train with --workers {wanted}"
+        return f"loading images is {share:.1f} times too slow: train with --workers {wanted}"
     return (
-        f"the feed is {share:.1f} times too slow, and {wanted} threads would need more than the {available_cores()} "
-        "cores here: store smaller images, or leave out what costs much (color_jitter, random_resized_crop)"
+        f"loading images is {share:.1f} times too slow, and {wanted} threads would need more than the "
+        f"{available_cores()} cores here: store smaller images, or leave out what costs "
+        "much (color_jitter, random_resized_crop)"
     )
 
 

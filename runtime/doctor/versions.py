@@ -35,5 +35,7 @@ def _import(package: str) -> Finding | None:
         importlib.import_module(package)
     except Exception as error:  # a library that does not fit raises OSError, RuntimeError, AttributeError ...
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return Finding(f"{package} {_version(package)} cannot be imported ({reason}): {_REMEDIES[package]}", stops=True)
+        return Finding(
+            f"{package} {_version(package)} cannot be imported ({reason}): {_REMEDIES[package]}", is_error=True
+        )
     return None

@@ -22,7 +22,7 @@ from alexc.runtime.doctor import examination, throughput
 from alexc.runtime.doctor.disk import disk, disk_speed
 from alexc.runtime.doctor.machine import Memory, core_quota, machine, memory_here, memory_limit
 from alexc.runtime.doctor.section import Section
-from alexc.runtime.doctor.throughput import StepTime, feed_rate, pixels_of, stand_in, step_time
+from alexc.runtime.doctor.throughput import StepTime, loading_rate, noise_images, pixels_of, step_time
 from alexc.runtime.doctor.versions import versions
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
@@ -81,7 +81,7 @@ class TestVersions:
 
         monkeypatch.setattr(importlib, "import_module", failing)
         (finding,) = versions().findings
-        assert finding.stops
+        assert finding.is_error
         assert finding.text.startswith(package)
         assert str(error).splitlines()[0] in finding.text
         assert "more" not in finding.text.partition(":")[0]
@@ -134,7 +134,7 @@ class TestDevices:
         monkeypatch.setattr(torch, "ones", failing)
         section = device_rows.devices()
         assert ("cuda:0", "Old GPU, 8.0 GB, 2.0 GB of it free") in section.rows
-        assert section.findings[0].stops
+        assert section.findings[0].is_error
         assert "cuda:0 cannot compute (no kernel image is available): update its driver" in texts(section)[0]
 
 
@@ -148,11 +148,11 @@ class TestDisk:
     def test_no_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         usage = shutil.disk_usage(tmp_path)
         monkeypatch.setattr(disk_rows, "MEGABYTES", 1)
-        for free, stops, words in ((10**9, True, "need 2.0 GB"), (3 * 10**9, False, "has 3.0 GB free")):
+        for free, error, words in ((10**9, True, "need 2.0 GB"), (3 * 10**9, False, "has 3.0 GB free")):
             monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage._replace(free=free))
             section, speed = disk(tmp_path, 2 * 10**9)
             (finding,) = section.findings
-            assert finding.stops is stops
+            assert finding.is_error is error
             assert words in finding.text
             assert speed is not None
 
@@ -163,7 +163,7 @@ class TestDisk:
         monkeypatch.setattr(os, "fsync", failing)
         section, speed = disk(tmp_path, 0)
         assert speed is None
-        assert section.findings[-1].stops
+        assert section.findings[-1].is_error
         assert "cannot be written (the disk is full): make room, or work in another folder" in texts(section)[-1]
         assert list(tmp_path.iterdir()) == []
 
@@ -176,13 +176,13 @@ def test_the_decoder_is_timed_on_a_photograph_of_usual_size(short: None) -> None
 
 class TestThroughput:
     @pytest.mark.slow
-    def test_rates_of_a_store_and_of_a_stand_in(self, home: Path, short: None) -> None:
+    def test_rates_of_a_store_and_of_a_noise_images(self, home: Path, short: None) -> None:
         file = load_network_file(home / "tiny.py")
         pixels = pixels_of(open_store(home / "store"))
         assert pixels.total_bytes == tiny.TRAIN_IMAGES * tiny.STORED**2 * 3
-        assert feed_rate(pixels, file, 1) > 0
-        with stand_in(Geometry()) as noise:
-            assert feed_rate(noise, None, 2) > 0
+        assert loading_rate(pixels, file, 1) > 0
+        with noise_images(Geometry()) as noise:
+            assert loading_rate(noise, None, 2) > 0
 
     @pytest.mark.slow
     def test_a_step_is_timed_and_leaves_the_weights(self, home: Path, short: None) -> None:
@@ -201,42 +201,44 @@ class TestThroughput:
         )
         step = step_time(load_network_file(tiny.write_network(home, full)), torch.device("cpu"))
         assert (step.timed, step.fits) == (4, False)
-        section = self.section(home, step, feed=1e9)
+        section = self.section(home, step, loading=1e9)
         assert "8 images do not fit into the device's memory at once, 4 do" in texts(section)[0]
 
-    def section(self, home: Path, step: StepTime | None, feed: float, read: float = 1e9, free: float = 1e9) -> Section:
+    def section(
+        self, home: Path, step: StepTime | None, loading: float, read: float = 1e9, free: float = 1e9
+    ) -> Section:
         pixels = pixels_of(open_store(home / "store"))
-        return throughput.throughput(step, feed, 1, pixels, read, free)
+        return throughput.throughput(step, loading, 1, pixels, read, free)
 
     @pytest.mark.slow
     def test_verdicts(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(throughput, "available_cores", lambda: 4)
         step = StepTime(image=0.01, update=0.0, batch=8, timed=8, fits=True)  # 100 images/s
-        section = self.section(home, step, feed=400.0)
+        section = self.section(home, step, loading=400.0)
         assert dict(section.rows)["verdict"].startswith("the store keeps up: data loading takes 25.0% of a step")
         assert section.findings == ()
         images = len(open_store(home / "store").train)
         two_seconds_an_image = StepTime(image=2.0, update=0.0, batch=8, timed=8, fits=True)
-        slow = self.section(home, two_seconds_an_image, feed=400.0)
+        slow = self.section(home, two_seconds_an_image, loading=400.0)
         assert dict(slow.rows)["epoch"] == f"0:{2 * images:02d} for the {images} images of the store"
-        section = self.section(home, step, feed=40.0)
-        assert dict(section.rows)["verdict"] == "the feed is the limit: it gives 40% of what the network can take"
-        assert texts(section) == ["the feed is 2.5 times too slow: train with --workers 3"]
-        section = self.section(home, step, feed=10.0)
+        section = self.section(home, step, loading=40.0)
+        assert dict(section.rows)["verdict"] == "loading images is the limit: it gives 40% of what the network can take"
+        assert texts(section) == ["loading images is 2.5 times too slow: train with --workers 3"]
+        section = self.section(home, step, loading=10.0)
         assert "10 threads would need more than the 4 cores here: store smaller images" in texts(section)[0]
 
     @pytest.mark.slow
     def test_a_store_that_is_read_from_the_disk_each_epoch(self, home: Path) -> None:
         step = StepTime(image=0.01, update=0.0, batch=8, timed=8, fits=True)
         image = tiny.STORED**2 * 3
-        section = self.section(home, step, feed=1e6, read=50.0 * image, free=1000)
+        section = self.section(home, step, loading=1e6, read=50.0 * image, free=1000)
         assert dict(section.rows)["disk"].startswith("50 images/s: the store is larger than the memory")
         assert dict(section.rows)["verdict"] == "the disk is the limit: it gives 50% of what the network can take"
         assert "the disk must read 2.0 times as fast" in texts(section)[0]
 
     @pytest.mark.slow
     def test_without_a_network_there_is_no_verdict(self, home: Path) -> None:
-        rows = dict(self.section(home, None, feed=10.0).rows)
+        rows = dict(self.section(home, None, loading=10.0).rows)
         assert rows["step"] == "not timed: give a network file"
         assert "verdict" not in rows
 
@@ -249,7 +251,7 @@ class TestExamination:
         sections = list(examination.examine(home / "store", home / "tiny.py"))
         titles = [section.title for section in sections]
         assert titles == ["machine", "devices", "disk", "decoder", "training", "throughput"]
-        assert not any(finding.stops for section in sections for finding in section.findings)
+        assert not any(finding.is_error for section in sections for finding in section.findings)
         assert sorted(home.rglob("*")) == before
 
     @pytest.mark.slow
@@ -258,7 +260,7 @@ class TestExamination:
     ) -> None:
         monkeypatch.setattr(examination, "memory_here", lambda: Memory(10**6, 100, math.inf))
         found = {section.title: section for section in examination.examine(None, home / "tiny.py")}
-        assert found["training"].findings[0].stops
+        assert found["training"].findings[0].is_error
         assert (
             "Tiny keeps 0.0 GB in memory, and cpu has 0.0 GB free: end what else uses it" in texts(found["training"])[0]
         )

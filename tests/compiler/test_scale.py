@@ -14,5 +14,7 @@ from benchmarks.compile import FORMS, measure
 def test_time_per_layer_does_not_grow_with_the_number_of_layers(form: Callable[[int], str]) -> None:
     measure(form, 100)  # imports are not counted
     few = min(measure(form, 10**3).total for _ in range(3))
-    many = min(measure(form, 10**4).total for _ in range(2))
+    many = measure(form, 10**4).total
+    if many > 4 * few:  # something else may have taken the processor
+        many = measure(form, 10**4).total
     assert many <= 4 * few, f"{many:.0f} µs per layer, and {few:.0f} µs with a tenth of the layers"
