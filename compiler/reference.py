@@ -45,9 +45,9 @@ def choices() -> set[str]:
 
 
 def calls() -> set[str]:
-    """The words before the parentheses of a value: those of distributions, and `sides`, `rgb`, `pixels`, `epochs`."""
-    words = {model.expectation(name).call for model in models() for name in model.model_fields}
-    return {*DISTRIBUTIONS, *words} - {""}
+    """The words before the parentheses of a value: those of distributions, and and those such as `sides` and `rgb`."""
+    fields = [model.expectation(name) for model in models() for name in model.model_fields]
+    return {*DISTRIBUTIONS, *(word for expected in fields for word in expected.calls)}
 
 
 def usage(model: type[Arguments]) -> str:

@@ -199,6 +199,8 @@ def _values(spec: Spec, context: Context) -> Iterator[Completion]:
         for word in expected.choices:
             distribution = DISTRIBUTIONS.get(word)
             yield Completion(word, "value", usage(distribution) if distribution is not None else "")
+        for word in expected.calls:
+            yield Completion(word, "value", f"`{word}(…)`")
         for word in ("none", "same"):
             if f"`{word}`" in expected.words and word not in expected.choices:
                 yield Completion(word, "value")

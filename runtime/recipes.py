@@ -7,7 +7,7 @@ Nothing here acts: `data.recipe_check`, `data.views` and `training` read these v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from .augmentations.augmentation import Augmentation
 
@@ -202,6 +202,14 @@ class Plateau:
     least: float = 0.0
 
 
+class Iterations(tuple[int, ...]):
+    """Numbers of iterations, which are steps of the optimiser, where plain numbers are epochs: `Iterations(5000)`."""
+
+    def __new__(cls, *numbers: int) -> Self:
+        """From the numbers as arguments."""
+        return super().__new__(cls, numbers)
+
+
 @dataclass(frozen=True)
 class ConstantRate:
     """The same rate from the first step to the last.
@@ -209,25 +217,25 @@ class ConstantRate:
     With this schedule and those below, the rate first rises linearly during `warmup` epochs.
     """
 
-    warmup: float = 0.0
+    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
 class StepRate:
-    """Divide the rate after every `every` epochs."""
+    """Divide the rate after every `every` epochs, or every so many iterations."""
 
-    every: int
+    every: int | Iterations
     divide: float
-    warmup: float = 0.0
+    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
 class MilestoneRate:
-    """Divide the rate after each of these epochs."""
+    """Divide the rate after each of these epochs or iterations."""
 
-    at: tuple[int, ...]
+    at: tuple[int, ...] | Iterations
     divide: float
-    warmup: float = 0.0
+    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
@@ -235,7 +243,7 @@ class ExponentialRate:
     """Divide the rate evenly, step by step: by `divide` in total at the end."""
 
     divide: float
-    warmup: float = 0.0
+    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
@@ -244,7 +252,16 @@ class DiscreteExponentialRate:
 
     divide: float
     steps: int
-    warmup: float = 0.0
+    warmup: float | Iterations = 0.0
+
+
+@dataclass(frozen=True)
+class InverseRate:
+    """Divide the rate by (1 + gamma * n) ** power at iteration n: Caffe's `inv`."""
+
+    gamma: float
+    power: float
+    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
@@ -252,14 +269,14 @@ class PolynomialRate:
     """Lower the rate to zero as (1 - done)^power, where `done` is the finished part; 1 is a straight line."""
 
     power: float = 1.0
-    warmup: float = 0.0
+    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
 class CosineRate:
     """Lower the rate to zero along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
 
-    warmup: float = 0.0
+    warmup: float | Iterations = 0.0
 
 
 Schedule = (
@@ -269,6 +286,7 @@ Schedule = (
     | MilestoneRate
     | ExponentialRate
     | DiscreteExponentialRate
+    | InverseRate
     | PolynomialRate
     | CosineRate
 )
@@ -280,7 +298,7 @@ TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained and tested."""
+    """How a network is trained and tested. One of `epochs` and `iterations` is the length of the training."""
 
     prepare: tuple[PrepareStep, ...]
     augment: tuple[Augmentation, ...]
@@ -289,7 +307,8 @@ class Recipe:
     optimizer: SGD | Adam | AdamW
     schedule: Schedule
     batch: int
-    epochs: int
+    epochs: int | None = None
+    iterations: int | None = None
     gradients: tuple[ClipNorm | ClipValue, ...] = ()
     precision: Float32 | BFloat16 | Float16 = Float32()
     average: MovingAverage | None = None

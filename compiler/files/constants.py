@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..layers.arguments import Arguments
+from ..layers.arguments import Arguments, Iterations
 from ..layers.kind import TorchCall
 from ..layers.python_text import in_tuple
 from ..net.expanded_parts import attribute_of
@@ -32,8 +32,11 @@ def recipe_fields(recipe: Recipe) -> dict[str, tuple[TorchCall, ...] | TorchCall
 def recipe_classes(recipe: Recipe) -> dict[str, str]:
     """The runtime's classes that a recipe needs, each with its module."""
     values = [each for value in vars(recipe).values() for each in (value if isinstance(value, tuple) else (value,))]
-    steps = [type(value) for value in values if isinstance(value, Arguments)]
-    return {"Recipe": "alexc.runtime.recipes", **{step.__name__: runtime_module(step) for step in steps}}
+    steps = [value for value in values if isinstance(value, Arguments)]
+    classes = {type(step).__name__: runtime_module(type(step)) for step in steps}
+    if any(isinstance(value, Iterations) for step in steps for value in vars(step).values()):
+        classes[Iterations.__name__] = "alexc.runtime.recipes"
+    return {"Recipe": "alexc.runtime.recipes", **classes}
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
 from ..text.diagnostics import list_in_words
 
 LARGEST_SIZE = 2**20
+MOST_ITERATIONS = 2**31 - 1  # Caffe's own limit
+MOST_MILESTONES = 32
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,17 @@ class Expects:
     Attributes:
         words: a description that completes "must be …".
         choices: the words that the value can be.
-        call: the word before the parentheses of a value such as `pixels(256, 288)`; "" if no value has any.
+        calls: the words before the parentheses of a value such as `pixels(256, 288)`, the usual one first.
     """
 
     words: str
     choices: tuple[str, ...] = ()
-    call: str = ""
+    calls: tuple[str, ...] = ()
+
+    @property
+    def call(self) -> str:
+        """The usual word before the parentheses; "" if no value has any."""
+        return self.calls[0] if self.calls else ""
 
     def in_parentheses(self, value: object) -> tuple[object, ...] | None:
         """The values in the parentheses of a `call`; None for any other value."""
@@ -34,6 +42,22 @@ class Expects:
                 return tuple(values)
             case _:
                 return None
+
+
+class Iterations(tuple[int, ...]):
+    """Numbers of iterations since the beginning of a training, where plain numbers are epochs: `iterations(5000)`.
+
+    It has the name and the constructor of a class in the runtime's recipes.
+    """
+
+    keyword: ClassVar[str] = "iterations"
+
+    def __new__(cls, *numbers: int) -> Self:
+        """From the numbers as arguments."""
+        return super().__new__(cls, numbers)
+
+    def __repr__(self) -> str:
+        return f"Iterations({', '.join(map(str, self))})"
 
 
 class Arguments(BaseModel):
@@ -64,13 +88,14 @@ class Arguments(BaseModel):
 
 SIDES = Expects(
     "a whole number of at least 0, height x width as in `1x2`, `sides(top, bottom, left, right)`, or `same`",
-    call="sides",
+    calls=("sides",),
 )
-RGB = Expects("a number for each channel, as in `rgb(0.5, 0.4, 0.4)`", call="rgb")
-PIXELS = Expects("up to 8 different whole numbers from 1 to 4096, as in `pixels(256, 288, 320)`", call="pixels")
+RGB = Expects("a number for each channel, as in `rgb(0.5, 0.4, 0.4)`", calls=("rgb",))
+PIXELS = Expects("up to 8 different whole numbers from 1 to 4096, as in `pixels(256, 288, 320)`", calls=("pixels",))
 EPOCHS = Expects(
-    "up to 32 whole numbers, each larger than the one before, as in `epochs(120, 130)`",
-    call="epochs",
+    f"up to {MOST_MILESTONES} whole numbers, each larger than the one before, as in `epochs(120, 130)` or "
+    "`iterations(60000, 65000)`",
+    calls=("epochs", Iterations.keyword),
 )
 
 
@@ -104,11 +129,33 @@ def _pixels(value: object) -> object:
 
 def _epochs(value: object) -> object:
     """The numbers in the call `epochs(…)`; None, which the field refuses, unless they rise."""
+    if isinstance(value, Iterations):
+        return value
     numbers = EPOCHS.in_parentheses(value)
-    rise = numbers is not None and all(
-        isinstance(one, int) and isinstance(next_, int) and one < next_ for one, next_ in pairwise(numbers)
-    )
-    return numbers if rise else None
+    return numbers if numbers is not None and _rise(numbers) else None
+
+
+def _iterations(most: int) -> Callable[[object], object]:
+    """A validator that reads the call `iterations(…)` with up to `most` numbers, each larger than the one before.
+
+    Any other call becomes None, which the field refuses; other values stay as they are.
+    """
+
+    def read(value: object) -> object:
+        match value:
+            case (Iterations.keyword, *numbers):
+                whole = [each for each in numbers if isinstance(each, int) and 1 <= each <= MOST_ITERATIONS]
+                right = len(whole) == len(numbers) and 1 <= len(whole) <= most and _rise(whole)
+                return Iterations(*whole) if right else None
+            case other:
+                return other
+
+    return read
+
+
+def _rise(numbers: Sequence[object]) -> bool:
+    """Whether these are whole numbers, each larger than the one before."""
+    return all(isinstance(one, int) and isinstance(next_, int) and one < next_ for one, next_ in pairwise(numbers))
 
 
 def as_float(value: object) -> object:
@@ -139,12 +186,26 @@ PixelSizes = Annotated[
     Field(min_length=1, max_length=8),
     PIXELS,
 ]
-Epochs = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=LARGEST_SIZE)], ...],
+Milestones = Annotated[
+    Annotated[
+        InstanceOf[Iterations] | Annotated[tuple[_Size, ...], Field(min_length=1, max_length=MOST_MILESTONES)],
+        Field(union_mode="left_to_right"),  # else pydantic makes a plain tuple of it
+    ],
     BeforeValidator(_epochs),
-    Field(min_length=1, max_length=32),
+    BeforeValidator(_iterations(MOST_MILESTONES)),  # pydantic calls the last one first
     EPOCHS,
 ]
+Interval = Annotated[
+    _Size | InstanceOf[Iterations],
+    BeforeValidator(_iterations(1)),
+    Expects(f"a whole number from 1 to {LARGEST_SIZE}, or `iterations(N)`", calls=(Iterations.keyword,)),
+]
+Warmup = Annotated[
+    Annotated[float, BeforeValidator(as_float), Field(ge=0)] | InstanceOf[Iterations],
+    BeforeValidator(_iterations(1)),
+    Expects("a number of at least 0, or `iterations(N)`", calls=(Iterations.keyword,)),
+]
+IterationCount = Annotated[int, Field(ge=1, le=MOST_ITERATIONS), Expects(f"a whole number from 1 to {MOST_ITERATIONS}")]
 YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[
     float, BeforeValidator(as_float), Field(ge=0, lt=1), Expects("a number of at least 0 and less than 1")

@@ -93,7 +93,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A `train` block. An optional statement that is not written is None.
+    """A `train` block. An optional statement that is not written is None; one of `epochs` and `iterations` is written.
 
     `spans` are the places of the statements and of their steps, by their first words.
     """
@@ -109,7 +109,8 @@ class Recipe:
     average: Average | None
     stop: EarlyStopping | None
     batch: int
-    epochs: int
+    epochs: int | None
+    iterations: int | None
     spans: Mapping[str, Span]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..layers.arguments import SIDES, Arguments
+from ..layers.arguments import SIDES, Arguments, Iterations
 from ..vocabulary import BY, IN, KEEP, MESH, ON, SPLIT
 from .net import Placement, Recipe
 
@@ -35,6 +35,8 @@ def argument_text(value: object, call: str = "") -> str:
     """
     if value is None:
         return "none"
+    if isinstance(value, Iterations):
+        call = value.keyword
     if isinstance(value, tuple):
         is_size = call in ("", SIDES.call)
         return _sizes_text(value) if is_size else f"{call}({', '.join(map(argument_text, value))})"
@@ -72,7 +74,8 @@ def recipe_texts(recipe: Recipe) -> dict[str, str]:
         "average": _optional_text(recipe.average),
         "stop": _optional_text(recipe.stop),
         "batch": str(recipe.batch),
-        "epochs": str(recipe.epochs),
+        "epochs": "" if recipe.epochs is None else str(recipe.epochs),
+        "iterations": "" if recipe.iterations is None else str(recipe.iterations),
     }
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..layers.arguments import Arguments
-from ..recipe.steps import CHOICES, NUMBERS, PIPELINES, WholeNumber
+from ..recipe.steps import CHOICES, LENGTHS, NUMBERS, PIPELINES
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Block, Pipeline, Step, Word, first_word
@@ -27,6 +27,7 @@ _EXAMPLES = {
     "stop": "stalled of=val_error patience=10",
     "batch": "128",
     "epochs": "90",
+    "iterations": "450000",
 }
 # Optional statements, with their defaults.
 _OPTIONAL: dict[str, Any] = {"augment": (), "gradients": (), "precision": None, "average": None, "stop": None}
@@ -35,14 +36,16 @@ _OPTIONAL: dict[str, Any] = {"augment": (), "gradients": (), "precision": None, 
 def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagnostic]]:
     """Read a recipe; `chain` is its block and the blocks that it extends, the root first.
 
-    Every statement must occur exactly once, those of `_OPTIONAL` at most once. The statements of a variant replace
-    those of
-    its base.
+    Every statement must occur exactly once, those of `_OPTIONAL` at most once, and one of `epochs` and `iterations`.
+    The statements of a variant replace those of its base.
     """
     diagnostics: list[Diagnostic] = []
     statements: dict[str, Pipeline] = {}
     for block in chain:
-        statements |= _statements_of(block, diagnostics)
+        own = _statements_of(block, diagnostics)
+        if any(name in own for name in LENGTHS):
+            statements = {name: each for name, each in statements.items() if name not in LENGTHS}
+        statements |= own
     values: dict[str, Any] = dict(_OPTIONAL)
     spans: dict[str, Span] = {}
     for name, statement in statements.items():
@@ -50,9 +53,10 @@ def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagno
         spans[name] = statement.span
         spans |= {step.kind.text: step.span for step in _steps(name, statement) if step is not None}
         diagnostics += problems
+    values |= {other: None for other, name in (LENGTHS, LENGTHS[::-1]) if name in values and other not in values}
     misspelt = {match for each in diagnostics for match in get_close_matches(each.span.text, _EXAMPLES, n=1)}
     for name, example in _EXAMPLES.items():
-        if name not in values and name not in misspelt:
+        if name not in values and name not in misspelt and name != "iterations":
             diagnostics.append(
                 Diagnostic("E0210", f"the recipe does not say its `{name}`", chain[-1].span, help=f"{name} {example}")
             )
@@ -72,6 +76,11 @@ def _statements_of(block: Block, diagnostics: list[Diagnostic]) -> dict[str, Pip
             diagnostics.append(Diagnostic("E0210", message, statement.span, others=(first,)))
         else:
             statements[keyword.text] = statement
+    lengths = [statements[name] for name in LENGTHS if name in statements]
+    if len(lengths) == len(LENGTHS):
+        message = "the length of the training is given twice, in `epochs` and in `iterations`"
+        first = Label(lengths[0].span, "first length")
+        diagnostics.append(Diagnostic("E0210", message, lengths[1].span, others=(first,), help="remove one of the two"))
     return statements
 
 
@@ -81,7 +90,7 @@ def _read_statement(name: str, statement: Pipeline) -> tuple[Any, list[Diagnosti
         surplus = statement.steps[1].span
         return None, [Diagnostic("E0204", f"`{name}` takes one thing, not a pipeline", surplus)]
     if name in NUMBERS:
-        number, _, problems = bind(WholeNumber, first.kind, first.arguments, {})
+        number, _, problems = bind(NUMBERS[name], first.kind, first.arguments, {})
         return (number.value if number else None), problems
     values: list[Arguments] = []
     diagnostics: list[Diagnostic] = []

@@ -14,12 +14,15 @@ from ..layers.arguments import (
     Arguments,
     Colors,
     Count,
-    Epochs,
     Expects,
     Fraction,
+    Interval,
+    IterationCount,
+    Milestones,
     NotNegative,
     PixelSizes,
     Positive,
+    Warmup,
     one_of,
 )
 from .augmentation import Augmentation, augmentations
@@ -228,27 +231,27 @@ class ConstantRate(Arguments):
 
     keyword: ClassVar[str] = "constant"
 
-    warmup: NotNegative = 0.0
+    warmup: Warmup = 0.0
 
 
 class StepRate(Arguments):
-    """Divide the rate after every `every` epochs."""
+    """Divide the rate after every `every` epochs, or every so many iterations."""
 
     keyword: ClassVar[str] = "step"
 
-    every: Count
+    every: Interval
     divide: Positive
-    warmup: NotNegative = 0.0
+    warmup: Warmup = 0.0
 
 
 class MilestoneRate(Arguments):
-    """Divide the rate after each of these epochs."""
+    """Divide the rate after each of these epochs or iterations."""
 
     keyword: ClassVar[str] = "milestones"
 
-    at: Epochs
+    at: Milestones
     divide: Positive
-    warmup: NotNegative = 0.0
+    warmup: Warmup = 0.0
 
 
 class ExponentialRate(Arguments):
@@ -257,7 +260,7 @@ class ExponentialRate(Arguments):
     keyword: ClassVar[str] = "exponential"
 
     divide: Positive
-    warmup: NotNegative = 0.0
+    warmup: Warmup = 0.0
 
 
 class DiscreteExponentialRate(Arguments):
@@ -267,7 +270,17 @@ class DiscreteExponentialRate(Arguments):
 
     divide: Positive
     steps: Annotated[int, Field(ge=2, le=LARGEST_SIZE), Expects(f"a whole number from 2 to {LARGEST_SIZE}")]
-    warmup: NotNegative = 0.0
+    warmup: Warmup = 0.0
+
+
+class InverseRate(Arguments):
+    """Divide the rate by (1 + gamma * n) ** power at iteration n: Caffe's `inv`."""
+
+    keyword: ClassVar[str] = "inverse"
+
+    gamma: Positive
+    power: Positive
+    warmup: Warmup = 0.0
 
 
 class PolynomialRate(Arguments):
@@ -276,7 +289,7 @@ class PolynomialRate(Arguments):
     keyword: ClassVar[str] = "polynomial"
 
     power: Positive = 1.0
-    warmup: NotNegative = 0.0
+    warmup: Warmup = 0.0
 
 
 class CosineRate(Arguments):
@@ -284,7 +297,7 @@ class CosineRate(Arguments):
 
     keyword: ClassVar[str] = "cosine"
 
-    warmup: NotNegative = 0.0
+    warmup: Warmup = 0.0
 
 
 class WholeNumber(Arguments):
@@ -294,6 +307,12 @@ class WholeNumber(Arguments):
     positional: ClassVar[tuple[str, ...]] = ("value",)
 
     value: Count
+
+
+class LargeNumber(WholeNumber):
+    """A number that may be larger: `iterations 2400000`."""
+
+    value: IterationCount
 
 
 PrepareStep = Resize | CenterCrop | Subtract | Normalize
@@ -311,6 +330,7 @@ Schedule = (
     | MilestoneRate
     | ExponentialRate
     | DiscreteExponentialRate
+    | InverseRate
     | PolynomialRate
     | CosineRate
 )
@@ -328,7 +348,8 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "average": (Average,),
     "stop": get_args(EarlyStopping),
 }
-NUMBERS = ("batch", "epochs")
+NUMBERS: dict[str, type[WholeNumber]] = {"batch": WholeNumber, "epochs": WholeNumber, "iterations": LargeNumber}
+LENGTHS = ("epochs", "iterations")  # a recipe has one of the two
 PIPELINES = ("prepare", "augment", "gradients")
 
 

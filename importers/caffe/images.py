@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from alexc.compiler.layers.arguments import LARGEST_SIZE
@@ -69,10 +69,16 @@ class Images:
         }
         return "; ".join(f"{word} {value}" for word, value in words.items() if value) or "used as they are"
 
+    @property
+    def shown(self) -> int | None:
+        """The side of the square that the network gets, or None if the layer does not say it."""
+        return self.crop or self.stored
+
     def same_values(self, other: Images) -> bool:
         """Whether the network gets these images and the others in the same size and on the same scale."""
-        mine = (self.crop, self.scale, self.mean_file, self.mean_values)
-        return mine == (other.crop, other.scale, other.mean_file, other.mean_values)
+        mine = (self.scale, self.mean_file, self.mean_values)
+        same_size = self.shown == other.shown or None in (self.shown, other.shown)
+        return same_size and mine == (other.scale, other.mean_file, other.mean_values)
 
 
 def read_images(layer: CaffeLayer, findings: list[Diagnostic]) -> Images:
@@ -104,6 +110,16 @@ def read_images(layer: CaffeLayer, findings: list[Diagnostic]) -> Images:
         Diagnostic("W0901", f"`{each.name}` of images has no counterpart", each.span) for each in layer.fields.unread()
     ]
     return images
+
+
+def stored_size(images: Images, testing: Sequence[Images]) -> int | None:
+    """The side of the stored images, or None if neither this layer nor those of testing imply it.
+
+    A layer of testing without a crop shows whole images, which then have the size that the network reads.
+    """
+    sizes = [each.stored for each in (images, *testing) if each.stored]
+    whole = [images.crop for each in testing if each.shown is None]
+    return next(iter([*sizes, *whole]), None)
 
 
 def declared_input(net: Fields, findings: list[Diagnostic]) -> tuple[list[str], Images | None]:

@@ -64,6 +64,7 @@ def _convolution(layer: CaffeLayer, context: Context) -> list[Kind] | None:
 def _pooling(layer: CaffeLayer, context: Context) -> list[Kind] | None:
     parameters = layer.fields.message("pooling_param")
     parameters.ignore("engine")
+    down = parameters.text("round_mode", "CEIL") in ("FLOOR", "1") or not parameters.flag("ceil_mode", True)
     how = {"0": "MAX", "1": "AVE", "2": "STOCHASTIC"}.get(
         parameters.text("pool", "MAX"), parameters.text("pool", "MAX")
     )
@@ -76,7 +77,6 @@ def _pooling(layer: CaffeLayer, context: Context) -> list[Kind] | None:
     window = _pair(parameters, "kernel_size", "kernel_h", "kernel_w", None, context.findings)
     stride = _pair(parameters, "stride", "stride_h", "stride_w", 1, context.findings)
     pad = _pair(parameters, "pad", "pad_h", "pad_w", 0, context.findings)
-    down = parameters.text("round_mode", "CEIL") in ("FLOOR", "1")
     if window is None or stride is None or pad is None:
         _report(context, f"`{layer.name}` has no `kernel_size`", layer.span, code="E0904")
         return None

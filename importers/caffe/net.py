@@ -14,9 +14,10 @@ from alexc.compiler.text.source import Span
 from ..foreign.flattening import without_needless_flattening
 from ..foreign.network import ForeignLayer, make_kind
 from .fields import Fields
-from .images import SOURCES, Images, declared_input, read_images
+from .images import SOURCES, Images, declared_input, read_images, stored_size
 from .kinds import TRANSLATIONS, Context, batch_normalisation
 from .layer import TYPES, CaffeLayer, read_layers
+from .start_of_training import check_running_statistics, without_zeros
 
 # Layers that measure or drop a blob, and are not part of the network.
 _NO_PART = ("Accuracy", "Silence", "ArgMax", "HDF5Output")
@@ -130,7 +131,10 @@ class _Builder:
                 self._read(index, layer)
         for layer in self._only_testing:
             self._check_only_testing(layer)
-        self._net.layers = _main_head_last(without_needless_flattening(self._net.layers))
+        trains = any("loss" in layer.type.lower() for layer in self._layers)
+        made = without_zeros(self._net.layers, trains, self._findings)
+        check_running_statistics(made, self._findings)
+        self._net.layers = _main_head_last(without_needless_flattening(made))
         if self._net.input is None and not any(each.severity == "error" for each in self._findings):
             message = "the file does not give the size of its images"
             helpful = "give it: `alexc import … --input 3x32x32`"
@@ -145,9 +149,10 @@ class _Builder:
             if layer.type not in ("Input", "DummyData")
         ]
         if trained_on:
-            self._net.images = trained_on[0]
+            images = replace(trained_on[0], stored=stored_size(trained_on[0], testing))
+            self._net.images = images
             for other in testing:
-                if not other.same_values(trained_on[0]):
+                if not other.same_values(images):
                     message = "images are prepared differently for testing, which has no counterpart"
                     self._findings.append(Diagnostic("W0901", message, other.span))
         shapes = [each.shape for each in (declared, *sources, *testing) if each is not None and each.shape is not None]

@@ -6,7 +6,7 @@ Without a schema, unknown fields are kept, so that they can be reported.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from alexc.compiler.text.diagnostics import Diagnostic
@@ -54,13 +54,14 @@ class Field:
     span: Span
 
 
-def parse(source: Source) -> tuple[Message, list[Diagnostic]]:
+def parse(source: Source, lists: Collection[str] = ()) -> tuple[Message, list[Diagnostic]]:
     """Parse a file; returns an empty message and an error at the first syntax error.
 
-    Time and memory are proportional to the length of the text, whatever it contains.
+    The outermost fields in `lists` can have several values without brackets, as in `device_id: 0,1`. Time and memory
+    are proportional to the length of the text, whatever it contains.
     """
     try:
-        return _Parser(source).message(), []
+        return _Parser(source, lists).message(), []
     except _ParseError as error:
         return Message((), Span(source, 0, 0)), [error.finding]
 
@@ -90,8 +91,9 @@ class _Open:
 class _Parser:
     """Reads fields in order. Open messages are kept on a stack, so that deep nesting needs no recursion."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, lists: Collection[str]) -> None:
         self._source = source
+        self._lists = lists
         self._tokens = self._lex()
         self._next = next(self._tokens)
         self._count = 0
@@ -118,7 +120,9 @@ class _Parser:
             elif token.form == "name":
                 self._read_field(token, inside, stack)
             else:
-                raise _ParseError(f"`{token.text}` is unexpected here: expected a field name", token.span)
+                listed = token.form in ("number", "text")
+                headline = f"`{token.text}` is unexpected here: expected a field name"
+                raise _ParseError(headline, token.span, "a list needs brackets: `[1, 2]`" if listed else "")
 
     def _read_field(self, name: _Token, inside: list[Field], stack: list[_Open]) -> None:
         self._count += 1
@@ -137,6 +141,9 @@ class _Parser:
             raise _ParseError(message, name.span, f"`{name.text}: value` or `{name.text} {{ … }}`")
         inside.extend(Field(name.text, value, name.span) for value in self._values())
         self._skip_separator()
+        while not stack and name.text in self._lists and self._next.form in ("number", "text"):
+            inside.append(Field(name.text, self._scalar(), name.span))
+            self._skip_separator()
 
     def _values(self) -> Iterator[Scalar]:
         """One value, or the values of a list in brackets."""

@@ -17,7 +17,7 @@ from ..foreign.network import Assumptions, ForeignLayer, ForeignNetwork, ReadRes
 from .fields import Fields
 from .net import CaffeNet, read_net
 from .prototxt import parse
-from .recipe import read_recipe
+from .recipe import RUNNING, read_recipe
 
 _ENDINGS = (".prototxt", ".prototext", ".pbtxt")
 _CONTENT = re.compile(
@@ -55,7 +55,7 @@ def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
     findings: list[Diagnostic] = []
     files = []
     for source in sources:
-        message, problems = parse(source)
+        message, problems = parse(source, RUNNING)
         findings += problems
         files.append(_File(source, Fields(message, findings)))
     if findings:

@@ -1,10 +1,18 @@
-"""Turns a solver and the net's image settings into a recipe, with epochs in place of iterations."""
+"""Turns a solver and the net's image settings into a recipe."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from alexc.compiler.layers.arguments import LARGEST_SIZE, Arguments
+from alexc.compiler.layers.arguments import (
+    LARGEST_SIZE,
+    MOST_ITERATIONS,
+    MOST_MILESTONES,
+    Arguments,
+    Iterations,
+)
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import step_text
 from alexc.compiler.recipe.augmentations.mirror import Mirror
@@ -17,8 +25,9 @@ from alexc.compiler.recipe.steps import (
     ClipNorm,
     ConstantRate,
     CrossEntropy,
-    DiscreteExponentialRate,
     ExponentialRate,
+    InverseRate,
+    MilestoneRate,
     Normalize,
     PolynomialRate,
     Resize,
@@ -29,17 +38,19 @@ from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
 from ..foreign.network import RecipeLine
-from ..foreign.schedules import are_whole, milestones, power
+from ..foreign.schedules import LARGEST_DIVISION, divisor, power
 from .fields import Fields
 from .images import Images
 
-USUAL_STORED = 256  # pixels per side, to which Caffe's scripts resize images before storing them
+EPOCHS = 90  # if the solver does not give the number of iterations
+# Pixels per side of stored images: those of CIFAR, of tiny ImageNet, and those of Caffe's scripts for ImageNet.
+USUAL_STORED = (32, 64, 256)
 
-# Fields of a solver about logs, files and devices, which are not part of the recipe.
-_RUNNING = (
-    "net", "train_net", "test_net", "test_iter", "test_interval", "test_initialization", "test_compute_loss", "display",
-    "average_loss", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "snapshot_after_train",
-    "solver_mode", "device_id", "random_seed", "debug_info", "layer_wise_reduce", "weights",
+# Fields of a solver about logs, files, tests and devices, which are not part of the recipe: nothing reads their values.
+RUNNING = (
+    "net", "train_net", "test_net", "test_iter", "test_interval", "test_initialization", "test_compute_loss",
+    "test_state", "display", "average_loss", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format",
+    "snapshot_after_train", "solver_mode", "device_id", "random_seed", "debug_info", "layer_wise_reduce", "weights",
 )  # fmt: skip
 _TYPES = {"0": "SGD", "1": "Nesterov", "2": "AdaGrad", "3": "RMSProp", "4": "AdaDelta", "5": "Adam"}
 
@@ -69,17 +80,17 @@ class _Reader:
         self._findings = findings
         self._images = images or Images(solver.span)
         self._iterations = solver.whole("max_iter", 0)
+        self._end = self._iterations if self._iterations > 0 else MOST_ITERATIONS
         self._rate = solver.number("base_lr", 0.01)
         self._batch = (self._images.batch or 128) * max(solver.whole("iter_size", 1), 1)
-        self._epoch = dataset / self._batch  # iterations
-        self._epochs = max(1, round(self._iterations / self._epoch))
+        self._epoch = max(1, -(-dataset // max(self._batch, 1)))  # iterations; the last batch may be smaller
 
     def read(self) -> CaffeRecipe:
         notes = [
-            f"Caffe trains for {self._iterations:,} iterations of {self._batch} images. The epochs assume "
+            f"Caffe trains for {self._iterations:,} iterations of {self._batch} images. {self._in_words()} "
             f"{self._dataset:,} training images (`--images`)."
         ]
-        said = self._solver.ignore(*_RUNNING)
+        said = self._solver.ignore(*RUNNING)
         if said:
             notes.append(f"Left out, because it is not part of a recipe: {', '.join(said)}.")
         lines = [
@@ -89,27 +100,32 @@ class _Reader:
             self._schedule(),
             *self._gradients(),
             RecipeLine("batch", str(self._batch), self._batch_note()),
-            RecipeLine("epochs", str(self._epochs)),
+            self._length(),
         ]
         for each in self._solver.unread():
             self._lost(f"`{each.name}` of a solver has no counterpart", each.span)
             notes.append(f"Without a counterpart: {each.name}.")
-        if not 1 <= self._batch <= LARGEST_SIZE or self._epochs > LARGEST_SIZE:
-            message = "the batch size or the number of epochs is too large for a recipe"
+        if not 1 <= self._batch <= LARGEST_SIZE or self._iterations > MOST_ITERATIONS:
+            message = "the batch size or the number of iterations is too large for a recipe"
             self._findings.append(Diagnostic("E0904", message, self._solver.span_of("max_iter")))
         return CaffeRecipe(tuple(lines), tuple(notes))
+
+    def _in_words(self) -> str:
+        """The beginning of a sentence that ends with the size of the training set."""
+        if self._iterations < 1 or self._in_epochs([self._iterations]):
+            return "The epochs assume"
+        return f"That is {self._iterations / self._epoch:.3g} epochs of"
 
     def _preparation(self) -> list[RecipeLine]:
         """How images are stored, what is subtracted, and which crops the network gets."""
         size = self._input.sizes[1]
         crop = self._images.crop
-        stored = self._images.stored or (max(USUAL_STORED, crop) if crop else size)
+        usual = next((each for each in USUAL_STORED if crop and crop <= each), size)
+        stored = self._images.stored or usual
         assumed = [] if self._images.stored or not crop else ["the size of the stored images is assumed"]
-        if self._images.mean_values and self._images.scale == 1:
+        if self._images.mean_values:
             values = ", ".join(f"{value:g}" for value in self._images.mean_values)
-            assumed.append(f"Caffe subtracts {values}, blue first")
-            message = f"subtracting {values} has no counterpart; the spec subtracts the mean colour of the training set"
-            self._lost(message, self._images.span)
+            assumed.append(f"Caffe subtracts {values} from pixels up to 255, blue first")
         steps: list[Arguments] = [Resize(shorter=stored), CenterCrop(size=stored), *self._subtraction()]
         views: list[Arguments] = [RandomCrop(size=size)] if crop else []
         views += [Mirror()] if self._images.mirror else []
@@ -127,15 +143,13 @@ class _Reader:
             if images.scale != 1:
                 self._lost(f"a scale of {images.scale:g} after a mean image has no counterpart", images.span)
             return [Subtract(what="mean_image")]
-        if images.mean_values and images.scale == 1:
-            return [Subtract(what="mean_color")]
         if images.scale <= 0:
             self._lost(f"a scale of {images.scale:g} has no counterpart", images.span)
-        if images.scale == 1 or images.scale <= 0:
+        if images.scale <= 0 or (images.scale == 1 and not images.mean_values):
             return []
         values = images.mean_values if len(images.mean_values) == 3 else (*images.mean_values, 0.0)[:1] * 3
-        blue, green, red = (round(value / 255, 6) for value in values)
-        std = round(1 / (255 * images.scale), 6)
+        blue, green, red = (float(f"{value / 255:.8g}") for value in values)
+        std = float(f"{1 / (255 * images.scale):.8g}")
         return [Normalize(mean=(red, green, blue), std=(std, std, std))]
 
     def _batch_note(self) -> str:
@@ -192,21 +206,19 @@ class _Reader:
         place = solver.span_of("lr_policy")
         match policy:
             case "fixed":
-                return RecipeLine("schedule", step_text(ConstantRate()))
+                return _schedule_line(ConstantRate())
+            case "step" | "multistep" | "exp" if gamma == 1:
+                return _schedule_line(ConstantRate(), f"in Caffe, {policy} with gamma 1")
             case "step" if size > 0 and gamma > 0:
-                return self._steps(size, gamma, place)
+                return self._steps(size, gamma, "")
             case "multistep" if values and gamma > 0:
                 return self._steps_at(values, gamma, place)
             case "exp" if gamma > 0:
-                return self._exponential(power(gamma, -self._iterations), "")
+                return self._exponential(gamma)
             case "poly" if exponent > 0:
-                return RecipeLine("schedule", step_text(PolynomialRate(power=exponent)))
+                return _schedule_line(PolynomialRate(power=exponent))
             case "inv" if gamma > 0 and exponent > 0:
-                note = f"in Caffe, {self._rate:g} (1 + {gamma:g} n)^-{exponent:g} at iteration n, with the same end"
-                self._lost(
-                    "the policy `inv` has no counterpart; the spec has an exponential schedule with the same end", place
-                )
-                return self._exponential(power(1 + gamma * self._iterations, exponent), note)
+                return _schedule_line(InverseRate(gamma=gamma, power=exponent))
             case _:
                 self._lost(
                     f"the policy `{policy}` with these values has no counterpart; the learning rate is constant", place
@@ -214,42 +226,68 @@ class _Reader:
                 values_ = ", ".join(
                     f"{name} {solver.text(name)}" for name in ("gamma", "stepsize", "power") if solver.has(name)
                 )
-                return RecipeLine("schedule", step_text(ConstantRate()), f"in Caffe, {policy}, {values_}".rstrip(", "))
+                return _schedule_line(ConstantRate(), f"in Caffe, {policy}, {values_}".rstrip(", "))
 
-    def _steps(self, size: int, gamma: float, place: Span) -> RecipeLine:
-        """A step every few whole epochs; if the interval is not whole epochs, equal parts of the training."""
-        epochs = size / self._epoch
-        every, parts = max(1, round(epochs)), self._iterations // size
-        divide = power(gamma, -1)
-        note = f"in Caffe, every {size:,} iterations"
-        if are_whole(every, epochs) or self._iterations <= size:
-            return RecipeLine("schedule", step_text(StepRate(every=every, divide=divide)), note)
-        if 2 <= parts <= LARGEST_SIZE and self._iterations % size == 0:
-            step = DiscreteExponentialRate(divide=power(gamma, 1 - parts), steps=parts)
-            return RecipeLine("schedule", step_text(step), note)
-        self._lost(
-            f"{size:,} iterations are {epochs:.2f} epochs; the spec has {every}",
-            place,
-            "give the size of the training set: --images N",
-        )
-        return RecipeLine("schedule", step_text(StepRate(every=every, divide=divide)), note)
+    def _steps(self, size: int, gamma: float, note: str) -> RecipeLine:
+        """A step every `size` iterations."""
+        if self._end <= size:
+            return _schedule_line(ConstantRate(), note or f"in Caffe, every {size:,} iterations, after the end")
+        every = self._in_epochs([size])
+        if every and not note:
+            note = f"in Caffe, every {size:,} iterations"
+        divide = divisor(gamma, self._end // size)
+        return _schedule_line(StepRate(every=every[0] if every else Iterations(size), divide=divide), note)
 
     def _steps_at(self, values: list[int], gamma: float, place: Span) -> RecipeLine:
         """Steps if the values are equally far apart up to the end of the training, otherwise milestones."""
-        first = values[0]
-        note = f"in Caffe, at iterations {', '.join(f'{value:,}' for value in values)}"
-        regular = values == [first * number for number in range(1, len(values) + 1)]
-        if first > 0 and regular and first * (len(values) + 1) >= self._iterations:
-            line = self._steps(first, gamma, place)
-            return RecipeLine("schedule", line.text, note)
-        step, same = milestones([value / self._epoch for value in values], power(gamma, -1))
-        if not same:
-            message = "steps are not at whole epochs; the spec has the nearest whole epochs"
-            self._lost(message, place, "give the size of the training set: --images N")
-        return RecipeLine("schedule", step_text(step), note)
+        if values[0] < 1:
+            self._lost("a step at iteration 0 has no counterpart; the spec has it at iteration 1", place)
+        places = list(accumulate(values, lambda before, value: max(value, before + 1), initial=0))[1:]
+        inside = [each for each in places if each < self._end]
+        beyond = ", ".join(f"{value:,}" for value in places[len(inside) :])
+        note = f"in Caffe, also at iterations {beyond}, after the end" if beyond else ""
+        if not inside:
+            return _schedule_line(ConstantRate(), note)
+        first = inside[0]
+        regular = inside == [first * number for number in range(1, len(inside) + 1)]
+        if regular and self._end <= first * (len(inside) + 1):
+            return self._steps(first, gamma, note)
+        at = inside[:MOST_MILESTONES]
+        if at != inside:
+            message = f"a recipe has at most {MOST_MILESTONES} milestones, so the last rate comes earlier"
+            self._lost(message, place)
+        epochs = self._in_epochs(at)
+        if epochs and not note:
+            note = f"in Caffe, at iterations {', '.join(f'{value:,}' for value in at)}"
+        # The same last rate, where a recipe cannot have as many divisions.
+        divide = divisor(gamma ** (len(inside) / len(at)), len(at))
+        when = ("epochs", *epochs) if epochs else Iterations(*at)
+        return _schedule_line(MilestoneRate.model_validate({"at": when, "divide": divide}), note)
 
-    def _exponential(self, divide: float, note: str) -> RecipeLine:
-        return RecipeLine("schedule", step_text(ExponentialRate(divide=divide)), note)
+    def _exponential(self, gamma: float) -> RecipeLine:
+        """An exponential schedule, or a step after every iteration if a recipe cannot have its total divisor."""
+        total = power(gamma, -self._iterations)
+        if self._iterations > 0 and 1 / LARGEST_DIVISION < total < LARGEST_DIVISION:
+            return _schedule_line(ExponentialRate(divide=total))
+        return _schedule_line(StepRate(every=Iterations(1), divide=divisor(gamma, self._end)))
+
+    def _length(self) -> RecipeLine:
+        """The length of the training: in epochs if it is whole epochs, else in iterations."""
+        if self._iterations < 1:
+            self._lost(f"the solver has no `max_iter`; {EPOCHS} epochs are used", self._solver.span_of("max_iter"))
+            return RecipeLine("epochs", str(EPOCHS), "assumed")
+        whole = self._in_epochs([self._iterations])
+        return RecipeLine("epochs", str(whole[0])) if whole else RecipeLine("iterations", str(self._iterations))
+
+    def _in_epochs(self, iterations: Sequence[int]) -> list[int]:
+        """These iterations as epochs if they and the whole training are whole epochs, else none."""
+        whole = all(each > 0 and each % self._epoch == 0 for each in (*iterations, self._iterations))
+        epochs = [each // self._epoch for each in iterations]
+        return epochs if whole and max(epochs) <= LARGEST_SIZE else []
 
     def _lost(self, message: str, span: Span, help_: str = "") -> None:
         self._findings.append(Diagnostic("W0901", message, span, help=help_))
+
+
+def _schedule_line(schedule: Arguments, note: str = "") -> RecipeLine:
+    return RecipeLine("schedule", step_text(schedule), note)

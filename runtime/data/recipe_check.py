@@ -96,6 +96,13 @@ def _check_windows(file: NetworkFile) -> None:
         )
 
 
+def _length(rules: recipes.Recipe) -> list[tuple[str, int, bool]]:
+    """The length of a training: its name, its value, and whether that is right."""
+    if rules.iterations is not None and rules.epochs is None:
+        return [("iterations", rules.iterations, rules.iterations >= 1)]
+    return [("epochs", rules.epochs or 0, (rules.epochs or 0) >= 1 and rules.iterations is None)]
+
+
 def _check_numbers(file: NetworkFile) -> None:
     rules = file.recipe
     rate = rules.optimizer.lr
@@ -103,7 +110,7 @@ def _check_numbers(file: NetworkFile) -> None:
         f"{name} is {value}"
         for name, value, right in (
             ("batch", rules.batch, rules.batch >= 1),
-            ("epochs", rules.epochs, rules.epochs >= 1),
+            *_length(rules),
             ("lr", rate, math.isfinite(rate) and rate > 0),
         )
         if not right

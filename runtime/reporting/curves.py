@@ -70,7 +70,8 @@ def curves_of(records: Sequence[dict[str, Any]]) -> Curves | Missing:
 
 def _charts(steps: Sequence[dict[str, Any]], epochs: Sequence[dict[str, Any]]) -> list[Chart | None]:
     # Before the end of the first epoch, its number of steps is unknown.
-    scale, axis = (epochs[-1]["step"] / epochs[-1]["epoch"], "epoch") if epochs else (1, "step")
+    # The last epoch can be shorter than the others.
+    scale, axis = (epochs[0]["step"] / epochs[0]["epoch"], "epoch") if epochs else (1, "step")
     batches = thinned([(record["step"] / scale, _number(record["loss"])) for record in steps])
     rates = [(record["step"] / scale, _number(record["rate"])) for record in steps]
     single = "training, single batches" if len(batches) == len(steps) else "training, means of some batches"

@@ -67,7 +67,8 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "started": before["started"] if before else now,
         "data": _path_text(settings.data),
         "store": {"path": str(plan.store.path.absolute()), "identity": plan.store.identity},
-        "epochs": settings.recipe.epochs,
+        "epochs": settings.epochs(len(plan.store.train)),
+        "iterations": settings.recipe.iterations,
         "batch": settings.recipe.batch,
         "seed": settings.seed,
         "freeze": list(settings.freeze),
@@ -94,12 +95,18 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
             ("device", device_text(plan.device)),
             *_mesh_row(plan.rank),
             ("batch", f"{settings.recipe.batch} images, {trainer.steps_per_epoch:,} steps per epoch"),
-            ("epochs", str(settings.recipe.epochs)),
+            ("epochs", _length_text(trainer)),
             ("seed", str(settings.seed)),
             ("run", str(plan.chosen.folder.path)),
         ],
         _resume_notes(trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
     )
+
+
+def _length_text(trainer: Trainer) -> str:
+    """The length of the training: `90`, or `3, which end after 12,000 steps`."""
+    iterations = trainer.settings.recipe.iterations
+    return str(trainer.epochs) if iterations is None else f"{trainer.epochs}, which end after {iterations:,} steps"
 
 
 def _mesh_row(rank: Rank) -> list[tuple[str, str]]:

@@ -41,19 +41,27 @@ class FixedSchedule:
     Args:
         rule: the rule of the recipe.
         lr: the base learning rate, which the rule changes.
-        epochs: the number of epochs of the training.
+        epochs: the length of the training in epochs; None if `iterations` is its length.
+        iterations: the length of the training in steps.
     """
 
     ended = False
 
-    def __init__(self, rule: FixedRule, lr: float, epochs: int) -> None:
-        self._rule, self._lr, self._epochs = rule, lr, epochs
+    def __init__(self, rule: FixedRule, lr: float, epochs: int | None, iterations: int | None = None) -> None:
+        self._rule, self._lr, self._epochs, self._iterations = rule, lr, epochs, iterations
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step. During the warm-up it rises linearly from the first step on."""
-        warmup = self._rule.warmup * steps_per_epoch
+        (warmup,) = _in_steps(self._rule.warmup, steps_per_epoch)
         rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
-        return self._lr * rise * _factor(self._rule, step / steps_per_epoch, self._epochs)
+        return self._lr * rise * _factor(self._rule, step, steps_per_epoch, self._done(step, steps_per_epoch))
+
+    def _done(self, step: int, steps_per_epoch: int) -> float:
+        """The finished part of the training."""
+        if self._iterations is not None:
+            return min(1.0, step / self._iterations)
+        assert self._epochs is not None
+        return min(1.0, step / steps_per_epoch / self._epochs)
 
     def after_epoch(self, metrics: EpochMetrics) -> None:
         """Do nothing: the metrics do not change the rate."""
@@ -72,6 +80,7 @@ FixedRule = (
     | recipes.MilestoneRate
     | recipes.ExponentialRate
     | recipes.DiscreteExponentialRate
+    | recipes.InverseRate
     | recipes.PolynomialRate
     | recipes.CosineRate
 )
@@ -80,24 +89,43 @@ FixedRule = (
 def schedule_of(recipe: recipes.Recipe) -> Schedule:
     """The schedule of a recipe."""
     lr, rule = recipe.optimizer.lr, recipe.schedule
-    return PlateauSchedule(rule, lr) if isinstance(rule, recipes.Plateau) else FixedSchedule(rule, lr, recipe.epochs)
+    if isinstance(rule, recipes.Plateau):
+        return PlateauSchedule(rule, lr)
+    return FixedSchedule(rule, lr, recipe.epochs, recipe.iterations)
 
 
-def _factor(rule: FixedRule, epochs_done: float, epochs: int) -> float:
-    """The factor of the base rate after `epochs_done` epochs, a fraction within an epoch."""
-    done = min(1.0, epochs_done / epochs)
+def _in_steps(length: float | tuple[int, ...] | recipes.Iterations, steps_per_epoch: int) -> tuple[float, ...]:
+    """Epochs or iterations in steps."""
+    if isinstance(length, recipes.Iterations):
+        return length
+    return tuple(each * steps_per_epoch for each in (length if isinstance(length, tuple) else (length,)))
+
+
+def _divided(by: float, times: float) -> float:
+    """What is left of 1 after so many divisions; infinite where that overflows, since `by` can be less than 1."""
+    try:
+        return math.pow(by, -times)
+    except OverflowError:
+        return math.inf
+
+
+def _factor(rule: FixedRule, step: int, steps_per_epoch: int, done: float) -> float:
+    """The factor of the base rate at a step; `done` is the finished part of the training."""
     match rule:
         case recipes.ConstantRate():
             return 1.0
         case recipes.StepRate(every, divide):
-            return math.pow(divide, -(epochs_done // every))
+            (interval,) = _in_steps(every, steps_per_epoch)
+            return _divided(divide, step // interval)
         case recipes.MilestoneRate(at, divide):
-            return math.pow(divide, -sum(epochs_done >= epoch for epoch in at))
+            return _divided(divide, sum(step >= place for place in _in_steps(at, steps_per_epoch)))
         case recipes.ExponentialRate(divide):
             return math.pow(divide, -done)
         case recipes.DiscreteExponentialRate(divide, steps):
             part = min(steps - 1, int(done * steps))
             return math.pow(divide, -part / (steps - 1))
+        case recipes.InverseRate(gamma, power):
+            return math.pow(1 + gamma * step, -power)
         case recipes.PolynomialRate(power):
             return math.pow(1 - done, power)
         case recipes.CosineRate():

@@ -24,7 +24,7 @@ class Settings:
     """What a training does, as far as the options decide it.
 
     Attributes:
-        recipe: the recipe of the network file with the batch size, epochs and precision of this training.
+        recipe: the recipe of the network file with the batch size, length and precision of this training.
         amp: what run.json and the checkpoints record of --amp; the recipe holds the precision itself.
         data: a store or a folder of images; None for the built-in images.
         seed: the seed of all random draws.
@@ -45,6 +45,17 @@ class Settings:
         """The images per micro-batch of a batch; the last one may be smaller, and there may be fewer."""
         return -(-images // self.accumulate)
 
+    def steps_per_epoch(self, images: int) -> int:
+        """Steps per epoch of so many training images; the last batch may be smaller."""
+        return -(-images // self.recipe.batch)
+
+    def epochs(self, images: int) -> int:
+        """The epochs of the training; if its length is in iterations, the last epoch can end before its last batch."""
+        if self.recipe.epochs is not None:
+            return self.recipe.epochs
+        assert self.recipe.iterations is not None
+        return -(-self.recipe.iterations // self.steps_per_epoch(images))
+
 
 def settings_of(
     options: TrainOptions, file: NetworkFile, record: Mapping[str, Any] | None, device: torch.device
@@ -62,14 +73,23 @@ def settings_of(
     """
     if options.seed is not None and options.seed > LARGEST_SEED:
         raise UserError(f"--seed {options.seed} is too large: at most {LARGEST_SEED}")
-    before = record or {"data": None, "epochs": file.recipe.epochs, "batch": file.recipe.batch, "seed": DEFAULT_SEED}
+    recipe = file.recipe
+    before = record or {
+        "data": None,
+        "epochs": recipe.epochs,
+        "iterations": recipe.iterations,
+        "batch": recipe.batch,
+        "seed": DEFAULT_SEED,
+    }
+    iterations = None if options.epochs else before.get("iterations")
     amp = options.amp or before.get("amp")
     return Settings(
         recipe=replace(
-            file.recipe,
-            epochs=options.epochs or before["epochs"],
+            recipe,
+            epochs=None if iterations else options.epochs or before["epochs"],
+            iterations=iterations,
             batch=options.batch or before["batch"],
-            precision={None: file.recipe.precision, "bf16": BFloat16(), "fp16": Float16()}[amp],
+            precision={None: recipe.precision, "bf16": BFloat16(), "fp16": Float16()}[amp],
         ),
         amp=amp,
         data=_data_path(options.data, before["data"]),

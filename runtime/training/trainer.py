@@ -119,13 +119,18 @@ class Trainer:
     @property
     def steps_per_epoch(self) -> int:
         """Steps per epoch; the last batch may be smaller."""
-        return -(-len(self.data.store.train) // self.settings.recipe.batch)
+        return self.settings.steps_per_epoch(len(self.data.store.train))
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the training; the last one ends early if the length is in iterations and they are done."""
+        return self.settings.epochs(len(self.data.store.train))
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to train: all epochs are done, or the schedule or early stopping ended them."""
         model = self.model
-        return self.state.epoch >= self.settings.recipe.epochs or model.schedule.ended or model.early_stopping.ended
+        return self.state.epoch >= self.epochs or model.schedule.ended or model.early_stopping.ended
 
     def train(self, interrupted: Callable[[], bool], steps: int | None = None) -> None:
         """Train from the current state to the end.
@@ -223,6 +228,8 @@ class Trainer:
         data, settings, epoch = self.data, self.settings, self.state.epoch
         order = epoch_order(settings.seed, epoch, len(data.store.train))
         groups = groups_of(order, settings.recipe.batch)[self.state.position :]
+        if settings.recipe.iterations is not None:
+            groups = groups[: settings.recipe.iterations - self.state.step]
         cut = [groups_of(group, settings.micro_batch_size(len(group))) for group in groups]
         flat = [micro_batch for micro_batches in cut for micro_batch in micro_batches]
         batches = data.loader.batches(data.store.train, flat, lambda image: (data.views.view(epoch, image),))
@@ -304,8 +311,11 @@ class Trainer:
         self.save()
 
     def _epoch_progress(self) -> Progress:
-        task = f"epoch {self.state.epoch + 1}/{self.settings.recipe.epochs}"
-        return Progress(task, len(self.data.store.train), "images", done=self.state.images)
+        state, recipe = self.state, self.settings.recipe
+        task, images = f"epoch {state.epoch + 1}/{self.epochs}", len(self.data.store.train)
+        if recipe.iterations is not None:
+            images = min(images, state.images + (recipe.iterations - state.step) * recipe.batch)
+        return Progress(task, images, "images", done=state.images)
 
     def _record_step(self, loss: float) -> None:
         state, run, rate = self.state, self.run, self.model.optimizer.rate

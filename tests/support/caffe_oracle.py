@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Maps = NDArray[np.float64]  # (channels, height, width)
+
+
+def rates(
+    policy: str, base: float, count: int, gamma: float = 0, power: float = 0, size: int = 0, values: Sequence[int] = ()
+) -> list[float]:
+    """The learning rates of `count` iterations; `size` is `stepsize`, `values` are the `stepvalue`s.
+
+    `multistep` takes at most one step in an iteration, in the order of the values.
+    """
+    made: list[float] = []
+    taken = 0
+    for iteration in range(count):
+        if taken < len(values) and iteration >= values[taken]:
+            taken += 1
+        match policy:
+            case "step":
+                factor = gamma ** (iteration // size)
+            case "multistep":
+                factor = gamma**taken
+            case "exp":
+                factor = gamma**iteration
+            case "inv":
+                factor = (1 + gamma * iteration) ** -power
+            case "poly":
+                factor = (1 - iteration / count) ** power
+            case _:
+                factor = 1.0
+        made.append(base * factor)
+    return made
 
 
 def pooled_size(size: int, window: int, stride: int, pad: int) -> int:
