@@ -21,8 +21,14 @@ HALVED = (SCHEDULE, "schedule=StepRate(every=Iterations(3), divide=2.0, warmup=I
 LENGTH = ("epochs=3,", f"iterations={STEPS},")
 
 
-def test_it_ends_after_the_iterations_and_a_stop_within_an_epoch_changes_nothing(tmp_path: Path) -> None:
-    path, store = tiny.write_network(tmp_path, HALVED, LENGTH), tiny.make_store(tmp_path)
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.make_store(tmp_path_factory.mktemp("iterations"))
+
+
+@pytest.mark.slow
+def test_it_ends_after_the_iterations_and_a_stop_within_an_epoch_changes_nothing(store: Path, tmp_path: Path) -> None:
+    path = tiny.write_network(tmp_path, HALVED, LENGTH)
     tiny.run_to(tiny.options(path, store, tmp_path / "whole"))
     tiny.run_to(tiny.options(path, store, tmp_path / "stopped"), 2)
     for step in (5, None):  # within the epoch that is cut, and to the end
@@ -36,14 +42,13 @@ def test_it_ends_after_the_iterations_and_a_stop_within_an_epoch_changes_nothing
     assert (record["epochs"], record["iterations"]) == (2, STEPS)
 
 
-def test_epochs_on_the_command_line_replace_the_iterations(tmp_path: Path) -> None:
-    path, store = tiny.write_network(tmp_path, HALVED, LENGTH), tiny.make_store(tmp_path)
+def test_epochs_on_the_command_line_replace_the_iterations(store: Path, tmp_path: Path) -> None:
+    path = tiny.write_network(tmp_path, HALVED, LENGTH)
     tiny.run_to(tiny.options(path, store, tmp_path / "run", epochs=1))
     assert [record["step"] for record in tiny.metrics(tmp_path / "run")][-1] == 4
 
 
-def test_a_recipe_with_two_lengths_or_none_is_refused(tmp_path: Path) -> None:
-    store = tiny.make_store(tmp_path)
+def test_a_recipe_with_two_lengths_or_none_is_refused(store: Path, tmp_path: Path) -> None:
     for length in ("", "epochs=3, iterations=6,", "iterations=0,"):
         path = tiny.write_network(tmp_path, ("epochs=3,", length))
         with pytest.raises(UserError, match=r"epochs|iterations"):
