@@ -48,7 +48,7 @@ def test_a_net_for_deployment_keeps_other_fillers() -> None:
 def test_a_net_for_training_starts_from_zeros_as_caffe_and_says_so() -> None:
     loss = DEPLOY.replace('"Softmax" bottom: "f"', '"SoftmaxWithLoss" bottom: "f" bottom: "label"')
     found = net(loss.replace('input: "data"', 'input: "data" input: "label"') % "")
-    assert "default conv weight=constant(0)" in found.text
+    assert "default conv weight=constant(0)" in " ".join(found.text.split())
     assert [headline for _, _, headline in found.said()] == [
         "all weights of `c` and 1 more start from zero, as in Caffe: such a layer may never learn"
     ]
