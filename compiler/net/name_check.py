@@ -27,7 +27,7 @@ _FILE_NAMES = """
     ClassVar F RECIPE Tensor nn torch x image self seed
     Dropout GroupedLinear LocalConv2d LocalResponseNorm
     ResponseNormWithinMap concat_towers initialise
-    Normal Uniform Constant Xavier Kaiming LeCun Recipe
+    Normal Uniform Constant Xavier Kaiming LeCun Recipe Iterations
     exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d
 """
 MODULE_ATTRIBUTES = frozenset(_MODULE_ATTRIBUTES.split())

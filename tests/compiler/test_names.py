@@ -7,6 +7,7 @@ import keyword
 import pytest
 from torch import nn
 
+from alexc.compiler.layers.arguments import Iterations
 from alexc.compiler.net.name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
 from alexc.compiler.recipe.steps import CHOICES
 from tests.conftest import ROOT
@@ -30,6 +31,7 @@ def test_every_name_that_a_recipe_may_import_is_refused() -> None:
     for steps in CHOICES.values():
         for step in steps:
             assert objection(step.__name__), step
+    assert objection(Iterations.__name__)
 
 
 REFUSED = ["print", "open", "forward", "__init__", "_x", "x__y", "1x", "a-b", "a.b", "é", "ａ", "а", "Tensor", "F"]
