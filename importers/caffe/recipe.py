@@ -38,7 +38,7 @@ from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
 from ..foreign.network import RecipeLine
-from ..foreign.schedules import LARGEST_DIVISION, divisor, power
+from ..foreign.schedules import LARGEST_DIVISION, divisor, power, whole_epochs
 from .fields import Fields
 from .images import Images
 
@@ -281,9 +281,7 @@ class _Reader:
 
     def _in_epochs(self, iterations: Sequence[int]) -> list[int]:
         """These iterations as epochs if they and the whole training are whole epochs, else none."""
-        whole = all(each > 0 and each % self._epoch == 0 for each in (*iterations, self._iterations))
-        epochs = [each // self._epoch for each in iterations]
-        return epochs if whole and max(epochs) <= LARGEST_SIZE else []
+        return whole_epochs([*iterations, self._iterations], self._epoch)[: len(iterations)]
 
     def _lost(self, message: str, span: Span, help_: str = "") -> None:
         self._findings.append(Diagnostic("W0901", message, span, help=help_))

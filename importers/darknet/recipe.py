@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from statistics import geometric_mean
+import math
+from itertools import accumulate
 
-from alexc.compiler.layers.arguments import LARGEST_SIZE
+from alexc.compiler.layers.arguments import LARGEST_SIZE, MOST_ITERATIONS, MOST_MILESTONES, Iterations
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import step_text
 from alexc.compiler.recipe.augmentation import Augmentation
@@ -20,6 +21,7 @@ from alexc.compiler.recipe.steps import (
     ConstantRate,
     CrossEntropy,
     ExponentialRate,
+    MilestoneRate,
     Normalize,
     Optimizer,
     PolynomialRate,
@@ -32,7 +34,7 @@ from alexc.compiler.text.diagnostics import Diagnostic
 
 from ..foreign.network import RecipeLine
 from ..foreign.options import Options
-from ..foreign.schedules import are_whole, milestones, power
+from ..foreign.schedules import LARGEST_DIVISION, divisor, power, whole_epochs
 
 EPOCHS = 90  # if the file does not give the number of batches
 _ONLY_ELSEWHERE = ("time_steps", "notruth", "inputs", "max_crop", "min_crop", "max_ratio", "min_ratio")
@@ -89,7 +91,6 @@ class RecipeReader:
         """
         prepare, augment = self._views(image)
         schedule, note = self._schedule()
-        epochs, epochs_note = self._epochs()
         for key in _ONLY_ELSEWHERE:
             self._net.text(key, "")
         for key in _WITHOUT_COUNTERPART:
@@ -107,7 +108,7 @@ class RecipeReader:
             RecipeLine("optimizer", step_text(self._optimizer())),
             RecipeLine("schedule", step_text(schedule), note),
             RecipeLine("batch", str(self._batch), batch_note),
-            RecipeLine("epochs", str(epochs), epochs_note),
+            self._length(),
         ]
         return tuple(line for line in lines if line is not None)
 
@@ -135,9 +136,13 @@ class RecipeReader:
                 return PolynomialRate(power=exponent, warmup=warmup), ""
             case "exp":
                 gamma = net.number("gamma", 1.0, least=0)
-                if 0 < gamma < 1 and self._most:
-                    return ExponentialRate(divide=power(gamma, -self._most), warmup=warmup), ""
-                return self._lost_policy(policy, warmup)
+                if not 0 < gamma < 1:
+                    return self._lost_policy(policy, warmup)
+                total = power(gamma, -self._most)
+                if self._most and total < LARGEST_DIVISION:
+                    return ExponentialRate(divide=total, warmup=warmup), ""
+                each = divisor(gamma, self._most or MOST_ITERATIONS)
+                return StepRate(every=Iterations(1), divide=each, warmup=warmup), ""
             case "step":
                 return self._steps([net.whole("step", 1, least=1)], [net.number("scale", 1.0, least=0)], warmup)
             case "steps":
@@ -147,52 +152,63 @@ class RecipeReader:
                     net.text(key, "")
                 return self._lost_policy(policy, warmup)
 
-    def _steps(self, steps: list[int], scales: list[float], warmup: float) -> tuple[Schedule, str]:
+    def _steps(self, steps: list[int], scales: list[float], warmup: float | Iterations) -> tuple[Schedule, str]:
         """Steps if they are equally far apart up to the end of the training, otherwise milestones with one factor."""
         single = self._net.text("policy") == "step"
         if not all(0 < scale <= 1 for scale in scales) or len(scales) != len(steps) or min(steps) < 1:
             return self._lost_policy(self._net.text("policy"), warmup)
-        divide = power(geometric_mean(scales), -1)
-        alike = len(set(scales)) == 1
-        exact = self._in_epochs(steps[0])
-        every = max(1, round(exact))
-        regular = steps == [steps[0] * number for number in range(1, len(steps) + 1)]
-        if single or (alike and regular and every * (len(steps) + 1) >= self._epochs()[0]):
-            if are_whole(every, exact):
-                return StepRate(every=every, divide=divide, warmup=warmup), ""
-            self._lose("step" if single else "steps", f"steps are {exact:.4g} epochs, but a recipe counts whole epochs")
-            return StepRate(every=every, divide=divide, warmup=warmup), f"in darknet, every {exact:.4g} epochs"
-        epochs = [self._in_epochs(step) for step in steps]
-        schedule, same = milestones(epochs, divide, warmup)
-        whens = ", ".join(f"{each:.4g}" for each in epochs)
-        if not same:
-            self._lose("steps", f"steps are after {whens} epochs, but a recipe counts whole epochs")
-        if not alike:
-            self._lose("scales", f"a recipe divides by one factor; {divide:g} gives the same final rate")
-        times = "" if alike else f"times {', '.join(f'{scale:g}' for scale in scales)} "
-        return schedule, "" if same and alike else f"in darknet, {times}after {whens} epochs"
+        end = self._most or MOST_ITERATIONS
+        places = [each for each in accumulate(steps, max) if each < end]
+        scales = scales[: len(places)]
+        if not places or set(scales) == {1.0}:
+            note = f"in darknet, {self._net.text('policy')} {', '.join(map(str, steps))}"
+            return ConstantRate(warmup=warmup), note
+        first, alike, at = places[0], len(set(scales)) == 1, list(dict.fromkeys(places))[:MOST_MILESTONES]
+        regular = places == [first * number for number in range(1, len(places) + 1)]
+        if single or (alike and regular and first * (len(places) + 1) >= end):
+            epochs = self._whole_epochs([first])
+            every = epochs[0] if epochs else Iterations(first)
+            return StepRate(every=every, divide=divisor(scales[0], end // first), warmup=warmup), ""
+        factor = scales[0] if alike and at == places else math.prod(scales) ** (1 / len(at))
+        epochs = self._whole_epochs(at)
+        when = ("epochs", *epochs) if epochs else Iterations(*at)
+        values = {"at": when, "divide": divisor(factor, len(at)), "warmup": warmup}
+        schedule = MilestoneRate.model_validate(values)
+        if alike and at == places:
+            return schedule, ""
+        what = "a recipe divides by one factor" if not alike else "a recipe divides once at each of 32 places"
+        self._lose("scales", f"{what}; {schedule.divide:g} gives the same final rate")
+        times = f"times {', '.join(f'{scale:g}' for scale in scales)} "
+        return schedule, f"in darknet, {times}after {', '.join(map(str, places))} iterations"
 
-    def _lost_policy(self, policy: str, warmup: float) -> tuple[Schedule, str]:
+    def _lost_policy(self, policy: str, warmup: float | Iterations) -> tuple[Schedule, str]:
         self._lose("policy", f"the policy `{policy}` has no counterpart")
         return ConstantRate(warmup=warmup), f"in darknet, policy={policy}"
 
-    def _warmup(self, exponent: float) -> float:
+    def _warmup(self, exponent: float) -> float | Iterations:
         batches = self._net.whole("burn_in", 0)
         if not batches:
             return 0.0
         if exponent != 1:
             self._lose("burn_in", f"the warm-up is linear here; in darknet it has the power {exponent:g}")
             self.notes.append(f"In darknet, the warm-up is not linear but has the power {exponent:g}.")
-        return float(f"{self._in_epochs(batches):.3g}")
+        epochs = self._whole_epochs([batches])
+        return float(epochs[0]) if epochs else Iterations(batches)
 
-    def _in_epochs(self, batches: int) -> float:
-        return batches * self._batch / self._images
+    def _whole_epochs(self, batches: list[int]) -> list[int]:
+        """These batches as epochs if they and the whole training are whole epochs, else none."""
+        steps_per_epoch = -(-self._images // self._batch)
+        total = [self._most] if self._most else []
+        return whole_epochs([*batches, *total], steps_per_epoch)[: len(batches)]
 
-    def _epochs(self) -> tuple[int, str]:
+    def _length(self) -> RecipeLine:
         if not self._most:
-            return EPOCHS, "not in the file"
-        exact = self._in_epochs(self._most)
-        return max(1, round(exact)), f"max_batches={self._most}, of {self._images:,} images (`alexc import --images`)"
+            return RecipeLine("epochs", str(EPOCHS), "not in the file")
+        epochs = self._whole_epochs([self._most])
+        if not epochs:
+            return RecipeLine("iterations", str(self._most))
+        note = f"max_batches={self._most}, of {self._images:,} images (`alexc import --images`)"
+        return RecipeLine("epochs", str(epochs[0]), note)
 
     def _views(self, image: Shape) -> tuple[list[PrepareStep], list[Augmentation]]:
         """Preprocessing and augmentation. Values are in 0..1 in darknet, or in -1..1 after `[crop]`."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from math import log
 
-from alexc.compiler.layers.arguments import LARGEST_SIZE, MOST_MILESTONES
-from alexc.compiler.recipe.steps import MilestoneRate
+from alexc.compiler.layers.arguments import LARGEST_SIZE
 
 LARGEST_DIVISION = 1e30  # a learning rate divided by more is practically 0
 _MOST_DIGITS = 15  # of a number in a spec
@@ -35,19 +33,8 @@ def divisor(factor: float, times: int) -> float:
     return written
 
 
-def are_whole(written: int, epochs: float) -> bool:
-    """Whether `epochs` is the whole number `written` to within 1 %."""
-    return abs(written - epochs) <= 0.01 * epochs
-
-
-def milestones(epochs: Sequence[float], divide: float, warmup: float = 0.0) -> tuple[MilestoneRate, bool]:
-    """A schedule that divides the rate after each of these epochs, and whether it is exact.
-
-    Epochs that are not whole are rounded. If several become equal, or a recipe cannot have as many, the remaining
-    divisions lead to the same final rate.
-    """
-    nearest = [min(max(1, round(each)), LARGEST_SIZE) for each in accumulate(epochs, max)]
-    at = list(dict.fromkeys(nearest))[:MOST_MILESTONES]
-    values = {"at": ("epochs", *at), "divide": power(divide, len(epochs) / len(at)), "warmup": warmup}
-    same = at == nearest and all(map(are_whole, nearest, epochs))
-    return MilestoneRate.model_validate(values), same
+def whole_epochs(iterations: Sequence[int], steps_per_epoch: int) -> list[int]:
+    """These iterations as epochs if all of them are whole epochs, and few enough for a recipe; else none."""
+    epochs = [each // steps_per_epoch for each in iterations]
+    whole = all(each > 0 and each % steps_per_epoch == 0 for each in iterations)
+    return epochs if whole and max(epochs) <= LARGEST_SIZE else []

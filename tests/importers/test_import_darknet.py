@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from alexc.compiler.layers.arguments import Iterations
 from alexc.compiler.net.net import Recipe
 from alexc.compiler.pipeline import check_file
 from alexc.compiler.recipe.augmentations.color_jitter import ColorJitter
@@ -70,6 +71,11 @@ def recipe_of(found: Imported) -> Recipe:
 def after(*epochs: int, divide: float) -> MilestoneRate:
     """The rate divided after each of these epochs; the divisor has the digits that a spec is given."""
     return MilestoneRate.model_validate({"at": ("epochs", *epochs), "divide": float(f"{divide:.8g}")})
+
+
+def at(*iterations: int, divide: float) -> MilestoneRate:
+    """The rate divided at each of these iterations."""
+    return MilestoneRate.model_validate({"at": Iterations(*iterations), "divide": divide})
 
 
 # -- whole networks
@@ -293,21 +299,25 @@ def test_the_optimizer_has_torchs_form_and_darknets_defaults() -> None:
         ({"policy": "poly"}, PolynomialRate(power=4), 0),
         ({"policy": "poly", "power": 1}, PolynomialRate(power=1), 0),
         ({"policy": "exp", "gamma": 0.99}, ExponentialRate(divide=float(f"{0.99**-500:.8g}")), 0),
-        ({"policy": "exp", "gamma": 0.01}, ExponentialRate(divide=1e30), 0),
+        ({"policy": "exp", "gamma": 0.01}, StepRate(every=Iterations(1), divide=100), 0),
         ({"policy": "step", "step": 200, "scale": 0.1}, StepRate(every=2, divide=10), 0),
-        ({"policy": "step", "step": 250, "scale": 0.1}, StepRate(every=2, divide=10), 1),
+        ({"policy": "step", "step": 250, "scale": 0.1}, StepRate(every=Iterations(250), divide=10), 0),
         ({"policy": "steps", "steps": "200,400", "scales": ".1,.1"}, StepRate(every=2, divide=10), 0),
-        ({"policy": "steps", "steps": "250,500", "scales": ".1,.1"}, StepRate(every=2, divide=10), 1),
+        ({"policy": "steps", "steps": "250,500", "scales": ".1,.1"}, StepRate(every=Iterations(250), divide=10), 0),
         ({"policy": "steps", "steps": "200,300", "scales": ".1,.1"}, after(2, 3, divide=10), 0),
         ({"policy": "steps", "steps": "100,200", "scales": ".1,.1"}, after(1, 2, divide=10), 0),  # and no further
-        ({"policy": "steps", "steps": "200,340", "scales": ".1,.1"}, after(2, 3, divide=10), 1),
+        ({"policy": "steps", "steps": "200,340", "scales": ".1,.1"}, at(200, 340, divide=10), 0),
         ({"policy": "steps", "steps": "200,300", "scales": ".1,.4"}, after(2, 3, divide=5), 1),
-        ({"policy": "steps", "steps": "200,340", "scales": ".1,.4"}, after(2, 3, divide=5), 2),
-        ({"policy": "steps", "steps": "30,60,400", "scales": ".1,.1,.1"}, after(1, 4, divide=10**1.5), 1),
+        ({"policy": "steps", "steps": "200,340", "scales": ".1,.4"}, at(200, 340, divide=5), 1),
+        ({"policy": "steps", "steps": "30,60,400", "scales": ".1,.1,.1"}, at(30, 60, 400, divide=10), 0),
         ({"policy": "sigmoid", "gamma": 0.1, "step": 20}, ConstantRate(), 1),
         ({"policy": "random"}, ConstantRate(), 1),
         ({"policy": "poly", "burn_in": 100, "power": 1}, PolynomialRate(power=1, warmup=1), 0),
         ({"policy": "poly", "burn_in": 100}, PolynomialRate(power=4, warmup=1), 1),
+        ({"policy": "poly", "burn_in": 30, "power": 1}, PolynomialRate(power=1, warmup=Iterations(30)), 0),
+        ({"policy": "step", "step": 600, "scale": 0.1}, ConstantRate(), 0),
+        ({"policy": "step", "step": 200, "scale": 1}, ConstantRate(), 0),
+        ({"policy": "steps", "steps": "200,300,700", "scales": ".1,.1,.1"}, after(2, 3, divide=10), 0),
     ],
 )
 def test_policies(net: dict[str, object], schedule: object, lost: int) -> None:
@@ -320,9 +330,8 @@ def test_policies(net: dict[str, object], schedule: object, lost: int) -> None:
 
 def test_what_steps_lose_stands_in_a_comment() -> None:
     found = small(conv(), END, max_batches=500, policy="steps", steps="200,340", scales=".1,.4")
-    assert "# in darknet, times 0.1, 0.4 after 2, 3.4 epochs\n" in found.text
+    assert "# in darknet, times 0.1, 0.4 after 200, 340 iterations\n" in found.text
     assert [headline for _, _, headline in found.said()] == [
-        "steps are after 2, 3.4 epochs, but a recipe counts whole epochs",
         "a recipe divides by one factor; 5 gives the same final rate",
     ]
 
