@@ -134,11 +134,26 @@ class _Builder:
         trains = any("loss" in layer.type.lower() for layer in self._layers)
         made = without_zeros(self._net.layers, trains, self._findings)
         check_running_statistics(made, self._findings)
+        if trains:
+            self._check_global_statistics()
         self._net.layers = _main_head_last(without_needless_flattening(made))
         if self._net.input is None and not any(each.severity == "error" for each in self._findings):
             message = "the file does not give the size of its images"
             helpful = "give it: `alexc import … --input 3x32x32`"
             self._findings.append(Diagnostic("E0904", message, self._source_span, help=helpful))
+
+    def _check_global_statistics(self) -> None:
+        """Warn if a batch norm does not use the statistics of the batch in training."""
+        for layer in self._layers:
+            parameters = layer.fields.message("batch_norm_param")
+            if layer.type == "BatchNorm" and parameters.flag("use_global_stats", False):
+                message = (
+                    f"in Caffe, `{layer.name}` uses its running statistics in training, too; here, those of the batch"
+                )
+                helpful = "`alexc train --freeze LAYER` keeps the statistics and the weights of a layer"
+                span = parameters.span_of("use_global_stats")
+                self._findings.append(Diagnostic("W0901", message, span, help=helpful))
+                return
 
     def _find_input(self, declared: Images | None, given: Shape | None) -> None:
         sources = [read_images(layer, self._findings) for layer in self._layers if layer.type in SOURCES]

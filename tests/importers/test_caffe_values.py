@@ -88,6 +88,16 @@ def test_running_statistics_that_forget_their_start_soon() -> None:
     assert net(NORM % "moving_average_fraction: 0.9").findings == ()
 
 
+def test_running_statistics_that_are_used_in_training_are_told() -> None:
+    fields = "moving_average_fraction: 0.9 use_global_stats: true"
+    assert net(NORM % fields).findings == ()  # a net for deployment uses them anyway
+    trained = NORM.replace('"Softmax" bottom: "f"', '"SoftmaxWithLoss" bottom: "f" bottom: "label"')
+    found = net(trained.replace('input: "data"', 'input: "data" input: "label"') % fields)
+    assert [headline for _, _, headline in found.said()] == [
+        "in Caffe, `bn` uses its running statistics in training, too; here, those of the batch"
+    ]
+
+
 POOLED = """
 name: "r" input: "data" input_shape { dim: 1 dim: 3 dim: 32 dim: 32 }
 layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 8 kernel_size: 3 } }

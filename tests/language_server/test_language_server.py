@@ -415,6 +415,8 @@ class TestCompletion:
             ("train {\n  optimizer sgd form=|\n}\n", ["paper", "nesterov"], []),
             ("train {\n  prepare resize 256 -> |\n}\n", ["center_crop", "subtract"], ["sgd"]),
             ("train {\n  prepare subtract |\n}\n", ["mean_image", "mean_color"], []),
+            ("train {\n  schedule step every=|\n}\n", ["iterations"], ["epochs"]),
+            ("train {\n  schedule milestones at=|\n}\n", ["epochs", "iterations"], ["step"]),
             ("# con|", [], ["conv", "network"]),
         ],
     )
