@@ -144,9 +144,9 @@ class _Builder:
 
     def _check_global_statistics(self) -> None:
         """Warn if a batch norm does not use the statistics of the batch in training."""
-        for layer in self._layers:
+        for layer in (each for each in self._layers if each.type == "BatchNorm"):
             parameters = layer.fields.message("batch_norm_param")
-            if layer.type == "BatchNorm" and parameters.flag("use_global_stats", False):
+            if parameters.flag("use_global_stats", False):
                 message = (
                     f"in Caffe, `{layer.name}` uses its running statistics in training, too; here, those of the batch"
                 )
