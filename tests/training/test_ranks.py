@@ -133,12 +133,12 @@ def trained(home: Path, network: str) -> Path:
     return train(home, network, f"all-{network}")
 
 
-def start(home: Path, network: str, run: str, *more: object) -> subprocess.Popen[str]:
+def start(home: Path, network: str, run: str, *more: object) -> Command:
     arguments = [f"{network}.py", "--data", "store", "--out", run, "--device", "cpu", *more]
     return Command("train", *arguments, cwd=home)
 
 
-def finish(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
+def finish(process: Command, code: int = 0) -> tuple[str, str]:
     """Wait for the end; returns standard output and standard error, which hold no traceback and no warning."""
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == code, printed + errors
@@ -269,7 +269,7 @@ def test_started_from_python_the_ranks_get_the_options_that_were_given(home: Pat
     assert record["commands"][0]["mesh"] == {"copy": 2}
 
 
-def ranks_of(process: subprocess.Popen[str], count: int) -> list[int]:
+def ranks_of(process: Command | subprocess.Popen[str], count: int) -> list[int]:
     """The process ids of the ranks, in order."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -289,7 +289,7 @@ def ranks_of(process: subprocess.Popen[str], count: int) -> list[int]:
     raise AssertionError("the ranks did not start")
 
 
-def wait_for_steps(run: Path, process: subprocess.Popen[str], count: int) -> None:
+def wait_for_steps(run: Path, process: Command | subprocess.Popen[str], count: int) -> None:
     deadline = time.monotonic() + 60
     while not (run / "metrics.jsonl").exists() or (run / "metrics.jsonl").read_bytes().count(b"\n") < count:
         assert process.poll() is None, process.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +62,7 @@ def test_an_image_of_a_shard_that_was_cut_off_is_an_error_not_a_signal(home: Pat
     assert split.image(len(split) - 1).sum() > 0  # of another shard
 
 
-def error_of(process: subprocess.Popen[str]) -> str:
+def error_of(process: Command) -> str:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     assert "Traceback" not in errors
