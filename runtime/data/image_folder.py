@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from alexc.printable import printable
@@ -12,22 +12,20 @@ from alexc.printable import printable
 from ..errors import UserError
 from ..progress import Progress
 from .decode import KNOWN_ENDINGS
+from .folder_layout import (
+    EXPECTED,
+    FolderLayout,
+    class_folders,
+    ending,
+    entries,
+    find_layout,
+    holds_images,
+    is_ignored,
+    names,
+    unwrapped,
+)
 from .image_list import ImageList, SourceFile
 from .store import SplitName
-
-VALIDATION_NAMES = ("val", "validation", "valid", "test")
-EXPECTED = (
-    "expected DATA/train/<class>/ and DATA/val/<class>/ with images in them, or DATA/<class>/, "
-    "of which a fifth becomes the validation split"
-)
-# fmt: off
-_NOT_IMAGES = frozenset((
-    ".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".htm", ".log", ".pdf",
-    ".py", ".sh", ".ini", ".db", ".lock", ".zip", ".tar", ".gz", ".tgz", ".npy", ".npz", ".mat", ".pkl", ".h5", ".lmdb",
-    ".tfrecord", ".mp4", ".avi", ".mov",
-))
-# fmt: on
-_MOST_NAMES_SHOWN = 5
 
 
 def list_folder(root: Path, database: sqlite3.Connection) -> ImageList:
@@ -41,46 +39,60 @@ def list_folder(root: Path, database: sqlite3.Connection) -> ImageList:
         UserError: the folder has no such layout, a class is empty or in only one split, a folder cannot be read, or a
             link leads back to a folder that contains it.
     """
-    root = root.absolute()
-    if not root.is_dir():
-        raise UserError(f"{printable(root)} is not a folder: {EXPECTED}")
-    folders = _class_folders(root)
-    if "train" not in folders:
-        _refuse_lone_validation(root, folders)
-        return _split_by_hash(root, root, "no train and val folders", database)
-    validation = next((name for name in VALIDATION_NAMES if name in folders), None)
+    layout = find_layout(root.absolute())
+    if layout.is_flat:
+        return _split_by_hash(layout, layout.top, "no train and val folders", database)
+    train, validation = layout.folder("train"), layout.folder("val") or layout.folder("test")
+    if train is None:
+        raise UserError(f"{printable(layout.top)} has {names(layout.splits)}, but no train folder: {EXPECTED}")
     if validation is None:
-        return _split_by_hash(root, root / "train", "no val folder beside train", database)
-    return _as_split(root, validation, folders, database)
+        return _split_by_hash(layout, train, f"no val folder beside {layout.shown(train)}", database)
+    return _as_split(layout, train, validation, database)
 
 
-def _as_split(root: Path, validation: str, folders: list[str], database: sqlite3.Connection) -> ImageList:
-    classes, val_classes = _classes(root / "train"), _classes(root / validation)
+def list_whole_folder(root: Path, database: sqlite3.Connection) -> ImageList:
+    """List every image of a folder of class folders as one split, "train"; the other one is empty.
+
+    Args:
+        root: the folder; one class is enough.
+        database: an empty one, for the list.
+
+    Raises:
+        UserError: as `list_folder`, or the folder has several splits.
+    """
+    layout = find_layout(root.absolute())
+    if len(layout.splits) > 1:
+        raise UserError(f"{printable(layout.top)} has {names(layout.splits)}: name one of these folders")
+    top = unwrapped(layout.top / next(iter(layout.splits), ""))
+    images = ImageList(database, layout.root, tuple(_classes(top, least=1)))
+    images.sort("all images, for testing", _add_files(images, top, "train"))
+    return images
+
+
+def _as_split(layout: FolderLayout, train: Path, validation: Path, database: sqlite3.Connection) -> ImageList:
+    classes, val_classes = _classes(train), _classes(validation)
     if classes != val_classes:
         raise UserError(
-            f"{printable(root)}: train and {validation} have different classes; "
+            f"{printable(layout.top)}: {layout.shown(train)} and {layout.shown(validation)} have different classes; "
             + "; ".join(
-                f"only in {split}: {_names(only)}"
+                f"only in {layout.shown(split)}: {names(only)}"
                 for split, only in (
-                    ("train", set(classes) - set(val_classes)),
+                    (train, set(classes) - set(val_classes)),
                     (validation, set(val_classes) - set(classes)),
                 )
                 if only
             )
         )
-    images = ImageList(database, root, tuple(classes))
-    ignored = _add_files(images, root / "train", "train") + _add_files(images, root / validation, "val")
-    layout = f"train from train/, val from {validation}/"
-    others = sorted(set(folders) - {"train", validation})
-    if others:
-        layout += f"; not read: {_names(others)}"
-    images.sort(layout, ignored)
+    images = ImageList(database, layout.root, tuple(classes))
+    ignored = _add_files(images, train, "train") + _add_files(images, validation, "val")
+    read = f"train from {layout.shown(train)}/, val from {layout.shown(validation)}/"
+    images.sort(read + _not_read(layout, train, validation), ignored)
     return images
 
 
-def _split_by_hash(root: Path, top: Path, why: str, database: sqlite3.Connection) -> ImageList:
+def _split_by_hash(layout: FolderLayout, top: Path, why: str, database: sqlite3.Connection) -> ImageList:
     """Move a fifth of each class, at least one image, to val."""
-    images = ImageList(database, root, tuple(_classes(top)))
+    images = ImageList(database, layout.root, tuple(_classes(top)))
     ignored = _add_files(images, top, "train")
     lone = images.lone_class()
     if lone is not None:
@@ -89,18 +101,46 @@ def _split_by_hash(root: Path, top: Path, why: str, database: sqlite3.Connection
             "to be split into training and validation: add some or remove the folder"
         )
     images.hold_out()
-    images.sort(f"{why}: a fifth of each class, chosen by a hash of the path, is val", ignored)
+    why += ": a fifth of each class, chosen by a hash of the path, is val"
+    images.sort(why + _not_read(layout, top), ignored)
     return images
 
 
-def _classes(top: Path) -> list[str]:
-    classes = _class_folders(top)
+def _not_read(layout: FolderLayout, *read: Path) -> str:
+    if layout.is_flat:
+        return ""
+    found = class_folders(layout.top)
+    left = [name for name in found if not any(folder.is_relative_to(layout.top / name) for folder in read)]
+    return f"; not read: {names(left)}" if left else ""
+
+
+def _classes(top: Path, least: int = 2) -> list[str]:
+    classes = class_folders(top)
     if not classes:
         raise UserError(_no_classes(top))
-    if len(classes) == 1:
+    if len(classes) < least:
         only = printable(top / classes[0])
         raise UserError(f"{printable(top)} has one class folder only, {only}: {EXPECTED}, with two classes or more")
+    _refuse_hidden_splits(top, classes)
     return classes
+
+
+def _refuse_hidden_splits(top: Path, classes: list[str]) -> None:
+    """Refuse folders that all hold the same folders and no images: these are splits, by other names."""
+    shared: set[str] | None = None
+    for name in classes:
+        if holds_images(top / name):
+            return
+        inner = set(class_folders(top / name))
+        shared = inner if shared is None else shared & inner
+        if len(shared) < 2:  # one folder in each class, such as images/, holds the images of the class
+            return
+    if shared and len(classes) > 1:
+        raise UserError(
+            f"{printable(top)}: each of its folders, {names(classes)}, holds the same folders, {names(shared)}, as "
+            f"splits do: {EXPECTED}. Rename them to train and val, or put the images of each class directly into "
+            "its folder"
+        )
 
 
 def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
@@ -111,7 +151,7 @@ def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
         for label, name in enumerate(images.classes):
             found = 0
             for entry in _files(top / name, ()):
-                if _is_ignored(entry.name):
+                if is_ignored(entry.name):
                     ignored += 1
                 else:
                     images.add(split, _source_file(entry, above, label))
@@ -128,15 +168,11 @@ def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[os.Di
     identity = (status.st_dev, status.st_ino)
     if identity in parents:
         raise UserError(f"{printable(folder)} is a link back to a folder that holds it: remove the link")
-    for entry in _entries(folder):
+    for entry in entries(folder):
         if entry.is_dir() and not entry.name.startswith("."):
             yield from _files(Path(entry.path), (*parents, identity))
         else:
             yield entry
-
-
-def _is_ignored(name: str) -> bool:
-    return name.startswith(".") or _ending(name) in _NOT_IMAGES
 
 
 def _source_file(entry: os.DirEntry[str], above: int, label: int) -> SourceFile:
@@ -148,39 +184,11 @@ def _source_file(entry: os.DirEntry[str], above: int, label: int) -> SourceFile:
     return SourceFile(path, label, status.st_size, status.st_mtime_ns)
 
 
-def _class_folders(top: Path) -> list[str]:
-    return sorted(entry.name for entry in _entries(top) if not entry.name.startswith(".") and entry.is_dir())
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except OSError as error:
-        raise UserError(f"{printable(folder)} cannot be read: {error.strerror}") from None
-
-
-def _refuse_lone_validation(root: Path, folders: list[str]) -> None:
-    if folders and set(folders) <= set(VALIDATION_NAMES):
-        raise UserError(f"{printable(root)} has {_names(folders)}, but no train folder: {EXPECTED}")
-
-
 def _no_classes(top: Path) -> str:
-    images = sum(_ending(entry.name) in KNOWN_ENDINGS for entry in _entries(top))
+    images = sum(ending(entry.name) in KNOWN_ENDINGS for entry in entries(top))
     if not images:
         return f"{printable(top)} has no class folders: {EXPECTED}"
     return (
         f"{printable(top)} has {images:,} images, but no class folders: {EXPECTED}. "
         "Put the images of each class into a folder with the class's name"
     )
-
-
-def _ending(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million names: a Path for each would cost seconds
-
-
-def _names(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    shown = ", ".join(printable(name) for name in ordered[:_MOST_NAMES_SHOWN])
-    more = len(ordered) - _MOST_NAMES_SHOWN
-    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from .image_folder import list_folder
+from alexc.printable import printable
+
+from ..errors import UserError
+from .image_folder import list_folder, list_whole_folder
 from .image_list import ImageList
 from .imagenet_archives import ImageNetArchives, find_archives, list_archives
 from .scratch_database import scratch_database
@@ -20,6 +23,7 @@ class ImageSource:
 
     Args:
         root: the folder.
+        whole: take all images of a folder of class folders, for testing; nothing is held out.
         archives: ImageNet's archives, if the folder contains them.
         database: an empty one, for the list.
 
@@ -27,8 +31,10 @@ class ImageSource:
         root: absolute path of the folder.
     """
 
-    def __init__(self, root: Path, archives: ImageNetArchives | None, database: sqlite3.Connection) -> None:
-        self.root = root.absolute()
+    def __init__(
+        self, root: Path, whole: bool, archives: ImageNetArchives | None, database: sqlite3.Connection
+    ) -> None:
+        self.root, self.whole = root.absolute(), whole
         self._archives, self._database = archives, database
 
     @cached_property
@@ -39,7 +45,7 @@ class ImageSource:
             UserError: the folder has no usable layout, or the archives do not belong together.
         """
         if self._archives is None:
-            return list_folder(self.root, self._database)
+            return (list_whole_folder if self.whole else list_folder)(self.root, self._database)
         return list_archives(self._archives, self._database)
 
     @cached_property
@@ -55,11 +61,18 @@ class ImageSource:
 
 
 @contextmanager
-def open_source(root: Path) -> Iterator[ImageSource]:
+def open_source(root: Path, whole: bool = False) -> Iterator[ImageSource]:
     """Detect what a folder contains.
 
+    Args:
+        root: the folder.
+        whole: take all images of a folder of class folders, for testing; nothing is held out.
+
     Raises:
-        UserError: one of ImageNet's archives is missing.
+        UserError: one of ImageNet's archives is missing, or `whole` is asked of archives.
     """
+    archives = find_archives(root)
+    if whole and archives is not None:
+        raise UserError(f"{printable(root)} has ImageNet's archives: leave --whole out, their splits are known")
     with scratch_database() as database:
-        yield ImageSource(root, find_archives(root), database)
+        yield ImageSource(root, whole, archives, database)

@@ -78,6 +78,53 @@ class TestLayouts:
         files = [file for split in list_images(root).splits.values() for file in split]
         assert [file.size for file in files if file.path == "a/3.jpg"] == [-1]
 
+    @pytest.mark.parametrize(
+        ("train", "val"),
+        [
+            *(("Training", "Testing"), ("TRAIN", "TEST"), ("train_set", "test_set"), ("images_train", "images_val")),
+            *(("trainset", "testset"), ("TrainImages", "ValImages"), ("train2017", "val2017"), ("train", "dev")),
+            *(("seg_train", "seg_test"), ("flowers-train", "flowers-validation"), ("data_training", "eval")),
+        ],
+    )
+    def test_splits_by_the_words_in_their_names(self, tmp_path: Path, train: str, val: str) -> None:
+        images = list_images(tree(tmp_path, *(f"{split}/{c}/1.jpg" for split in (train, val) for c in "ab")))
+        assert images.classes == ("a", "b")
+        assert paths(images, "train") == [f"{train}/a/1.jpg", f"{train}/b/1.jpg"]
+        assert paths(images, "val") == [f"{val}/a/1.jpg", f"{val}/b/1.jpg"]
+
+    @pytest.mark.parametrize("names", [("bus", "car", "train"), ("test_tube", "bullet_train"), ("test", "control")])
+    def test_a_class_with_the_name_of_a_split(self, tmp_path: Path, names: tuple[str, ...]) -> None:
+        images = list_images(tree(tmp_path, *(f"{name}/{i}.jpg" for name in names for i in range(5))))
+        assert images.classes == tuple(sorted(names))
+        assert (len(images.splits["train"]), len(images.splits["val"])) == (4 * len(names), len(names))
+
+    def test_a_single_wrapping_folder_is_looked_into(self, tmp_path: Path) -> None:
+        wrapped = "archive/seg_train/seg_train", "archive/seg_test/seg_test"
+        images = list_images(tree(tmp_path, "__MACOSX/._1.jpg", *(f"{top}/{c}/1.jpg" for top in wrapped for c in "ab")))
+        assert images.classes == ("a", "b")
+        assert paths(images, "val") == ["archive/seg_test/seg_test/a/1.jpg", "archive/seg_test/seg_test/b/1.jpg"]
+        assert images.layout == "train from archive/seg_train/seg_train/, val from archive/seg_test/seg_test/"
+        flat = list_images(tree(tmp_path / "flat", *(f"flowers/photos/{c}/{i}.jpg" for c in "ab" for i in range(5))))
+        assert (flat.classes, len(flat.splits["train"])) == (("a", "b"), 8)
+
+    def test_the_images_of_a_class_may_lie_in_one_folder_of_it(self, tmp_path: Path) -> None:
+        assert len(list_images(tree(tmp_path, *(f"{c}/images/{i}.jpg" for c in "ab" for i in range(5))))) == 10
+
+
+class TestWhole:
+    @pytest.mark.parametrize("top", ["", "test/", "set/Testing/"])
+    def test_every_image_of_every_class_is_taken(self, tmp_path: Path, top: str) -> None:
+        images = list_images(tree(tmp_path, *(f"{top}{c}/{i}.jpg" for c in "ab" for i in range(5))), whole=True)
+        assert (images.classes, len(images.splits["train"]), len(images.splits["val"])) == (("a", "b"), 10, 0)
+
+    def test_one_class_is_enough(self, tmp_path: Path) -> None:
+        assert list_images(tree(tmp_path, "a/1.jpg"), whole=True).classes == ("a",)
+
+    def test_of_two_splits_one_is_named(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, *(f"{split}/{c}/1.jpg" for split in ("train", "test") for c in "ab"))
+        with pytest.raises(UserError, match=r"has test, train: name one of these folders"):
+            list_images(root, whole=True)
+
 
 class TestSplitByHash:
     FILES = tuple(f"{name}/{i}.jpg" for name, count in (("a", 2), ("b", 7), ("c", 103)) for i in range(count))
@@ -146,7 +193,32 @@ class TestMistakes:
         self.expect(tree(tmp_path / "r", "train/1.jpg", "val/a/1.jpg"), r"r/train has 1 images, but no class folders")
 
     def test_one_class(self, tmp_path: Path) -> None:
-        self.expect(tree(tmp_path, "set/train/1.jpg"), r"one class folder only, .*set: expected .* two classes or more")
+        self.expect(tree(tmp_path, "set/1.jpg"), r"one class folder only, .*set: expected .* two classes or more")
+
+    def test_a_split_of_images_in_a_wrapping_folder(self, tmp_path: Path) -> None:
+        self.expect(tree(tmp_path, "set/train/1.jpg"), r"set/train has 1 images, but no class folders")
+
+    @pytest.mark.parametrize(("train", "test"), [("Training", "Testing"), ("TRAIN", "VAL"), ("images_train", "test1")])
+    def test_splits_without_class_folders_are_no_classes(self, tmp_path: Path, train: str, test: str) -> None:
+        root = tree(tmp_path, *(f"{split}/{i}.jpg" for split in (train, test) for i in range(9)))
+        self.expect(root, f"{train} has 9 images, but no class folders: expected DATA/train/<class>/")
+
+    def test_folders_that_hold_the_same_folders_are_splits_by_other_names(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, *(f"{fold}/{c}/{i}.jpg" for fold in ("learn", "check") for c in "abc" for i in range(3)))
+        self.expect(root, r"each of its folders, check, learn, holds the same folders, a, b, c, as splits do: expected")
+
+    def test_a_train_that_may_be_a_split_or_a_class(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, "train/steam/1.jpg", "train/diesel/2.jpg", "bus/1.jpg", "bus/2.jpg")
+        self.expect(root, r"train holds folders, as a split does, but bus beside it hold images, as classes do")
+
+    def test_two_folders_for_one_part(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, *(f"{split}/{c}/1.jpg" for split in ("train2014", "train2017", "val") for c in "ab"))
+        self.expect(root, r"several folders for train, train2014, train2017: keep one of them")
+
+    def test_a_wrapping_folder_that_leads_back(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "b").symlink_to(tmp_path)
+        self.expect(tmp_path, r"is a link back to a folder that holds it")
 
     def test_val_without_train(self, tmp_path: Path) -> None:
         self.expect(tree(tmp_path, "val/a/1.jpg", "test/a/1.jpg"), r"has test, val, but no train folder")

@@ -22,8 +22,8 @@ class Listed:
         return sum(map(len, self.splits.values()))
 
 
-def list_images(root: Path) -> Listed:
-    with open_source(root) as source:
+def list_images(root: Path, whole: bool = False) -> Listed:
+    with open_source(root, whole) as source:
         images = source.images
         splits: dict[str, tuple[SourceFile, ...]] = {
             split: images.files(split, 0, images.count(split)) for split in SPLITS
