@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,14 @@ def evaluate(
             metavar="DATA", help="A folder of images or a store, with the same classes.", show_default="the run's data"
         ),
     ] = None,
+    split: Annotated[
+        Literal["train", "val", "test"] | None,
+        typer.Option(
+            metavar="train|val|test",
+            help="The part of DATA to measure on.",
+            show_default="val, or all images of a folder that is only tested",
+        ),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if available, else cpu")
     ] = None,
@@ -33,6 +41,9 @@ def evaluate(
     format: Annotated[Format, typer.Option(help="The output format.")] = Format.TEXT,
 ) -> None:
     """Measure the best weights of a run on the validation images.
+
+    If DATA was not trained on and has no train and val folders, all its images are measured. The labels go by the names
+    of the class folders.
 
     Reports the error over the views of the recipe (such as ten crops, averaged after the softmax), and over the central
     view alone.
@@ -45,5 +56,5 @@ def evaluate(
     from alexc.runtime.evaluation.trained_network import load_trained_network
 
     trained = load_trained_network(run, find_device(device))
-    evaluation = evaluate_run(trained, data, batch)
+    evaluation = evaluate_run(trained, data, batch, split)
     print(evaluation_json(evaluation) if format is Format.JSON else evaluation_text(evaluation))

@@ -45,6 +45,9 @@ def prepare(
         int | None, typer.Option(min=1, help="Processes that decode images.", show_default="one per core")
     ] = None,
     exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Apply the EXIF orientation of photographs.")] = False,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="For testing only: take all images of DATA/<class>/, and hold none out.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; estimate the size of the store and the time it takes.")
     ] = False,
@@ -69,11 +72,11 @@ def prepare(
     if dry_run:
         from alexc.runtime.data.estimate import estimate, estimate_text
 
-        print(estimate_text(estimate(data, geometry, processes, exif, stored)))
+        print(estimate_text(estimate(data, geometry, processes, exif, stored, whole)))
         return
-    destination = out or preparing.default_destination(data, geometry, exif, jpeg=stored is not None)
+    destination = out or preparing.default_destination(data, geometry, exif, jpeg=stored is not None, whole=whole)
     try:
-        store = preparing.prepare(data, destination, geometry, processes, exif, bad_share, stored)
+        store = preparing.prepare(data, destination, geometry, processes, exif, bad_share, stored, whole)
     except KeyboardInterrupt:
         print("stopped; the work so far is kept: run the same command again to go on", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -48,14 +48,14 @@ class Estimate:
 
 
 def estimate(
-    source: Path, geometry: Geometry, workers: int, exif: bool = False, quality: int | None = None
+    source: Path, geometry: Geometry, workers: int, exif: bool = False, quality: int | None = None, whole: bool = False
 ) -> Estimate:
     """Make a shard of up to `SAMPLE` images, evenly spaced over the source, in a temporary folder.
 
     Raises:
         UserError: the source has no usable layout, or a worker was killed.
     """
-    with open_source(source) as opened:
+    with open_source(source, whole) as opened:
         return _estimate(opened.images, geometry, workers, exif, quality)
 
 

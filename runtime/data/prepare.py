@@ -79,11 +79,13 @@ class _Layout:
         geometry: how images become square.
         exif: apply EXIF orientations; ImageNet's convention is to ignore them.
         quality: of JPEGs in the store; None for raw pixels.
+        whole: take all images of a folder of class folders, for testing; nothing is held out.
     """
 
     geometry: Geometry
     exif: bool
     quality: int | None
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def prepare(
     exif: bool = False,
     bad_share: float = BAD_SHARE,
     quality: int | None = None,
+    whole: bool = False,
 ) -> Store:
     """Make a store of the images in `source`, or continue an interrupted call.
 
@@ -160,16 +163,16 @@ def prepare(
         exif: apply EXIF orientations; ImageNet's convention is to ignore them.
         bad_share: the largest share of unusable files, 0..1; with more, the call fails.
         quality: of JPEGs in the store; None for raw pixels.
+        whole: take all images of a folder of class folders, for testing: as "train", and nothing as "val".
 
     Raises:
         UserError: the source has no usable layout, too many bad files, or changes during the work; or the destination
-            is
-            something else than a store of this source, or cannot be written.
+            is something else than a store of this source, or cannot be written.
     """
-    destination, layout = destination.resolve(), _Layout(geometry, exif, quality)
+    destination, layout = destination.resolve(), _Layout(geometry, exif, quality, whole)
     if not destination.exists():
         start_importing()  # it takes about as long as to list the source
-    with open_source(source) as images:
+    with open_source(source, whole) as images:
         wanted = _origin(images, layout)
         _check_destination(destination, images.root, wanted)
         partial = destination.with_name(f"{destination.name}.partial")
@@ -190,8 +193,14 @@ def prepare(
     return open_store(destination)
 
 
-def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
-    """The store to train from: `data` itself, or the store of a source of images, prepared first if it is missing.
+def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False) -> Store:
+    """The store of some images: `data` itself, or the store of a source of images, prepared first if it is missing.
+
+    Args:
+        data: a store or a source of images.
+        geometry: how images become square.
+        workers: the number of processes that decode images.
+        whole: take all images of a folder of class folders, for testing, as `prepare` does.
 
     Raises:
         UserError: the store does not fit `geometry`, or the images changed since it was made.
@@ -200,20 +209,21 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
         return _fitting(open_store(data), geometry)
     if (data / SOURCE).is_file():
         raise UserError(f"{printable(data)} is an unfinished store: run `alexc prepare` again, and it continues")
-    raw, jpegs = (default_destination(data, geometry, jpeg=jpeg) for jpeg in (False, True))
+    raw, jpegs = (default_destination(data, geometry, jpeg=jpeg, whole=whole) for jpeg in (False, True))
     destination = jpegs if is_store(jpegs) and not is_store(raw) else raw
     if not is_store(destination):
         if data.is_dir():
             _say(f"{printable(data)} is not prepared yet: making the store {printable(destination)}")
-        prepare(data, destination, geometry, workers)
+        prepare(data, destination, geometry, workers, whole=whole)
         return open_store(destination)
     quality = read_source(destination).get("quality")
-    with open_source(data) as images:
-        current = _is_current(destination, _origin(images, _Layout(geometry, exif=False, quality=quality)))
+    with open_source(data, whole) as images:
+        current = _is_current(destination, _origin(images, _Layout(geometry, False, quality, whole)))
     if not current:
         again = f"alexc prepare {shlex.quote(str(data))} --resize {geometry.resize} --crop {geometry.crop}"
         if quality is not None:
             again += f" --format jpeg --quality {quality}"
+        again += " --whole" if whole else ""
         raise UserError(
             f"{printable(data)} has changed since its store {printable(destination)} was made: "
             f"run `{printable(again)}` again"
@@ -221,10 +231,12 @@ def store_for(data: Path, geometry: Geometry, workers: int) -> Store:
     return open_store(destination)
 
 
-def default_destination(source: Path, geometry: Geometry, exif: bool = False, jpeg: bool = False) -> Path:
+def default_destination(
+    source: Path, geometry: Geometry, exif: bool = False, jpeg: bool = False, whole: bool = False
+) -> Path:
     """The default store of a source, under `stores/` in the current folder."""
     root = source.resolve()
-    options = json.dumps([str(root), asdict(geometry), exif])
+    options = json.dumps([str(root), asdict(geometry), exif, *(["whole"] if whole else [])])
     kind = "-jpeg" if jpeg else ""
     digest = hashlib.sha256(options.encode()).hexdigest()[:6]
     return Path("stores") / f"{root.name or 'root'}-{geometry.crop}{kind}-{digest}"
@@ -232,7 +244,8 @@ def default_destination(source: Path, geometry: Geometry, exif: bool = False, jp
 
 def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
     """The source and options of a store, as far as they are known without opening an image."""
-    return {
+    whole = {"whole": True} if layout.whole else {}  # stores of an earlier alexc do not say it
+    return whole | {
         "version": VERSION,
         "folder": str(source.root.resolve()),
         "fingerprint": source.fingerprint,
@@ -274,8 +287,9 @@ def _check_destination(destination: Path, root: Path, wanted: dict[str, object])
         ("geometry", "sizes"),
         ("exif", "EXIF orientations applied:"),
         ("quality", "images kept as"),
+        ("whole", "all images as one split:"),
     ):
-        old, new = made_from.get(key), wanted[key]
+        old, new = made_from.get(key), wanted.get(key)
         if old != new:
             if key == "quality":
                 old, new = _kept_as(old), _kept_as(new)
@@ -324,7 +338,7 @@ def _make(
     _make_shards(work, workers)
     quarantined = _quarantined(work)
     _check_quarantine(work, quarantined, bad_share)
-    with open_source(images.root) as now:
+    with open_source(images.root, layout.whole) as now:
         if now.fingerprint != wanted["fingerprint"]:
             raise UserError(f"{printable(images.root)} changed while it was prepared: run the same command again")
     write_store(
@@ -419,7 +433,7 @@ def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad
             f"{share:.1%}, over the limit of {bad_share:.1%}: repair or remove them, or raise --bad-share. "
             f"The work so far is kept; all are listed in {printable(listed)}:{shown}"
         )
-    for split in SPLITS:
+    for split in filter(images.count, SPLITS):
         good = Counter(image.label for image in _stored_images(work, split))
         for label, name in enumerate(images.classes):
             if not good[label]:

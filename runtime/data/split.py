@@ -180,10 +180,15 @@ class Split:
         self.files = files
         self.bytes = sum(shard.bytes for shard in shards)
         self._pixels = pixels
+        self._shards = shards
         self._starts = _starts(shards)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def relabelled(self, labels: NDArray[np.int64]) -> Split:
+        """The same images with other labels, (N,)."""
+        return Split(self._pixels, self._shards, labels, self.files)
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3), RGB; for raw pixels, a read-only view of the memory-mapped file.

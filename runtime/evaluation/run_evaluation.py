@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from alexc.printable import printable
 
 from ..cores import available_cores
 from ..data.batch_loader import BatchLoader
+from ..data.folder_layout import Part, names
 from ..data.prepare import store_for
 from ..data.recipe_check import geometry_of
-from ..data.store import Store
+from ..data.split import Split
+from ..data.store import Store, read_source
 from ..data.views import central_view
 from ..errors import UserError
 from .measure import Confusion, Scores, Tally, measure
+from .measured_images import MeasuredImages, measured_images
 from .trained_network import TrainedNetwork
 
 WORST = 10
@@ -29,12 +35,14 @@ class Evaluation:
 
     Attributes:
         trained: the network.
-        store: the data with the validation split.
+        images: the images.
+        missing: the classes of the network that none of them has.
         scores: by the name of the views: those of the recipe, and the central one alone.
     """
 
     trained: TrainedNetwork
-    store: Store
+    images: MeasuredImages
+    missing: tuple[str, ...]
     scores: dict[str, Scores]
 
     def worst(self) -> list[Confusion]:
@@ -42,27 +50,35 @@ class Evaluation:
         return next(iter(self.scores.values())).worst_classes(WORST)
 
 
-def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int) -> Evaluation:
+def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Part | None = None) -> Evaluation:
     """Measure a network with the views of its recipe, and with the central view alone.
 
     Args:
         trained: the network.
-        data: a store or a folder of images with the same classes; None for the data of its training.
+        data: a store or a folder of images of the same classes; None for the data of its training.
         rows: the largest number of views in a batch.
+        part: the part to measure on; by default the validation images, or all of a folder that is only tested.
 
     Raises:
-        UserError: the data does not exist, or has other classes.
+        UserError: the data does not exist, or has classes that the network does not know.
     """
-    store = store_of_run(trained, data)
+    images = measured_images(
+        data or _data_of(trained),
+        geometry_of(trained.file),
+        part,
+        training=data is None or _is_of_training(trained, data),
+    )
+    split = _with_labels_of(trained, images)
     views = trained.test_views()
-    center = central_view(store.geometry.crop, trained.file.size)
+    center = central_view(images.store.geometry.crop, trained.file.size)
     shown = views if center in views else (*views, center)
-    all_views, central = (Tally(len(store.classes), trained.outputs) for _ in range(2))
+    all_views, central = (Tally(len(trained.facts.classes), trained.outputs) for _ in range(2))
     tallies: list[tuple[Tally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
     with BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1) as feed:
-        measure(trained.network, feed, store.val, shown, rows, tallies, "evaluate")
+        measure(trained.network, feed, split, shown, rows, tallies, "evaluate")
     scores = {f"{len(views)} crops": all_views.scores()} if len(views) > 1 else {}
-    return Evaluation(trained, store, scores | {"centre": central.scores()})
+    missing = tuple(name for name in trained.facts.classes if name not in images.store.classes)
+    return Evaluation(trained, images, missing, scores | {"centre": central.scores()})
 
 
 def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
@@ -78,11 +94,12 @@ def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
 
 def evaluation_text(evaluation: Evaluation) -> str:
     """The report as text."""
-    trained = evaluation.trained
+    trained, images = evaluation.trained, evaluation.images
     lines = [
         _source_text(trained),
-        f"data  {len(evaluation.store.val):,} validation images, {len(evaluation.store.classes)} classes "
-        f"({printable(evaluation.store.path)})",
+        f"data  {len(images.split):,} {images.name}, {len(images.store.classes)} classes "
+        f"({printable(images.store.path)})",
+        *_missing_text(evaluation),
         "",
         f"{'views':<10}{'loss':>9}{'top-1 error':>14}{'top-5 error':>14}",
     ]
@@ -99,14 +116,15 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 def evaluation_json(evaluation: Evaluation) -> str:
     """The report as JSON; errors are in 0..1."""
-    trained = evaluation.trained
+    trained, images = evaluation.trained, evaluation.images
     report: dict[str, Any] = {
         "run": str(trained.source),
         "checkpoint": trained.checkpoint.name,
         "epochs": trained.epochs,
-        "data": str(evaluation.store.path),
-        "images": len(evaluation.store.val),
-        "classes": len(evaluation.store.classes),
+        "data": str(images.store.path),
+        "images": len(images.split),
+        "classes": len(images.store.classes),
+        "missing_classes": evaluation.missing,
         "views": {
             name: {"loss": scores.loss, "top1_error": scores.top1_error, "top5_error": scores.top5_error}
             for name, scores in evaluation.scores.items()
@@ -132,6 +150,38 @@ def _source_text(trained: TrainedNetwork) -> str:
     return f"run   {printable(trained.source)}, {printable(trained.checkpoint.name)} after {epochs}"
 
 
+def _missing_text(evaluation: Evaluation) -> list[str]:
+    missing = evaluation.missing
+    if not missing:
+        return []
+    return [
+        f"note  no image of {len(missing)} of the {len(evaluation.trained.facts.classes)} classes: {names(missing)}"
+    ]
+
+
+def _is_of_training(trained: TrainedNetwork, data: Path) -> bool:
+    """Whether `data` is the folder, or the store, that the network was trained on."""
+    own = {path.resolve() for path in (trained.data, trained.folder) if path is not None}
+    with suppress(UserError):  # the store is gone or damaged, which does not matter for other data
+        own.add(Path(str(read_source(trained.data).get("folder"))))
+    return data.resolve() in own
+
+
+def _with_labels_of(trained: TrainedNetwork, images: MeasuredImages) -> Split:
+    """The images with the labels that the network has for the names of their classes.
+
+    Raises:
+        UserError: the network does not know a class.
+    """
+    known = {name: label for label, name in enumerate(trained.facts.classes)}
+    if not known.keys() >= set(images.store.classes):
+        raise _other_classes(trained, images.store)
+    if images.store.classes == trained.facts.classes:
+        return images.split
+    label_of = np.array([known[name] for name in images.store.classes])
+    return images.split.relabelled(label_of[np.asarray(images.split.labels)])
+
+
 def _data_of(trained: TrainedNetwork) -> Path:
     if not trained.data.exists():
         raise UserError(
@@ -141,12 +191,15 @@ def _data_of(trained: TrainedNetwork) -> Path:
 
 
 def _check_classes(trained: TrainedNetwork, store: Store) -> None:
-    if store.classes == trained.facts.classes:
-        return
+    if store.classes != trained.facts.classes:
+        raise _other_classes(trained, store)
+
+
+def _other_classes(trained: TrainedNetwork, store: Store) -> UserError:
     here, there = set(store.classes), set(trained.facts.classes)
     strange = sorted(here - there) or sorted(there - here)
     example = f", for example {printable(strange[0])!r}" if strange else ""
-    raise UserError(
+    return UserError(
         f"{printable(store.path)} has other classes than {printable(trained.source)} was trained on{example}: "
         "name data with the same class folders with --data"
     )

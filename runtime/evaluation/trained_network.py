@@ -28,6 +28,7 @@ class TrainedNetwork:
     Attributes:
         source: the folder of a run, or a file of weights.
         data: the store of its training images or, for a file of weights, of the images to test with; it may not exist.
+        folder: the folder of images or the store that its training was given; None if it was given none.
         checkpoint: the file of the weights.
         epochs: the number of whole epochs of training; None if the file does not say it.
         file: the network file, with the recipe.
@@ -38,6 +39,7 @@ class TrainedNetwork:
 
     source: Path
     data: Path
+    folder: Path | None
     checkpoint: Path
     epochs: int | None
     file: NetworkFile
@@ -91,4 +93,5 @@ def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | 
     network.load_state_dict(content.get("average") or content["weights"])
     place_network(network, device).eval()
     epochs = content["state"]["epoch"] if "state" in content else content["epoch"]
-    return TrainedNetwork(folder, Path(record["store"]["path"]), path, epochs, file, network, facts, outputs)
+    given = None if record["data"] is None else Path(record["data"])
+    return TrainedNetwork(folder, Path(record["store"]["path"]), given, path, epochs, file, network, facts, outputs)

@@ -8,12 +8,12 @@ import torch
 
 from alexc.printable import printable
 
-from ..cores import available_cores
 from ..data.dataset_statistics import statistics_of
-from ..data.prepare import store_for
+from ..data.folder_layout import find_layout
 from ..data.recipe_check import geometry_of
 from ..device import find_device, place_network
 from ..errors import UserError
+from ..evaluation.measured_images import measured_images
 from ..evaluation.run_evaluation import Evaluation, evaluate_run
 from ..evaluation.trained_network import TrainedNetwork, load_trained_network
 from ..network_file import NetworkFile, load_network_file
@@ -37,10 +37,11 @@ def evaluate_weights(options: TrainOptions) -> Evaluation:
     file, device = load_network_file(options.network), find_device(options.device)
     run = RunFolder(path if path.is_dir() else path.parent)
     if path.is_dir() or (path.suffix == ".pt" and run.is_run()):
-        trained = _of_run(file, run, None if path.is_dir() else path, device)
+        trained, data = _of_run(file, run, None if path.is_dir() else path, device), options.data
     else:
         trained = _of_file(file, path, options.data, device)
-    return evaluate_run(trained, options.data, options.batch or VIEWS_AT_ONCE)
+        data = trained.data
+    return evaluate_run(trained, data, options.batch or VIEWS_AT_ONCE)
 
 
 def _of_run(file: NetworkFile, run: RunFolder, checkpoint: Path | None, device: torch.device) -> TrainedNetwork:
@@ -61,7 +62,8 @@ def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.dev
     weights, missing = starting_weights(path, network.state_dict())
     if missing is not None:
         raise UserError(f"--test-only: {printable(path)} has another last layer than the network, {missing}")
-    store = store_for(data, geometry_of(file), available_cores())
+    training = data.is_dir() and find_layout(data.absolute()).holds_out  # then its training images give the mean
+    store = measured_images(data, geometry_of(file), None, training).store
     outputs = file.outputs(network)
     if len(store.classes) > outputs:
         raise UserError(
@@ -70,4 +72,4 @@ def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.dev
         )
     network.load_state_dict(weights)
     place_network(network, device).eval()
-    return TrainedNetwork(path, store.path, path, None, file, network, statistics_of(store), outputs)
+    return TrainedNetwork(path, store.path, data, path, None, file, network, statistics_of(store), outputs)

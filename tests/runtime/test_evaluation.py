@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
 
 from alexc.runtime.data.decode import BadImage
+from alexc.runtime.data.folder_layout import Part
 from alexc.runtime.data.store import open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.evaluation.measure import Tally, average
@@ -20,6 +22,7 @@ from alexc.runtime.evaluation.prediction import predict
 from alexc.runtime.evaluation.run_evaluation import Evaluation, evaluate_run, evaluation_json, evaluation_text
 from alexc.runtime.evaluation.trained_network import load_trained_network
 from alexc.runtime.network_file import load_network_file
+from alexc.runtime.training.test_only import evaluate_weights
 from tests.support import tiny_training as tiny
 
 CPU = torch.device("cpu")
@@ -198,3 +201,90 @@ def test_runs_that_are_none(home: Path, tmp_path: Path) -> None:
         load_trained_network(run, CPU)
     (run / "best.pt").unlink()
     assert load_trained_network(run, CPU).checkpoint.name == "last.pt"
+
+
+def flat_folder(root: Path, classes: tuple[str, ...] = tiny.CLASSES, images: int = 10) -> Path:
+    """A folder of class folders with `images` images each, in the tints of the training images."""
+    rng = np.random.default_rng(9)
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for number in range(images):
+            pixels = rng.integers(0, 160, (30, 40, 3), dtype=np.uint8)
+            pixels[..., tiny.CLASSES.index(name)] += 40
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return root
+
+
+def wrong_share(home: Path, folder: Path) -> float:
+    """The share of a folder's images that the run of `home` gets wrong, one by one by `predict`."""
+    trained = load_trained_network(home / "run", CPU)
+    guesses = [(path.parent.name, predict(trained, path)[0].name) for path in folder.glob("*/*.png")]
+    return sum(name != guess for name, guess in guesses) / len(guesses)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def evaluate(home: Path, data: Path | None, part: Part | None = None) -> Evaluation:
+    return evaluate_run(load_trained_network(home / "run", CPU), data, 32, part)
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_only_tested_is_taken_whole(home: Path, here: Path) -> None:
+    folder = flat_folder(here / "flat")
+    found = evaluate(home, folder)
+    assert json.loads(evaluation_json(found))["images"] == 30
+    assert found.scores["10 crops"].top1_error == pytest.approx(wrong_share(home, folder))
+    assert evaluation_text(found).splitlines()[1].startswith("data  30 images, 3 classes")
+    again = evaluate(home, found.images.store.path)  # the store that was made
+    assert again.scores["centre"].top1_error == found.scores["centre"].top1_error
+    with pytest.raises(UserError, match=r"--split train: .* has no folder for it, but class folders"):
+        evaluate(home, folder, "train")
+
+
+@pytest.mark.slow
+def test_labels_go_by_name_and_a_class_without_images_is_a_note(home: Path, here: Path) -> None:
+    folder = flat_folder(here / "flat", ("green", "red"))
+    found = evaluate(home, folder)
+    assert found.scores["10 crops"].top1_error == pytest.approx(wrong_share(home, folder))
+    assert "note  no image of 1 of the 3 classes: blue" in evaluation_text(found).splitlines()
+    report = json.loads(evaluation_json(found))
+    assert report["missing_classes"] == ["blue"]
+    assert {row["class"] for row in report["worst_classes"]} == {"green", "red"}
+    flat_folder(here / "other", ("green",)).joinpath("green").rename(here / "other" / "yellow")
+    with pytest.raises(UserError, match=r"has other classes than .*, for example 'yellow'"):
+        evaluate(home, here / "other")
+
+
+@pytest.mark.slow
+def test_a_test_folder_is_measured_beside_the_folders_of_training(home: Path, here: Path) -> None:
+    shutil.copytree(home / "images", here / "images")
+    flat_folder(here / "images" / "Testing")
+    assert len(evaluate(home, here / "images", "test").images.split) == 30
+    with pytest.raises(UserError, match=r"--split test: .*images has no folder for it, but train, val"):
+        evaluate(home, None, "test")
+    assert len(evaluate(home, None, "train").images.split) == tiny.TRAIN_IMAGES
+    assert len(evaluate(home, None, "val").images.split) == tiny.VAL_IMAGES
+    shutil.rmtree(here / "images" / "train")
+    assert len(evaluate(home, here / "images").images.split) == tiny.VAL_IMAGES
+
+
+@pytest.mark.slow
+def test_a_folder_that_was_trained_on_is_measured_on_the_images_held_out(here: Path) -> None:
+    folder = flat_folder(here / "flat")
+    tiny.run_to(tiny.options(tiny.write_network(here), folder, here / "run"), steps=tiny.STEPS_PER_EPOCH)
+    assert len(evaluate(here, folder).images.split) == len(evaluate(here, None).images.split) == 6
+    shutil.rmtree("stores")
+    assert len(evaluate(here, folder).images.split) == 6
+    with pytest.raises(UserError, match=r"--split test: .*flat has no folder for it, but class folders"):
+        evaluate(here, folder, "test")
+    options = tiny.options(tiny.write_network(here), folder, here / "none", weights=here / "run" / "best.pt")
+    assert len(evaluate_weights(options).images.split) == 6
+    plain = torch.load(here / "run" / "best.pt", weights_only=True)["weights"]
+    torch.save(plain, here / "weights.pth")
+    assert len(evaluate_weights(replace(options, weights=here / "weights.pth")).images.split) == 30
