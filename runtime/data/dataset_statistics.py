@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from alexc.printable import printable
 
 from ..errors import UserError
-from ..files import write_bytes
+from ..files import require_regular_file, write_bytes
 from .store import Geometry, Store
 
 
@@ -67,6 +67,7 @@ def load_statistics(path: Path) -> DatasetStatistics:
         UserError: the file is missing or damaged.
     """
     try:
+        require_regular_file(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             resize, crop = (int(side) for side in arrays["geometry"])
             return DatasetStatistics(

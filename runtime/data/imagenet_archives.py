@@ -13,22 +13,24 @@ import os
 import re
 import sqlite3
 import tarfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from alexc.printable import printable
 
 from ..errors import UserError
+from ..files import require_regular_file
 from ..progress import Progress
 from .image_list import ImageList, SourceFile
 
 TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12"
 META, GROUND_TRUTH = "meta.mat", "ILSVRC2012_validation_ground_truth.txt"
-_LARGEST_DEVKIT_FILE = 64_000_000
+_LARGEST_DEVKIT = 64_000_000  # bytes, unpacked; it has about 10 MB
+_LARGEST_HEADER = 1_000_000  # bytes; tarfile reads long names and attributes into memory
 _SYNSET = re.compile(r"n\d{8}")
 _VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 
@@ -59,7 +61,8 @@ def find_archives(root: Path) -> ImageNetArchives | None:
         UserError: only some of them are there.
     """
     root = root.absolute()
-    devkit = next((path for path in (root / f"{DEVKIT}.tar.gz", root / DEVKIT) if path.exists()), None)
+    found = (root / f"{DEVKIT}.tar.gz", root / DEVKIT)
+    devkit = next((path for path in found if path.is_file() or path.is_dir()), None)
     train, val = (root / TRAIN).is_file(), (root / VAL).is_file()
     if not train and not val:
         return None
@@ -153,16 +156,27 @@ def _synset(path: Path, name: str, number: int, labels: dict[str, int], synsets:
     return synset
 
 
+class _Header(tarfile.TarInfo):
+    """A header whose sizes are checked before tarfile reads or skips that many bytes."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Parse a block of 512 bytes."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.size < 0:
+            raise tarfile.ReadError(f"{header.name!r} has a negative size")
+        if header.type not in tarfile.REGULAR_TYPES and header.size > _LARGEST_HEADER:
+            raise tarfile.ReadError(f"the header {header.name!r} has {header.size:,} bytes")
+        return header
+
+
 def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[str, int, int]]:
     """Name, offset and size of each file in a tar file, or in a tar file within it between two offsets."""
     with _reading(path), path.open("rb") as file:
         last = os.fstat(file.fileno()).st_size if end is None else end
         file.seek(start)
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # or it would remember every one
-                if member.offset_data + member.size > last:
-                    raise tarfile.ReadError(f"it ends in the middle of {member.name!r}")
+        with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as archive:
+            for member in _in_order(archive, last):
                 if member.isreg() and not member.issparse():
                     yield member.name, member.offset_data, member.size
             file.seek(archive.offset)  # check the end, because tarfile accepts anything as the end
@@ -170,13 +184,33 @@ def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tup
                 raise tarfile.ReadError("it ends in the middle")
 
 
+def _in_order(archive: tarfile.TarFile, last: int) -> Iterator[tarfile.TarInfo]:
+    """The members of an archive, each behind the one before it.
+
+    Raises:
+        tarfile.ReadError: a member leads backwards, or beyond the offset `last`.
+    """
+    passed = -1
+    while (member := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # or it would remember every one
+        if member.size < 0 or member.offset_data <= passed:  # a later header can change the size of an earlier one
+            raise tarfile.ReadError(f"{member.name!r} leads back to an earlier place")
+        if member.offset_data + member.size > last:
+            raise tarfile.ReadError(f"it ends in the middle of {member.name!r}")
+        passed = member.offset_data
+        yield member
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        reason = printable(error.strerror or error) if isinstance(error, OSError) else printable(error)
-        raise UserError(f"{printable(path)} is damaged or no tar file ({reason}): download it again") from None
+    except UserError:
+        raise
+    except Exception as error:  # tarfile raises almost any exception for broken headers
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        shown = printable(reason) if str(reason) else type(error).__name__
+        raise UserError(f"{printable(path)} is damaged or no tar file ({shown}): download it again") from None
 
 
 def _synsets_of_validation(archives: ImageNetArchives) -> list[str]:
@@ -205,21 +239,24 @@ def _devkit_file(devkit: Path, name: str) -> bytes:
     """A file of the devkit's folder data/.
 
     Raises:
-        UserError: it is missing, or larger than in any devkit.
+        UserError: it is missing, not a file, or larger than any devkit.
     """
     missing = UserError(f"{printable(devkit)} has no data/{name}: expected the devkit of ILSVRC 2012, task 1 and 2")
     if devkit.is_dir():
         try:
-            return (devkit / "data" / name).read_bytes()
+            return _content(devkit / "data" / name)
         except OSError:
             raise missing from None
-    with _reading(devkit), tarfile.open(devkit, "r:gz") as archive:
-        while (member := archive.next()) is not None:
-            if not member.name.endswith(f"data/{name}"):
-                continue
-            if member.size > _LARGEST_DEVKIT_FILE:
-                raise UserError(f"{printable(devkit)}: data/{name} has {member.size:,} bytes: this is no devkit")
-            file = archive.extractfile(member)
+    with _reading(devkit), tarfile.open(devkit, "r:gz", tarinfo=_Header) as archive:
+        for member in _in_order(archive, _LARGEST_DEVKIT):
+            file = archive.extractfile(member) if member.name.endswith(f"data/{name}") else None
             if file is not None:
                 return file.read()
     raise missing
+
+
+def _content(path: Path) -> bytes:
+    require_regular_file(path)
+    if path.stat().st_size > _LARGEST_DEVKIT:
+        raise UserError(f"{printable(path)} has {path.stat().st_size:,} bytes: expected a file of the devkit")
+    return path.read_bytes()

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from alexc.printable import printable
 
 from ..errors import UserError
+from ..files import require_regular_file
 from .split import FileNames, JpegPixels, RawPixels, Shard, Split
 
 FORMAT = "alexc image store"
@@ -276,6 +277,7 @@ def _check_shards(path: Path, shards: tuple[Shard, ...]) -> None:
         if Path(shard.file).name != shard.file:  # a store may come from someone else
             raise ValueError(f"{shard.file!r} is not a file name")
         try:
+            require_regular_file(path / shard.file)
             size = (path / shard.file).stat().st_size
         except OSError as error:
             raise _damaged(path / shard.file, error.strerror) from None
@@ -301,6 +303,7 @@ def _load_array(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.i
 
 def _check_hash(path: Path, manifest: dict[str, Any], name: str) -> None:
     try:
+        require_regular_file(path / name)
         with (path / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -311,6 +314,7 @@ def _check_hash(path: Path, manifest: dict[str, Any], name: str) -> None:
 
 def _read(path: Path) -> bytes:
     try:
+        require_regular_file(path)
         return path.read_bytes()
     except OSError as error:
         raise _damaged(path, error.strerror) from None

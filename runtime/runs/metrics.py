@@ -14,7 +14,7 @@ from typing import Any
 from alexc.printable import printable
 
 from ..errors import UserError
-from ..files import writing
+from ..files import require_regular_file, writing
 from .epoch_metrics import EpochMetrics
 from .event_file import EventFile
 from .wandb_log import WandbLog
@@ -143,6 +143,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         UserError: the file cannot be read or has another form.
     """
     try:
+        require_regular_file(path)
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{printable(path)} cannot be read ({error.strerror}): expected the metrics of a run") from None

@@ -31,7 +31,7 @@ from alexc.printable import printable
 
 from ..data.dataset_statistics import DatasetStatistics, load_statistics, save_statistics
 from ..errors import UserError
-from ..files import write_bytes, write_error, writing
+from ..files import require_regular_file, write_bytes, write_error, writing
 from ..folder_lock import LOCK
 from ..network_file import NetworkFile
 from .checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
@@ -146,6 +146,7 @@ class RunFolder:
             UserError: the folder is not a run, or the file is damaged.
         """
         try:
+            require_regular_file(self.record)
             record = json.loads(self.record.read_bytes())
         except OSError:
             raise UserError(

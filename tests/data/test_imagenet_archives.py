@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 from collections.abc import Callable
@@ -185,6 +186,45 @@ WITH_LINK = imagenet.tar_of({"n01000001.tar": imagenet.tar_of({}), "n02000003.ta
 def test_archives_that_do_not_fit_are_told(archives: Path, damage: Callable[[Path], None], words: str) -> None:
     damage(archives)
     with pytest.raises(UserError, match=words):
+        list_images(archives)
+
+
+def with_header(content: bytes, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A tar file whose first header says another size and type."""
+    header = tarfile.TarInfo.frombuf(content[: tarfile.BLOCKSIZE], "utf-8", "strict")
+    header.size, header.type = size, kind
+    return header.tobuf(tarfile.GNU_FORMAT) + content[tarfile.BLOCKSIZE :]
+
+
+def with_attribute(name: str, value: str) -> bytes:
+    """A tar file with one image, whose header has an attribute of pax."""
+    content, member = io.BytesIO(), tarfile.TarInfo("ILSVRC2012_val_00000001.JPEG")
+    member.pax_headers, member.size = {name: value}, 600
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member, io.BytesIO(bytes(600)))
+    return content.getvalue()
+
+
+VALIDATION = imagenet.tar_of(imagenet.validation_images())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        *((with_header(VALIDATION, size), "has a negative size") for size in (-1, -512, -1024, -(2**40))),
+        (with_header(VALIDATION, 2**62), "it ends in the middle of"),
+        (with_header(VALIDATION, -512, tarfile.GNUTYPE_LONGNAME), "has a negative size"),
+        (with_header(VALIDATION, 2**40, tarfile.GNUTYPE_LONGNAME), r"the header .* has 1,099,511,627,776 bytes"),
+        (with_header(VALIDATION, 2**40, tarfile.XHDTYPE), r"the header .* has 1,099,511,627,776 bytes"),
+        (with_attribute("size", "-1024"), "leads back to an earlier place"),
+        (with_attribute("size", f"1{'0' * 30}"), "it ends in the middle of"),
+        (with_attribute("GNU.sparse.realsize", "x"), "invalid literal"),
+        (with_header(VALIDATION, 0, tarfile.XHDTYPE)[:512] * 5000 + VALIDATION, "recursion"),
+    ],
+)
+def test_sizes_that_lead_nowhere_end_the_reading(archives: Path, content: bytes, words: str) -> None:
+    (archives / VAL).write_bytes(content)
+    with pytest.raises(UserError, match=rf"img_val.tar is damaged or no tar file \(.*{words}"):
         list_images(archives)
 
 
