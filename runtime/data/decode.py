@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from .plain_jpeg import plain_jpeg
+from .plain_jpeg import MOST_SCANS, plain_jpeg, scans_of
 from .store import Geometry
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, a format of 3D cameras and phones
 LARGEST_PIXELS = 100_000_000
+MOST_SCANNED_PIXELS = 20 * LARGEST_PIXELS  # pixels times scans of a JPEG: about ten seconds
 LARGEST_FILE = 1 << 30
 BACKGROUND = (255, 255, 255)
 TREATMENTS = {
@@ -42,6 +43,7 @@ _ENDINGS = {
     "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
 }
 KNOWN_ENDINGS = frozenset().union(*_ENDINGS.values())
+_JPEG_START = b"\xff\xd8"
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -52,7 +54,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_TIFF_BITS_PER_SAMPLE = 258
+_TIFF_BITS_PER_SAMPLE, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 258, 322, 323
 
 
 class BadImage(Exception):  # noqa: N818 - a finding about a file, which the caller counts
@@ -175,9 +177,13 @@ def jpeg_of(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _decode(content: bytes, ending: str, exif: bool) -> tuple[NDArray[np.uint8], frozenset[str]]:
+    scans = scans_of(content) if content.startswith(_JPEG_START) else 1
+    if scans is None:
+        raise BadImage(
+            f"a JPEG with over {MOST_SCANS} scans or countless segments, which would take too long to decode"
+        )
     image = Image.open(io.BytesIO(content), formats=FORMATS)
-    if image.width * image.height > LARGEST_PIXELS:
-        raise BadImage(f"{image.width} x {image.height} pixels, over {LARGEST_PIXELS // 1_000_000} megapixels")
+    _check_work(image, scans)
     treatments = {"16-bit"} if _has_16_bits(image) else set()
     pixels = None
     if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
@@ -187,7 +193,7 @@ def _decode(content: bytes, ending: str, exif: bool) -> tuple[NDArray[np.uint8],
         pixels = _rgb(image, treatments)
     else:
         treatments |= _color_treatments(image.mode)
-    if _frames(image) > 1:
+    if _is_animated(image):
         treatments.add("several frames")
     if ending.lower() in KNOWN_ENDINGS - _ENDINGS[image.format or ""]:
         treatments.add("wrong ending")
@@ -197,6 +203,21 @@ def _decode(content: bytes, ending: str, exif: bool) -> tuple[NDArray[np.uint8],
         if exif:
             pixels = np.array(Image.fromarray(pixels).transpose(_UPRIGHT[orientation]))
     return pixels, frozenset(treatments)
+
+
+def _check_work(image: Image.Image, scans: int) -> None:
+    """Refuse an image, not loaded yet, that would take too much time or memory."""
+    size = f"{image.width} x {image.height} pixels"
+    if image.width * image.height > LARGEST_PIXELS:
+        raise BadImage(f"{size}, over {LARGEST_PIXELS // 1_000_000} megapixels")
+    if image.width * image.height * scans > MOST_SCANNED_PIXELS:
+        raise BadImage(f"{size} in {scans} scans, which would take too long to decode")
+    tags = getattr(image, "tag_v2", {})
+    if _TIFF_TILE_WIDTH in tags and _TIFF_TILE_LENGTH in tags:
+        width, length = int(tags[_TIFF_TILE_WIDTH]), int(tags[_TIFF_TILE_LENGTH])
+        tiles = -(-image.width // width) * -(-image.height // length)
+        if tiles * width * length > 2 * LARGEST_PIXELS:
+            raise BadImage(f"{size} in {tiles:,} tiles of {width} x {length}, far more than the image has")
 
 
 def _rgb(image: Image.Image, treatments: set[str]) -> NDArray[np.uint8]:
@@ -252,11 +273,11 @@ def _bits_per_sample(image: Image.Image) -> int | None:
     return None if tags is None else int(tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0])
 
 
-def _frames(image: Image.Image) -> int:
+def _is_animated(image: Image.Image) -> bool:
     try:
-        return getattr(image, "n_frames", 1)
+        return bool(getattr(image, "is_animated", False))  # `n_frames` would read every frame
     except Exception:  # a damaged later frame does not matter: the first one is whole
-        return 2
+        return True
 
 
 def _orientation(image: Image.Image) -> int | None:
@@ -274,7 +295,7 @@ def _damage(error: Exception) -> str:
 
 
 def _what_else(content: bytes) -> str:
-    if content.startswith(b"\xff\xd8"):
+    if content.startswith(_JPEG_START):
         return "a JPEG of a kind that cannot be decoded (12-bit, lossless or a damaged header)"
     if content.startswith((b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")):
         return "damaged: its header names an image format, but cannot be read"

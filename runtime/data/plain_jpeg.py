@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import simplejpeg  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+
+MOST_SCANS = 100  # a progressive JPEG has about ten; each one is a pass over all pixels
+MOST_SEGMENTS = 10_000
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in compressed data, 0xff comes only before 0 or 0xd0..0xd7
+_SEQUENTIAL = (0xC0, 0xC1, 0xC9)  # frames that are decoded in one pass, if the first scan has all channels
+_END, _SCAN, _WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)
+
+
+def scans_of(content: bytes) -> int | None:
+    """The number of scans of the first image in a JPEG file; 1 if the decoder needs only the first.
+
+    Reads the markers alone, so it takes a small part of a decoding. None if there are more than `MOST_SCANS` scans or
+    `MOST_SEGMENTS` segments.
+    """
+    scans, position, channels = 0, 2, None
+    for _ in range(MOST_SEGMENTS):
+        found = _MARKER.search(content, position)
+        if found is None or found[0][1] == _END:
+            return scans
+        marker, position = found[0][1], found.end()
+        if marker in _SEQUENTIAL:
+            channels = content[position + 7 : position + 8]
+        elif marker == _SCAN:
+            scans += 1
+            if scans == 1 and content[position + 2 : position + 3] == channels:
+                return 1
+            if scans > MOST_SCANS:
+                return None
+        if marker not in _WITHOUT_LENGTH:
+            position += int.from_bytes(content[position : position + 2])
+    return None
 
 
 def plain_jpeg(content: bytes, width: int, height: int) -> NDArray[np.uint8] | None:

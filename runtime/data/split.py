@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from alexc.printable import printable
 
 from ..errors import UserError
-from .plain_jpeg import plain_jpeg
+from .plain_jpeg import plain_jpeg, scans_of
 
 _BLOCK = 1 << 20
 
@@ -113,7 +113,7 @@ class JpegPixels(RawPixels):
         index = self._starts[shard] + place
         start = int(self._ends[index - 1]) if place else 0
         content = self.mapped(shard)[start : int(self._ends[index])].tobytes()
-        pixels = plain_jpeg(content, self._crop, self._crop)
+        pixels = None if scans_of(content) is None else plain_jpeg(content, self._crop, self._crop)
         if pixels is None:
             raise self._damaged(shard, f"image {place} is not a valid JPEG of {self._crop} x {self._crop} pixels")
         return pixels

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
+from PIL import GifImagePlugin, Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
 from torchvision import transforms  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, BadImage, decode, load_image, square
-from alexc.runtime.data.plain_jpeg import plain_jpeg
+from alexc.runtime.data.plain_jpeg import plain_jpeg, scans_of
 from alexc.runtime.data.store import Geometry
 from tests.support.photographs import photographs
 
@@ -63,6 +63,24 @@ ODD_IMAGES: dict[str, set[str] | str] = {
     "png-truncated.png": "truncated",
     "webp-animated-42-frames-rgba.webp": {"several frames"},
 }
+
+
+def jpeg_of_scans(side: int, scans: int) -> bytes:
+    """A progressive JPEG whose last scan is repeated."""
+    content = io.BytesIO()
+    Image.new("RGB", (side, side), (90, 120, 60)).save(content, "JPEG", progressive=True)
+    whole = content.getvalue()
+    last, end = whole.rindex(b"\xff\xda"), whole.rindex(b"\xff\xd9")
+    more = scans - whole.count(b"\xff\xda")
+    return whole[:end] + whole[last:end] * more + whole[end:]
+
+
+def tiff_of_tile(side: int) -> bytes:
+    """A TIFF of 16 x 16 pixels in one tile of `side` x `side`; the data is that of a tile of at most 64 x 64."""
+    data = zlib.compress(bytes(min(side, 64) ** 2))
+    values = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 134, 325: len(data)}
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(values)) + tags + bytes(4) + data
 
 
 @pytest.mark.skipif(not ODD.is_dir(), reason="the shared images are not here")
@@ -399,6 +417,42 @@ class TestBadFiles:
     def test_a_bomb_is_known_by_its_header(self, side: int) -> None:
         with pytest.raises(BadImage, match="over 100 megapixels"):
             decode(png(struct.pack(">2I5B", side, side, 8, 2, 0, 0, 0)), ".png")
+
+    @pytest.mark.parametrize(
+        ("side", "scans", "words"),
+        [(512, 101, "over 100 scans"), (512, 3000, "over 100 scans"), (9000, 25, "9000 x 9000 pixels in 25 scans")],
+    )
+    def test_a_jpeg_of_countless_scans(self, side: int, scans: int, words: str) -> None:
+        content = jpeg_of_scans(512, scans)
+        at = content.index(b"\xff\xc2") + 5  # of a progressive frame: marker, length, precision, then both sides
+        with pytest.raises(BadImage, match=words):
+            decode(content[:at] + struct.pack(">HH", side, side) + content[at + 4 :], ".jpg")
+
+    def test_a_jpeg_of_countless_segments(self) -> None:
+        content = jpeg_of_scans(16, 10)
+        with pytest.raises(BadImage, match="countless segments"):
+            decode(content[:2] + b"\xff\xfe\0\2" * 10_001 + content[2:], ".jpg")
+
+    def test_a_progressive_jpeg_of_usual_scans_is_decoded(self) -> None:
+        content = jpeg_of_scans(64, 10)
+        thumbnails = b"\xff\xe2" + struct.pack(">H", 2 + 4 * 200) + b"\xff\xda\0\0" * 200
+        assert scans_of(content[:2] + thumbnails + content[2:] + b"\xff\xda" * 200) == 10
+        decode(content[:2] + thumbnails + content[2:] + b"\xff\xda" * 200, ".jpg")
+
+    @pytest.mark.parametrize("side", [30_000, 1 << 31])
+    def test_a_tile_that_is_far_larger_than_its_image(self, side: int) -> None:
+        with pytest.raises(BadImage, match=r"far more than the image has|damaged"):
+            decode(tiff_of_tile(side), ".tif")
+
+    def test_the_tiles_of_a_usual_tiff(self) -> None:
+        assert decode(tiff_of_tile(32), ".tif")[0].shape == (16, 16, 3)
+
+    def test_frames_behind_the_second_are_not_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = io.BytesIO()
+        frames = [Image.fromarray(np.diag([number] * 4).astype(np.uint8)).convert("P") for number in (50, 150, 250)]
+        frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+        monkeypatch.setattr(GifImagePlugin.GifImageFile, "n_frames", None)
+        assert decode(content.getvalue(), ".gif")[1] == {"palette", "several frames"}
 
     def test_a_bomb_in_a_text_chunk(self) -> None:
         text = PngImagePlugin.PngInfo()
