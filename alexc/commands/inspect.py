@@ -18,6 +18,9 @@ def inspect(
             "--out", "-o", metavar="FILE", help="The picture to write.", show_default="STORE's name with .png"
         ),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read all pixels, and compare them with their hashes.")
+    ] = False,
 ) -> None:
     """Show what a store contains.
 
@@ -25,14 +28,18 @@ def inspect(
     """
     from alexc.runtime.data.contact_sheet import write_contact_sheet
     from alexc.runtime.data.prepare_report import preparation_report
-    from alexc.runtime.data.store import open_store
+    from alexc.runtime.data.store import check_store, open_store
     from alexc.runtime.files import write_error
 
     from ..printable import printable
 
     opened = open_store(store)
+    if verify:
+        check_store(opened)
     picture = out or Path(f"{store.resolve().name}.png")
     print(preparation_report(opened))
+    if verify:
+        print("\nverified: every file is as it was written")
     try:
         write_contact_sheet(opened, picture)
     except OSError as error:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
+import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -19,6 +22,8 @@ from ..errors import UserError
 from .plain_jpeg import plain_jpeg, scans_of
 
 _BLOCK = 1 << 20
+CHANGED = "its content is not what was written"
+_CHECK_SHARE = 0.01  # of the time since reading began: what checking may take
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,18 @@ class RawPixels:
             self._maps[shard] = _MappedShard(self._folder / described.file, described.bytes)
         return self._maps[shard].content()
 
+    def damaged(self, shard: int, reason: str) -> UserError:
+        """The error for a damaged shard."""
+        return _damaged(self._folder / self._shards[shard].file, reason)
+
+    def is_intact(self, shard: int) -> bool:
+        """Whether the bytes of a shard are those that were written, by their hash.
+
+        Raises:
+            UserError: the shard was removed or cut off since the store was opened.
+        """
+        return hashlib.sha256(self.mapped(shard)).hexdigest() == self._shards[shard].sha256
+
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_maps": {}}  # pickling a map would copy every pixel
 
@@ -115,11 +132,8 @@ class JpegPixels(RawPixels):
         content = self.mapped(shard)[start : int(self._ends[index])].tobytes()
         pixels = None if scans_of(content) is None else plain_jpeg(content, self._crop, self._crop)
         if pixels is None:
-            raise self._damaged(shard, f"image {place} is not a valid JPEG of {self._crop} x {self._crop} pixels")
+            raise self.damaged(shard, f"image {place} is not a valid JPEG of {self._crop} x {self._crop} pixels")
         return pixels
-
-    def _damaged(self, shard: int, reason: str) -> UserError:
-        return _damaged(self._folder / self._shards[shard].file, reason)
 
 
 class FileNames(Sequence[str]):
@@ -171,6 +185,7 @@ class Split:
         labels: (N,), the class index of each image.
         files: (N,), the path of each image relative to the source folder.
         bytes: of all pixels or JPEGs.
+        shards: the files that hold them.
     """
 
     def __init__(
@@ -179,16 +194,20 @@ class Split:
         self.labels = labels
         self.files = files
         self.bytes = sum(shard.bytes for shard in shards)
+        self.shards = shards
         self._pixels = pixels
-        self._shards = shards
         self._starts = _starts(shards)
+        self._unchecked: set[int] = set()
+        self._reading_since = self._seconds_of_checks = 0.0
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def relabelled(self, labels: NDArray[np.int64]) -> Split:
         """The same images with other labels, (N,)."""
-        return Split(self._pixels, self._shards, labels, self.files)
+        split = copy(self)
+        split.labels = labels
+        return split
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3), RGB; for raw pixels, a read-only view of the memory-mapped file.
@@ -200,7 +219,33 @@ class Split:
         if not 0 <= index < len(self):
             raise IndexError(f"image {index} of a split of {len(self)}")
         shard = bisect_right(self._starts, index) - 1
-        return self._pixels.image(shard, index - self._starts[shard])
+        pixels = self._pixels.image(shard, index - self._starts[shard])
+        if shard in self._unchecked:
+            self._check_in_time(shard)
+        return pixels
+
+    def is_intact(self, shard: int) -> bool:
+        """Whether the bytes of a shard are those that were written, by their hash."""
+        return self._pixels.is_intact(shard)
+
+    def check_as_read(self) -> None:
+        """From now on, compare each shard with its hash when an image of it is read for the first time.
+
+        Where that would take more than 1 % of the time, a shard is checked at a later read. So all shards are checked
+        where reading is slow, and some of them, in random order, where it is fast. `image` raises an error for a
+        damaged shard.
+        """
+        self._unchecked = set(range(len(self.shards)))
+        self._reading_since = time.monotonic()
+
+    def _check_in_time(self, shard: int) -> None:
+        begin = time.monotonic()
+        if self._seconds_of_checks > _CHECK_SHARE * (begin - self._reading_since):
+            return
+        self._unchecked.discard(shard)
+        if not self.is_intact(shard):
+            raise self._pixels.damaged(shard, CHANGED)
+        self._seconds_of_checks += time.monotonic() - begin
 
     def hold(self) -> None:
         """Map every shard now, so that replacing the store later has no effect."""

@@ -19,7 +19,7 @@ from ..data.folder_layout import Part, names
 from ..data.prepare import store_for
 from ..data.recipe_check import geometry_of
 from ..data.split import Split
-from ..data.store import Store, read_source
+from ..data.store import Store, check_while_reading, read_source
 from ..data.views import central_view
 from ..errors import UserError
 from .measure import Confusion, Scores, Tally, measure
@@ -68,6 +68,7 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Pa
         part,
         training=data is None or _is_of_training(trained, data),
     )
+    check_while_reading(images.store)
     split = _with_labels_of(trained, images)
     views = trained.test_views()
     center = central_view(images.store.geometry.crop, trained.file.size)

@@ -13,7 +13,7 @@ from ..cores import available_cores
 from ..data.dataset_statistics import DatasetStatistics, statistics_of
 from ..data.prepare import store_for
 from ..data.recipe_check import geometry_of
-from ..data.store import Store, open_store
+from ..data.store import Store, check_while_reading, open_store
 from ..data.synthetic_images import synthetic_images
 from ..device import find_device, make_deterministic
 from ..network_file import NetworkFile, load_network_file
@@ -81,6 +81,7 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
     spec = rank.on_rank_zero(lambda: options.find_spec(file, options.spec))
     outputs = file.outputs(whole)
     store = open_store(rank.on_rank_zero(lambda: store_for(_data_folder(settings), geometry, available_cores()).path))
+    rank.on_rank_zero(lambda: check_while_reading(store))
     rank.on_rank_zero(lambda: check_data(file, outputs, store, settings.recipe.batch))
     rank.on_rank_zero(lambda: check_even_batches(whole, rank.batch_shard, settings, store))
     return Plan(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alexc.commands.inspect import inspect
 from alexc.runtime.data.contact_sheet import sheet_images, write_contact_sheet
 from alexc.runtime.data.estimate import estimate, estimate_text
 from alexc.runtime.data.prepare_report import bytes_text
@@ -16,6 +17,7 @@ from alexc.runtime.data.store import Geometry, open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.run_list import HEADER, run_rows
 from tests.conftest import Alexc
+from tests.data.test_store import flip
 from tests.support import tiny_training as tiny
 
 pytestmark = pytest.mark.slow
@@ -54,6 +56,15 @@ def test_inspect_tells_counts_and_writes_the_picture(home: Path, tmp_path: Path,
     assert nowhere.returncode == 1
     assert "cannot be written" in nowhere.stderr
     assert "Traceback" not in nowhere.stderr
+
+
+def test_inspect_verifies_every_file(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = shutil.copytree(home / "store", tmp_path / "store")
+    inspect(store, tmp_path / "sheet.png", verify=True)
+    assert "verified: every file is as it was written" in capsys.readouterr().out
+    flip(store / "val-00000.u8", 77)
+    with pytest.raises(UserError, match=r"the store is damaged: .*store: val-00000.u8: its content is not what"):
+        inspect(store, tmp_path / "sheet.png", verify=True)
 
 
 def test_runs_side_by_side(home: Path, tmp_path: Path, alexc: Alexc) -> None:

@@ -14,8 +14,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from alexc.runtime.data import split as split_module
+from alexc.runtime.data import store as store_module
 from alexc.runtime.data.split import Shard
-from alexc.runtime.data.store import ColorSums, Geometry, Preparation, SplitName, open_store, principal_colors
+from alexc.runtime.data.store import (
+    ColorSums,
+    Geometry,
+    Preparation,
+    SplitName,
+    check_store,
+    check_while_reading,
+    open_store,
+    principal_colors,
+)
 from alexc.runtime.data.store_writing import SplitContent, StoredImage, write_store
 from alexc.runtime.errors import UserError
 
@@ -59,6 +70,60 @@ def write_example(folder: Path) -> Path:
 @pytest.fixture
 def store_folder(tmp_path: Path) -> Path:
     return write_example(tmp_path / "store")
+
+
+def flip(path: Path, place: int = 0) -> None:
+    """Change one bit of a file; its size stays."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+class TestShardsThatChanged:
+    def test_all_are_named(self, store_folder: Path) -> None:
+        check_store(open_store(store_folder))
+        flip(store_folder / "train-00001.u8")
+        flip(store_folder / "val-00000.u8", -1)
+        with pytest.raises(
+            UserError, match=r"store: train-00001.u8, val-00000.u8: its content is not what was written"
+        ):
+            check_store(open_store(store_folder))
+
+    def test_a_small_store_is_checked_at_once(self, store_folder: Path) -> None:
+        flip(store_folder / "train-00001.u8")
+        with pytest.raises(UserError, match=r"train-00001.u8: its content is not what was written; delete the store"):
+            check_while_reading(open_store(store_folder))
+
+    def test_a_shard_of_a_large_store_is_checked_when_it_is_first_read(
+        self, store_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store_module, "_CHECKED_AT_ONCE", 0)
+        flip(store_folder / "train-00000.u8", -1)
+        for relabel in (False, True):
+            store = open_store(store_folder)
+            check_while_reading(store)
+            np.testing.assert_array_equal(store.val.image(0), random_pixels("val")[0])
+            split = store.train.relabelled(1 - store.train.labels) if relabel else store.train
+            with pytest.raises(UserError, match=r"train-00000.u8: its content is not what was written"):
+                split.image(0)
+
+    def test_checking_takes_a_hundredth_of_the_time(self, store_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        split, now = open_store(store_folder).train, [0.0]
+        checked: list[int] = []
+
+        def check(shard: int) -> bool:
+            checked.append(shard)
+            now[0] += 1.0
+            return True
+
+        monkeypatch.setattr(split_module.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(split, "is_intact", check)
+        split.check_as_read()
+        for moment, expected in ((0, [1]), (50, [1]), (101, [1, 0]), (150, [1, 0]), (250, [1, 0, 2]), (900, [1, 0, 2])):
+            now[0] = float(moment)
+            for image in (3, 0, 5):
+                split.image(image)
+            assert checked == expected
 
 
 class TestOpenStore:
