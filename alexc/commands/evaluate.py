@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -52,9 +53,11 @@ def evaluate(
 
     keep_freed_memory()
     from alexc.runtime.device import find_device
-    from alexc.runtime.evaluation.run_evaluation import evaluate_run, evaluation_json, evaluation_text
+    from alexc.runtime.evaluation.run_evaluation import evaluate_run, evaluation_json, evaluation_text, images_note
     from alexc.runtime.evaluation.trained_network import load_trained_network
 
     trained = load_trained_network(run, find_device(device))
     evaluation = evaluate_run(trained, data, batch, split)
+    if data is not None:
+        print(images_note(evaluation), file=sys.stderr)
     print(evaluation_json(evaluation) if format is Format.JSON else evaluation_text(evaluation))

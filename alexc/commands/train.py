@@ -106,7 +106,7 @@ def train(
     from alexc.runtime.allocator import keep_freed_memory
 
     keep_freed_memory()
-    from alexc.runtime.evaluation.run_evaluation import evaluation_text
+    from alexc.runtime.evaluation.run_evaluation import evaluation_text, images_note
     from alexc.runtime.training.command import run_seeds, run_training
     from alexc.runtime.training.options import AUTO, TrainOptions
     from alexc.runtime.training.test_only import evaluate_weights
@@ -139,7 +139,10 @@ def train(
         find_spec=find_spec,
     )
     if test_only:
-        print(evaluation_text(evaluate_weights(options)))
+        evaluation = evaluate_weights(options)
+        if data is not None:
+            print(images_note(evaluation), file=sys.stderr)
+        print(evaluation_text(evaluation))
         return
     code = run_training(options) if seeds is None else run_seeds(options, seeds)
     if code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 import numpy as np
@@ -19,6 +20,24 @@ def preparation_report(store: Store) -> str:
     """The report of a store, as aligned lines of text."""
     sections = [_overview(store), _treatments(store), _quarantined(store), _duplicates(store)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def preparation_summary(store: Store) -> str:
+    """What `prepare` found, in one line, with the command that shows all of it; safe to print."""
+    found = store.preparation
+    counts = (
+        (len(found.quarantined), "not usable and left out"),
+        (len(found.duplicates), "found in two classes or splits"),
+        (sum(found.treatments.values()), "converted"),
+        (found.small, "scaled up"),
+        (found.ignored, "clearly not images"),
+    )
+    told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    layout = printable(found.layout)
+    if not told:
+        return layout
+    command = f"alexc inspect {shlex.quote(str(store.path))}"
+    return f"{layout}; {told}: `{printable(command)}` shows all"
 
 
 def _overview(store: Store) -> list[str]:

@@ -17,6 +17,7 @@ from ..cores import available_cores
 from ..data.batch_loader import BatchLoader
 from ..data.folder_layout import Part, names
 from ..data.prepare import store_for
+from ..data.prepare_report import preparation_summary
 from ..data.recipe_check import geometry_of
 from ..data.split import Split
 from ..data.store import Store, check_while_reading, read_source
@@ -91,6 +92,12 @@ def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
     store = store_for(data or _data_of(trained), geometry_of(trained.file), available_cores())
     _check_classes(trained, store)
     return store
+
+
+def images_note(evaluation: Evaluation) -> str:
+    """A note on how the images were read, and what `prepare` found in them."""
+    store = evaluation.images.store
+    return f"note: {printable(store.path)}: {preparation_summary(store)}"
 
 
 def evaluation_text(evaluation: Evaluation) -> str:

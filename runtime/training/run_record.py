@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..data.prepare_report import preparation_summary
 from ..device import device_text
 from ..parallel.rank import Rank
 from ..runs.console import print_header
@@ -92,6 +93,7 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
                 f"{len(store.train):,} images to train, {len(store.val):,} to validate, "
                 f"{len(store.classes)} classes ({store.path})",
             ),
+            ("prepared", preparation_summary(store)),
             ("device", device_text(plan.device)),
             *_mesh_row(plan.rank),
             ("batch", f"{settings.recipe.batch} images, {trainer.steps_per_epoch:,} steps per epoch"),

@@ -17,7 +17,7 @@ from PIL import Image
 
 from alexc.runtime.data import prepare as preparing
 from alexc.runtime.data.prepare import default_destination, prepare, store_for
-from alexc.runtime.data.prepare_report import preparation_report
+from alexc.runtime.data.prepare_report import preparation_report, preparation_summary
 from alexc.runtime.data.shards import MOST_IMAGES, ShardTask, make_shard, shard_length
 from alexc.runtime.data.store import Geometry, Store, open_store
 from alexc.runtime.errors import UserError
@@ -545,7 +545,8 @@ class TestReport:
         Image.new("L", (10, 10)).save(source / "train/b/grey.png")
         (source / "train/a/\u202egpj.txt.jpg").write_text("no image")
         (source / "train/a/notes.txt").touch()
-        report = preparation_report(prepare(source, tmp_path / "store", SMALL, 1, bad_share=0.1))
+        store = prepare(source, tmp_path / "store", SMALL, 1, bad_share=0.1)
+        report = preparation_report(store)
         assert "\x1b" not in report
         assert "\u202e" not in report
         for line in (
@@ -564,6 +565,10 @@ class TestReport:
             r"  train/a/grey\\n.png = train/b/grey.png",
         ):
             assert re.search(f"^{line}$", report, re.MULTILINE), f"{line}\nnot in\n{report}"
+        assert preparation_summary(store) == (
+            "train from train/, val from val/; 1 not usable and left out, 1 found in two classes or splits, "
+            f"2 converted, 2 scaled up, 1 clearly not images: `alexc inspect {store.path}` shows all"
+        )
 
 
 class TestCommand:
