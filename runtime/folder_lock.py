@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,20 +17,34 @@ LOCK = "lock"
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold a lock on `folder`, which is created if it is missing. The lock also ends when the process is killed.
+
+    Args:
+        folder: the folder.
+        wait: wait for another process that holds it, with a line on standard error.
 
     Raises:
         UserError: another process holds it.
     """
+    told = False
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # its last holder has just removed the folder
+            continue
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UserError(f"{printable(folder)} is in use by another process: wait for it or stop it") from None
+                if not wait:
+                    busy = f"{printable(folder)} is in use by another process: wait for it or stop it"
+                    raise UserError(busy) from None
+                if not told:
+                    print(f"waiting for the process that makes {printable(folder)}", file=sys.stderr, flush=True)
+                    told = True
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _still_there(folder / LOCK, descriptor):
                 yield
                 return

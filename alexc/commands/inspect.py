@@ -24,10 +24,10 @@ def inspect(
 ) -> None:
     """Show what a store contains.
 
-    Prints counts, colour statistics and the files that were left out, and writes a contact sheet as a PNG.
+    Prints counts, colour statistics, the files that were left out and the classes, and writes a contact sheet as a PNG.
     """
     from alexc.runtime.data.contact_sheet import write_contact_sheet
-    from alexc.runtime.data.prepare_report import preparation_report
+    from alexc.runtime.data.prepare_report import class_table, preparation_report
     from alexc.runtime.data.store import check_store, open_store
     from alexc.runtime.files import write_error
 
@@ -37,7 +37,7 @@ def inspect(
     if verify:
         check_store(opened)
     picture = out or Path(f"{store.resolve().name}.png")
-    print(preparation_report(opened))
+    print(f"{preparation_report(opened)}\n\n{class_table(opened)}")
     if verify:
         print("\nverified: every file is as it was written")
     try:

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -148,6 +150,7 @@ def prepare(
     bad_share: float = BAD_SHARE,
     quality: int | None = None,
     whole: bool = False,
+    wait: bool = False,
 ) -> Store:
     """Make a store of the images in `source`, or continue an interrupted call.
 
@@ -164,6 +167,7 @@ def prepare(
         bad_share: the largest share of unusable files, 0..1; with more, the call fails.
         quality: of JPEGs in the store; None for raw pixels.
         whole: take all images of a folder of class folders, for testing: as "train", and nothing as "val".
+        wait: wait for another process that makes this store, and take what it made.
 
     Raises:
         UserError: the source has no usable layout, too many bad files, or changes during the work; or the destination
@@ -182,14 +186,15 @@ def prepare(
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
             _check_partial(partial)
-            with folder_lock(partial):
+            with folder_lock(partial, wait):
                 if not _is_current(destination, wanted):
                     _restore_old(partial, destination)
                     _make(images.images, wanted, partial, layout, workers, bad_share)
                     _publish(partial, destination)
-                shutil.rmtree(partial)
+                shutil.rmtree(partial, ignore_errors=True)  # another process may make its lock in it meanwhile
         except OSError as error:
-            raise UserError(f"{printable(destination)} cannot be made: {_reason(error)}") from None
+            step = "" if wait else "; choose another folder with --out"
+            raise UserError(f"{printable(destination)} cannot be made: {_reason(error)}{step}") from None
     return open_store(destination)
 
 
@@ -213,8 +218,9 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
     destination = jpegs if is_store(jpegs) and not is_store(raw) else raw
     if not is_store(destination):
         if data.is_dir():
+            _check_writable(destination, data, geometry, whole)
             _say(f"{printable(data)} is not prepared yet: making the store {printable(destination)}")
-        prepare(data, destination, geometry, workers, whole=whole)
+        prepare(data, destination, geometry, workers, whole=whole, wait=True)
         return open_store(destination)
     quality = read_source(destination).get("quality")
     with open_source(data, whole) as images:
@@ -229,6 +235,17 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
             f"run `{printable(again)}` again"
         )
     return open_store(destination)
+
+
+def _check_writable(destination: Path, data: Path, geometry: Geometry, whole: bool) -> None:
+    there = next(folder for folder in destination.absolute().parents if folder.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        options = f"--resize {geometry.resize} --crop {geometry.crop}{' --whole' if whole else ''}"
+        command = f"alexc prepare {shlex.quote(str(data))} {options} --out STORE"
+        raise UserError(
+            f"{printable(there)} cannot be written, so the store {printable(destination)} cannot be made: make one "
+            f"elsewhere with `{printable(command)}`, and give --data STORE"
+        )
 
 
 def default_destination(
@@ -304,7 +321,7 @@ def _kept_as(quality: object) -> str:
 
 
 def _check_partial(partial: Path) -> None:
-    if partial.is_dir():
+    with suppress(FileNotFoundError):  # another process may have finished, and removed it
         strange = {entry.name for entry in partial.iterdir()} - _PARTIAL_NAMES
         strange = {name for name in strange if not name.endswith(".tmp")}
         if strange:

@@ -22,6 +22,17 @@ def preparation_report(store: Store) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
+def class_table(store: Store) -> str:
+    """The classes with their numbers of images, as aligned lines; the first column is the label."""
+    counts = [np.bincount(getattr(store, name).labels, minlength=len(store.classes)) for name in SPLITS]
+    names = [printable(name) for name in store.classes]
+    number, name = len(str(len(names))), max(len("class"), *map(len, names))
+    lines = [f"{'':>{number}}  {'class':<{name}}" + "".join(f"{split:>11}" for split in SPLITS)]
+    for label, (text, *images) in enumerate(zip(names, *counts, strict=True)):
+        lines.append(f"{label:>{number}}  {text:<{name}}" + "".join(f"{count:>11,}" for count in images))
+    return "\n".join(lines)
+
+
 def preparation_summary(store: Store) -> str:
     """What `prepare` found, in one line, with the command that shows all of it; safe to print."""
     found = store.preparation

@@ -38,7 +38,7 @@ def synthetic_images() -> Path:
     It is in `$XDG_CACHE_HOME/alexc`, by default `~/.cache/alexc`.
 
     Raises:
-        UserError: the folder cannot be written, or another process is making it.
+        UserError: the folder cannot be written.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexc" / NAME
     if not folder.is_dir():
@@ -54,12 +54,12 @@ def draw_data_set(folder: Path, counts: Mapping[SplitName, int], workers: int) -
     """
     partial = folder.with_name(f"{folder.name}.partial")
     try:
-        with folder_lock(partial):
+        with folder_lock(partial, wait=True):
             if not folder.exists():
                 _draw_missing(partial / "images", counts, workers)
                 (partial / "images").rename(folder)
                 sync_folder(folder.parent)
-            shutil.rmtree(partial)
+            shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise write_error(
             folder, error, ", or set XDG_CACHE_HOME to a folder with 60 MB free: the built-in images lie there"

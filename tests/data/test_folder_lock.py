@@ -1,9 +1,11 @@
 """One process at a time in a folder."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -67,3 +69,32 @@ def test_a_lock_file_removed_by_its_last_holder_is_not_trusted(tmp_path: Path, m
         assert removed
         with (tmp_path / LOCK).open() as file, pytest.raises(BlockingIOError):
             real(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_it_waits_if_asked_and_takes_over_when_the_holder_dies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        Timer(0.1, holder.kill).start()
+        with folder_lock(tmp_path, wait=True):
+            assert holder.wait() != 0
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert capsys.readouterr().err == f"waiting for the process that makes {tmp_path}\n"
+
+
+def test_a_folder_that_its_last_holder_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, folder = os.open, tmp_path / "work"
+
+    def remove_first(path: Path, *options: int) -> int:
+        monkeypatch.setattr(os, "open", real)
+        folder.rmdir()
+        return real(path, *options)
+
+    monkeypatch.setattr(os, "open", remove_first)
+    with folder_lock(folder):
+        assert (folder / LOCK).is_file()

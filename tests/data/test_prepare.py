@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -498,6 +499,30 @@ class TestStoreFor:
         again = store_for(source, SMALL, 1)
         assert (again.identity, again.path) == (store.identity, store.path)
         assert capsys.readouterr().err == ""
+
+    def test_a_second_command_waits_and_takes_what_the_first_one_made(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = photographs(tmp_path / "data")
+        destination = preparing.default_destination(folder, SMALL)
+        with ThreadPoolExecutor(1) as other, folder_lock(Path(f"{destination}.partial").absolute()):
+            waiting = other.submit(store_for, folder, SMALL, 1)
+            while "waiting for the process that makes" not in capsys.readouterr().err:
+                assert not waiting.done()
+            made = prepare(folder, tmp_path / "made", SMALL, 1)
+            made.path.rename(destination)
+            monkeypatch.setattr(preparing, "_make", None)
+        assert waiting.result().identity == made.identity
+
+    def test_a_folder_that_cannot_be_written_names_the_command_that_prepares_elsewhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = photographs(tmp_path / "my data")
+        monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+        command = f"`alexc prepare '{folder}' --resize 20 --crop 16 --out STORE`, and give --data STORE"
+        with pytest.raises(UserError, match=rf"{tmp_path} cannot be written.*{re.escape(command)}"):
+            store_for(folder, SMALL, 1)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["my data"]
 
     def test_other_sizes_are_another_store(self, tmp_path: Path) -> None:
         photographs(tmp_path / "data")
