@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -31,6 +32,7 @@ class AtomicFile:
 
     def __init__(self, path: Path, mode: int | None = None) -> None:
         self._path = path
+        _remove_leftovers(path)
         self._temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         self._file = self._temporary.open("wb")
         self._hash = hashlib.sha256()
@@ -62,6 +64,25 @@ class AtomicFile:
         """Append; returns the number of bytes."""
         self._hash.update(content)
         return self._file.write(content)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` have left."""
+    for left_over in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        process = left_over.name[len(path.name) + 1 : -len(".tmp")]
+        if process.isdecimal() and not _is_running(int(process)):
+            with suppress(OSError):
+                left_over.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user, or no process number
+        return True
+    return True
 
 
 def write_bytes(path: Path, content: bytes, mode: int | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from alexc.printable import printable
 
 from ..errors import UserError
+from ..temporary_folder import temporary_folder
 from .image_list import ImageList
 from .image_source import open_source
 from .prepare_report import bytes_text
@@ -61,8 +61,7 @@ def estimate(
 
 def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, quality: int | None) -> Estimate:
     sample = images.spread(SAMPLE)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+    with temporary_folder() as folder:
         # The first shard, of one image, includes the start of the worker; the second one measures the work itself.
         tasks = [
             ShardTask(name, images.root, files, folder, folder, geometry, exif, quality)

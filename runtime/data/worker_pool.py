@@ -10,11 +10,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ctypes import c_bool
+from functools import cache
 from itertools import islice
 from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.util import Finalize
 from typing import TypeVar
+
+from ..temporary_folder import temporary_folder
 
 Task = TypeVar("Task")
 
@@ -81,6 +85,7 @@ def start_importing() -> ForkServerContext | SpawnContext:
     resource_tracker.ensure_running()  # before interrupts are blocked, because it unblocks them
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_TEMPLATE])
+    _use_own_folder_for_sockets()
     with _interrupts_held_back(), _environment(_ONE_THREAD | _NOTHING_OF_THE_CURRENT_FOLDER):  # workers inherit both
         forkserver.ensure_running()
     return context
@@ -127,6 +132,15 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@cache
+def _use_own_folder_for_sockets() -> None:
+    """Let multiprocessing use a folder that a later command removes if this process is killed; its own one stays."""
+    held = ExitStack()
+    folder = held.enter_context(temporary_folder())
+    multiprocessing.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]  # no public way
+    Finalize(None, held.close, exitpriority=0)
 
 
 @contextmanager

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,6 +28,7 @@ from ..device import is_out_of_memory, place_images, place_network
 from ..network_file import NetworkFile
 from ..progress import Progress
 from ..runs.console import duration
+from ..temporary_folder import temporary_folder
 from ..training.heads import cross_entropy_of_heads, heads_of
 from ..training.optimizer import Optimizer, optimizer_of
 from ..training.precision import autocast
@@ -75,11 +74,11 @@ def noise_images(geometry: Geometry) -> Iterator[Pixels]:
     pixels = rng.integers(0, 256, (_STAND_IN_IMAGES, side, side, 3), dtype=np.uint8)
     covariance = np.cov(pixels.reshape(-1, 3).T / 255)
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-    with tempfile.TemporaryDirectory() as folder:
-        pixels.tofile(Path(folder) / "noise.u8")
+    with temporary_folder() as folder:
+        pixels.tofile(folder / "noise.u8")
         shards = (Shard("noise.u8", len(pixels), pixels.nbytes, ""),)
         labels, names = np.zeros(len(pixels), np.int64), ("",) * len(pixels)
-        split = Split(RawPixels(Path(folder), side, shards), shards, labels, names)
+        split = Split(RawPixels(folder, side, shards), shards, labels, names)
         facts = DatasetStatistics(("noise",), geometry, pixels.mean(axis=0), eigenvalues, eigenvectors, "")
         yield Pixels(split, facts, pixels.nbytes, is_store=False)
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import torch
 import torch.distributed as dist
-from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -36,6 +36,7 @@ from ..parallel.placement import Placement
 from ..parallel.rank import Rank, ReportedElsewhere
 from ..runs.run_folder import RunFolder
 from ..runs.wandb_log import wandb_package
+from ..temporary_folder import temporary_folder
 from .options import TrainOptions, command_line, resume_command
 from .resume import choose_run
 
@@ -95,7 +96,21 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     if Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     logging.disable(logging.CRITICAL)  # `_ending` prints what matters; torch would print much more
-    config = LaunchConfig(
+    named = isinstance(options.resume, Path) or options.out is not None
+    asked = options if named else replace(options, out=chosen.folder.path)  # the same folder for all ranks
+    try:
+        with temporary_folder() as scratch:
+            elastic_launch(_launch_config(ranks, scratch), sys.executable)("-m", "alexc", *command_line(asked))
+    except ChildFailedError as failed:
+        return _ending(failed.failures, options, chosen.folder)
+    except SignalException as ended:
+        return 128 + ended.sigval
+    return 0
+
+
+def _launch_config(ranks: int, scratch: Path) -> LaunchConfig:
+    """How to start the ranks on this machine; `scratch` is a folder for what they report to the launcher."""
+    return LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=ranks,
@@ -106,16 +121,8 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
         max_restarts=0,
         monitor_interval=0.1,
         signals_to_handle=_PASSED_ON,
+        logs_specs=DefaultLogsSpecs(str(scratch)),
     )
-    named = isinstance(options.resume, Path) or options.out is not None
-    asked = options if named else replace(options, out=chosen.folder.path)  # the same folder for all ranks
-    try:
-        elastic_launch(config, sys.executable)("-m", "alexc", *command_line(asked))
-    except ChildFailedError as failed:
-        return _ending(failed.failures, options, chosen.folder)
-    except SignalException as ended:
-        return 128 + ended.sigval
-    return 0
 
 
 def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[TrainOptions, Rank], int]) -> NoReturn:

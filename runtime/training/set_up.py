@@ -63,6 +63,8 @@ def lock_folder(plan: Plan, held: ExitStack) -> None:
     path = plan.chosen.folder.path
     try:
         held.enter_context(folder_lock(path))
+        for left_over in path.glob("*.tmp"):  # of a training that was killed while it wrote a file
+            left_over.unlink()
     except OSError as error:
         raise write_error(path, error, ", or name another folder with --out") from None
     check_room(path, bytes_on_disk(plan.whole, plan.settings.recipe, resumed=plan.chosen.resumed))
