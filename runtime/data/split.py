@@ -100,7 +100,7 @@ class RawPixels:
         Raises:
             UserError: the shard was removed or cut off since the store was opened.
         """
-        return hashlib.sha256(self.mapped(shard)).hexdigest() == self._shards[shard].sha256
+        return hashlib.sha256(self.mapped(shard).data).hexdigest() == self._shards[shard].sha256
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_maps": {}}  # pickling a map would copy every pixel

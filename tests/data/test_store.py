@@ -8,13 +8,13 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alexc.runtime.data import split as split_module
 from alexc.runtime.data import store as store_module
 from alexc.runtime.data.split import Shard
 from alexc.runtime.data.store import (
@@ -116,7 +116,7 @@ class TestShardsThatChanged:
             now[0] += 1.0
             return True
 
-        monkeypatch.setattr(split_module.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
         monkeypatch.setattr(split, "is_intact", check)
         split.check_as_read()
         for moment, expected in ((0, [1]), (50, [1]), (101, [1, 0]), (150, [1, 0]), (250, [1, 0, 2]), (900, [1, 0, 2])):
