@@ -11,7 +11,18 @@ from collections.abc import Iterable, Sequence
 
 _STATEMENTS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Expr)
 _STATEMENTS_IN_METHODS = (ast.Assign, ast.Expr, ast.Return, ast.If)
-_EXPRESSIONS = (ast.Name, ast.Attribute, ast.Call, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.UnaryOp)
+_EXPRESSIONS = (
+    ast.Name,
+    ast.Attribute,
+    ast.Call,
+    ast.Constant,
+    ast.Tuple,
+    ast.List,
+    ast.Dict,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+)
 _PARTS = (
     ast.keyword,
     ast.alias,
@@ -22,6 +33,7 @@ _PARTS = (
     ast.Add,
     ast.Mult,
     ast.FloorDiv,
+    ast.Eq,
     ast.BitOr,
     ast.USub,
 )

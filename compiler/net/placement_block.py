@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from .. import vocabulary as words
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
@@ -12,7 +13,8 @@ from ..vocabulary import CHANNELS, IMAGES, KEEP, MESH, SPLIT, SPLIT_WORDS
 from .name_check import objection
 from .net import Axis, Keep, Placement, Split
 
-LARGEST_AXIS = 65_536
+MOST_DEVICES = 65_536
+MOST_AXES = 6  # the orders of their exchanges and the groups of equal devices grow exponentially
 _FORMS = {
     MESH: "mesh tower=2",
     SPLIT: "split channels by tower in conv1..conv5",
@@ -95,6 +97,11 @@ class _Reader:
             self._invalid(MESH, step.span)
         for argument in step.arguments:
             self._read_axis(argument)
+        devices = prod(axis.devices for axis in self.mesh)
+        if len(self.mesh) > MOST_AXES:
+            self.report("E0403", f"the mesh has {len(self.mesh)} axes; the limit is {MOST_AXES}", step.span)
+        elif devices > MOST_DEVICES:
+            self.report("E0403", f"the mesh has {devices:,} devices; the limit is {MOST_DEVICES:,}", step.span)
 
     def _read_axis(self, argument: Argument) -> None:
         length = argument.values[0]
@@ -107,8 +114,8 @@ class _Reader:
         elif axis.text in self._axis_spans:
             first = Label(self._axis_spans[axis.text], "first given here")
             self.report("E0401", f"the mesh has the axis `{axis.text}` twice", axis.span, first)
-        elif not isinstance(length.value, int) or not 1 <= length.value <= LARGEST_AXIS:
-            message = f"the length of an axis must be a whole number from 1 to {LARGEST_AXIS}"
+        elif not isinstance(length.value, int) or not 1 <= length.value <= MOST_DEVICES:
+            message = f"the length of an axis must be a whole number from 1 to {MOST_DEVICES}"
             self.report("E0403", message, length.span)
         else:
             self._axis_spans[axis.text] = axis.span

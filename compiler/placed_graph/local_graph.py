@@ -110,11 +110,21 @@ def _arguments(exchange: Exchange, placed: PlacedGraph) -> list[str]:
 
 
 def _images_in_group(exchange: Exchange, placed: PlacedGraph) -> str:
-    """The images of the tensor in the devices of the axis, as an expression of `images`, those that `forward` gets."""
+    """The images of the tensor in the devices of the axis, as an expression of `images`, those that `forward` gets.
+
+    There are none in a row of devices without the one that another axis keeps the tensor on.
+    """
     of_input, of_tensor = placed.parts(placed.input, "images"), placed.parts(exchange.before, "images")
     if of_input == of_tensor:
-        return "images"
-    return f"{of_input // of_tensor} * images" if of_input > of_tensor else f"images // {of_tensor // of_input}"
+        images = "images"
+    else:
+        images = f"{of_input // of_tensor} * images" if of_input > of_tensor else f"images // {of_tensor // of_input}"
+    kept = [
+        f"(self.{axis.name}.index == {part})"
+        for number, (axis, part) in enumerate(zip(placed.mesh, exchange.before, strict=True))
+        if number != exchange.axis and isinstance(part, int) and axis.devices > 1
+    ]
+    return " * ".join([images, *kept])
 
 
 def _torch(node: PlacedLayer, placed: PlacedGraph) -> TorchLayer:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import permutations, product
 
 from ..graph.graph import Graph, Node
 from ..layers.kind import Cut, Shape, ShapeError
 from ..net.expanded_parts import attribute_of
 from ..net.name_check import objection
-from ..net.net import Axis, Keep, Layer, Placement, Split
+from ..net.net import Keep, Layer, Placement, Split
 from ..text.diagnostics import Diagnostic, Label
 from .placed_graph import Exchange, Layout, Part, PlacedGraph, PlacedLayer, Transition, placed_name
 
@@ -38,6 +38,8 @@ def place(graph: Graph, placement: Placement) -> tuple[PlacedGraph | None, list[
     placed = placer.finish()
     if placer.order_error is not None:
         return None, [placer.order_error]
+    if idle := _idle_device(placed):
+        return None, [idle]
     placed.verify()
     return placed, []
 
@@ -96,22 +98,36 @@ def _rules_of_axis(graph: Graph, placement: Placement, number: int, diagnostics:
                 break
     if rest is not None:
         found = {name: found.get(name, _Rule(rest.what, rest)) for name in graph.statements()}
-    _check_idle(graph, axis, found, diagnostics)
     return found
 
 
-def _check_idle(graph: Graph, axis: Axis, found: Mapping[str, _Rule], diagnostics: list[Diagnostic]) -> None:
-    """If each layer with weights is kept on one device, then each device must have such a layer."""
-    with_weights = {node.layer.statement for node in graph.nodes if node.weights}
-    kept = [found[name].part for name in with_weights if name in found]
-    if len(kept) < len(with_weights) or not all(isinstance(part, int) for part in kept):
-        return
-    idle = next((device for device in range(axis.devices) if device not in kept), None)
-    if idle is not None:
-        message = f"device {idle} of the axis `{axis.name}` has no weights: all layers are kept on other devices"
-        diagnostics.append(
-            Diagnostic("E0405", message, axis.span, help="keep some layers there, or make the axis shorter")
+def _idle_device(placed: PlacedGraph) -> Diagnostic | None:
+    """The error if a device has no weights, because all layers with weights are kept on others."""
+    kept = {
+        tuple(part if isinstance(part, int) else None for part in node.weights)
+        for node in placed.layers()
+        if node.whole.weights
+    }
+    patterns = {tuple(part is not None for part in each) for each in kept}
+
+    def has_weights(indices: tuple[int, ...]) -> bool:
+        """Whether a device has some: each pattern of axes gives the layers that are kept at its indices there."""
+        return any(
+            tuple(index if on_one else None for index, on_one in zip(indices, pattern, strict=True)) in kept
+            for pattern in patterns
         )
+
+    devices = product(*(range(axis.devices) for axis in placed.mesh)) if kept else ()
+    idle = next((indices for indices in devices if not has_weights(indices)), None)
+    if idle is None:
+        return None
+    device = " ".join(f"{axis.name}={index}" for axis, index in zip(placed.mesh, idle, strict=True))
+    return Diagnostic(
+        "E0405",
+        f"the device {device} has no weights: all layers are kept on other devices",
+        placed.mesh[0].span.to(placed.mesh[-1].span),
+        help="keep some layers there, or make an axis shorter",
+    )
 
 
 def _twice(axis: str, what: str, rule: Split | Keep, before: Split | Keep) -> Diagnostic:

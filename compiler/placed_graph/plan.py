@@ -205,9 +205,10 @@ class _Counter:
             else:
                 inputs = any(has_gradient[name] for name in node.local.layer.inputs)
                 has_gradient[node.local.layer.name] = inputs or node.whole.weights is not None
-                gathered, scattered = self._statistics(node, inputs)
-                forward += gathered
-                backward += scattered
+                if self._placed.is_held(node.layout, coordinates):
+                    gathered, scattered = self._statistics(node, inputs)
+                    forward += gathered
+                    backward += scattered
         return forward + backward[::-1]
 
     def _message(

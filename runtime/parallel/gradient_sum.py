@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 import torch.distributed as dist
@@ -25,11 +26,18 @@ class _Bucket:
     values: Tensor | None = None
     work: dist.Work | None = None
 
+    @property
+    def size(self) -> int:
+        """The bytes of its gradients."""
+        return sum(weight.numel() * weight.element_size() for weight in self.weights)
+
 
 class GradientSum:
     """A bucketed gradient all-reduce, as in torch's DistributedDataParallel.
 
-    Each bucket is sent during the backward pass, once it and all buckets before it have their gradients.
+    A bucket is sent during the backward pass, once it and those before it over the same axes have their gradients. Only
+    then do all devices send it at the same place among the exchanges: the devices that share a bucket have the same
+    layers in it, but another device can lack layers of other axes.
 
     Args:
         network: the placed network, on its device.
@@ -38,13 +46,15 @@ class GradientSum:
     """
 
     def __init__(self, network: nn.Module, placement: Placement, mesh: Mesh) -> None:
-        self._buckets = list(_buckets(network, placement, mesh))
-        self._next = 0
+        self._buckets = _buckets(network, placement, mesh)
         self._complete = True
-        for bucket in self._buckets:
-            bucket.missing = set(bucket.weights)
-            for weight in bucket.weights:
-                weight.register_post_accumulate_grad_hook(self._arrived(bucket))  # type: ignore[no-untyped-call]
+        for buckets in self._buckets:
+            for bucket in buckets:
+                bucket.missing = set(bucket.weights)
+                for weight in bucket.weights:
+                    weight.register_post_accumulate_grad_hook(  # type: ignore[no-untyped-call]
+                        self._arrived(bucket, buckets)
+                    )
 
     def begin(self, last: bool) -> None:
         """Prepare for a backward pass. Only after the last one of a step are the accumulated gradients sent."""
@@ -52,10 +62,11 @@ class GradientSum:
 
     def wait(self) -> None:
         """Wait for all buckets; then every gradient is its sum. A weight without a gradient here counts as zeros."""
-        for bucket in self._buckets:
-            bucket.missing.clear()
-        self._launch()
-        for bucket in self._buckets:
+        for buckets in self._buckets:
+            for bucket in buckets:
+                bucket.missing.clear()
+            _launch(buckets)
+        for bucket in chain(*self._buckets):
             assert bucket.work is not None
             assert bucket.values is not None
             bucket.work.wait()
@@ -65,43 +76,44 @@ class GradientSum:
                 weight.grad.copy_(part.view_as(weight.grad))
             bucket.values = bucket.work = None
             bucket.missing = set(bucket.weights)
-        self._next = 0
 
-    def _arrived(self, bucket: _Bucket) -> Callable[[Tensor], None]:
+    def _arrived(self, bucket: _Bucket, buckets: list[_Bucket]) -> Callable[[Tensor], None]:
         def hook(weight: Tensor) -> None:
             assert isinstance(weight, nn.Parameter)
             if self._complete:
                 bucket.missing.discard(weight)
-                self._launch()
+                _launch(buckets)
 
         return hook
 
-    def _launch(self) -> None:
-        """Send the complete buckets in order, which must be the same on every device."""
-        while self._next < len(self._buckets) and not self._buckets[self._next].missing:
-            bucket = self._buckets[self._next]
+
+def _launch(buckets: list[_Bucket]) -> None:
+    """Send the complete buckets in order, which must be the same on every device."""
+    for bucket in buckets:
+        if bucket.missing:
+            return
+        if bucket.work is None:
             for weight in bucket.weights:
                 if weight.grad is None:
                     weight.grad = torch.zeros_like(weight)
             bucket.values = torch.cat([weight.grad.reshape(-1) for weight in bucket.weights if weight.grad is not None])
             bucket.work = dist.all_reduce(bucket.values, group=bucket.group, async_op=True)
-            self._next += 1
 
 
-def _buckets(network: nn.Module, placement: Placement, mesh: Mesh) -> Iterator[_Bucket]:
-    """The weights whose gradients are summed, last ones first, in buckets of the same axes."""
-    open_buckets: dict[tuple[str, ...], _Bucket] = {}
+def _buckets(network: nn.Module, placement: Placement, mesh: Mesh) -> list[list[_Bucket]]:
+    """The weights whose gradients are summed, last ones first, in buckets; a list for each set of axes."""
+    buckets: dict[tuple[str, ...], list[_Bucket]] = {}
     groups: dict[tuple[str, ...], dist.ProcessGroup | None] = {}
     for layers in placement.layers:  # all devices create the groups in the same order
         if layers.summed and layers.summed not in groups:
             groups[layers.summed] = mesh.group(layers.summed)
+            buckets[layers.summed] = []
     for name, weight in reversed(list(network.named_parameters())):
         axes = placement.layers_of(name).summed
         group = groups.get(axes)
         if group is None or not weight.requires_grad:
             continue
-        bucket = open_buckets.setdefault(axes, _Bucket(group, []))
-        bucket.weights.append(weight)
-        if sum(each.numel() * each.element_size() for each in bucket.weights) >= BUCKET_BYTES:
-            yield open_buckets.pop(axes)
-    yield from open_buckets.values()
+        if not buckets[axes] or buckets[axes][-1].size >= BUCKET_BYTES:
+            buckets[axes].append(_Bucket(group, []))
+        buckets[axes][-1].weights.append(weight)
+    return list(buckets.values())

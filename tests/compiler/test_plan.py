@@ -78,6 +78,16 @@ def test_devices_that_differ_are_counted_apart() -> None:
     assert has_conv2 == kept.weight_count + kept.bias_count
 
 
+def test_only_the_devices_with_a_layer_exchange_its_statistics() -> None:
+    graph = placed("mesh a=2 b=2\nkeep conv3 on a 1\nsplit images by b")
+    sent = {
+        device.number: [(each.phase, each.sent) for each in device.messages if each.layer == "conv3.batchnorm"]
+        for device in plan(graph, 4, 4).devices
+    }
+    # 8 means and 8 variances of 4 bytes go to the other device of the axis, and their gradients come back.
+    assert sent == {0: [], 2: [("forward", 64), ("backward", 64), ("gradients", 64)]}
+
+
 def test_many_devices_are_not_counted_one_by_one() -> None:
     graph = placed("mesh copy=65536\nsplit images by copy")
     (device,) = plan(graph, 65536, 4).devices
