@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from alexc.printable import printable
 
@@ -86,3 +89,69 @@ def check_even_batches(network: nn.Module, share: BatchShard, settings: Settings
                 f"choose --batch and the number of training images so that {share.multiple} divides every batch, the "
                 "last one of an epoch, too, and with --accumulate every part"
             )
+
+
+def check_single_images(network: nn.Module, input_shape: Sequence[int], settings: Settings, images: int) -> None:
+    """Check that no batch and no micro-batch has one image only, if batch normalisation needs more.
+
+    It needs two values per channel. The maps of one image have them, unless they are of one place, but a vector does
+    not.
+
+    Args:
+        network: the whole network; it is left in evaluation mode.
+        input_shape: (channels, height, width) of one image.
+        settings: the batch size, the micro-batches and the frozen layers.
+        images: the number of training images.
+
+    Raises:
+        UserError: a batch, the last batch of an epoch, or a part of one has a single image.
+    """
+    batch = settings.recipe.batch
+    single = next((rows for rows in (batch, images % batch) if _leaves_one(rows, settings)), None)
+    if single is None:
+        return
+    layers = [name for name in _norms_of_single_values(network, input_shape) if name not in settings.freeze]
+    if not layers:
+        return
+    which = f"a batch of {batch}" if single == batch else "the last batch"
+    if settings.accumulate > 1:
+        which = f"with --accumulate {settings.accumulate}, a part of {which}"
+    others = chain(range(batch - 1, settings.accumulate - 1, -1), range(batch + 1, images + 1))
+    works = (each for each in others if not _leaves_one(each, settings) and not _leaves_one(images % each, settings))
+    such = f", such as {size}" if (size := next(works, None)) else ""
+    raise UserError(
+        f"{images} images in batches of {batch}: {which} has 1 image, and batch normalisation in {layers[0]} needs at "
+        f"least 2: give another --batch{such}, or another number of training images"
+    )
+
+
+def _leaves_one(rows: int, settings: Settings) -> bool:
+    """Whether a batch of this number of images, if there are any, has a micro-batch of one image."""
+    if not rows:
+        return False
+    size = settings.micro_batch_size(rows)
+    return size == 1 or rows % size == 1
+
+
+def _norms_of_single_values(network: nn.Module, input_shape: Sequence[int]) -> list[str]:
+    """The names of the batch normalisation layers that get one value per channel of an image."""
+    found = []
+
+    def look(name: str, given: Tensor) -> None:
+        if given.numel() == given.shape[0] * given.shape[1]:
+            found.append(name)
+
+    network.train()  # further heads are computed in training only
+    norms = [
+        (name, each) for name, each in network.named_modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)
+    ]
+    hooks = [
+        layer.eval().register_forward_pre_hook(lambda _, given, name=name: look(name, given[0]))
+        for name, layer in norms
+    ]
+    with torch.no_grad():
+        network(torch.zeros(2, *input_shape, device=next(network.parameters()).device))
+    for hook in hooks:
+        hook.remove()
+    network.eval()
+    return found

@@ -19,7 +19,7 @@ from ..device import find_device, make_deterministic
 from ..network_file import NetworkFile, load_network_file
 from ..parallel.rank import Rank
 from ..runs.console import print_note
-from .checks import check_data, check_even_batches, check_options
+from .checks import check_data, check_even_batches, check_options, check_single_images
 from .options import FoundSpec, TrainOptions
 from .resume import ChosenRun, choose_run
 from .settings import Settings, settings_of
@@ -84,6 +84,7 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
     rank.on_rank_zero(lambda: check_while_reading(store))
     rank.on_rank_zero(lambda: check_data(file, outputs, store, settings.recipe.batch))
     rank.on_rank_zero(lambda: check_even_batches(whole, rank.batch_shard, settings, store))
+    rank.on_rank_zero(lambda: check_single_images(whole, file.input_shape, settings, len(store.train)))
     return Plan(
         options=options,
         rank=rank,
