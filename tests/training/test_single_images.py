@@ -74,6 +74,7 @@ def test_frozen_layers_and_layers_that_see_more_values_do_not_matter() -> None:
     assert message(24, 23, vector=False) == ""
 
 
+@pytest.mark.slow
 def test_a_training_does_not_begin(tmp_path: Path) -> None:
     network = tiny.write_network(
         tmp_path,
