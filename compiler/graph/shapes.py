@@ -12,17 +12,20 @@ from .graph import Graph, Node
 
 MOST_PARAMETERS = 10**11  # the default limit
 MANY_PARAMETERS = 10**9  # more than this gives a warning
+MOST_VALUES = 10**11  # that the layers compute per image: 400 GB in float32
 
 
 def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Diagnostic]]:
     """Infer the shapes of the layers in order. Layers that depend on one with an error are skipped.
 
-    More parameters than `most_parameters` are an error. A graph can come with warnings.
+    More parameters than `most_parameters`, or more values per image than `MOST_VALUES`, are an error. A graph can come
+    with warnings.
     """
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
     diagnostics: list[Diagnostic] = []
     spans: dict[str | None, Span] = {None: net.input_span}
+    values = net.input.values
     for layer in net.layers:
         if len(diagnostics) >= MOST_ERRORS:
             break
@@ -36,6 +39,10 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
         except ShapeError as error:
             diagnostics.append(_diagnose(spans, layer, given, error))
             continue
+        values += 0 if kind.alias else output.values
+        if values > MOST_VALUES:
+            diagnostics.append(_too_many_values(layer, output, values))
+            break  # the next layers can double the number again and again
         made[layer.name] = output
         weights = kind.weights(given[0], output)
         neurons, multiply_adds = kind.neurons(given[0], output), kind.multiply_adds(given[0], output)
@@ -67,6 +74,16 @@ def _judge_size(graph: Graph, most_parameters: int) -> list[Diagnostic]:
         return [Diagnostic("E0304", message, largest.layer.span, label, help=more)]
     memory = f"they take {graph.parameters * 4 / 1e9:,.0f} GB in float32, and their gradients take the same again"
     return [Diagnostic("W0304", message, largest.layer.span, label, help=f"{memory}; if this is a mistake, {smaller}")]
+
+
+def _too_many_values(layer: Layer, output: Shape, values: int) -> Diagnostic:
+    return Diagnostic(
+        "E0304",
+        f"the layers up to `{layer.name}` compute {values:,} values per image; the limit is {MOST_VALUES:,}",
+        layer.span,
+        f"{output.values:,} of them are in this layer",
+        help="use smaller maps, fewer kernels, or fewer layers that join others",
+    )
 
 
 def _unread(graph: Graph) -> list[Diagnostic]:

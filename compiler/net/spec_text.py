@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from ..layers.arguments import SIDES, Arguments, Iterations
 from ..vocabulary import BY, IN, KEEP, MESH, ON, SPLIT
 from .net import Placement, Recipe
+
+DIGITS = 15  # the most digits before and after the point of a number in a spec
 
 
 def step_text(step: Arguments, defaults: Mapping[str, object] | None = None) -> str:
@@ -41,7 +44,7 @@ def argument_text(value: object, call: str = "") -> str:
         is_size = call in ("", SIDES.call)
         return _sizes_text(value) if is_size else f"{call}({', '.join(map(argument_text, value))})"
     if isinstance(value, float):
-        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return _number_text(value)
     if isinstance(value, Arguments):
         fields = type(value).model_fields
         given = {name: getattr(value, name) for name in fields}
@@ -49,6 +52,22 @@ def argument_text(value: object, call: str = "") -> str:
         values = [argument_text(given[name]) for name in written]
         return f"{value.keyword}({', '.join(values)})" if values else value.keyword
     return str(value)
+
+
+def _number_text(value: float) -> str:
+    """A number without loss, and with at most `DIGITS` digits before and after the point, which a spec can have."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    if exponent >= 0 and len(digits) + exponent <= DIGITS:
+        return repr(int(value))
+    text = repr(value)
+    before, _, after = text.partition("e")[0].lstrip("-").partition(".")
+    if max(len(before), len(after)) <= DIGITS:
+        return text
+    leading = max(1, len(digits) - DIGITS)
+    figures = "".join(map(str, digits))
+    rest = f".{figures[leading:]}" if figures[leading:] else ""
+    return f"{'-' * sign}{figures[:leading]}{rest}e{exponent + len(digits) - leading}"
 
 
 def _sizes_text(sizes: tuple[int, ...]) -> str:

@@ -38,7 +38,7 @@ TITLES = {
     "E0301": "a layer needs `reads` or `over`, because its input is split into towers",
     "E0302": "channels cannot be split evenly",
     "E0303": "a layer cannot take its input",
-    "E0304": "the network has too many parameters",
+    "E0304": "the network has too many parameters or activations",
     "E0305": "layers cannot be joined",
     "E0401": "an axis or a device is not in the mesh, or an axis is given twice",
     "E0402": "a placement names a layer that does not exist",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.files.spec_writer import write_spec
 from alexc.compiler.graph.graph import Graph
+from alexc.compiler.net.spec_text import argument_text
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.text.diagnostics import render_all
 from tests.conftest import ROOT, Alexc
@@ -74,3 +77,15 @@ def test_the_command_prints_it_and_writes_nothing(tmp_path: Path, alexc: Alexc) 
     assert result.stdout == ("network B {\n  input 3x8x8\n\n  conv1: conv 4 kernel=3 -> tanh\n  fc:    linear 2\n}\n")
     assert (result.returncode, result.stderr) == (0, "")
     assert not (tmp_path / "generated").exists()
+
+
+def test_a_spec_can_have_every_number_that_is_written() -> None:
+    rng = random.Random(1)
+    values = [0.0, 1e15, -1e15, 999999999999999.9, 123456789012345.6, 0.000123456789012345, 1 / 3, 1e-4, 2.0**60]
+    values += [rng.uniform(-1, 1) * 10 ** rng.uniform(-90, 90) for _ in range(300)]
+    spelled = re.search(r"^NUMBER: /(.*)/$", (ROOT / "compiler" / "tree" / "grammar.lark").read_text(), re.MULTILINE)
+    assert spelled is not None
+    for value in values:
+        text = argument_text(value)
+        assert re.fullmatch(spelled[1], text), text
+        assert float(text) == value

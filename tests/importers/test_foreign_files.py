@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from alexc import Net, SpecError
+from alexc.compiler.text.source import Source
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.pipeline import import_sources
 from tests.conftest import ROOT, Alexc
 
 FOREIGN = ROOT / "tests" / "importers" / "files"
@@ -91,3 +94,10 @@ def test_a_spec_with_another_ending_is_still_a_spec(tmp_path: Path) -> None:
     path = tmp_path / "small.txt"
     path.write_text((ROOT / "examples" / "small.net").read_text())
     assert Net.from_file(path).graph.parameters == 332_682
+
+
+def test_a_number_of_sixteen_digits_is_written_with_an_exponent() -> None:
+    text = (FOREIGN / "caffe/alexnet_train.prototxt").read_text().replace("lr_mult: 2", "lr_mult: 1000000000000000")
+    result = import_sources([Source("net.prototxt", text)], Assumptions())
+    assert result.text is not None, result.findings
+    assert "bias_rate=1e15" in result.text
