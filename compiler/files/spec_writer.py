@@ -82,6 +82,8 @@ class _Network:
         ]
         start = "" if reads == scope.current else f"{scope.names[reads]} -> "
         scope.current = inside[-1].layer.name
+        for node in inside:  # lines outside can read them too
+            scope.names[node.layer.name] = f"{statement}.{within.names[node.layer.name]}"
         self.lines.append(" -> ".join([f"{statement}: {start}{block}", *_steps(after, scope)]))
         _name_layers(statement, [inside[-1], *after], scope)
 

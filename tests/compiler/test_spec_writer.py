@@ -42,12 +42,18 @@ ODD = {
     "multipliers": " conv 4 pad=sides(0, 1, 2, 3) kernel=3 bias_rate=2\n linear 2 bias_decay=0 weight=uniform(-1, 1)",
     "a block that starts from a name": " a: conv 4 kernel=1\n b: a -> relu\n c: a -> twin 4 -> relu\n add b c",
     "a repeated block": " conv 4 kernel=1\n repeat 3 { t: twin 4 -> add conv1 }\n linear 2",
+    "layers inside a block": " t: twin 3 -> relu\n u: t.a.relu -> conv 3 kernel=1\n v: t.b2 -> add t.a u t\n linear 2",
+    "layers inside a block in a block": " t: nest 4\n u: t.n.a -> add t.n.b1 t.n\n add u t.m t\n linear 2",
     "the input of a block": " twin 3\n add input twin1\n linear 2",
 }
 TWIN = """block twin(n) {
   a: conv n kernel=3 pad=1 -> relu -> batchnorm
   repeat 2 { b: a -> conv n kernel=1 }
   add a b1 b2 input
+}
+block nest(n) {
+  m: conv n kernel=1
+  n: twin n -> tanh
 }
 """
 
