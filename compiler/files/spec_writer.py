@@ -77,21 +77,33 @@ class _Network:
         block = self._free_name(f"{statement}_lines")
         within = _Scope(f"{attribute_of(statement)}_", {reads: "input"}, reads)
         self.blocks[block] = [
-            _line(attribute_of(line).removeprefix(within.prefix), list(parts), within)
-            for line, parts in groupby(inside, key=lambda node: node.layer.line)
+            _line(attribute_of(parts[0].layer.name).removeprefix(within.prefix), parts, within)
+            for line, group in groupby(inside, key=lambda node: node.layer.line)
+            for parts in _parts_with_their_names(line, list(group))
         ]
         start = "" if reads == scope.current else f"{scope.names[reads]} -> "
         scope.current = inside[-1].layer.name
         for node in inside:  # lines outside can read them too
             scope.names[node.layer.name] = f"{statement}.{within.names[node.layer.name]}"
         self.lines.append(" -> ".join([f"{statement}: {start}{block}", *_steps(after, scope)]))
-        _name_layers(statement, [inside[-1], *after], scope)
+        if after:
+            _name_layers(statement, after, scope)
+        else:
+            scope.names[inside[-1].layer.name] = statement
 
     def _free_name(self, name: str) -> str:
         while name in self._taken:
             name += "_"
         self._taken.add(name)
         return name
+
+
+def _parts_with_their_names(line: str, nodes: list[Node]) -> list[list[Node]]:
+    """The parts of a line that are lines of their own, so that all layers keep their names.
+
+    A line that begins with a block has only layers that are not named after it alone.
+    """
+    return [nodes] if nodes[0].layer.name == line else [[node] for node in nodes]
 
 
 def _line(label: str, nodes: list[Node], scope: _Scope) -> str:

@@ -11,6 +11,7 @@ import pytest
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.files.spec_writer import write_spec
 from alexc.compiler.graph.graph import Graph
+from alexc.compiler.net.expanded_parts import attribute_of
 from alexc.compiler.net.spec_text import argument_text
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.text.diagnostics import render_all
@@ -44,6 +45,7 @@ ODD = {
     "a repeated block": " conv 4 kernel=1\n repeat 3 { t: twin 4 -> add conv1 }\n linear 2",
     "layers inside a block": " t: twin 3 -> relu\n u: t.a.relu -> conv 3 kernel=1\n v: t.b2 -> add t.a u t\n linear 2",
     "layers inside a block in a block": " t: nest 4\n u: t.n.a -> add t.n.b1 t.n\n add u t.m t\n linear 2",
+    "the end of a block within its line": " t: twin 3 -> relu\n u: t.add1 -> tanh\n add t u\n linear 2",
     "the input of a block": " twin 3\n add input twin1\n linear 2",
 }
 TWIN = """block twin(n) {
@@ -53,7 +55,7 @@ TWIN = """block twin(n) {
 }
 block nest(n) {
   m: conv n kernel=1
-  n: twin n -> tanh
+  n: twin n
 }
 """
 
@@ -74,6 +76,20 @@ def test_a_block_in_the_middle_of_a_line_keeps_its_layers_and_their_names() -> N
         each.layer.name.replace(".", "_") for each in graph.nodes
     ]
     assert [each.layer.kind for each in again.nodes] == [each.layer.kind for each in graph.nodes]
+
+
+def test_a_line_of_a_block_that_begins_with_a_block_keeps_the_names_of_its_layers() -> None:
+    nest = "block deep(n) {\n n: twin n -> tanh -> conv n kernel=1\n}\n"
+    graph = read(
+        f"{TWIN}{nest}network Net {{\n input 3x8x8\n t: deep 3\n u: t.n.b1 -> relu -> add t.n.tanh t\n linear 2\n}}\n"
+    )
+    again = read(write_spec(graph))
+
+    def layers(graph: Graph) -> list[list[str]]:
+        names = [[node.layer.name, *(name or "input" for name in node.layer.inputs)] for node in graph.nodes]
+        return [[attribute_of(name) for name in each] for each in names]
+
+    assert layers(again) == layers(graph)
 
 
 def test_the_command_prints_it_and_writes_nothing(tmp_path: Path, alexc: Alexc) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
@@ -266,8 +266,9 @@ def check_cases(cases: list[Case]) -> None:
         mesh = make_mesh(made["PLACEMENT"].mesh, "cpu")
         assert issued(made, mesh) == planned(case.net, case.placement, mesh.rank), case
         here = trained(case.net, case.frozen, Rank(mesh, made["PLACEMENT"]), made["NetP"](mesh))
-        alone = trained_alone(case.net, case.frozen)
-        torch.testing.assert_close(here, alone, rtol=0, atol=1e-11, msg=lambda why, case=case: f"{case}\n{why}")
+        whole = trained_alone(case.net, case.frozen)
+        why = partial("{}\n{}".format, case)
+        torch.testing.assert_close(here, whole, rtol=0, atol=1e-11, msg=why)
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 4])

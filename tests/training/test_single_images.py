@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from alexc.runtime.errors import UserError
 from alexc.runtime.parallel.rank import alone
+from alexc.runtime.recipes import Recipe
 from alexc.runtime.training.checks import check_single_images
 from alexc.runtime.training.plan import check
 from alexc.runtime.training.settings import Settings
@@ -31,13 +33,8 @@ class Head(nn.Module):
         return (self.fc(x), self.fc(self.vector(x))) if self.training else self.fc(x)
 
 
-@dataclass
-class Recipe:
-    batch: int
-
-
 def message(images: int, batch: int, accumulate: int = 1, freeze: tuple[str, ...] = (), vector: bool = True) -> str:
-    settings = cast("Settings", Settings(Recipe(batch), None, None, 0, freeze, accumulate, 1))  # type: ignore[arg-type]
+    settings = Settings(cast("Recipe", SimpleNamespace(batch=batch)), None, None, 0, freeze, accumulate, 1)
     network = Head(vector)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     try:
