@@ -20,9 +20,11 @@ class ResponseNormWithinMap(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
         before, after = self.size // 2, (self.size - 1) // 2
-        squares = F.pad(x * x, (before, after, before, after))
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        squares = F.pad(wide * wide, (before, after, before, after))
         means = F.avg_pool2d(squares, self.size, stride=1)  # torch's ONNX exporter ignores `divisor_override=1`
-        return x * torch.pow(self.k + self.alpha * self.size**2 * means, -self.beta)
+        # Where the sum overflows float32, a quotient and its gradient are 0; the gradient of a product would be NaN.
+        return (wide / torch.pow(self.k + self.alpha * self.size**2 * means, self.beta)).to(x.dtype)
 
     def extra_repr(self) -> str:
         """The arguments, for `repr`."""

@@ -44,8 +44,10 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def _normalised(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, images: Sequence[Axis]) -> Tensor:
+    """Computes in float32 if `x` has a smaller type, as torch does: the square of 256 overflows float16."""
     across = [0, *range(2, x.dim())]
-    variance, mean = torch.var_mean(x, across, correction=0)
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    variance, mean = torch.var_mean(wide, across, correction=0)
     for axis in reversed(images):
         # (devices, 2, C): the total variance is the mean of the variances plus the variance of the means
         each = exchange.all_gather(torch.stack([mean, variance])[None], axis, dim=0)
@@ -56,7 +58,7 @@ def _normalised(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, images: Seque
     scale = layer.weight * torch.rsqrt(variance + layer.eps)
     shift = layer.bias - mean * scale
     one_a_channel = (1, -1, *[1] * (x.dim() - 2))
-    return x * scale.view(one_a_channel) + shift.view(one_a_channel)
+    return (wide * scale.view(one_a_channel) + shift.view(one_a_channel)).to(x.dtype)
 
 
 @torch.no_grad()

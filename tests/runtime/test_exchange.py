@@ -135,13 +135,15 @@ def check_case(name: str, case: Case, axis: Axis, dtype: torch.dtype, memory: to
         y, case.after(everything, axis), rtol=close, atol=close, msg=lambda why: f"{name}: {why}"
     )
     # A gradient that is intact is the same everywhere; any other is each device's own.
-    gradient = random(1 if case.once[1] else 2 + axis.index, y.shape, dtype)
-    y.backward(gradient)  # type: ignore[no-untyped-call]
-    assert x.grad is not None
+    gradient = random(1 if case.once[1] else 2 + axis.index, y.shape, dtype).requires_grad_()
+    (back,) = torch.autograd.grad(y, x, gradient, create_graph=True)
+    # The backward pass is linear in `gradient`, so its derivative along x is the exchange of x.
+    (again,) = torch.autograd.grad(back, gradient, x.detach())
+    torch.testing.assert_close(again, y.detach(), rtol=close, atol=close, msg=lambda why: f"{name}, twice: {why}")
     if dtype is torch.float64:
-        there = over_devices((y.detach() * gradient).sum(), case.once[1], axis)
-        back = over_devices((x.detach() * x.grad).sum(), case.once[0], axis)
-        assert there == pytest.approx(back, rel=1e-12), f"{name}: the backward pass is not the adjoint"
+        there = over_devices((y.detach() * gradient.detach()).sum(), case.once[1], axis)
+        returned = over_devices((x.detach() * back.detach()).sum(), case.once[0], axis)
+        assert there == pytest.approx(returned, rel=1e-12), f"{name}: the backward pass is not the adjoint"
 
 
 def check_compiled(name: str, case: Case, axis: Axis) -> None:

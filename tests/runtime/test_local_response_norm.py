@@ -44,6 +44,22 @@ def test_gradient_by_finite_differences(size: int) -> None:
     assert torch.autograd.gradcheck(LocalResponseNorm(size, alpha=0.5, beta=0.75, k=1.0, towers=2), (x,))
 
 
+@pytest.mark.parametrize("memory_format", FORMATS)
+def test_second_derivatives_are_those_of_differences(memory_format: torch.memory_format) -> None:
+    x = torch.randn(2, 6, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    x = x.to(memory_format=memory_format).requires_grad_()
+    assert torch.autograd.gradgradcheck(LocalResponseNorm(4, alpha=0.5, beta=0.75, k=1.0, towers=2), (x,))
+
+
+def test_the_second_derivative_of_a_sum_is_torchs() -> None:
+    """The gradient of a sum needs no gradient itself: torch then does not see that it will be differentiated."""
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64).view(1, 2, 1, 1).requires_grad_()
+    for norm in (LocalResponseNorm(3, alpha=0.5, beta=0.75, k=1.0), torch.nn.LocalResponseNorm(3, 1.5, 0.75, 1.0)):
+        (first,) = torch.autograd.grad(norm(x * x).sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.sum(), x)
+        assert second.flatten().tolist() == pytest.approx([-0.28462620725687793, 0.03788190528239005], rel=1e-12)
+
+
 def test_any_tiling_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(7, 6, 3, 3, generator=torch.Generator().manual_seed(2)).requires_grad_()
     norm = LocalResponseNorm(5, alpha=1e-2, beta=0.75, k=2.0)
