@@ -1,8 +1,13 @@
-"""The initial values of weights and biases."""
+"""The initial values of weights and biases.
+
+fan_in is the number of inputs of a kernel or unit. fan_out is the number of kernels or units of the whole layer, times
+the values of a kernel in one map. The size of the maps and the placement change neither.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..parallel.mesh import Axis, share
+from .local_convolution import LocalConv2d
 from .only_on import Absent
 
 
@@ -20,7 +26,7 @@ class Normal:
     mean: float
     std: float
 
-    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
         """Draw every value of `weight`."""
         nn.init.normal_(weight, self.mean, self.std, generator)
 
@@ -32,7 +38,7 @@ class Uniform:
     low: float
     high: float
 
-    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
         """Draw every value of `weight`."""
         nn.init.uniform_(weight, self.low, self.high, generator)
 
@@ -43,7 +49,7 @@ class Constant:
 
     value: float
 
-    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:  # noqa: ARG002
+    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
         """Set every value of `weight`."""
         nn.init.constant_(weight, self.value)
 
@@ -54,16 +60,17 @@ class Xavier:
 
     gain: float = 1.0
 
-    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
-        """Draw every value of `weight`."""
-        nn.init.xavier_normal_(weight, self.gain, generator)
+    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:
+        """Draw every value of `weight`, (rows, inputs, ...), of a layer that has this many kernels or units in all."""
+        fan_in, fan_out = weight[0].numel(), kernels * weight[0, 0].numel()
+        nn.init.normal_(weight, 0.0, self.gain * math.sqrt(2 / (fan_in + fan_out)), generator)
 
 
 @dataclass(frozen=True)
 class Kaiming:
     """Normal, with variance 2 / fan_in, for layers before a ReLU (He et al. 2015)."""
 
-    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
         """Draw every value of `weight`."""
         nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
@@ -74,7 +81,7 @@ class LeCun:
 
     gain: float = 1.0
 
-    def fill(self, weight: Tensor, generator: torch.Generator | None) -> None:
+    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
         """Draw every value of `weight`."""
         nn.init.kaiming_uniform_(weight, nonlinearity="linear", generator=generator)
         weight.mul_(self.gain)
@@ -109,13 +116,14 @@ def initialise(
     assert isinstance(target, Tensor)
     if target.is_meta:  # a meta tensor has no values
         return
+    index, shares = share(shard)
+    kernels = shares * (layer.out_channels if isinstance(layer, LocalConv2d) else target.shape[0])
     with torch.no_grad():
         if seed is None:
-            weight.fill(target, None)
+            weight.fill(target, None, kernels)
         else:
-            index, shares = share(shard)
             drawn = torch.empty(shares * target.shape[0], *target.shape[1:])
-            weight.fill(drawn, _generator(f"{seed}/{name}.weight"))
+            weight.fill(drawn, _generator(f"{seed}/{name}.weight"), kernels)
             target.copy_(drawn.chunk(shares)[index])
         if bias is not None:
             assert isinstance(layer.bias, Tensor)

@@ -13,7 +13,8 @@ class LocalConv2d(nn.Module):
     """Like `nn.Conv2d`, but with a separate kernel and bias for each output value.
 
     `weight` is (out_channels * H' * W', in_channels / groups, kernel height, kernel width), with the positions of a
-    channel next to each other; so torch's initialisers see the right fan-in. `bias` is (out_channels, H', W').
+    channel next to each other. So torch's initialisers see the right fan-in, but a fan-out H' * W' times too large;
+    `initialise` corrects it. `bias` is (out_channels, H', W').
 
     Args:
         in_channels: the number of input maps.

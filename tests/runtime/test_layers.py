@@ -11,6 +11,8 @@ from torch import nn
 from alexc.runtime.layers.dropout import Dropout, fix_masks, keep_mask
 from alexc.runtime.layers.grouped_linear import GroupedLinear
 from alexc.runtime.layers.initial_values import Constant, Kaiming, LeCun, Normal, Uniform, Xavier, initialise
+from alexc.runtime.layers.local_convolution import LocalConv2d
+from alexc.runtime.parallel.mesh import Axis
 
 CPU = torch.device("cpu")
 
@@ -130,6 +132,35 @@ def test_distributions(start: Normal | Uniform | Constant | Xavier | Kaiming | L
     weight = drawn(start).double()
     assert abs(weight.mean().item() - mean) < 5 * std / math.sqrt(weight.numel()) + 1e-12
     assert abs(weight.std().item() - std) < 0.02 * std + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in", "fan_out"),
+    [
+        (nn.Conv2d(16, 64, 3, groups=4), 4 * 9, 64 * 9),
+        (GroupedLinear(64, 128, groups=4), 16, 128),
+        (LocalConv2d(16, 8, (6, 6), 3), 16 * 9, 8 * 9),
+        (LocalConv2d(16, 8, (16, 12), 3), 16 * 9, 8 * 9),
+        (LocalConv2d(16, 8, (6, 6), 3, groups=2), 8 * 9, 8 * 9),
+    ],
+)
+@pytest.mark.parametrize("seed", [None, 0])
+def test_fans_count_no_places_and_all_groups(
+    layer: nn.Conv2d | GroupedLinear | LocalConv2d, fan_in: int, fan_out: int, seed: int | None
+) -> None:
+    torch.manual_seed(0)
+    for shares in (1, 2):  # a device of two has half of a layer with twice the kernels
+        initialise(layer, "layer", seed, [Axis("tower", shares, 0, None)], weight=Xavier(), bias=0.0)
+        expected = math.sqrt(2 / (fan_in + shares * fan_out))
+        assert abs(layer.weight.std().item() / expected - 1) < 4 / math.sqrt(layer.weight.numel())
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(16, 64, 3, groups=4), nn.Linear(30, 20)])
+def test_xavier_draws_what_torch_draws(layer: nn.Conv2d | nn.Linear) -> None:
+    torch.manual_seed(1)
+    initialise(layer, "layer", None, weight=Xavier(0.7), bias=0.0)
+    torch.manual_seed(1)
+    assert torch.equal(layer.weight, nn.init.xavier_normal_(torch.empty_like(layer.weight), 0.7))
 
 
 def test_lecun_is_even() -> None:
