@@ -56,12 +56,21 @@ class Dropout(nn.Module):
         return f"p={self.p}, scale={self.scale!r}"
 
 
-def fix_masks(network: nn.Module, seed: int, step: int) -> None:
-    """Make every dropout mask of the next forward pass a function of (seed, step, layer, image, unit)."""
+def fix_masks(network: nn.Module, seed: int, step: int, first: int = 0) -> None:
+    """Make every dropout mask of the next forward pass a function of (seed, step, layer, image, unit).
+
+    An image is its position in the batch, so a micro-batch gets the masks that its images have in the whole batch.
+
+    Args:
+        network: the network, or the part of it that this rank has.
+        seed: the seed of the training.
+        step: the number of the step.
+        first: the position of the micro-batch's first image in the batch.
+    """
     for name, module in network.named_modules():
         if isinstance(module, Dropout):
             digest = hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest()
-            module.key = torch.tensor(int.from_bytes(digest[:4], "big"))
+            module.key = torch.tensor(int.from_bytes(digest[:4], "big") + first)  # a mask is a hash of key + image
 
 
 def keep_mask(

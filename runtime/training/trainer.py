@@ -184,11 +184,12 @@ class Trainer:
         model = self.model
         model.train()
         model.optimizer.zero_grad(set_to_none=True)
-        outcomes = []
-        for number, (micro_batch, is_last) in enumerate(micro_batches):
+        outcomes, done = [], 0
+        for micro_batch, is_last in micro_batches:
             if model.gradient_sum is not None:
                 model.gradient_sum.begin(is_last)
-            outcomes.append(self._backward(number, micro_batch, images))
+            outcomes.append(self._backward(done, micro_batch, images))
+            done += micro_batch.count
         if model.gradient_sum is not None:
             model.gradient_sum.wait()
         loss, wrong = (torch.stack(each).sum() for each in zip(*outcomes, strict=True))
@@ -237,15 +238,15 @@ class Trainer:
             for group, micro_batches in zip(groups, cut, strict=True):
                 yield len(group), ((next(batches), each is micro_batches[-1]) for each in micro_batches)
 
-    def _backward(self, number: int, micro_batch: Batch, images: int) -> tuple[Tensor, Tensor]:
-        """Add the gradients of a micro-batch of a batch of `images` images.
+    def _backward(self, first: int, micro_batch: Batch, images: int) -> tuple[Tensor, Tensor]:
+        """Add the gradients of a micro-batch that begins at position `first` of a batch of `images` images.
 
         Returns:
             Its part of the mean loss of the batch, and how many of its images were classified wrongly.
         """
         model, recipe = self.model, self.settings.recipe
         labels = micro_batch.labels.to(model.device)
-        _seed_layers(model.network, self.settings.seed, self.state.step, number)
+        _seed_layers(model.network, self.settings.seed, self.state.step, first)
         with autocast(recipe.precision, model.device):
             heads = heads_of(model.network(place_images(micro_batch.images, model.device)))
         loss = cross_entropy_of_heads(model.network, heads, labels, images, recipe.loss.smoothing)
@@ -343,12 +344,14 @@ class Trainer:
         )
 
 
-def _seed_layers(network: nn.Module, seed: int, step: int, micro_batch: int) -> None:
-    """Make all random draws of the network a function of (seed, step, micro-batch)."""
-    place = f"{seed}/{step}" + (f"/{micro_batch}" if micro_batch else "")
-    digest = hashlib.sha256(place.encode()).digest()
-    fix_masks(network, seed if not micro_batch else int.from_bytes(digest[8:15], "big"), step)
-    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # for layers that use torch's own generator
+def _seed_layers(network: nn.Module, seed: int, step: int, first: int) -> None:
+    """Make all random draws for a micro-batch, whose first image has this position in its batch, reproducible.
+
+    Dropout masks are those of the whole batch. Layers that use torch's own generator draw for the micro-batch.
+    """
+    fix_masks(network, seed, step, first)
+    place = f"{seed}/{step}" + (f"/{first}" if first else "")
+    torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big") >> 1)
 
 
 class _Stopwatch:

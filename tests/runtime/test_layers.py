@@ -91,6 +91,25 @@ def test_fixed_masks_depend_on_seed_step_and_layer_alone() -> None:
     assert len({*keys(0, 5), *keys(0, 6), *keys(1, 5)}) == 6
 
 
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("sizes", [(8,), (4, 4), (2, 4, 2), (6, 2)])
+def test_micro_batches_and_copies_have_the_masks_of_the_whole_batch(sizes: tuple[int, ...], copies: int) -> None:
+    def dropped(x: torch.Tensor, first: int, copy: int, of: int) -> torch.Tensor:
+        axes = [Axis("copy", of, copy, None)]
+        network = nn.Sequential(Dropout(0.5, "test", images=axes), Dropout(0.25, "train", images=axes))
+        fix_masks(network, 3, 7, first)
+        made = network(x)
+        assert isinstance(made, torch.Tensor)
+        return made
+
+    x = torch.rand(8, 3, 5, generator=torch.Generator().manual_seed(0))
+    made, first = [], 0
+    for part in x.split(sizes):
+        made += [dropped(own, first, copy, copies) for copy, own in enumerate(part.chunk(copies))]
+        first += len(part)
+    assert torch.equal(torch.cat(made), dropped(x, 0, 0, 1))
+
+
 def test_no_images() -> None:
     assert Dropout(0.5, "test")(torch.empty(0, 3, 4)).shape == (0, 3, 4)
 

@@ -197,14 +197,13 @@ def test_with_clipping_average_and_frozen_layers_it_trains_as_one_process_does(h
     assert best["weights"].keys() == last["average"].keys()
 
 
-def test_uneven_micro_batches_train_as_in_one_process(home: Path) -> None:
+def test_uneven_micro_batches_train_as_the_whole_batch_in_one_process(home: Path) -> None:
     train(home, "one", "whole-parts", accumulate=3)  # 8 images make parts of 3, 3 and 2
     train(home, "pod", "pod-parts", accumulate=3)
     train(home, "trick", "trick-parts", 6, accumulate=3)
     train(home, "trick", "trick-parts", resume=True)
-    for run in ("pod-parts", "trick-parts"):
-        assert_alike(home / run, home / "whole-parts")
-    assert tiny.metrics(home / "whole-parts") != tiny.metrics(home / "whole")  # other masks
+    for run in ("whole-parts", "pod-parts", "trick-parts"):
+        assert_alike(home / run, home / "whole")  # dropout has the masks of the whole batch
 
 
 def test_a_stopped_and_resumed_training_ends_with_the_same_bits(home: Path) -> None:

@@ -180,7 +180,7 @@ def trained(
                 judged = own_rows(mesh, placement.loss, judged)
                 if any(mesh[axis].index != device for axis, device in placement.loss_kept.items()):
                     judged = judged[:0]
-            fix_masks(network, SEED + 1000 * part, step)
+            fix_masks(network, SEED, step, first=part * BATCH // parts)
             loss = F.cross_entropy(network(shown), judged, reduction="sum") / BATCH
             if sums:
                 sums.begin(last=part == parts - 1)

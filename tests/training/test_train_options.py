@@ -26,8 +26,8 @@ from tests.support.commands import Command
 pytestmark = pytest.mark.slow
 COMPILER = shutil.which(os.environ.get("CXX", "g++"))
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="torch.compile needs a C++ compiler on the CPU")
-PLAIN = (  # no random draws, and no layer that depends on the whole batch
-    ("self.torchs_drop(self.drop(x.flatten(1)))", "x.flatten(1)"),
+PLAIN = (  # no random draws of torch's, and no layer that depends on the whole batch
+    ("self.torchs_drop(self.drop(x.flatten(1)))", "self.drop(x.flatten(1))"),
     ("self.norm(self.conv(x / 64))", "self.conv(x / 64)"),
 )
 
@@ -177,7 +177,7 @@ def test_micro_batches_train_as_a_whole_batch_does(home: Path, tmp_path: Path, p
                        for name, value in other.items()}  # fmt: skip
 
 
-def test_micro_batches_have_masks_of_their_own_and_resume(home: Path, tmp_path: Path) -> None:
+def test_a_training_in_micro_batches_is_resumed(home: Path, tmp_path: Path) -> None:
     train(home, tmp_path / "run", accumulate=2)
     train(home, tmp_path / "stopped", steps=6, accumulate=2)
     train(home, tmp_path / "stopped", resume=True)
