@@ -12,13 +12,16 @@ _KINDS = {
     "adaptive_avgpool": "mean pooling",
     "avgpool": "mean pooling",
     "batchnorm": "batch norm",
+    "blur": "Gaussian blur",
     "conv": "convolution",
     "global_avgpool": "mean of each map",
     "global_maxpool": "maximum of each map",
     "linear": "dense",
     "local": "local convolution",
+    "flip": "mirror image",
     "lrn": "response norm",
     "maxpool": "max pooling",
+    "subsample": "subsampling",
 }
 
 

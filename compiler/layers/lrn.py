@@ -16,7 +16,8 @@ class Lrn(Kind):
     The squares are taken at the same place of the maps. `norm=sum` is the formula of the paper. `norm=mean` divides
     alpha by `size`, as PyTorch and Caffe do. `over=tower` takes only maps of the same tower, `over=all` maps of all
     towers. With `within=map` the sum is over the `size` by `size` places around the value in its own map, as in
-    cuda-convnet; `norm=mean` then divides alpha by `size` squared.
+    cuda-convnet; `norm=mean` then divides alpha by `size` squared. `about=mean` takes the squares of the differences
+    from the mean of the window around each place, which normalises the local contrast.
     """
 
     keyword: ClassVar[str] = "lrn"
@@ -29,6 +30,7 @@ class Lrn(Kind):
     norm: Annotated[Literal["sum", "mean"], one_of("sum", "mean")]
     over: Annotated[Literal["tower", "all"] | None, one_of("tower", "all")] = None
     within: Annotated[Literal["map"] | None, one_of("map")] = None
+    about: Annotated[Literal["mean"] | None, one_of("mean")] = None
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """The same shape."""
@@ -38,6 +40,9 @@ class Lrn(Kind):
                 message = "normalises within each map, so `over` has no effect"
                 raise ShapeError("E0303", message, "over", "remove `over`")
             return given
+        if self.about is not None:
+            message = "has `about=mean`, which needs the mean of a window in the map"
+            raise ShapeError("E0303", message, "about", "add `within=map`, or remove `about=mean`")
         if given.towers > 1 and self.over is None:
             raise ShapeError(
                 "E0301",
@@ -70,6 +75,8 @@ class Lrn(Kind):
             str(self.size), f"alpha={literal(alpha)}", f"beta={literal(self.beta)}", f"k={literal(self.k)}"
         ]  # fmt: skip
         if self.within == "map":
+            if self.about == "mean":
+                arguments.append('about="mean"')
             return TorchModule(
                 TorchCall("ResponseNormWithinMap", tuple(arguments)),
                 ("from alexc.runtime.layers.response_norm_within_map import ResponseNormWithinMap",),

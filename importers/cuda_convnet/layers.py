@@ -13,19 +13,15 @@ from ..foreign.sections import Section
 TRAINED = ("conv", "local", "fc")
 COST = "cost.logreg"
 TYPES = (
-    "data", *TRAINED, "pool", "rnorm", "cmrnorm", "neuron", "dropout", "dropout2", "hs", "softmax", "concat", "pass",
-    "eltsum", COST,
+    "data", *TRAINED, "pool", "rnorm", "cmrnorm", "cnorm", "blur", "nailbed", "href", "neuron", "dropout", "dropout2",
+    "hs", "softmax", "concat", "pass", "eltsum", COST,
 )  # fmt: skip
 # cuda-convnet's other types, with the reason why they cannot be imported.
 WITHOUT_COUNTERPART = {
     "sfc": "a fully connected layer in parts",
     "eltmax": "the maximum of several layers",
     "sum": "sums of neighbouring units",
-    "cnorm": "contrast normalisation",
     "cmpool": "pooling across maps",
-    "nailbed": "subsampling",
-    "blur": "blurring",
-    "href": "mirroring inside the network",
     "resize": "scaling inside the network",
     "rscale": "random scaling inside the network",
     "crop": "cropping inside the network",

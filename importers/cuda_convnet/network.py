@@ -15,7 +15,7 @@ from ..foreign.network import ForeignLayer, make_kind
 from ..foreign.options import Options, ReadError
 from .groups import Group, GroupInput
 from .layers import COST, TRAINED, CudaLayer
-from .untrained import KindOfLayer, dropout, neurons, normalisation, pool
+from .untrained import KindOfLayer, dropout, image_layer, neurons, normalisation, pool
 
 # Keys that only change how the library computes.
 _WITHOUT_EFFECT = ("partialSum", "sumWidth", "topk")
@@ -128,11 +128,13 @@ class NetworkBuilder:
     def _untrained(self, group: Group, input_: GroupInput) -> KindOfLayer | None:
         """The kind and the arguments of a layer without weights; None if the layer does nothing."""
         layer = group.first
-        if layer.type in ("pool", "rnorm", "cmrnorm"):
+        if layer.type in ("pool", "rnorm", "cmrnorm", "cnorm", "blur", "nailbed", "href"):
             channels, side, _ = self._maps(group, input_)
             self._check_channels(group, input_, channels)
             if layer.type == "pool":
                 return pool(layer, side)
+            if layer.type in ("blur", "nailbed", "href"):
+                return image_layer(layer)
             cut = self._shape(input_).towers > 1
             return normalisation(layer, ("tower" if input_.of_own_copy else "all") if cut else None)
         if layer.type in ("dropout", "dropout2", "hs"):

@@ -75,7 +75,25 @@ def normalisation(layer: CudaLayer, over: Literal["tower", "all"] | None) -> Kin
         "beta": parameters.number("pow", least=0),
         "norm": "mean",
         **({"over": over} if across else {"within": "map"}),
+        **({"about": "mean"} if layer.type == "cnorm" else {}),
     }
+
+
+def image_layer(layer: CudaLayer) -> KindOfLayer:
+    """One of the layers without parameters that change each map by itself: `blur`, `nailbed`, `href`.
+
+    Raises:
+        ReadError: an argument is missing, or not valid.
+    """
+    options = layer.options
+    if layer.type == "blur":
+        return "blur", {"size": options.whole("filterSize", least=1), "std": options.number("stdev", least=0)}
+    if layer.type == "nailbed":
+        if options.whole("start", 0, least=-(10**6)):
+            raise options.error("E0903", f"`{layer.name}` begins at a place of its own", "start")
+        stride = options.whole("stride", least=1)
+        return "subsample", {"stride": (stride, stride)}
+    return "flip", {}
 
 
 def dropout(layer: CudaLayer, findings: list[Diagnostic]) -> KindOfLayer | None:

@@ -85,6 +85,9 @@ LAYERS: dict[str, Draw] = {
     "softplus": lambda _: "softplus",
     "leaky_relu": lambda rng: f"leaky_relu{rng.choice(['', ' 0.2'])}",
     "elu": lambda rng: f"elu{rng.choice(['', ' 0.5'])}",
+    "blur": lambda rng: f"blur {rng.choice([1, 3, 9])} std={rng.choice(['0.5', '4'])}",
+    "subsample": lambda rng: f"subsample {size(rng)}",
+    "flip": lambda _: "flip",
     "softmax": lambda _: "linear 8 reads=all -> softmax -> linear 4 reads=all",
 }
 
