@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.summary import Row, rows, total
+from alexc.compiler.layers.kind import towers_text
 
 from .table import aligned, html, markdown
 
@@ -37,7 +38,7 @@ class Summary:
     """
 
     def __init__(self, graph: Graph) -> None:
-        towers = f", {graph.net.towers} towers" if graph.net.towers > 1 else ""
+        towers = f", {towers_text(graph.net.towers)} towers" if graph.net.towers > 1 else ""
         self.headline = f"{graph.net.name}: reads {graph.net.input}{towers}"
         self.rows: tuple[Row, ...] = tuple(rows(graph))
         self.totals: Row = total(graph)

@@ -41,7 +41,7 @@ BLOCKS = {
 }
 SETTINGS = {
     INPUT: "the shape of one image, channels x height x width: `input 3x227x227`",
-    TOWERS: "splits the channels of every layer into this number of equal parts: `towers 2`",
+    TOWERS: "splits the channels of every layer into this number of equal parts: `towers 2`, or `towers 2x2` in a grid",
     DEFAULT: "default arguments for all layers of the named kinds: `default conv pad=1`",
 }
 REPETITION = {REPEAT: "repeats its lines N times and appends the number to each name: `repeat 3 { … }`"}

@@ -144,7 +144,10 @@ def _towers(node: Node) -> str:
     reads = getattr(node.layer.kind, "reads", None) or getattr(node.layer.kind, "over", None)
     if towers < 2 or reads is None:
         return ""
-    return f"; each of the {towers} towers reads its own part" if reads == "tower" else f", of all {towers} towers"
+    if reads == "all":
+        return f", of all {towers} towers"
+    part = {"row": "the parts of its row", "cross": "the parts of its row and its column"}.get(reads, "its own part")
+    return f"; each of the {towers} towers reads {part}"
 
 
 def _place(placed: PlacedGraph, node: Node) -> str:

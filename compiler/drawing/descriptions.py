@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..graph.graph import Graph, Node
 from ..layers.convolving import Convolving
+from ..layers.kind import towers_text
 from ..layers.pooling import Pooling
 
 _KINDS = {
@@ -47,7 +48,7 @@ def describe_layer(nodes: Sequence[Node]) -> str:
 
 def describe_network(graph: Graph) -> str:
     """The input shape of a network, and its sums."""
-    towers = f", {graph.net.towers} towers" if graph.net.towers > 1 else ""
+    towers = f", {towers_text(graph.net.towers)} towers" if graph.net.towers > 1 else ""
     sums = f"{graph.parameters:,} parameters, {graph.multiply_adds:,} multiply-adds per image"
     return f"reads {graph.net.input}{towers}; {sums}"
 
@@ -77,7 +78,13 @@ def _reading(node: Node) -> list[str]:
     if node.given[0].towers == 1:
         return ["reads the image"] if node.layer.inputs == (None,) else []
     reads = getattr(node.layer.kind, "reads", None)
-    return {"tower": ["reads its own tower"], "all": ["reads all towers"]}.get(reads or "", [])
+    words = {
+        "tower": ["reads its own tower"],
+        "row": ["reads the towers of its row"],
+        "cross": ["reads the towers of its row and its column"],
+        "all": ["reads all towers"],
+    }
+    return words.get(reads or "", [])
 
 
 def _size(pair: tuple[int, int]) -> str:

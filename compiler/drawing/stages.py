@@ -75,7 +75,7 @@ def _stage(nodes: Sequence[Node], between: tuple[str, ...], *, last: bool) -> St
     first = nodes[0]
     kind = first.layer.kind
     given = first.given[0]
-    across = given.towers > 1 and getattr(kind, "reads", None) == "all"
+    across = given.towers > 1 and getattr(kind, "reads", None) not in (None, "tower")
     window, caption = None, [f"{first.neurons:,} units"] if first.neurons else []
     if isinstance(kind, Convolving):
         high, wide = kind.reach()

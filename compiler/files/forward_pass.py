@@ -122,7 +122,9 @@ def _continues_line(nodes: list[Node], index: int, users: dict[str | None, list[
 def _expression(layer: TorchLayer, name: str, reads: Sequence[str | TorchCall]) -> TorchCall | str:
     match layer:
         case TorchModule(before=before):
-            inputs = (TorchCall(before.function, (*reads, *before.arguments)),) if before else tuple(reads)
+            inputs = tuple(reads)
+            for call in before:
+                inputs = (TorchCall(call.function, (*inputs, *call.arguments)),)
             return TorchCall(f"self.{attribute_of(name)}", inputs)
         case TorchFunction(TorchCall(function, arguments)):
             return TorchCall(function, (*reads, *arguments))

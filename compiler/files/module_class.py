@@ -9,7 +9,7 @@ from textwrap import wrap
 from ..graph.graph import Graph, Node
 from ..graph.summary import rows as summary_rows
 from ..layers.arguments import Arguments
-from ..layers.kind import TorchCall, TorchLayer, TorchModule
+from ..layers.kind import TorchCall, TorchLayer, TorchModule, towers_text
 from ..layers.python_text import in_tuple, literal
 from ..net.expanded_parts import attribute_of
 from ..placed_graph.local_graph import axes_of, local_graph
@@ -157,7 +157,9 @@ def _separate_towers(graph: Graph) -> list[str]:
     apart = [row.layer for row in summary_rows(graph) if row.reads == "tower"]
     if not apart:
         return []
-    towers = f"Cut into {graph.net.towers} towers; in {list_in_words(apart)} a tower reads its own maps only."
+    towers = (
+        f"Cut into {towers_text(graph.net.towers)} towers; in {list_in_words(apart)} a tower reads its own maps only."
+    )
     return wrap(towers, LINE_LENGTH - _INDENT)
 
 

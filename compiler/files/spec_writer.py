@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..graph.graph import Graph, Node
-from ..layers.kind import Join
+from ..layers.kind import Join, towers_text
 from ..net.expanded_parts import attribute_of
 from ..net.net import Layer
 from ..net.spec_text import placement_lines, recipe_texts, step_text
@@ -20,7 +20,11 @@ def write_spec(graph: Graph) -> str:
     block after other layers becomes several lines; the compiled file then has one row of counts for each of them.
     """
     network = _Network(graph)
-    settings = [f"input {graph.net.input}", *([f"towers {graph.net.towers}"] if graph.net.towers > 1 else []), ""]
+    settings = [
+        f"input {graph.net.input}",
+        *([f"towers {towers_text(graph.net.towers)}"] if graph.net.towers > 1 else []),
+        "",
+    ]
     texts = [_block(f"block {name}()", lines) for name, lines in network.blocks.items()]
     texts.append(_block(f"network {graph.net.name}", [*settings, *network.lines]))
     own = list(graph.statements())

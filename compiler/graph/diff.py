@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Literal
 
+from ..layers.kind import towers_text
 from ..net.spec_text import argument_text, placement_lines, recipe_texts, step_text
 from .graph import Graph, Node
 
@@ -109,7 +110,7 @@ def _settings(before: Graph, after: Graph) -> Iterator[Setting]:
 
 
 def _settings_of(graph: Graph) -> dict[str, str]:
-    settings = {"network": graph.net.name, "input": str(graph.net.input), "towers": str(graph.net.towers)}
+    settings = {"network": graph.net.name, "input": str(graph.net.input), "towers": towers_text(graph.net.towers)}
     lines = list(graph.statements())
     settings |= {f"placement {each.name}": "; ".join(placement_lines(each, lines)) for each in graph.net.placements}
     if graph.net.recipe is not None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from .arguments import Sizes
 from .convolving import Convolving
-from .kind import Shape, TorchCall, TorchModule, Weights
+from .kind import OnMesh, Shape, TorchCall, TorchModule, Weights
 
 
 class Conv(Convolving):
@@ -15,7 +15,9 @@ class Conv(Convolving):
     `pad` is the number of zeros on every side of the maps, or `sides(top, bottom, left, right)`. With `pad=same` only
     the stride makes the maps smaller; if the number of zeros is odd, the extra one is at the bottom or on the right.
     `dilation` is the distance between the values of a kernel. With `reads=tower` each kernel reads only the maps of
-    its own tower. `groups` splits maps and kernels into groups that do not read each other, as in PyTorch.
+    its own tower, with `reads=row` those of the towers of its row, and with `reads=cross` those of its row and its
+    column in a grid of towers. With `towers=1` the kernels are not split into towers. `groups` splits maps and kernels
+    into groups that do not read each other, as in PyTorch.
     """
 
     keyword: ClassVar[str] = "conv"
@@ -29,7 +31,7 @@ class Conv(Convolving):
 
     def weights(self, given: Shape, output: Shape) -> Weights:
         """(kernels, channels / groups, kernel height, kernel width)."""
-        shape = (self.kernels, given.channels // self.groups_in_all(output), *self.kernel)
+        shape = (self.kernels, self.channels_read(given, output) // self.groups_in_all(output), *self.kernel)
         return Weights(shape, 0 if self.bias is None else self.kernels, self.weight, self.bias)
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:
@@ -38,7 +40,12 @@ class Conv(Convolving):
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
         """`nn.Conv2d`, with groups for towers and groups that do not read each other."""
-        arguments = [str(given.channels), str(self.kernels), *self.arguments_in_torch(given)]
+        return self.torch_on_mesh(given, output, OnMesh())
+
+    def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:
+        """The same; with `reads=cross` the device takes the maps that its own towers read."""
+        channels = self.channels_read(given, output)
+        arguments = [str(channels), str(self.kernels), *self.arguments_in_torch(given)]
         if self.dilation != (1, 1):
             down, right = self.dilation
             arguments.append(f"dilation={down if down == right else (down, right)}")
@@ -47,5 +54,5 @@ class Conv(Convolving):
             arguments.append(f"groups={groups}")
         if self.bias is None:
             arguments.append("bias=False")
-        call = TorchCall("nn.Conv2d", tuple(arguments))
-        return TorchModule(call, self.imports_of_padding(given), self.padding_before(given))
+        before, imports = self.calls_before(given, place)
+        return TorchModule(TorchCall("nn.Conv2d", tuple(arguments)), imports, before)

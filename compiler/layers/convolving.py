@@ -7,8 +7,19 @@ from typing import ClassVar
 
 from .arguments import Count, Padding, Sizes
 from .initial_values import InitialBias, InitialWeight, Kaiming
-from .kind import Cut, Shape, ShapeError, TorchCall, require_maps
-from .reading import Reads, require_even, require_even_cut, towers_apart
+from .kind import Cut, OnMesh, Shape, ShapeError, TorchCall, require_maps
+from .reading import (
+    CROSS_IMPORT,
+    OneTower,
+    Reads,
+    apart_in,
+    reading_of_cross,
+    require_even,
+    require_even_cut,
+    require_one_tower,
+    towers_apart,
+    values_read,
+)
 from .trained import Trained
 from .window import Sides, arguments_in_torch, places, sides_of
 
@@ -24,14 +35,19 @@ class Convolving(Trained):
     pad: Padding = (0, 0, 0, 0)
     groups: Count = 1
     reads: Reads = None
+    towers: OneTower = None
     weight: InitialWeight = Kaiming()
     bias: InitialBias = 0.0
 
     def output(self, given: Shape, towers: int) -> Shape:
         """(channels, height, width) to (kernels, height', width')."""
-        channels, height, width = require_maps(given)
+        _, height, width = require_maps(given)
         apart = towers_apart(self.reads, given, towers) * self.groups
+        if self.towers == 1:
+            require_one_tower(self.reads, towers)
+            towers = 1
         require_even("kernels", self.kernels, towers, "kernels")
+        channels = values_read(self.reads, given.channels, given, towers)
         for what, count in (("input maps", channels), ("kernels", self.kernels)):
             if count % apart:
                 raise ShapeError(
@@ -53,6 +69,8 @@ class Convolving(Trained):
         """A share of the kernels: whole groups if kernels read only the maps of their group."""
         apart = self.groups_in_all(output)
         require_even_cut("kernels", self.kernels, apart, self.reads, devices)
+        if self.reads == "cross":
+            return Cut(self.model_copy(update={"kernels": self.kernels // devices}), reads_all=True)
         groups = apart // devices if apart > 1 else 1
         part = self.model_copy(update={"kernels": self.kernels // devices, "groups": groups, "reads": None})
         return Cut(part, reads_all=apart == 1)
@@ -67,11 +85,15 @@ class Convolving(Trained):
 
     def weights_per_kernel(self, given: Shape, output: Shape) -> int:
         """The number of values that a kernel reads at one place."""
-        return given.channels // self.groups_in_all(output) * self.kernel[0] * self.kernel[1]
+        return self.channels_read(given, output) // self.groups_in_all(output) * self.kernel[0] * self.kernel[1]
+
+    def channels_read(self, given: Shape, output: Shape) -> int:
+        """The number of maps that all groups read together; with `reads=cross` several groups read the same map."""
+        return values_read(self.reads, given.channels, given, output.towers)
 
     def groups_in_all(self, output: Shape) -> int:
         """The number of groups that do not read each other, over all towers."""
-        return self.groups * (output.towers if self.reads == "tower" else 1)
+        return self.groups * apart_in(self.reads, output.towers)
 
     def arguments_in_torch(self, given: Shape) -> list[str]:
         """Kernel size and stride, and the padding if it is the same on opposite sides."""
@@ -86,6 +108,9 @@ class Convolving(Trained):
             return None
         return TorchCall("F.pad", (f"({left}, {right}, {top}, {bottom})",))
 
-    def imports_of_padding(self, given: Shape) -> tuple[str, ...]:
-        """The imports of `padding_before`."""
-        return ("import torch.nn.functional as F",) if self.padding_before(given) else ()
+    def calls_before(self, given: Shape, place: OnMesh) -> tuple[tuple[TorchCall, ...], tuple[str, ...]]:
+        """The calls that the input goes through first, and their imports."""
+        padding = self.padding_before(given)
+        cross = reading_of_cross(self.reads, given, place.channels)
+        imports = ("import torch.nn.functional as F",) if padding else ()
+        return ((padding,) if padding else ()) + cross, imports + ((CROSS_IMPORT,) if cross else ())

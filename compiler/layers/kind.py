@@ -12,6 +12,37 @@ from .arguments import Arguments
 from .initial_values import Distribution
 
 
+class Towers(int):
+    """The number of towers, with the `rows` of the grid that they form: `towers 2x2` is 4 towers in 2 rows.
+
+    Without a grid there is one row.
+    """
+
+    rows: int
+
+    def __new__(cls, rows: int, columns: int) -> Towers:
+        """A grid of `rows` by `columns` towers, row by row."""
+        made = super().__new__(cls, rows * columns)
+        made.rows = rows
+        return made
+
+    @property
+    def columns(self) -> int:
+        """The number of towers in a row."""
+        return self // self.rows
+
+
+def in_grid(towers: int) -> Towers:
+    """The towers with their grid; a plain number is one row."""
+    return towers if isinstance(towers, Towers) else Towers(1, towers)
+
+
+def towers_text(towers: int) -> str:
+    """The towers as a spec writes them: `4`, or `2x2`."""
+    grid = in_grid(towers)
+    return str(int(towers)) if grid.rows == 1 else f"{grid.rows}x{grid.columns}"
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The output shape of a layer for one image, and the number of towers that split its channels.
@@ -35,8 +66,14 @@ class Shape:
     def share(self, devices: int) -> Shape:
         """The shape of one device's part if several devices share the channels."""
         assert self.channels % devices == 0, f"{devices} devices cannot share {self} evenly"
-        towers = self.towers // devices if self.towers % devices == 0 else 1
-        return Shape((self.channels // devices, *self.sizes[1:]), towers)
+        return Shape((self.channels // devices, *self.sizes[1:]), self._towers_of_share(devices))
+
+    def _towers_of_share(self, devices: int) -> int:
+        """The towers of one device's part: whole rows of the grid, or towers of one row; 1 if it splits a tower."""
+        grid = in_grid(self.towers)
+        if grid.rows % devices == 0:
+            return Towers(grid.rows // devices, grid.columns)
+        return grid // devices if grid % devices == 0 else 1
 
     def __str__(self) -> str:
         return "x".join(map(str, self.sizes))
@@ -79,12 +116,12 @@ class TorchCall:
 class TorchModule:
     """A layer that is a submodule in PyTorch: the call of its constructor, and the imports for it.
 
-    `before` is a call that its input goes through first; its arguments follow the input.
+    `before` are the calls that its input goes through first, in order; their arguments follow the input.
     """
 
     constructor: TorchCall
     imports: tuple[str, ...] = ()
-    before: TorchCall | None = None
+    before: tuple[TorchCall, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from math import prod
 from typing import ClassVar
 
 from .convolving import Convolving
-from .kind import Shape, TorchCall, TorchModule, Weights
+from .kind import OnMesh, Shape, TorchCall, TorchModule, Weights
 
 
 class Local(Convolving):
@@ -16,7 +16,7 @@ class Local(Convolving):
 
     def weights(self, given: Shape, output: Shape) -> Weights:
         """(output values, channels / groups, kernel height, kernel width), and one bias per output value."""
-        shape = (output.values, given.channels // self.groups_in_all(output), *self.kernel)
+        shape = (output.values, self.channels_read(given, output) // self.groups_in_all(output), *self.kernel)
         return Weights(shape, 0 if self.bias is None else output.values, self.weight, self.bias)
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:
@@ -25,16 +25,21 @@ class Local(Convolving):
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
         """The runtime's `LocalConv2d`."""
-        before = self.padding_before(given)
+        return self.torch_on_mesh(given, output, OnMesh())
+
+    def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:
+        """The same; with `reads=cross` the device takes the maps that its own towers read."""
+        before, imports = self.calls_before(given, place)
         _, height, width = given.sizes
-        if before is not None:
+        if self.padding_before(given) is not None:
             top, bottom, left, right = self.sides(given)
             height, width = height + top + bottom, width + left + right
-        arguments = [str(given.channels), str(self.kernels), f"({height}, {width})", *self.arguments_in_torch(given)]
+        channels = self.channels_read(given, output)
+        arguments = [str(channels), str(self.kernels), f"({height}, {width})", *self.arguments_in_torch(given)]
         groups = self.groups_in_all(output)
         if groups > 1:
             arguments.append(f"groups={groups}")
         if self.bias is None:
             arguments.append("bias=False")
-        imports = ("from alexc.runtime.layers.local_convolution import LocalConv2d", *self.imports_of_padding(given))
+        imports = ("from alexc.runtime.layers.local_convolution import LocalConv2d", *imports)
         return TorchModule(TorchCall("LocalConv2d", tuple(arguments)), imports, before)

@@ -1,17 +1,21 @@
-"""The argument `reads`: the towers that a layer with weights reads."""
+"""The arguments `reads` and `towers`: the towers that a layer with weights reads, and those that it is split into."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from .arguments import one_of
-from .kind import Shape, ShapeError
+from .arguments import Expects, one_of
+from .kind import Shape, ShapeError, TorchCall, in_grid
+from .python_text import in_tuple
 
-Reads = Annotated[Literal["tower", "all"] | None, one_of("tower", "all")]
+Reads = Annotated[Literal["tower", "row", "cross", "all"] | None, one_of("tower", "row", "cross", "all")]
+OneTower = Annotated[Literal[1] | None, Expects("1, for a layer that is not split into towers", ("1",))]
 
 
 def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
-    """The number of groups that do not read each other: `towers` for `reads=tower`, otherwise 1.
+    """The number of groups that do not share kernels.
+
+    That is the number of towers for `reads=tower` and `reads=cross`, of rows for `reads=row`, otherwise 1.
 
     Args:
         reads: the value in the spec, or None.
@@ -19,7 +23,7 @@ def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
         towers: the number of towers of the network.
 
     Raises:
-        ShapeError: `reads` is missing and the input has towers, or `reads=tower` and the input has no towers.
+        ShapeError: `reads` is missing and the input has towers, or it needs towers, or a grid, that are not there.
     """
     if given.towers > 1 and reads is None:
         raise ShapeError(
@@ -27,14 +31,64 @@ def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
             f"needs `reads`, because its input is split into {given.towers} towers",
             help="write `reads=tower` if each tower reads only its own maps, or `reads=all` if it reads all maps",
         )
-    if reads == "tower" and given.towers != towers:
+    if reads not in (None, "all") and given.towers != towers:
         raise ShapeError(
             "E0303",
-            "has `reads=tower`, but its input is not split into towers",
+            f"has `reads={reads}`, but its input is not split into towers",
             "reads",
             help="write `reads=all` or remove `reads`: every tower reads the whole input",
         )
-    return towers if reads == "tower" else 1
+    grid = in_grid(towers)
+    if reads in ("row", "cross") and min(grid.rows, grid.columns) < 2:
+        raise ShapeError(
+            "E0303",
+            f"has `reads={reads}`, but the towers form no grid",
+            "reads",
+            help=f"write the towers in rows and columns, as in `towers 2x{max(2, grid // 2)}`",
+        )
+    return apart_in(reads, towers)
+
+
+def apart_in(reads: Reads, towers: int) -> int:
+    """The number of groups that do not share kernels, among these towers."""
+    match reads:
+        case "tower" | "cross":
+            return int(towers)
+        case "row":
+            return in_grid(towers).rows
+        case _:
+            return 1
+
+
+def values_read(reads: Reads, values: int, given: Shape, towers: int) -> int:
+    """The values that all of `towers` together read of the input's `values`, those that several read counted again."""
+    if reads != "cross":
+        return values
+    grid = in_grid(given.towers)
+    return values // grid * (grid.rows + grid.columns - 1) * int(towers)
+
+
+def reading_of_cross(reads: Reads, given: Shape, axes: tuple[str, ...]) -> tuple[TorchCall, ...]:
+    """The call that copies the maps of each row and column, before a grouped layer; nothing for other layers."""
+    if reads != "cross":
+        return ()
+    grid = in_grid(given.towers)
+    arguments = [f"rows={grid.rows}", f"columns={grid.columns}", *([f"axes={in_tuple(axes)}"] if axes else [])]
+    return (TorchCall("read_cross", tuple(arguments)),)
+
+
+CROSS_IMPORT = "from alexc.runtime.layers.towers import read_cross"
+
+
+def require_one_tower(reads: Reads, towers: int) -> None:
+    """Raise a ShapeError if a layer of one tower would read as if it had several."""
+    if towers > 1 and reads not in (None, "all"):
+        raise ShapeError(
+            "E0303",
+            f"has `towers=1`, so it cannot have `reads={reads}`",
+            "reads",
+            help="write `reads=all`, or remove `towers=1`",
+        )
 
 
 def require_even(what: str, count: int, towers: int, argument: str | None) -> None:
@@ -56,7 +110,8 @@ def require_even_cut(what: str, count: int, apart: int, reads: Reads, devices: i
     `apart` is the number of groups that do not read each other.
     """
     if apart > 1 and apart % devices:
-        groups = f"{apart} {'towers' if reads == 'tower' else 'groups'} that each read only their own maps"
+        what = {"tower": "towers", "row": "rows of towers"}.get(reads or "", "groups")
+        groups = f"{apart} {what} that each read only their own maps"
         evenly = [str(count) for count in range(2, apart + 1) if apart % count == 0]
         raise ShapeError(
             "E0404",

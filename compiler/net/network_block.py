@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from ..layers.arguments import LARGEST_SIZE
-from ..layers.kind import Join, Kind, Shape
+from ..layers.kind import Join, Kind, Shape, Towers
 from ..layers.registry import kinds
 from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, did_you_mean
 from ..text.source import Span
@@ -18,6 +19,8 @@ from .expanded_parts import Enter, Item, Part, Scope
 from .expander import Expander
 from .net import Layer
 from .variants import Editor
+
+MOST_TOWERS = 1024
 
 
 @dataclass
@@ -127,10 +130,13 @@ class _Settings:
 
     def _read_towers(self, step: Step) -> None:
         value = only_value(step)
-        if not isinstance(value, Number) or not isinstance(value.value, int) or not 1 <= value.value <= 1024:
-            self._report("E0204", "`towers` must be a whole number from 1 to 1024", step.span)
-            return
-        self._result.towers = value.value
+        if isinstance(value, Number) and isinstance(value.value, int) and 1 <= value.value <= MOST_TOWERS:
+            self._result.towers = value.value
+        elif isinstance(value, Dimensions) and len(value.sizes) == 2 and 1 <= prod(value.sizes) <= MOST_TOWERS:
+            self._result.towers = Towers(*value.sizes)
+        else:
+            message = f"`towers` must be a whole number from 1 to {MOST_TOWERS}, or rows x columns as in `2x2`"
+            self._report("E0204", message, step.span)
 
     def _read_default(self, step: Step, fresh: dict[tuple[str, str], Argument]) -> None:
         named = [argument for argument in step.arguments if argument.key is None]

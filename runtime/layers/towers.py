@@ -1,4 +1,4 @@
-"""Concatenation of layers that are split into towers."""
+"""Layers that are split into towers: their concatenation, and what a tower reads in a grid of towers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from ..parallel.mesh import Axis, share
 
 
 def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
@@ -22,3 +24,28 @@ def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
         tensor.reshape(tensor.shape[0], towers, tensor.shape[1] // towers, *tensor.shape[2:]) for tensor in tensors
     ]  # (N, towers, C_i / towers, ...)
     return torch.cat(parts, dim=2).flatten(1, 2)
+
+
+def read_cross(x: Tensor, rows: int, columns: int, axes: Sequence[Axis] = ()) -> Tensor:
+    """Copy, for each tower of a grid, the parts of all towers in its row and its column, in the order of the towers.
+
+    Args:
+        x: (N, C, ...), with its channels split into rows * columns equal parts, row by row.
+        rows: the rows of the grid.
+        columns: the columns of the grid.
+        axes: the axes of the mesh that share the towers, outermost first; then only the towers of this process count.
+
+    Returns:
+        (N, towers * (rows + columns - 1) * C / (rows * columns), ...).
+    """
+    count = rows * columns
+    index, devices = share(axes)
+    towers = range(index * count // devices, (index + 1) * count // devices)
+    read = [
+        other
+        for tower in towers
+        for other in range(count)
+        if other // columns == tower // columns or other % columns == tower % columns
+    ]
+    parts = x.reshape(x.shape[0], count, x.shape[1] // count, *x.shape[2:])  # (N, towers, C / towers, ...)
+    return parts[:, read].flatten(1, 2)
