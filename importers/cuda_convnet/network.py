@@ -49,6 +49,7 @@ class NetworkBuilder:
         self._findings = findings
         self._shapes: dict[str | None, Shape] = {None: image}
         self._ends: dict[int, str] = {}  # the last layer of each group
+        self._joined: dict[int, str] = {}  # what joins the layers that the copies of a layer read beside each other
         self._names: dict[int, list[str]] = {}
         self._said: set[str] = set()
         self._costs = {name: layer for layer in written.values() if layer.type == COST for name in layer.inputs[1:]}
@@ -59,11 +60,11 @@ class NetworkBuilder:
 
     def add_group(self, group: Group, multipliers: Mapping[str, float]) -> None:
         """Add the layers of a group or report its error. A group that reads a broken one is skipped."""
-        if any(input_.group is not None and id(input_.group) not in self._ends for input_ in group.inputs):
+        read = [each for input_ in group.inputs for each in (input_.group, *input_.beside)]
+        if any(each is not None and id(each) not in self._ends for each in read):
             return
         before = len(self.layers)
         try:
-            _require_alike(group)
             end = self._add_layers(group, multipliers)
             self._ends[id(group)] = self._after(group, end)
             self._names[id(group)] = [layer.name for layer in self.layers[before:]]
@@ -177,6 +178,11 @@ class NetworkBuilder:
         layer, options = group.first, group.first.options
         copies = len(group.members)
         self._refuse_shared_weights(layer)
+        for number, input_ in enumerate(group.inputs, 1):
+            if input_.beside:
+                ends = [None if each is None else self._ends[id(each)] for each in (input_.group, *input_.beside)]
+                name = f"{group.name}_inputs{number if len(group.inputs) > 1 else ''}"
+                self._joined[id(input_)] = self._add(name, "concat", {}, group, ends)
         stds = self._each(options, "initW", options.numbers("initW", 0.01, least=0), layer)
         bias = options.number("initB", 0.0)
         notes = self._notes(layer)
@@ -188,7 +194,9 @@ class NetworkBuilder:
             else:
                 arguments |= self._convolution(group, input_)
             if self._shape(input_).towers > 1:
-                arguments["reads"] = "tower" if input_.of_own_copy else "all"
+                arguments["reads"] = input_.reads
+            if copies == 1 and self._towers > 1 and self._uneven(arguments):
+                arguments["towers"] = 1
             parts.append(arguments)
         alike = all(part == parts[0] for part in parts)
         if len(parts) == 1 or (alike and self._can_join(group, parts[0])):
@@ -212,6 +220,12 @@ class NetworkBuilder:
             names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(input_)], notes))
         return self._add(group.name, "add", {}, group, names)
 
+    def _uneven(self, arguments: Mapping[str, object]) -> bool:
+        """Whether the towers cannot share the kernels or units of a layer that one GPU has."""
+        count = arguments["units"] if "units" in arguments else arguments["kernels"]
+        assert isinstance(count, int)
+        return count % self._towers != 0
+
     def _can_join(self, group: Group, arguments: Mapping[str, object]) -> bool:
         """Whether reading all of them joined is the same as adding what each of them gives."""
         shapes = [self._shape(input_) for input_ in group.inputs]
@@ -227,9 +241,9 @@ class NetworkBuilder:
         kernels = self._of(input_, "filters", None, 1, layer) * groups
         channels, side, _ = self._maps(group, input_)
         self._check_channels(group, input_, channels)
-        if channels // (copies if input_.of_own_copy else 1) % groups:
+        if channels // (copies if input_.of_own_copy or input_.beside else 1) % groups:
             raise options.error("E0904", f"`{layer.name}` cannot split its maps into {groups} groups", "groups")
-        if groups > 1 and copies > 1 and not input_.of_own_copy:
+        if groups > 1 and copies > 1 and not (input_.of_own_copy or input_.beside):
             raise options.error(
                 "E0903", f"`{layer.name}` has groups on several GPUs, and each GPU reads all maps", "groups"
             )
@@ -256,6 +270,7 @@ class NetworkBuilder:
             "stride": (window.stride, window.stride),
             "pad": (near, far, near, far),
             **({"groups": groups} if groups > 1 else {}),
+            **({"groups": groups * copies} if input_.beside else {}),
         }
 
     def _padding(self, input_: GroupInput, layer: CudaLayer) -> int:
@@ -274,6 +289,7 @@ class NetworkBuilder:
         layer = group.first
         said = self._of(input_, "channels", None, 1, layer)
         copies = len(input_.group.members) if input_.group is not None else 1
+        copies = len(input_.beside) + 1 if input_.beside else copies
         there = channels * input_.parts // copies
         if said != there:
             message = f"`{layer.name}` has `channels={said}`, but its input has {there}"
@@ -344,6 +360,8 @@ class NetworkBuilder:
         return group.first.options.section.span
 
     def _end(self, input_: GroupInput) -> str | None:
+        if input_.beside:
+            return self._joined[id(input_)]
         return None if input_.group is None else self._ends[id(input_.group)]
 
     def _shape(self, input_: GroupInput) -> Shape:
@@ -385,28 +403,6 @@ class NetworkBuilder:
         if any(value != own[0] for value in own):
             raise layer.options.error("E0903", f"`{key}` of `{layer.name}` differs between the GPUs that it reads", key)
         return own[0]
-
-
-def _require_alike(group: Group) -> None:
-    """Check that copies have equal parameters, except for rates.
-
-    Raises:
-        ReadError: they differ.
-    """
-    said = _network_parameters(group.first)
-    for layer in group.members[1:]:
-        if _network_parameters(layer) != said:
-            span = layer.options.section.span if layer.parameters is None else layer.parameters.section.span
-            message = f"`{group.first.name}` and `{layer.name}` are copies, but their parameters differ"
-            raise ReadError(
-                Diagnostic("E0903", message, span, help="copies on several GPUs must have the same parameters")
-            )
-
-
-def _network_parameters(layer: CudaLayer) -> dict[str, str]:
-    """The parameters of a layer that are not rates."""
-    entries = layer.parameters.section.entries if layer.parameters is not None else ()
-    return {entry.key: entry.value for entry in entries if layer.type not in TRAINED or entry.key == "dropout"}
 
 
 def _require_own_copies(group: Group) -> None:

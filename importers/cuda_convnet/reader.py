@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from alexc.compiler.layers.kind import Shape
+from alexc.compiler.layers.kind import Shape, Towers
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
@@ -66,9 +66,24 @@ def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
         findings.append(_at(layers, source, message, "give it: `--input 3x224x224`, or `--input 3x32x32` for CIFAR-10"))
     if any(each.severity == "error" for each in findings) or assumed.input is None:
         return ReadResult(None, tuple(findings))
+    together = _attempt(source, layers, assumed.input, bool(others), together=True)
+    if any(each.severity == "error" for each in together.findings):
+        apart = _attempt(source, layers, assumed.input, bool(others), together=False)
+        if not any(each.severity == "error" for each in apart.findings):
+            return ReadResult(apart.network, (*findings, *apart.findings))
+    return ReadResult(together.network, (*findings, *together.findings))
+
+
+def _attempt(
+    source: Source, layers: dict[str, CudaLayer], image: Shape, with_parameters: bool, *, together: bool
+) -> ReadResult:
+    """The network, with the copies of a layer on several GPUs as the towers of one layer, or as layers of their own."""
+    findings: list[Diagnostic] = []
     network = None
     try:
-        network = _network(source, layers, assumed.input, bool(others), findings)
+        _require_one_image(layers)
+        groups = group_layers(layers, together=together)
+        network = _network(source, layers, image, with_parameters, findings, groups)
     except ReadError as error:
         findings.append(error.diagnostic)
     return ReadResult(network, tuple(findings))
@@ -84,16 +99,15 @@ def _at(layers: dict[str, CudaLayer], source: Source, message: str, help_: str) 
 
 
 def _network(
-    source: Source, layers: dict[str, CudaLayer], image: Shape, with_parameters: bool, findings: list[Diagnostic]
+    source: Source,
+    layers: dict[str, CudaLayer],
+    image: Shape,
+    with_parameters: bool,
+    findings: list[Diagnostic],
+    groups: Groups,
 ) -> ForeignNetwork:
-    """The network. Errors of single layers are appended to `findings`.
-
-    Raises:
-        ReadError: the copies of layers on several GPUs do not form one network.
-    """
-    _require_one_image(layers)
-    groups = group_layers(layers)
-    towers = len(groups.gpus) if _needs_towers(groups) else 1
+    """The network. Errors of single layers are appended to `findings`."""
+    towers = groups.grid if _needs_towers(groups) else Towers(1, 1)
     rated = [(group, rates) for group in groups.groups if (rates := rates_of(group, findings)) is not None]
     recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters else None
     if with_parameters:
@@ -140,7 +154,7 @@ def _require_one_image(layers: Mapping[str, CudaLayer]) -> None:
 def _needs_towers(groups: Groups) -> bool:
     """Whether a layer mixes only the channels of its own GPU. Otherwise the placement does not change the network."""
     return any(
-        group.first.type in _CROSS_CHANNELS and any(input_.of_own_copy for input_ in group.inputs)
+        group.first.type in _CROSS_CHANNELS and any(input_.reads != "all" for input_ in group.inputs)
         for group in groups.groups
     )
 
@@ -152,33 +166,39 @@ def _without_rates(groups: Groups) -> Iterator[Diagnostic]:
             yield Diagnostic("W0901", message, group.first.options.section.span)
 
 
-def _placements(groups: Groups, towers: int, builder: NetworkBuilder) -> tuple[ForeignPlacement, ...]:
+def _placements(groups: Groups, towers: Towers, builder: NetworkBuilder) -> tuple[ForeignPlacement, ...]:
     """The placement that `gpu=` describes; none for one GPU."""
     located = [group for group in groups.groups if builder.names_of(group)]
     replicas = max((len(group.first.gpus) for group in located), default=0)
     devices = max(len(groups.gpus), replicas)
     if devices < 2 or not located:
         return ()
-    axis = "tower" if towers > 1 else "gpu"
+    mesh = {"tower" if towers > 1 else "gpu": devices}
+    if towers.rows > 1:
+        mesh = {"row": towers.rows, "column": towers.columns}
     images = [name for group in located if len(group.first.gpus) > 1 for name in builder.names_of(group)]
     channels = [name for group in located if len(group.members) > 1 for name in builder.names_of(group)]
     alone = [group for group in located if groups.gpus and len(group.members) == len(group.first.gpus) == 1]
     splits = []
-    if images:
-        splits.append(ForeignSplit("images", axis, None if len(images) == len(builder.layers) else tuple(images)))
-    if channels:
-        splits.append(ForeignSplit("channels", axis, None if not images else tuple(channels)))
-    keeps: dict[int, list[str]] = {}
+    for axis in mesh:
+        if images:
+            splits.append(ForeignSplit("images", axis, None if len(images) == len(builder.layers) else tuple(images)))
+        if channels:
+            splits.append(ForeignSplit("channels", axis, None if not images else tuple(channels)))
+    keeps: dict[tuple[str, int], list[str]] = {}
     for group in alone:
-        keeps.setdefault(groups.gpus.index(group.first.gpus[0]), []).extend(builder.names_of(group))
+        gpu = groups.gpus.index(group.first.gpus[0])
+        at = divmod(gpu, towers.columns) if towers.rows > 1 else (gpu,)
+        for axis, index in zip(mesh, at, strict=True):
+            keeps.setdefault((axis, index), []).extend(builder.names_of(group))
     said = [group.first.options for group in located if "gpu" in group.first.options]
     span = said[0].span("gpu") if said else located[0].first.options.section.span
     return (
         ForeignPlacement(
             "gpus",
-            ((axis, devices),),
+            tuple(mesh.items()),
             tuple(splits),
             span,
-            tuple((tuple(names), axis, at) for at, names in keeps.items()),
+            tuple((tuple(names), axis, index) for (axis, index), names in keeps.items()),
         ),
     )

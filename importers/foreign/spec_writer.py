@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from alexc.compiler.layers.kind import Join
+from alexc.compiler.layers.kind import Join, towers_text
 from alexc.compiler.net.expanded_parts import attribute_of
 from alexc.compiler.net.net import Axis, Keep, Placement, Split
 from alexc.compiler.net.spec_text import placement_lines, step_text
@@ -179,7 +179,7 @@ def _text(network: ForeignNetwork, lines: _Lines, recipe_counts: bool) -> str:
         "",
         f"network {name} {{",
         f"  input {network.input}",
-        *([f"  towers {network.towers}"] if network.towers > 1 else []),
+        *([f"  towers {towers_text(network.towers)}"] if network.towers > 1 else []),
         "",
     ]
     defaults = Defaults([layer.kind for layer in network.layers])
