@@ -167,6 +167,7 @@ _Size = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
 _Margin = Annotated[int, Field(ge=0, le=LARGEST_SIZE)]
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE), Expects(f"a whole number from 1 to {LARGEST_SIZE}")]
+OptionalCount = Annotated[int | None, Field(ge=1, le=LARGEST_SIZE), Expects(f"a whole number from 1 to {LARGEST_SIZE}")]
 _SIZES = Expects("a whole number of at least 1, or height x width as in `3x5`")
 Sizes = Annotated[tuple[_Size, _Size], BeforeValidator(_pair), _SIZES]
 OptionalSizes = Annotated[tuple[_Size, _Size] | None, BeforeValidator(_pair), _SIZES]

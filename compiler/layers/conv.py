@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from .arguments import Sizes
+from .arguments import OptionalCount, Sizes
 from .convolving import Convolving
-from .kind import OnMesh, Shape, TorchCall, TorchModule, Weights
+from .kind import Cut, OnMesh, Shape, ShapeError, TorchCall, TorchModule, Weights
 
 
 class Conv(Convolving):
@@ -18,11 +19,42 @@ class Conv(Convolving):
     its own tower, with `reads=row` those of the towers of its row, and with `reads=cross` those of its row and its
     column in a grid of towers. With `towers=1` the kernels are not split into towers. `groups` splits maps and kernels
     into groups that do not read each other, as in PyTorch.
+
+    With `shuffles=1` the groups read the maps in a random order, which is drawn once and kept with the weights. Then
+    `groups` counts the groups of each tower, and the maps of each tower that it reads are shuffled by themselves. With
+    `shuffles=2` a group reads twice as many maps: the order is two permutations in a row.
     """
 
     keyword: ClassVar[str] = "conv"
 
     dilation: Sizes = (1, 1)
+    shuffles: OptionalCount = None
+
+    def output(self, given: Shape, towers: int) -> Shape:
+        """(channels, height, width) to (kernels, height', width')."""
+        if self.shuffles is not None and self.reads in ("row", "cross"):
+            message = f"has `reads={self.reads}`, but shuffled maps come from one tower or from all"
+            raise ShapeError("E0303", message, "reads", "write `reads=tower` or `reads=all`, or remove `shuffles`")
+        shape = super().output(given, towers)
+        if self.shuffles is not None and given.channels // given.towers * self.shuffles % self.groups:
+            count = given.channels // given.towers
+            message = f"cannot split {self.shuffles} permutations of {count} maps evenly into {self.groups} groups"
+            raise ShapeError("E0302", message, "groups")
+        return shape
+
+    def groups_in_all(self, output: Shape) -> int:
+        """The number of groups; shuffled ones count in each tower."""
+        return super().groups_in_all(output) if self.shuffles is None else self.groups * output.towers
+
+    def channels_read(self, given: Shape, output: Shape) -> int:
+        """The number of maps that all groups read together; shuffled ones can read a map several times."""
+        if self.shuffles is None:
+            return super().channels_read(given, output)
+        return given.channels * self.shuffles * (1 if self.reads == "tower" else output.towers)
+
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:
+        """A share of the kernels. Shuffled groups lie whole on each device, since each can read any map."""
+        return super().cut(given, output, devices) if self.shuffles is None else None
 
     def reach(self) -> tuple[int, int]:
         """The height and width that a kernel covers with its dilation."""
@@ -44,15 +76,22 @@ class Conv(Convolving):
 
     def torch_on_mesh(self, given: Shape, output: Shape, place: OnMesh) -> TorchModule:
         """The same; with `reads=cross` the device takes the maps that its own towers read."""
-        channels = self.channels_read(given, output)
+        channels = given.channels if self.shuffles is not None else self.channels_read(given, output)
         arguments = [str(channels), str(self.kernels), *self.arguments_in_torch(given)]
         if self.dilation != (1, 1):
             down, right = self.dilation
             arguments.append(f"dilation={down if down == right else (down, right)}")
-        groups = self.groups_in_all(output)
-        if groups > 1:
+        groups = self.groups_in_all(output) if self.shuffles is None else self.groups
+        if groups > 1 or self.shuffles is not None:
             arguments.append(f"groups={groups}")
         if self.bias is None:
             arguments.append("bias=False")
         before, imports = self.calls_before(given, place)
-        return TorchModule(TorchCall("nn.Conv2d", tuple(arguments)), imports, before)
+        if self.shuffles is None:
+            return TorchModule(TorchCall("nn.Conv2d", tuple(arguments)), imports, before)
+        arguments += [f"shuffles={self.shuffles}"] * (self.shuffles > 1)
+        arguments += [f"towers={int(output.towers)}"] * (output.towers > 1)
+        arguments += ['reads="tower"'] * (self.reads == "tower")
+        arguments += [f"sources={int(given.towers)}"] * (given.towers > 1)
+        imports = (*imports, "from alexc.runtime.layers.shuffled_convolution import ShuffledConv2d")
+        return TorchModule(TorchCall("ShuffledConv2d", tuple(arguments)), imports, before)

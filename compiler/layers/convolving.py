@@ -42,12 +42,13 @@ class Convolving(Trained):
     def output(self, given: Shape, towers: int) -> Shape:
         """(channels, height, width) to (kernels, height', width')."""
         _, height, width = require_maps(given)
-        apart = towers_apart(self.reads, given, towers) * self.groups
+        towers_apart(self.reads, given, towers)
         if self.towers == 1:
             require_one_tower(self.reads, towers)
             towers = 1
         require_even("kernels", self.kernels, towers, "kernels")
-        channels = values_read(self.reads, given.channels, given, towers)
+        made = Shape((self.kernels,), towers)
+        apart, channels = self.groups_in_all(made), self.channels_read(given, made)
         for what, count in (("input maps", channels), ("kernels", self.kernels)):
             if count % apart:
                 raise ShapeError(
@@ -65,7 +66,7 @@ class Convolving(Trained):
             towers,
         )
 
-    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut:  # noqa: ARG002
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
         """A share of the kernels: whole groups if kernels read only the maps of their group."""
         apart = self.groups_in_all(output)
         require_even_cut("kernels", self.kernels, apart, self.reads, devices)

@@ -26,7 +26,7 @@ _MODULE_ATTRIBUTES = """
 _FILE_NAMES = """
     ClassVar F RECIPE Tensor nn torch x image self seed
     Dropout GroupedLinear LocalConv2d LocalResponseNorm
-    ResponseNormWithinMap concat_towers gaussian_blur initialise read_cross subsample
+    ResponseNormWithinMap concat_towers gaussian_blur initialise read_cross subsample ShuffledConv2d
     Normal Uniform Constant Xavier Kaiming LeCun Recipe Iterations
     exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d
 """

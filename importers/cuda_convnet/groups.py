@@ -15,7 +15,7 @@ from .layers import COST, TRAINED, CudaLayer
 MOST_PARTS = 1024  # the largest number of towers
 
 # Keys in which the copies of a layer may differ.
-_OWN_OF_A_COPY = ("inputs", "gpu", "initwfunc", "initbfunc")
+_OWN_OF_A_COPY = ("inputs", "gpu", "initwfunc", "initbfunc", "initcfunc")
 _FOUR = Towers(2, 2)  # the grid of four GPUs: each pair is a row
 
 Relation = Literal["own", "row", "cross", "all"]

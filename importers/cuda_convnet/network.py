@@ -106,6 +106,8 @@ class NetworkBuilder:
         self._note_without_effect(options)
         if layer.type in TRAINED:
             return self._add_trained(group, multipliers)
+        if layer.type == "concat" and self._joins_all_copies(group):
+            return self._end(group.inputs[0]) or _image_is_no_layer(options)
         if layer.type in ("concat", "eltsum"):
             _require_own_copies(group)
         if layer.type == "concat":
@@ -125,6 +127,12 @@ class NetworkBuilder:
             return self._end(input_) or _image_is_no_layer(options)
         keyword, arguments = found
         return self._add(group.name, keyword, arguments, group, [self._end(input_)], self._notes(layer))
+
+    def _joins_all_copies(self, group: Group) -> bool:
+        """Whether it joins the copies of one layer on all GPUs in their order: that is what the layer itself makes."""
+        (input_, *others) = group.inputs
+        gpus = [self._written[name].gpus for name in group.first.inputs]
+        return not others and input_.relation == "all" and input_.reads == "all" and gpus == sorted(gpus)
 
     def _untrained(self, group: Group, input_: GroupInput) -> KindOfLayer | None:
         """The kind and the arguments of a layer without weights; None if the layer does nothing."""
@@ -195,7 +203,7 @@ class NetworkBuilder:
                 arguments |= self._convolution(group, input_)
             if self._shape(input_).towers > 1:
                 arguments["reads"] = input_.reads
-            if copies == 1 and self._towers > 1 and self._uneven(arguments):
+            if self._has_one_tower(group, arguments):
                 arguments["towers"] = 1
             parts.append(arguments)
         alike = all(part == parts[0] for part in parts)
@@ -220,6 +228,15 @@ class NetworkBuilder:
             names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(input_)], notes))
         return self._add(group.name, "add", {}, group, names)
 
+    def _has_one_tower(self, group: Group, arguments: Mapping[str, object]) -> bool:
+        """Whether a layer that one GPU has is not split: the towers cannot share it, or it is joined to such layers."""
+        if len(group.members) > 1 or self._towers == 1:
+            return False
+        joined = any(
+            layer.type in ("concat", "eltsum") and group.first.name in layer.inputs for layer in self._written.values()
+        )
+        return joined or self._uneven(arguments)
+
     def _uneven(self, arguments: Mapping[str, object]) -> bool:
         """Whether the towers cannot share the kernels or units of a layer that one GPU has."""
         count = arguments["units"] if "units" in arguments else arguments["kernels"]
@@ -243,7 +260,8 @@ class NetworkBuilder:
         self._check_channels(group, input_, channels)
         if channels // (copies if input_.of_own_copy or input_.beside else 1) % groups:
             raise options.error("E0904", f"`{layer.name}` cannot split its maps into {groups} groups", "groups")
-        if groups > 1 and copies > 1 and not (input_.of_own_copy or input_.beside):
+        shuffles = self._shuffles(input_, groups, channels, layer)
+        if groups > 1 and copies > 1 and not (input_.of_own_copy or input_.beside or shuffles):
             raise options.error(
                 "E0903", f"`{layer.name}` has groups on several GPUs, and each GPU reads all maps", "groups"
             )
@@ -252,7 +270,6 @@ class NetworkBuilder:
             self._of(input_, "stride", 1, 1, layer),
             self._padding(input_, layer),
         )
-        self._refuse_sparse(options, layer)
         if layer.type == "conv" and not options.flag("sharedBiases", True):
             message = f"`{layer.name}` shares its kernels but not its biases between places"
             raise options.error("E0903", message, "sharedBiases", "`local` shares neither, `conv` both")
@@ -271,6 +288,7 @@ class NetworkBuilder:
             "pad": (near, far, near, far),
             **({"groups": groups} if groups > 1 else {}),
             **({"groups": groups * copies} if input_.beside else {}),
+            **({"shuffles": shuffles} if shuffles else {}),
         }
 
     def _padding(self, input_: GroupInput, layer: CudaLayer) -> int:
@@ -295,13 +313,24 @@ class NetworkBuilder:
             message = f"`{layer.name}` has `channels={said}`, but its input has {there}"
             raise layer.options.error("E0904", message, "channels", f"channels={there}")
 
-    def _refuse_sparse(self, options: Options, layer: CudaLayer) -> None:
-        if "randSparse" in options and any(
-            each not in ("0", "false") for each in options.text("randSparse").lower().split(",")
-        ):
-            raise options.error("E0903", f"`{layer.name}` reads randomly chosen maps", "randSparse")
-        if "initCFunc" in options and options.text("initCFunc"):
-            raise options.error("E0903", f"`{layer.name}` reads maps that a Python function chooses", "initCFunc")
+    def _shuffles(self, input_: GroupInput, groups: int, channels: int, layer: CudaLayer) -> int:
+        """The number of random permutations of the maps that the groups of a copy read; 0 for maps in their order."""
+        options = layer.options
+        sparse = self._one(
+            input_, self._each(options, "randSparse", options.flags("randSparse"), layer), "randSparse", layer
+        )
+        if not sparse or groups == 1:
+            if "filterChannels" in options and self._of(input_, "filterChannels", None, 1, layer) * groups != channels:
+                raise options.error("E0904", f"`{layer.name}` has too many `filterChannels`", "filterChannels")
+            return 0
+        if input_.beside:
+            raise options.error("E0903", f"`{layer.name}` reads randomly chosen maps of different layers", "randSparse")
+        own = channels // (len(input_.group.members) if input_.group is not None else 1)
+        wide = self._of(input_, "filterChannels", max(1, own // groups), 1, layer)
+        if groups * wide % own:
+            message = f"`{layer.name}`: {groups} groups of {wide} maps are not a multiple of its {own} maps"
+            raise options.error("E0904", message, "filterChannels")
+        return groups * wide // own
 
     def _refuse_shared_weights(self, layer: CudaLayer) -> None:
         if layer.options.text("weightSource", "").strip(", "):
@@ -310,7 +339,7 @@ class NetworkBuilder:
     def _notes(self, layer: CudaLayer) -> tuple[str, ...]:
         """The comments about a layer."""
         notes = []
-        for key, what in (("initWFunc", "weights"), ("initBFunc", "biases")):
+        for key, what in (("initWFunc", "weights"), ("initBFunc", "biases"), ("initCFunc", "chosen maps")):
             function = layer.options.text(key, "")
             if function:
                 message = f"the {what} of `{layer.name}` start from the values of a Python function"

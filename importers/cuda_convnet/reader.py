@@ -168,7 +168,8 @@ def _without_rates(groups: Groups) -> Iterator[Diagnostic]:
 
 def _placements(groups: Groups, towers: Towers, builder: NetworkBuilder) -> tuple[ForeignPlacement, ...]:
     """The placement that `gpu=` describes; none for one GPU."""
-    located = [group for group in groups.groups if builder.names_of(group)]
+    # A softmax is part of the loss, and can stand in the line of a layer that lies elsewhere.
+    located = [group for group in groups.groups if builder.names_of(group) and group.first.type != "softmax"]
     replicas = max((len(group.first.gpus) for group in located), default=0)
     devices = max(len(groups.gpus), replicas)
     if devices < 2 or not located:

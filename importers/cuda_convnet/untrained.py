@@ -57,12 +57,14 @@ def normalisation(layer: CudaLayer, over: Literal["tower", "all"] | None) -> Kin
         ReadError: it has no counterpart, or its parameters are missing.
     """
     options, parameters = layer.options, layer.parameters
-    if parameters is None:
+    said = next((each for each in (parameters, options) if each is not None and "scale" in each), None)
+    if said is None:
         message = f"the scale of `{layer.name}` is in the parameter file"
         raise ReadError(Diagnostic("E0906", message, options.section.span, help="give that file too"))
     if options.flag("blocked", False):
         raise options.error("E0903", f"`{layer.name}` normalises blocks of maps", "blocked")
-    size, across = options.whole("size", least=1), layer.type == "cmrnorm"
+    size = options.whole("sizeX" if "sizeX" in options else "size", least=1)  # `sizeX` in the first version
+    across = layer.type == "cmrnorm"
     if size % 2 == 0 and not across:
         message = (
             f"`{layer.name}` has a window of {size} values per side, but a window around the centre has an odd number"
@@ -70,9 +72,9 @@ def normalisation(layer: CudaLayer, over: Literal["tower", "all"] | None) -> Kin
         raise options.error("E0903", message, "size")
     return "lrn", {
         "size": size,
-        "k": parameters.number("minDiv", 1.0),
-        "alpha": parameters.number("scale", least=0),
-        "beta": parameters.number("pow", least=0),
+        "k": said.number("minDiv", 1.0),
+        "alpha": said.number("scale", least=0),
+        "beta": said.number("pow", least=0),
         "norm": "mean",
         **({"over": over} if across else {"within": "map"}),
         **({"about": "mean"} if layer.type == "cnorm" else {}),

@@ -101,12 +101,15 @@ class Options:
         Raises:
             ReadError: it is neither.
         """
-        text = self.text(key, str(int(default))).lower()
-        if text in ("1", "true", "yes", "on"):
-            return True
-        if text in ("0", "false", "no", "off"):
-            return False
-        raise self.error("E0904", f"`{key}` must be 1 or 0, not `{text}`", key)
+        return self._as_flag(key, self.text(key, str(int(default))))
+
+    def flags(self, key: str) -> list[bool]:
+        """Booleans, separated by commas; one that is false if the key is missing.
+
+        Raises:
+            ReadError: a value is neither.
+        """
+        return [self._as_flag(key, part.strip()) for part in self.text(key, "0").split(",")]
 
     def error(self, code: str, message: str, key: str, help: str = "") -> ReadError:
         """An error that points at a key's value."""
@@ -126,6 +129,14 @@ class Options:
 
     def _find(self, key: str) -> Entry | None:
         return self._entries.get(key) or self._entries.get(key.lower())
+
+    def _as_flag(self, key: str, text: str) -> bool:
+        text = text.lower()
+        if text in ("1", "true", "yes", "on"):
+            return True
+        if text in ("0", "false", "no", "off"):
+            return False
+        raise self.error("E0904", f"`{key}` must be 1 or 0, not `{text}`", key)
 
     def _as_number(self, key: str, text: str, least: float) -> float:
         number = number_in(text)

@@ -86,13 +86,15 @@ class _Lines:
         self.renamed: dict[str, str] = {}  # from foreign names to different names in the spec
         self._line_of: dict[str | None, _Line] = {}
         self._readers = Counter(name for layer in network.layers for name in layer.inputs)
+        self._places = _places(network)
         for layer in network.layers:
             self._put(layer)
         self._name_lines()
 
     def _put(self, layer: ForeignLayer) -> None:
         line = self._goes_on(layer)
-        if line is None:
+        # A placement names lines, so the layers of a line lie on the same devices; a softmax belongs to the loss.
+        if line is None or (self._places[layer.name] != self._places[line.layers[-1].name] and not layer.kind.in_loss):
             line = _Line(len(self.lines), [])
             self.lines.append(line)
         line.layers.append(layer)
@@ -158,6 +160,19 @@ class _Lines:
         """The first layer of the line of the spec at an offset of its text."""
         labels = re.findall(r"^  (\w+):", text[: text.find("\n", place) + 1], re.MULTILINE)
         return next((line.layers[0] for line in self.lines if labels and line.label == labels[-1]), None)
+
+
+def _places(network: ForeignNetwork) -> dict[str, list[object]]:
+    """The statements of the placements that name each layer."""
+    found: dict[str, list[object]] = {layer.name: [] for layer in network.layers}
+    for placement in network.placements:
+        for split in placement.splits:
+            for name in split.layers or ():
+                found[name].append(split)
+        for keep in placement.keeps:
+            for name in keep[0]:
+                found[name].append(keep)
+    return found
 
 
 def _parts(label: str, line: _Line) -> Iterator[str]:

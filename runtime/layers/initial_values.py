@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..parallel.mesh import Axis, share
 from .local_convolution import LocalConv2d
 from .only_on import Absent
+from .shuffled_convolution import ShuffledConv2d
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def initialise(
         if bias is not None:
             assert isinstance(layer.bias, Tensor)
             layer.bias.fill_(bias)
+        if isinstance(layer, ShuffledConv2d):
+            layer.draw_order(None if seed is None else _generator(f"{seed}/{name}.order"))
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             layer.reset_running_stats()
 

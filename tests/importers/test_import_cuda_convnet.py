@@ -519,14 +519,14 @@ def test_what_changes_no_result_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("layer", "code", "line", "words"),
     [
-        (section("x", type="cnorm", inputs="data"), "E0902", 5, "contrast normalisation"),
+        (section("x", type="sum", inputs="data"), "E0902", 5, "sums of neighbouring units"),
         (section("x", type="konv", inputs="data"), "E0902", 5, "no layers of type `konv`"),
         (section("x", inputs="data"), "E0904", 4, "has no `type`"),
         (conv("x", "date"), "E0905", 6, "reads `date`, which is not a layer above it"),
         (conv("x", "data", channels=4), "E0904", 7, "has `channels=4`, but its input has 3"),
         (conv("x", "data", filters="many"), "E0904", 8, "must be a number, not `many`"),
         (conv("x", "data", sharedBiases=0), "E0903", 11, "shares its kernels but not its biases"),
-        (conv("x", "data", randSparse="true"), "E0903", 11, "randomly chosen maps"),
+        (conv("x", "data", randSparse="perhaps"), "E0904", 11, "`randSparse` must be 1 or 0, not `perhaps`"),
         (conv("x", "data", weightSource="a"), "E0903", 11, "shares the weights of another layer"),
         (conv("x", "data", neuron="tanh[1.7,0.6]"), "E0903", 11, "neurons `tanh[1.7,0.6]`"),
         (conv("x", "data", neuron="square"), "E0903", 11, "neurons `square`"),
@@ -560,36 +560,51 @@ def test_passes_cannot_blow_up() -> None:
 
 def test_one_mistake_is_one_error() -> None:
     found = small(
-        section("x", type="cnorm", inputs="data"), conv("b", "x"), conv("c", "b", 16), conv("d", "data", neuron="abs")
+        section("x", type="sum", inputs="data"), conv("b", "x"), conv("c", "b", 16), conv("d", "data", neuron="abs")
     )
     assert [(code, line) for code, line, _ in found.errors()] == [("E0902", 5)]
 
 
-def test_copies_that_do_not_come_to_one_network() -> None:
-    last = section("z", type="fc", inputs="p_l,p_r", outputs=10, gpu=0)
+LAST = section("z", type="fc", inputs="p_l,p_r", outputs=10, gpu=0)
+
+
+@pytest.mark.parametrize(
+    ("layers", "params"),
+    [
+        (LAST, TOWERS_PARAMS.replace("0.75", "0.5", 1)),
+        (
+            section("e", type="eltsum", inputs="p_l,p_r", gpu=0) + section("z", type="fc", inputs="e", outputs=10),
+            TOWERS_PARAMS,
+        ),
+    ],
+    ids=["other parameters", "adds the copies"],
+)
+def test_copies_that_are_not_towers_of_one_network_are_layers_of_their_own(layers: str, params: str) -> None:
+    agree(DATA + TOWERS + layers, params)
+    graph = imported({"net.cfg": DATA + TOWERS + layers, "params.cfg": params}, (3, 12, 12)).graph()
+    assert graph.net.towers == 1
+
+
+def test_a_layer_that_reads_one_copy_of_another_gpu() -> None:
+    one = section("x", type="conv", inputs="c_l", channels=16, filters=16, filterSize=1, initW=1, gpu=1)
+    text = DATA + TOWERS + one + section("z", type="fc", inputs="p_l,p_r,x", outputs=10, gpu=0)
+    found = imported({"net.cfg": text, "params.cfg": TOWERS_PARAMS}, (3, 12, 12))
+    assert found.line("x_1") == "x_1: c_l -> conv 16 kernel=1 weight=normal(0, 1)"
+    assert "keep a_r, b_r, c_r_inputs..c_r, x_1 on gpu 1" in " ".join(found.text.split())
+
+
+def test_copies_with_different_dropout() -> None:
+    params = TOWERS_PARAMS + rates("a_l", dropout=0.5) + rates("a_r")
+    found = imported({"net.cfg": DATA + TOWERS + LAST, "params.cfg": params}, (3, 12, 12))
+    assert found.line("a_l").endswith("-> relu -> dropout 0.5 scale=test -> lrn")
+    assert found.line("a_r").endswith("-> relu -> lrn")
+
+
+def test_a_softmax_on_each_gpu_is_a_head_of_its_own() -> None:
     both = copies("f", type="fc", inputs="p_l,p_r", outputs=6, gpu="@")
-    reads_one = section("x", type="conv", inputs="c_l", channels=16, filters=16, filterSize=1, initW=1, gpu=1)
-    for layers, params, words in (
-        (TOWERS + reads_one, TOWERS_PARAMS, "`x` reads the part on GPU 0 of a layer that 2 GPUs share"),
-        (TOWERS, TOWERS_PARAMS.replace("0.75", "0.5", 1), "`n_l` and `n_r` are copies, but their parameters differ"),
-        (
-            TOWERS + last,
-            TOWERS_PARAMS + rates("a_l", dropout=0.5) + rates("a_r"),
-            "`a_l` and `a_r` are copies, but their parameters differ",
-        ),
-        (
-            TOWERS + section("e", type="eltsum", inputs="p_l,p_r", gpu=0),
-            TOWERS_PARAMS,
-            "`e` reads the parts on several GPUs of `p`",
-        ),
-        (
-            TOWERS + both + copies("s", type="softmax", inputs="f_@"),
-            TOWERS_PARAMS,
-            "`s_l` is a softmax over the units of each GPU separately",
-        ),
-    ):
-        found = imported({"net.cfg": DATA + layers, "params.cfg": params}, (3, 12, 12))
-        assert [(code, headline) for code, _, headline in found.errors()] == [("E0903", words)]
+    text = DATA + TOWERS + both + copies("s", type="softmax", inputs="f_@")
+    graph = imported({"net.cfg": text, "params.cfg": TOWERS_PARAMS}, (3, 12, 12)).graph()
+    assert [head.layer.line for head in graph.heads] == ["f_r", "f_l"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,291 @@
+"""The features of the layer files of 2012: columns on several GPUs, a blurred branch, random maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alexc.compiler.graph.graph import Graph
+from alexc.runtime.layers.gaussian_blur import gaussian_blur
+from alexc.runtime.layers.subsample import subsample
+from tests.support.imported import Imported, imported, network_of
+
+FILES = Path(__file__).resolve().parents[3] / "shared" / "data" / "alexnet-2012"
+files_only = pytest.mark.skipif(not FILES.is_dir(), reason="the files of 2012 are not present")
+DATA = "[data]\ntype=data\ndataIdx=0\n[labels]\ntype=data\ndataIdx=1\n"
+
+
+def section(name: str, **said: object) -> str:
+    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in said.items())
+
+
+def on_gpus(name: str, reads: dict[str, str], **said: object) -> str:
+    """A layer with a copy for each letter, a on GPU 0; `@` stands for the letter. `reads` are the inputs of each."""
+    texts = []
+    for gpu, (letter, inputs) in enumerate(reads.items()):
+        own = {key: str(value).replace("@", letter) for key, value in said.items()}
+        texts.append(section(f"{name}{letter}", inputs=inputs.replace("@", letter), gpu=gpu, **own))
+    return "".join(texts)
+
+
+def run(found: Imported, size: int) -> tuple[Any, Graph, Tensor, Tensor]:
+    """The network with random weights, its graph, an image, and what the network makes of it, in float64."""
+    graph = found.graph()
+    torch.manual_seed(0)
+    network: Any = network_of(graph, "cpu").double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.3)
+        image = torch.randn(1, 3, size, size, dtype=torch.float64)
+        return network, graph, image, network(image)
+
+
+def same(made: Tensor, wanted: Tensor) -> None:
+    torch.testing.assert_close(made, wanted, rtol=1e-11, atol=1e-11)
+
+
+SOFTMAX = section("probs", type="softmax", inputs="out")
+
+
+def conv(name: str, reads: dict[str, str], **said: object) -> str:
+    return on_gpus(name, reads, **{"type": "conv", "filters": 4, "filterSize": 3, "initW": 0.1, **said})
+
+
+def contrast(x: Tensor, alpha: float) -> Tensor:
+    """Contrast normalisation with a window of 3x3."""
+    ones = torch.ones_like(x)
+    total = lambda values: 9 * F.avg_pool2d(values, 3, 1, 1)  # noqa: E731 - padding counts, so this is the sum
+    d = x - total(x) / total(ones)
+    return x * (1 + alpha * total(d * d)) ** -0.75
+
+
+# -- columns that read a branch that is not split
+
+
+def test_a_blurred_copy_is_read_beside_the_own_column() -> None:
+    text = (
+        DATA
+        + section("soft", type="blur", inputs="data", stdev=2, filterSize=5, channels=3, gpu=0)
+        + section("nails", type="nailbed", inputs="soft", stride=3, channels=3)
+        + conv("c1", dict.fromkeys("ab", "data"), channels=3)
+        + on_gpus("n1", {"a": "c1a", "b": "c1b"}, type="cnorm", channels=4, size=3)
+        + conv("c3", {"a": "nails,n1a", "b": "nails,n1b"}, channels="3,4", filters="4,4", filterSize="3,5",
+               padding="1,0", stride="1,1", initW="0.1,0.2", neuron="relu")
+        + section("out", type="fc", outputs=5, inputs="c3a,c3b", initW="0.1,0.1", gpu=1)
+        + SOFTMAX
+    )  # fmt: skip
+    params = section("n1a", scale=0.9, pow=0.75) + section("n1b", scale=0.9, pow=0.75)
+    found = imported({"net.cfg": text, "params.cfg": params}, (3, 9, 9))
+    assert [found.line(name) for name in ("soft", "c3_1", "c3_2", "c3")] == [
+        "soft: blur 5 std=2 -> subsample 3",
+        "c3_1: soft -> conv 8 kernel=3 pad=1",
+        "c3_2: c1 -> conv 8 kernel=5 reads=tower weight=normal(0, 0.2) bias=none",
+        "c3: add c3_1 c3_2 -> relu",
+    ]
+    assert found.line("c1").endswith("-> lrn 3 k=1 alpha=0.9 beta=0.75 norm=mean within=map about=mean")
+    placement = found.text[found.text.index("placement") :].split()
+    assert "keep soft on tower 0 keep out on tower 1" in " ".join(placement)
+    network, _, image, made = run(found, 9)
+    branch = subsample(gaussian_blur(image, 5, std=2.0), 3)
+    columns = []
+    for tower in (0, 1):
+        own = F.conv2d(image, network.c1.weight.chunk(2)[tower], network.c1.bias.chunk(2)[tower])
+        own = F.conv2d(contrast(own, 0.1), network.c3_2.weight.chunk(2)[tower])
+        low = F.conv2d(branch, network.c3_1.weight.chunk(2)[tower], network.c3_1.bias.chunk(2)[tower], padding=1)
+        columns.append((own + low).relu())
+    same(made, F.linear(torch.cat(columns, 1).flatten(1), network.out.weight, network.out.bias))
+
+
+def test_columns_that_see_different_images() -> None:
+    text = (
+        DATA
+        + section("mirror", type="href", inputs="data", channels=3, gpu=1)
+        + conv("c1", {"a": "data", "b": "mirror"}, channels=3)
+        + conv("c3", {"a": "c1a", "b": "c1b"}, channels=4)
+        + section("out", type="fc", outputs=5, inputs="c3a,c3b", initW="0.1,0.1", gpu=1)
+        + SOFTMAX
+    )
+    found = imported({"net.cfg": text}, (3, 7, 7))
+    assert found.line("c1_inputs") == "c1_inputs: concat input mirror"
+    assert found.line("c1") == "c1: conv 8 kernel=3 groups=2"
+    network, _, image, made = run(found, 7)
+    columns = []
+    for tower, seen in enumerate((image, image.flip(3))):
+        own = F.conv2d(seen, network.c1.weight.chunk(2)[tower], network.c1.bias.chunk(2)[tower])
+        columns.append(F.conv2d(own, network.c3.weight.chunk(2)[tower], network.c3.bias.chunk(2)[tower]))
+    same(made, F.linear(torch.cat(columns, 1).flatten(1), network.out.weight, network.out.bias))
+
+
+# -- four GPUs
+
+PAIRS = {"a": "c1a,c1b", "b": "c1a,c1b", "c": "c1c,c1d", "d": "c1d,c1c"}
+ALL_BUT_ONE = {"a": "c3a,c3b,c3c", "b": "c3a,c3b,c3d", "c": "c3c,c3d,c3a", "d": "c3c,c3d,c3b"}
+
+
+def four(last: str, outputs: int = 3) -> str:
+    every = dict.fromkeys("abcd", "f1a,f1b,f1c,f1d")
+    return (
+        DATA
+        + conv("c1", dict.fromkeys("abcd", "data"), channels=3, filters=2)
+        + conv("c3", PAIRS, channels="2,2", filters="4,4")
+        + on_gpus("f1", ALL_BUT_ONE, type="fc", outputs=6, initW=0.1)
+        + on_gpus("o", every, type="fc", outputs=outputs, initW=0.1)
+        + section("out", type="concat", inputs=last)
+        + SOFTMAX
+    )
+
+
+def test_four_gpus_form_a_grid() -> None:
+    found = imported({"net.cfg": four("oa,ob,oc,od")}, (3, 7, 7))
+    assert "towers 2x2" in found.text
+    lines = [found.line(name) for name in ("c1", "c3", "f1", "o")]
+    assert lines == [
+        "c1: conv 8 kernel=3",
+        "c3: conv 16 kernel=3 reads=row",
+        "f1: linear 24 reads=cross",
+        "o: linear 12 reads=all -> softmax",
+    ]
+    placement = " ".join(found.text[found.text.index("placement") :].split())
+    assert placement == "placement gpus { mesh row=2 column=2 split channels by row split channels by column }"
+    network, _, image, made = run(found, 7)
+    first = F.conv2d(image, network.c1.weight, network.c1.bias).chunk(4, 1)
+    second = [
+        F.conv2d(torch.cat(first[:2] if gpu < 2 else first[2:], 1), weight, bias)
+        for gpu, (weight, bias) in enumerate(zip(network.c3.weight.chunk(4), network.c3.bias.chunk(4), strict=True))
+    ]
+    units = []
+    for gpu, (weight, bias) in enumerate(zip(network.f1.weight.chunk(4), network.f1.bias.chunk(4), strict=True)):
+        read = [second[other].flatten(1) for other in range(4) if other != 3 - gpu]
+        units.append(F.linear(torch.cat(read, 1), weight, bias))
+    same(made, F.linear(torch.cat(units, 1), network.o.weight, network.o.bias))
+
+
+def test_parts_that_are_joined_in_another_order_are_lines_of_their_own() -> None:
+    found = imported({"net.cfg": four("ob,oa,oc,od")}, (3, 7, 7))
+    assert "towers" not in found.text
+    assert found.line("out") == "out: concat ob oa oc od -> softmax"
+    assert found.line("f1d_inputs") == "f1d_inputs: concat c3c c3d c3b"
+
+
+def test_units_that_three_gpus_cannot_share() -> None:
+    text = (
+        DATA
+        + conv("c1", dict.fromkeys("abc", "data"), channels=3)
+        + conv("c3", {each: f"c1{each}" for each in "abc"}, channels=4)
+        + section("left", type="fc", outputs=4, inputs="c3a,c3b,c3c", initW=0.1, gpu=0)
+        + section("right", type="fc", outputs=6, inputs="c3a,c3b,c3c", initW=0.1, gpu=1)
+        + section("out", type="concat", inputs="left,right")
+        + SOFTMAX
+    )
+    found = imported({"net.cfg": text}, (3, 7, 7))
+    assert found.line("left") == "left: linear 4 reads=all towers=1"
+    assert found.line("right") == "right: c3 -> linear 6 reads=all towers=1"
+    network, _, image, made = run(found, 7)
+    parts = F.conv2d(image, network.c1.weight, network.c1.bias)
+    parts = F.conv2d(parts, network.c3.weight, network.c3.bias, groups=3).flatten(1)
+    same(made, torch.cat([network.left(parts), network.right(parts)], 1))
+
+
+def test_a_layer_that_is_read_twice_has_two_matrices() -> None:
+    text = (
+        DATA
+        + conv("c1", dict.fromkeys("ab", "data"), channels=3, filters=1)
+        + section("out", type="fc", outputs=5, inputs="c1b,c1a,c1a", initW="0.1,0.1,0.1", gpu=0)
+        + SOFTMAX
+    )
+    found = imported({"net.cfg": text}, (3, 5, 5))
+    assert found.line("out_inputs") == "out_inputs: concat c1b c1a c1a"
+    assert found.graph().parameters == 2 * (27 + 1) + 5 * 27 + 5
+
+
+# -- random maps
+
+
+def test_groups_that_read_random_maps() -> None:
+    text = (
+        DATA
+        + conv("c1", dict.fromkeys("ab", "data"), channels=3, filters=8)
+        + conv("c2", {"a": "c1a", "b": "c1b"}, channels=8, filters=4, groups=2, randSparse=1)
+        + conv("c3", dict.fromkeys("ab", "c2a,c2b"), channels="8,8", filters="4,4", groups="2,2", randSparse="1,1")
+        + section("out", type="fc", outputs=5, inputs="c3a,c3b", initW="0.1,0.1", gpu=1)
+        + SOFTMAX
+    )
+    found = imported({"net.cfg": text}, (3, 9, 9))
+    assert found.line("c2") == "c2: conv 16 shuffles=1 kernel=3 groups=2 reads=tower"
+    assert found.line("c3") == "c3: conv 16 shuffles=1 kernel=3 groups=2 reads=all"
+    network, _, image, made = run(found, 9)
+    own, every = network.c2.order.view(2, 8), network.c3.order.view(2, 2, 2, 4)  # tower, group, tower read, maps
+    assert [sorted(tower.tolist()) for tower in own] == [list(range(8)), list(range(8, 16))]
+    for tower in every:
+        assert sorted(tower.flatten().tolist()) == list(range(16))
+        assert all(
+            set(maps.tolist()) < set(range(8 * read, 8 * read + 8)) for g in tower for read, maps in enumerate(g)
+        )
+    assert not torch.equal(own[0], own[0].sort().values)
+    x = network.c1(image)
+    for layer in (network.c2, network.c3):
+        groups = layer.order.view(4, -1)
+        pairs = zip(groups, layer.weight.chunk(4), layer.bias.chunk(4), strict=True)
+        x = torch.cat([F.conv2d(x[:, maps], weight, bias) for maps, weight, bias in pairs], 1)
+    same(made, F.linear(x.flatten(1), network.out.weight, network.out.bias))
+
+
+def test_a_map_can_be_read_by_several_groups() -> None:
+    text = DATA + conv("c", {"": "data"}, channels=3, filters=8) + conv(
+        "d", {"": "c"}, channels=8, filters=3, groups=4, randSparse="true", filterChannels=4
+    )  # fmt: skip
+    found = imported({"net.cfg": text}, (3, 7, 7))
+    assert found.line("d") == "d: conv 12 shuffles=2 kernel=3 groups=4"
+    network, graph, _, _ = run(found, 7)
+    assert graph.nodes[-1].weights is not None
+    assert graph.nodes[-1].weights.shape == (12, 4, 3, 3)
+    assert [sorted(each.tolist()) for each in network.d.order.view(2, 8)] == [list(range(8))] * 2
+
+
+def test_the_order_of_random_maps_is_a_function_of_the_seed_and_is_kept() -> None:
+    text = DATA + conv("c", {"": "data"}, channels=3, filters=8) + conv(
+        "d", {"": "c"}, channels=8, groups=2, randSparse=1
+    )  # fmt: skip
+    graph = imported({"net.cfg": text}, (3, 7, 7)).graph()
+    one, other = (network_of(graph, "cpu") for _ in range(2))
+    one.reset_parameters(seed=3)  # type: ignore[operator]
+    other.reset_parameters(seed=3)  # type: ignore[operator]
+    assert torch.equal(one.state_dict()["d.order"], other.state_dict()["d.order"])
+    other.reset_parameters(seed=4)  # type: ignore[operator]
+    assert not torch.equal(one.state_dict()["d.order"], other.state_dict()["d.order"])
+
+
+def test_the_scale_of_a_normalisation_can_stand_in_the_layer_file() -> None:
+    text = DATA + section("n", type="rnorm", inputs="data", channels=3, sizeX=3, scale=0.9, pow=0.75)
+    found = imported({"net.cfg": text}, (3, 7, 7))
+    assert found.line("n") == "n: lrn 3 k=1 alpha=0.9 beta=0.75 norm=mean within=map"
+
+
+# -- the files themselves
+
+TOTALS = {
+    "145 145": 60_965_224, "145 145-2010": 60_965_224, "145-half 145-half": 59_798_312, "147 147": 60_965_224,
+    "148 148": 60_965_224, "150 150": 60_714_408, "153 153": 60_965_224, "153 170-quant": 60_965_224,
+    "99 99": 60_870_376, "120 120": 60_870_376, "126 126-2012-full": 60_870_376, "134 134": 60_870_376,
+    "135 136": 60_870_376, "131-2009 131-2009": 98_497_224, "141 141": 61_460_456,
+    "141-2009-2012 141-2009": 61_460_456, "146-2012-2011 146-2012-2011": 61_555_304, "146-2011 146-2011": 110_605_267,
+    "117 117": 84_490_600, "116 116": 100_858_344, "120-4gpu 120-4gpu": 99_749_352, "130 130": 62_666_984,
+    "153-4gpu 170-4gpu": 116_262_856, "183-4gpu 183-4gpu": 118_260_936,
+}  # fmt: skip
+
+
+@files_only
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", TOTALS)
+def test_the_files_have_the_parameters_that_were_counted(pair: str) -> None:
+    layers, parameters = pair.split()
+    names = (f"layers-{layers}.cfg", f"layer-params-{parameters}.cfg")
+    found = imported({name: (FILES / "layers" / name).read_text() for name in names}, (3, 224, 224))
+    assert found.errors() == []
+    assert found.graph().parameters == TOTALS[pair]
+    assert "conv1b:" not in found.text  # the columns are towers
