@@ -248,10 +248,15 @@ class ExponentialRate:
 
 @dataclass(frozen=True)
 class DiscreteExponentialRate:
-    """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
+    """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`.
+
+    With `jumps="yes"`, the second half of a part has the geometric mean of its rate and the one before, while 20 % to
+    90 % of the training are done: the `jdexp` of 2012.
+    """
 
     divide: float
     steps: int
+    jumps: Literal["yes", "no"] = "no"
     warmup: float | Iterations = 0.0
 
 
@@ -261,6 +266,14 @@ class InverseRate:
 
     gamma: float
     power: float
+    warmup: float | Iterations = 0.0
+
+
+@dataclass(frozen=True)
+class LinearRate:
+    """Lower the rate on a straight line to the rate divided by `divide`: cuda-convnet's `linear`."""
+
+    divide: float
     warmup: float | Iterations = 0.0
 
 
@@ -287,6 +300,7 @@ Schedule = (
     | ExponentialRate
     | DiscreteExponentialRate
     | InverseRate
+    | LinearRate
     | PolynomialRate
     | CosineRate
 )

@@ -23,6 +23,7 @@ from ..layers.arguments import (
     PixelSizes,
     Positive,
     Warmup,
+    YesOrNo,
     one_of,
 )
 from .augmentation import Augmentation, augmentations
@@ -264,12 +265,17 @@ class ExponentialRate(Arguments):
 
 
 class DiscreteExponentialRate(Arguments):
-    """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`."""
+    """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`.
+
+    With `jumps=yes`, the second half of a part has the geometric mean of its rate and the one before, while 20 % to
+    90 % of the training are done: the `jdexp` of 2012.
+    """
 
     keyword: ClassVar[str] = "discrete_exponential"
 
     divide: Positive
     steps: Annotated[int, Field(ge=2, le=LARGEST_SIZE), Expects(f"a whole number from 2 to {LARGEST_SIZE}")]
+    jumps: YesOrNo = "no"
     warmup: Warmup = 0.0
 
 
@@ -280,6 +286,15 @@ class InverseRate(Arguments):
 
     gamma: Positive
     power: Positive
+    warmup: Warmup = 0.0
+
+
+class LinearRate(Arguments):
+    """Lower the rate on a straight line to the rate divided by `divide`: cuda-convnet's `linear`."""
+
+    keyword: ClassVar[str] = "linear"
+
+    divide: Positive
     warmup: Warmup = 0.0
 
 
@@ -331,6 +346,7 @@ Schedule = (
     | ExponentialRate
     | DiscreteExponentialRate
     | InverseRate
+    | LinearRate
     | PolynomialRate
     | CosineRate
 )

@@ -10,7 +10,7 @@ from typing import Literal
 from alexc.compiler.layers.kind import Towers
 
 from ..foreign.options import Options
-from .layers import COST, TRAINED, CudaLayer
+from .layers import COSTS, TRAINED, CudaLayer
 
 MOST_PARTS = 1024  # the largest number of towers
 
@@ -95,7 +95,7 @@ def group_layers(layers: Mapping[str, CudaLayer], *, together: bool) -> Groups:
     Raises:
         ReadError: a layer reads some copies of another layer in a way that has no word.
     """
-    computed = [layer for layer in layers.values() if layer.type not in ("data", COST)]
+    computed = [layer for layer in layers.values() if layer.type not in ("data", *COSTS)]
     alone = {layer.gpus[0] for layer in computed if len(layer.gpus) == 1}
     result = Groups(gpus=tuple(sorted(alone)) if len(alone) > 1 else ())
     group_of: dict[str, Group] = {}

@@ -12,13 +12,21 @@ from ..foreign.sections import Section
 
 TRAINED = ("conv", "local", "fc")
 COST = "cost.logreg"
+# Losses over a vector of labels per image: the network is imported without its recipe.
+LABEL_VECTOR_COSTS = {
+    "cost.crossent2": "the cross-entropy of several labels per image",
+    "cost.rflickr": "the mean of log(1 + (y - t)^2) over several labels per image",
+    "cost.sum2": "the squares of the differences from several labels per image",
+}
+COSTS = (COST, *LABEL_VECTOR_COSTS)
 TYPES = (
     "data", *TRAINED, "pool", "rnorm", "cmrnorm", "cnorm", "blur", "nailbed", "href", "neuron", "dropout", "dropout2",
-    "hs", "softmax", "concat", "pass", "eltsum", COST,
+    "hs", "softmax", "concat", "pass", "eltsum", *COSTS,
 )  # fmt: skip
 # cuda-convnet's other types, with the reason why they cannot be imported.
 WITHOUT_COUNTERPART = {
     "sfc": "a fully connected layer in parts",
+    "treefc": "a fully connected layer over a class tree that is not in the files",
     "eltmax": "the maximum of several layers",
     "sum": "sums of neighbouring units",
     "cmpool": "pooling across maps",
@@ -30,7 +38,6 @@ WITHOUT_COUNTERPART = {
     "cost.crossent": "a loss over several labels",
     "cost.bce": "a binomial loss",
     "cost.dce": "a loss of detection",
-    "cost.sum2": "a loss of squares",
 }
 
 
@@ -106,7 +113,7 @@ def _layer(
         if name not in above:
             message = f"`{section.name}` reads `{name}`, which is not a layer above it"
             raise options.error("E0905", message, "inputs", did_you_mean(name, above))
-        if above[name].type == COST:
+        if above[name].type in COSTS:
             message = f"`{section.name}` reads `{name}`, a loss, which has no output"
             raise options.error("E0905", message, "inputs")
     read_first = above[inputs[0]].gpus if inputs else ()

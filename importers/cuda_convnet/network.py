@@ -14,7 +14,7 @@ from alexc.compiler.text.source import Span
 from ..foreign.network import ForeignLayer, make_kind
 from ..foreign.options import Options, ReadError
 from .groups import Group, GroupInput
-from .layers import COST, TRAINED, CudaLayer
+from .layers import COST, LABEL_VECTOR_COSTS, TRAINED, CudaLayer
 from .untrained import KindOfLayer, dropout, image_layer, neurons, normalisation, pool
 
 # Keys that only change how the library computes.
@@ -90,6 +90,10 @@ class NetworkBuilder:
                     layer.parameters.text("coeff", "1")
                     self._note_without_effect(layer.parameters)
                     layer.parameters.report_unread("cuda-convnet", self._findings)
+            elif layer.type in LABEL_VECTOR_COSTS:
+                message = f"the loss `{layer.name}` is {LABEL_VECTOR_COSTS[layer.type]}, which a recipe cannot express"
+                help_ = "the spec has the network without a recipe"
+                self._findings.append(Diagnostic("W0901", message, layer.options.span("type"), help=help_))
             elif layer.type == "data":
                 layer.options.text("dataIdx", "0")
                 layer.options.report_unread("cuda-convnet", self._findings)

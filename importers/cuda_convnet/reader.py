@@ -20,7 +20,7 @@ from ..foreign.network import Assumptions, ForeignNetwork, ForeignPlacement, For
 from ..foreign.options import ReadError
 from ..foreign.sections import Section, sections_of
 from .groups import Groups, group_layers
-from .layers import COST, TRAINED, CudaLayer, read_layers
+from .layers import COSTS, LABEL_VECTOR_COSTS, TRAINED, CudaLayer, read_layers
 from .network import NetworkBuilder
 from .recipe import rates_of, recipe_of
 
@@ -81,6 +81,7 @@ def _attempt(
     findings: list[Diagnostic] = []
     network = None
     try:
+        layers = _without_differences(layers)
         _require_one_image(layers)
         groups = group_layers(layers, together=together)
         network = _network(source, layers, image, with_parameters, findings, groups)
@@ -109,7 +110,8 @@ def _network(
     """The network. Errors of single layers are appended to `findings`."""
     towers = groups.grid if _needs_towers(groups) else Towers(1, 1)
     rated = [(group, rates) for group in groups.groups if (rates := rates_of(group, findings)) is not None]
-    recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters else None
+    label_vectors = any(layer.type in LABEL_VECTOR_COSTS for layer in layers.values())
+    recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters and not label_vectors else None
     if with_parameters:
         findings += _without_rates(groups)
     builder = NetworkBuilder(layers, image, towers, findings)
@@ -135,13 +137,26 @@ def _network(
     )
 
 
+def _without_differences(layers: dict[str, CudaLayer]) -> dict[str, CudaLayer]:
+    """The layers without those that subtract labels from outputs for a loss: `cost.sum2` reads such a difference."""
+    losses = [layer for layer in layers.values() if layer.type == "cost.sum2" and len(layer.inputs) == 1]
+    differences = {
+        loss.inputs[0]
+        for loss in losses
+        if layers[loss.inputs[0]].type == "eltsum"
+        and any(layers[name].type == "data" for name in layers[loss.inputs[0]].inputs)
+        and all(loss.inputs[0] not in layer.inputs for layer in layers.values() if layer is not loss)
+    }
+    return {name: layer for name, layer in layers.items() if name not in differences}
+
+
 def _require_one_image(layers: Mapping[str, CudaLayer]) -> None:
     """Check that all layers except the losses read one data layer, and all of its data.
 
     Raises:
         ReadError: there are two such data layers, or only a part of one is read.
     """
-    reads = {name for layer in layers.values() if layer.type != COST for name in layer.inputs}
+    reads = {name for layer in layers.values() if layer.type not in COSTS for name in layer.inputs}
     data = [layer for layer in layers.values() if layer.type == "data" and layer.name in reads]
     if len(data) > 1:
         message = f"`{data[0].name}` and `{data[1].name}` are both read; a network has one image input"

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.net.spec_text import step_text
@@ -18,7 +18,7 @@ from alexc.compiler.recipe.steps import (
     CrossEntropy,
     DiscreteExponentialRate,
     ExponentialRate,
-    PolynomialRate,
+    LinearRate,
     Resize,
     Schedule,
     Subtract,
@@ -31,8 +31,13 @@ from .groups import Group
 from .layers import TRAINED, CudaLayer
 
 DEFAULT_BATCH = 128  # the default of both versions
+LATE_RATE = 1e-5  # the author's last rate of 2012; a training from the beginning has a larger one
 EPOCHS = 90  # not in the files; the author's ImageNet networks trained for 90
 _FORM = re.compile(r"(?P<form>const|linear|exp|dexp)\s*\[(?P<values>[^\]]*)\]", re.IGNORECASE)
+# The schedules of 2012 are keys of their own, in two spellings: `dexp[tgtFactor=250,noiseStdev=0,numSteps=4]` names the
+# values, `dexp[250,0,4]` or `dexp[250,4]` does not.
+_SCHEDULE = re.compile(r"(?P<form>linear|exp|dexp|jdexp)\s*\[(?P<values>[^\]]*)\]", re.IGNORECASE)
+_NAMES_OF = {"tgtfactor": "factor", "noisestdev": "noise", "numsteps": "steps"}
 _VALUES_OF = {
     "const": ("base",),
     "linear": ("base", "tgtfactor"),
@@ -50,6 +55,7 @@ class Rate:
     form: str = "const"
     factor: float = 1.0
     steps: int = 1
+    noise: float = 0.0
 
     @property
     def schedule(self) -> tuple[str, float, int]:
@@ -59,7 +65,7 @@ class Rate:
     def __str__(self) -> str:
         if self.form == "const":
             return "const"
-        steps = f";numSteps={self.steps}" if self.form == "dexp" else ""
+        steps = f";numSteps={self.steps}" if self.form in ("dexp", "jdexp") else ""
         return f"{self.form}[tgtFactor={self.factor:g}{steps}]"
 
 
@@ -115,11 +121,19 @@ def _rates(layer: CudaLayer, findings: list[Diagnostic]) -> Rates | None:
         return None
     weight = _all_alike(options, "epsW", [_rate(options, "epsW", part) for part in _parts(options, "epsW")], findings)
     bias = _rate(options, "epsB", options.text("epsB"))
+    weight, bias = _scheduled(options, weight, "schedW"), _scheduled(options, bias, "schedB")
+    if weight.noise or bias.noise:
+        message = f"the rates of `{layer.name}` have noise, which has no counterpart"
+        findings.append(Diagnostic("W0901", message, options.span("schedW" if "schedW" in options else "sched")))
     momentum = _all_alike(options, "momW", options.numbers("momW", least=0), findings)
     decay = _all_alike(options, "wc", options.numbers("wc", 0.0, least=0), findings)
     for key, nothing in (("wball", 0.0), ("superEps", 0.0), ("superMom", 0.0), ("wcNormMax", 0.0), ("wcNormMin", 0.0)):
         if any(value != nothing for value in options.numbers(key, nothing)):
             message = f"`{key}` of `{layer.name}` has no counterpart"
+            findings.append(Diagnostic("W0901", message, options.span(key)))
+    for key in ("quantF", "quantB"):
+        if options.text(key, "none").lower() != "none":
+            message = f"`{key}` of `{layer.name}` rounds what travels between GPUs, which has no counterpart"
             findings.append(Diagnostic("W0901", message, options.span(key)))
     if options.whole("updatePeriod", 0) > 1:
         message = f"`{layer.name}` is updated after several batches, which a recipe cannot express for one layer"
@@ -150,6 +164,43 @@ def _rate(options: Options, key: str, text: str) -> Rate:
         message = f"`{key}` must have a tgtFactor above 0 and numSteps from 1 to {LARGEST_SIZE}"
         raise options.error("E0904", message, key)
     return Rate(numbers["base"], form, factor, steps)
+
+
+def _scheduled(options: Options, rate: Rate, key: str) -> Rate:
+    """The rate with the schedule of a key of its own, or of `sched`, which is for weights and biases."""
+    text = re.sub(r"\s", "", options.text(key, "default"))
+    common = re.sub(r"\s", "", options.text("sched", "default"))
+    if text == "default":
+        key, text = "sched", common
+    if text == "default":
+        return rate
+    found = _SCHEDULE.fullmatch(text)
+    values = _schedule_values(found["form"].lower(), found["values"].split(",")) if found else None
+    numbers = {name: number_in(value) for name, value in values.items()} if values else {}
+    factor, steps, noise = numbers.get("factor"), numbers.get("steps", 1.0), numbers.get("noise", 0.0)
+    if found is None or not factor or factor < 0 or noise is None or noise < 0 or not steps or steps != int(steps):
+        message = f"`{key}` is not a schedule that cuda-convnet knows: `{text}`"
+        raise options.error("E0904", message, key, "as in `exp[1000]` or `dexp[250,0,4]`")
+    if not 1 <= steps <= LARGEST_SIZE:
+        raise options.error("E0904", f"`{key}` must have from 1 to {LARGEST_SIZE} steps", key)
+    return Rate(rate.base, found["form"].lower(), factor, int(steps), noise)
+
+
+def _schedule_values(form: str, parts: Sequence[str]) -> dict[str, str] | None:
+    """The values of a schedule by name; None if they have another form."""
+    named = [part.partition("=") for part in parts]
+    if all(equals for _, equals, _ in named):
+        names = [_NAMES_OF.get(name.lower(), "") for name, _, _ in named]
+        return (
+            None
+            if "" in names or len(set(names)) < len(names)
+            else dict(zip(names, [v for *_, v in named], strict=True))
+        )
+    stepped = form in ("dexp", "jdexp")
+    orders = {1: ["factor"], 2: ["factor", "noise"]}
+    if stepped:
+        orders = {2: ["factor", "steps"], 3: ["factor", "noise", "steps"]}
+    return dict(zip(orders[len(parts)], parts, strict=True)) if len(parts) in orders else None
 
 
 def _number(options: Options, key: str, text: str) -> float:
@@ -183,10 +234,15 @@ def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Di
             findings.append(Diagnostic("W0901", message, rated[0][0].first.options.section.span))
         return None
     decay = _most_frequent(rates.decay for _, rates in rated if rates.decay > 0) or 0.0
+    late = [
+        group
+        for group, rates in rated
+        if rates.weight.base <= LATE_RATE and not group.first.options.text("initWFunc", "")
+    ]
     momentum = _most_frequent(rates.momenta[0] for _, rates in rated) or 0.0
     trained = [rates.weight.schedule for _, rates in rated if rates.weight.base > 0]
     usual = _most_frequent(trained) or rated[0][1].bias.schedule
-    notes = list(_other_schedules(rated, usual, findings))
+    notes = _end_of_a_run(late, findings) + list(_other_schedules(rated, usual, findings))
     notes += _other_momenta(rated, momentum, findings)
     schedule, note = _schedule(usual)
     if note:
@@ -211,17 +267,31 @@ def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Di
     return Recipe(lr, decay, lines, tuple(notes))
 
 
+def _end_of_a_run(late: Sequence[Group], findings: list[Diagnostic]) -> list[str]:
+    """Report layers that begin with random weights and nearly without a rate: the file is of the end of a run."""
+    if not late:
+        return []
+    names = _named([group.name for group in late])
+    what = f"the weights of {names} are random and have a rate of {LATE_RATE:g} or less"
+    assert late[0].first.parameters is not None
+    message = f"the file records the end of a run: {what}"
+    help_ = "for a training from the beginning, set `lr` and the rates of the layers"
+    findings.append(Diagnostic("W0901", message, late[0].first.parameters.span("epsW"), help=help_))
+    return [f"The file records the end of a run: {what}. To train from the beginning, set their rates."]
+
+
 def _schedule(usual: tuple[str, float, int]) -> tuple[Schedule, str]:
     """The alexc schedule, and a comment about what it cannot express."""
     form, factor, steps = usual
     if form == "exp" and factor != 1:
         return ExponentialRate(divide=factor), ""
-    if form == "dexp" and factor != 1 and steps > 1:
-        return DiscreteExponentialRate(divide=factor, steps=steps), ""
-    if form == "dexp" and steps == 1:
-        return ConstantRate(), f"dexp of one step: the rate divided by {factor:g} throughout"
+    if form in ("dexp", "jdexp") and factor != 1 and steps > 1:
+        jumps: Literal["yes", "no"] = "yes" if form == "jdexp" else "no"
+        return DiscreteExponentialRate(divide=factor, steps=steps, jumps=jumps), ""
+    if form in ("dexp", "jdexp") and steps == 1:
+        return ConstantRate(), f"{form} of one step: the rate divided by {factor:g} throughout"
     if form == "linear" and factor != 1:
-        return PolynomialRate(), f"in cuda-convnet, down to 1/{factor:g} of the rate, not to 0"
+        return LinearRate(divide=factor), ""
     return ConstantRate(), ""
 
 

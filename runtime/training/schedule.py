@@ -81,6 +81,7 @@ FixedRule = (
     | recipes.ExponentialRate
     | recipes.DiscreteExponentialRate
     | recipes.InverseRate
+    | recipes.LinearRate
     | recipes.PolynomialRate
     | recipes.CosineRate
 )
@@ -121,11 +122,14 @@ def _factor(rule: FixedRule, step: int, steps_per_epoch: int, done: float) -> fl
             return _divided(divide, sum(step >= place for place in _in_steps(at, steps_per_epoch)))
         case recipes.ExponentialRate(divide):
             return math.pow(divide, -done)
-        case recipes.DiscreteExponentialRate(divide, steps):
+        case recipes.DiscreteExponentialRate(divide, steps, jumps):
             part = min(steps - 1, int(done * steps))
-            return math.pow(divide, -part / (steps - 1))
+            jump = jumps == "yes" and part > 0 and 0.2 < done < 0.9 and done > (part + 0.5) / steps
+            return math.pow(divide, -(part - 0.5 * jump) / (steps - 1))
         case recipes.InverseRate(gamma, power):
             return math.pow(1 + gamma * step, -power)
+        case recipes.LinearRate(divide):
+            return 1 - done + done / divide
         case recipes.PolynomialRate(power):
             return math.pow(1 - done, power)
         case recipes.CosineRate():

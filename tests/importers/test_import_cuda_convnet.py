@@ -14,7 +14,7 @@ from alexc.compiler.graph.diff import diff
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.net.net import Recipe
 from alexc.compiler.pipeline import check_file
-from alexc.compiler.recipe.steps import SGD, ConstantRate, DiscreteExponentialRate, ExponentialRate, PolynomialRate
+from alexc.compiler.recipe.steps import SGD, ConstantRate, DiscreteExponentialRate, ExponentialRate, LinearRate
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
 from tests.conftest import ROOT, Alexc
@@ -404,7 +404,7 @@ def test_rates_become_multipliers_of_the_most_common_ones() -> None:
         ("const[base=0.01]", ConstantRate(), 0),
         ("exp[base=0.01;tgtFactor=100]", ExponentialRate(divide=100), 0),
         ("dexp[base=0.01;tgtFactor=250;numSteps=4]", DiscreteExponentialRate(divide=250, steps=4), 0),
-        ("linear[base=0.01;tgtFactor=10]", PolynomialRate(), 1),
+        ("linear[base=0.01;tgtFactor=10]", LinearRate(divide=10), 0),
         ("dexp[base=0.01;tgtFactor=10;numSteps=1]", ConstantRate(), 1),
     ],
 )

@@ -266,6 +266,87 @@ def test_the_scale_of_a_normalisation_can_stand_in_the_layer_file() -> None:
     assert found.line("n") == "n: lrn 3 k=1 alpha=0.9 beta=0.75 norm=mean within=map"
 
 
+# -- losses over vectors of labels
+
+
+@pytest.mark.parametrize("loss", ["crossent2", "rflickr", "sum2"])
+def test_a_network_for_vectors_of_labels_comes_without_a_recipe(loss: str) -> None:
+    end = section("units", type="fc", outputs=7, inputs="c", initW=0.1, neuron="logistic")
+    if loss == "sum2":
+        end += section("gap", type="eltsum", inputs="labels,units", coeffs="1,-1")
+    end += section("cost", type=f"cost.{loss}", inputs="gap" if loss == "sum2" else "labels,units")
+    text = DATA + conv("c", {"": "data"}, channels=3) + end
+    found = imported({"net.cfg": text, "params.cfg": rates("c") + rates("units")}, (3, 7, 7))
+    assert found.line("units") == "units: linear 7 weight=normal(0, 0.1) -> sigmoid"
+    assert found.graph().net.recipe is None
+    (said,) = [headline for _, _, headline in found.said()]
+    assert said.startswith("the loss `cost` is ")
+    assert said.endswith("several labels per image, which a recipe cannot express")
+
+
+# -- the parameter files
+
+
+def rates(name: str, **said: object) -> str:
+    return section(name, **{"epsW": 0.01, "epsB": 0.02, "momW": 0.9, "momB": 0.9, "wc": 0.0005, **said})
+
+
+def with_rates(**said: object) -> Imported:
+    text = DATA + conv("c", {"": "data"}, channels=3) + section("out", type="fc", outputs=5, inputs="c", initW=0.1)
+    parameters = rates("c", **said) + rates("out", **said)
+    return imported({"net.cfg": text + SOFTMAX, "params.cfg": parameters}, (3, 7, 7))
+
+
+@pytest.mark.parametrize(
+    ("written", "schedule"),
+    [
+        ("linear[1000]", "linear divide=1000"),
+        ("exp[tgtFactor=1000,noiseStdev=0]", "exponential divide=1000"),
+        ("dexp[tgtFactor=250,noiseStdev=0,numSteps=4]", "discrete_exponential divide=250 steps=4"),
+        ("dexp[250,0,4]", "discrete_exponential divide=250 steps=4"),
+        ("dexp[500,4]", "discrete_exponential divide=500 steps=4"),
+        ("jdexp[1000,4]", "discrete_exponential divide=1000 steps=4 jumps=yes"),
+        ("default", "constant"),
+    ],
+)
+def test_schedules_in_every_spelling(written: str, schedule: str) -> None:
+    both = with_rates(sched=written)
+    apart = with_rates(schedW=written, schedB=written)
+    for found in (both, apart):
+        assert found.said() == []
+        assert f"schedule {schedule}" in " ".join(found.text.split())
+
+
+def test_a_schedule_of_the_biases_alone_is_a_comment() -> None:
+    found = with_rates(schedW="dexp[250,0,4]", schedB="dexp[10,2]")
+    assert [headline for _, _, headline in found.said()] == [
+        "`epsB` of 2 layers has another schedule than the recipe: dexp[tgtFactor=10;numSteps=2]"
+    ]
+
+
+@pytest.mark.parametrize("written", ["exp[]", "dexp[1,2,3,4]", "dexp[250,0,2.5]", "exp[-2]", "step[2]", "exp[a=2]"])
+def test_schedules_that_no_file_has(written: str) -> None:
+    assert {code for code, _, _ in with_rates(sched=written).errors()} == {"E0904"}
+
+
+def test_noise_and_rounding_are_told() -> None:
+    found = with_rates(sched="linear[10,1]", quantF="half")
+    assert {headline for _, _, headline in found.said()} == {
+        f"{what}, which has no counterpart"
+        for name in ("c", "out")
+        for what in (f"the rates of `{name}` have noise", f"`quantF` of `{name}` rounds what travels between GPUs")
+    }
+
+
+def test_the_end_of_a_run_is_told_once() -> None:
+    found = with_rates(epsW=0.00001)
+    (said,) = [headline for _, _, headline in found.said()]
+    assert said == (
+        "the file records the end of a run: the weights of c and out are random and have a rate of 1e-05 or less"
+    )
+    assert "# The file records the end of a run: the weights of c and out are random" in found.text
+
+
 # -- the files themselves
 
 TOTALS = {
