@@ -59,9 +59,13 @@ def conv(name: str, reads: dict[str, str], **said: object) -> str:
 def contrast(x: Tensor, alpha: float) -> Tensor:
     """Contrast normalisation with a window of 3x3."""
     ones = torch.ones_like(x)
-    total = lambda values: 9 * F.avg_pool2d(values, 3, 1, 1)  # noqa: E731 - padding counts, so this is the sum
-    d = x - total(x) / total(ones)
-    return x * (1 + alpha * total(d * d)) ** -0.75
+    d = x - window_sum(x) / window_sum(ones)
+    return x * (1 + alpha * window_sum(d * d)) ** -0.75
+
+
+def window_sum(x: Tensor) -> Tensor:
+    """The sum of each window of 3x3; the zeros of the padding count."""
+    return 9 * F.avg_pool2d(x, 3, 1, 1)
 
 
 # -- columns that read a branch that is not split
