@@ -108,23 +108,7 @@ TWO_RANKS = {
     "branches by images": (BRANCHES, "mesh gpu=2\nsplit images by gpu"),
     "branches apart": (BRANCHES, "mesh gpu=2\nkeep left on gpu 0\nkeep right on gpu 1"),
 }
-GRID = """
-network Grid {
-  input 3x16x16
-  towers 2x2
-  conv1: conv 8 kernel=3 -> relu
-  conv2: conv 16 kernel=3 pad=sides(1, 0, 1, 0) reads=cross -> relu -> maxpool 2
-  conv3: conv 16 kernel=3 reads=row -> relu
-  fc4:   linear 16 reads=cross -> relu
-  fc5:   linear 12 reads=row -> relu
-  fc6:   linear 5 reads=all towers=1 -> softmax
-}
-"""
 FOUR_RANKS = {
-    "a grid of towers": (
-        GRID,
-        "mesh row=2 column=2\nsplit channels by row\nsplit channels by column\nkeep fc6 on row 0\nkeep fc6 on column 1",
-    ),
     "copies of towers": (OVER_TOWER, "mesh copy=2 tower=2\nsplit images by copy\nsplit channels by tower"),
     "copies, normalised over all": (OVER_ALL, "mesh copy=2 tower=2\nsplit images by copy\nsplit channels by tower"),
     "the trick": (OVER_TOWER, "mesh gpu=4\nsplit images by gpu in conv1..conv5\nsplit channels by gpu in fc6..fc8"),
