@@ -29,10 +29,10 @@ from alexc.runtime.recipes import (
     CenterCrop,
     CenterView,
     CrossEntropy,
+    Normalize,
     PolynomialRate,
     Recipe,
     Resize,
-    Subtract,
 )
 from torch import Tensor, nn
 
@@ -198,7 +198,7 @@ class SqueezeNet10(nn.Module):
 
 
 RECIPE = Recipe(
-    prepare=(Resize(256), CenterCrop(256), Subtract("mean_image")),
+    prepare=(Resize(256), CenterCrop(256), Normalize()),
     augment=(RandomCrop(224), Mirror()),
     test=CenterView(224),
     loss=CrossEntropy(),

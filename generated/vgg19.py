@@ -26,10 +26,10 @@ from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,
+    Normalize,
     Plateau,
     Recipe,
     Resize,
-    Subtract,
     TenCrop,
 )
 from torch import Tensor, nn
@@ -123,7 +123,7 @@ class VGG19(nn.Module):
 
 
 RECIPE = Recipe(
-    prepare=(Resize(256), CenterCrop(256), Subtract("mean_image")),
+    prepare=(Resize(256), CenterCrop(256), Normalize()),
     augment=(RandomCrop(224), Mirror(), PCAColor(0.1)),
     test=TenCrop(224),
     loss=CrossEntropy(),

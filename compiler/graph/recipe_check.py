@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from itertools import groupby, pairwise
 
+from ..layers.initial_values import Kaiming, Xavier
 from ..net.net import Recipe
 from ..recipe.augmentation import augmentations
 from ..recipe.steps import CenterCrop, Normalize, Resize, ScaledCrops, Subtract
 from ..text.diagnostics import Diagnostic, Label
-from .graph import Graph
+from .graph import Graph, Node
 
 _FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (Resize, CenterCrop, Normalize))
 
 
 def check_recipe(graph: Graph) -> list[Diagnostic]:
-    """Check that images have the size of the network's input, and that the loss fits its output."""
+    """Check that images have the size of the network's input and values that fit its weights, and the loss its output.
+
+    The values are a warning; it is left out if there are errors.
+    """
     recipe = graph.net.recipe
     if recipe is None:
         return []
-    return [
+    errors = [
         *_check_preparation(recipe),
         *_check_augmentation(recipe),
         *_check_windows(recipe),
         *_check_views(graph, recipe),
         *_check_loss(graph, recipe),
     ]
+    return errors or _check_pixel_scale(graph, recipe)
 
 
 def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
@@ -98,6 +103,47 @@ def _check_loss(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     end = Label(last.span, "the network ends here")
     message = "`cross_entropy` reads a softmax, and the network does not end in one"
     return [_misfit(message, recipe, "loss", end, "end the last layer with `-> softmax`")]
+
+
+def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    """Warn if a first layer keeps the scale of its input, and its input are pixels of up to 255."""
+    if any(isinstance(step, Normalize) for step in recipe.prepare):
+        return []
+    here = Label(recipe.spans["prepare"], "leaves values of up to 255")
+    return [
+        Diagnostic(
+            "W0501",
+            f"`{node.layer.name}` reads pixels that are not scaled, but `weight={node.weights.start.keyword}` is for "
+            "inputs of about 1",
+            node.layer.argument_spans.get("weight", node.layer.span),
+            others=(here,),
+            help="prepare with `normalize` instead of `subtract`, or the loss can become NaN; or give this layer "
+            "smaller weights, as in `weight=normal(0, 0.01)`",
+        )
+        for node in _layers_with_large_outputs(graph)
+        if node.weights
+    ]
+
+
+def _layers_with_large_outputs(graph: Graph) -> list[Node]:
+    """The first layers with `kaiming` or `xavier` whose outputs reach another layer, or the end, without batch norm."""
+    pixels: set[str | None] = {None}  # what has the values of pixels
+    outputs: dict[str | None, set[str]] = {None: set()}  # the first layers whose outputs are in it
+    reached: set[str] = set()
+    for node in graph.nodes:
+        name, kind = node.layer.name, node.layer.kind
+        read = set[str]().union(*(outputs[each] for each in node.layer.inputs))
+        of_pixels = not pixels.isdisjoint(node.layer.inputs)
+        if kind.shared_statistics:  # batch normalisation: the scale of its input does not matter
+            read, of_pixels = set(), False
+        elif node.weights:
+            reached |= read
+            read = {name} if of_pixels and isinstance(node.weights.start, (Kaiming, Xavier)) else set()
+            of_pixels = False
+        outputs[name] = read
+        pixels |= {name} if of_pixels else set()
+    reached |= outputs[graph.nodes[-1].layer.name]
+    return [node for node in graph.nodes if node.layer.name in reached]
 
 
 def _misfit(message: str, recipe: Recipe, word: str, other: Label | None = None, help: str = "") -> Diagnostic:

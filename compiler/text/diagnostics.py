@@ -60,6 +60,7 @@ TITLES = {
     "E0906": "the foreign files do not describe one network",
     "E0907": "the imported network has an error",
     "W0304": "the network is very large",
+    "W0501": "the pixels are not scaled for the initial weights",
     "W0901": "alexc has no exact counterpart of a setting of a foreign recipe",
     "W0902": "a setting that does not change the network's results is not imported",
 }
