@@ -8,11 +8,11 @@ from pathlib import Path
 
 from alexc.printable import printable
 
+from ..bytes_text import bytes_text
 from ..errors import UserError
 from ..temporary_folder import temporary_folder
 from .image_list import ImageList
 from .image_source import open_source
-from .prepare_report import bytes_text
 from .shards import ShardTask, make_shard, read_record
 from .store import SPLITS, Geometry
 from .worker_pool import WorkerDied, run_in_workers

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from alexc.printable import printable
 
+from ..bytes_text import bytes_text
 from ..errors import UserError
 from ..files import sync_folder, write_bytes
 from ..folder_lock import LOCK, folder_lock
@@ -403,8 +404,8 @@ def _check_space(work: _Work) -> None:
     if needed > free:
         kind = f"{side} x {side} x 3 bytes" if work.layout.quality is None else f"{side} x {side} pixels as JPEGs"
         raise UserError(
-            f"{printable(work.partial.parent)} has {free / 1e9:,.1f} GB free, but {images:,} images of {kind} "
-            f"need {needed / 1e9:,.1f} GB: free some, or choose another disk with --out"
+            f"{printable(work.partial.parent)} has {bytes_text(free)} free, but {images:,} images of {kind} "
+            f"need {bytes_text(needed)}: free some, or choose another disk with --out"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from alexc.printable import printable
 
+from ..bytes_text import bytes_text
 from .decode import BACKGROUND, TREATMENTS
 from .split import Split
 from .store import SPLITS, Store
@@ -115,9 +116,3 @@ def _aligned(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
     rows = list(rows)
     width = max(len(name) for name, _ in rows)
     return (f"{name:<{width}}  {text}" for name, text in rows)
-
-
-def bytes_text(size: int) -> str:
-    """Format a size as 262.1 GB, 6.2 MB or 8.4 kB."""
-    name, unit = next(((name, unit) for name, unit in (("GB", 1e9), ("MB", 1e6)) if size >= unit), ("kB", 1e3))
-    return f"{size / unit:,.1f} {name}"

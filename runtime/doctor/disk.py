@@ -11,6 +11,7 @@ from pathlib import Path
 
 from alexc.printable import printable
 
+from ..bytes_text import bytes_text
 from ..files import reason_and_step
 from .section import Finding, Section
 
@@ -36,7 +37,7 @@ def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
     if free < needed:
         findings.append(
             Finding(
-                f"{printable(folder)} has {free / 1e9:.1f} GB free, and the checkpoints need {needed / 1e9:.1f} GB: "
+                f"{printable(folder)} has {bytes_text(free)} free, and the checkpoints need {bytes_text(needed)}: "
                 "make room, or train with --out on another disk",
                 is_error=True,
             )

@@ -12,7 +12,7 @@ import torch
 
 from alexc.printable import printable
 
-from ..data.prepare_report import bytes_text
+from ..bytes_text import bytes_text
 from ..data.recipe_check import geometry_of
 from ..data.store import Geometry, open_store
 from ..device import find_device, make_deterministic
@@ -82,7 +82,7 @@ def _memory_of(file: NetworkFile, needed: int, device: torch.device, memory: Mem
     )
     if needed < free:
         return Section("training", rows)
-    short = f"{file.name} keeps {needed / 1e9:.1f} GB in memory, and {device} has {free / 1e9:.1f} GB free"
+    short = f"{file.name} keeps {bytes_text(needed)} in memory, and {device} has {bytes_text(free)} free"
     return Section(
         "training", rows, (Finding(f"{short}: end what else uses it, or train a smaller network", is_error=True),)
     )

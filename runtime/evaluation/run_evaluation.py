@@ -23,6 +23,7 @@ from ..data.split import Split
 from ..data.store import Store, check_while_reading, read_source
 from ..data.views import central_view
 from ..errors import UserError
+from ..runs.epoch_metrics import loss_text
 from .measure import Confusion, Scores, Tally, measure
 from .measured_images import MeasuredImages, measured_images
 from .trained_network import TrainedNetwork
@@ -112,7 +113,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"{'views':<10}{'loss':>9}{'top-1 error':>14}{'top-5 error':>14}",
     ]
     for name, scores in evaluation.scores.items():
-        lines.append(f"{name:<10}{scores.loss:>9.4f}{scores.top1_error:>14.1%}{scores.top5_error:>14.1%}")
+        lines.append(f"{name:<10}{loss_text(scores.loss):>9}{scores.top1_error:>14.1%}{scores.top5_error:>14.1%}")
     names = [trained.class_name(row.label) for row in evaluation.worst()]
     width = max(len("worst classes"), *map(len, names))
     lines += ["", f"{'worst classes':<{width}}{'images':>9}{'error':>9}  most often taken for"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alexc.printable import printable
 
+from ..runs.epoch_metrics import loss_text
 from .chart import Chart, Line, draw_chart, thinned
 from .missing import Missing
 
@@ -21,14 +22,14 @@ EPOCH_HEADER = (
     "rate",
     "images/s",
 )
-_EPOCH_FIGURES = (
-    ("train_loss", ".4f"),
-    ("train_error", ".1%"),
-    ("val_loss", ".4f"),
-    ("val_error", ".1%"),
-    ("val_top5_error", ".1%"),
-    ("rate", ".3g"),
-    ("images_per_second", ",.0f"),
+_EPOCH_FIGURES: tuple[tuple[str, Callable[[float], str]], ...] = (
+    ("train_loss", loss_text),
+    ("train_error", "{:.1%}".format),
+    ("val_loss", loss_text),
+    ("val_error", "{:.1%}".format),
+    ("val_top5_error", "{:.1%}".format),
+    ("rate", "{:.3g}".format),
+    ("images_per_second", "{:,.0f}".format),
 )
 
 
@@ -64,7 +65,7 @@ def curves_of(records: Sequence[dict[str, Any]]) -> Curves | Missing:
         charts=tuple(chart for chart in _charts(steps, epochs) if chart is not None),
         epochs=tuple(_row(record) for record in epochs),
         best=int(lowest["epoch"]) if lowest else None,
-        notes=tuple(_note(record) for record in records if record["kind"] == "note"),
+        notes=tuple(_note(record) for record in records if record["kind"] in ("note", "diverged")),
     )
 
 
@@ -120,7 +121,7 @@ def _note(record: dict[str, Any]) -> tuple[str, str]:
 
 
 def _row(record: dict[str, Any]) -> tuple[str, ...]:
-    figures = ("-" if record[name] is None else format(float(record[name]), form) for name, form in _EPOCH_FIGURES)
+    figures = ("-" if record[name] is None else text(float(record[name])) for name, text in _EPOCH_FIGURES)
     return (str(int(record["epoch"])), *figures)
 
 

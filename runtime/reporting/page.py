@@ -18,6 +18,7 @@ from ..evaluation.measure import Scores
 from ..evaluation.run_evaluation import store_of_run
 from ..evaluation.trained_network import TrainedNetwork
 from ..files import write_bytes, write_error
+from ..runs.epoch_metrics import loss_text
 from ..runs.metrics import read_metrics
 from ..runs.run_folder import RunFolder
 from . import chart
@@ -96,8 +97,7 @@ def make_report(run: RunFolder, trained: TrainedNetwork, data: Path | None, rows
     store = _store(trained, data)
     try:
         curves = curves_of(records)
-        epochs = [each for each in records if each["kind"] == "epoch"]
-        settings = settings_of(run, trained, record, epochs, store if isinstance(store, Store) else None)
+        settings = settings_of(run, trained, record, records, store if isinstance(store, Store) else None)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise UserError(
             f"{printable(run.record)} or {printable(run.metrics.name)} beside it is damaged: "
@@ -162,6 +162,7 @@ def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.tests["missing"] = lambda section: isinstance(section, Missing)
     environment.filters["percent"] = lambda share: f"{share:.1%}"
+    environment.filters["loss"] = loss_text
     return environment.from_string(_text("page.html.jinja"))
 
 

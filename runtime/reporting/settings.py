@@ -11,6 +11,7 @@ from alexc.printable import printable
 
 from ..data.store import Store
 from ..evaluation.trained_network import TrainedNetwork
+from ..runs.metrics import divergence_in
 from ..runs.run_folder import RunFolder
 
 
@@ -36,7 +37,7 @@ def settings_of(
     run: RunFolder,
     trained: TrainedNetwork,
     record: dict[str, Any],
-    epochs: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
     store: Store | None,
 ) -> Settings:
     """The section.
@@ -45,7 +46,7 @@ def settings_of(
         run: the run.
         trained: its network.
         record: the content of run.json.
-        epochs: the records of the finished epochs.
+        records: the records of its metrics.
         store: the images, if they exist.
 
     Raises:
@@ -54,13 +55,16 @@ def settings_of(
     parameters = sum(weight.numel() for weight in trained.network.parameters())
     shape = "x".join(map(str, trained.file.input_shape))
     newest = record["commands"][-1]
+    epochs = sum(each["kind"] == "epoch" for each in records)
+    diverged = divergence_in(records)
     rows = [
         ("network", f"{trained.file.name}, {parameters:,} parameters, reads {shape}"),
         ("weights", f"{printable(trained.checkpoint.name)}, after epoch {trained.epochs}"),
         ("data", "images that alexc draws" if record["data"] is None else printable(record["data"])),
         ("images", _images(trained, store)),
         ("started", _time(record["started"])),
-        ("epochs", f"{len(epochs)} of {int(record['epochs'])}"),
+        ("epochs", f"{epochs} of {int(record['epochs'])}"),
+        *([("diverged", printable(diverged))] if diverged else []),
         ("batch", f"{int(record['batch'])} images"),
         ("seed", str(int(record["seed"]))),
         *_options(record),

@@ -114,5 +114,10 @@ class _WithoutTail:
 
 
 def _not_saved(path: Path, error: Exception) -> UserError:
+    if not path.parent.exists():
+        return UserError(
+            f"{printable(path.parent)} was deleted or moved while it was in use: nothing can be saved there; put it "
+            "back and continue with --resume, or train again"
+        )
     more = f", then continue with --resume {shlex.quote(printable(path.parent))}; the checkpoints before it are intact"
     return write_error(path, error if isinstance(error, OSError) else OSError(str(error).splitlines()[0]), more)

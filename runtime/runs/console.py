@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alexc.printable import printable
 
-from ..runs.epoch_metrics import EpochMetrics
+from .epoch_metrics import EpochMetrics, loss_text
 
 _COLUMNS = (
     ("epoch", 7),
@@ -36,7 +36,7 @@ def print_epoch(epoch: int, figures: EpochMetrics, rate: float, images_per_secon
     """Print the line of an epoch."""
     cells = (
         str(epoch),
-        f"{figures.train_loss:.4f}",
+        loss_text(figures.train_loss),
         f"{figures.train_error:.1%}",
         f"{figures.val_error:.1%}",
         f"{figures.val_top5_error:.1%}",

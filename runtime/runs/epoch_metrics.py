@@ -22,3 +22,8 @@ class EpochMetrics:
     val_loss: float
     val_error: float
     val_top5_error: float
+
+
+def loss_text(loss: float) -> str:
+    """A loss in at most 8 characters: `2.3026`, or `1.7e+27` from 1,000 on."""
+    return f"{loss:.4f}" if abs(loss) < 999.99995 else f"{loss:.1e}"

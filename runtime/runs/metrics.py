@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,6 +29,12 @@ _TAGS = {
     "rate": "rate",
     "images_per_second": "images_per_second",
 }
+_VALUES = {
+    "step": ("loss", "rate"),
+    "epoch": (*(each.name for each in fields(EpochMetrics)), "rate", "seconds", "images_per_second"),
+    "note": (),
+    "diverged": (),
+}
 _GO_ON = "the checkpoints are intact: continue with --resume"
 
 
@@ -38,7 +44,7 @@ class Metrics:
     If something cannot be written, it raises a UserError that names the file.
 
     Args:
-        lines: the JSON lines file: one object per line, with `kind` "step", "epoch" or "note".
+        lines: the JSON lines file: one object per line, with `kind` "step", "epoch", "note" or "diverged".
         events: the folder of TensorBoard's event files; None writes none.
         kept: the length of `lines` in bytes at the checkpoint; later lines will be written again, so they are cut off.
         step: the step from which the training continues; TensorBoard hides later ones.
@@ -81,6 +87,10 @@ class Metrics:
     def note(self, step: int, epoch: int, text: str) -> None:
         """Record a note."""
         self._write({"kind": "note", "step": step, "epoch": epoch, "text": text})
+
+    def diverged(self, step: int, epoch: int, text: str) -> None:
+        """Record that the training stops before this step, because a number is not finite."""
+        self._write({"kind": "diverged", "step": step, "epoch": epoch, "text": text})
 
     def sync(self) -> int:
         """Sync the lines to disk; returns their length in bytes."""
@@ -142,15 +152,66 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: the file cannot be read or has another form.
     """
+    return _records(path, _content(path))
+
+
+def check_metrics(path: Path, kept: int) -> None:
+    """Check the first `kept` bytes, which a training that continues keeps. The file may be missing.
+
+    Raises:
+        UserError: they are damaged, or there are fewer.
+    """
+    if not path.exists():
+        return
+    remedy = "; move it away to continue without the records so far"
+    content = _content(path)
+    if len(content) < kept:
+        short = f"it has {len(content):,} of {kept:,} bytes"
+        raise UserError(f"{printable(path)} is cut off ({short}): restore what training wrote{remedy}")
+    try:
+        _records(path, content[:kept])
+    except UserError as damage:
+        raise UserError(f"{damage}{remedy}") from None
+
+
+def divergence_in(records: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why and where the training stopped, if a number was not finite."""
+    if not records or records[-1]["kind"] != "diverged":
+        return None
+    last = records[-1]
+    return f"{last['text']} at step {last['step']:,} (epoch {last['epoch']})"
+
+
+def _content(path: Path) -> bytes:
     try:
         require_regular_file(path)
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{printable(path)} cannot be read ({error.strerror}): expected the metrics of a run") from None
-    try:
-        return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
-    except ValueError as error:
-        raise UserError(f"{printable(path)} is damaged ({error}): expected one JSON object a line") from None
+
+
+def _records(path: Path, content: bytes) -> list[dict[str, Any]]:
+    lines = [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{printable(path)} is damaged ({error}): expected one JSON object a line") from None
+        if not _is_record(record):
+            raise UserError(f"{printable(path)} is damaged: line {number:,} is not a record of a training")
+        records.append(record)
+    return records
+
+
+def _is_record(record: object) -> bool:
+    if not isinstance(record, dict) or record.get("kind") not in _VALUES:
+        return False
+    if not all(isinstance(record.get(name), int) for name in ("step", "epoch")):
+        return False
+    if record["kind"] in ("note", "diverged"):
+        return isinstance(record.get("text"), str)
+    return all(isinstance(record.get(name, ""), (int, float, type(None))) for name in _VALUES[record["kind"]])
 
 
 def _json(value: float) -> float | None:

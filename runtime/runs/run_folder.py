@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from typing import Any
 
 from alexc.printable import printable
 
+from ..bytes_text import bytes_text
 from ..data.dataset_statistics import DatasetStatistics, load_statistics, save_statistics
 from ..errors import UserError
 from ..files import require_regular_file, write_bytes, write_error, writing
@@ -38,6 +40,23 @@ from .checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 RUNS = Path("runs")
 _RUN_AGAIN = "nothing was trained: run the same command again"
+_REQUIRED: dict[str, Callable[[Any], bool]] = {  # what run.json must hold
+    "network": lambda value: isinstance(value, str),
+    "started": lambda value: isinstance(value, str),
+    "data": lambda value: value is None or isinstance(value, str),
+    "store": lambda value: isinstance(value, dict) and isinstance(value.get("path"), str),
+    "epochs": lambda value: type(value) is int and value > 0,
+    "batch": lambda value: type(value) is int and value > 0,
+    "seed": lambda value: type(value) is int and value >= 0,
+    "commands": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
+}
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {  # what an older version did not write
+    "freeze": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    "amp": lambda value: value in (None, "bf16", "fp16"),
+    "accumulate": lambda value: type(value) is int and value > 0,
+    "weights": lambda value: value is None or isinstance(value, str),
+    "wandb": lambda value: value is None or isinstance(value, str),
+}
 _NEXT = "next.pt"  # the name of the newest checkpoint until it is complete
 
 
@@ -149,13 +168,25 @@ class RunFolder:
             require_regular_file(self.record)
             record = json.loads(self.record.read_bytes())
         except OSError:
+            if not self.path.exists():
+                raise UserError(
+                    f"{printable(self.path)} does not exist: expected a folder that `alexc train` made; `alexc runs` "
+                    "lists the runs"
+                ) from None
             raise UserError(
                 f"{printable(self.path)} is not a run: expected a folder that `alexc train` made, with run.json in it"
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{printable(self.record)} is damaged: {error}") from None
         if not isinstance(record, dict):
             raise UserError(f"{printable(self.record)} is damaged: expected a JSON object")
+        for name, fits in (_REQUIRED | _OPTIONAL).items():
+            if (name in record or name in _REQUIRED) and not fits(record.get(name, ...)):
+                best = shlex.quote(printable(self.best))
+                raise UserError(
+                    f"{printable(self.record)} is damaged, or of another program (`{name}`): "
+                    f"restore the file, or begin a new run from the weights: --weights {best}"
+                )
         return record
 
     def read_facts(self) -> DatasetStatistics:
@@ -229,7 +260,17 @@ class RunFolder:
             return content
         raise UserError(
             f"{printable(self.path)} has no intact checkpoint ({'; '.join(damaged)}): train again into another folder"
+            f"{self._from_best()}"
         )
+
+    def _from_best(self) -> str:
+        """What can be done with the best weights, if they are intact."""
+        try:
+            epoch = load_checkpoint(self.best)["epoch"]
+        except (DamagedCheckpoint, KeyError):
+            return ""
+        shown = shlex.quote(printable(self.best))
+        return f", from the weights of epoch {epoch}, which are intact: add --weights {shown}"
 
 
 def new_run_path(network: str) -> Path:
@@ -298,6 +339,6 @@ def check_room(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path).free
     if free < needed:
         raise UserError(
-            f"the disk of {printable(path)} has {free / 1e9:.1f} GB free, and the checkpoints need "
-            f"{needed / 1e9:.1f} GB: make room, or name a folder on another disk with --out"
+            f"the disk of {printable(path)} has {bytes_text(free)} free, and the checkpoints need "
+            f"{bytes_text(needed)}: make room, or name a folder on another disk with --out"
         )

@@ -8,7 +8,8 @@ from typing import Any
 from alexc.printable import printable
 
 from ..errors import UserError
-from .metrics import read_metrics
+from .epoch_metrics import loss_text
+from .metrics import divergence_in, read_metrics
 from .run_folder import RunFolder
 
 HEADER = (
@@ -54,13 +55,14 @@ def run_rows(folder: Path) -> tuple[list[tuple[str, ...]], list[str]]:
 
 def _row(run: RunFolder, folder: Path, record: dict[str, Any], records: list[dict[str, Any]]) -> tuple[str, ...]:
     epochs = [each for each in records if each["kind"] == "epoch"]
+    diverged = divergence_in(records) is not None
     best = min(epochs, key=lambda each: _error(each["val_error"]), default=None)
     name = printable(run.path.relative_to(folder)) if run.path != folder else printable(run.path)
     started = str(record["started"])[:16].replace("T", " ")
     settings = (str(record["seed"]), str(record["batch"]), f"{len(epochs)} of {record['epochs']}")
     if best is None:
         steps = [each for each in records if each["kind"] == "step"]
-        loss = _number(steps[-1]["loss"], ".4f") if steps else "-"
+        loss = "diverged" if diverged else _loss(steps[-1]["loss"]) if steps else "-"
         return (name, printable(record["network"]), started, *settings, "-", "-", loss, "-", "-")
     last = epochs[-1]
     return (
@@ -70,7 +72,7 @@ def _row(run: RunFolder, folder: Path, record: dict[str, Any], records: list[dic
         *settings,
         _number(best["val_error"], ".1%"),
         str(best["epoch"]),
-        _number(last["train_loss"], ".4f"),
+        "diverged" if diverged else _loss(last["train_loss"]),
         _number(last["rate"], ".3g"),
         _number(last["images_per_second"], ",.0f"),
     )
@@ -78,6 +80,10 @@ def _row(run: RunFolder, folder: Path, record: dict[str, Any], records: list[dic
 
 def _error(value: float | None) -> float:
     return 2.0 if value is None else value
+
+
+def _loss(value: float | None) -> str:
+    return "-" if value is None else loss_text(value)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -110,6 +110,11 @@ def command_line(options: TrainOptions) -> list[str]:
     return words if options.tensorboard else [*words, "--no-tensorboard"]
 
 
+def start_command(network: Path, weights: Path) -> str:
+    """The command that begins a new run from the weights of a run or a file, safe to print."""
+    return printable(shlex.join(["alexc", *command_line(TrainOptions(network=network, weights=weights))]))
+
+
 def resume_command(network: Path, run: Path, device: str | None = None, compiled: bool = False) -> str:
     """The command that continues a run, safe to print."""
     options = TrainOptions(network=network, resume=run, device=device, compile=compiled)

@@ -21,7 +21,8 @@ from ..runs.run_folder import (
     new_run_path,
     newest_run,
 )
-from .options import AUTO, TrainOptions, resume_command
+from .options import AUTO, TrainOptions, resume_command, start_command
+from .state import TrainingState
 
 _MOST_LAYERS_SHOWN = 5
 
@@ -145,7 +146,8 @@ def check_same(
             )
         raise UserError(
             f"{printable(options.network)} is not the file that {shown} trains: the layers are the same, but the "
-            f"recipe or the code differ; continue with the run's own: {resume_command(run.network, run.path)}"
+            f"recipe or the code differ; continue with the run's own: {resume_command(run.network, run.path)}; or "
+            f"begin a new run from its weights, as with another rate: {start_command(options.network, run.path)}"
         )
     if checkpoint["store"] != identity["store"]:
         raise UserError(
@@ -159,6 +161,21 @@ def check_same(
                 f"--{name} {given}: {shown} was begun with {name} {begun}; leave the option out, "
                 "or train into another folder"
             )
+
+
+def check_epochs(options: TrainOptions, run: RunFolder, state: TrainingState) -> None:
+    """Check that --epochs is not less than what is done.
+
+    Raises:
+        UserError: it is.
+    """
+    begun = state.epoch + (state.position > 0)
+    if options.epochs is not None and options.epochs < begun:
+        done = f"is in epoch {begun}" if state.position else f"has done {begun} epochs"
+        raise UserError(
+            f"--epochs {options.epochs}: {printable(run.path)} {done} already; give {begun} or more, or train into "
+            "another folder"
+        )
 
 
 def _differing_layers(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 
 import torch
 
+from .. import recipes
 from ..data.prepare_report import preparation_summary
 from ..device import device_text
 from ..parallel.rank import Rank
 from ..runs.console import print_header
 from ..runs.wandb_log import new_wandb_id
+from .options import start_command
 from .plan import Plan
+from .schedule import schedule_of
 from .state import TrainingState
 from .trainer import Trainer
 
@@ -101,7 +105,7 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
             ("seed", str(settings.seed)),
             ("run", str(plan.chosen.folder.path)),
         ],
-        _resume_notes(trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
+        _resume_notes(plan, trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
     )
 
 
@@ -118,17 +122,36 @@ def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
     return [("mesh", f"{rank.placement.mesh_text}: {rank.mesh.devices} ranks")]
 
 
-def _resume_notes(trainer: Trainer, last: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    state = trainer.state
-    notes = [
-        f"nothing is left to do: this training ended after step {state.step:,}, in epoch {state.epoch}"
-        if trainer.is_over
-        else f"continuing from step {state.step:,}, in epoch {state.epoch + 1}"
-    ]
+def _resume_notes(plan: Plan, trainer: Trainer, last: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    state, model = trainer.state, trainer.model
+    if trainer.is_over:
+        notes = [f"nothing is left to do: this training ended after step {state.step:,}, in epoch {state.epoch}"]
+        ended = "its schedule" if model.schedule.ended else "early stopping" if model.early_stopping.ended else None
+        if ended:
+            more = start_command(plan.options.network, plan.chosen.folder.path)
+            notes.append(f"{ended} ended it, so --epochs does not continue it; a new run from its weights: {more}")
+        else:
+            notes.append(f"all {state.epoch} epochs are done; a larger --epochs continues it")
+    else:
+        notes = [f"continuing from step {state.step:,}, in epoch {state.epoch + 1}", *_rate_note(plan, trainer)]
     changed = [name for name in ("device", "threads", "versions", "compile") if last.get(name) != now[name]]
     if changed:
         notes.append(f"not as before: {', '.join(changed)} (see run.json); the last bits of results may differ")
     return notes
+
+
+def _rate_note(plan: Plan, trainer: Trainer) -> list[str]:
+    """Another number of epochs stretches some schedules, so that the rate changes where the training continues."""
+    assert plan.before is not None
+    recipe, step = plan.settings.recipe, trainer.state.step
+    before = schedule_of(replace(recipe, epochs=plan.before["epochs"]))
+    rates = [each.rate_at(step, trainer.steps_per_epoch) for each in (before, trainer.model.schedule)]
+    if isinstance(recipe.schedule, recipes.Plateau) or rates[0] == rates[1]:
+        return []
+    return [
+        f"note: the schedule spreads over all epochs, {recipe.epochs} now and {plan.before['epochs']} before: the rate "
+        f"of the next step is {rates[1]:.3g}, not {rates[0]:.3g}; to keep a small rate, begin a new run with --weights"
+    ]
 
 
 def _path_text(path: Path | None) -> str | None:

@@ -19,7 +19,7 @@ from ..files import write_error, write_text
 from ..folder_lock import folder_lock
 from ..parallel.rank import Rank, alone
 from ..runs.console import print_note
-from ..runs.metrics import Metrics, NoMetrics
+from ..runs.metrics import Metrics, NoMetrics, check_metrics
 from ..runs.run_folder import RunFolder, check_room
 from ..runs.wandb_log import WandbLog
 from .compiled import compile_network
@@ -27,7 +27,7 @@ from .model import Model
 from .needed_bytes import bytes_on_disk
 from .options import FoundSpec, TrainOptions
 from .plan import Plan, check
-from .resume import check_same
+from .resume import check_epochs, check_same
 from .run_record import identity_of, print_start, run_record
 from .starting_weights import starting_weights
 from .state import TrainingState
@@ -89,10 +89,12 @@ def resume(plan: Plan, model: Model) -> TrainingState:
     rank, chosen = plan.rank, plan.chosen
     checkpoint = rank.on_rank_zero(chosen.load_checkpoint)
     rank.on_rank_zero(lambda: check_same(plan.options, chosen.folder, checkpoint, identity_of(plan), plan.whole))
-    rank.on_rank_zero(lambda: chosen.go_back_to(checkpoint))
-    model.load_state_dict(checkpoint)
     state = TrainingState()
     state.load_state_dict(checkpoint["state"])
+    rank.on_rank_zero(lambda: check_epochs(plan.options, chosen.folder, state))
+    rank.on_rank_zero(lambda: check_metrics(chosen.folder.metrics, state.metrics_bytes))
+    rank.on_rank_zero(lambda: chosen.go_back_to(checkpoint))
+    model.load_state_dict(checkpoint)
     return state
 
 

@@ -27,7 +27,7 @@ from ..layers.dropout import fix_masks
 from ..parallel.batch_shard import NO_LABEL
 from ..progress import Progress
 from ..runs.console import print_epoch, print_note
-from ..runs.epoch_metrics import EpochMetrics
+from ..runs.epoch_metrics import EpochMetrics, loss_text
 from ..runs.metrics import Metrics
 from ..runs.run_folder import RunFolder
 from .finite import all_finite
@@ -157,7 +157,7 @@ class Trainer:
                         result = self.take_step(images, micro_batches, interrupted)
                         stop = result.stop
                         state.count_step(images, result.loss, result.wrong, watch.lap())
-                        progress.advance(images, f"loss {state.loss_sum / state.images:.4f}")
+                        progress.advance(images, f"loss {loss_text(state.loss_sum / state.images)}")
                         self._record_step(result.loss)
                         if state.step % self.run.save_every == 0:
                             self.save()
@@ -321,7 +321,7 @@ class Trainer:
     def _record_step(self, loss: float) -> None:
         state, run, rate = self.state, self.run, self.model.optimizer.rate
         if run.print_freq and state.step % run.print_freq == 0 and self.model.rank.is_rank_zero:
-            print_note(f"epoch {state.epoch + 1}  step {state.step:,}  loss {loss:.4f}  rate {rate:.3g}")
+            print_note(f"epoch {state.epoch + 1}  step {state.step:,}  loss {loss_text(loss)}  rate {rate:.3g}")
         if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
             run.metrics.step(state.step, state.epoch + 1, loss, rate)
 
@@ -332,14 +332,15 @@ class Trainer:
             raise self._not_finite("a weight is not finite")
 
     def _not_finite(self, what: str) -> UserError:
-        """The error of a training that must stop; all ranks have found it."""
+        """Record that the training must stop; returns the error. All ranks have found it."""
         state = self.state
+        self.run.metrics.diverged(state.step + 1, state.epoch + 1, what)
         return self.model.rank.reported_once(
             UserError(
                 f"{what} at step {state.step + 1} (epoch {state.epoch + 1}), and the training has stopped there; the "
                 f"checkpoints in {printable(self.run.folder.path)} are from before. Usually the learning rate "
                 f"({self.model.optimizer.rate:g} now) is too high: lower `lr` in the spec, compile it, and train again "
-                "from the beginning"
+                "from the beginning. `alexc check` warns if the pixels are not scaled for the initial weights"
             )
         )
 

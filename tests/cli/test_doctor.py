@@ -262,7 +262,8 @@ class TestExamination:
         found = {section.title: section for section in examination.examine(None, home / "tiny.py")}
         assert found["training"].findings[0].is_error
         assert (
-            "Tiny keeps 0.0 GB in memory, and cpu has 0.0 GB free: end what else uses it" in texts(found["training"])[0]
+            "Tiny keeps 15.5 kB in memory, and cpu has 0.1 kB free: end what else uses it"
+            in texts(found["training"])[0]
         )
 
     @pytest.mark.slow

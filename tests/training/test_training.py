@@ -370,7 +370,7 @@ def test_a_named_checkpoint_is_used_or_refused(home: Path, tmp_path: Path) -> No
         (run / "none.pt", r"none.pt cannot be used \(No such file"),
         (run / "best.pt", r"best.pt holds weights, .*name \S*last.pt, or begin a run .* --weights \S*best.pt"),
         (tmp_path / "alone.pt", "is not a run: expected a folder"),
-        (tmp_path / "nowhere", "is not a run: expected a folder"),
+        (tmp_path / "nowhere", "nowhere does not exist: expected a folder that `alexc train` made"),
     ):
         with pytest.raises(UserError, match=message):
             tiny.run_to(asked(home, run, resume=checkpoint, out=None))
@@ -397,7 +397,7 @@ def test_data_that_does_not_fit_is_refused(home: Path, tmp_path: Path, capsys: p
 def test_a_full_disk_shows_before_the_first_step(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10_000))
-    with pytest.raises(UserError, match=r"has 0\.0 GB free, and the checkpoints need"):
+    with pytest.raises(UserError, match=r"has 10\.0 kB free, and the checkpoints need 43\.2 kB:"):
         tiny.run_to(asked(home, tmp_path / "run"))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
 
