@@ -1,39 +1,38 @@
-"""`alexc` and `python -m alexc`: runs a command, and turns an exception into a message and an exit code."""
+"""`alexc` and `python -m alexc`: runs a command, and turns an exception into a message and an exit code.
+
+Everything else is imported in `main`, so that Ctrl-C during an import is no traceback.
+"""
 
 from __future__ import annotations
 
 import sys
-import traceback
-
-from alexc.runtime.errors import UserError
-
-from .cli import app
-from .spec_error import SpecError
 
 EXIT_USER_ERROR = 1
 EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 success, 1 an error in the user's input, 2 wrong usage, 70 a bug in alexc.
+    Exit codes: 0 success, 1 an error in the user's input, 2 wrong usage, 70 a bug in alexc, 130 Ctrl-C.
     """
     try:
-        app()
-    except SpecError as error:
-        print(error.report(), file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
-    except Exception:
-        traceback.print_exc()
-        print(
-            "\nalexc: this is a bug in alexc, not an error in your input. Please report it with the lines above.",
-            file=sys.stderr,
-        )
-        sys.exit(EXIT_BUG)
+        from .failures import escape_what_the_terminal_lacks, report
+
+        escape_what_the_terminal_lacks()
+        try:
+            from .cli import app
+
+            try:
+                app()
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()  # a full disk shows here, and not when Python ends
+        except Exception as error:
+            sys.exit(report(error))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from textwrap import wrap
 from alexc.compiler.graph import diff
 from alexc.compiler.graph.diff import LayerChange, SharedWeights, Totals
 
+from .printable import printable
 from .table import aligned
 
 _LONGEST_LINE = 110  # for lists of names; tables are not wrapped
@@ -25,7 +26,7 @@ class Diff(diff.Diff):
     names: tuple[str, str]
 
     def __str__(self) -> str:
-        parts = [[f"{' -> '.join(self.names)}{': equal' if self.same else ''}"]]
+        parts = [[f"{' -> '.join(map(printable, self.names))}{': equal' if self.same else ''}"]]
         if self.settings:
             settings = [(each.name, each.before or "-", each.after or "-") for each in self.settings]
             parts.append(aligned([("setting", "before", "after"), *settings], ()))

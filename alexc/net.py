@@ -100,7 +100,9 @@ class Net:
             if foreign_files.names_foreign_file(named[0]):
                 return cls._imported(named, input, most_parameters)
         if more:
-            raise SpecError(f"{named[1]}: a spec is one file; only files of other programs are read together")
+            raise SpecError(
+                f"{printable(named[1])}: a spec is one file; only files of other programs are read together"
+            )
         return cls(read_spec(Path(path), most_parameters))
 
     @classmethod
@@ -116,7 +118,7 @@ class Net:
         return cls(check_text(written.text, Path(named[0]).name, most_parameters=most_parameters), warnings)
 
     def __repr__(self) -> str:
-        return f"<Net {self.graph.net.name} of {self.name}: {self.graph.parameters:,} parameters>"
+        return f"<Net {self.graph.net.name} of {printable(self.name)}: {self.graph.parameters:,} parameters>"
 
     def summary(self) -> Summary:
         """Return the shapes, weights, neurons and multiply-adds of every layer, per image."""
@@ -188,9 +190,10 @@ class Net:
     def _placed_by(self, placement: str) -> PlacedGraph:
         if placement in self._checked.placed:
             return self._checked.placed[placement]
+        asked = printable(placement)
         if not self._checked.placed:
             form = "`placement two_gpus { … }`"
-            raise SpecError(f"{printable(self.name)}: has no placement `{placement}`, and no other; add one: {form}")
+            raise SpecError(f"{printable(self.name)}: has no placement `{asked}`, and no other; add one: {form}")
         raise SpecError(
-            f"{printable(self.name)}: has no placement `{placement}`; {did_you_mean(placement, self._checked.placed)}"
+            f"{printable(self.name)}: has no placement `{asked}`; {did_you_mean(placement, self._checked.placed)}"
         )

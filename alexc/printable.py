@@ -9,3 +9,8 @@ def printable(text: object) -> str:
     A file name or a spec can contain them; printed as they are, they could steer the terminal or fake output.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(text))
+
+
+def printable_lines(text: str) -> str:
+    """A text of several lines, made safe to print: line ends and tabs stay."""
+    return "".join(c if c in "\n\t" else printable(c) for c in text)

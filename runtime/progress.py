@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console
@@ -75,7 +76,8 @@ class Progress:
         rate = self._rate()
         if rate and self._done < self._total:
             parts.append(f"{_minutes((self._total - self._done) / rate)} left")
-        print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
+        with suppress(OSError):  # of a closed pipe or a full disk; the work goes on
+            print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
 
     def _rate(self) -> float:
         return (self._done - self._done_before) / max(time.monotonic() - self._started, 1e-9)

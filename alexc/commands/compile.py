@@ -18,6 +18,7 @@ from alexc.runtime.files import check_overwritable, require_regular_file, write_
 
 from ..net import Net
 from ..net_options import MostParameters, read_net
+from ..printable import printable
 
 
 class Emitted(StrEnum):
@@ -66,20 +67,22 @@ def compile_(
             asked = _Target(spec, net, placement)
             target = out / f"{asked.module_name()}.py"
             if target in targets:
-                twice = f"{spec}: would be written to {target}, as {targets[target].spec} is"
+                other = printable(targets[target].spec)
+                twice = f"{printable(spec)}: would be written to {printable(target)}, as {other} is"
                 raise UserError(f"{twice}; rename one of the two")
             targets[target] = asked
     texts = {target: asked.net.python(asked.placement) for target, asked in targets.items()}
     stale = [target for target, text in texts.items() if not _is_current(target, text)]
     if check and stale:
         for target in stale:
-            spec = targets[target].spec
-            print(f"{target}: not the current output for {spec}; run `alexc compile {spec}{targets[target].option()}`")
+            spec = printable(targets[target].spec)
+            command = f"alexc compile {spec}{targets[target].option()}"
+            print(f"{printable(target)}: not the current output for {spec}; run `{command}`")
         raise typer.Exit(1)
     for target, text in texts.items():
         if target in stale:
             _write(target, text)
-        print(f"{target}  {'written' if target in stale else 'unchanged'}")
+        print(f"{printable(target)}  {'written' if target in stale else 'unchanged'}")
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ class _Target:
 def _module_name(spec: Path) -> str:
     name = spec.stem.replace("-", "_")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(f"{spec}: a Python module cannot be called `{name!a}`; rename the file, as in my_net.net")
+        raise UserError(
+            f"{printable(spec)}: a Python module cannot be called `{name!a}`; rename the file, as in my_net.net"
+        )
     if spec.suffix != ".net":
         raise UserError(f"{str(spec)!a}: the name of a spec ends in `.net`; rename the file, as in {name}.net")
     return name
@@ -115,7 +120,7 @@ def _is_current(target: Path, text: str) -> bool:
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return False
     except OSError as error:
-        raise UserError(f"{target}: cannot be read: {error.strerror}") from None
+        raise UserError(f"{printable(target)}: cannot be read: {error.strerror}") from None
 
 
 def _write(target: Path, text: str) -> None:

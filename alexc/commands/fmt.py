@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from difflib import unified_diff
 from pathlib import Path
@@ -14,7 +15,7 @@ from alexc.compiler.text.diagnostics import render_all
 from alexc.compiler.tree.format import format_spec
 from alexc.runtime.files import write_text
 
-from ..printable import printable
+from ..printable import printable, printable_lines
 from ..spec_file import read_unchecked
 
 
@@ -69,8 +70,9 @@ def _rewrite(path: Path, text: str) -> None:
 
 
 def _diff(path: Path, before: str, after: str) -> str:
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    """The changes, safe to print: comments can hold any character."""
+    old, new = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (before, after))
     return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-        for line in unified_diff(old, new, str(path), f"{path}, formatted")
+        printable_lines(line) if line.endswith("\n") else f"{printable_lines(line)}\n\\ No newline at end of file\n"
+        for line in unified_diff(old, new, printable(path), f"{printable(path)}, formatted")
     )

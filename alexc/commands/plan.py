@@ -58,7 +58,7 @@ def plan_(
     if format_ is Format.json:
         print(json.dumps({name: as_json(each) for name, each in plans.items()}, indent=2))
     else:
-        print("\n".join(side_by_side(net.graph, plans, str(spec))))
+        print("\n".join(side_by_side(net.graph, plans, printable(spec))))
 
 
 def _baselines(graph: Graph, plans: Mapping[str, Plan], batch: int, dtype: Dtype) -> dict[str, Plan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -77,7 +78,8 @@ def prepare(
     destination = out or preparing.default_destination(data, geometry, exif, jpeg=stored is not None, whole=whole)
     try:
         store = preparing.prepare(data, destination, geometry, processes, exif, bad_share, stored, whole)
-    except KeyboardInterrupt:
-        print("stopped; the work so far is kept: run the same command again to go on", file=sys.stderr)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except (KeyboardInterrupt, SystemExit) as ending:  # Ctrl-C, SIGTERM or SIGHUP
+        with suppress(OSError):  # of a terminal that is gone
+            print("stopped; the work so far is kept: run the same command again to go on", file=sys.stderr)
+        raise typer.Exit(int(ending.code or 1) if isinstance(ending, SystemExit) else EXIT_INTERRUPTED) from None
     print(preparation_report(store))

@@ -64,7 +64,7 @@ def run_in_workers(
     context = start_importing()
     # Without a lock: a worker that is killed while it holds one would block the others.
     stop = context.RawValue(c_bool, False)
-    with ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
+    with _exits_by_signals(), ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
         try:
             _run(pool, function, tasks, workers, finished)
         except BaseException:
@@ -82,11 +82,15 @@ def start_importing() -> ForkServerContext | SpawnContext:
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver, resource_tracker
 
-    resource_tracker.ensure_running()  # before interrupts are blocked, because it unblocks them
+    with _held_back(signal.SIGHUP):
+        resource_tracker.ensure_running()  # before interrupts are blocked, because it unblocks them
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_TEMPLATE])
     _use_own_folder_for_sockets()
-    with _interrupts_held_back(), _environment(_ONE_THREAD | _NOTHING_OF_THE_CURRENT_FOLDER):  # workers inherit both
+    with (
+        _held_back(signal.SIGINT, signal.SIGHUP),
+        _environment(_ONE_THREAD | _NOTHING_OF_THE_CURRENT_FOLDER),
+    ):  # workers inherit both
         forkserver.ensure_running()
     return context
 
@@ -112,7 +116,7 @@ def _run(
     waiting = iter(tasks)
     running: dict[Future[None], Task] = {}
     while True:
-        with _interrupts_held_back():  # a worker that starts here inherits this, so Ctrl-C reaches only the parent
+        with _held_back(signal.SIGINT, signal.SIGHUP):  # a worker that starts here inherits this: only the parent ends
             for task in islice(waiting, workers - len(running)):
                 running[pool.submit(function, task)] = task
         if not running:
@@ -126,8 +130,8 @@ def _run(
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _held_back(*signals: signal.Signals) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
     finally:
@@ -141,6 +145,24 @@ def _use_own_folder_for_sockets() -> None:
     folder = held.enter_context(temporary_folder())
     multiprocessing.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]  # no public way
     Finalize(None, held.close, exitpriority=0)
+
+
+@contextmanager
+def _exits_by_signals() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP raise SystemExit, so that the workers and their semaphores end with this process."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    here = threading.current_thread() is threading.main_thread()
+    defaults = [each for each in (signal.SIGTERM, signal.SIGHUP) if here and signal.getsignal(each) == signal.SIG_DFL]
+    for each in defaults:
+        signal.signal(each, leave)
+    try:
+        yield
+    finally:
+        for each in defaults:
+            signal.signal(each, signal.SIG_DFL)
 
 
 @contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from alexc.printable import printable
@@ -25,11 +29,11 @@ def print_header(rows: Sequence[tuple[str, str]], notes: Sequence[str]) -> None:
     """Print the settings of the training, and the column names of the lines that follow."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"{name:<{width}}  {printable(value)}")
+        print_note(f"{name:<{width}}  {printable(value)}")
     for note in notes:
-        print(note)
-    print()
-    print("".join(f"{name:>{columns}}" for name, columns in _COLUMNS), flush=True)
+        print_note(note)
+    print_note("")
+    print_note("".join(f"{name:>{columns}}" for name, columns in _COLUMNS))
 
 
 def print_epoch(epoch: int, figures: EpochMetrics, rate: float, images_per_second: float, seconds: float) -> None:
@@ -44,12 +48,22 @@ def print_epoch(epoch: int, figures: EpochMetrics, rate: float, images_per_secon
         f"{images_per_second:,.1f}",
         duration(seconds),
     )
-    print("".join(f"{cell:>{columns}}" for cell, (_, columns) in zip(cells, _COLUMNS, strict=True)), flush=True)
+    print_note("".join(f"{cell:>{columns}}" for cell, (_, columns) in zip(cells, _COLUMNS, strict=True)))
 
 
 def print_note(text: str) -> None:
-    """Print a note for the user."""
-    print(text, flush=True)
+    """Print a line for the user.
+
+    If standard output cannot be written, such as a pipe that was closed or a file on a full disk, this process gets
+    SIGTERM: a training saves and ends, instead of failing between two steps.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until this process ends
+        with suppress(OSError):
+            print(f"error: standard output cannot be written ({error.strerror})", file=sys.stderr, flush=True)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
@@ -57,9 +71,9 @@ def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
     present = [(name, printable(path), remark) for name, path, remark in rows if path.exists()]
     width = max((len(name) for name, _, _ in present), default=0)
     long = max((len(path) for _, path, _ in present), default=0)
-    print()
+    print_note("")
     for name, path, remark in present:
-        print(f"{name:<{width}}  {path:<{long}}  {remark}".rstrip())
+        print_note(f"{name:<{width}}  {path:<{long}}  {remark}".rstrip())
 
 
 def duration(seconds: float) -> str:

@@ -199,7 +199,7 @@ def _records(path: Path, content: bytes) -> list[dict[str, Any]]:
         except (ValueError, RecursionError) as error:
             raise UserError(f"{printable(path)} is damaged ({error}): expected one JSON object a line") from None
         if not _is_record(record):
-            raise UserError(f"{printable(path)} is damaged: line {number:,} is not a record of a training")
+            raise UserError(f"{printable(path)} is damaged: restore what training wrote (line {number:,})")
         records.append(record)
     return records
 

@@ -184,8 +184,8 @@ class RunFolder:
             if (name in record or name in _REQUIRED) and not fits(record.get(name, ...)):
                 best = shlex.quote(printable(self.best))
                 raise UserError(
-                    f"{printable(self.record)} is damaged, or of another program (`{name}`): "
-                    f"restore the file, or begin a new run from the weights: --weights {best}"
+                    f"{printable(self.record)} is damaged: restore what training wrote (`{name}`), "
+                    f"or begin a new run from the weights: --weights {best}"
                 )
         return record
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Interruption:
-    """A context manager that records Ctrl-C, SIGTERM or SIGUSR1; it works in the main thread only.
+    """A context manager that records Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP; it works in the main thread only.
 
     Attributes:
         signal: the signal that came, or None.
@@ -22,7 +23,11 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        self._before = {number: signal.signal(number, self._notice) for number in SIGNALS}
+        self._before = {
+            number: signal.signal(number, self._notice)
+            for number in SIGNALS
+            if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)  # as `nohup` asks
+        }
         return self
 
     def __exit__(
@@ -33,8 +38,13 @@ class Interruption:
 
     def _notice(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.signal = signal.Signals(number)
-        for each in SIGNALS:  # the next signal ends the process, whatever it does
+        for each in self._before:  # the next signal ends the process, whatever it does
             signal.signal(each, signal.SIG_DFL)
-        print(
-            f"{self.signal.name}: stopping after this step; a second signal ends at once", file=sys.stderr, flush=True
-        )
+        if self.signal == signal.SIGHUP:  # a terminal that closes may send several
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with suppress(OSError):  # of a terminal that is gone
+            print(
+                f"{self.signal.name}: stopping after this step; a second signal ends at once",
+                file=sys.stderr,
+                flush=True,
+            )

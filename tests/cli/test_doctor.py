@@ -262,7 +262,7 @@ class TestExamination:
         found = {section.title: section for section in examination.examine(None, home / "tiny.py")}
         assert found["training"].findings[0].is_error
         assert (
-            "Tiny keeps 15.5 kB in memory, and cpu has 0.1 kB free: end what else uses it"
+            "Tiny keeps 16.2 kB in memory, and cpu has 0.1 kB free: end what else uses it"
             in texts(found["training"])[0]
         )
 

@@ -150,9 +150,15 @@ def test_another_rate_names_the_way_on(home: Path, begun: Path, tmp_path: Path) 
     [
         (lambda lines: lines[:40], r"is cut off \(it has 40 of [\d,]+ bytes\)"),
         (lambda lines: b"x" + lines[1:], "is damaged .*expected one JSON object a line"),
-        (lambda lines: lines.replace(b'"kind": "step"', b'"kind": "stop"', 1), "line 1 is not a record"),
-        (lambda lines: lines.replace(b'"step": 2,', b'"step": [], ', 1)[: len(lines)], "line 2 is not a record"),
-        (lambda lines: b"[]\n" + lines[3:], "line 1 is not a record|is damaged"),
+        (
+            lambda lines: lines.replace(b'"kind": "step"', b'"kind": "stop"', 1),
+            r"restore what training wrote \(line 1\)",
+        ),
+        (
+            lambda lines: lines.replace(b'"step": 2,', b'"step": [], ', 1)[: len(lines)],
+            r"restore what training wrote \(line 2\)",
+        ),
+        (lambda lines: b"[]\n" + lines[3:], r"restore what training wrote \(line 1\)"),
     ],
 )
 def test_damaged_metrics_are_told_before_a_step(home: Path, begun: Path, damage: Any, words: str) -> None:  # noqa: ANN401
@@ -207,7 +213,7 @@ def test_a_record_that_training_did_not_write_is_refused(home: Path, begun: Path
     path.write_text(json.dumps({} if edit is None else json.loads(path.read_text()) | edit))
     name = "network" if edit is None else next(iter(edit))
     with pytest.raises(
-        UserError, match=rf"run\.json is damaged, or of another program \(`{name}`\): .*--weights .*best\.pt$"
+        UserError, match=rf"run\.json is damaged: restore what training wrote \(`{name}`\), or .*--weights .*best\.pt$"
     ):
         begin(home, begun)
     rows, damaged = run_rows(begun.parent)

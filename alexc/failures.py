@@ -1,0 +1,66 @@
+"""What the command line prints about an exception: an error of the user or of the machine, or a bug."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import traceback
+
+from .printable import printable_lines
+
+_OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+_NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
+
+
+def escape_what_the_terminal_lacks() -> None:
+    """Print an escape for each character that the encoding of standard output does not have."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def report(error: Exception) -> int:
+    """Print what went wrong; returns the exit code."""
+    from alexc.runtime.errors import UserError
+
+    from .__main__ import EXIT_BUG, EXIT_USER_ERROR
+    from .spec_error import SpecError
+
+    if isinstance(error, SpecError):
+        print(printable_lines(error.report()), file=sys.stderr)
+    elif isinstance(error, UserError):
+        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
+    elif isinstance(error, MemoryError) or (isinstance(error, (ImportError, OSError)) and _is_out_of_memory(error)):
+        print(
+            f"error: not enough memory ({str(error) or 'MemoryError'}): end other programs, or raise the limit of "
+            "`ulimit -v`",
+            file=sys.stderr,
+        )
+    elif isinstance(error, OSError) and error.errno in _OUTPUT_LOST and error.filename is None:
+        discard_output()
+        if error.errno != errno.EPIPE:  # whoever closes a pipe has read enough
+            print(
+                f"error: standard output cannot be written ({error.strerror}): make room, or name another file",
+                file=sys.stderr,
+            )
+    else:
+        traceback.print_exc()
+        print(
+            "\nalexc: this is a bug in alexc, not an error in your input. Please report it with the lines above.",
+            file=sys.stderr,
+        )
+        return EXIT_BUG
+    return EXIT_USER_ERROR
+
+
+def discard_output() -> None:
+    """Send standard output to nowhere, so that what is still in its buffer is no second error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error).lower()
+    return getattr(error, "errno", None) == errno.ENOMEM or any(words in text for words in _NO_MEMORY)
