@@ -75,9 +75,9 @@ def compile_(
     stale = [target for target, text in texts.items() if not _is_current(target, text)]
     if check and stale:
         for target in stale:
-            spec = printable(targets[target].spec)
-            command = f"alexc compile {spec}{targets[target].option()}"
-            print(f"{printable(target)}: not the current output for {spec}; run `{command}`")
+            shown = printable(targets[target].spec)
+            command = f"alexc compile {shown}{targets[target].option()}"
+            print(f"{printable(target)}: not the current output for {shown}; run `{command}`")
         raise typer.Exit(1)
     for target, text in texts.items():
         if target in stale:

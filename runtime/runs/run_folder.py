@@ -54,6 +54,7 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {  # what an older version did not
     "freeze": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
     "amp": lambda value: value in (None, "bf16", "fp16"),
     "accumulate": lambda value: type(value) is int and value > 0,
+    "iterations": lambda value: value is None or (type(value) is int and value > 0),
     "weights": lambda value: value is None or isinstance(value, str),
     "wandb": lambda value: value is None or isinstance(value, str),
 }

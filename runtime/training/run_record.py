@@ -144,12 +144,13 @@ def _rate_note(plan: Plan, trainer: Trainer) -> list[str]:
     """Another number of epochs stretches some schedules, so that the rate changes where the training continues."""
     assert plan.before is not None
     recipe, step = plan.settings.recipe, trainer.state.step
-    before = schedule_of(replace(recipe, epochs=plan.before["epochs"]))
+    epochs, iterations = plan.before["epochs"], plan.before.get("iterations")
+    before = schedule_of(replace(recipe, epochs=None if iterations else epochs, iterations=iterations))
     rates = [each.rate_at(step, trainer.steps_per_epoch) for each in (before, trainer.model.schedule)]
     if isinstance(recipe.schedule, recipes.Plateau) or rates[0] == rates[1]:
         return []
     return [
-        f"note: the schedule spreads over all epochs, {recipe.epochs} now and {plan.before['epochs']} before: the rate "
+        f"note: the schedule spreads over all epochs, {trainer.epochs} now and {epochs} before: the rate "
         f"of the next step is {rates[1]:.3g}, not {rates[0]:.3g}; to keep a small rate, begin a new run with --weights"
     ]
 

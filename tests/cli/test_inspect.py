@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexc.runtime.bytes_text import bytes_text
 from alexc.commands.inspect import inspect
+from alexc.runtime.bytes_text import bytes_text
 from alexc.runtime.data.contact_sheet import sheet_images, write_contact_sheet
 from alexc.runtime.data.estimate import estimate, estimate_text
 from alexc.runtime.data.store import Geometry, open_store

@@ -239,6 +239,6 @@ def test_a_run_folder_that_is_gone_is_told(home: Path, begun: Path) -> None:
 
 
 def test_little_room_is_told_in_a_unit_that_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 12_000))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 12_000))
     with pytest.raises(UserError, match=r"has 12\.0 kB free, and the checkpoints need 40\.1 kB: make room"):
         check_room(tmp_path, 40_100)
