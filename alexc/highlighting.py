@@ -124,4 +124,4 @@ def rules() -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def _one_of(words: Iterable[str]) -> str:
     """An alternative of words, longest first, so that a word is not cut short by a shorter one."""
-    return "|".join(sorted(words, key=lambda word: (-len(word), word)))
+    return "|".join(sorted(set(words), key=lambda word: (-len(word), word)))

@@ -265,12 +265,10 @@ class ExponentialRate(Arguments):
 
 
 class DiscreteExponentialRate(Arguments):
-    """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`.
+    """The same in `steps` equal parts of the training: cuda-convnet2's `dexp`; with `jumps=yes` its `jdexp` of 2012."""
 
-    With `jumps=yes`, the second half of a part has the geometric mean of its rate and the one before, while 20 % to
-    90 % of the training are done: the `jdexp` of 2012.
-    """
-
+    # With jumps, the second half of a part has the geometric mean of its rate and the one before, while 20 % to 90 % of
+    # the training are done.
     keyword: ClassVar[str] = "discrete_exponential"
 
     divide: Positive
