@@ -104,7 +104,7 @@ def test_micro_batches_and_copies_have_the_masks_of_the_whole_batch(sizes: tuple
 
     x = torch.rand(8, 3, 5, generator=torch.Generator().manual_seed(0))
     made, first = [], 0
-    for part in x.split(list(sizes)):
+    for part in torch.split(x, list(sizes)):
         made += [dropped(own, first, copy, copies) for copy, own in enumerate(part.chunk(copies))]
         first += len(part)
     assert torch.equal(torch.cat(made), dropped(x, 0, 0, 1))
