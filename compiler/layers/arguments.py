@@ -71,6 +71,7 @@ class Arguments(BaseModel):
 
     keyword: ClassVar[str]
     positional: ClassVar[tuple[str, ...]] = ()
+    exclusive: ClassVar[tuple[str, ...]] = ()  # a layer that sets one of these ignores defaults for the others
 
     @classmethod
     def fields(cls) -> list[str]:

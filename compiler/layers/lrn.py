@@ -16,12 +16,14 @@ class Lrn(Kind):
     The squares are taken at the same place of the maps. `norm=sum` is the formula of the paper. `norm=mean` divides
     alpha by `size`, as PyTorch and Caffe do. `over=tower` takes only maps of the same tower, `over=all` maps of all
     towers. With `within=map` the sum is over the `size` by `size` places around the value in its own map, as in
-    cuda-convnet; `norm=mean` then divides alpha by `size` squared. `about=mean` takes the squares of the differences
-    from the mean of the window around each place, which normalises the local contrast.
+    cuda-convnet; `norm=mean` then divides alpha by `size` squared, and a default for `over` is ignored. `about=mean`
+    takes the squares of the differences from the mean of the window around each place, which normalises the local
+    contrast.
     """
 
     keyword: ClassVar[str] = "lrn"
     positional: ClassVar[tuple[str, ...]] = ("size",)
+    exclusive: ClassVar[tuple[str, ...]] = ("over", "within")
 
     size: Count
     k: Positive

@@ -40,8 +40,10 @@ def bind(
         changed, problems = _match(model, kind, [change])
         given |= changed
         diagnostics += problems
+    chosen = set(model.exclusive).intersection(given)
     for field, argument in defaults.items():
-        given.setdefault(field, argument)
+        if not (chosen and field in model.exclusive):
+            given.setdefault(field, argument)
     spans = {field: argument.span for field, argument in given.items()}
     values: dict[str, Any] = {}
     for field, argument in given.items():

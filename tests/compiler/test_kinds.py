@@ -188,3 +188,15 @@ def test_the_runtime_has_a_class_with_the_same_fields(model: type[Arguments]) ->
     for name, field in model.model_fields.items():
         if not field.is_required():
             assert twin.__dataclass_fields__[name].default == field.default
+
+
+def test_a_default_for_an_argument_that_a_layer_excludes_is_left_out() -> None:
+    """`over` has no effect within a map, so a default for it is meant for other layers."""
+    lrn = "size=3 k=1 alpha=1e-3 beta=0.75 norm=sum"
+    text = "network N {{\n input 4x8x8\n towers 2\n default lrn {}\n conv 4 kernel=3\n lrn {} {}\n}}\n"
+    checked = check_text(text.format(f"{lrn} over=tower", lrn, "within=map"), "net.net")
+    assert checked.diagnostics == ()
+    said = check_text(text.format(lrn, lrn, "within=map over=tower"), "net.net")
+    assert [each.headline for each in said.diagnostics] == [
+        "`lrn1` normalises within each map, so `over` has no effect"
+    ]
