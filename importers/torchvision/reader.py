@@ -52,7 +52,7 @@ def read_torchvision(name: str, input_: Shape | None) -> ReadResult:
         source = Source(f"{PREFIX}{name}", f"{type(module).__name__}\n")
         message = f"`{name}` cannot be traced: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         return ReadResult(None, (Diagnostic("E0902", message, Span(source, 0, 0)),))
-    preprocessing = Preprocessing.of(name)
+    preprocessing = Preprocessing.of(name, module)
     return _Tracer(name, traced, preprocessing, input_).read()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torchvision  # type: ignore[import-untyped]
+from torch import nn
 
 from alexc.compiler.layers.arguments import Arguments
 from alexc.compiler.net.spec_text import step_text
@@ -25,10 +26,16 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     @classmethod
-    def of(cls, name: str) -> Preprocessing:
-        """The preprocessing of the first of torchvision's weights for this network."""
+    def of(cls, name: str, module: nn.Module) -> Preprocessing:
+        """The preprocessing of the first of torchvision's weights for this network.
+
+        A module with `transform_input` (GoogLeNet, Inception) turns images that are normalised with ImageNet's values
+        into images that are normalised with 0.5 when it has weights. The traced module has none, so the recipe does it.
+        """
         given = next(iter(torchvision.models.get_model_weights(name))).transforms()
         (red, green, blue), (red_std, green_std, blue_std) = given.mean, given.std
+        if hasattr(module, "transform_input"):
+            red = green = blue = red_std = green_std = blue_std = 0.5
         return cls(given.resize_size[0], given.crop_size[0], (red, green, blue), (red_std, green_std, blue_std))
 
 
