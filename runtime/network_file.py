@@ -1,6 +1,7 @@
-"""Loads network files: Python with one network class and its RECIPE, compiled by alexc or hand-written in that form.
+"""Loads network files: Python with one network class, compiled by alexc or hand-written in that form.
 
-A file with a PLACEMENT has a second class: the part of the network that each device of a mesh computes.
+Training needs a file with a RECIPE; the file of a spec without a `train` block has none. A file with a PLACEMENT has a
+second class: the part of the network that each device of a mesh computes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,7 @@ from .parallel.mesh import Mesh
 from .parallel.placement import Placement
 from .recipes import Recipe
 
+_COLORS = 3
 FORM = (
     "expected what `alexc compile` writes: RECIPE = Recipe(...) and one class of nn.Module with "
     "input_shape = (channels, height, width) and reset_parameters(seed)"
@@ -39,14 +41,14 @@ PLACED_FORM = (
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkFile:
-    """A network file after it was run once.
+class ModuleFile:
+    """A network file after it was run once, with or without a recipe.
 
     Attributes:
         path: the file.
         content: its bytes.
         network_class: the class of the network.
-        recipe: the recipe of training and testing.
+        recipe: the recipe of training and testing; None if the spec has no `train` block.
         input_shape: (channels, height, width) of one image.
         placed_class: the class of one device's part of the network; its constructor takes the mesh.
         placement: the placement; None, like `placed_class`, in a file for one device.
@@ -55,7 +57,7 @@ class NetworkFile:
     path: Path
     content: bytes
     network_class: type[nn.Module]
-    recipe: Recipe
+    recipe: Recipe | None
     input_shape: tuple[int, int, int]
     placed_class: type[nn.Module] | None
     placement: Placement | None
@@ -128,8 +130,20 @@ class NetworkFile:
         return logits.shape[1]
 
 
+@dataclass(frozen=True, eq=False)
+class NetworkFile(ModuleFile):
+    """A network file with a recipe; its images are square and have three channels."""
+
+    recipe: Recipe
+
+    @classmethod
+    def of(cls, file: ModuleFile, recipe: Recipe) -> NetworkFile:
+        """The same network with this recipe."""
+        return cls(**{field.name: getattr(file, field.name) for field in fields(file)} | {"recipe": recipe})
+
+
 def load_network_file(path: Path) -> NetworkFile:
-    """Read a network file and run it.
+    """Read a network file with a recipe, and run it.
 
     Raises:
         UserError: the file is missing, not Python, raises an error, or has another form; the message names file and
@@ -137,10 +151,32 @@ def load_network_file(path: Path) -> NetworkFile:
     """
     content = _read(path)
     module = _run(path, content)
-    recipe = vars(module).get("RECIPE")
-    if not isinstance(recipe, Recipe):
-        found = "has no RECIPE" if recipe is None else f"has a RECIPE of type {type(recipe).__name__}"
-        raise UserError(f"{printable(path)} {found}: {FORM}")
+    recipe = _recipe(path, module)
+    if recipe is None:
+        raise UserError(
+            f"{printable(path)} has no RECIPE: {FORM}. Write a `train` block in its spec, and compile it again"
+        )
+    file = _module_file(path, content, module)
+    channels, height, width = file.input_shape
+    if channels != _COLORS or height != width:
+        raise UserError(
+            f"{printable(path)}: {file.name}.input_shape is {file.input_shape}: expected (3, size, size), "
+            "since training reads square RGB images"
+        )
+    return NetworkFile.of(file, recipe)
+
+
+def load_module_file(path: Path) -> ModuleFile:
+    """As `load_network_file`, for uses that need no recipe: images of any shape, and RECIPE may be missing.
+
+    Raises:
+        UserError: as there.
+    """
+    content = _read(path)
+    return _module_file(path, content, _run(path, content))
+
+
+def _module_file(path: Path, content: bytes, module: ModuleType) -> ModuleFile:
     placement = vars(module).get("PLACEMENT")
     networks = _networks(path, module)
     if placement is None:
@@ -151,7 +187,15 @@ def load_network_file(path: Path) -> NetworkFile:
     else:
         raise UserError(f"{printable(path)} has a PLACEMENT of type {type(placement).__name__}: {PLACED_FORM}")
     network_class = _network_class(path, networks)
-    return NetworkFile(path, content, network_class, recipe, _input_shape(path, network_class), placed_class, placement)
+    shape = _input_shape(path, network_class)
+    return ModuleFile(path, content, network_class, _recipe(path, module), shape, placed_class, placement)
+
+
+def _recipe(path: Path, module: ModuleType) -> Recipe | None:
+    recipe = vars(module).get("RECIPE")
+    if recipe is None or isinstance(recipe, Recipe):
+        return recipe
+    raise UserError(f"{printable(path)} has a RECIPE of type {type(recipe).__name__}: {FORM}")
 
 
 def _read(path: Path) -> bytes:
@@ -250,12 +294,12 @@ def _says_nothing_of_the_network(node: ast.stmt, placed_class: str | None) -> bo
 
 def _input_shape(path: Path, network_class: type[nn.Module]) -> tuple[int, int, int]:
     match getattr(network_class, "input_shape", None):
-        case (3, int(height), int(width)) if height == width > 0:
-            return 3, height, width
+        case (int(channels), int(height), int(width)) if min(channels, height, width) > 0:
+            return channels, height, width
         case found:
             raise UserError(
                 f"{printable(path)}: {network_class.__name__}.input_shape is {found!r}: "
-                "expected (3, size, size), since training reads square RGB images"
+                "expected (channels, height, width), (3, size, size) for a training"
             )
 
 

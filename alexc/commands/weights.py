@@ -40,12 +40,13 @@ def import_(
 
     Layers are matched by name, or by the order and the shapes of their tensors. The matches are printed.
     """
-    from alexc.runtime.network_file import load_network_file
-    from alexc.runtime.weights_import import import_weights, in_words
+    from alexc.runtime.layer_matching import in_words
+    from alexc.runtime.network_file import load_module_file
+    from alexc.runtime.weights_import import import_weights
 
     from ..printable import printable
 
-    network = load_network_file(into)
+    network = load_module_file(into)
     target = out or Path(f"{into.stem}.safetensors")
     imported = import_weights(file, network, without or [], target, bgr)
     rows = [(printable(match.source), "->", match.target, in_words(match.shapes)) for match in imported.matches]

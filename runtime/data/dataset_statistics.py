@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from alexc.printable import printable
 from ..errors import UserError
 from ..files import require_regular_file, write_bytes
 from .store import Geometry, Store
+
+_LARGEST_BYTES = 1 << 30
+_PICKLED = "pickle"  # in numpy's messages, which advise to load such arrays unsafely
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,9 @@ def load_statistics(path: Path) -> DatasetStatistics:
     """
     try:
         require_regular_file(path)
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST_BYTES:
+                raise ValueError(f"it holds more than {_LARGEST_BYTES:,} bytes")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             resize, crop = (int(side) for side in arrays["geometry"])
             return DatasetStatistics(
@@ -80,5 +87,6 @@ def load_statistics(path: Path) -> DatasetStatistics:
             )
     except FileNotFoundError:
         raise UserError(f"{printable(path)} is missing: expected a run that `alexc train` made") from None
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{printable(path)} is damaged ({error}): train again, or restore the file") from None
+    except (OSError, KeyError, TypeError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        reason = "it holds something else than numbers" if _PICKLED in str(error) else printable(error)
+        raise UserError(f"{printable(path)} is damaged ({reason}): train again, or restore the file") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from alexc.printable import printable
 
 from ..errors import UserError
 from ..files import AtomicFile, require_regular_file, sync_folder, write_error
+from ..torch_archive import UnreadableArchive, load_archive
 
 _LABEL = b"alexc sha256 "
 _COMMENT_BYTES = len(_LABEL) + 64
@@ -63,9 +63,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if hashlib.sha256(archive).hexdigest().encode() != stated:
         raise DamagedCheckpoint("its content is not what was written")
     try:
-        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError) as error:
-        raise DamagedCheckpoint(f"torch cannot read it: {str(error).splitlines()[0]}") from None
+        loaded = load_archive(io.BytesIO(content))
+    except UnreadableArchive as reason:
+        raise DamagedCheckpoint(f"torch cannot read it {reason}") from None
     if not isinstance(loaded, dict):
         raise DamagedCheckpoint("it holds no table of values")
     return loaded

@@ -61,7 +61,10 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         try:
             content = load_checkpoint(path)
         except DamagedCheckpoint as reason:
-            raise UserError(f"--weights {printable(path)} cannot be used ({reason})") from None
+            raise UserError(
+                f"--weights {printable(path)} cannot be used ({reason}): if another program wrote it, "
+                f"`alexc weights import {printable(path)} --into NETWORK` converts it"
+            ) from None
         weights: Mapping[str, Tensor] = content.get("weights", {})
         return weights
     return read_tensors(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import types
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,9 +18,12 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import recipe_texts
 from alexc.compiler.pipeline import check_text
+from alexc.compiler.recipe.steps import Normalize
 from alexc.importers.foreign.spec_writer import ImportResult
 from alexc.importers.pipeline import to_spec
 from alexc.runtime.errors import UserError
+from alexc.runtime.layer_matching import match_layers
+from alexc.runtime.weights_import import carry_over, natural_order
 from tests.conftest import Alexc
 from tests.runtime.test_torchvision import close, randomise_normalisation, theirs
 
@@ -30,6 +35,7 @@ FAMILIES = [
 ]  # fmt: skip
 
 
+@cache
 def imported(name: str, side: int | None = None) -> ImportResult:
     from alexc.importers.torchvision.reader import read_torchvision
 
@@ -47,11 +53,7 @@ def graph_of(result: ImportResult) -> Graph:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_parameters_are_as_many(name: str) -> None:
-    import torchvision  # type: ignore[import-untyped]
-
-    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    with torch.device("cpu" if name.startswith("regnet") else "meta"):  # a RegNet computes its widths with tensors
-        reference: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    reference = without_numbers(name)
     assert graph_of(imported(name)).parameters == sum(each.numel() for each in reference.parameters())
 
 
@@ -94,21 +96,50 @@ def test_the_sum_of_a_block_stands_behind_both_of_its_ways(name: str) -> None:
     assert any(line.endswith("-> batchnorm -> add layer2_0 -> relu") for line in lines)  # a shortcut without weights
 
 
-@pytest.mark.parametrize("name", ["alexnet", "resnet18", "squeezenet1_1", "densenet121", "mobilenet_v2"])
-def test_the_logits_are_equal_after_the_weights_are_imported(name: str, tmp_path: Path, alexc: Alexc) -> None:
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_logits_are_equal_after_the_weights_are_imported(name: str) -> None:
+    reference = drawn(name)
+    network = compiled(graph_of(imported(name))).double()
+    given = reference.state_dict()
+    matches = match_layers(given, network.state_dict())
+    network.load_state_dict(carry_over(given, network.state_dict(), matches), assign=True)
+    images = torch.randn(1, 3, 96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert same(network.eval()(images), reference(images))
+    without_order = {key: given[key] for key in sorted(given, key=natural_order)}  # as in a safetensors file
+    assert match_layers(without_order, network.state_dict(), ordered=False) == matches
+
+
+def without_numbers(name: str) -> nn.Module:
+    """torchvision's network, on the meta device if it can be made there."""
+    with torch.device("cpu" if name.startswith("regnet") else "meta"):  # a RegNet computes its widths with tensors
+        return theirs(name)
+
+
+def drawn(name: str) -> nn.Module:
+    """torchvision's network in float64, in evaluation mode, with numbers that are quick to draw."""
+    reference = without_numbers(name).double().to_empty(device="cpu")
     torch.manual_seed(0)
-    reference = theirs(name).eval()
+    for tensor in reference.parameters():
+        bound = (6 / tensor[0].numel()) ** 0.5 if tensor.ndim > 1 else 0.1
+        nn.init.uniform_(tensor, -bound, bound)
     randomise_normalisation(reference)
+    return reference.eval()
+
+
+def test_the_commands_carry_the_weights_over(tmp_path: Path, alexc: Alexc) -> None:
+    torch.manual_seed(0)
+    reference = theirs("squeezenet1_1").eval()
     torch.save(reference.state_dict(), tmp_path / "theirs.pth")
-    spec = imported(name).text
+    spec = imported("squeezenet1_1").text
     assert spec is not None
     (tmp_path / "mine.net").write_text(spec, encoding="utf-8")
     assert alexc("compile", "mine.net").returncode == 0
     carried = alexc("weights", "import", "theirs.pth", "--into", "generated/mine.py")
     assert carried.returncode == 0, carried.stderr
-    network = compiled(graph_of(imported(name)))
+    network = compiled(graph_of(imported("squeezenet1_1"))).to_empty(device="cpu")
     network.load_state_dict(load_file(tmp_path / "mine.safetensors"))
-    images = torch.randn(1, 3, 224, 224, dtype=torch.float64)
+    images = torch.randn(1, 3, 96, 96, dtype=torch.float64)
     with torch.no_grad():
         assert same(network.double().eval()(images), reference.double()(images))
 
@@ -120,7 +151,8 @@ def same(made: Tensor, expected: Tensor) -> bool:
 def compiled(graph: Graph) -> nn.Module:
     module = types.ModuleType("compiled")
     exec(compile(write_pytorch(graph, "compiled.net"), "compiled.py", "exec"), module.__dict__)  # our own text
-    network = module.__dict__[graph.net.name]()
+    with torch.device("meta"):
+        network = module.__dict__[graph.net.name]()
     assert isinstance(network, nn.Module)
     return network
 
@@ -140,8 +172,28 @@ def test_images_are_shown_as_torchvision_shows_them() -> None:
     recipe = graph_of(imported("inception_v3")).net.recipe
     assert recipe is not None
     texts = recipe_texts(recipe)
-    assert texts["prepare"] == "resize 342 -> center_crop 342 -> normalize"  # by torchvision's own mean and deviation
+    normalize = "normalize mean=rgb(0.5, 0.5, 0.5) std=rgb(0.5, 0.5, 0.5)"  # by torchvision's `transform_input`
+    assert texts["prepare"] == f"resize 342 -> center_crop 342 -> {normalize}"
     assert texts["test"] == "center 299"
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "resnet18"])
+def test_images_are_normalised_as_torchvision_does_it_in_the_preprocessing_and_in_the_network(name: str) -> None:
+    """With weights, `transform_input` of GoogLeNet and Inception changes what the preprocessing made."""
+    import torchvision  # type: ignore[import-untyped]
+
+    given = next(iter(torchvision.models.get_model_weights(name))).transforms()
+    pixels = torch.rand(1, 3, 4, 4)
+    shown = torchvision.transforms.functional.normalize(pixels, given.mean, given.std)
+    module: Any = theirs(name)
+    if hasattr(module, "transform_input"):
+        module.transform_input = True  # as torchvision sets it for its weights
+        shown = module._transform_input(shown)
+    recipe = graph_of(imported(name)).net.recipe
+    assert recipe is not None
+    (normalize,) = [step for step in recipe.prepare if isinstance(step, Normalize)]
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (normalize.mean, normalize.std))
+    torch.testing.assert_close((pixels - mean) / std, shown)
 
 
 @pytest.mark.parametrize(

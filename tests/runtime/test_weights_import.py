@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
 from alexc.runtime.errors import UserError
+from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.weights_import import import_weights, match_layers
+from alexc.runtime.weights_import import import_weights
 from tests.conftest import Alexc
 
 pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
