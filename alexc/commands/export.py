@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..preparation import Mean, Resize, Scale, preparation
+
 if TYPE_CHECKING:
     from alexc.runtime.exporting.export import Exported
 
 
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The folder of a run, or a compiled network with --weights.")
+        Path,
+        typer.Argument(
+            metavar="RUN", help="The folder of a run, one of its checkpoints, or a compiled network with --weights."
+        ),
     ],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX file.")] = False,
     torch_export: Annotated[bool, typer.Option("--torch-export", help="Write a torch.export program.")] = False,
@@ -35,6 +40,9 @@ def export(
         ),
     ] = None,
     softmax: Annotated[bool, typer.Option("--softmax", help="Output probabilities instead of logits.")] = False,
+    resize: Resize = None,
+    mean: Mean = None,
+    scale: Scale = None,
 ) -> None:
     """Export a trained network to ONNX or torch.export.
 
@@ -61,8 +69,9 @@ def export(
                 f"as in {printable(name)}{form.ending}"
             )
         check_new(target)
+    said = preparation(resize, mean, scale)
     for form, target in targets.items():
-        _print_result(source, target, export_network(source, weights, target, form.name, softmax))
+        _print_result(source, target, export_network(source, weights, target, form.name, softmax, said))
 
 
 @dataclass(frozen=True)
@@ -85,10 +94,10 @@ def _print_result(source: Path, target: Path, exported: Exported) -> None:
     from ..printable import printable
 
     texts, check = exported.texts, exported.check
-    size, parameters = texts["size"], int(texts["parameters"])
+    shape, parameters = " x ".join(map(str, exported.input_shape)), int(texts["parameters"])
     which = which_weights(source) if source.is_dir() else ""
     print(f"{printable(target)}  written: {texts['network']}, {parameters:,} parameters{which}")
-    print(f"images:  batch x 3 x {size} x {size}. {texts['preprocessing']}")
+    print(f"images:  batch x {shape}. {texts['preprocessing']}")
     print(
         f"checked: largest difference {check.difference:.1g} between its {texts['output']} and torch's, on "
         f"{' and '.join(check.images)} images, at batch {' and '.join(map(str, BATCHES))}"

@@ -8,17 +8,33 @@ from typing import Annotated
 
 import typer
 
+from ..preparation import Mean, Resize, Scale, preparation
+
 EXIT_UNUSABLE_FILE = 1
 
 
 def predict(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The folder of a run, written by `alexc train`.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="The folder of a run, one of its checkpoints, or a compiled network with --weights.",
+            show_default=False,
+        ),
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.", show_default=False)],
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if available, else cpu")
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS", help="The weights for a compiled network: a run, a checkpoint or a weights file."
+        ),
+    ] = None,
+    resize: Resize = None,
+    mean: Mean = None,
+    scale: Scale = None,
 ) -> None:
     """Print the five most likely classes of each image.
 
@@ -27,11 +43,11 @@ def predict(
     from alexc.runtime.data.decode import BadImage
     from alexc.runtime.device import find_device
     from alexc.runtime.evaluation.prediction import predict as guess
-    from alexc.runtime.evaluation.trained_network import load_trained_network
+    from alexc.runtime.training.file_weights import load_classifier
 
     from ..printable import printable
 
-    trained = load_trained_network(run, find_device(device))
+    trained = load_classifier(run, weights, preparation(resize, mean, scale), find_device(device))
     bad = False
     for image in images:
         try:

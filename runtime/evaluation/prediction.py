@@ -12,6 +12,8 @@ from ..data.decode import load_image, square
 from .measure import TOP, average, log_probabilities_of
 from .trained_network import TrainedNetwork
 
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow and OpenCV convert to grey
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -33,6 +35,8 @@ def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
     rendered = np.empty((len(views), size, size, 3), np.float32)
     for view, out in zip(views, rendered, strict=True):
         renderer.render(stored, view, out)
+    if trained.file.input_shape[0] == 1:
+        rendered = (rendered @ _LUMA)[..., None]
     shown = torch.from_numpy(rendered).permute(0, 3, 1, 2)
     probabilities = average(log_probabilities_of(trained.network, shown, len(views)))[0].exp()
     best = probabilities.topk(min(TOP, trained.outputs))

@@ -33,7 +33,7 @@ class TrainedNetwork:
         epochs: the number of whole epochs of training; None if the file does not say it.
         file: the network file, with the recipe.
         network: the network, on its device.
-        facts: the classes and colour statistics of its training data.
+        facts: the classes and colour statistics of its training data; no classes for a file of weights.
         outputs: the number of outputs; at least the number of classes.
     """
 
@@ -57,6 +57,8 @@ class TrainedNetwork:
 
     def class_name(self, output: int) -> str:
         """The class name of an output, safe to print."""
+        if not self.facts.classes:
+            return f"output {output}"
         known = output < len(self.facts.classes)
         return printable(self.facts.classes[output]) if known else f"output {output}, no class"
 

@@ -14,29 +14,34 @@ from .. import recipes
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import geometry_of
 from ..data.views import central_view
-from ..network_file import NetworkFile
+from ..network_file import ModuleFile, NetworkFile
+
+_COLORS = 3
+_UNKNOWN = {"preprocessing": "How images are prepared is not known"}
 
 
-def description(file: NetworkFile, network: nn.Module, facts: DatasetStatistics | None) -> dict[str, str]:
+def description(file: ModuleFile, network: nn.Module, facts: DatasetStatistics | None) -> dict[str, str]:
     """Texts by name; lists are JSON.
 
     `preprocessing` describes the preparation in words. `subtract` and `multiply` are its numbers for red, green and
-    blue, and `subtract_image` is the mean image: a .npy file of float32 (3, size, size), in base64.
+    blue, and `subtract_image` is the mean image: a .npy file of float32 (3, size, size), in base64. Without a recipe,
+    the preparation is not known.
 
     Args:
-        file: the network file, with its recipe.
+        file: the network file.
         network: the network.
         facts: the statistics of its training data, if known.
 
     Raises:
         UserError: the recipe does not say how images are prepared.
     """
+    _, height, width = file.input_shape
     texts = {
         "alexc": version("alexc"),
         "network": file.name,
         "parameters": str(sum(each.numel() for each in network.parameters())),
-        "size": str(file.size),
-        **_preparation(file, facts),
+        "size": str(width) if width == height else f"{height}x{width}",
+        **(_preparation(NetworkFile.of(file, file.recipe), facts) if file.recipe else _UNKNOWN),
     }
     return texts if facts is None else texts | {"classes": json.dumps(facts.classes)}
 
@@ -44,7 +49,7 @@ def description(file: NetworkFile, network: nn.Module, facts: DatasetStatistics 
 def _preparation(file: NetworkFile, facts: DatasetStatistics | None) -> dict[str, str]:
     geometry, size = geometry_of(file), file.size
     words = [
-        "Red, green and blue, 0..255",
+        "Red, green and blue, 0..255" if file.input_shape[0] == _COLORS else "Grey, 0..255",
         f"scale the shorter side to {geometry.resize} pixels (bilinear, antialiased)",
         f"cut the central {geometry.crop}x{geometry.crop}",
     ]
@@ -63,9 +68,10 @@ def _preparation(file: NetworkFile, facts: DatasetStatistics | None) -> dict[str
                     words.append("subtract `subtract`")
                     numbers["subtract"] = json.dumps(facts.mean_image.mean(axis=(0, 1)).tolist())
             case recipes.Normalize(mean, std):
+                channels = file.input_shape[0]
                 words.append("subtract `subtract`; multiply by `multiply`")
-                numbers["subtract"] = json.dumps([255 * each for each in mean])
-                numbers["multiply"] = json.dumps([1 / (255 * each) for each in std])
+                numbers["subtract"] = json.dumps([255 * each for each in mean][:channels])
+                numbers["multiply"] = json.dumps([1 / (255 * each) for each in std][:channels])
     return {"preprocessing": "; ".join(words) + "; channels first"} | numbers
 
 

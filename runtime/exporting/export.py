@@ -11,6 +11,7 @@ from torch import nn
 
 from ..files import check_new, write_new
 from ..progress import Progress
+from ..training.file_weights import NOTHING_SAID, Preparation
 from .checked import Check
 from .description import description
 from .onnx_file import onnx_content
@@ -22,21 +23,30 @@ Form = Literal["onnx", "pt2"]
 
 @dataclass(frozen=True)
 class Exported:
-    """The result: the metadata of the file, and the comparison with torch."""
+    """The result: the metadata of the file, the comparison with torch, and (channels, height, width) of an image."""
 
     texts: dict[str, str]
     check: Check
+    input_shape: tuple[int, int, int]
 
 
-def export_network(source: Path, weights: Path | None, out: Path, form: Form, softmax: bool) -> Exported:
+def export_network(
+    source: Path,
+    weights: Path | None,
+    out: Path,
+    form: Form,
+    softmax: bool,
+    said: Preparation = NOTHING_SAID,
+) -> Exported:
     """Export a network, for batches of any size, after comparing it with torch.
 
     Args:
-        source: the folder of a run, or a network file.
+        source: the folder of a run, one of its checkpoints, or a network file.
         weights: the weights for a network file: a run, a checkpoint, or a file of `alexc weights import`.
         out: the file to write, which must not exist.
         form: the format.
         softmax: whether the outputs are probabilities instead of logits.
+        said: how images are prepared for a network file; by default as its recipe says.
 
     Raises:
         UserError: something cannot be read, a package is missing, the export differs from torch, or `out` cannot be
@@ -44,7 +54,7 @@ def export_network(source: Path, weights: Path | None, out: Path, form: Form, so
     """
     check_new(out)
     with Progress("export", 3, "steps") as progress:
-        subject = subject_of(source, weights)
+        subject = subject_of(source, weights, said)
         network, output = subject.network, "logits"
         if softmax:
             network = nn.Sequential(OrderedDict([("network", network), ("softmax", nn.Softmax(1))])).eval()
@@ -58,4 +68,4 @@ def export_network(source: Path, weights: Path | None, out: Path, form: Form, so
         progress.advance()
         write_new(out, content)
         progress.advance()
-    return Exported(texts, check)
+    return Exported(texts, check, subject.file.input_shape)

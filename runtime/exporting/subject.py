@@ -17,11 +17,10 @@ from ..data.recipe_check import renderer_of
 from ..data.store import is_store, open_store
 from ..data.views import central_view
 from ..errors import UserError
-from ..evaluation.trained_network import load_trained_network
-from ..network_file import NetworkFile, load_network_file
+from ..network_file import ModuleFile, NetworkFile, load_module_file
 from ..recipes import Normalize
 from ..runs.run_folder import RunFolder
-from ..training.starting_weights import starting_weights
+from ..training.file_weights import NETWORK_ENDINGS, Preparation, load_classifier, prepared, with_weights
 
 SAMPLES = 5
 _SEED = 0
@@ -33,44 +32,36 @@ class Subject:
     """A network to export.
 
     Attributes:
-        file: its file.
+        file: its file; with the recipe that the command line says, if it says one.
         network: on the CPU, in evaluation mode.
         facts: the classes and statistics of its training data; None for weights without a run.
         images: test inputs by name, each (SAMPLES, 3, size, size).
     """
 
-    file: NetworkFile
+    file: ModuleFile
     network: nn.Module
     facts: DatasetStatistics | None
     images: dict[str, Tensor]
 
 
-def subject_of(source: Path, weights: Path | None) -> Subject:
-    """The network of a run with its best weights, or that of a network file with weights of another file.
+def subject_of(source: Path, weights: Path | None, said: Preparation) -> Subject:
+    """The network of a run with its best weights or those of a checkpoint, or of a file with weights of another file.
 
     Raises:
         UserError: they cannot be read, or do not fit each other.
     """
-    if source.is_dir():
-        if weights is not None:
-            raise UserError(
-                f"{printable(source)} is a run, which has its weights: --weights goes with a network file, "
-                "as in generated/vgg16.py"
-            )
-        trained = load_trained_network(source, torch.device("cpu"))
+    if source.suffix not in NETWORK_ENDINGS or source.is_dir():
+        trained = load_classifier(source, weights, said, torch.device("cpu"))
         network = trained.network.to(memory_format=torch.contiguous_format)
-        images = _random_images(trained.file) | _validation_images(source, trained.file, trained.facts)
+        images = _random_images(trained.file) | _validation_images(trained.source, trained.file, trained.facts)
         return Subject(trained.file, network, trained.facts, images)
-    file = load_network_file(source)
+    file = load_module_file(source)
     if weights is None:
         raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
-    network = file.build(seed=0)
+    network = with_weights(file, weights)
     file.outputs(network)
-    tensors, missing = starting_weights(weights, network.state_dict())
-    if missing is not None:
-        raise UserError(f"--weights {printable(weights)} holds no {missing} of the shape that {file.name} has")
-    network.load_state_dict(tensors)
-    return Subject(file, network.eval(), None, _random_images(file))
+    shown = prepared(file, said) or file
+    return Subject(shown, network, None, _random_images(shown))
 
 
 def which_weights(run: Path) -> str:
@@ -78,8 +69,9 @@ def which_weights(run: Path) -> str:
     return "" if RunFolder(run).best.exists() else ", the newest weights: no epoch has ended yet"
 
 
-def _random_images(file: NetworkFile) -> dict[str, Tensor]:
-    scale = 1.0 if any(isinstance(part, Normalize) for part in file.recipe.prepare) else _PIXELS
+def _random_images(file: ModuleFile) -> dict[str, Tensor]:
+    steps = file.recipe.prepare if file.recipe else ()
+    scale = 1.0 if any(isinstance(part, Normalize) for part in steps) else _PIXELS
     generator = torch.Generator().manual_seed(_SEED)
     return {"random": torch.randn(SAMPLES, *file.input_shape, generator=generator) * scale}
 

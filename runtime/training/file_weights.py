@@ -1,0 +1,162 @@
+"""Loads a network file with the weights of another file, to test, predict or export with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from alexc.printable import printable
+
+from .. import recipes
+from ..data.dataset_statistics import DatasetStatistics
+from ..data.recipe_check import geometry_of
+from ..device import place_network
+from ..errors import UserError
+from ..evaluation.trained_network import TrainedNetwork, load_trained_network
+from ..network_file import ModuleFile, NetworkFile, load_module_file
+from ..runs.run_folder import RunFolder
+from .starting_weights import starting_weights
+
+_CHANNELS = (1, 3)  # of the images that can be prepared
+NETWORK_ENDINGS = (".py", ".net")  # the loader says what to do with a spec
+_WEIGHTS = (".pt", ".pth", ".safetensors", ".caffemodel")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How images are prepared, as the command line says it; None where it does not.
+
+    Attributes:
+        resize: pixels of the shorter side after scaling.
+        mean: subtracted from the pixels, which are 0..255; one number, or one per channel.
+        scale: multiplies the difference; one number, or one per channel.
+    """
+
+    resize: int | None = None
+    mean: tuple[float, ...] | None = None
+    scale: tuple[float, ...] | None = None
+
+
+NOTHING_SAID = Preparation()
+
+
+def with_weights(file: ModuleFile, path: Path) -> nn.Module:
+    """The network of a file with the weights of a run, a checkpoint or a file of weights, in evaluation mode.
+
+    Raises:
+        UserError: the weights cannot be read, or do not fit.
+    """
+    network = file.build(seed=0)
+    tensors, missing = starting_weights(path, network.state_dict())
+    if missing is not None:
+        raise UserError(f"--weights {printable(path)} holds no {missing} of the shape that {file.name} has")
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def prepared(file: ModuleFile, said: Preparation) -> NetworkFile | None:
+    """The file with a recipe that prepares images as the command line says, or as its own recipe; None without both.
+
+    Raises:
+        UserError: what the command line says does not fit the network.
+    """
+    if said == NOTHING_SAID:
+        return None if file.recipe is None else NetworkFile.of(file, file.recipe)
+    channels, height, width = file.input_shape
+    if channels not in _CHANNELS or height != width:
+        shape = "x".join(map(str, file.input_shape))
+        raise UserError(
+            f"{printable(file.path)} reads images of {shape}: only square images of 1 or 3 channels can be prepared"
+        )
+    size = height if file.recipe is None else geometry_of(NetworkFile.of(file, file.recipe)).crop
+    side = said.resize or size
+    if side < height:
+        raise UserError(f"--resize {side}: {file.name} reads images of {height}x{width}: expected {height} or more")
+    mean, scale = _colors("--mean", said.mean or (0.0,), channels), _colors("--scale", said.scale or (1.0,), channels)
+    if not all(np.isfinite([*mean, *scale])) or 0 in scale:
+        raise UserError("--mean and --scale: expected finite numbers, and no scale of 0")
+    red, green, blue = (255 * each for each in scale)
+    normalize = recipes.Normalize((mean[0] / 255, mean[1] / 255, mean[2] / 255), (1 / red, 1 / green, 1 / blue))
+    return NetworkFile.of(
+        file,
+        replace(
+            file.recipe or _only_shown(height), prepare=(recipes.Resize(side), recipes.CenterCrop(side), normalize)
+        ),
+    )
+
+
+def load_classifier(source: Path, weights: Path | None, said: Preparation, device: torch.device) -> TrainedNetwork:
+    """The network to predict with: a run, one of its checkpoints, or a network file with weights.
+
+    Raises:
+        UserError: something cannot be read, does not fit, or nothing says how images are prepared.
+    """
+    if source.suffix in _WEIGHTS and not RunFolder(source.parent).is_run():
+        raise UserError(
+            f"{printable(source)} holds weights, not a network: name the compiled network, and this file with --weights"
+        )
+    if source.suffix not in NETWORK_ENDINGS or source.is_dir():
+        if weights is not None or said != NOTHING_SAID:
+            what = "a run" if source.is_dir() else "a checkpoint of a run"
+            raise UserError(
+                f"{printable(source)} is {what}, which has its weights: --weights goes with a network file, as in "
+                "generated/vgg16.py, and so do --mean, --scale and --resize"
+            )
+        checkpoint = source if source.suffix in _WEIGHTS else None
+        return load_trained_network(source.parent if checkpoint else source, device, checkpoint)
+    file = load_module_file(source)
+    if weights is None:
+        raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
+    network = with_weights(file, weights)
+    shown = prepared(file, said)
+    if shown is None:
+        raise UserError(
+            f"{printable(source)} does not say how images are prepared: say it with --mean and --scale, as in "
+            "--mean 104,117,123 or --scale 0.00390625, or with a `train` block in its spec"
+        )
+    place_network(network, device).eval()
+    return TrainedNetwork(
+        weights, weights, weights, None, shown, network, _statistics(shown, weights), file.outputs(network)
+    )
+
+
+def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
+    """The classes and the mean of the run that the weights belong to; without a run, neither is known."""
+    run = RunFolder(weights if weights.is_dir() else weights.parent)
+    known, geometry = run.read_facts() if run.is_run() else None, geometry_of(file)
+    subtracted = [part.what for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
+    if not subtracted:
+        black = np.zeros((geometry.crop, geometry.crop, 3))
+        return DatasetStatistics(known.classes if known else (), geometry, black, np.zeros(3), np.eye(3), "")
+    if known is None or known.geometry != geometry:
+        raise UserError(
+            f"{printable(file.path)} subtracts the {subtracted[0].replace('_', ' ')} of the images that it was trained "
+            f"on, which {printable(weights)} does not hold: say what to subtract with --mean, as in --mean 104,117,123"
+        )
+    return known
+
+
+def _only_shown(size: int) -> recipes.Recipe:
+    """A recipe for a network that is not trained: the central view of an image."""
+    return recipes.Recipe(
+        prepare=(),
+        augment=(),
+        test=recipes.CenterView(size),
+        loss=recipes.CrossEntropy(),
+        optimizer=recipes.SGD(lr=1.0),
+        schedule=recipes.ConstantRate(),
+        batch=1,
+        epochs=1,
+    )
+
+
+def _colors(option: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    if len(values) == 1:
+        return values * 3
+    if len(values) != channels:
+        raise UserError(f"{option} has {len(values)} numbers: expected one, or {channels}, one for each channel")
+    return values

@@ -1,0 +1,352 @@
+"""From a deploy file and a caffemodel to predictions and ONNX: nothing of that needs a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from alexc.compiler.files.pytorch import write_pytorch
+from alexc.compiler.pipeline import check_text
+from alexc.runtime.errors import UserError
+from alexc.runtime.evaluation.prediction import predict
+from alexc.runtime.exporting.export import export_network
+from alexc.runtime.network_file import load_module_file, load_network_file
+from alexc.runtime.runs.checkpoint import save_checkpoint
+from alexc.runtime.training.file_weights import NOTHING_SAID, Preparation, load_classifier
+from alexc.runtime.weights_import import import_weights
+from tests.conftest import Alexc
+from tests.support.caffe_wire import blob, field, layer
+from tests.support.imported import imported
+
+CPU = torch.device("cpu")
+
+
+def conv(name: str, below: str, outputs: int, more: str) -> str:
+    return (
+        f'layer {{ name: "{name}" type: "Convolution" bottom: "{below}" top: "{name}" '
+        f"convolution_param {{ num_output: {outputs} {more} }} }}\n"
+    )
+
+
+def pool(name: str, below: str, kind: str, window: int = 3) -> str:
+    return (
+        f'layer {{ name: "{name}" type: "Pooling" bottom: "{below}" top: "{name}" '
+        f"pooling_param {{ pool: {kind} kernel_size: {window} stride: 2 }} }}\n"
+    )
+
+
+def relu(name: str) -> str:
+    return f'layer {{ name: "relu_{name}" type: "ReLU" bottom: "{name}" top: "{name}" }}\n'
+
+
+def linear(name: str, below: str, outputs: int) -> str:
+    return (
+        f'layer {{ name: "{name}" type: "InnerProduct" bottom: "{below}" top: "{name}" '
+        f"inner_product_param {{ num_output: {outputs} }} }}\n"
+    )
+
+
+def deploy(name: str, shape: tuple[int, int, int], layers: str, last: str) -> str:
+    dims = " ".join(f"dim: {each}" for each in (1, *shape))
+    data = f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape: {{ {dims} }} }} }}\n'
+    return f'name: "{name}"\n{data}{layers}layer {{ name: "prob" type: "Softmax" bottom: "{last}" top: "prob" }}\n'
+
+
+LRN = (
+    'layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1" '
+    "lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 } }\n"
+)
+Weights = Mapping[str, Tensor]
+
+
+def lenet(w: Weights, x: Tensor) -> Tensor:
+    x = F.max_pool2d(F.conv2d(x, w["conv1.weight"], w["conv1.bias"]), 2)
+    x = F.max_pool2d(F.conv2d(x, w["conv2.weight"], w["conv2.bias"]), 2)
+    x = F.linear(x.flatten(1), w["ip1.weight"], w["ip1.bias"]).relu()
+    return F.linear(x, w["ip2.weight"], w["ip2.bias"])
+
+
+def cifar10_quick(w: Weights, x: Tensor) -> Tensor:
+    x = F.max_pool2d(F.conv2d(x, w["conv1.weight"], w["conv1.bias"], padding=2), 3, 2, ceil_mode=True).relu()
+    x = F.avg_pool2d(F.conv2d(x, w["conv2.weight"], w["conv2.bias"], padding=2).relu(), 3, 2, ceil_mode=True)
+    return F.linear(x.flatten(1), w["ip1.weight"], w["ip1.bias"])
+
+
+def caffenet(w: Weights, x: Tensor) -> Tensor:
+    x = F.max_pool2d(F.conv2d(x, w["conv1.weight"], w["conv1.bias"], stride=4).relu(), 3, 2, ceil_mode=True)
+    x = F.local_response_norm(x, 5, alpha=0.0001, beta=0.75, k=1.0)
+    x = F.conv2d(x, w["conv2.weight"], w["conv2.bias"], padding=2, groups=2).relu()
+    return F.linear(x.flatten(1), w["fc8.weight"], w["fc8.bias"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A deploy file, the shapes of its weights, what Caffe computes, and how its images are prepared.
+
+    `mean` is in Caffe's order of the channels: blue, green, red.
+    """
+
+    text: str
+    shapes: Mapping[str, tuple[int, ...]]
+    compute: Callable[[Weights, Tensor], Tensor]
+    mean: tuple[float, ...] = (0.0,)
+    scale: float = 1.0
+
+
+CASES = {
+    "LeNet": Case(
+        deploy(
+            "LeNet",
+            (1, 28, 28),
+            conv("conv1", "data", 20, "kernel_size: 5")
+            + pool("pool1", "conv1", "MAX", 2)
+            + conv("conv2", "pool1", 50, "kernel_size: 5")
+            + pool("pool2", "conv2", "MAX", 2)
+            + linear("ip1", "pool2", 50)
+            + relu("ip1")
+            + linear("ip2", "ip1", 10),
+            "ip2",
+        ),
+        {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "ip1": (50, 800), "ip2": (10, 50)},
+        lenet,
+        scale=0.00390625,
+    ),
+    "cifar10_quick": Case(
+        deploy(
+            "CIFAR10_quick",
+            (3, 32, 32),
+            conv("conv1", "data", 8, "kernel_size: 5 pad: 2")
+            + pool("pool1", "conv1", "MAX")
+            + relu("pool1")
+            + conv("conv2", "pool1", 8, "kernel_size: 5 pad: 2")
+            + relu("conv2")
+            + pool("pool2", "conv2", "AVE")
+            + linear("ip1", "pool2", 10),
+            "ip1",
+        ),
+        {"conv1": (8, 3, 5, 5), "conv2": (8, 8, 5, 5), "ip1": (10, 512)},
+        cifar10_quick,
+        mean=(113.0, 123.0, 125.0),
+    ),
+    "caffenet": Case(
+        deploy(
+            "CaffeNet",
+            (3, 67, 67),
+            conv("conv1", "data", 8, "kernel_size: 11 stride: 4")
+            + relu("conv1")
+            + pool("pool1", "conv1", "MAX")
+            + LRN
+            + conv("conv2", "norm1", 8, "kernel_size: 5 pad: 2 group: 2")
+            + relu("conv2")
+            + linear("fc8", "conv2", 10),
+            "fc8",
+        ),
+        {"conv1": (8, 3, 11, 11), "conv2": (8, 4, 5, 5), "fc8": (10, 392)},
+        caffenet,
+        mean=(104.0, 117.0, 123.0),
+    ),
+}
+
+
+def drawn(case: Case) -> dict[str, Tensor]:
+    """Weights whose logits differ by a few units."""
+    torch.manual_seed(0)
+    weights = {f"{name}.weight": torch.randn(shape) / np.prod(shape[1:]) ** 0.5 for name, shape in case.shapes.items()}
+    weights |= {f"{name}.bias": torch.randn(shape[0]) / 10 for name, shape in case.shapes.items()}
+    last = list(case.shapes)[-1]
+    weights[f"{last}.weight"] *= 1.0 if case.scale != 1.0 else 0.05
+    return weights
+
+
+def caffemodel(weights: Weights, case: Case) -> bytes:
+    below, layers = "data", field(1, "Net")
+    for name, shape in case.shapes.items():
+        kind = "Convolution" if len(shape) == 4 else "InnerProduct"
+        layers += layer(kind, name, below, name, blob(weights[f"{name}.weight"]), blob(weights[f"{name}.bias"]))
+        below = name
+    return layers
+
+
+def made(folder: Path, case: Case) -> tuple[Path, Path, dict[str, Tensor]]:
+    """The compiled deploy file, its imported weights, and the weights as Caffe has them."""
+    weights = drawn(case)
+    graph = check_text(imported({"deploy.prototxt": case.text}).text, "net.net").graph
+    assert graph is not None
+    assert graph.net.recipe is None
+    (folder / "net.py").write_text(write_pytorch(graph, "net.net"))
+    (folder / "net.caffemodel").write_bytes(caffemodel(weights, case))
+    import_weights(folder / "net.caffemodel", load_module_file(folder / "net.py"), [], folder / "net.safetensors")
+    return folder / "net.py", folder / "net.safetensors", weights
+
+
+def picture(folder: Path, case: Case) -> NDArray[np.uint8]:
+    """An image of the network's size, (H, W, 3), which is written to photo.png."""
+    side = 28 if case.compute is lenet else 32 if case.compute is cifar10_quick else 67
+    pixels = np.random.default_rng(3).integers(0, 256, (side, side, 3), np.uint8)
+    if case.compute is lenet:
+        pixels = np.repeat(pixels[..., :1], 3, axis=2)  # a grey image
+    Image.fromarray(pixels).save(folder / "photo.png")
+    return pixels
+
+
+def said(case: Case) -> Preparation:
+    return Preparation(mean=case.mean[::-1], scale=(case.scale,))
+
+
+def as_caffe(case: Case, weights: Weights, pixels: NDArray[np.uint8]) -> Tensor:
+    """The probabilities, (outputs,), for an image that is shown as Caffe shows it: blue, green, red."""
+    bgr = pixels[..., ::-1] if len(case.mean) == 3 else pixels[..., :1]
+    shown = (torch.from_numpy(bgr.astype(np.float64)) - torch.tensor(case.mean)) * case.scale
+    double = {name: tensor.double() for name, tensor in weights.items()}
+    return case.compute(double, shown.permute(2, 0, 1)[None]).softmax(1)[0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_predictions_are_caffes(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    network, weights, caffes = made(tmp_path, case)
+    expected = as_caffe(case, caffes, picture(tmp_path, case))
+    assert 0.15 < float(expected.max()) < 0.99  # neither certain nor even
+    guesses = predict(load_classifier(network, weights, said(case), CPU), tmp_path / "photo.png")
+    assert [each.name for each in guesses] == [f"output {place}" for place in expected.topk(5).indices]
+    for guess, probability in zip(guesses, expected.topk(5).values, strict=True):
+        assert guess.probability == pytest.approx(float(probability), rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_the_exported_network_computes_the_same(name: str, tmp_path: Path) -> None:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    case = CASES[name]
+    network, weights, caffes = made(tmp_path, case)
+    expected = as_caffe(case, caffes, picture(tmp_path, case))
+    exported = export_network(network, weights, tmp_path / "net.onnx", "onnx", softmax=True, said=said(case))
+    assert exported.texts["preprocessing"].startswith(
+        "Red, green and blue, 0..255" if len(case.mean) == 3 else "Grey, 0..255"
+    )
+    trained = load_classifier(network, weights, said(case), CPU)
+    shown = np.empty((trained.file.size,) * 2 + (3,), np.float32)
+    pixels = np.asarray(Image.open(tmp_path / "photo.png"))
+    trained.renderer().render(pixels, trained.test_views()[0], shown)
+    channels = trained.file.input_shape[0]
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (probabilities,) = session.run(None, {"images": shown.transpose(2, 0, 1)[None, :channels].copy()})
+    np.testing.assert_allclose(np.asarray(probabilities)[0], expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_opencv_reads_the_same_network(name: str, tmp_path: Path) -> None:
+    """OpenCV's reader of Caffe's files is independent of alexc's."""
+    cv2 = pytest.importorskip("cv2")
+    case = CASES[name]
+    network, weights, _ = made(tmp_path, case)
+    pixels = picture(tmp_path, case)
+    (tmp_path / "deploy.prototxt").write_text(case.text)
+    reference = cv2.dnn.readNetFromCaffe(str(tmp_path / "deploy.prototxt"), str(tmp_path / "net.caffemodel"))
+    shown = pixels[..., ::-1] if len(case.mean) == 3 else pixels[..., 0]
+    reference.setInput(cv2.dnn.blobFromImage(np.ascontiguousarray(shown), case.scale, None, case.mean, swapRB=False))
+    expected = reference.forward().reshape(-1)
+    guesses = predict(load_classifier(network, weights, said(case), CPU), tmp_path / "photo.png")
+    for guess in guesses:
+        assert guess.probability == pytest.approx(float(expected[int(guess.name.split()[1])]), rel=1e-3)
+
+
+def test_a_grey_network_is_shown_the_luma_of_a_coloured_image(tmp_path: Path) -> None:
+    case = CASES["LeNet"]
+    network, weights, caffes = made(tmp_path, case)
+    pixels = np.random.default_rng(5).integers(0, 256, (28, 28, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    luma = torch.from_numpy(pixels @ np.array([0.299, 0.587, 0.114]))[None, None] * case.scale
+    expected = lenet({name: tensor.double() for name, tensor in caffes.items()}, luma).softmax(1)[0]
+    best, *_ = predict(load_classifier(network, weights, said(case), CPU), tmp_path / "photo.png")
+    assert best.name == f"output {int(expected.argmax())}"
+    assert best.probability == pytest.approx(float(expected.max()), rel=1e-4)
+
+
+def test_a_larger_image_is_scaled_and_cut(tmp_path: Path) -> None:
+    case = CASES["cifar10_quick"]
+    network, weights, caffes = made(tmp_path, case)
+    pixels = np.repeat(np.repeat(picture(tmp_path, case), 2, axis=0), 2, axis=1)[:, 4:-2]
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    trained = load_classifier(network, weights, Preparation(40, case.mean[::-1], None), CPU)
+    assert (trained.facts.geometry.resize, trained.facts.geometry.crop, trained.file.size) == (40, 40, 32)
+    assert len(predict(trained, tmp_path / "photo.png")) == 5
+    assert caffes
+
+
+def test_nothing_is_guessed_about_the_preparation(tmp_path: Path) -> None:
+    network, weights, _ = made(tmp_path, CASES["cifar10_quick"])
+
+    def refused(message: str, said: Preparation, source: Path = network, named: Path | None = weights) -> None:
+        with pytest.raises(UserError, match=message):
+            load_classifier(source, named, said, CPU)
+
+    refused("does not say how images are prepared: say it with --mean and --scale", NOTHING_SAID)
+    refused("--mean has 2 numbers: expected one, or 3", Preparation(mean=(1.0, 2.0)))
+    refused("no scale of 0", Preparation(scale=(0.0,)))
+    refused("expected finite numbers", Preparation(mean=(float("nan"),)))
+    refused("--resize 31: .* reads images of 32x32", Preparation(resize=31))
+    refused("has no weights: name a run or a file with them with --weights", NOTHING_SAID, named=None)
+    refused("holds weights, not a network: name the compiled network", NOTHING_SAID, weights, None)
+    with pytest.raises(UserError, match=r"has no RECIPE: .* Write a `train` block in its spec"):
+        load_network_file(network)
+
+
+def test_an_export_without_a_said_preparation_says_so(tmp_path: Path) -> None:
+    network, weights, _ = made(tmp_path, CASES["LeNet"])
+    exported = export_network(network, weights, tmp_path / "net.pt2", "pt2", softmax=False)
+    assert exported.input_shape == (1, 28, 28)
+    assert exported.texts["preprocessing"] == "How images are prepared is not known"
+    assert exported.texts["size"] == "28"
+
+
+def test_the_weights_of_a_checkpoint_are_taken(tmp_path: Path) -> None:
+    case = CASES["cifar10_quick"]
+    network, weights, _ = made(tmp_path, case)
+    photo = tmp_path / "photo.png"
+    picture(tmp_path, case)
+    trained = load_classifier(network, weights, said(case), CPU)
+    save_checkpoint(tmp_path / "best.pt", {"weights": trained.network.state_dict()})
+    again = load_classifier(network, tmp_path / "best.pt", said(case), CPU)
+    assert predict(again, photo) == predict(trained, photo)
+
+
+@pytest.mark.slow
+def test_the_commands(tmp_path: Path, alexc: Alexc) -> None:
+    case = CASES["LeNet"]
+    picture(tmp_path, case)
+    (tmp_path / "lenet.prototxt").write_text(case.text)
+    (tmp_path / "lenet.caffemodel").write_bytes(caffemodel(drawn(case), case))
+    for words in (
+        ("import", "lenet.prototxt", "-o", "lenet.net"),
+        ("compile", "lenet.net"),
+        ("weights", "import", "lenet.caffemodel", "--into", "generated/lenet.py"),
+    ):
+        result = alexc(*words)
+        assert result.returncode == 0, result.stderr
+    expected = as_caffe(case, drawn(case), np.asarray(Image.open(tmp_path / "photo.png")))
+    shown = alexc(
+        "predict", "generated/lenet.py", "--weights", "lenet.safetensors", "--scale", str(case.scale), "photo.png"
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[1].split() == [
+        f"{float(expected.max()):.1%}",
+        "output",
+        str(int(expected.argmax())),
+    ]
+    wrong = alexc("predict", "generated/lenet.py", "--weights", "lenet.safetensors", "--mean", "a", "photo.png")
+    assert wrong.returncode == 2
+    assert "expected one number, or three as in 104,117,123" in wrong.stderr
+    written = alexc("export", "generated/lenet.py", "--weights", "lenet.safetensors", "--torch-export")
+    assert written.returncode == 0, written.stderr
+    assert "images:  batch x 1 x 28 x 28. How images are prepared is not known" in written.stdout
