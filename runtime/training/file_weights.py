@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
 from torch import nn
 
 from alexc.printable import printable
@@ -125,19 +128,42 @@ def load_classifier(source: Path, weights: Path | None, said: Preparation, devic
 
 
 def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
-    """The classes and the mean of the run that the weights belong to; without a run, neither is known."""
-    run = RunFolder(weights if weights.is_dir() else weights.parent)
-    known, geometry = run.read_facts() if run.is_run() else None, geometry_of(file)
+    """The classes and the mean of the run that the weights come from, as far as they are known."""
+    run, geometry = RunFolder(weights if weights.is_dir() else weights.parent), geometry_of(file)
+    mean: NDArray[np.float64] | None = None
+    if run.is_run():
+        known = run.read_facts()
+        classes = known.classes
+        mean = known.mean_image if known.geometry == geometry else None
+    else:
+        classes, color = _described(weights)
+        if color is not None and recipes.Subtract("mean_color") in file.recipe.prepare:
+            mean = np.broadcast_to(np.array(color), (geometry.crop, geometry.crop, 3))
     subtracted = [part.what for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
-    if not subtracted:
-        black = np.zeros((geometry.crop, geometry.crop, 3))
-        return DatasetStatistics(known.classes if known else (), geometry, black, np.zeros(3), np.eye(3), "")
-    if known is None or known.geometry != geometry:
+    if subtracted and mean is None:
         raise UserError(
             f"{printable(file.path)} subtracts the {subtracted[0].replace('_', ' ')} of the images that it was trained "
-            f"on, which {printable(weights)} does not hold: say what to subtract with --mean, as in --mean 104,117,123"
+            f"on, which is not known for {printable(weights)}: say what to subtract with --mean, as in "
+            "--mean 104,117,123, or predict with the run"
         )
-    return known
+    black = np.zeros((geometry.crop, geometry.crop, 3))
+    return DatasetStatistics(classes, geometry, black if mean is None else mean, np.zeros(3), np.eye(3), "")
+
+
+def _described(weights: Path) -> tuple[tuple[str, ...], list[float] | None]:
+    """The classes and the mean colour that `alexc weights export` writes into a file."""
+    if weights.suffix != ".safetensors":
+        return (), None
+    with safe_open(weights, "pt") as file:
+        said = file.metadata() or {}
+    try:
+        classes, color = json.loads(said.get("classes", "[]")), json.loads(said.get("subtract", "null"))
+    except (ValueError, RecursionError):
+        return (), None
+    if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):
+        classes = []
+    is_color = isinstance(color, list) and len(color) == 3 and all(isinstance(each, float | int) for each in color)
+    return tuple(classes), color if is_color else None
 
 
 def _only_shown(size: int) -> recipes.Recipe:

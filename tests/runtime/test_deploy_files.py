@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 from alexc.compiler.files.pytorch import write_pytorch
@@ -319,6 +320,67 @@ def test_the_weights_of_a_checkpoint_are_taken(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "best.pt", {"weights": trained.network.state_dict()})
     again = load_classifier(network, tmp_path / "best.pt", said(case), CPU)
     assert predict(again, photo) == predict(trained, photo)
+
+
+WITH_RECIPE = """network Small {
+  input 3x8x8
+  conv1: conv 4 kernel=3
+  fc:    linear 6 -> softmax
+}
+train {
+  prepare   resize 8 -> center_crop 8 -> subtract WHAT
+  test      center 8
+  loss      cross_entropy
+  optimizer sgd lr=0.05
+  schedule  constant
+  batch     8
+  epochs    1
+}
+"""
+
+
+def trained(folder: Path, what: str, metadata: dict[str, str]) -> tuple[Path, Path, dict[str, Tensor]]:
+    """A network with a recipe, and weights with metadata, as `alexc weights export` writes them."""
+    graph = check_text(WITH_RECIPE.replace("WHAT", what), "small.net").graph
+    assert graph is not None
+    (folder / "small.py").write_text(write_pytorch(graph, "small.net"))
+    tensors = load_network_file(folder / "small.py").build(seed=1).state_dict()
+    save_file(tensors, folder / "small.safetensors", metadata)
+    return folder / "small.py", folder / "small.safetensors", tensors
+
+
+@pytest.mark.parametrize(
+    ("what", "preparation"),
+    [("mean_color", NOTHING_SAID), ("mean_color", Preparation(mean=(100.0, 110.0, 120.0)))],
+)
+def test_a_recipe_prepares_the_images_with_the_mean_of_the_file(
+    what: str, preparation: Preparation, tmp_path: Path
+) -> None:
+    said = {"classes": '["a", "b", "c", "d", "e", "f"]', "subtract": "[100, 110, 120]"}
+    network, weights, tensors = trained(tmp_path, what, said)
+    pixels = np.random.default_rng(3).integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    shown = torch.from_numpy(pixels.astype(np.float32) - np.array([100, 110, 120], np.float32)).permute(2, 0, 1)[None]
+    hidden = F.conv2d(shown, tensors["conv1.weight"], tensors["conv1.bias"]).flatten(1)
+    expected = F.linear(hidden, tensors["fc.weight"], tensors["fc.bias"]).softmax(1)[0]
+    best, *_ = predict(load_classifier(network, weights, preparation, CPU), tmp_path / "photo.png")
+    assert best.name == "abcdef"[int(expected.argmax())]
+    assert best.probability == pytest.approx(float(expected.max()), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("what", "metadata"),
+    [
+        ("mean_image", {"subtract": "[1, 2, 3]"}),
+        ("mean_color", {}),
+        ("mean_color", {"subtract": "[1, 2]", "classes": "3"}),
+        ("mean_color", {"subtract": "[" * 100_000}),
+    ],
+)
+def test_a_mean_that_is_not_known_is_asked_for(what: str, metadata: dict[str, str], tmp_path: Path) -> None:
+    network, weights, _ = trained(tmp_path, what, metadata)
+    with pytest.raises(UserError, match=r"of the images that it was trained on, .*: say what to subtract with --mean"):
+        load_classifier(network, weights, NOTHING_SAID, CPU)
 
 
 @pytest.mark.slow
