@@ -26,15 +26,19 @@ from alexc.runtime.data.decode import square
 from alexc.runtime.data.recipe_check import geometry_of, renderer_of
 from alexc.runtime.data.views import central_view
 from alexc.runtime.errors import UserError
+from alexc.runtime.evaluation.prediction import predict
 from alexc.runtime.evaluation.trained_network import load_trained_network
 from alexc.runtime.exporting import onnx_file
 from alexc.runtime.exporting.checked import compared
 from alexc.runtime.exporting.description import description
 from alexc.runtime.exporting.export import export_network
+from alexc.runtime.exporting.subject import subject_of
 from alexc.runtime.exporting.weights_file import export_weights
 from alexc.runtime.network_file import load_network_file
+from alexc.runtime.runs.checkpoint import load_checkpoint
 from alexc.runtime.runs.metrics import read_metrics
 from alexc.runtime.runs.run_folder import RunFolder
+from alexc.runtime.training.file_weights import NOTHING_SAID, load_classifier
 from alexc.runtime.training.starting_weights import starting_weights
 from alexc.runtime.weights_import import import_weights
 from tests.conftest import ROOT, Alexc
@@ -304,3 +308,20 @@ def test_weights_that_no_epoch_has_tested_are_told(tmp_path: Path, alexc: Alexc)
         result = alexc(*command)
         assert result.returncode == 0, result.stderr
         assert "parameters, the newest weights: no epoch has ended yet" in result.stdout
+
+
+def test_a_checkpoint_of_a_run_is_a_source_like_the_run(tmp_path: Path, run: RunFolder) -> None:
+    subject = subject_of(run.last, None, NOTHING_SAID)
+    assert set(subject.images) == {"random", "validation"}
+    saved = load_checkpoint(run.last)["weights"]
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in subject.network.state_dict().items())
+    with pytest.raises(UserError, match="is a checkpoint of a run, which has its weights: --weights goes with"):
+        load_classifier(run.last, run.best, NOTHING_SAID, CPU)
+
+
+def test_a_network_file_predicts_with_the_weights_of_a_run_as_the_run_does(tmp_path: Path, run: RunFolder) -> None:
+    image = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(8).integers(0, 256, (40, 24, 3), np.uint8)).save(image)
+    expected = predict(load_trained_network(run.path, CPU), image)
+    for weights in (run.path, run.best):
+        assert predict(load_classifier(run.network, weights, NOTHING_SAID, CPU), image) == expected
