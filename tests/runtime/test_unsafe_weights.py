@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from alexc.runtime.data import dataset_statistics
 from alexc.runtime.data.dataset_statistics import load_statistics
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
@@ -163,6 +164,13 @@ def test_no_message_advises_to_load_a_file_unsafely(tmp_path: Path) -> None:
         said.append(str(mistake.value))
     for advice in ("trust", "unsafe", "weights_only", "allow_pickle", "add_safe_globals"):
         assert not any(advice in each for each in said), said
+
+
+def test_statistics_of_a_run_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset_statistics, "_LARGEST_BYTES", 1_000_000)
+    np.savez_compressed(tmp_path / "data.npz", geometry=np.array([1, 1]), mean_image=np.zeros(1_000_000))
+    with pytest.raises(UserError, match=r"data\.npz is damaged \(it holds more than 1,000,000 bytes\)"):
+        load_statistics(tmp_path / "data.npz")
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "net"])
