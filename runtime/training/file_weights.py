@@ -123,7 +123,7 @@ def load_classifier(source: Path, weights: Path | None, said: Preparation, devic
         )
     place_network(network, device).eval()
     return TrainedNetwork(
-        weights, weights, weights, None, shown, network, _statistics(shown, weights), file.outputs(network)
+        weights, weights, None, weights, None, shown, network, _statistics(shown, weights), file.outputs(network)
     )
 
 
