@@ -89,6 +89,23 @@ network Net {
 }
 """
 
+# The AlexNet of 2013 in small: four towers in two rows and two columns.
+GRID = """
+network Net {
+  input  3x16x16
+  towers 2x2
+
+  default conv, linear  weight=xavier
+
+  conv1: conv 8 kernel=3                                 -> relu
+  conv2: conv 16 kernel=3 pad=sides(1, 0, 1, 0) reads=cross -> relu -> maxpool 2
+  conv3: conv 16 kernel=3 reads=row                      -> relu
+  fc4:   linear 16 reads=cross                           -> relu -> dropout 0.5 scale=test
+  fc5:   linear 16 reads=row                             -> relu
+  fc6:   linear 12 reads=all towers=1                    -> softmax
+}
+"""
+
 TWO_RANKS = {
     "towers": (OVER_TOWER, "mesh tower=2\nsplit channels by tower"),
     "towers, normalised over all": (OVER_ALL, "mesh tower=2\nsplit channels by tower"),
@@ -107,6 +124,8 @@ TWO_RANKS = {
     "branches by channels": (BRANCHES, "mesh gpu=2\nsplit channels by gpu"),
     "branches by images": (BRANCHES, "mesh gpu=2\nsplit images by gpu"),
     "branches apart": (BRANCHES, "mesh gpu=2\nkeep left on gpu 0\nkeep right on gpu 1"),
+    "rows of a grid": (GRID, "mesh row=2\nsplit channels by row"),
+    "copies of a grid": (GRID, "mesh copy=2\nsplit images by copy"),
 }
 FOUR_RANKS = {
     "copies of towers": (OVER_TOWER, "mesh copy=2 tower=2\nsplit images by copy\nsplit channels by tower"),
@@ -128,6 +147,10 @@ FOUR_RANKS = {
     "copies of branches": (BRANCHES, "mesh copy=2 gpu=2\nsplit images by copy\nsplit channels by gpu"),
     "kept, of images that are read whole": (FAR, "mesh a=2 b=2\nsplit images by a in stem\nkeep stem on b 1"),
     "images twice": (BRANCHES, "mesh copy=2 gpu=2\nsplit images by copy\nsplit images by gpu"),
+    "a grid of towers": (
+        GRID,
+        "mesh row=2 column=2\nsplit channels by row\nsplit channels by column\nkeep fc6 on row 0\nkeep fc6 on column 1",
+    ),
     "halo of four": (OVER_ALL.replace("towers 2", "towers 4"), "mesh gpu=4\nsplit channels by gpu"),
 }
 
