@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alexc.compiler.graph.graph import Graph
-from alexc.compiler.graph.summary import Row, rows, total
+from alexc.compiler.graph.summary import Row, note_of_unread_pixels, rows, total
 from alexc.compiler.layers.kind import towers_text
 
 from .table import aligned, html, markdown
@@ -35,6 +35,7 @@ class Summary:
             `neurons` and `multiply_adds`.
         totals: the sums of these counts over all rows.
         sums: parameters, neurons and multiply-adds as one sentence.
+        note: what the first layer does not read of the image, or "".
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -46,6 +47,7 @@ class Summary:
             f"{graph.parameters:,} parameters, {graph.neurons:,} neurons, "
             f"{graph.multiply_adds:,} multiply-adds per image"
         )
+        self.note = note_of_unread_pixels(graph)
 
     @property
     def parameters(self) -> int:
@@ -53,19 +55,24 @@ class Summary:
         return self.totals.weights + self.totals.biases
 
     def __str__(self) -> str:
-        return "\n".join([self.headline, "", *aligned(self._table(), _NUMERIC), "", self.sums])
+        return "\n".join([self.headline, "", *aligned(self._table(), _NUMERIC), "", *self._last_lines()])
 
     __repr__ = __str__
 
     def markdown(self) -> str:
         """The same text with a Markdown table."""
-        return "\n".join([self.headline, "", *markdown(self._table(), _NUMERIC), "", self.sums])
+        return "\n".join([self.headline, "", *markdown(self._table(), _NUMERIC), "", *self._last_lines()])
 
     def _repr_markdown_(self) -> str:
         return self.markdown()
 
     def _repr_html_(self) -> str:
-        return "\n".join([f"<p>{self.headline}</p>", *html(self._table(), _NUMERIC), f"<p>{self.sums}</p>"])
+        return "\n".join(
+            [f"<p>{self.headline}</p>", *html(self._table(), _NUMERIC), f"<p>{'<br>'.join(self._last_lines())}</p>"]
+        )
+
+    def _last_lines(self) -> list[str]:
+        return [self.sums, f"note: {self.note}"] if self.note else [self.sums]
 
     def _table(self) -> list[Sequence[str]]:
         return [_HEADER, *(self._cells(row) for row in [*self.rows, self.totals])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..garbage import gc_paused
+from ..layers.convolving import Convolving
 from .graph import Graph, Node
 
 
@@ -57,6 +58,21 @@ def total(graph: Graph) -> Row:
         neurons=graph.neurons,
         multiply_adds=graph.multiply_adds,
     )
+
+
+def note_of_unread_pixels(graph: Graph) -> str:
+    """A sentence about the rows and columns of the image that a first layer does not read, or ""."""
+    _, height, width = graph.net.input.sizes if len(graph.net.input.sizes) == 3 else (0, 0, 0)
+    for node in graph.nodes:
+        kind = node.layer.kind
+        if node.layer.inputs == (None,) and isinstance(kind, Convolving):
+            rows, columns = kind.unread(graph.net.input)
+            if rows or columns:
+                down, right = kind.stride
+                whole = f"{height + (down - rows if rows else 0)}x{width + (right - columns if columns else 0)}"
+                edges = [f"{n} {edge}{'s' * (n > 1)}" for n, edge in ((rows, "row"), (columns, "column")) if n]
+                return f"{node.layer.name} leaves {' and '.join(edges)} of the image unread; it reads all of {whole}"
+    return ""
 
 
 def _row(graph: Graph, name: str, nodes: list[Node]) -> Row:

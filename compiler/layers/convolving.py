@@ -84,6 +84,13 @@ class Convolving(Trained):
         """The number of zeros at the top, bottom, left and right."""
         return sides_of(self.pad, given, self.reach(), self.stride)
 
+    def unread(self, given: Shape) -> tuple[int, int]:
+        """The number of rows at the bottom and of columns at the right that no kernel reads."""
+        (high, wide), (down, right), (top, bottom, left, right_side) = self.reach(), self.stride, self.sides(given)
+        _, height, width = given.sizes
+        rows = (height + top + bottom - high) % down - bottom
+        return max(rows, 0), max((width + left + right_side - wide) % right - right_side, 0)
+
     def weights_per_kernel(self, given: Shape, output: Shape) -> int:
         """The number of values that a kernel reads at one place."""
         return self.channels_read(given, output) // self.groups_in_all(output) * self.kernel[0] * self.kernel[1]

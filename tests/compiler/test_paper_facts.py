@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alexc import Net
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.summary import rows, total
 from alexc.compiler.pipeline import check_file, check_text
@@ -132,3 +133,22 @@ def test_summary_as_markdown(alexc: Alexc) -> None:
     assert len(lines) == 11
     assert {line.count("|") for line in lines} == {12}
     assert "| 34,848 |" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("shape", "pad", "note"),
+    [
+        # The paper says 224x224, which the first layer's windows of 11 at every fourth pixel do not cover.
+        ("3x224x224", "0", "conv1 leaves 1 row and 1 column of the image unread; it reads all of 227x227"),
+        ("3x227x224", "0", "conv1 leaves 1 column of the image unread; it reads all of 227x227"),
+        ("3x226x227", "0", "conv1 leaves 3 rows of the image unread; it reads all of 227x227"),
+        ("3x227x227", "0", ""),
+        ("3x224x224", "2", ""),
+        ("3x224x224", "same", ""),
+    ],
+)
+def test_pixels_that_the_first_layer_does_not_read_are_told(shape: str, pad: str, note: str) -> None:
+    text = f"network N {{\n input {shape}\n conv 4 kernel=11 stride=4 pad={pad} -> relu\n}}\n"
+    summary = Net.from_text(text).summary()
+    assert summary.note == note
+    assert str(summary).endswith(f"\nnote: {note}" if note else "per image")

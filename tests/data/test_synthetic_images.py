@@ -92,7 +92,7 @@ def test_the_mean_colour_does_not_tell_the_class() -> None:
         pictures = [[np.array(draw_image(split, shape, n).convert("RGB")) for n in range(count)] for shape in SHAPES]
         return np.array([[square(picture, small).mean(axis=(0, 1)) for picture in row] for row in pictures])
 
-    centers = mean_colors("train", 40).mean(axis=1)
+    centers = mean_colors("train", 20).mean(axis=1)
     val = mean_colors("val", 20)
     nearest = np.linalg.norm(val[:, :, None] - centers, axis=-1).argmin(axis=-1)
     share = (nearest == np.arange(len(SHAPES))[:, None]).mean()

@@ -121,5 +121,5 @@ def test_a_save_that_does_not_fit_leaves_the_old_one(saved: Path, room: int) -> 
 
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match="none was deleted or moved while it was in use"):
         save_checkpoint(tmp_path / "none" / "last.pt", content())

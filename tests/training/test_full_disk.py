@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_training(home: Path, dis
 def test_a_full_disk_is_told_before_training(home: Path, disk: SmallDisk) -> None:
     disk.fill(1_000_000)
     error = error_of(train(disk, home))
-    assert "the checkpoints need 0.0 GB" in error
+    assert "kB free, and the checkpoints need 3.3 MB: make room" in error
     disk.make_room()
     done(train(disk, home, "--steps", 1))
 
