@@ -27,7 +27,7 @@ def main() -> None:
             try:
                 app()
             finally:
-                if sys.stdout is not None:
+                if sys.stdout is not None and not sys.stdout.closed:  # `alexc lsp` closes it
                     sys.stdout.flush()  # a full disk shows here, and not when Python ends
         except Exception as error:
             sys.exit(report(error))

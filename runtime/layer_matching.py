@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise, takewhile
@@ -191,6 +191,8 @@ def _by_structure(
             f"it has layers of the same shapes, but in another order: nothing that comes next in it fits "
             f"{name} ({in_words(shapes)}); {_SAME_NAMES}"
         )
+    if len(found) > 1 and not (ordered and _is_in_order(found[0], sources, targets)):
+        found = search.first_two_alike() or found
     first = found[0]
     if len(found) > 1 and not (ordered and _is_in_order(first, sources, targets)):
         target = next(name for name in first if first[name] != found[1][name])
@@ -301,10 +303,21 @@ class _Search:
         if found and not self._numbers_hold(found[0]):
             self._by_number = False
             found = self._two()
-        return [dict(zip((name for name, _ in self._targets), each, strict=True)) for each in found]
+        return self._by_target(found)
 
-    def _two(self) -> list[tuple[str, ...]]:
-        ways = self._ways(self._root, 0)
+    def first_two_alike(self) -> list[dict[str, str]]:
+        """As `first_two`, of the ways in which modules with children of the same names have them in the same order.
+
+        A block that has `bn1` before `conv1` is not one of a network whose other blocks have it behind.
+        """
+        self._steps = 0
+        return self._by_target(self._two(self._are_alike))
+
+    def _by_target(self, ways: Sequence[tuple[str, ...]]) -> list[dict[str, str]]:
+        return [dict(zip((name for name, _ in self._targets), each, strict=True)) for each in ways]
+
+    def _two(self, wanted: Callable[[tuple[str, ...]], bool] = lambda _: True) -> list[tuple[str, ...]]:
+        ways = filter(wanted, self._ways(self._root, 0))
         return [each for each in (next(ways, None), next(ways, None)) if each is not None]
 
     def _ways(self, module: _Module, start: int) -> Iterator[tuple[str, ...]]:
@@ -380,6 +393,20 @@ class _Search:
         """Whether modules whose names differ in a number come in the order of these numbers."""
         places = {name: place for place, name in enumerate(filled)}
         return self._first_place(self._root, places) is not None
+
+    def _are_alike(self, filled: tuple[str, ...]) -> bool:
+        places = {name: place for place, name in enumerate(filled)}
+        self._count(len(filled))
+        before: set[tuple[str, str]] = set()
+
+        def first_place(module: _Module) -> int:
+            firsts = {name: first_place(child) for name, child in module.children.items()}
+            in_order = sorted(firsts, key=lambda name: firsts[name])
+            before.update((one, other) for place, one in enumerate(in_order) for other in in_order[place + 1 :])
+            return min([*firsts.values(), *([] if module.shapes is None else [places[module.path]])])
+
+        first_place(self._root)
+        return not any((other, one) in before for one, other in before)
 
     def _first_place(self, module: _Module, places: Mapping[str, int]) -> int | None:
         """The first place that `module` fills; None if numbers in it do not hold."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from alexc.runtime.data.prepare import prepare
-from alexc.runtime.data.store import Geometry
+from alexc.runtime.data.store import Geometry, open_store
+from alexc.runtime.errors import UserError
 from tests.support import tiny_training as tiny
 from tests.support.commands import Command
 
@@ -38,6 +39,8 @@ def test_a_damaged_image_ends_the_training_with_a_message(store: Path, tmp_path:
     process = Command("train", tiny.write_network(tmp_path), "--data", store, "--out", "run", cwd=tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 1
-    assert "train-00001.jpegs: image 0 is not a valid JPEG of 20 x 20 pixels" in errors
+    assert "train-00001.jpegs: its content is not what was written" in errors
     assert "delete the store and prepare it again" in errors
     assert "Traceback" not in errors
+    with pytest.raises(UserError, match=r"train-00001\.jpegs: image 0 is not a valid JPEG of 20 x 20 pixels"):
+        open_store(store).train.image(16)

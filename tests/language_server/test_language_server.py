@@ -131,7 +131,7 @@ class TestSession:
         offers = client.ask("completion", uri, position_of(BLOCKS, "kernel=7"))["items"]
         assert [each["label"] for each in sorted(offers, key=lambda each: each["sortText"])][:2] == [
             "dilation=",
-            "weight_rate=",
+            "shuffles=",
         ]
         assert client.ask("formatting", uri, options={"tabSize": 8, "insertSpaces": False}) == []
         symbols = client.ask("documentSymbol", uri)

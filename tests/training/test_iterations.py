@@ -79,7 +79,7 @@ SPEC = """
 network Net {{
   input 3x8x8
 
-  c: conv 4 kernel=3 -> relu
+  c: conv 4 kernel=3 weight=normal(0, 0.01) -> relu
   f: linear 10 -> softmax
 }}
 

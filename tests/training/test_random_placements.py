@@ -206,7 +206,9 @@ def trained(
     """Train a network; returns the losses, the whole state, and sums over the logits of a batch at the end."""
     whole = compiled(net)["Net"]()
     network.reset_parameters(SEED)  # type: ignore[operator]
-    settings = SimpleNamespace(recipe=compiled(net)["RECIPE"], freeze=frozen, seed=SEED)
+    settings = SimpleNamespace(
+        recipe=compiled(net)["RECIPE"], freeze=frozen, seed=SEED, steps_per_epoch=lambda images: images // IMAGES
+    )
     plan = SimpleNamespace(
         network=network, whole=whole, outputs=12, rank=rank, settings=settings, device=torch.device("cpu")
     )
