@@ -329,7 +329,10 @@ def _allow_open_files(shards: int) -> None:
 def _load_array(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.int64]:
     """A checked array that stays on disk; its header is read as plain values."""
     _check_hash(path, manifest, name)
-    array: NDArray[np.int64] = np.asarray(np.load(path / name, mmap_mode="r", allow_pickle=False))
+    try:
+        array: NDArray[np.int64] = np.asarray(np.load(path / name, mmap_mode="r", allow_pickle=False))
+    except ValueError:  # its message advises to load the file unsafely
+        raise _damaged(path / name, "it is not an array of numbers") from None
     return array
 
 

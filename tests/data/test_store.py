@@ -225,6 +225,15 @@ class TestUnfitStores:
         self.expect(tmp_path / "nothing", "is not a folder")
         self.expect(tmp_path, "is not a store .*: make one with `alexc prepare")
 
+    def test_an_array_that_is_none(self, store_folder: Path) -> None:
+        """Its hash is right, so numpy reads it; numpy's own message says how to read it unsafely."""
+        labels = store_folder / "train-labels.npy"
+        for content in (b"\x80\x04N.", b"\x93NUMPY"):
+            labels.write_bytes(content)
+            hashes = json.loads((store_folder / "manifest.json").read_text())["sha256"]
+            self.edit(store_folder, sha256=hashes | {labels.name: hashlib.sha256(content).hexdigest()})
+            self.expect(store_folder, r"train-labels\.npy: it is not an array of numbers; delete the store")
+
     def test_unfinished(self, store_folder: Path) -> None:
         partial = store_folder.with_name("store.partial")
         store_folder.rename(partial)
