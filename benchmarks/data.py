@@ -187,13 +187,13 @@ class ColorNoise(nn.Module):
         return image + (self.steps @ torch.randn(3)).view(3, 1, 1)
 
 
-def image_folder(tree: Path, facts: DatasetStatistics) -> DataLoader[tuple[Tensor, Tensor]]:
+def image_folder(tree: Path, statistics: DatasetStatistics) -> DataLoader[tuple[Tensor, Tensor]]:
     """Batches of the paper's views, which one worker makes from the image files.
 
     The mean image is always cropped in the middle, as usual with combined transforms.
     """
     border = (STORED - SHOWN) // 2
-    mean = torch.from_numpy(facts.mean_image.astype(np.float32)).permute(2, 0, 1)
+    mean = torch.from_numpy(statistics.mean_image.astype(np.float32)).permute(2, 0, 1)
     mean = mean[:, border : border + SHOWN, border : border + SHOWN].contiguous()
     views = v2.Compose(
         [
@@ -203,21 +203,23 @@ def image_folder(tree: Path, facts: DatasetStatistics) -> DataLoader[tuple[Tenso
             v2.PILToTensor(),
             v2.ToDtype(torch.float32),
             v2.Lambda(lambda image: image - mean),
-            ColorNoise(NOISE.components(ImageSource(STORED, SHOWN, facts.eigenvalues, facts.eigenvectors))),
+            ColorNoise(NOISE.components(ImageSource(STORED, SHOWN, statistics.eigenvalues, statistics.eigenvectors))),
         ]
     )
     return DataLoader(ImageFolder(str(tree), views), batch_size=BATCH, shuffle=True, num_workers=1)
 
 
-def fed_by(split: Split, facts: DatasetStatistics, threads: int, epochs: Iterable[int], pinned: bool = False) -> float:
+def fed_by(
+    split: Split, statistics: DatasetStatistics, threads: int, epochs: Iterable[int], pinned: bool = False
+) -> float:
     """Load whole epochs with BatchLoader; the sum of one pixel per batch makes sure that each batch was read."""
-    views = TrainingViews(PAPERS, facts, SHOWN, seed=0)
+    views = TrainingViews(PAPERS, statistics, SHOWN, seed=0)
 
     def views_of(epoch: int) -> Callable[[int], tuple[View]]:
         return lambda image: (views.view(epoch, image),)
 
     seen = 0.0
-    with BatchLoader(Renderer(SHOWN, facts.mean_image), SHOWN, BATCH, threads, pinned) as feed:
+    with BatchLoader(Renderer(SHOWN, statistics.mean_image), SHOWN, BATCH, threads, pinned) as feed:
         for epoch in epochs:
             groups = groups_of(epoch_order(0, epoch, len(split)), BATCH)
             for batch in feed.batches(split, groups, views_of(epoch)):

@@ -49,17 +49,17 @@ def statistics_of(store: Store) -> DatasetStatistics:
     )
 
 
-def save_statistics(facts: DatasetStatistics, path: Path) -> None:
+def save_statistics(statistics: DatasetStatistics, path: Path) -> None:
     """Write an .npz file, atomically."""
     content = io.BytesIO()
     np.savez_compressed(
         content,
-        classes=np.array(facts.classes),
-        geometry=np.array([facts.geometry.resize, facts.geometry.crop]),
-        mean_image=facts.mean_image,
-        eigenvalues=facts.eigenvalues,
-        eigenvectors=facts.eigenvectors,
-        identity=np.array(facts.identity),
+        classes=np.array(statistics.classes),
+        geometry=np.array([statistics.geometry.resize, statistics.geometry.crop]),
+        mean_image=statistics.mean_image,
+        eigenvalues=statistics.eigenvalues,
+        eigenvectors=statistics.eigenvectors,
+        identity=np.array(statistics.identity),
     )
     write_bytes(path, content.getvalue())
 

@@ -38,26 +38,26 @@ def geometry_of(file: NetworkFile) -> Geometry:
     return geometry
 
 
-def mean_to_subtract(rules: recipes.Recipe, facts: DatasetStatistics) -> NDArray[np.float64]:
+def mean_to_subtract(rules: recipes.Recipe, statistics: DatasetStatistics) -> NDArray[np.float64]:
     """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour, or zeros."""
     for part in rules.prepare:
         match part:
             case recipes.Subtract(what):
                 if what == "mean_image":
-                    return facts.mean_image
-                return np.broadcast_to(facts.mean_image.mean(axis=(0, 1)), facts.mean_image.shape)
+                    return statistics.mean_image
+                return np.broadcast_to(statistics.mean_image.mean(axis=(0, 1)), statistics.mean_image.shape)
             case recipes.Normalize(mean, _):
-                return np.broadcast_to(np.array(mean) * 255, facts.mean_image.shape)
+                return np.broadcast_to(np.array(mean) * 255, statistics.mean_image.shape)
             case recipes.Resize() | recipes.CenterCrop():
                 pass
             case _:
                 assert_never(part)
-    return np.zeros_like(facts.mean_image)
+    return np.zeros_like(statistics.mean_image)
 
 
-def renderer_of(file: NetworkFile, facts: DatasetStatistics) -> Renderer:
+def renderer_of(file: NetworkFile, statistics: DatasetStatistics) -> Renderer:
     """The renderer of views that prepares images as the recipe of a network says."""
-    mean = mean_to_subtract(file.recipe, facts)
+    mean = mean_to_subtract(file.recipe, statistics)
     stds = [part.std for part in file.recipe.prepare if isinstance(part, recipes.Normalize)]
     return Renderer(file.size, mean, 1 / (255 * np.array(stds[0]))) if stds else Renderer(file.size, mean)
 

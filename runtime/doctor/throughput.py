@@ -50,13 +50,13 @@ class Pixels:
 
     Attributes:
         split: the images.
-        facts: their statistics, for the recipe.
+        statistics: their mean and colours, for the recipe.
         total_bytes: bytes read per epoch.
         is_store: whether they come from a store, not from noise.
     """
 
     split: Split
-    facts: DatasetStatistics
+    statistics: DatasetStatistics
     total_bytes: int
     is_store: bool
 
@@ -79,18 +79,18 @@ def noise_images(geometry: Geometry) -> Iterator[Pixels]:
         shards = (Shard("noise.u8", len(pixels), pixels.nbytes, ""),)
         labels, names = np.zeros(len(pixels), np.int64), ("",) * len(pixels)
         split = Split(RawPixels(folder, side, shards), shards, labels, names)
-        facts = DatasetStatistics(("noise",), geometry, pixels.mean(axis=0), eigenvalues, eigenvectors, "")
-        yield Pixels(split, facts, pixels.nbytes, is_store=False)
+        statistics = DatasetStatistics(("noise",), geometry, pixels.mean(axis=0), eigenvalues, eigenvectors, "")
+        yield Pixels(split, statistics, pixels.nbytes, is_store=False)
 
 
 def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
     """Images per second that `workers` threads load with the recipe of a network, or with that of the AlexNet paper."""
     if file is None:
-        size, augment = min(_PAPER_SIZE, pixels.facts.geometry.crop), PAPER_AUGMENTATION
-        renderer = Renderer(size, pixels.facts.mean_image)
+        size, augment = min(_PAPER_SIZE, pixels.statistics.geometry.crop), PAPER_AUGMENTATION
+        renderer = Renderer(size, pixels.statistics.mean_image)
     else:
-        size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, pixels.facts)
-    views = TrainingViews(augment, pixels.facts, size, seed=0)
+        size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, pixels.statistics)
+    views = TrainingViews(augment, pixels.statistics, size, seed=0)
     rows = min(_FEED_BATCH, len(pixels.split))
     groups = groups_of(epoch_order(0, 0, len(pixels.split)), rows)
     shown = 0
@@ -187,7 +187,7 @@ def throughput(
         read: bytes per second of the disk.
         free_memory: bytes that the page cache can use.
     """
-    image_bytes = pixels.facts.geometry.crop**2 * 3
+    image_bytes = pixels.statistics.geometry.crop**2 * 3
     source = "the store" if pixels.is_store else "images of noise"
     rows = [("loading", f"{loading:,.0f} images/s, {_threads(workers)}, from {source}")]
     supply, limit = loading, "loading images"

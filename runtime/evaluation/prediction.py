@@ -30,7 +30,7 @@ def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
         BadImage: the file cannot be used as an image.
     """
     pixels, _ = load_image(image)
-    stored = square(pixels, trained.facts.geometry)
+    stored = square(pixels, trained.statistics.geometry)
     views, size, renderer = trained.test_views(), trained.file.size, trained.renderer()
     rendered = np.empty((len(views), size, size, 3), np.float32)
     for view, out in zip(views, rendered, strict=True):

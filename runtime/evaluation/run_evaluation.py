@@ -75,12 +75,12 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Pa
     views = trained.test_views()
     center = central_view(images.store.geometry.crop, trained.file.size)
     shown = views if center in views else (*views, center)
-    all_views, central = (Tally(len(trained.facts.classes), trained.outputs) for _ in range(2))
+    all_views, central = (Tally(len(trained.statistics.classes), trained.outputs) for _ in range(2))
     tallies: list[tuple[Tally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
     with BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1) as feed:
         measure(trained.network, feed, split, shown, rows, tallies, "evaluate")
     scores = {f"{len(views)} crops": all_views.scores()} if len(views) > 1 else {}
-    missing = tuple(name for name in trained.facts.classes if name not in images.store.classes)
+    missing = tuple(name for name in trained.statistics.classes if name not in images.store.classes)
     return Evaluation(trained, images, missing, scores | {"centre": central.scores()})
 
 
@@ -140,7 +140,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
         },
         "worst_classes": [
             {
-                "class": trained.facts.classes[row.label],
+                "class": trained.statistics.classes[row.label],
                 "images": row.images,
                 "error": row.error,
                 "taken_for": None if row.guess is None else trained.class_name(row.guess),
@@ -163,9 +163,8 @@ def _missing_text(evaluation: Evaluation) -> list[str]:
     missing = evaluation.missing
     if not missing:
         return []
-    return [
-        f"note  no image of {len(missing)} of the {len(evaluation.trained.facts.classes)} classes: {names(missing)}"
-    ]
+    classes = len(evaluation.trained.statistics.classes)
+    return [f"note  no image of {len(missing)} of the {classes} classes: {names(missing)}"]
 
 
 def _is_of_training(trained: TrainedNetwork, data: Path) -> bool:
@@ -182,10 +181,10 @@ def _with_labels_of(trained: TrainedNetwork, images: MeasuredImages) -> Split:
     Raises:
         UserError: the network does not know a class.
     """
-    known = {name: label for label, name in enumerate(trained.facts.classes)}
+    known = {name: label for label, name in enumerate(trained.statistics.classes)}
     if not known.keys() >= set(images.store.classes):
         raise _other_classes(trained, images.store)
-    if images.store.classes == trained.facts.classes:
+    if images.store.classes == trained.statistics.classes:
         return images.split
     label_of = np.array([known[name] for name in images.store.classes])
     return images.split.relabelled(label_of[np.asarray(images.split.labels)])
@@ -200,12 +199,12 @@ def _data_of(trained: TrainedNetwork) -> Path:
 
 
 def _check_classes(trained: TrainedNetwork, store: Store) -> None:
-    if store.classes != trained.facts.classes:
+    if store.classes != trained.statistics.classes:
         raise _other_classes(trained, store)
 
 
 def _other_classes(trained: TrainedNetwork, store: Store) -> UserError:
-    here, there = set(store.classes), set(trained.facts.classes)
+    here, there = set(store.classes), set(trained.statistics.classes)
     strange = sorted(here - there) or sorted(there - here)
     example = f", for example {printable(strange[0])!r}" if strange else ""
     return UserError(

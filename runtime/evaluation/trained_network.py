@@ -33,7 +33,7 @@ class TrainedNetwork:
         epochs: the number of whole epochs of training; None if the file does not say it.
         file: the network file, with the recipe.
         network: the network, on its device.
-        facts: the classes and colour statistics of its training data; no classes for a file of weights.
+        statistics: the classes and colour statistics of its training data; no classes for a file of weights.
         outputs: the number of outputs; at least the number of classes.
     """
 
@@ -44,23 +44,23 @@ class TrainedNetwork:
     epochs: int | None
     file: NetworkFile
     network: nn.Module
-    facts: DatasetStatistics
+    statistics: DatasetStatistics
     outputs: int
 
     def test_views(self) -> tuple[View, ...]:
         """The views that the recipe averages over."""
-        return views_for_test(self.file.recipe.test, self.facts.geometry.crop)
+        return views_for_test(self.file.recipe.test, self.statistics.geometry.crop)
 
     def renderer(self) -> Renderer:
         """Renders its test images."""
-        return renderer_of(self.file, self.facts)
+        return renderer_of(self.file, self.statistics)
 
     def class_name(self, output: int) -> str:
         """The class name of an output, safe to print."""
-        if not self.facts.classes:
+        if not self.statistics.classes:
             return f"output {output}"
-        known = output < len(self.facts.classes)
-        return printable(self.facts.classes[output]) if known else f"output {output}, no class"
+        known = output < len(self.statistics.classes)
+        return printable(self.statistics.classes[output]) if known else f"output {output}, no class"
 
 
 def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | None = None) -> TrainedNetwork:
@@ -78,7 +78,7 @@ def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | 
     """
     run = RunFolder(folder)
     record = run.read_record()
-    facts, file = run.read_facts(), load_network_file(run.network)
+    statistics, file = run.read_statistics(), load_network_file(run.network)
     geometry_of(file)
     path = checkpoint or (run.best if run.best.exists() else run.last)
     try:
@@ -96,4 +96,6 @@ def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | 
     place_network(network, device).eval()
     epochs = content["state"]["epoch"] if "state" in content else content["epoch"]
     given = None if record["data"] is None else Path(record["data"])
-    return TrainedNetwork(folder, Path(record["store"]["path"]), given, path, epochs, file, network, facts, outputs)
+    return TrainedNetwork(
+        folder, Path(record["store"]["path"]), given, path, epochs, file, network, statistics, outputs
+    )

@@ -20,7 +20,7 @@ _COLORS = 3
 _UNKNOWN = {"preprocessing": "How images are prepared is not known"}
 
 
-def description(file: ModuleFile, network: nn.Module, facts: DatasetStatistics | None) -> dict[str, str]:
+def description(file: ModuleFile, network: nn.Module, statistics: DatasetStatistics | None) -> dict[str, str]:
     """Texts by name; lists are JSON.
 
     `preprocessing` describes the preparation in words. `subtract` and `multiply` are its numbers for red, green and
@@ -30,7 +30,7 @@ def description(file: ModuleFile, network: nn.Module, facts: DatasetStatistics |
     Args:
         file: the network file.
         network: the network.
-        facts: the statistics of its training data, if known.
+        statistics: those of its training data, if known.
 
     Raises:
         UserError: the recipe does not say how images are prepared.
@@ -41,12 +41,12 @@ def description(file: ModuleFile, network: nn.Module, facts: DatasetStatistics |
         "network": file.name,
         "parameters": str(sum(each.numel() for each in network.parameters())),
         "size": str(width) if width == height else f"{height}x{width}",
-        **(_preparation(NetworkFile.of(file, file.recipe), facts) if file.recipe else _UNKNOWN),
+        **(_preparation(NetworkFile.of(file, file.recipe), statistics) if file.recipe else _UNKNOWN),
     }
-    return texts if facts is None else texts | {"classes": json.dumps(facts.classes)}
+    return texts if statistics is None else texts | {"classes": json.dumps(statistics.classes)}
 
 
-def _preparation(file: NetworkFile, facts: DatasetStatistics | None) -> dict[str, str]:
+def _preparation(file: NetworkFile, statistics: DatasetStatistics | None) -> dict[str, str]:
     geometry, size = geometry_of(file), file.size
     words = [
         "Red, green and blue, 0..255" if file.input_shape[0] == _COLORS else "Grey, 0..255",
@@ -59,14 +59,14 @@ def _preparation(file: NetworkFile, facts: DatasetStatistics | None) -> dict[str
     for part in file.recipe.prepare:
         match part:
             case recipes.Subtract(what):
-                if facts is None:
+                if statistics is None:
                     words.append(f"subtract the {what.replace('_', ' ')} of the images that it was trained on")
                 elif what == "mean_image":
                     words.append("subtract `subtract_image`")
-                    numbers["subtract_image"] = _central_mean_image(facts, size)
+                    numbers["subtract_image"] = _central_mean_image(statistics, size)
                 else:
                     words.append("subtract `subtract`")
-                    numbers["subtract"] = json.dumps(facts.mean_image.mean(axis=(0, 1)).tolist())
+                    numbers["subtract"] = json.dumps(statistics.mean_image.mean(axis=(0, 1)).tolist())
             case recipes.Normalize(mean, std):
                 channels = file.input_shape[0]
                 words.append("subtract `subtract`; multiply by `multiply`")
@@ -75,9 +75,9 @@ def _preparation(file: NetworkFile, facts: DatasetStatistics | None) -> dict[str
     return {"preprocessing": "; ".join(words) + "; channels first"} | numbers
 
 
-def _central_mean_image(facts: DatasetStatistics, size: int) -> str:
-    view = central_view(facts.geometry.crop, size)
-    window = facts.mean_image[view.top : view.top + size, view.left : view.left + size]
+def _central_mean_image(statistics: DatasetStatistics, size: int) -> str:
+    view = central_view(statistics.geometry.crop, size)
+    window = statistics.mean_image[view.top : view.top + size, view.left : view.left + size]
     content = io.BytesIO()
     np.save(content, np.ascontiguousarray(window.transpose(2, 0, 1), np.float32), allow_pickle=False)
     return base64.b64encode(content.getvalue()).decode()

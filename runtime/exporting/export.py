@@ -59,7 +59,7 @@ def export_network(
         if softmax:
             network = nn.Sequential(OrderedDict([("network", network), ("softmax", nn.Softmax(1))])).eval()
             output = "probabilities"
-        texts = description(subject.file, subject.network, subject.facts) | {"output": output}
+        texts = description(subject.file, subject.network, subject.statistics) | {"output": output}
         progress.advance()
         if form == "onnx":
             content, check = onnx_content(network, subject.images, texts, output)

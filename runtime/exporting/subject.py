@@ -34,13 +34,13 @@ class Subject:
     Attributes:
         file: its file; with the recipe that the command line says, if it says one.
         network: on the CPU, in evaluation mode.
-        facts: the classes and statistics of its training data; None for weights without a run.
+        statistics: the classes and statistics of its training data; None for weights without a run.
         images: test inputs by name, each (SAMPLES, 3, size, size).
     """
 
     file: ModuleFile
     network: nn.Module
-    facts: DatasetStatistics | None
+    statistics: DatasetStatistics | None
     images: dict[str, Tensor]
 
 
@@ -53,8 +53,8 @@ def subject_of(source: Path, weights: Path | None, said: Preparation) -> Subject
     if source.suffix not in NETWORK_ENDINGS or source.is_dir():
         trained = load_classifier(source, weights, said, torch.device("cpu"))
         network = trained.network.to(memory_format=torch.contiguous_format)
-        images = _random_images(trained.file) | _validation_images(trained.source, trained.file, trained.facts)
-        return Subject(trained.file, network, trained.facts, images)
+        images = _random_images(trained.file) | _validation_images(trained.source, trained.file, trained.statistics)
+        return Subject(trained.file, network, trained.statistics, images)
     file = load_module_file(source)
     if weights is None:
         raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
@@ -76,7 +76,7 @@ def _random_images(file: ModuleFile) -> dict[str, Tensor]:
     return {"random": torch.randn(SAMPLES, *file.input_shape, generator=generator) * scale}
 
 
-def _validation_images(folder: Path, file: NetworkFile, facts: DatasetStatistics) -> dict[str, Tensor]:
+def _validation_images(folder: Path, file: NetworkFile, statistics: DatasetStatistics) -> dict[str, Tensor]:
     """Central views of the first validation images of a run, if its store still exists."""
     path = Path(RunFolder(folder).read_record()["store"]["path"])
     if not is_store(path):
@@ -85,7 +85,7 @@ def _validation_images(folder: Path, file: NetworkFile, facts: DatasetStatistics
     if not len(store.val):
         return {}
     view = central_view(store.geometry.crop, file.size)
-    with BatchLoader(renderer_of(file, facts), file.size, SAMPLES, threads=1) as feed:
+    with BatchLoader(renderer_of(file, statistics), file.size, SAMPLES, threads=1) as feed:
         group = np.arange(SAMPLES) % len(store.val)
         (batch,) = feed.batches(store.val, [group], lambda _: [view])
         return {"validation": batch.images.contiguous()}

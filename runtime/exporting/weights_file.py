@@ -33,7 +33,7 @@ def export_weights(folder: Path, out: Path) -> dict[str, str]:
     run = RunFolder(folder)
     metadata = {
         "format": "pt",  # other programs recognise torch's files by it
-        **description(trained.file, trained.network, trained.facts),
+        **description(trained.file, trained.network, trained.statistics),
         "epoch": str(trained.epochs),
         **_validation_error(run, trained.epochs),
         **_spec(run),

@@ -55,7 +55,7 @@ def answers_to(trained: TrainedNetwork, split: Split, rows: int) -> Answers:
         rows: the largest number of views in a batch.
     """
     views = trained.test_views()
-    answers = Answers(len(trained.facts.classes), trained.outputs)
+    answers = Answers(len(trained.statistics.classes), trained.outputs)
     with BatchLoader(trained.renderer(), trained.file.size, max(rows, len(views)), threads=1) as feed:
         measure(trained.network, feed, split, views, rows, [(answers, range(len(views)))], "evaluate")
     return answers

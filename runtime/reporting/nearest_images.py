@@ -155,7 +155,7 @@ def _read_by(
     trained: TrainedNetwork, given: LastInput, feed: BatchLoader, split: Split, numbers: Sequence[int], rows: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """The numbers of a batch of images, and the layer's input for each, (N, values)."""
-    center = central_view(trained.facts.geometry.crop, trained.file.size)
+    center = central_view(trained.statistics.geometry.crop, trained.file.size)
     groups = groups_of(np.array(numbers, np.int64), rows)
     for group, batch in zip(groups, feed.batches(split, groups, lambda _: (center,)), strict=True):
         log_probabilities_of(trained.network, batch.images, 1)

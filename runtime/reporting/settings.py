@@ -76,7 +76,7 @@ def settings_of(
 
 
 def _images(trained: TrainedNetwork, store: Store | None) -> str:
-    classes = f"{len(trained.facts.classes):,} classes"
+    classes = f"{len(trained.statistics.classes):,} classes"
     return f"{len(store.train):,} to train, {len(store.val):,} to validate, {classes}" if store else classes
 
 

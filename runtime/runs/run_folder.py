@@ -78,7 +78,7 @@ class RunFolder:
         return self.path / "network.net"
 
     @property
-    def facts(self) -> Path:
+    def statistics(self) -> Path:
         """The statistics of the data."""
         return self.path / "data.npz"
 
@@ -131,7 +131,7 @@ class RunFolder:
         """Whether a training has begun here."""
         return self.record.is_file()
 
-    def create(self, file: NetworkFile, facts: DatasetStatistics, record: Mapping[str, Any]) -> None:
+    def create(self, file: NetworkFile, statistics: DatasetStatistics, record: Mapping[str, Any]) -> None:
         """Write the files of a new run. `run.json`, which marks the folder as a run, is the last.
 
         Raises:
@@ -139,7 +139,7 @@ class RunFolder:
         """
         with writing(self.path, _RUN_AGAIN):
             write_bytes(self.network, file.content)
-            save_statistics(facts, self.facts)
+            save_statistics(statistics, self.statistics)
         self.write_record(record)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
@@ -190,9 +190,9 @@ class RunFolder:
                 )
         return record
 
-    def read_facts(self) -> DatasetStatistics:
+    def read_statistics(self) -> DatasetStatistics:
         """Read data.npz."""
-        return load_statistics(self.facts)
+        return load_statistics(self.statistics)
 
     def save_last(self, content: Mapping[str, Any]) -> None:
         """Save the newest checkpoint, and keep the one before it. One of the two is complete at every instant."""
@@ -300,7 +300,8 @@ def is_beginning(path: Path) -> bool:
     run = RunFolder(path)
     if run.is_run() or not (path / LOCK).is_file():
         return False
-    own = {run.network, run.spec, run.facts, run.metrics, run.events, run.wandb, run.last, run.previous, path / LOCK}
+    own = {run.network, run.spec, run.statistics, run.metrics, run.events, run.wandb, run.last, run.previous}
+    own.add(path / LOCK)
     return all(entry in own or entry.suffix in (".partial", ".tmp") or entry.name == _NEXT for entry in path.iterdir())
 
 

@@ -132,7 +132,7 @@ def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
     run, geometry = RunFolder(weights if weights.is_dir() else weights.parent), geometry_of(file)
     mean: NDArray[np.float64] | None = None
     if run.is_run():
-        known = run.read_facts()
+        known = run.read_statistics()
         classes = known.classes
         mean = known.mean_image if known.geometry == geometry else None
     else:

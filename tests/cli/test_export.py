@@ -84,8 +84,8 @@ def prepared(image: Image.Image, said: Mapping[str, str]) -> NDArray[np.float32]
 )
 def test_images_can_be_made_ready_by_what_is_said(step: str, numbers: set[str], tmp_path: Path, run: RunFolder) -> None:
     file = load_network_file(write_network(tmp_path, (', Subtract("mean_image")', f", {step}" if step else "")))
-    facts = load_statistics(run.facts)
-    said = description(file, file.build(seed=0), facts)
+    statistics = load_statistics(run.statistics)
+    said = description(file, file.build(seed=0), statistics)
     assert numbers == {"subtract", "multiply", "subtract_image"} & set(said)
     grey_level = max(json.loads(said.get("multiply", "[1]")))
     for size, allowed in (
@@ -94,7 +94,7 @@ def test_images_can_be_made_ready_by_what_is_said(step: str, numbers: set[str], 
     ):  # scaled, Pillow rounds in its own way
         pixels = np.random.default_rng(3).integers(0, 256, size, np.uint8)
         ours = np.empty((16, 16, 3), np.float32)
-        renderer_of(file, facts).render(square(pixels, geometry_of(file)), central_view(20, 16), ours)
+        renderer_of(file, statistics).render(square(pixels, geometry_of(file)), central_view(20, 16), ours)
         theirs = prepared(Image.fromarray(pixels), said)[0]
         np.testing.assert_allclose(theirs, ours.transpose(2, 0, 1), rtol=1e-5, atol=allowed)
 

@@ -280,7 +280,7 @@ def test_a_larger_image_is_scaled_and_cut(tmp_path: Path) -> None:
     pixels = np.repeat(np.repeat(picture(tmp_path, case), 2, axis=0), 2, axis=1)[:, 4:-2]
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     trained = load_classifier(network, weights, Preparation(40, case.mean[::-1], None), CPU)
-    assert (trained.facts.geometry.resize, trained.facts.geometry.crop, trained.file.size) == (40, 40, 32)
+    assert (trained.statistics.geometry.resize, trained.statistics.geometry.crop, trained.file.size) == (40, 40, 32)
     assert len(predict(trained, tmp_path / "photo.png")) == 5
     assert caffes
 
