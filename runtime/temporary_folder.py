@@ -20,12 +20,13 @@ def temporary_folder() -> Iterator[Path]:
     """A new folder, which is removed at the end of the block."""
     for left_over in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         _remove_if_unused(left_over)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    folder, owner = Path(tempfile.mkdtemp(prefix=_PREFIX)), os.getpid()
     try:
         with folder_lock(folder):
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.getpid() == owner:  # a forked process, as of torch's DataLoader, lets go of it when it begins
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_if_unused(folder: Path) -> None:

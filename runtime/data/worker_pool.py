@@ -141,9 +141,12 @@ def _held_back(*signals: signal.Signals) -> Iterator[None]:
 @cache
 def _use_own_folder_for_sockets() -> None:
     """Let multiprocessing use a folder that a later command removes if this process is killed; its own one stays."""
+    settings = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # there is no public way
+    if "tempdir" in settings:
+        return
     held = ExitStack()
     folder = held.enter_context(temporary_folder())
-    multiprocessing.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]  # no public way
+    settings["tempdir"] = str(folder)
     Finalize(None, held.close, exitpriority=0)
 
 

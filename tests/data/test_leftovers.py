@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,3 +75,13 @@ def test_a_file_half_written_goes_when_the_file_is_written_again(tmp_path: Path)
         f"a.json.{os.getppid()}.tmp",
         "a.json.x.tmp",
     }
+
+
+def test_a_forked_process_does_not_remove_the_folder_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of torch's DataLoader drop what the parent holds: the sockets of our workers are in such a folder."""
+    with temporary_folder() as folder, monkeypatch.context() as in_child:
+        with temporary_folder() as of_parent:
+            in_child.setattr(os, "getpid", lambda: -1)
+        assert of_parent.is_dir()
+    assert not folder.exists()
+    shutil.rmtree(of_parent)
