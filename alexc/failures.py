@@ -55,7 +55,7 @@ def report(error: Exception) -> int:
 
 
 def discard_output() -> None:
-    """Send standard output to nowhere, so that what is still in its buffer is no second error."""
+    """Discard standard output, so that its buffer, which is written when Python ends, causes no second error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

@@ -29,7 +29,7 @@ Scale = Annotated[
 
 
 def preparation(resize: int | None, mean: str | None, scale: str | None) -> Preparation:
-    """What the three options say.
+    """The values of the three options.
 
     Raises:
         typer.BadParameter: one is not a list of numbers.

@@ -45,7 +45,7 @@ def choices() -> set[str]:
 
 
 def calls() -> set[str]:
-    """The words before the parentheses of a value: those of distributions, and and those such as `sides` and `rgb`."""
+    """The words before the parentheses of a value: those of distributions, and others such as `sides` and `rgb`."""
     fields = [model.expectation(name) for model in models() for name in model.model_fields]
     return {*DISTRIBUTIONS, *(word for expected in fields for word in expected.calls)}
 

@@ -253,7 +253,7 @@ class _Module:
         return path == self.path or path.startswith(f"{self.path}.")
 
     def is_number(self) -> bool:
-        """Whether its own name is a number, as in nn.Sequential."""
+        """Whether its name is a number, as in nn.Sequential."""
         return _NUMBER.fullmatch(self.path.rpartition(".")[2]) is not None
 
 
@@ -291,7 +291,7 @@ class _Search:
 
     @property
     def furthest(self) -> tuple[str, Shapes]:
-        """The last layer of the network that the search came to."""
+        """The last layer of the network that the search reached."""
         return self._targets[self._furthest]
 
     def first_two(self) -> list[dict[str, str]]:
@@ -306,9 +306,9 @@ class _Search:
         return self._by_target(found)
 
     def first_two_alike(self) -> list[dict[str, str]]:
-        """As `first_two`, of the ways in which modules with children of the same names have them in the same order.
+        """The first two of the ways in which all modules have equally named children in the same order.
 
-        A block that has `bn1` before `conv1` is not one of a network whose other blocks have it behind.
+        If `conv1` comes before `bn1` in one block, it does so in every block.
         """
         self._steps = 0
         return self._by_target(self._two(self._are_alike))
@@ -343,7 +343,7 @@ class _Search:
         return free and module.shapes == self._targets[place][1]
 
     def _ways_of_children(self, module: _Module, start: int) -> Iterator[tuple[str, ...]]:
-        """As `_ways`, for modules that come in any order that their numbers allow."""
+        """The ways in which the children of `module` fill it, in each order that the numbers in their names allow."""
         waiting = [True] * len(module.modules)
         chosen: list[tuple[int, tuple[str, ...]]] = []
         choices = [self._choices(module, waiting, start)]

@@ -167,10 +167,10 @@ def load_network_file(path: Path) -> NetworkFile:
 
 
 def load_module_file(path: Path) -> ModuleFile:
-    """As `load_network_file`, for uses that need no recipe: images of any shape, and RECIPE may be missing.
+    """Read and run a network file for a use that needs no recipe: RECIPE may be missing, and images have any shape.
 
     Raises:
-        UserError: as there.
+        UserError: the file cannot be read or run, or has no network class.
     """
     content = _read(path)
     return _module_file(path, content, _run(path, content))

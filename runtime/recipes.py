@@ -203,10 +203,10 @@ class Plateau:
 
 
 class Iterations(tuple[int, ...]):
-    """Numbers of iterations, which are steps of the optimiser, where plain numbers are epochs: `Iterations(5000)`."""
+    """Numbers of iterations, in place of plain numbers, which are epochs: `Iterations(5000)`."""
 
     def __new__(cls, *numbers: int) -> Self:
-        """From the numbers as arguments."""
+        """Make it from separate numbers."""
         return super().__new__(cls, numbers)
 
 
@@ -222,7 +222,7 @@ class ConstantRate:
 
 @dataclass(frozen=True)
 class StepRate:
-    """Divide the rate after every `every` epochs, or every so many iterations."""
+    """Divide the rate after every `every` epochs or iterations."""
 
     every: int | Iterations
     divide: float

@@ -22,7 +22,7 @@ _NOT_PLAIN = "without running code from it"
 class UnreadableArchive(Exception):  # noqa: N818 - a finding about a file; the caller adds its name
     """The file is not what `torch.save` writes, or would fill the memory.
 
-    The message goes on after "it cannot be read".
+    The message is the rest of a sentence that begins with "it cannot be read".
     """
 
 
@@ -76,7 +76,7 @@ def _contains(file: BinaryIO, text: bytes) -> bool:
 
 
 def _has_numbers(tensor: Tensor) -> bool:
-    """Whether it has a number for each place of its shape, on the CPU."""
+    """Whether it is on the CPU, with memory for each of its values."""
     return tensor.device.type == "cpu" and tensor.layout is torch.strided and not tensor.is_nested
 
 

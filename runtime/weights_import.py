@@ -195,7 +195,7 @@ def _read_archive(path: Path) -> dict[Any, Any]:
 
 
 def _check_kind(tensor: Tensor, shown: str, is_counter: bool) -> None:
-    """Check that it holds plain numbers, one for each place of its shape."""
+    """Check that it holds plain numbers, with memory for each of them."""
     if tensor.is_nested or tensor.layout is not torch.strided or tensor.device.type != "cpu":
         kind = "nested" if tensor.is_nested else tensor.device.type if tensor.device.type != "cpu" else tensor.layout
         raise UserError(f"{shown} is a tensor of kind {kind}: expected dense floating-point numbers")

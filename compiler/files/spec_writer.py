@@ -103,9 +103,9 @@ class _Network:
 
 
 def _parts_with_their_names(line: str, nodes: list[Node]) -> list[list[Node]]:
-    """The parts of a line that are lines of their own, so that all layers keep their names.
+    """The lines that a line of the spec is written as, so that all layers keep their names.
 
-    A line that begins with a block has only layers that are not named after it alone.
+    If a line begins with a block, its layers are not named after the line, and each needs a line of its own.
     """
     return [nodes] if nodes[0].layer.name == line else [[node] for node in nodes]
 

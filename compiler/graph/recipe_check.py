@@ -15,9 +15,9 @@ _FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (
 
 
 def check_recipe(graph: Graph) -> list[Diagnostic]:
-    """Check that images have the size of the network's input and values that fit its weights, and the loss its output.
+    """Check the recipe against the network: the size of the images, the loss, and the scale of the pixels.
 
-    The values are a warning; it is left out if there are errors.
+    The scale is only a warning, and is checked only if there are no errors.
     """
     recipe = graph.net.recipe
     if recipe is None:
@@ -106,7 +106,7 @@ def _check_loss(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
 
 
 def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
-    """Warn if a first layer keeps the scale of its input, and its input are pixels of up to 255."""
+    """Warn if a first layer reads pixels of up to 255 with weights for inputs of about 1."""
     if any(isinstance(step, Normalize) for step in recipe.prepare):
         return []
     here = Label(recipe.spans["prepare"], "leaves values of up to 255")

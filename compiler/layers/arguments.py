@@ -53,7 +53,7 @@ class Iterations(tuple[int, ...]):
     keyword: ClassVar[str] = "iterations"
 
     def __new__(cls, *numbers: int) -> Self:
-        """From the numbers as arguments."""
+        """Make it from separate numbers."""
         return super().__new__(cls, numbers)
 
     def __repr__(self) -> str:

@@ -117,7 +117,7 @@ class Convolving(Trained):
         return TorchCall("F.pad", (f"({left}, {right}, {top}, {bottom})",))
 
     def calls_before(self, given: Shape, place: OnMesh) -> tuple[tuple[TorchCall, ...], tuple[str, ...]]:
-        """The calls that the input goes through first, and their imports."""
+        """The functions that are called on the input before the layer, and their imports."""
         padding = self.padding_before(given)
         cross = reading_of_cross(self.reads, given, place.channels)
         imports = ("import torch.nn.functional as F",) if padding else ()

@@ -69,7 +69,7 @@ class Shape:
         return Shape((self.channels // devices, *self.sizes[1:]), self._towers_of_share(devices))
 
     def _towers_of_share(self, devices: int) -> int:
-        """The towers of one device's part: whole rows of the grid, or towers of one row; 1 if it splits a tower."""
+        """The towers on each device: whole rows of the grid, or a part of a row; 1 if a tower is split over devices."""
         grid = in_grid(self.towers)
         if grid.rows % devices == 0:
             return Towers(grid.rows // devices, grid.columns)

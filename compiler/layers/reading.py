@@ -61,7 +61,7 @@ def apart_in(reads: Reads, towers: int) -> int:
 
 
 def values_read(reads: Reads, values: int, given: Shape, towers: int) -> int:
-    """The values that all of `towers` together read of the input's `values`, those that several read counted again."""
+    """How many of the input's `values` all `towers` read; a value that two towers read counts twice."""
     if reads != "cross":
         return values
     grid = in_grid(given.towers)

@@ -1,4 +1,4 @@
-"""`subsample`: every so many values of each feature map, as cuda-convnet's `nailbed`."""
+"""`subsample`: keeps every n-th value of each feature map, as cuda-convnet's `nailbed`."""
 
 from __future__ import annotations
 

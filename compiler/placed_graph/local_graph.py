@@ -110,9 +110,9 @@ def _arguments(exchange: Exchange, placed: PlacedGraph) -> list[str]:
 
 
 def _images_in_group(exchange: Exchange, placed: PlacedGraph) -> str:
-    """The images of the tensor in the devices of the axis, as an expression of `images`, those that `forward` gets.
+    """Python for the number of images in the tensor, given `images`, the number that `forward` gets.
 
-    There are none in a row of devices without the one that another axis keeps the tensor on.
+    If another axis keeps the tensor on one of its devices, the number is 0 on the others.
     """
     of_input, of_tensor = placed.parts(placed.input, "images"), placed.parts(exchange.before, "images")
     if of_input == of_tensor:

@@ -111,7 +111,7 @@ def _idle_device(placed: PlacedGraph) -> Diagnostic | None:
     patterns = {tuple(part is not None for part in each) for each in kept}
 
     def has_weights(indices: tuple[int, ...]) -> bool:
-        """Whether a device has some: each pattern of axes gives the layers that are kept at its indices there."""
+        """Whether a device has weights: some layer is kept at its indices, or on no axis at all."""
         return any(
             tuple(index if on_one else None for index, on_one in zip(indices, pattern, strict=True)) in kept
             for pattern in patterns

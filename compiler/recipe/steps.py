@@ -236,7 +236,7 @@ class ConstantRate(Arguments):
 
 
 class StepRate(Arguments):
-    """Divide the rate after every `every` epochs, or every so many iterations."""
+    """Divide the rate after every `every` epochs or iterations."""
 
     keyword: ClassVar[str] = "step"
 

@@ -111,7 +111,7 @@ class _Reader:
         return CaffeRecipe(tuple(lines), tuple(notes))
 
     def _in_words(self) -> str:
-        """The beginning of a sentence that ends with the size of the training set."""
+        """The length in epochs, as the beginning of a sentence that ends with the size of the training set."""
         if self._iterations < 1 or self._in_epochs([self._iterations]):
             return "The epochs assume"
         return f"That is {self._iterations / self._epoch:.3g} epochs of"

@@ -28,7 +28,7 @@ class GroupInput:
     Attributes:
         group: the group; None is the image.
         gpus: the GPUs whose copies it reads, or () if the group has no copies.
-        relation: how these GPUs lie to the layer's own GPU in the grid of all GPUs; None if in no regular way.
+        relation: how these GPUs lie relative to the layer's own GPU in the grid of all GPUs; None if irregular.
         places: the indices of the written inputs that refer to this group.
         parts: the number of copies behind each of these inputs: more than one behind a `pass`.
         beside: the layers that the copies on the other GPUs read in its place, one for each GPU; else empty.
@@ -54,7 +54,7 @@ class GroupInput:
         return "tower" if self.relation == "own" else self.relation or "all"
 
     def is_like(self, other: GroupInput) -> bool:
-        """Whether two copies of a layer can read these."""
+        """Whether this input and `other` can be inputs of two copies of one layer."""
         alike = self.gpus == other.gpus or (self.relation is not None and self.relation == other.relation)
         return self.group is other.group and alike
 
@@ -82,7 +82,7 @@ class Groups:
 
     @property
     def grid(self) -> Towers:
-        """The GPUs in rows and columns. Four GPUs have two rows if a layer reads the copies of a row or of a cross."""
+        """The grid of the GPUs: two rows of two if a layer reads a row or a cross, else one row."""
         read = {input_.relation for group in self.groups for input_ in group.inputs if input_.reads in ("row", "cross")}
         return _FOUR if read else Towers(1, len(self.gpus))
 
@@ -90,10 +90,10 @@ class Groups:
 def group_layers(layers: Mapping[str, CudaLayer], *, together: bool) -> Groups:
     """Group the copies: layers on different GPUs with equal settings, equal parameters and equal inputs.
 
-    Unless `together`, each layer is a group of its own.
+    If `together` is false, each layer is a group of its own.
 
     Raises:
-        ReadError: a layer reads some copies of another layer in a way that has no word.
+        ReadError: a layer reads some copies of another layer in a way that a spec cannot express.
     """
     computed = [layer for layer in layers.values() if layer.type not in ("data", *COSTS)]
     alone = {layer.gpus[0] for layer in computed if len(layer.gpus) == 1}
@@ -194,7 +194,7 @@ def _reads(
 
 
 def _relation(own: tuple[int, ...], read: tuple[int, ...], gpus: tuple[int, ...]) -> Relation | None:
-    """How the GPUs that a layer reads lie to its own one."""
+    """How the GPUs that a layer reads lie relative to its own GPU."""
     if len(own) == 1 and read == own:
         return "own"
     if read == gpus:
@@ -246,7 +246,7 @@ def _check(group: Group, gpus: Sequence[int]) -> None:
 
 
 def _is_regular(input_: GroupInput, group: Group, gpus: Sequence[int]) -> bool:
-    """Whether a spec has a word for what the copies on all GPUs read: a pair, or all but one, only with weights."""
+    """Whether a spec can express what the copies read; only layers with weights can read a row or a cross."""
     words = ("own", "row", "cross") if group.first.type in TRAINED else ("own",)
     return input_.relation in words and len(group.members) == len(gpus)
 

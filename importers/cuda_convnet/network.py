@@ -133,7 +133,7 @@ class NetworkBuilder:
         return self._add(group.name, keyword, arguments, group, [self._end(input_)], self._notes(layer))
 
     def _joins_all_copies(self, group: Group) -> bool:
-        """Whether it joins the copies of one layer on all GPUs in their order: that is what the layer itself makes."""
+        """Whether it joins all copies of one layer in order: in a spec, this is the output of that layer."""
         (input_, *others) = group.inputs
         gpus = [self._written[name].gpus for name in group.first.inputs]
         return not others and input_.relation == "all" and input_.reads == "all" and gpus == sorted(gpus)
@@ -233,7 +233,7 @@ class NetworkBuilder:
         return self._add(group.name, "add", {}, group, names)
 
     def _has_one_tower(self, group: Group, arguments: Mapping[str, object]) -> bool:
-        """Whether a layer that one GPU has is not split: the towers cannot share it, or it is joined to such layers."""
+        """Whether a layer on one GPU gets `towers=1`: it cannot be split evenly, or is joined to another layer."""
         if len(group.members) > 1 or self._towers == 1:
             return False
         joined = any(
@@ -318,7 +318,7 @@ class NetworkBuilder:
             raise layer.options.error("E0904", message, "channels", f"channels={there}")
 
     def _shuffles(self, input_: GroupInput, groups: int, channels: int, layer: CudaLayer) -> int:
-        """The number of random permutations of the maps that the groups of a copy read; 0 for maps in their order."""
+        """The number of random orders in which the groups of a copy read the maps; 0 if they are not random."""
         options = layer.options
         sparse = self._one(
             input_, self._each(options, "randSparse", options.flags("randSparse"), layer), "randSparse", layer

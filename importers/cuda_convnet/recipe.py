@@ -167,7 +167,7 @@ def _rate(options: Options, key: str, text: str) -> Rate:
 
 
 def _scheduled(options: Options, rate: Rate, key: str) -> Rate:
-    """The rate with the schedule of a key of its own, or of `sched`, which is for weights and biases."""
+    """The rate with its schedule: that of `key`, or else of `sched`, which is for weights and biases."""
     text = re.sub(r"\s", "", options.text(key, "default"))
     common = re.sub(r"\s", "", options.text("sched", "default"))
     if text == "default":
@@ -268,7 +268,7 @@ def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Di
 
 
 def _end_of_a_run(late: Sequence[Group], findings: list[Diagnostic]) -> list[str]:
-    """Report layers that begin with random weights and nearly without a rate: the file is of the end of a run."""
+    """Warn if layers start from random weights with a rate near 0: the file is from the end of a run."""
     if not late:
         return []
     names = _named([group.name for group in late])

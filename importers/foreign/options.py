@@ -104,7 +104,7 @@ class Options:
         return self._as_flag(key, self.text(key, str(int(default))))
 
     def flags(self, key: str) -> list[bool]:
-        """Booleans, separated by commas; one that is false if the key is missing.
+        """Booleans, separated by commas; a single False if the key is missing.
 
         Raises:
             ReadError: a value is neither.

@@ -128,7 +128,7 @@ def class_folders(top: Path) -> list[str]:
 
 
 def holds_images(folder: Path) -> bool:
-    """Whether there are images in the folder itself, by their names."""
+    """Whether files in the folder itself have the names of images."""
     return any(ending(entry.name) in KNOWN_ENDINGS and not entry.is_dir() for entry in entries(folder))
 
 
@@ -138,7 +138,7 @@ def is_ignored(name: str) -> bool:
 
 
 def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder.
+    """What a folder contains.
 
     Raises:
         UserError: it cannot be read.
@@ -156,7 +156,7 @@ def ending(name: str) -> str:
 
 
 def names(of: Iterable[str]) -> str:
-    """The first names in their order, and how many more there are; safe to print."""
+    """The first names, and the number of the others; safe to print."""
     ordered = sorted(of)
     shown = ", ".join(printable(name) for name in ordered[:_MOST_NAMES_SHOWN])
     more = len(ordered) - _MOST_NAMES_SHOWN
@@ -174,7 +174,7 @@ def _splits(folders: Sequence[str]) -> dict[str, Part]:
 
 
 def _part_and_rest(name: str) -> tuple[Part, tuple[str, ...]] | None:
-    """The part that a name speaks of, and its words beside that: ("train", ("seg",)) for "seg_train"."""
+    """The split that a name stands for, and its other words: ("train", ("seg",)) for "seg_train"."""
     words = re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name))
     parts: list[Part] = []
     rest: list[str] = []
@@ -187,7 +187,7 @@ def _part_and_rest(name: str) -> tuple[Part, tuple[str, ...]] | None:
 
 
 def _are_splits(top: Path, folders: Sequence[str], splits: Mapping[str, Part]) -> bool:
-    """Whether folders with the names of splits are splits, or classes with such names."""
+    """Whether folders that have the names of splits are splits; else they are classes."""
     others = [name for name in folders if name not in splits]
     if not others:
         return True

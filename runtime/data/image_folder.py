@@ -126,7 +126,7 @@ def _classes(top: Path, least: int = 2) -> list[str]:
 
 
 def _refuse_hidden_splits(top: Path, classes: list[str]) -> None:
-    """Refuse folders that all hold the same folders and no images: these are splits, by other names."""
+    """Refuse folders without images that all hold the same folders: they are probably splits."""
     shared: set[str] | None = None
     for name in classes:
         if holds_images(top / name):

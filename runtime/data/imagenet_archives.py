@@ -185,7 +185,7 @@ def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tup
 
 
 def _in_order(archive: tarfile.TarFile, last: int) -> Iterator[tarfile.TarInfo]:
-    """The members of an archive, each behind the one before it.
+    """The members of an archive; each must lie behind the one before it.
 
     Raises:
         tarfile.ReadError: a member leads backwards, or beyond the offset `last`.

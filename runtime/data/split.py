@@ -95,7 +95,7 @@ class RawPixels:
         return _damaged(self._folder / self._shards[shard].file, reason)
 
     def is_intact(self, shard: int) -> bool:
-        """Whether the bytes of a shard are those that were written, by their hash.
+        """Whether a shard has the hash of the bytes that were written.
 
         Raises:
             UserError: the shard was removed or cut off since the store was opened.
@@ -225,7 +225,7 @@ class Split:
         return pixels
 
     def is_intact(self, shard: int) -> bool:
-        """Whether the bytes of a shard are those that were written, by their hash."""
+        """Whether a shard has the hash of the bytes that were written."""
         return self._pixels.is_intact(shard)
 
     def check_as_read(self) -> None:

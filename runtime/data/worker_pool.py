@@ -140,7 +140,7 @@ def _held_back(*signals: signal.Signals) -> Iterator[None]:
 
 @cache
 def _use_own_folder_for_sockets() -> None:
-    """Let multiprocessing use a folder that a later command removes if this process is killed; its own one stays."""
+    """Let multiprocessing use a folder that a later command removes if this process is killed."""
     settings = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # there is no public way
     if "tempdir" in settings:
         return

@@ -34,7 +34,7 @@ class MeasuredImages:
 
 
 def measured_images(data: Path, geometry: Geometry, part: Part | None, training: bool) -> MeasuredImages:
-    """The images to measure on, prepared first if they have no store.
+    """The images to measure on. They are prepared first if they have no store.
 
     Of a folder that is only tested, every image is measured: of its val folder or, if it has none, of its test folder
     or of all its classes. Of a folder that training reads too, the images that training holds out are measured.
@@ -89,7 +89,7 @@ def _part_of(store: Store, part: Part | None) -> MeasuredImages:
 
 
 def _folder_of(layout: FolderLayout, part: Part | None) -> tuple[Path, str]:
-    """The folder of class folders to take whole, and what its images are."""
+    """The folder of class folders that is measured whole, and a word for its images."""
     if layout.is_flat:
         if part in (None, "test"):
             return layout.top, "images"

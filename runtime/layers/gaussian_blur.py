@@ -27,7 +27,7 @@ def gaussian_blur(x: Tensor, size: int, std: float) -> Tensor:
 
 
 def _weighted_sum(x: Tensor, weights: Sequence[float], dimension: int) -> Tensor:
-    """The weighted sum of each window along a dimension; it becomes shorter by the window less one."""
+    """The weighted sum of each window along a dimension, which becomes shorter by `len(weights) - 1`."""
     count = x.shape[dimension] - len(weights) + 1
     total = weights[0] * x.narrow(dimension, 0, count)
     for place, weight in enumerate(weights[1:], 1):

@@ -48,7 +48,7 @@ class ShuffledConv2d(nn.Conv2d):
         self.draw_order(None)
 
     def draw_order(self, generator: torch.Generator | None) -> None:
-        """Draw the permutations anew, on the CPU."""
+        """Draw new permutations, on the CPU."""
         if self.order.is_meta:
             return
         groups = self.groups // self.towers

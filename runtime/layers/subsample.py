@@ -1,4 +1,4 @@
-"""Every so many values of each feature map, as cuda-convnet's layer `nailbed` (Krizhevsky 2011)."""
+"""Every n-th value of each feature map, as in cuda-convnet's layer `nailbed` (Krizhevsky 2011)."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def subsample(x: Tensor, stride: int | tuple[int, int]) -> Tensor:
 
 
 def _first(size: int, stride: int) -> int:
-    """The place of the first value: half of what the last one leaves over."""
+    """The place of the first value: half of the places that are left behind the last one."""
     return (size - (size - 1) // stride * stride) // 2

@@ -159,7 +159,7 @@ def check_metrics(path: Path, kept: int) -> None:
     """Check the first `kept` bytes, which a training that continues keeps. The file may be missing.
 
     Raises:
-        UserError: they are damaged, or there are fewer.
+        UserError: these bytes are damaged, or the file has fewer.
     """
     if not path.exists():
         return

@@ -126,7 +126,7 @@ def check_single_images(network: nn.Module, input_shape: Sequence[int], settings
 
 
 def _leaves_one(rows: int, settings: Settings) -> bool:
-    """Whether a batch of this number of images, if there are any, has a micro-batch of one image."""
+    """Whether a batch of `rows` images has a micro-batch of one image; false for 0 rows."""
     if not rows:
         return False
     size = settings.micro_batch_size(rows)

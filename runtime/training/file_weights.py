@@ -62,7 +62,7 @@ def with_weights(file: ModuleFile, path: Path) -> nn.Module:
 
 
 def prepared(file: ModuleFile, said: Preparation) -> NetworkFile | None:
-    """The file with a recipe that prepares images as the command line says, or as its own recipe; None without both.
+    """The network file with the preparation from the command line, or else its own; None if there is neither.
 
     Raises:
         UserError: what the command line says does not fit the network.

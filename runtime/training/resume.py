@@ -167,7 +167,7 @@ def check_epochs(options: TrainOptions, run: RunFolder, state: TrainingState) ->
     """Check that --epochs is not less than what is done.
 
     Raises:
-        UserError: it is.
+        UserError: it is less.
     """
     begun = state.epoch + (state.position > 0)
     if options.epochs is not None and options.epochs < begun:

@@ -103,7 +103,7 @@ def _in_steps(length: float | tuple[int, ...] | recipes.Iterations, steps_per_ep
 
 
 def _divided(by: float, times: float) -> float:
-    """What is left of 1 after so many divisions; infinite where that overflows, since `by` can be less than 1."""
+    """1 divided `times` times by `by`; infinite if it overflows, since `by` can be less than 1."""
     try:
         return math.pow(by, -times)
     except OverflowError:

@@ -46,7 +46,7 @@ class Settings:
         return -(-images // self.accumulate)
 
     def steps_per_epoch(self, images: int) -> int:
-        """Steps per epoch of so many training images; the last batch may be smaller."""
+        """The steps per epoch with this number of training images; the last batch may be smaller."""
         return -(-images // self.recipe.batch)
 
     def epochs(self, images: int) -> int:

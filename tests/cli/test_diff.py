@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from torch import nn
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.graph.diff import Diff, diff
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.layers.conv import Conv
@@ -20,6 +18,7 @@ from alexc.compiler.text.source import Source
 from alexc.compiler.tree.syntax import parse
 from alexc.compiler.tree.tree import Pipeline
 from tests.conftest import ROOT, Alexc
+from tests.support.compiled import network_of
 
 SMALL = """network Small {
   input 3x16x16
@@ -170,7 +169,7 @@ def test_whether_weights_load_is_what_torch_says(edit: tuple[str, str], loads: b
     text = SMALL.replace("conv1..conv2", "conv1").replace(*edit)
     assert text != SMALL.replace("conv1..conv2", "conv1")
     graphs = graph(SMALL), graph(text)
-    before, after = (network(each) for each in graphs)
+    before, after = (network_of(each, "cpu") for each in graphs)
     assert diff(*graphs).weights.load == loads
     for target, source in ((before, after), (after, before)):
         if loads:
@@ -178,16 +177,6 @@ def test_whether_weights_load_is_what_torch_says(edit: tuple[str, str], loads: b
         else:
             with pytest.raises(RuntimeError, match="loading state_dict"):
                 target.load_state_dict(source.state_dict())
-
-
-def network(compiled: Graph) -> nn.Module:
-    names: dict[str, object] = {"__name__": "compiled"}
-    exec(write_pytorch(compiled, "compiled.net"), names)
-    made = names[compiled.net.name]
-    assert isinstance(made, type)
-    module = made()
-    assert isinstance(module, nn.Module)
-    return module
 
 
 @pytest.mark.parametrize("spec", sorted(ROOT.glob("examples/*.net")), ids=lambda spec: spec.stem)

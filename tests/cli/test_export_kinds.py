@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import types
 
 import onnx
 import pytest
@@ -16,6 +15,7 @@ from alexc.compiler.pipeline import check_file, check_text
 from alexc.runtime.exporting.onnx_file import onnx_content
 from alexc.runtime.exporting.torch_file import torch_content
 from tests.conftest import ROOT
+from tests.support.compiled import names_in
 
 pytestmark = pytest.mark.slow
 
@@ -74,11 +74,9 @@ NETWORKS = 4  # the forms are spread over so many networks: an export takes seco
 
 
 def module_of(text: str) -> nn.Module:
-    module = types.ModuleType("compiled")
-    exec(compile(text, "compiled.py", "exec"), module.__dict__)  # our own text
     (network,) = (
         each()
-        for each in vars(module).values()
+        for each in names_in(text).values()
         if isinstance(each, type) and issubclass(each, nn.Module) and each.__module__ == "compiled"
     )
     return shaken(network)

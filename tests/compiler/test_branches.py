@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,6 +11,7 @@ from alexc.compiler.graph.graph import Graph
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.diagnostics import render_all
 from alexc.runtime.layers.towers import concat_towers
+from tests.support.compiled import network_of
 
 
 def graph_of(lines: str, towers: int = 1) -> Graph:
@@ -26,10 +25,7 @@ def reads(graph: Graph) -> dict[str, tuple[str | None, ...]]:
 
 
 def network(graph: Graph) -> nn.Module:
-    module = types.ModuleType("compiled")
-    exec(compile(write_pytorch(graph, "test.net"), "test.py", "exec"), module.__dict__)  # our own text
-    made: nn.Module = module.__dict__[graph.net.name]().double().eval()
-    return made
+    return network_of(graph, "cpu").double().eval()
 
 
 def images() -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import types
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -14,8 +13,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexc.compiler.files.pytorch import write_pytorch
-from alexc.compiler.graph.graph import Graph
 from alexc.compiler.layers.arguments import Arguments
 from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.kind import Kind
@@ -24,6 +21,7 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.recipe.steps import CHOICES, WholeNumber, runtime_module
 from alexc.runtime.layers import initial_values
 from tests.conftest import ROOT
+from tests.support.compiled import network_of
 
 Draw = Callable[[random.Random], str]
 
@@ -101,15 +99,6 @@ def random_spec(rng: random.Random, kind: str) -> str:
     )
 
 
-def module_of(graph: Graph) -> nn.Module:
-    module = types.ModuleType("compiled")
-    exec(compile(write_pytorch(graph, "random.net"), "random.py", "exec"), module.__dict__)  # our own text
-    with torch.device("meta"):
-        network = module.__dict__[graph.net.name]()
-    assert isinstance(network, nn.Module)
-    return network
-
-
 def test_every_kind_is_in_the_file_with_its_name() -> None:
     defined = {
         (file.stem, value.keyword)
@@ -137,7 +126,7 @@ def test_shapes_parameters_and_multiply_adds_equal_those_of_torch(kind: str) -> 
         graph = check_text(text, "random.net").graph
         if graph is None:  # a window that does not fit, say
             continue
-        network = module_of(graph)
+        network = network_of(graph)
         shapes = record_shapes(network)
         images = torch.empty(1, *graph.net.input.sizes, device="meta")
         with FlopCounterMode(display=False) as counter:

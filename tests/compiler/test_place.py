@@ -14,6 +14,7 @@ from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
 from alexc.runtime.parallel.placement import Placement as RuntimePlacement
 from tests.conftest import ROOT
+from tests.support.compiled import names_of
 
 SPECS = [ROOT / "spec" / "alexnet.net", *sorted((ROOT / "examples").glob("*.net"))]
 FLAGSHIP = check_file(SPECS[0])
@@ -260,9 +261,7 @@ network Net {
 placement p {
 """
     graph = placed("mesh gpu=2\nsplit images by gpu in pool", net)
-    names: dict[str, object] = {"__name__": "placed"}
-    exec(write_pytorch(graph.graph, "net.net", graph), names)
-    placement = names["PLACEMENT"]
+    placement = names_of(graph.graph, graph)["PLACEMENT"]
     assert isinstance(placement, RuntimePlacement)
     assert (placement.images, placement.loss, placement.images_within) == ((), (), ("gpu",))
     assert placement.image_axes == {"gpu"}

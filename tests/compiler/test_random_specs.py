@@ -22,8 +22,9 @@ from alexc.compiler.text.diagnostics import render_all
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
 from tests.compiler.test_draw import assert_no_elements_overlap, assert_no_line_crosses_a_text_or_a_box
-from tests.compiler.test_kinds import LAYERS, module_of, record_shapes
+from tests.compiler.test_kinds import LAYERS, record_shapes
 from tests.conftest import ROOT
+from tests.support.compiled import network_of
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +90,7 @@ def graph_of(text: str) -> Graph:
 def test_shapes_parameters_and_multiply_adds_equal_those_of_torch(seed: int) -> None:
     text = random_spec(seed)
     graph = graph_of(text)
-    network = module_of(graph).eval()
+    network = network_of(graph).eval()
     shapes = record_shapes(network)
     with FlopCounterMode(display=False) as counter:
         made = network(torch.empty(2, *graph.net.input.sizes, device="meta"))
@@ -113,11 +114,7 @@ def test_the_random_specs_have_every_kind_and_form() -> None:
 @given(SEEDS)
 def test_the_compiled_file_runs_and_learns(seed: int) -> None:
     graph = graph_of(random_spec(seed))
-    scope: dict[str, object] = {"__name__": "compiled"}
-    exec(compile(write_pytorch(graph, "random.net"), "random.py", "exec"), scope)  # our own text
-    network_class = scope[graph.net.name]
-    assert isinstance(network_class, type)
-    network = network_class().eval()
+    network = network_of(graph, "cpu").eval()
     torch.manual_seed(0)
     made = network(torch.randn(2, *graph.net.input.sizes))
     made.double().square().mean().backward()

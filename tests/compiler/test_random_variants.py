@@ -18,8 +18,9 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.text.diagnostics import render_all
 from alexc.compiler.tree.format import format_spec
 from tests.compiler.test_format import hold
-from tests.compiler.test_kinds import LAYERS, module_of
+from tests.compiler.test_kinds import LAYERS
 from tests.compiler.test_random_specs import BLOCKS, BOUNDED, SEEDS, edited, graph_of, random_lines, random_spec
+from tests.support.compiled import network_of
 
 pytestmark = pytest.mark.slow
 
@@ -174,7 +175,7 @@ def test_a_variant_is_formatted_expanded_and_counted_like_any_network(seed: int)
 
 
 def hold_torchs_counts(text: str, graph: Graph) -> None:
-    network = module_of(graph).eval()
+    network = network_of(graph).eval()
     with FlopCounterMode(display=False) as counter:
         made = network(torch.empty(1, *graph.net.input.sizes, device="meta"))
     assert made.shape == (1, *graph.without_loss()[-1].output.sizes), text

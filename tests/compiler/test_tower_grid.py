@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.pipeline import check_text
-from tests.support.imported import network_of
+from tests.support.compiled import network_of
 
 # Cut into 2x3 towers of 2 maps: the towers that each tower reads.
 ROW = [[0, 1, 2]] * 3 + [[3, 4, 5]] * 3
@@ -36,7 +36,7 @@ def headline(body: str, towers: str = "2x3") -> str:
 def run(graph: Graph) -> tuple[Any, Tensor, Tensor]:
     """The network, what its first layer makes, and what all of it makes."""
     torch.manual_seed(0)
-    network: Any = network_of(graph, "cpu").double()
+    network: Any = network_of(graph, "cpu").eval().double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.recipe.augmentation import augmentations
 from alexc.compiler.recipe.steps import runtime_module
@@ -17,6 +15,7 @@ from alexc.runtime.augmentations.augmentation import Augmentation
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews
+from tests.support.compiled import names_of
 
 STORED, SIZE, IMAGES = 24, 16, 20
 AS_WRITTEN = {
@@ -50,9 +49,7 @@ def steps_of(augment: str) -> tuple[Augmentation, ...]:
     """The steps that a compiled file has for `augment`."""
     checked = check_text(SPEC % augment, "net.net")
     assert checked.graph is not None, checked.diagnostics
-    module = ModuleType("generated")
-    exec(write_pytorch(checked.graph, "net.net"), vars(module))
-    steps: tuple[Augmentation, ...] = vars(module)["RECIPE"].augment
+    steps: tuple[Augmentation, ...] = names_of(checked.graph)["RECIPE"].augment
     return steps
 
 

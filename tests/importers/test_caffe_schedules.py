@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from alexc.runtime.recipes import Recipe
 from alexc.runtime.training.schedule import schedule_of
 from tests.support import caffe_oracle
+from tests.support.compiled import names_of
 from tests.support.imported import Imported, imported
 
 NET = """
@@ -29,11 +29,7 @@ def solved(solver: str, images: int = 1_281_167) -> Imported:
 
 def recipe_of(found: Imported) -> Recipe:
     """The recipe of the compiled module."""
-    from alexc.compiler.files.pytorch import write_pytorch
-
-    module = types.ModuleType("compiled")
-    exec(write_pytorch(found.graph(), "imported.net"), module.__dict__)  # our own text
-    recipe = module.__dict__["RECIPE"]
+    recipe = names_of(found.graph())["RECIPE"]
     assert isinstance(recipe, Recipe)
     return recipe
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import re
 import time
-import types
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import pytest
 import torch
 from torch import nn
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.graph.graph import Graph, Node
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import recipe_texts, step_text
@@ -30,6 +28,7 @@ from alexc.importers.foreign.spec_writer import ImportResult
 from alexc.importers.pipeline import import_sources
 from tests.conftest import ROOT, Alexc
 from tests.support import caffe_oracle
+from tests.support.compiled import network_of
 
 FOLDER = ROOT / "tests" / "importers" / "files" / "caffe"
 BROKEN = sorted((FOLDER / "broken").glob("*.prototxt"))
@@ -211,7 +210,7 @@ def test_batch_normalisation_and_its_scale_are_one_layer() -> None:
     assert kinds_of(graph) == ["batchnorm eps=0.001"]  # a momentum of 0.1, which is the default here
     rng = np.random.default_rng(2)
     maps, (mean, weight, bias), variance = rng.normal(size=(4, 5, 5)), rng.normal(size=(3, 4)), rng.uniform(1, 2, 4)
-    module = compiled(graph).eval()
+    module = network_of(graph, "cpu").double().eval()
     (norm,) = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
     norm.load_state_dict(
         {
@@ -705,16 +704,8 @@ def test_errors_end_with_1_and_print_no_spec(alexc: Alexc) -> None:
     assert "error[E0902]" in result.stderr
 
 
-def compiled(graph: Graph) -> nn.Module:
-    module = types.ModuleType("compiled")
-    exec(compile(write_pytorch(graph, "compiled.net"), "compiled.py", "exec"), module.__dict__)  # our own text
-    network = module.__dict__[graph.net.name]().double()
-    assert isinstance(network, nn.Module)
-    return network
-
-
 def run(graph: Graph, maps: caffe_oracle.Maps) -> caffe_oracle.Maps:
-    made = compiled(graph).eval()(torch.tensor(maps)[None])[0].detach().numpy()
+    made = network_of(graph, "cpu").double().eval()(torch.tensor(maps)[None])[0].detach().numpy()
     assert isinstance(made, np.ndarray)
     return made
 

@@ -18,13 +18,13 @@ from alexc.compiler.recipe.steps import SGD, ConstantRate, DiscreteExponentialRa
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
 from tests.conftest import ROOT, Alexc
+from tests.support.compiled import network_of
 from tests.support.foreign_rules import CudaConvnet, cuda_convnet_sizes, ini
 from tests.support.imported import (
     FOREIGN,
     Imported,
     imported,
     imported_files,
-    network_of,
     parameters_in_torch,
     shapes_in_torch,
 )
@@ -211,7 +211,7 @@ def values(layers: str, params: str = "", size: int = 12, channels: int = 3) -> 
     image = torch.randn(channels, size, size)
     there = CudaConvnet(ini(layers), ini(params))
     made = there.run(image)
-    network = network_of(graph, "cpu")
+    network = network_of(graph, "cpu").eval()
     load(network, graph, there)
     last = [name for name, said in there.layers.items() if said["type"] != "data"]
     copies = [name for name in last if there.layers[name].get("inputs") == there.layers[last[-1]].get("inputs")]

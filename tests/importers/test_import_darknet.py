@@ -31,13 +31,13 @@ from alexc.compiler.recipe.steps import (
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.format import format_spec
 from tests.conftest import ROOT, Alexc
+from tests.support.compiled import network_of
 from tests.support.foreign_rules import darknet_maxpool, darknet_sections, darknet_sizes
 from tests.support.imported import (
     FOREIGN,
     Imported,
     imported,
     imported_files,
-    network_of,
     parameters_in_torch,
     shapes_in_torch,
 )
@@ -165,7 +165,7 @@ def test_maxpool(side: int, size: int, stride: int, padding: int | None) -> None
     if tuple(wanted.shape) not in possible:
         assert [(code, line) for code, line, _ in found.errors()] == [("E0903", 8 if padding is None else 10)]
         return
-    made = network_of(found.graph(), "cpu")(image[None])[0]
+    made = network_of(found.graph(), "cpu").eval()(image[None])[0]
     torch.testing.assert_close(made, wanted)
 
 
@@ -209,7 +209,7 @@ def test_activations() -> None:
 
 def test_batch_normalisation_takes_the_place_of_the_bias() -> None:
     found = small(conv(batch_normalize=1), END)
-    network = network_of(found.graph(), "cpu")
+    network = network_of(found.graph(), "cpu").eval()
     convolution, normalisation = (
         next(each for each in network.modules() if isinstance(each, kind)) for kind in (nn.Conv2d, nn.BatchNorm2d)
     )
@@ -230,7 +230,7 @@ def test_a_rate_of_its_own() -> None:
 
 def test_initial_weights_are_darknets() -> None:
     layers = conv(filters=64), section("connected", output=500, activation="relu"), END
-    network = network_of(small(*layers).graph(), "cpu")
+    network = network_of(small(*layers).graph(), "cpu").eval()
     weights = {name: weight.detach() for name, weight in network.named_parameters()}
     assert float(weights["conv1.weight"].std()) == pytest.approx(math.sqrt(2 / (3 * 9)), rel=0.05)
     units = weights["fc1.weight"]

@@ -13,7 +13,8 @@ from torch import Tensor
 from alexc.compiler.graph.graph import Graph
 from alexc.runtime.layers.gaussian_blur import gaussian_blur
 from alexc.runtime.layers.subsample import subsample
-from tests.support.imported import Imported, imported, network_of
+from tests.support.compiled import network_of
+from tests.support.imported import Imported, imported
 
 FILES = Path(__file__).resolve().parents[3] / "shared" / "data" / "alexnet-2012"
 files_only = pytest.mark.skipif(not FILES.is_dir(), reason="the files of 2012 are not present")
@@ -37,7 +38,7 @@ def run(found: Imported, size: int) -> tuple[Any, Graph, Tensor, Tensor]:
     """The network with random weights, its graph, an image, and what the network makes of it, in float64."""
     graph = found.graph()
     torch.manual_seed(0)
-    network: Any = network_of(graph, "cpu").double()
+    network: Any = network_of(graph, "cpu").eval().double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(std=0.3)
@@ -256,7 +257,7 @@ def test_the_order_of_random_maps_is_a_function_of_the_seed_and_is_kept() -> Non
         "d", {"": "c"}, channels=8, groups=2, randSparse=1
     )  # fmt: skip
     graph = imported({"net.cfg": text}, (3, 7, 7)).graph()
-    one, other = (network_of(graph, "cpu") for _ in range(2))
+    one, other = (network_of(graph, "cpu").eval() for _ in range(2))
     one.reset_parameters(seed=3)  # type: ignore[operator]
     other.reset_parameters(seed=3)  # type: ignore[operator]
     assert torch.equal(one.state_dict()["d.order"], other.state_dict()["d.order"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.layers.kind import Shape
@@ -26,6 +24,7 @@ from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.weights_import import carry_over, natural_order
 from tests.conftest import Alexc
 from tests.runtime.test_torchvision import close, randomise_normalisation, theirs
+from tests.support.compiled import network_of
 
 pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
 
@@ -99,7 +98,7 @@ def test_the_sum_of_a_block_stands_behind_both_of_its_ways(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_logits_are_equal_after_the_weights_are_imported(name: str) -> None:
     reference = drawn(name)
-    network = compiled(graph_of(imported(name))).double()
+    network = network_of(graph_of(imported(name))).double()
     given = reference.state_dict()
     matches = match_layers(given, network.state_dict())
     network.load_state_dict(carry_over(given, network.state_dict(), matches), assign=True)
@@ -137,7 +136,7 @@ def test_the_commands_carry_the_weights_over(tmp_path: Path, alexc: Alexc) -> No
     assert alexc("compile", "mine.net").returncode == 0
     carried = alexc("weights", "import", "theirs.pth", "--into", "generated/mine.py")
     assert carried.returncode == 0, carried.stderr
-    network = compiled(graph_of(imported("squeezenet1_1"))).to_empty(device="cpu")
+    network = network_of(graph_of(imported("squeezenet1_1"))).to_empty(device="cpu")
     network.load_state_dict(load_file(tmp_path / "mine.safetensors"))
     images = torch.randn(1, 3, 96, 96, dtype=torch.float64)
     with torch.no_grad():
@@ -146,15 +145,6 @@ def test_the_commands_carry_the_weights_over(tmp_path: Path, alexc: Alexc) -> No
 
 def same(made: Tensor, expected: Tensor) -> bool:
     return close(made, expected, 0)
-
-
-def compiled(graph: Graph) -> nn.Module:
-    module = types.ModuleType("compiled")
-    exec(compile(write_pytorch(graph, "compiled.net"), "compiled.py", "exec"), module.__dict__)  # our own text
-    with torch.device("meta"):
-        network = module.__dict__[graph.net.name]()
-    assert isinstance(network, nn.Module)
-    return network
 
 
 def test_the_further_heads_train_with_the_network() -> None:

@@ -15,7 +15,7 @@ from alexc.compiler.pipeline import check_text
 from alexc.runtime.layers.gaussian_blur import gaussian_blur
 from alexc.runtime.layers.response_norm_within_map import ResponseNormWithinMap
 from alexc.runtime.layers.subsample import subsample
-from tests.support.imported import network_of
+from tests.support.compiled import network_of
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "oracles" / "lab-2012-vectors.json"
 recorded_only = pytest.mark.skipif(not VECTORS.is_file(), reason="the recorded values are not present")
@@ -155,7 +155,7 @@ def test_conv1_normalises_signed_values() -> None:
         text = spec(f" default lrn size=5 k=2 alpha=0.5 beta=0.75 norm=mean\n {body}", x.shape[2], x.shape[1])
         graph = check_text(text, "small.net").graph
         assert graph is not None
-        equal(network_of(graph, "cpu").double()(x), case[wanted])
+        equal(network_of(graph, "cpu").eval().double()(x), case[wanted])
 
 
 @recorded_only

@@ -6,7 +6,6 @@ import sys
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ import torch.distributed as dist
 from torch import Tensor, multiprocessing, nn
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
@@ -27,6 +25,7 @@ from alexc.runtime.parallel.mesh import Mesh, make_mesh
 from benchmarks.collectives_meter import CollectivesMeter, Issued
 from tests.compiler.test_place import SPECS, on_many_meshes
 from tests.conftest import ROOT
+from tests.support.compiled import names_of
 from tests.support.ranks import run_ranks
 from tests.training.test_same_numbers import FOUR_RANKS, TWO_RANKS
 
@@ -35,13 +34,6 @@ pytestmark = pytest.mark.slow
 BATCH = 16
 # What lies on one device travels by an uneven all-to-all, which compiles; it moves the same bytes.
 _ISSUED_AS: dict[str, str] = dict.fromkeys(("gather", "scatter", "broadcast", "reduce", "send"), "all-to-all")
-
-
-def names_of(placed: PlacedGraph) -> dict[str, Any]:
-    """The names of the generated file."""
-    module = ModuleType("generated")
-    exec(write_pytorch(placed.graph, "net.net", placed), vars(module))
-    return vars(module)
 
 
 def planned(placed: PlacedGraph, device: int, batch: int) -> tuple[list[Issued], list[Message]]:
@@ -130,7 +122,7 @@ def check_all(pipe: Connection, parts: list[tuple[str, str | None]]) -> None:
         count = 0
         for net, text in parts:
             for what, placed in placements_of(net, text).items():
-                names = names_of(placed)
+                names = names_of(placed.graph, placed)
                 first_of_each_sort = [made.number for made in plan(placed, BATCH, 4).devices[:4]]
                 for device in dict.fromkeys([*first_of_each_sort, placed.devices - 1]):
                     check_planned(placed, names, device, what)
@@ -191,7 +183,7 @@ def test_every_kind_of_example_on_every_sort_of_mesh(part: int) -> None:
 
 def check_flagship_on_two_ranks(batch: int) -> None:
     placed = check_file(ROOT / "spec" / "alexnet.net").placed["two_gpus"]
-    names = names_of(placed)
+    names = names_of(placed.graph, placed)
     mesh = make_mesh(names["PLACEMENT"].mesh, "cpu")
     network, images = placed_network(names, placed, mesh, batch)
     seen = CollectivesMeter().measured(lambda: total(network(images.normal_())))

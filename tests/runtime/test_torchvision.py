@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ import torch
 import torchvision  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.pipeline import check_file
 from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.weights_import import carry_over, natural_order
 from tests.conftest import ROOT
+from tests.support.compiled import network_of
 
 # torchvision's name: the spec, and what a variant inserts so that it can read smaller images, as torchvision's can.
 pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
@@ -42,15 +41,6 @@ def graph_of(spec: Path) -> Graph:
     checked = check_file(spec)
     assert checked.graph is not None, checked.diagnostics
     return checked.graph
-
-
-def compiled(graph: Graph) -> nn.Module:
-    module = types.ModuleType("compiled")
-    exec(compile(write_pytorch(graph, "compiled.net"), "compiled.py", "exec"), module.__dict__)  # our own text
-    with torch.device("meta"):
-        network = module.__dict__[graph.net.name]()
-    assert isinstance(network, nn.Module)
-    return network
 
 
 def smaller(name: str, folder: Path) -> Graph:
@@ -78,7 +68,7 @@ def test_the_parameters_are_as_many(name: str) -> None:
     with torch.device("meta"):
         expected = sum(each.numel() for each in theirs(name).parameters())
     assert graph.parameters == expected
-    assert sum(each.numel() for each in compiled(graph).parameters()) == expected
+    assert sum(each.numel() for each in network_of(graph).parameters()) == expected
 
 
 # The VGGs and the ResNets differ only in how often they repeat a block: one of each kind of block.
@@ -100,7 +90,7 @@ def compare(name: str, folder: Path, training: bool) -> None:
     torch.manual_seed(0)
     reference = theirs(name).double()
     randomise_normalisation(reference)
-    network = compiled(smaller(name, folder)).double()
+    network = network_of(smaller(name, folder)).double()
     given, wanted = reference.state_dict(), network.state_dict()
     matches = match_layers(given, wanted)
     carried = carry_over(given, wanted, matches)  # shares memory with the reference, whose statistics are its own
@@ -180,7 +170,7 @@ def set_mode(network: nn.Module, training: bool) -> None:
 def test_a_file_that_keeps_no_order_gives_the_same_layers(name: str) -> None:
     with torch.device("meta"):
         given = theirs(name).state_dict()
-    wanted = compiled(graph_of(ROOT / "examples" / f"{NETWORKS[name][0]}.net")).state_dict()
+    wanted = network_of(graph_of(ROOT / "examples" / f"{NETWORKS[name][0]}.net")).state_dict()
     without_order = {key: given[key] for key in sorted(given, key=natural_order)}
     assert match_layers(without_order, wanted, ordered=False) == match_layers(given, wanted)
 
@@ -190,4 +180,4 @@ def test_layers_that_are_not_there_are_not_matched() -> None:
     with torch.device("meta"):
         given = theirs("vgg13").state_dict()
     with pytest.raises(UserError, match=r"nothing in it fits stage3_conv3 \(weight 256x256x3x3, bias 256\)"):
-        match_layers(given, compiled(graph_of(ROOT / "examples" / "vgg16.net")).state_dict())
+        match_layers(given, network_of(graph_of(ROOT / "examples" / "vgg16.net")).state_dict())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.pipeline import check_text
@@ -18,6 +16,7 @@ from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source
 from alexc.importers.foreign.network import Assumptions
 from alexc.importers.pipeline import import_sources
+from tests.support.compiled import network_of
 
 FOREIGN = Path(__file__).parents[1] / "importers" / "files"
 WITH_KERNELS = ("Conv2d", "LocalConv2d", "Linear", "GroupedLinear")
@@ -62,19 +61,9 @@ def imported_files(*names: str, size: tuple[int, ...] | None = None) -> Imported
     return imported({name: (FOREIGN / name).read_text(encoding="utf-8") for name in names}, size)
 
 
-def network_of(graph: Graph, device: str = "meta") -> nn.Module:
-    """The compiled class, made on a device."""
-    module = types.ModuleType("compiled")
-    exec(compile(write_pytorch(graph, "imported.net"), "imported.py", "exec"), module.__dict__)  # our own text
-    with torch.device(device):
-        network = module.__dict__[graph.net.name]()
-    assert isinstance(network, nn.Module)
-    return network.eval()
-
-
 def shapes_in_torch(graph: Graph) -> list[tuple[int, ...]]:
     """What the layers with kernels or units make of one image, in the order in which torch calls them."""
-    network = network_of(graph)
+    network = network_of(graph).eval()
     shapes: list[tuple[int, ...]] = []
 
     def note(_: nn.Module, __: tuple[Tensor, ...], made: Tensor) -> None:

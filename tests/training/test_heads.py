@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import types
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
 from alexc.runtime.training.heads import cross_entropy_of_heads, heads_of
+from tests.support.compiled import network_of
 
 SPEC = """
 network Heads {
@@ -30,11 +28,7 @@ network Heads {
 def compiled() -> nn.Module:
     graph = check_text(SPEC, "heads.net").graph
     assert graph is not None
-    module = types.ModuleType("heads")
-    exec(compile(write_pytorch(graph, "heads.net"), "heads.py", "exec"), module.__dict__)
-    network = module.__dict__["Heads"]()
-    assert isinstance(network, nn.Module)
-    return network.double()
+    return network_of(graph, "cpu").double()
 
 
 def test_auxiliary_heads_are_computed_in_training_only() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from functools import cache, partial
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +17,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.net.expanded_parts import attribute_of
 from alexc.compiler.pipeline import check_text
 from alexc.compiler.placed_graph.plan import messages_of
@@ -29,6 +28,7 @@ from alexc.runtime.training.heads import heads_of
 from alexc.runtime.training.model import Model
 from alexc.runtime.training.trainer import Trainer
 from benchmarks.collectives_meter import CollectivesMeter
+from tests.support.compiled import names_of
 from tests.support.ranks import run_ranks
 
 pytestmark = pytest.mark.slow
@@ -182,9 +182,7 @@ def compiled(net: str, placement: str | None = None) -> dict[str, Any]:
     text = f"{net}{TRAIN}" + (f"placement p {{\n{placement}\n}}\n" if placement else "")
     checked = check_text(text, "net.net")
     assert checked.graph is not None, checked.diagnostics
-    module = ModuleType("generated")
-    exec(write_pytorch(checked.graph, "net.net", checked.placed["p"] if placement else None), vars(module))
-    return vars(module)
+    return names_of(checked.graph, checked.placed["p"] if placement else None)
 
 
 def batches(sizes: list[int], rank: Rank) -> list[tuple[int, Batch]]:

@@ -7,7 +7,6 @@ and all weights at the end are compared.
 from __future__ import annotations
 
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,6 +27,7 @@ from alexc.runtime.parallel.whole_weights import gather_tensors
 from alexc.runtime.training.base_optimizer import parameter_groups
 from alexc.runtime.training.clipping import clip_gradients
 from alexc.runtime.training.sgd import MomentumSGD
+from tests.support.compiled import names_in
 from tests.support.ranks import run_ranks
 
 pytestmark = pytest.mark.slow
@@ -164,9 +164,7 @@ def compiled(net: str, placement: str | None = None) -> dict[str, Any]:
     if placement:
         text = write_pytorch(checked.graph, "net.net", checked.placed["mesh_of"])
         assert alone[alone.index("class Net(") :] in text
-    module = ModuleType("generated")
-    exec(text, vars(module))
-    return vars(module)
+    return names_in(text)
 
 
 def batches() -> list[tuple[Tensor, Tensor]]:

@@ -20,7 +20,7 @@ from tests.support import tiny_training as tiny
 
 
 class Head(nn.Module):
-    """Two heads; the further one, which only training computes, normalises a vector."""
+    """A network with two heads. One of them exists only in training, and normalises a vector."""
 
     def __init__(self, vector: bool) -> None:
         super().__init__()
