@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from alexc.runtime.training.file_weights import Preparation
+    from alexc.runtime.evaluation.file_weights import Preparation
 
 Resize = Annotated[
     int | None,
@@ -34,7 +34,7 @@ def preparation(resize: int | None, mean: str | None, scale: str | None) -> Prep
     Raises:
         typer.BadParameter: one is not a list of numbers.
     """
-    from alexc.runtime.training.file_weights import Preparation
+    from alexc.runtime.evaluation.file_weights import Preparation
 
     return Preparation(resize, _numbers("--mean", mean), _numbers("--scale", scale))
 

@@ -42,8 +42,8 @@ def predict(
     """
     from alexc.runtime.data.decode import BadImage
     from alexc.runtime.device import find_device
+    from alexc.runtime.evaluation.file_weights import load_classifier
     from alexc.runtime.evaluation.prediction import predict as guess
-    from alexc.runtime.training.file_weights import load_classifier
 
     from ..printable import printable
 

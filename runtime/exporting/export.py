@@ -9,9 +9,9 @@ from typing import Literal
 
 from torch import nn
 
+from ..evaluation.file_weights import NOTHING_SAID, Preparation
 from ..files import check_new, write_new
 from ..progress import Progress
-from ..training.file_weights import NOTHING_SAID, Preparation
 from .checked import Check
 from .description import description
 from .onnx_file import onnx_content

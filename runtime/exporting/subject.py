@@ -17,10 +17,10 @@ from ..data.recipe_check import renderer_of
 from ..data.store import is_store, open_store
 from ..data.views import central_view
 from ..errors import UserError
+from ..evaluation.file_weights import NETWORK_ENDINGS, Preparation, load_classifier, prepared, with_weights
 from ..network_file import ModuleFile, NetworkFile, load_module_file
 from ..recipes import Normalize
 from ..runs.run_folder import RunFolder
-from ..training.file_weights import NETWORK_ENDINGS, Preparation, load_classifier, prepared, with_weights
 
 SAMPLES = 5
 _SEED = 0

@@ -21,6 +21,7 @@ from ..parallel.rank import Rank, alone
 from ..runs.console import print_note
 from ..runs.metrics import Metrics, NoMetrics, check_metrics
 from ..runs.run_folder import RunFolder, check_room
+from ..runs.starting_weights import starting_weights
 from ..runs.wandb_log import WandbLog
 from .compiled import compile_network
 from .model import Model
@@ -29,7 +30,6 @@ from .options import FoundSpec, TrainOptions
 from .plan import Plan, check
 from .resume import check_epochs, check_same
 from .run_record import identity_of, print_start, run_record
-from .starting_weights import starting_weights
 from .state import TrainingState
 from .trainer import Data, Run, Trainer
 

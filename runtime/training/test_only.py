@@ -18,8 +18,8 @@ from ..evaluation.run_evaluation import Evaluation, evaluate_run
 from ..evaluation.trained_network import TrainedNetwork, load_trained_network
 from ..network_file import NetworkFile, load_network_file
 from ..runs.run_folder import RunFolder
+from ..runs.starting_weights import starting_weights
 from .options import AUTO, TrainOptions
-from .starting_weights import starting_weights
 
 VIEWS_AT_ONCE = 128  # the most views in a batch without --batch
 

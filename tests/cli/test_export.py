@@ -26,6 +26,7 @@ from alexc.runtime.data.decode import square
 from alexc.runtime.data.recipe_check import geometry_of, renderer_of
 from alexc.runtime.data.views import central_view
 from alexc.runtime.errors import UserError
+from alexc.runtime.evaluation.file_weights import NOTHING_SAID, load_classifier
 from alexc.runtime.evaluation.prediction import predict
 from alexc.runtime.evaluation.trained_network import load_trained_network
 from alexc.runtime.exporting import onnx_file
@@ -38,8 +39,7 @@ from alexc.runtime.network_file import load_network_file
 from alexc.runtime.runs.checkpoint import load_checkpoint
 from alexc.runtime.runs.metrics import read_metrics
 from alexc.runtime.runs.run_folder import RunFolder
-from alexc.runtime.training.file_weights import NOTHING_SAID, load_classifier
-from alexc.runtime.training.starting_weights import starting_weights
+from alexc.runtime.runs.starting_weights import starting_weights
 from alexc.runtime.weights_import import import_weights
 from tests.conftest import ROOT, Alexc
 from tests.support.tiny_training import CLASSES, make_store, options, run_to, write_network

@@ -17,7 +17,7 @@ from alexc.compiler.pipeline import check_text
 from alexc.runtime.caffemodel import read_caffemodel
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.training.starting_weights import starting_weights
+from alexc.runtime.runs.starting_weights import starting_weights
 from alexc.runtime.weights_import import Imported, import_weights
 from tests.conftest import Alexc
 from tests.support.caffe_wire import (

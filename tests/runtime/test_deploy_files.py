@@ -18,11 +18,11 @@ from torch import Tensor
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
 from alexc.runtime.errors import UserError
+from alexc.runtime.evaluation.file_weights import NOTHING_SAID, Preparation, load_classifier
 from alexc.runtime.evaluation.prediction import predict
 from alexc.runtime.exporting.export import export_network
 from alexc.runtime.network_file import load_module_file, load_network_file
 from alexc.runtime.runs.checkpoint import save_checkpoint
-from alexc.runtime.training.file_weights import NOTHING_SAID, Preparation, load_classifier
 from alexc.runtime.weights_import import import_weights
 from tests.conftest import Alexc
 from tests.support.caffe_wire import blob, field, layer

@@ -20,7 +20,7 @@ from alexc.runtime.data import dataset_statistics
 from alexc.runtime.data.dataset_statistics import load_statistics
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
-from alexc.runtime.training.starting_weights import starting_weights
+from alexc.runtime.runs.starting_weights import starting_weights
 from alexc.runtime.weights_import import read_tensors
 
 

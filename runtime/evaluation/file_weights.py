@@ -19,10 +19,10 @@ from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import geometry_of
 from ..device import place_network
 from ..errors import UserError
-from ..evaluation.trained_network import TrainedNetwork, load_trained_network
 from ..network_file import ModuleFile, NetworkFile, load_module_file
 from ..runs.run_folder import RunFolder
-from .starting_weights import starting_weights
+from ..runs.starting_weights import starting_weights
+from .trained_network import TrainedNetwork, load_trained_network
 
 _CHANNELS = (1, 3)  # of the images that can be prepared
 NETWORK_ENDINGS = (".py", ".net")  # the loader says what to do with a spec

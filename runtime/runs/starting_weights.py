@@ -10,9 +10,9 @@ from torch import Tensor
 from alexc.printable import printable
 
 from ..errors import UserError
-from ..runs.checkpoint import DamagedCheckpoint, load_checkpoint
-from ..runs.run_folder import RunFolder
 from ..weights_import import read_tensors
+from .checkpoint import DamagedCheckpoint, load_checkpoint
+from .run_folder import RunFolder
 
 _MOST_LAYERS_SHOWN = 5
 
