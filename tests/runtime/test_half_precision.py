@@ -39,7 +39,7 @@ def value_and_gradient(run: Callable[[Tensor], Tensor], x: Tensor, weight: Tenso
 
 
 def assert_right(norm: nn.Module, made: Iterable[Tensor], x: Tensor, weight: Tensor) -> None:
-    """Each result has the bits of its type; 1e-6 is what values have whose squares even float32 does not hold."""
+    """Each result is right to one unit of its type, or to 1e-6 where a square overflows even float32."""
     for here, expected in zip(made, value_and_gradient(norm, x.double(), weight.double()), strict=True):
         torch.testing.assert_close(here.double(), expected, rtol=torch.finfo(x.dtype).eps, atol=1e-6)
 

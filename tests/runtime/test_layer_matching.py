@@ -57,7 +57,7 @@ def norm(name: str, channels: int, value: float = 1.0) -> dict[str, Tensor]:
 
 
 def of_two_branches(a: str, a_norm: str, b: str, b_norm: str, fc: str = "fc", order: str = "bBaA") -> dict[str, Tensor]:
-    """A file with layers of these names, with 1 in those of a and 2 in those of b; a capital letter is the norm's."""
+    """A file with layers of these names: those of a hold 1, those of b hold 2. A capital letter is a batch norm."""
     layers = {
         "a": conv(a, 8, 3, 3, 3, value=1.0),
         "A": norm(a_norm, 8, 1.0),

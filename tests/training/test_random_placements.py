@@ -144,7 +144,7 @@ def random_network(rng: random.Random) -> str:
 
 
 def random_placement(rng: random.Random, ranks: int, lines: list[str]) -> str:
-    """Statements for runs of lines on each axis."""
+    """Statements that split or keep random runs of lines, for each axis."""
     mesh = rng.choice(MESHES[ranks])
     text = [f"mesh {mesh}"]
     for axis in mesh.split():

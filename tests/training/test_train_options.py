@@ -223,7 +223,7 @@ def test_without_a_compiler_the_error_says_how_to_go_on(
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     arguments = ["train", home / "tiny.py", "--data", home / "store", "--out", "run", "--device", "cpu", "--compile"]
-    # What torch makes of CXX in the environment when it is imported.
+    # torch reads CXX from the environment only once, when it is imported.
     compiler = f"from torch._inductor import config; config.cpp.cxx = (None, {str(tmp_path / 'no-compiler')!r})"
     process = Command(*arguments, cwd=tmp_path, first=compiler)
     _, errors = process.communicate(timeout=300)
