@@ -1,7 +1,7 @@
 """Runs `alexc` in processes that are forked from one which has imported torch: each starts in milliseconds.
 
 A process of its own can be killed, stopped by a signal and shown a full disk. Importing torch in each of them would
-take most of the time of the tests.
+take most of the time of the tests. The ranks that `alexc train` starts are forked as well.
 """
 
 from __future__ import annotations
@@ -24,13 +24,19 @@ import weakref
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import alexc.__main__
 from alexc import commands
 
 # torch itself imports torch._dynamo when it makes an optimiser.
-_LOADED = ("torch", "torch._dynamo", "alexc.runtime.training.command", "alexc.runtime.training.curves")
+_LOADED = (
+    "torch",
+    "torch._dynamo",
+    "torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler",
+    "alexc.runtime.training.command",
+    "alexc.runtime.training.curves",
+)
 _NEW_MOUNTS = 0x00020000  # CLONE_NEWNS of setns(2)
 
 
@@ -45,59 +51,56 @@ class _Request:
     errors: str
     mounts: str | None
     first: str
+    program: str
 
 
-class Command:
-    """`alexc` with some arguments, in a process and a session of its own.
+@dataclass(frozen=True)
+class _Server:
+    """A process that forks others, as seen from the process that asks it to; it ends when `requests` is closed."""
 
-    It has the part of the interface of `subprocess.Popen` that the tests use. A warning is an error in it.
+    requests: IO[str]
+    answers: IO[str]
 
-    Args:
-        arguments: the arguments of `alexc`.
-        cwd: the folder in which it runs.
-        mounts: a file of /proc that names the mount namespace in which it runs; None: that of this process.
-        first: Python that it runs before the command.
-    """
+    def start(self, request: _Request) -> int:
+        """Returns the process id of a new process that runs `alexc`."""
+        return int(self._answer(asdict(request)))
 
-    def __init__(self, *arguments: object, cwd: Path, mounts: str | None = None, first: str = "") -> None:
+    def ended(self, pid: int) -> int | None:
+        """How a process that it started has ended, as in `Command.poll`."""
+        return json.loads(self._answer(pid))  # type: ignore[no-any-return]
+
+    def _answer(self, request: dict[str, object] | int) -> str:
+        self.requests.write(json.dumps(request) + "\n")
+        self.requests.flush()
+        return self.answers.readline()
+
+
+class _Process:
+    """A process that a server has forked, with a part of the interface of `subprocess.Popen`."""
+
+    def __init__(self, server: _Server, request: _Request) -> None:
+        self._server = server
         self.returncode: int | None = None
-        folder = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, folder)
-        self._output, self._errors = (Path(folder) / name for name in ("stdout", "stderr"))
-        settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
-        paths = str(self._output), str(self._errors)
-        request = _Request([*map(str, arguments)], str(cwd), settings, *paths, mounts, first)
-        self.pid = int(_ask(asdict(request)))
+        self.pid = server.start(request)
 
     def poll(self) -> int | None:
         """The exit code, minus the number of a signal that ended it, or None while it runs."""
         if self.returncode is None:
-            self.returncode = json.loads(_ask(self.pid))
+            self.returncode = self._server.ended(self.pid)
         return self.returncode
 
     def wait(self, timeout: float = 60) -> int:
         """The exit code.
 
         Raises:
-            AssertionError: it did not end in time; it was killed.
+            subprocess.TimeoutExpired: it did not end in time.
         """
         deadline = time.monotonic() + timeout
         while (code := self.poll()) is None:
             if time.monotonic() > deadline:
-                self.kill()
-                raise AssertionError(f"it does not end:\n{self.printed}{self._errors.read_text()}")
+                raise subprocess.TimeoutExpired("alexc", timeout)
             time.sleep(0.005)
         return code
-
-    def communicate(self, timeout: float = 60) -> tuple[str, str]:
-        """Wait for its end; returns what it wrote to standard output and standard error."""
-        self.wait(timeout)
-        return self.printed, self._errors.read_text()
-
-    @property
-    def printed(self) -> str:
-        """What it wrote to standard output until now."""
-        return self._output.read_text()
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
@@ -110,19 +113,66 @@ class Command:
         self.wait()
 
 
-def _ask(request: dict[str, object] | int) -> str:
-    """Send a request or a process id to the server; returns the id of the new process, or how that process ended."""
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
-    server.stdin.write(json.dumps(request) + "\n")
-    server.stdin.flush()
-    return server.stdout.readline()
+class Command(_Process):
+    """`alexc` with some arguments, in a process and a session of its own. A warning is an error in it.
+
+    Args:
+        arguments: the arguments of `alexc`.
+        cwd: the folder in which it runs.
+        mounts: a file of /proc that names the mount namespace in which it runs; None: that of this process.
+        first: Python that it runs before the command.
+        program: a module whose `main` it runs in place of that of `alexc`.
+    """
+
+    def __init__(
+        self,
+        *arguments: object,
+        cwd: Path,
+        mounts: str | None = None,
+        first: str = "",
+        program: str = "alexc.__main__",
+    ) -> None:
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder)
+        self._output, self._errors = (Path(folder) / name for name in ("stdout", "stderr"))
+        for path in (self._output, self._errors):
+            path.touch()
+        settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+        paths = str(self._output), str(self._errors)
+        super().__init__(
+            _server(), _Request([*map(str, arguments)], str(cwd), settings, *paths, mounts, first, program)
+        )
+
+    def communicate(self, timeout: float = 60) -> tuple[str, str]:
+        """Wait for its end; returns what it wrote to standard output and standard error.
+
+        Raises:
+            AssertionError: it did not end in time; it was killed.
+        """
+        try:
+            self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"it does not end:\n{self.printed}{self._errors.read_text()}") from None
+        return self.printed, self._errors.read_text()
+
+    @property
+    def printed(self) -> str:
+        """What it wrote to standard output until now."""
+        return self._output.read_text()
 
 
 @cache
-def _server() -> subprocess.Popen[str]:
-    """The process from which commands are forked; it ends with this one, which closes the pipe."""
+def _server() -> _Server:
+    """The process from which commands are forked."""
+    process = _process()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return _Server(process.stdin, process.stdout)
+
+
+@cache
+def _process() -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", __name__],
         cwd=Path(__file__).parents[2],
@@ -133,24 +183,41 @@ def _server() -> subprocess.Popen[str]:
     )
 
 
-def _serve() -> None:
-    """Answer each line of standard input: fork for a request; for a process id, print how the process ended."""
-    for name in (*_LOADED, *(f"alexc.commands.{module.name}" for module in pkgutil.iter_modules(commands.__path__))):
-        importlib.import_module(name)
-    sys.modules["__main__"] = alexc.__main__  # as `python -m alexc` has it
-    for line in sys.stdin:
+def _serve(requests: IO[str], answers: IO[str]) -> None:
+    """Answer each line: fork for a request; for a process id, print how the process ended."""
+    for line in requests:
         asked = json.loads(line)
         if isinstance(asked, int):
             ended, status = os.waitpid(asked, os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if ended else None
         else:
-            request = _Request(**asked)
-            Path(request.output).touch()
-            Path(request.errors).touch()
             answer = os.fork()
             if answer == 0:
-                _run(request)
-        print(json.dumps(answer), flush=True)
+                _run(_Request(**asked))
+            while os.getpgid(answer) != answer:  # until it has a session of its own, as a new process of Popen has
+                time.sleep(0.001)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _fork_ranks(request: _Request) -> None:
+    """Let the launcher of this process start its ranks in a process that is forked now, while it has one thread."""
+    from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
+
+    requests, answers = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        os.close(requests[1])
+        _serve(os.fdopen(requests[0]), os.fdopen(answers[1], "w"))
+        os._exit(0)
+    os.close(requests[0])
+    server = _Server(os.fdopen(requests[1], "w"), os.fdopen(answers[0]))
+
+    def start(_handler: object, arguments: tuple[str, ...], environment: dict[str, str]) -> _Process:
+        options = [*arguments[arguments.index("alexc") + 1 :]]  # it starts `python -m alexc …`
+        program = "alexc.__main__"
+        rank = _Request(options, request.cwd, environment, request.output, request.errors, None, "", program)
+        return _Process(server, rank)
+
+    subprocess_handler.SubprocessHandler._popen = start  # type: ignore[method-assign, assignment]
 
 
 def _run(request: _Request) -> NoReturn:
@@ -159,8 +226,9 @@ def _run(request: _Request) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, path in enumerate((os.devnull, request.output, request.errors)):
         os.dup2(os.open(path, os.O_RDWR | os.O_APPEND), number)
-    sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115 - until the process ends
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
+    # A rank replaces those of the process from which it is forked, which must not close the descriptors.
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - until the process ends
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     if request.mounts is not None:
         with open(request.mounts) as mounts:  # noqa: PTH123
             assert ctypes.CDLL(None).setns(mounts.fileno(), _NEW_MOUNTS) == 0
@@ -168,12 +236,16 @@ def _run(request: _Request) -> NoReturn:
     sys.path[0] = request.cwd
     os.environ.clear()
     os.environ.update(request.environment)
+    if "RANK" in request.environment:
+        Path("/proc/self/comm").write_text(f"rank {request.environment['RANK']}")  # how a test finds it
+    elif "train" in request.arguments:
+        _fork_ranks(request)
     warnings.simplefilter("error")
-    sys.argv = [alexc.__main__.__file__, *request.arguments]
+    sys.argv = [request.program, *request.arguments]
     code: object = 1
     try:
         exec(request.first, {})
-        alexc.__main__.main()
+        importlib.import_module(request.program).main()
         code = 0
     except SystemExit as ended:
         code = ended.code or 0
@@ -186,4 +258,7 @@ def _run(request: _Request) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve()
+    for name in (*_LOADED, *(f"alexc.commands.{module.name}" for module in pkgutil.iter_modules(commands.__path__))):
+        importlib.import_module(name)
+    sys.modules["__main__"] = alexc.__main__  # as `python -m alexc` has it
+    _serve(sys.stdin, sys.stdout)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -268,27 +268,32 @@ def test_started_from_python_the_ranks_get_the_options_that_were_given(home: Pat
     assert record["commands"][0]["mesh"] == {"copy": 2}
 
 
-def ranks_of(process: Command | subprocess.Popen[str], count: int) -> list[int]:
-    """The process ids of the ranks, in order."""
+def ranks_of(process: Command, count: int) -> list[int]:
+    """The process ids of the ranks, in order: each is named after its number; its parent is a child of `Command`."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found: dict[int, int] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                    settings = (entry / "environ").read_bytes().split(b"\0")
-                except (OSError, ValueError, IndexError):
-                    continue
-                if parent == process.pid:
-                    found |= {int(each[5:]): int(entry.name) for each in settings if each.startswith(b"RANK=")}
+        for pid in children([process.pid, *children([process.pid])]):
+            with suppress(OSError):
+                if rank := re.fullmatch(r"rank (\d+)\n", (Path("/proc") / str(pid) / "comm").read_text()):
+                    found[int(rank[1])] = pid
         if len(found) == count:
             return [found[rank] for rank in range(count)]
         time.sleep(0.05)
     raise AssertionError("the ranks did not start")
 
 
-def wait_for_steps(run: Path, process: Command | subprocess.Popen[str], count: int) -> None:
+def children(parents: list[int]) -> list[int]:
+    """The process ids of the children of some processes."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError, IndexError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) in parents:
+                found.append(int(entry.name))
+    return found
+
+
+def wait_for_steps(run: Path, process: Command, count: int) -> None:
     deadline = time.monotonic() + 60
     while not (run / "metrics.jsonl").exists() or (run / "metrics.jsonl").read_bytes().count(b"\n") < count:
         assert process.poll() is None, process.communicate()
@@ -425,26 +430,26 @@ def expect_refusal(file: Path, store: Path, run: Path, words: str, changes: dict
         assert isinstance(caught.value, ReportedElsewhere)
 
 
-def torchrun(home: Path, ranks: int, run: str, *more: object) -> subprocess.Popen[str]:
-    """A process of torchrun, which starts the ranks."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-    command += ["-m", "alexc", "train", "copies.py", "--data", "store", "--out", run, "--device", "cpu"]
-    settings = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.Popen(
-        [*command, *map(str, more)], cwd=home, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+TORCHRUN = "torch.distributed.run"
+
+
+def torchrun_arguments(ranks: int, run: str, *more: object) -> list[str]:
+    arguments = ["--standalone", "--nproc-per-node", str(ranks), "-m", "alexc", "train", "copies.py"]
+    return [*arguments, "--data", "store", "--out", run, "--device", "cpu", *map(str, more)]
 
 
 def test_ranks_that_torchrun_starts_train_together(home: Path) -> None:
-    process = torchrun(home, 2, "joined")
-    printed, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
+    """All are new processes of Python, as a user's are."""
+    command = [sys.executable, "-m", TORCHRUN, *torchrun_arguments(2, "joined")]
+    settings = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    result = subprocess.run(command, cwd=home, env=settings, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
     assert_alike(home / "joined", home / "whole")
-    assert printed.count("\nnetwork ") + printed.startswith("network ") == 1
+    assert result.stdout.count("\nnetwork ") + result.stdout.startswith("network ") == 1
 
 
 def test_torchrun_with_a_wrong_number_of_ranks(home: Path) -> None:
-    process = torchrun(home, 3, "never")
+    process = Command(*torchrun_arguments(3, "never"), cwd=home, program=TORCHRUN)
     _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     assert errors.count("error: 3 ranks were started, but the mesh of copies.py, copy=2, has 2 devices") == 1
@@ -457,7 +462,7 @@ def test_torchrun_with_a_wrong_number_of_ranks(home: Path) -> None:
 def test_asked_to_stop_under_torchrun_all_ranks_save_the_same_step(home: Path, to: str, number: signal.Signals) -> None:
     """torchrun passes on SIGTERM and SIGINT; SIGUSR1 is sent to a rank, as `scancel --signal USR1` does."""
     run = f"torchrun-{to[-1]}-{number.name}"
-    process = torchrun(home, 2, run, "--epochs", 2000)
+    process = Command(*torchrun_arguments(2, run, "--epochs", 2000), cwd=home, program=TORCHRUN)
     pids = ranks_of(process, 2)
     wait_for_steps(home / run, process, 10)
     os.kill(pids[1] if to == "a rank" else process.pid, number)
