@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,7 +26,6 @@ from tests.support.peak_memory import peak_kibibytes
 from tests.support.photographs import content, photographs
 
 SMALL = Geometry(resize=20, crop=16)
-COMMAND = (sys.executable, "-m", "alexc", "prepare")
 
 
 @pytest.fixture
@@ -597,25 +594,22 @@ class TestReport:
 
 
 class TestCommand:
-    def run(self, cwd: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
-
     @pytest.mark.slow
-    def test_the_report_is_all_that_short_work_says(self, tmp_path: Path) -> None:
+    def test_the_report_is_all_that_short_work_says(self, tmp_path: Path, alexc: Alexc) -> None:
         photographs(tmp_path / "data")
-        done = self.run(tmp_path, "data", "--resize", "20", "--crop", "16", "--workers", "2")
+        done = alexc("prepare", "data", "--resize", "20", "--crop", "16", "--workers", "2")
         assert done.returncode == 0, done.stderr
         assert "train        8 images, 4 per class" in done.stdout
         assert done.stderr == ""  # a progress line comes every ten seconds only
         assert json.loads(next((tmp_path / "stores").glob("data-16-*/manifest.json")).read_text())["version"] == 3
-        again = self.run(tmp_path, "data", "--resize", "20", "--crop", "16")
+        again = alexc("prepare", "data", "--resize", "20", "--crop", "16")
         assert again.stdout == done.stdout
         assert "is up to date" in again.stderr
 
     @pytest.mark.parametrize("arguments", [("nothing",), ("data", "--crop", "300"), ("data", "--out", "data/store")])
-    def test_mistakes(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    def test_mistakes(self, tmp_path: Path, alexc: Alexc, arguments: tuple[str, ...]) -> None:
         photographs(tmp_path / "data")
-        done = self.run(tmp_path, *arguments)
+        done = alexc("prepare", *arguments)
         assert done.returncode == 1
         assert done.stderr.startswith("error: ")
         assert "Traceback" not in done.stderr

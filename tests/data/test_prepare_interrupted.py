@@ -14,10 +14,10 @@ import pytest
 
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
+from tests.support.commands import Command
 from tests.support.photographs import content, photographs
 
 pytestmark = pytest.mark.slow
-COMMAND = (sys.executable, "-m", "alexc", "prepare")
 
 
 def children(pid: int) -> list[int]:
@@ -52,14 +52,11 @@ def _signals_arrive() -> Iterator[None]:
 class TestInterruptions:
     """The command in processes of its own, stopped in earnest."""
 
-    def start(self, source: Path, store: Path, workers: int = 2) -> subprocess.Popen[str]:
-        command = [*COMMAND, str(source), "--out", str(store), "--workers", str(workers)]
-        return subprocess.Popen(
-            command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def start(self, source: Path, store: Path, workers: int = 2) -> Command:
+        return Command("prepare", source, "--out", store, "--workers", workers, cwd=store.parent)
 
     @contextmanager
-    def running(self, source: Path, store: Path, shards: int) -> Iterator[subprocess.Popen[str]]:
+    def running(self, source: Path, store: Path, shards: int) -> Iterator[Command]:
         """The command at work, with some shards finished; ended with all its children when the block is left."""
         process = self.start(source, store)
         try:
@@ -134,14 +131,16 @@ class TestInterruptions:
     def test_a_disk_that_fills_up(self, source: Path, whole: Path, tmp_path: Path) -> None:
         """A limit on the size of a file stands for the disk: writing fails in the middle of a shard."""
         store = tmp_path / "store"
-        command = [*COMMAND, str(source), "--out", str(store), "--workers", "2"]
+        command = [sys.executable, "-m", "alexc", "prepare", str(source), "--out", str(store), "--workers", "2"]
         limited = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash", *command]  # blocks of 1,024 bytes
         done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
         assert done.returncode == 1
         assert re.search(r"error: .*/store cannot be made: .*file too large", done.stderr)
         assert "Traceback" not in done.stderr
         assert not list((tmp_path / "store.partial").rglob("*.tmp"))
-        assert subprocess.run(command, capture_output=True).returncode == 0
+        process = self.start(source, store)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
         assert content(store) == content(whole)
 
     def test_modules_in_the_current_folder_are_not_imported(self, source: Path, whole: Path, tmp_path: Path) -> None:
