@@ -8,7 +8,7 @@ COMPILED := $(wildcard $(foreach folder,spec examples,$(patsubst generated/%.py,
 PLACED := spec/alexnet.net $(patsubst %,--placement %,two_gpus one_weird_trick pod)
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-# As many processes as there are cores, of which each is given one: threads that share cores wait for one another.
+# Each process is given one core: threads that share cores wait for one another.
 SIDE_BY_SIDE := OMP_NUM_THREADS=1
 PROCESSES := --numprocesses auto --maxprocesses 8 --dist worksteal
 

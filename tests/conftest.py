@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from alexc.runtime.cores import available_cores
 from tests.support.commands import Command
 
 ROOT = Path(__file__).resolve().parents[1]
 
 Alexc = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than cores: many tests wait for processes of their own."""
+    return available_cores() + 1
 
 
 @pytest.fixture

@@ -205,6 +205,7 @@ def _fork_ranks(request: _Request) -> None:
 
     requests, answers = os.pipe(), os.pipe()
     if os.fork() == 0:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a test may send to all processes of the session
         os.close(requests[1])
         _serve(os.fdopen(requests[0]), os.fdopen(answers[1], "w"))
         os._exit(0)
@@ -238,7 +239,7 @@ def _run(request: _Request) -> NoReturn:
     os.environ.update(request.environment)
     if "RANK" in request.environment:
         Path("/proc/self/comm").write_text(f"rank {request.environment['RANK']}")  # how a test finds it
-    elif "train" in request.arguments:
+    else:
         _fork_ranks(request)
     warnings.simplefilter("error")
     sys.argv = [request.program, *request.arguments]

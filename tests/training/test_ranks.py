@@ -260,8 +260,7 @@ sys.exit(run_training(TrainOptions(
 
 def test_started_from_python_the_ranks_get_the_options_that_were_given(home: Path) -> None:
     """The launcher does not read the command line of its own process."""
-    result = subprocess.run([sys.executable, "-c", FROM_PYTHON], cwd=home, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
+    finish(Command(cwd=home, first=FROM_PYTHON))
     assert load_checkpoint(home / "from python" / "last.pt")["state"]["step"] == 2
     record = json.loads((home / "from python" / "run.json").read_text())
     assert record["freeze"] == ["conv1"]
