@@ -28,9 +28,14 @@ class CenterCrop:
 
 @dataclass(frozen=True)
 class Subtract:
-    """Subtract the training set's mean image, per pixel and channel (section 2), or its mean colour everywhere."""
+    """Subtract the training set's mean image, per pixel and channel (section 2), or its mean colour everywhere.
+
+    With `window="crop"`, the part of the mean image at the place of the crop is subtracted, and mirrored with it. With
+    `window="center"` it is the central part for every crop, which is never mirrored, as in the program of 2012.
+    """
 
     what: Literal["mean_image", "mean_color"]
+    window: Literal["crop", "center"] = "crop"
 
 
 @dataclass(frozen=True)
@@ -210,44 +215,47 @@ class Iterations(tuple[int, ...]):
         return super().__new__(cls, numbers)
 
 
-@dataclass(frozen=True)
-class ConstantRate:
-    """The same rate from the first step to the last.
+@dataclass(frozen=True, kw_only=True)
+class RateOfStep:
+    """Base of the schedules that depend on the step alone: the rate first rises linearly during `warmup` epochs.
 
-    With this schedule and those below, the rate first rises linearly during `warmup` epochs.
+    `noise` multiplies each rate by 1 + noise * |z|, with a new z from N(0, 1) for each tensor in each step.
     """
 
     warmup: float | Iterations = 0.0
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)
-class StepRate:
+class ConstantRate(RateOfStep):
+    """The same rate from the first step to the last."""
+
+
+@dataclass(frozen=True)
+class StepRate(RateOfStep):
     """Divide the rate after every `every` epochs or iterations."""
 
     every: int | Iterations
     divide: float
-    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
-class MilestoneRate:
+class MilestoneRate(RateOfStep):
     """Divide the rate after each of these epochs or iterations."""
 
     at: tuple[int, ...] | Iterations
     divide: float
-    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
-class ExponentialRate:
+class ExponentialRate(RateOfStep):
     """Divide the rate evenly, step by step: by `divide` in total at the end."""
 
     divide: float
-    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
-class DiscreteExponentialRate:
+class DiscreteExponentialRate(RateOfStep):
     """The same in `steps` equal parts of the training, each with one rate: cuda-convnet2's `dexp`.
 
     With `jumps="yes"`, the second half of a part has the geometric mean of its rate and the one before, while 20 % to
@@ -257,44 +265,37 @@ class DiscreteExponentialRate:
     divide: float
     steps: int
     jumps: Literal["yes", "no"] = "no"
-    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
-class InverseRate:
+class InverseRate(RateOfStep):
     """Divide the rate by (1 + gamma * n) ** power at iteration n: Caffe's `inv`."""
 
     gamma: float
     power: float
-    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
-class LinearRate:
+class LinearRate(RateOfStep):
     """Lower the rate on a straight line to the rate divided by `divide`: cuda-convnet's `linear`."""
 
     divide: float
-    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
-class PolynomialRate:
+class PolynomialRate(RateOfStep):
     """Lower the rate to zero as (1 - done)^power, where `done` is the finished part; 1 is a straight line."""
 
     power: float = 1.0
-    warmup: float | Iterations = 0.0
 
 
 @dataclass(frozen=True)
-class CosineRate:
+class CosineRate(RateOfStep):
     """Lower the rate to zero along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
 
-    warmup: float | Iterations = 0.0
 
-
-Schedule = (
-    Plateau
-    | ConstantRate
+BiasSchedule = (
+    ConstantRate
     | StepRate
     | MilestoneRate
     | ExponentialRate
@@ -304,6 +305,24 @@ Schedule = (
     | PolynomialRate
     | CosineRate
 )
+Schedule = Plateau | BiasSchedule
+
+
+@dataclass(frozen=True)
+class SlowLayer:
+    """Divide the rate of the layer with this attribute by `divide` after `after` epochs."""
+
+    layer: str
+    after: int
+    divide: float
+
+
+@dataclass(frozen=True)
+class FreezeLayer:
+    """Do not train the layer with this attribute any more after `after` epochs: it stays as it is then."""
+
+    layer: str
+    after: int
 
 
 PrepareStep = Resize | CenterCrop | Subtract | Normalize
@@ -323,6 +342,8 @@ class Recipe:
     batch: int
     epochs: int | None = None
     iterations: int | None = None
+    bias_schedule: BiasSchedule | None = None
+    layers: tuple[SlowLayer | FreezeLayer, ...] = ()
     gradients: tuple[ClipNorm | ClipValue, ...] = ()
     precision: Float32 | BFloat16 | Float16 = Float32()
     average: MovingAverage | None = None

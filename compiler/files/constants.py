@@ -11,7 +11,7 @@ from ..net.expanded_parts import attribute_of
 from ..net.net import Recipe
 from ..placed_graph.local_graph import axes_of
 from ..placed_graph.placed_graph import Layout, PlacedGraph
-from ..recipe.steps import runtime_module
+from ..recipe.steps import FreezeLayer, SlowLayer, runtime_module
 from .module_class import construct
 
 
@@ -21,12 +21,19 @@ def recipe_fields(recipe: Recipe) -> dict[str, tuple[TorchCall, ...] | TorchCall
     for name, value in vars(recipe).items():
         match value:
             case tuple() if value or name == "augment":  # which has no default
-                fields[name] = tuple(construct(step) for step in value)
+                fields[name] = tuple(construct(_in_module(step)) for step in value)
             case Arguments():
                 fields[name] = construct(value)
             case int():
                 fields[name] = value
     return fields
+
+
+def _in_module(step: Arguments) -> Arguments:
+    """The step with the attribute of the generated class in place of the name of a layer."""
+    if isinstance(step, (SlowLayer, FreezeLayer)):
+        return step.model_copy(update={"layer": attribute_of(step.layer)})
+    return step
 
 
 def recipe_classes(recipe: Recipe) -> dict[str, str]:

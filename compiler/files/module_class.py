@@ -237,7 +237,8 @@ def _imports(layers: Mapping[str, TorchLayer], initial_values: list[InitialValue
 def construct(value: Arguments) -> TorchCall:
     """The call that makes the runtime's object with the same class name; arguments with default values are left out."""
     arguments: list[str] = []
-    for name, field in type(value).model_fields.items():
+    for name in value.fields():
+        field = type(value).model_fields[name]
         text = literal(getattr(value, name))
         if name in value.positional and field.is_required():
             arguments.append(text)

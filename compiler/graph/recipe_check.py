@@ -8,7 +8,7 @@ from ..layers.initial_values import Kaiming, Xavier
 from ..net.net import Recipe
 from ..recipe.augmentation import augmentations
 from ..recipe.steps import CenterCrop, Normalize, Resize, ScaledCrops, Subtract
-from ..text.diagnostics import Diagnostic, Label
+from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from .graph import Graph, Node
 
 _FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (Resize, CenterCrop, Normalize))
@@ -28,6 +28,7 @@ def check_recipe(graph: Graph) -> list[Diagnostic]:
         *_check_windows(recipe),
         *_check_views(graph, recipe),
         *_check_loss(graph, recipe),
+        *_check_layers(graph, recipe),
     ]
     return errors or _check_pixel_scale(graph, recipe)
 
@@ -103,6 +104,20 @@ def _check_loss(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     end = Label(last.span, "the network ends here")
     message = "`cross_entropy` reads a softmax, and the network does not end in one"
     return [_misfit(message, recipe, "loss", end, "end the last layer with `-> softmax`")]
+
+
+def _check_layers(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    trained = [node.layer.name for node in graph.nodes if node.weights]
+    return [
+        _misfit(
+            f"`{step.keyword}` names `{step.layer}`, which is no layer with weights of this network",
+            recipe,
+            step.keyword,
+            help=did_you_mean(step.layer, trained),
+        )
+        for step in recipe.layers
+        if step.layer not in trained
+    ]
 
 
 def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:

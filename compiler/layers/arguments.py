@@ -208,6 +208,7 @@ Warmup = Annotated[
     Expects("a number of at least 0, or `iterations(N)`", calls=(Iterations.keyword,)),
 ]
 IterationCount = Annotated[int, Field(ge=1, le=MOST_ITERATIONS), Expects(f"a whole number from 1 to {MOST_ITERATIONS}")]
+LayerName = Annotated[str, Expects("the name of a layer with weights")]
 YesOrNo = Annotated[Literal["yes", "no"], Expects("`yes` or `no`", ("yes", "no"))]
 Fraction = Annotated[
     float, BeforeValidator(as_float), Field(ge=0, lt=1), Expects("a number of at least 0 and less than 1")

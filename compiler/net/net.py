@@ -11,8 +11,10 @@ from ..layers.kind import Kind, Shape
 from ..recipe.augmentation import Augmentation
 from ..recipe.steps import (
     Average,
+    BiasSchedule,
     EarlyStopping,
     GradientStep,
+    LayerStep,
     Loss,
     Optimizer,
     Precision,
@@ -104,6 +106,8 @@ class Recipe:
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
+    bias_schedule: BiasSchedule | None
+    layers: tuple[LayerStep, ...]
     gradients: tuple[GradientStep, ...]
     precision: Precision | None
     average: Average | None

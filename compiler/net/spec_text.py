@@ -88,6 +88,8 @@ def recipe_texts(recipe: Recipe) -> dict[str, str]:
         "loss": step_text(recipe.loss),
         "optimizer": step_text(recipe.optimizer),
         "schedule": step_text(recipe.schedule),
+        "bias_schedule": _optional_text(recipe.bias_schedule),
+        "layers": _pipeline_text(recipe.layers),
         "gradients": _pipeline_text(recipe.gradients),
         "precision": _optional_text(recipe.precision),
         "average": _optional_text(recipe.average),

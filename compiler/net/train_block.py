@@ -21,6 +21,8 @@ _EXAMPLES = {
     "loss": "cross_entropy",
     "optimizer": "sgd lr=0.01 momentum=0.9",
     "schedule": "plateau of=val_error divide=10 times=3",
+    "bias_schedule": "exponential divide=10",
+    "layers": "freeze conv1 after=72",
     "gradients": "clip_norm 1",
     "precision": "bf16",
     "average": "ema decay=0.999",
@@ -30,7 +32,15 @@ _EXAMPLES = {
     "iterations": "450000",
 }
 # Optional statements, with their defaults.
-_OPTIONAL: dict[str, Any] = {"augment": (), "gradients": (), "precision": None, "average": None, "stop": None}
+_OPTIONAL: dict[str, Any] = {
+    "augment": (),
+    "bias_schedule": None,
+    "layers": (),
+    "gradients": (),
+    "precision": None,
+    "average": None,
+    "stop": None,
+}
 
 
 def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagnostic]]:

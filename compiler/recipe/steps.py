@@ -18,6 +18,7 @@ from ..layers.arguments import (
     Fraction,
     Interval,
     IterationCount,
+    LayerName,
     Milestones,
     NotNegative,
     PixelSizes,
@@ -48,12 +49,13 @@ class CenterCrop(Arguments):
 
 
 class Subtract(Arguments):
-    """Subtract the training set's mean image, or its mean colour from every pixel."""
+    """Subtract the training set's mean image, at the place of the crop or always its centre, or its mean colour."""
 
     keyword: ClassVar[str] = "subtract"
     positional: ClassVar[tuple[str, ...]] = ("what",)
 
     what: Annotated[Literal["mean_image", "mean_color"], one_of("mean_image", "mean_color")]
+    window: Annotated[Literal["crop", "center"], one_of("crop", "center")] = "crop"
 
 
 class Normalize(Arguments):
@@ -227,44 +229,49 @@ class Plateau(Arguments):
     least: NotNegative = 0.0
 
 
-class ConstantRate(Arguments):
+class RateOfStep(Arguments):
+    """Base of the schedules that depend on the step alone.
+
+    `noise` multiplies each rate by 1 + noise * |z|, with a new z from N(0, 1) for each tensor in each step.
+    """
+
+    warmup: Warmup = 0.0
+    noise: NotNegative = 0.0
+
+
+class ConstantRate(RateOfStep):
     """The same rate throughout."""
 
     keyword: ClassVar[str] = "constant"
 
-    warmup: Warmup = 0.0
 
-
-class StepRate(Arguments):
+class StepRate(RateOfStep):
     """Divide the rate after every `every` epochs or iterations."""
 
     keyword: ClassVar[str] = "step"
 
     every: Interval
     divide: Positive
-    warmup: Warmup = 0.0
 
 
-class MilestoneRate(Arguments):
+class MilestoneRate(RateOfStep):
     """Divide the rate after each of these epochs or iterations."""
 
     keyword: ClassVar[str] = "milestones"
 
     at: Milestones
     divide: Positive
-    warmup: Warmup = 0.0
 
 
-class ExponentialRate(Arguments):
+class ExponentialRate(RateOfStep):
     """Divide the rate evenly, step by step: by `divide` in total at the end."""
 
     keyword: ClassVar[str] = "exponential"
 
     divide: Positive
-    warmup: Warmup = 0.0
 
 
-class DiscreteExponentialRate(Arguments):
+class DiscreteExponentialRate(RateOfStep):
     """The same in `steps` equal parts of the training: cuda-convnet2's `dexp`; with `jumps=yes` its `jdexp` of 2012."""
 
     # With jumps, the second half of a part has the geometric mean of its rate and the one before, while 20 % to 90 % of
@@ -274,43 +281,58 @@ class DiscreteExponentialRate(Arguments):
     divide: Positive
     steps: Annotated[int, Field(ge=2, le=LARGEST_SIZE), Expects(f"a whole number from 2 to {LARGEST_SIZE}")]
     jumps: YesOrNo = "no"
-    warmup: Warmup = 0.0
 
 
-class InverseRate(Arguments):
+class InverseRate(RateOfStep):
     """Divide the rate by (1 + gamma * n) ** power at iteration n: Caffe's `inv`."""
 
     keyword: ClassVar[str] = "inverse"
 
     gamma: Positive
     power: Positive
-    warmup: Warmup = 0.0
 
 
-class LinearRate(Arguments):
+class LinearRate(RateOfStep):
     """Lower the rate on a straight line to the rate divided by `divide`: cuda-convnet's `linear`."""
 
     keyword: ClassVar[str] = "linear"
 
     divide: Positive
-    warmup: Warmup = 0.0
 
 
-class PolynomialRate(Arguments):
+class PolynomialRate(RateOfStep):
     """Lower the rate to zero as a power of the remaining share of the training; 1 is a straight line."""
 
     keyword: ClassVar[str] = "polynomial"
 
     power: Positive = 1.0
-    warmup: Warmup = 0.0
 
 
-class CosineRate(Arguments):
+class CosineRate(RateOfStep):
     """Lower the rate to zero along half a cosine."""
 
     keyword: ClassVar[str] = "cosine"
 
-    warmup: Warmup = 0.0
+
+class SlowLayer(Arguments):
+    """Divide the rate of a layer by `divide` after this number of epochs."""
+
+    keyword: ClassVar[str] = "slow"
+    positional: ClassVar[tuple[str, ...]] = ("layer",)
+
+    layer: LayerName
+    after: Count
+    divide: Positive
+
+
+class FreezeLayer(Arguments):
+    """Do not train a layer any more after this number of epochs."""
+
+    keyword: ClassVar[str] = "freeze"
+    positional: ClassVar[tuple[str, ...]] = ("layer",)
+
+    layer: LayerName
+    after: Count
 
 
 class WholeNumber(Arguments):
@@ -336,9 +358,8 @@ GradientStep = ClipNorm | ClipValue
 Precision = Float32 | BFloat16 | Float16
 Average = MovingAverage
 EarlyStopping = Stalled | Reached
-Schedule = (
-    Plateau
-    | ConstantRate
+BiasSchedule = (
+    ConstantRate
     | StepRate
     | MilestoneRate
     | ExponentialRate
@@ -348,6 +369,8 @@ Schedule = (
     | PolynomialRate
     | CosineRate
 )
+Schedule = Plateau | BiasSchedule
+LayerStep = SlowLayer | FreezeLayer
 
 # The statements of a `train` block, and the steps that each can name.
 CHOICES: dict[str, tuple[type[Arguments], ...]] = {
@@ -357,6 +380,8 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "loss": (Loss,),
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
+    "bias_schedule": get_args(BiasSchedule),
+    "layers": get_args(LayerStep),
     "gradients": get_args(GradientStep),
     "precision": get_args(Precision),
     "average": (Average,),
@@ -364,7 +389,7 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
 }
 NUMBERS: dict[str, type[WholeNumber]] = {"batch": WholeNumber, "epochs": WholeNumber, "iterations": LargeNumber}
 LENGTHS = ("epochs", "iterations")  # a recipe has one of the two
-PIPELINES = ("prepare", "augment", "gradients")
+PIPELINES = ("prepare", "augment", "layers", "gradients")
 
 
 def runtime_module(step: type[Arguments]) -> str:

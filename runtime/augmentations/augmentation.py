@@ -65,10 +65,14 @@ class Augmentation(ABC):
         draw_order: the place of its draws among those of all augmentations. The random numbers of every step depend on
             the steps that draw before it, so this never changes.
         scales: whether it scales windows, which a mean image does not fit.
+        group: the images in a row of the epoch's order that share its draws.
+        until: the number of epochs in which it has an effect; None for all.
     """
 
     draw_order: ClassVar[int]
     scales: ClassVar[bool] = False
+    group: int = 1
+    until: int | None = None
 
     @property
     def view_size(self) -> int | None:

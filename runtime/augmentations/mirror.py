@@ -12,11 +12,12 @@ from .augmentation import Augmentation, Draw, ImageSource, View
 
 @dataclass(frozen=True)
 class Mirror(Augmentation):
-    """Flip left to right with this probability (section 4.1)."""
+    """Flip left to right with this probability (section 4.1); `group` images in a row are flipped together."""
 
     draw_order: ClassVar[int] = 1
 
     probability: float = 0.5
+    group: int = 1
 
     def drawing(self, source: ImageSource) -> Draw:  # noqa: ARG002 - it depends on no property of the images
         """One draw from 0..1."""

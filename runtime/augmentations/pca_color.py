@@ -16,13 +16,16 @@ class PCAColor(Augmentation):
     """Add each principal component of the training set's colours times a draw from N(0, std) (section 4.1).
 
     With `by="eigenvalue"`, as in the paper, a component is also multiplied by its eigenvalue, on the scale where a
-    pixel is in 0..1; with `by="stddev"`, by the square root of the eigenvalue.
+    pixel is in 0..1; with `by="stddev"`, by the square root of the eigenvalue. The shift ends after `until` epochs.
+    With `rescale="yes"` the finished view is divided by 1 + std as long as there is a shift, as in the program of 2012.
     """
 
     draw_order: ClassVar[int] = 2
 
     std: float
     by: Literal["eigenvalue", "stddev"] = "eigenvalue"
+    until: int | None = None
+    rescale: Literal["yes", "no"] = "no"
 
     def drawing(self, source: ImageSource) -> Draw:
         """Three draws from N(0, 1), one for each component."""
@@ -31,8 +34,13 @@ class PCAColor(Augmentation):
         def draw(view: View, random: np.random.Generator) -> None:
             red, green, blue = (components @ random.standard_normal(3)).tolist()
             view.color = (red, green, blue)
+            if self.rescale == "yes":
+                view.overlays = (*view.overlays, self._divide)
 
         return draw
+
+    def _divide(self, out: NDArray[np.float32]) -> None:
+        np.divide(out, np.float32(1 + self.std), out=out)
 
     def components(self, source: ImageSource) -> NDArray[np.float64]:
         """(3, 3): column i is what a draw of 1 adds along component i, in grey levels of 0..255."""

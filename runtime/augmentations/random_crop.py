@@ -12,11 +12,12 @@ from .augmentation import Augmentation, Draw, ImageSource, View
 
 @dataclass(frozen=True)
 class RandomCrop(Augmentation):
-    """Cut a square of `size` by `size` pixels at a random place (section 4.1)."""
+    """Cut a square of `size` by `size` pixels at a random place (section 4.1), the same for `group` images in a row."""
 
     draw_order: ClassVar[int] = 0
 
     size: int
+    group: int = 1
 
     @property
     def view_size(self) -> int:

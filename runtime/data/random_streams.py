@@ -15,12 +15,21 @@ class Purpose(IntEnum):
 
     ORDER = 0
     VIEW = 1
+    RATE = 2
+    GROUP_OF_VIEWS = 3
 
 
 def generator(seed: int, purpose: Purpose, epoch: int, image: int = 0) -> np.random.Generator:
     """A generator for this purpose, epoch and image. It is counter-based, so starting anywhere costs nothing."""
     # The generator itself increments the lowest word of the counter.
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, image, epoch]))
+
+
+def first_of_group(order: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """(images,): for each image, the first one of the `size` images in a row of the order that it belongs to."""
+    first = np.empty_like(order)
+    first[order] = order[np.arange(len(order)) // size * size]
+    return first
 
 
 def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int64]:

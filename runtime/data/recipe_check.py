@@ -59,7 +59,8 @@ def renderer_of(file: NetworkFile, statistics: DatasetStatistics) -> Renderer:
     """The renderer of views that prepares images as the recipe of a network says."""
     mean = mean_to_subtract(file.recipe, statistics)
     stds = [part.std for part in file.recipe.prepare if isinstance(part, recipes.Normalize)]
-    return Renderer(file.size, mean, 1 / (255 * np.array(stds[0]))) if stds else Renderer(file.size, mean)
+    windows = [part.window for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
+    return Renderer(file.size, mean, 1 / (255 * np.array(stds[0])) if stds else None, central=windows == ["center"])
 
 
 def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
@@ -82,7 +83,8 @@ def _check_windows(file: NetworkFile) -> None:
     test = file.recipe.test
     scaling = [type(step).__name__ for step in file.recipe.augment if step.scales]
     scaling += [type(test).__name__] if isinstance(test, recipes.ScaledCrops) else []
-    if scaling and recipes.Subtract("mean_image") in file.recipe.prepare:
+    subtracted = [part.what for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
+    if scaling and subtracted == ["mean_image"]:
         raise UserError(
             f"{printable(file.path)}: a mean image does not fit the windows that {scaling[0]} scales: subtract "
             "mean_color, or normalize"

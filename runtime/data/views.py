@@ -6,7 +6,7 @@ Section 4.1 of the paper: random crops, mirroring and colour noise in training; 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
@@ -20,11 +20,12 @@ from ..augmentations.augmentation import Augmentation, ImageSource, View
 from ..augmentations.mirror import Mirror
 from ..augmentations.pca_color import PCAColor
 from .dataset_statistics import DatasetStatistics
-from .random_streams import Purpose, generator
+from .random_streams import Purpose, first_of_group, generator
 
 Value = TypeVar("Value", bound=np.generic)
 # Drawn without effect if a recipe does not have them, so that later draws do not depend on whether it does.
 _ALWAYS_DRAWN: tuple[Augmentation, ...] = (Mirror(0.0), PCAColor(0.0))
+NO_GROUPS: Mapping[int, int] = {}
 _NUMBERS_ON_ONE_THREAD = 32_000  # torch uses several threads for 32,768 numbers or more
 
 
@@ -93,21 +94,35 @@ class TrainingViews:
         source = ImageSource(stored, size, statistics.eigenvalues, statistics.eigenvectors)
         kinds = {type(step) for step in augment}
         steps = [*augment, *(step for step in _ALWAYS_DRAWN if type(step) not in kinds)]
-        self._draws = [step.drawing(source) for step in sorted(steps, key=lambda step: step.draw_order)]
+        self._steps = sorted(steps, key=lambda step: step.draw_order)
+        self._draws = [step.drawing(source) for step in self._steps]
         self._center = central_view(stored, size)
         self._seed = seed
 
-    def view(self, epoch: int, image: int) -> View:
-        """The view of training image number `image` in this epoch."""
-        random = generator(self._seed, Purpose.VIEW, epoch, image)
+    def of_epoch(self, epoch: int, order: NDArray[np.int64]) -> Callable[[int], View]:
+        """The view of each training image, by its number, in an epoch that shows the images in this order."""
+        first = {size: first_of_group(order, size) for size in {step.group for step in self._steps} if size > 1}
+        return lambda image: self.view(epoch, image, {size: int(of[image]) for size, of in first.items()})
+
+    def view(self, epoch: int, image: int, first: Mapping[int, int] = NO_GROUPS) -> View:
+        """The view of training image number `image` in this epoch.
+
+        Args:
+            epoch: the epoch, from 0.
+            image: the number of the image.
+            first: the first image of the group that it belongs to, by the size of the group; by default itself.
+        """
+        own = generator(self._seed, Purpose.VIEW, epoch, image)
+        shared = {size: generator(self._seed, Purpose.GROUP_OF_VIEWS, epoch, leader) for size, leader in first.items()}
         view = View(self._center.top, self._center.left)
-        for draw in self._draws:
-            draw(view, random)
+        for step, draw in zip(self._steps, self._draws, strict=True):
+            if step.until is None or epoch < step.until:
+                draw(view, shared.get(step.group, own))
         return view
 
 
 class Renderer:
-    """Renders views of stored images: the window minus the mean image in the same window, plus the view's colour.
+    """Renders views of stored images: the window minus a window of the mean image, plus the view's colour.
 
     The result is multiplied by `factor`; then the view's overlays are applied.
 
@@ -116,14 +131,24 @@ class Renderer:
         mean_image: (H, W, 3), of the size of the stored images; zeros if nothing is subtracted, and a single colour if
             views are scaled windows.
         factor: (3,), for each channel.
+        central: whether the central window of the mean image is subtracted from every view, also from a mirrored one;
+            else the window of the view.
     """
 
-    def __init__(self, size: int, mean_image: NDArray[np.float64], factor: NDArray[np.float64] | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        mean_image: NDArray[np.float64],
+        factor: NDArray[np.float64] | None = None,
+        central: bool = False,
+    ) -> None:
         self._size = size
         self._factor = None if factor is None else np.tile(factor.astype(np.float32), size)
         self._stored = mean_image.shape[1]
         self._mean = _rows(mean_image.astype(np.float32))
         self._mirrored_mean = _rows(np.ascontiguousarray(mean_image[:, ::-1], np.float32))
+        center = central_view(self._stored, size) if central else None
+        self._central_mean = None if center is None else self._window_of(self._mean, center.top, center.left)
         self._scratch = threading.local()
 
     def render(self, image: NDArray[np.uint8], view: View, out: NDArray[np.float32]) -> None:
@@ -143,12 +168,19 @@ class Renderer:
             target[:] = _rows(image)[rows, 3 * left : 3 * (left + size)]
         color = np.tile(np.array(view.color, np.float32), size)
         added = self._scratch_rows()
-        np.subtract(color, mean[rows, 3 * left : 3 * (left + size)], out=added)
+        subtracted = self._central_mean
+        if subtracted is None:
+            subtracted = self._window_of(mean, view.top, left)
+        np.subtract(color, subtracted, out=added)
         np.add(target.ravel(), added.ravel(), out=target.ravel())
         if self._factor is not None:
             np.multiply(target, self._factor, out=target)
         for overlay in view.overlays:
             overlay(out)
+
+    def _window_of(self, mean: NDArray[np.float32], top: int, left: int) -> NDArray[np.float32]:
+        """(size, 3 * size), of rows of a mean image."""
+        return mean[top : top + self._size, 3 * left : 3 * (left + self._size)]
 
     def _scratch_rows(self) -> NDArray[np.float32]:
         """(size, 3 * size) per thread; it stays in the cache from image to image."""

@@ -130,6 +130,7 @@ def load_classifier(source: Path, weights: Path | None, said: Preparation, devic
 def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
     """The classes and the mean of the run that the weights come from, as far as they are known."""
     run, geometry = RunFolder(weights if weights.is_dir() else weights.parent), geometry_of(file)
+    subtracted = [part.what for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
     mean: NDArray[np.float64] | None = None
     if run.is_run():
         known = run.read_statistics()
@@ -137,9 +138,8 @@ def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
         mean = known.mean_image if known.geometry == geometry else None
     else:
         classes, color = _described(weights)
-        if color is not None and recipes.Subtract("mean_color") in file.recipe.prepare:
+        if color is not None and subtracted == ["mean_color"]:
             mean = np.broadcast_to(np.array(color), (geometry.crop, geometry.crop, 3))
-    subtracted = [part.what for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
     if subtracted and mean is None:
         raise UserError(
             f"{printable(file.path)} subtracts the {subtracted[0].replace('_', ' ')} of the images that it was trained "

@@ -1,4 +1,4 @@
-"""What both optimisers share: parameter groups with multipliers, one learning rate, and how their state is loaded."""
+"""What both optimisers share: parameter groups with multipliers and rates, and how their state is loaded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .rates import RateRule, Rates
 
 
 class BaseOptimizer(torch.optim.Optimizer):
@@ -24,6 +26,12 @@ class BaseOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group["lr"] = rate * group["rate_multiplier"]
 
+    def set_rates(self, rates: Rates, step: int, steps_per_epoch: int) -> None:
+        """Set the learning rate of each group for a step, counted from 0 over all epochs."""
+        self._rate = rates.schedule.rate_at(step, steps_per_epoch)
+        for group in self.param_groups:
+            group["lr"] = rates.rate_at(group["rule"], step, steps_per_epoch) * group["rate_multiplier"]
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a copy of the state of another optimiser.
 
@@ -36,25 +44,27 @@ class BaseOptimizer(torch.optim.Optimizer):
                 state[name] = value.clone() if name == "step" else in_layout_of(parameter, value)
 
 
-def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """The parameters of a network, grouped by the multipliers of learning rate and weight decay.
+def parameter_groups(network: nn.Module, rates: Rates | None = None) -> list[dict[str, Any]]:
+    """The parameters of a network, grouped by the multipliers of learning rate and weight decay, and by their rate.
 
-    A network class may give them in `multipliers`, by the name of the parameter; the default is (1, 1).
+    A network class may give the multipliers in `multipliers`, by the name of the parameter; the default is (1, 1).
+    Without `rates` all parameters have one rate.
     """
     multipliers: dict[str, tuple[float, float]] = getattr(network, "multipliers", {})
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, RateRule], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        groups.setdefault(multipliers.get(name, (1.0, 1.0)), []).append(parameter)
+        rule = RateRule() if rates is None else rates.rule_of(name)
+        groups.setdefault((*multipliers.get(name, (1.0, 1.0)), rule), []).append(parameter)
     return [
-        {"params": parameters, "rate_multiplier": rate, "decay_multiplier": decay}
-        for (rate, decay), parameters in groups.items()
+        {"params": parameters, "rate_multiplier": rate, "decay_multiplier": decay, "rule": rule}
+        for (rate, decay, rule), parameters in groups.items()
     ]
 
 
-def names_in_groups(network: nn.Module) -> list[str]:
-    """The names of the parameters in the order of `parameter_groups`: the index is the key in a `state_dict`."""
+def names_in_groups(network: nn.Module, optimizer: BaseOptimizer) -> list[str]:
+    """The names of the parameters in the order of the optimizer's groups: the index is the key in a `state_dict`."""
     names = {parameter: name for name, parameter in network.named_parameters()}
-    return [names[parameter] for group in parameter_groups(network) for parameter in group["params"]]
+    return [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:

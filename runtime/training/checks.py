@@ -18,7 +18,7 @@ from ..parallel.batch_shard import BatchShard
 from ..parallel.rank import Rank
 from ..runs.console import print_note
 from ..runs.wandb_log import wandb_package
-from .frozen_layers import check_layers
+from .frozen_layers import check_layers, require_layers
 from .options import TrainOptions
 from .settings import Settings
 
@@ -30,6 +30,7 @@ def check_options(options: TrainOptions, settings: Settings, network: nn.Module,
         UserError: they do not, or a package is missing.
     """
     check_layers(network, settings.freeze)
+    require_layers(network, [step.layer for step in settings.recipe.layers], "the recipe's `layers` names")
     if options.compile and rank.placement is not None:
         raise UserError("--compile compiles for one device: leave it out, or train a file without placement")
     if options.weights is not None and isinstance(options.resume, Path):

@@ -13,11 +13,11 @@ from .averaged_weights import AveragedWeights
 from .base_optimizer import names_in_groups
 from .clipping import clip_gradients
 from .early_stopping import EarlyStopping
-from .frozen_layers import freeze
+from .frozen_layers import freeze, frozen_later
 from .optimizer import optimizer_of
 from .plan import Plan
 from .precision import LossScale
-from .schedule import schedule_of
+from .rates import Rates
 
 
 class Model:
@@ -30,10 +30,13 @@ class Model:
     def __init__(self, plan: Plan) -> None:
         network, recipe = plan.network, plan.settings.recipe
         self.rank, self.network, self.device, self.outputs = plan.rank, network, plan.device, plan.outputs
-        self.frozen = freeze(network, plan.settings.freeze)
+        self._never_trained = freeze(network, plan.settings.freeze)
+        self._frozen_later = frozen_later(network, recipe.layers)
+        self._frozen = self._never_trained
         place_network(network, plan.device)
-        self.optimizer = optimizer_of(recipe.optimizer, network)
-        self.schedule = schedule_of(recipe)
+        self._rates = Rates(recipe, plan.settings.seed)
+        self.schedule = self._rates.schedule
+        self.optimizer = optimizer_of(recipe.optimizer, network, self._rates)
         self.early_stopping = EarlyStopping(recipe.stop)
         self.loss_scale = LossScale(recipe.precision)
         self.average = AveragedWeights(network, recipe.average.decay) if recipe.average else None
@@ -42,18 +45,32 @@ class Model:
         self._weights = list(plan.whole.state_dict())
         self._parameters = [name for name, _ in plan.whole.named_parameters()]
 
-    def train(self) -> None:
-        """Set training mode; frozen layers stay in evaluation mode, so that their running statistics stay, too."""
+    def train(self, epoch: int) -> None:
+        """Set training mode; the layers that are frozen in this epoch, counted from 0, are in evaluation mode.
+
+        So their running statistics stay, too.
+        """
+        later = (layer for after, layer in self._frozen_later if epoch >= after)
+        self._frozen = (*self._never_trained, *later)
         self.network.train()
-        for layer in self.frozen:
+        for layer in self._frozen:
             layer.eval()
+
+    def set_rates(self, step: int, steps_per_epoch: int) -> None:
+        """Set the learning rates of a step, counted from 0 over all epochs."""
+        self.optimizer.set_rates(self._rates, step, steps_per_epoch)
 
     def gradients(self) -> list[Tensor]:
         """The gradients that this rank has."""
         return [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
 
     def update(self, scale: float) -> None:
-        """Take an optimiser step with the gradients of the loss times `scale`, and update the average."""
+        """Take an optimiser step with the gradients of the loss times `scale`, and update the average.
+
+        Frozen layers have no gradient in it, so neither their weights nor the optimiser's state of them change.
+        """
+        for layer in self._frozen:
+            layer.zero_grad(set_to_none=True)
         if scale != 1.0:
             for gradient in self.gradients():
                 gradient.mul_(1.0 / scale)
@@ -72,7 +89,7 @@ class Model:
 
     def state_dict(self) -> dict[str, Any]:
         """The state for a checkpoint: whole tensors by weight name, so that it fits every mesh. All ranks call this."""
-        names, state = names_in_groups(self.network), self.optimizer.state_dict()["state"]
+        names, state = names_in_groups(self.network, self.optimizer), self.optimizer.state_dict()["state"]
         return {
             "weights": self.whole_weights(),
             "optimizer": {
@@ -91,7 +108,7 @@ class Model:
         own = {kind: self.rank.shard(tensors) for kind, tensors in state_dict["optimizer"].items()}
         state = {
             index: {kind: tensors[name] for kind, tensors in own.items()}
-            for index, name in enumerate(names_in_groups(self.network))
+            for index, name in enumerate(names_in_groups(self.network, self.optimizer))
         }
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         if self.average is not None:

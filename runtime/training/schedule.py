@@ -74,17 +74,7 @@ class FixedSchedule:
         """Do nothing: there is no state."""
 
 
-FixedRule = (
-    recipes.ConstantRate
-    | recipes.StepRate
-    | recipes.MilestoneRate
-    | recipes.ExponentialRate
-    | recipes.DiscreteExponentialRate
-    | recipes.InverseRate
-    | recipes.LinearRate
-    | recipes.PolynomialRate
-    | recipes.CosineRate
-)
+FixedRule = recipes.BiasSchedule
 
 
 def schedule_of(recipe: recipes.Recipe) -> Schedule:
@@ -110,6 +100,14 @@ def _divided(by: float, times: float) -> float:
         return math.inf
 
 
+def _part(done: float, parts: int) -> int:
+    """The first of equal parts of the training whose end is not before `done`, so a part ends after its last step."""
+    part = min(parts - 1, max(0, math.ceil(done * parts) - 1))
+    if part > 0 and done <= part / parts:  # the product was rounded up
+        return part - 1
+    return part + 1 if done > (part + 1) / parts else part
+
+
 def _factor(rule: FixedRule, step: int, steps_per_epoch: int, done: float) -> float:
     """The factor of the base rate at a step; `done` is the finished part of the training."""
     match rule:
@@ -123,7 +121,7 @@ def _factor(rule: FixedRule, step: int, steps_per_epoch: int, done: float) -> fl
         case recipes.ExponentialRate(divide):
             return math.pow(divide, -done)
         case recipes.DiscreteExponentialRate(divide, steps, jumps):
-            part = min(steps - 1, int(done * steps))
+            part = _part(done, steps)
             jump = jumps == "yes" and part > 0 and 0.2 < done < 0.9 and done > (part + 0.5) / steps
             return math.pow(divide, -(part - 0.5 * jump) / (steps - 1))
         case recipes.InverseRate(gamma, power):

@@ -182,7 +182,7 @@ class Trainer:
             UserError: the loss or a gradient is not finite; the weights are as they were before.
         """
         model = self.model
-        model.train()
+        model.train(self.state.epoch)
         model.optimizer.zero_grad(set_to_none=True)
         outcomes, done = [], 0
         for micro_batch, is_last in micro_batches:
@@ -194,7 +194,7 @@ class Trainer:
             model.gradient_sum.wait()
         loss, wrong = (torch.stack(each).sum() for each in zip(*outcomes, strict=True))
         result = self._sum_over_ranks(loss, wrong, interrupted())
-        model.optimizer.rate = model.schedule.rate_at(self.state.step, self.steps_per_epoch)
+        model.set_rates(self.state.step, self.steps_per_epoch)
         if not math.isfinite(result.loss):  # this loss is not scaled
             raise self._not_finite(f"the loss is {result.loss}")
         scale = model.loss_scale.scale
@@ -233,7 +233,8 @@ class Trainer:
             groups = groups[: settings.recipe.iterations - self.state.step]
         cut = [groups_of(group, settings.micro_batch_size(len(group))) for group in groups]
         flat = [micro_batch for micro_batches in cut for micro_batch in micro_batches]
-        batches = data.loader.batches(data.store.train, flat, lambda image: (data.views.view(epoch, image),))
+        view_of = data.views.of_epoch(epoch, order)
+        batches = data.loader.batches(data.store.train, flat, lambda image: (view_of(image),))
         with closing(batches):
             for group, micro_batches in zip(groups, cut, strict=True):
                 yield len(group), ((next(batches), each is micro_batches[-1]) for each in micro_batches)

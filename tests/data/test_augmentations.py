@@ -12,6 +12,9 @@ from alexc.compiler.pipeline import check_text
 from alexc.compiler.recipe.augmentation import augmentations
 from alexc.compiler.recipe.steps import runtime_module
 from alexc.runtime.augmentations.augmentation import Augmentation
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews
@@ -83,6 +86,11 @@ def test_it_changes_what_the_network_sees(step: Any) -> None:  # noqa: ANN401
     assert (made.scales, made.view_size is None) == (step.scales, step(**vars(made)).view_size is None)
     changed = [not np.array_equal(one, other) for one, other in zip(shown((made,)), shown(()), strict=True)]
     assert sum(changed) > IMAGES / 4
+
+
+def test_the_steps_of_2012_as_they_are_written() -> None:
+    written = f"random_crop {SIZE} group=32 -> mirror group=32 -> pca_color 0.1 by=stddev until=68 rescale=yes"
+    assert steps_of(written) == (RandomCrop(SIZE, 32), Mirror(group=32), PCAColor(0.1, "stddev", 68, "yes"))
 
 
 def test_each_draws_at_a_place_of_its_own() -> None:

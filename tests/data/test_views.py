@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from alexc.runtime import recipes
-from alexc.runtime.augmentations.augmentation import View
+from alexc.runtime.augmentations.augmentation import ImageSource, View
 from alexc.runtime.augmentations.color_jitter import ColorAdjustment, ColorJitter
 from alexc.runtime.augmentations.cutout import Cutout, Hole
 from alexc.runtime.augmentations.mirror import Mirror
@@ -39,9 +39,9 @@ FACTS = DatasetStatistics(("a",), Geometry(STORED, STORED), MEAN, EIGENVALUES, E
 AUGMENT = (RandomCrop(SIZE), Mirror(), PCAColor(0.1))
 
 
-def rendered(view: View, size: int = SIZE) -> NDArray[np.float32]:
+def rendered(view: View, size: int = SIZE, central: bool = False) -> NDArray[np.float32]:
     out = np.full((size, size, 3), np.nan, np.float32)
-    Renderer(size, MEAN).render(IMAGE, view, out)
+    Renderer(size, MEAN, central=central).render(IMAGE, view, out)
     return out
 
 
@@ -143,6 +143,72 @@ def test_parts_of_a_recipe_draw_independently() -> None:
 def test_mirror_probability(probability: float, share: float) -> None:
     views = TrainingViews((Mirror(probability),), FACTS, SIZE, 3)
     assert np.mean([views.view(0, image).mirrored for image in range(2000)]) == pytest.approx(share, abs=0.04)
+
+
+def test_a_group_of_images_shares_its_crop_and_its_mirroring() -> None:
+    """32 images in a row of the order, the rest at the end; the colours are drawn per image."""
+    augment = (RandomCrop(SIZE, group=32), Mirror(group=32), PCAColor(0.1))
+    views = TrainingViews(augment, FACTS, SIZE, seed=3)
+    groups = []
+    for epoch in range(40):
+        order = epoch_order(3, epoch, 100)
+        view_of = views.of_epoch(epoch, order)
+        shown = [view_of(int(image)) for image in order]
+        assert len({view.color for view in shown}) == 100
+        places = [(view.top, view.left, view.mirrored) for view in shown]
+        cut = [places[start : start + 32] for start in range(0, 100, 32)]
+        assert [len(set(group)) for group in cut] == [1, 1, 1, 1]
+        groups += [group[0] for group in cut]
+        assert view_of(7) == views.of_epoch(epoch, order)(7)
+    assert abs(np.mean([mirrored for _, _, mirrored in groups]) - 0.5) < 0.12
+    assert len(set(groups)) > 100
+
+
+def test_groups_of_one_are_the_views_of_single_images() -> None:
+    order = epoch_order(3, 5, 60)
+    views = TrainingViews(AUGMENT, FACTS, SIZE, seed=3)
+    assert [views.of_epoch(5, order)(image) for image in range(60)] == [views.view(5, image) for image in range(60)]
+
+
+def test_crops_and_mirroring_can_be_drawn_for_groups_of_different_sizes() -> None:
+    order = epoch_order(1, 0, 64)
+    view_of = TrainingViews((RandomCrop(SIZE, group=16), Mirror(group=4)), FACTS, SIZE, seed=1).of_epoch(0, order)
+    shown = [view_of(int(image)) for image in order]
+    crops = [{(view.top, view.left) for view in shown[start : start + 16]} for start in range(0, 64, 16)]
+    mirrors = [{view.mirrored for view in shown[start : start + 4]} for start in range(0, 64, 4)]
+    assert {len(group) for group in crops + mirrors} == {1}
+    assert set().union(*mirrors) == {False, True}
+
+
+def test_color_noise_ends_at_an_epoch_with_its_rescaling() -> None:
+    """(crop - mean + noise) / 1.1 in 68 epochs, then crop - mean."""
+    step = PCAColor(0.1, "stddev", until=68, rescale="yes")
+    views, plain = (TrainingViews((each,), FACTS, SIZE, 2) for each in (step, PCAColor(0.1, "stddev")))
+    center = central_view(STORED, SIZE)
+    window = slice(center.top, center.top + SIZE), slice(center.left, center.left + SIZE)
+    centred = IMAGE[window].astype(np.float64) - MEAN[window]
+    for epoch in (0, 67, 68, 90):
+        shift = plain.view(epoch, 5).color
+        wanted = (centred + shift) / 1.1 if epoch < 68 else centred
+        assert max(map(abs, shift)) > 0
+        np.testing.assert_allclose(rendered(views.view(epoch, 5)), wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_color_noise_of_2012_has_its_standard_deviations() -> None:
+    """0.1 times the standard deviation along each component, divided by 1.1 with the view."""
+    deviations = np.array([19.720833049149668, 37.09388853298572, 121.78006099293066])
+    source = ImageSource(STORED, SIZE, (deviations / 255) ** 2, np.eye(3))
+    components = PCAColor(0.1, "stddev", until=68, rescale="yes").components(source)
+    np.testing.assert_allclose(np.diag(components) / 255 / 1.1, [0.0070306, 0.0132242, 0.0434153], rtol=1e-5)
+
+
+@pytest.mark.parametrize("view", [View(0, 3), View(7, 1, mirrored=True), central_view(STORED, SIZE)])
+def test_the_central_window_of_the_mean_image_is_subtracted_from_every_crop(view: View) -> None:
+    center = central_view(STORED, SIZE)
+    crop = IMAGE[view.top : view.top + SIZE, view.left : view.left + SIZE].astype(np.float64)
+    crop = crop[:, ::-1] if view.mirrored else crop
+    wanted = crop - MEAN[center.top : center.top + SIZE, center.left : center.left + SIZE]
+    np.testing.assert_allclose(rendered(view, central=True), wanted, rtol=1e-5, atol=1e-4)
 
 
 def test_order_is_a_permutation_of_its_own_for_every_epoch_and_seed() -> None:

@@ -258,7 +258,9 @@ def test_gradients_of_a_scaled_loss_are_scaled_back(home: Path, tmp_path: Path) 
         torch.testing.assert_close(ends[1][name], value, rtol=0.01, atol=2e-3)
 
 
-@pytest.mark.parametrize("how", ["Normalize(std=(0.2, 0.3, 0.4))", 'Subtract("mean_color")'])
+@pytest.mark.parametrize(
+    "how", ["Normalize(std=(0.2, 0.3, 0.4))", 'Subtract("mean_color")', 'Subtract("mean_image", window="center")']
+)
 def test_images_are_prepared_as_the_recipe_says(home: Path, tmp_path: Path, how: str) -> None:
     file = load_network_file(network(tmp_path, SGD, "", ('Subtract("mean_image")', how)))
     store = open_store(home / "store")
@@ -269,7 +271,8 @@ def test_images_are_prepared_as_the_recipe_says(home: Path, tmp_path: Path, how:
         expected = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.2, 0.3, 0.4]
     else:
         images = [store.train.image(index).astype(np.float64) for index in range(len(store.train))]
-        expected = pixels - np.mean(images, axis=(0, 1, 2))
+        mean = np.mean(images, axis=0)
+        expected = pixels - (mean[2:18, 2:18] if "center" in how else mean.mean((0, 1)))
     np.testing.assert_allclose(shown, expected, rtol=0, atol=1e-4)
 
 

@@ -147,9 +147,12 @@ def test_equals_torch(
 
 
 def test_discrete_exponential_follows_the_example_of_cuda_convnet2() -> None:
-    """`dexp[base=0.01;tgtFactor=100;numSteps=3]` is 0.01, 0.001 and 0.0001, each for a third of the training."""
+    """`dexp[base=0.01;tgtFactor=100;numSteps=3]` is 0.01, 0.001 and 0.0001, each for a third of the training.
+
+    A part counts its end: the first step of the second third is the end of the first one.
+    """
     third = EPOCHS * STEPS // 3
-    expected = [0.3] * third + [0.03] * third + [0.003] * (third + 3)
+    expected = [0.3] * (third + 1) + [0.03] * third + [0.003] * (third + 2)
     assert fixed(recipes.DiscreteExponentialRate(100, 3)) == pytest.approx(expected)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from ...layers.arguments import NotNegative, one_of
+from ...layers.arguments import NotNegative, OptionalCount, YesOrNo, one_of
 from ..augmentation import Augmentation
 
 
 class PCAColor(Augmentation):
-    """Shift the colours along their principal components."""
+    """Shift the colours along their principal components, for `until` epochs; `rescale=yes` divides by 1 + std."""
 
     keyword: ClassVar[str] = "pca_color"
     positional: ClassVar[tuple[str, ...]] = ("std",)
@@ -17,3 +17,5 @@ class PCAColor(Augmentation):
 
     std: NotNegative
     by: Annotated[Literal["eigenvalue", "stddev"], one_of("eigenvalue", "stddev")] = "eigenvalue"
+    until: OptionalCount = None
+    rescale: YesOrNo = "no"

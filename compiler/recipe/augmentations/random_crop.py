@@ -9,13 +9,14 @@ from ..augmentation import Augmentation
 
 
 class RandomCrop(Augmentation):
-    """Cut a square at a random place."""
+    """Cut a square at a random place; one place for `group` images in a row of the epoch's order."""
 
     keyword: ClassVar[str] = "random_crop"
     positional: ClassVar[tuple[str, ...]] = ("size",)
     order: ClassVar[int] = 0
 
     size: Count
+    group: Count = 1
 
     @property
     def view_size(self) -> int:
