@@ -37,6 +37,13 @@ def import_(
         str | None,
         typer.Option("--input", metavar="CxHxW", help="The input shape, if the files do not contain it."),
     ] = None,
+    from_start: Annotated[
+        bool,
+        typer.Option(
+            "--from-start",
+            help="Write rates of a beginning where cuda-convnet's file has those of the end of a run.",
+        ),
+    ] = False,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Convert a network of Caffe, cuda-convnet, darknet or torchvision to a spec.
@@ -50,7 +57,7 @@ def import_(
 
     from ..foreign_files import assumed_input, findings_text, imported
 
-    written = imported(files, Assumptions(images, assumed_input(input_), most_parameters))
+    written = imported(files, Assumptions(images, assumed_input(input_), most_parameters, from_start))
     if written.findings:
         print(findings_text(written.findings), file=sys.stderr)
     if written.text is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from alexc.compiler.layers.kind import Shape, Towers
+from alexc.compiler.layers.kind import Towers
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
@@ -22,7 +22,7 @@ from ..foreign.sections import Section, sections_of
 from .groups import Groups, group_layers
 from .layers import COSTS, LABEL_VECTOR_COSTS, TRAINED, CudaLayer, read_layers
 from .network import NetworkBuilder
-from .recipe import rates_of, recipe_of
+from .recipe import at_the_start, rates_of, recipe_of
 
 PROGRAM = "cuda-convnet"
 _CROSS_CHANNELS = (
@@ -66,16 +66,16 @@ def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
         findings.append(_at(layers, source, message, "give it: `--input 3x224x224`, or `--input 3x32x32` for CIFAR-10"))
     if any(each.severity == "error" for each in findings) or assumed.input is None:
         return ReadResult(None, tuple(findings))
-    together = _attempt(source, layers, assumed.input, bool(others), together=True)
+    together = _attempt(source, layers, assumed, bool(others), together=True)
     if any(each.severity == "error" for each in together.findings):
-        apart = _attempt(source, layers, assumed.input, bool(others), together=False)
+        apart = _attempt(source, layers, assumed, bool(others), together=False)
         if not any(each.severity == "error" for each in apart.findings):
             return ReadResult(apart.network, (*findings, *apart.findings))
     return ReadResult(together.network, (*findings, *together.findings))
 
 
 def _attempt(
-    source: Source, layers: dict[str, CudaLayer], image: Shape, with_parameters: bool, *, together: bool
+    source: Source, layers: dict[str, CudaLayer], assumed: Assumptions, with_parameters: bool, *, together: bool
 ) -> ReadResult:
     """The network, with the copies of a layer on several GPUs as the towers of one layer, or as layers of their own."""
     findings: list[Diagnostic] = []
@@ -84,7 +84,7 @@ def _attempt(
         layers = _without_differences(layers)
         _require_one_image(layers)
         groups = group_layers(layers, together=together)
-        network = _network(source, layers, image, with_parameters, findings, groups)
+        network = _network(source, layers, assumed, with_parameters, findings, groups)
     except ReadError as error:
         findings.append(error.diagnostic)
     return ReadResult(network, tuple(findings))
@@ -102,14 +102,19 @@ def _at(layers: dict[str, CudaLayer], source: Source, message: str, help_: str) 
 def _network(
     source: Source,
     layers: dict[str, CudaLayer],
-    image: Shape,
+    assumed: Assumptions,
     with_parameters: bool,
     findings: list[Diagnostic],
     groups: Groups,
 ) -> ForeignNetwork:
     """The network. Errors of single layers are appended to `findings`."""
+    image = assumed.input
+    assert image is not None
     towers = groups.grid if _needs_towers(groups) else Towers(1, 1)
     rated = [(group, rates) for group in groups.groups if (rates := rates_of(group, findings)) is not None]
+    begun = ""
+    if assumed.from_start:
+        rated, begun = at_the_start(rated)
     label_vectors = any(layer.type in LABEL_VECTOR_COSTS for layer in layers.values())
     recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters and not label_vectors else None
     if with_parameters:
@@ -133,7 +138,7 @@ def _network(
         notes=()
         if with_parameters
         else ("There is no recipe, because the rates are in the parameter file, which was not given.",),
-        recipe_notes=recipe.notes if recipe else (),
+        recipe_notes=(*filter(None, [begun]), *recipe.notes) if recipe else (),
     )
 
 

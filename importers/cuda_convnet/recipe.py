@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.net.spec_text import step_text
 from alexc.compiler.recipe.steps import (
     SGD,
+    BiasSchedule,
     CenterCrop,
     CenterView,
     ConstantRate,
@@ -20,7 +21,6 @@ from alexc.compiler.recipe.steps import (
     ExponentialRate,
     LinearRate,
     Resize,
-    Schedule,
     Subtract,
 )
 from alexc.compiler.text.diagnostics import Diagnostic, list_in_words
@@ -32,6 +32,7 @@ from .layers import TRAINED, CudaLayer
 
 DEFAULT_BATCH = 128  # the default of both versions
 LATE_RATE = 1e-5  # the author's last rate of 2012; a training from the beginning has a larger one
+FIRST_RATE = 0.01  # the author's first one
 EPOCHS = 90  # not in the files; the author's ImageNet networks trained for 90
 _FORM = re.compile(r"(?P<form>const|linear|exp|dexp)\s*\[(?P<values>[^\]]*)\]", re.IGNORECASE)
 # The schedules of 2012 are keys of their own, in two spellings: `dexp[tgtFactor=250,noiseStdev=0,numSteps=4]` names the
@@ -44,6 +45,7 @@ _VALUES_OF = {
     "exp": ("base", "tgtfactor"),
     "dexp": ("base", "tgtfactor", "numsteps"),
 }
+_Schedule = tuple[str, float, int, float]  # the form, tgtFactor, numSteps and noiseStdev
 _Value = TypeVar("_Value", bound=Hashable)
 
 
@@ -58,15 +60,16 @@ class Rate:
     noise: float = 0.0
 
     @property
-    def schedule(self) -> tuple[str, float, int]:
+    def schedule(self) -> _Schedule:
         """The schedule without the initial value."""
-        return self.form, self.factor, self.steps
+        return self.form, self.factor, self.steps, self.noise
 
     def __str__(self) -> str:
         if self.form == "const":
             return "const"
+        noise = f";noiseStdev={self.noise:g}" if self.noise else ""
         steps = f";numSteps={self.steps}" if self.form in ("dexp", "jdexp") else ""
-        return f"{self.form}[tgtFactor={self.factor:g}{steps}]"
+        return f"{self.form}[tgtFactor={self.factor:g}{noise}{steps}]"
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,6 @@ def _rates(layer: CudaLayer, findings: list[Diagnostic]) -> Rates | None:
     weight = _all_alike(options, "epsW", [_rate(options, "epsW", part) for part in _parts(options, "epsW")], findings)
     bias = _rate(options, "epsB", options.text("epsB"))
     weight, bias = _scheduled(options, weight, "schedW"), _scheduled(options, bias, "schedB")
-    if weight.noise or bias.noise:
-        message = f"the rates of `{layer.name}` have noise, which has no counterpart"
-        findings.append(Diagnostic("W0901", message, options.span("schedW" if "schedW" in options else "sched")))
     momentum = _all_alike(options, "momW", options.numbers("momW", least=0), findings)
     decay = _all_alike(options, "wc", options.numbers("wc", 0.0, least=0), findings)
     for key, nothing in (("wball", 0.0), ("superEps", 0.0), ("superMom", 0.0), ("wcNormMax", 0.0), ("wcNormMin", 0.0)):
@@ -234,21 +234,16 @@ def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Di
             findings.append(Diagnostic("W0901", message, rated[0][0].first.options.section.span))
         return None
     decay = _most_frequent(rates.decay for _, rates in rated if rates.decay > 0) or 0.0
-    late = [
-        group
-        for group, rates in rated
-        if rates.weight.base <= LATE_RATE and not group.first.options.text("initWFunc", "")
-    ]
+    late = [group for group, rates in rated if _is_late(group, rates)]
     momentum = _most_frequent(rates.momenta[0] for _, rates in rated) or 0.0
-    trained = [rates.weight.schedule for _, rates in rated if rates.weight.base > 0]
-    usual = _most_frequent(trained) or rated[0][1].bias.schedule
-    notes = _end_of_a_run(late, findings) + list(_other_schedules(rated, usual, findings))
+    weights = [rates.weight.schedule for _, rates in rated if rates.weight.base > 0]
+    biases = [rates.bias.schedule for _, rates in rated if rates.bias.base > 0]
+    usual = _most_frequent(weights or biases)
+    usual_of_biases = _most_frequent(biases or weights)
+    assert usual is not None
+    assert usual_of_biases is not None
+    notes = _end_of_a_run(late, findings) + list(_other_schedules(rated, usual, usual_of_biases, findings))
     notes += _other_momenta(rated, momentum, findings)
-    schedule, note = _schedule(usual)
-    if note:
-        span = rated[0][0].first.parameters
-        assert span is not None
-        findings.append(Diagnostic("W0901", note, span.span("epsW")))
     optimizer = SGD(lr=lr, momentum=min(momentum, 0.999999), weight_decay=decay)
     prepare = [Resize(shorter=size), CenterCrop(size=size), Subtract(what="mean_image")]
     lines = (
@@ -260,11 +255,47 @@ def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Di
         RecipeLine("test", step_text(CenterView(size=size))),
         RecipeLine("loss", step_text(CrossEntropy())),
         RecipeLine("optimizer", step_text(optimizer)),
-        RecipeLine("schedule", step_text(schedule), note),
+        *_schedule_lines(usual, usual_of_biases, rated[0][0], findings),
         RecipeLine("batch", str(DEFAULT_BATCH), "cuda-convnet's default; not in its files"),
         RecipeLine("epochs", str(EPOCHS), "not in its files"),
     )
     return Recipe(lr, decay, lines, tuple(notes))
+
+
+def at_the_start(rated: Sequence[tuple[Group, Rates]]) -> tuple[list[tuple[Group, Rates]], str]:
+    """The layers with the rates of the beginning of a run where they have those of its end, and a comment about it.
+
+    The largest rate of the weights is a hint at it. In the author's files, that of the biases is at first twice as
+    large, and stays longer: if half of it is larger, the rates of all weights are late.
+    """
+    late = [group for group, rates in rated if rates.weight.base <= LATE_RATE]
+    if not late:
+        return list(rated), ""
+    weights = max(rates.weight.base for _, rates in rated)
+    biases = max(rates.bias.base for _, rates in rated)
+    source = "the largest rate of weights in the file"
+    if biases / 2 > weights:
+        weights, source = biases / 2, "half the largest rate of biases in the file"
+        late = [group for group, _ in rated]
+    if weights <= LATE_RATE:
+        weights, source = FIRST_RATE, "the usual one of the author, because all rates in the file are small"
+    if biases <= LATE_RATE:
+        biases = 2 * weights
+
+    def begun(rates: Rates) -> Rates:
+        return replace(rates, weight=replace(rates.weight, base=weights), bias=replace(rates.bias, base=biases))
+
+    begins = "begins" if len(late) == 1 else "begin"
+    note = (
+        f"Assumed: {_named([group.name for group in late])} {begins} with a rate of {weights:g}, {source}, and with "
+        f"{biases:g} for biases. The file records the end of a run, with a rate of {LATE_RATE:g} or less."
+    )
+    return [(group, begun(rates) if group in late else rates) for group, rates in rated], note
+
+
+def _is_late(group: Group, rates: Rates) -> bool:
+    """Whether the weights are random and have a rate of the end of a run."""
+    return rates.weight.base <= LATE_RATE and not group.first.options.text("initWFunc", "")
 
 
 def _end_of_a_run(late: Sequence[Group], findings: list[Diagnostic]) -> list[str]:
@@ -275,33 +306,49 @@ def _end_of_a_run(late: Sequence[Group], findings: list[Diagnostic]) -> list[str
     what = f"the weights of {names} are random and have a rate of {LATE_RATE:g} or less"
     assert late[0].first.parameters is not None
     message = f"the file records the end of a run: {what}"
-    help_ = "for a training from the beginning, set `lr` and the rates of the layers"
+    help_ = "`--from-start` writes rates for a training from the beginning"
     findings.append(Diagnostic("W0901", message, late[0].first.parameters.span("epsW"), help=help_))
     return [f"The file records the end of a run: {what}. To train from the beginning, set their rates."]
 
 
-def _schedule(usual: tuple[str, float, int]) -> tuple[Schedule, str]:
+def _schedule_lines(
+    weights: _Schedule, biases: _Schedule, first: Group, findings: list[Diagnostic]
+) -> Iterator[RecipeLine]:
+    """The schedule of the recipe, and that of the biases if it is another one."""
+    assert first.first.parameters is not None
+    written = ""
+    for word, key, usual in (("schedule", "epsW", weights), ("bias_schedule", "epsB", biases)):
+        schedule, note = _schedule(usual)
+        if step_text(schedule) == written:
+            continue
+        written = step_text(schedule)
+        if note:
+            findings.append(Diagnostic("W0901", note, first.first.parameters.span(key)))
+        yield RecipeLine(word, written, note)
+
+
+def _schedule(usual: _Schedule) -> tuple[BiasSchedule, str]:
     """The alexc schedule, and a comment about what it cannot express."""
-    form, factor, steps = usual
+    form, factor, steps, noise = usual
     if form == "exp" and factor != 1:
-        return ExponentialRate(divide=factor), ""
+        return ExponentialRate(divide=factor, noise=noise), ""
     if form in ("dexp", "jdexp") and factor != 1 and steps > 1:
         jumps: Literal["yes", "no"] = "yes" if form == "jdexp" else "no"
-        return DiscreteExponentialRate(divide=factor, steps=steps, jumps=jumps), ""
+        return DiscreteExponentialRate(divide=factor, steps=steps, jumps=jumps, noise=noise), ""
     if form in ("dexp", "jdexp") and steps == 1:
-        return ConstantRate(), f"{form} of one step: the rate divided by {factor:g} throughout"
+        return ConstantRate(noise=noise), f"{form} of one step: the rate divided by {factor:g} throughout"
     if form == "linear" and factor != 1:
-        return LinearRate(divide=factor), ""
-    return ConstantRate(), ""
+        return LinearRate(divide=factor, noise=noise), ""
+    return ConstantRate(noise=noise), ""
 
 
 def _other_schedules(
-    rated: Sequence[tuple[Group, Rates]], usual: tuple[str, float, int], findings: list[Diagnostic]
+    rated: Sequence[tuple[Group, Rates]], weights: _Schedule, biases: _Schedule, findings: list[Diagnostic]
 ) -> list[str]:
     """A comment for each rate with another schedule than the recipe's."""
     others: dict[str, list[tuple[Group, str]]] = {}
     for group, rates in rated:
-        for key, rate in (("epsW", rates.weight), ("epsB", rates.bias)):
+        for key, rate, usual in (("epsW", rates.weight, weights), ("epsB", rates.bias, biases)):
             if rate.base > 0 and rate.schedule != usual:
                 others.setdefault(str(rate), []).append((group, key))
     notes = []

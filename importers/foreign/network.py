@@ -126,11 +126,13 @@ class Assumptions:
         images: the size of the training set, to convert iterations to epochs.
         input: the shape of an image, for files without it; None if the user does not give it either.
         most_parameters: the largest number of parameters that is not an error.
+        from_start: whether layers whose rates are those of the end of a run get the rates of a beginning.
     """
 
     images: int = 1_281_167
     input: Shape | None = None
     most_parameters: int = MOST_PARAMETERS
+    from_start: bool = False
 
 
 def make_kind(

@@ -11,6 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alexc.compiler.graph.graph import Graph
+from alexc.compiler.layers.kind import Shape
+from alexc.compiler.layers.trained import Trained
+from alexc.compiler.net.spec_text import recipe_texts
+from alexc.compiler.text.source import Source
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.pipeline import import_sources
 from alexc.runtime.layers.gaussian_blur import gaussian_blur
 from alexc.runtime.layers.subsample import subsample
 from tests.support.compiled import network_of
@@ -322,11 +328,47 @@ def test_schedules_in_every_spelling(written: str, schedule: str) -> None:
         assert f"schedule {schedule}" in " ".join(found.text.split())
 
 
-def test_a_schedule_of_the_biases_alone_is_a_comment() -> None:
-    found = with_rates(schedW="dexp[250,0,4]", schedB="dexp[10,2]")
-    assert [headline for _, _, headline in found.said()] == [
-        "`epsB` of 2 layers has another schedule than the recipe: dexp[tgtFactor=10;numSteps=2]"
-    ]
+def recipe_of(found: Imported) -> dict[str, str]:
+    recipe = found.graph().net.recipe
+    assert recipe is not None
+    return recipe_texts(recipe)
+
+
+@pytest.mark.parametrize(
+    ("said", "weights", "biases"),
+    [
+        (
+            {"schedW": "dexp[250,0,4]", "schedB": "dexp[10,2]"},
+            "discrete_exponential divide=250 steps=4",
+            "discrete_exponential divide=10 steps=2",
+        ),
+        ({"schedW": "linear[1000]"}, "linear divide=1000", "constant"),
+        ({"schedB": "exp[10]"}, "constant", "exponential divide=10"),
+        ({"sched": "exp[10]", "schedB": "jdexp[9,3]"}, "exponential divide=10",
+         "discrete_exponential divide=9 steps=3 jumps=yes"),
+        ({"schedW": "linear[1,1]"}, "constant noise=1", "constant"),
+        ({"sched": "exp[tgtFactor=8,noiseStdev=0.5]"}, "exponential divide=8 noise=0.5", ""),
+        ({"sched": "dexp[1,0.25,4]", "schedB": "linear[1,0.25]"}, "constant noise=0.25", ""),
+    ],
+)  # fmt: skip
+def test_weights_and_biases_have_schedules_and_noise_of_their_own(
+    said: dict[str, object], weights: str, biases: str
+) -> None:
+    found = with_rates(**said)
+    assert found.said() == []
+    texts = recipe_of(found)
+    assert (texts["schedule"], texts["bias_schedule"]) == (weights, biases)
+
+
+def test_a_layer_with_another_schedule_is_a_comment() -> None:
+    sections = [rates("c", schedB="exp[10]"), rates("out", schedB="exp[10]"), rates("d", schedB="exp[20]")]
+    text = DATA + conv("c", {"": "data"}, channels=3) + conv("d", {"": "c"}, channels=4)
+    text += section("out", type="fc", outputs=5, inputs="d", initW=0.1) + SOFTMAX
+    found = imported({"net.cfg": text, "params.cfg": "".join(sections)}, (3, 7, 7))
+    assert recipe_of(found)["bias_schedule"] == "exponential divide=10"
+    said = "`epsB` of 1 layers has another schedule than the recipe: exp[tgtFactor=20]"
+    assert [headline for _, _, headline in found.said()] == [said]
+    assert "# In cuda-convnet, the schedule of the biases of d is exp[tgtFactor=20]." in found.text
 
 
 @pytest.mark.parametrize("written", ["exp[]", "dexp[1,2,3,4]", "dexp[250,0,2.5]", "exp[-2]", "step[2]", "exp[a=2]"])
@@ -334,12 +376,10 @@ def test_schedules_that_no_file_has(written: str) -> None:
     assert {code for code, _, _ in with_rates(sched=written).errors()} == {"E0904"}
 
 
-def test_noise_and_rounding_are_told() -> None:
-    found = with_rates(sched="linear[10,1]", quantF="half")
+def test_rounding_is_told() -> None:
+    found = with_rates(quantF="half")
     assert {headline for _, _, headline in found.said()} == {
-        f"{what}, which has no counterpart"
-        for name in ("c", "out")
-        for what in (f"the rates of `{name}` have noise", f"`quantF` of `{name}` rounds what travels between GPUs")
+        f"`quantF` of `{name}` rounds what travels between GPUs, which has no counterpart" for name in ("c", "out")
     }
 
 
@@ -350,6 +390,57 @@ def test_the_end_of_a_run_is_told_once() -> None:
         "the file records the end of a run: the weights of c and out are random and have a rate of 1e-05 or less"
     )
     assert "# The file records the end of a run: the weights of c and out are random" in found.text
+
+
+def from_start(*layers: tuple[str, dict[str, object]]) -> Imported:
+    """Layers a, b, … with these rates, imported with --from-start."""
+    names = [name for name, _ in layers]
+    text = DATA + conv(names[0], {"": "data"}, channels=3)
+    for before, (name, said) in zip(names, layers[1:], strict=False):
+        text += conv(name, {"": before}, channels=4, **{key: said[key] for key in said if key == "initWFunc"})
+    text += section("out", type="fc", outputs=5, inputs=names[-1], initW=0.1) + SOFTMAX
+    parameters = "".join(rates(name, **said) for name, said in layers) + rates("out", **layers[-1][1])
+    sources = [Source("net.cfg", text), Source("params.cfg", parameters)]
+    written = import_sources(sources, Assumptions(input=Shape((3, 9, 9)), from_start=True))
+    return Imported(written.text or "", written.findings)
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "rate", "biases", "assumed"),
+    [
+        # The last state of conv1 in 2013: the others have their first rates.
+        ({"epsW": 0, "epsB": 0}, {"epsW": 0.01, "epsB": 0.02}, 0.01, 0.02,
+         "a begins with a rate of 0.01, the largest rate of weights in the file, and with 0.02 for biases."),
+        # The last state of 2012: only the biases have their first rates.
+        ({"epsW": 0, "epsB": 0}, {"epsW": 0.00001, "epsB": 0.02}, 0.01, 0.02,
+         "a, b and out begin with a rate of 0.01, half the largest rate of biases in the file, and with 0.02 for"),
+        ({"epsW": 0, "epsB": 0}, {"epsW": 0.00008, "epsB": 0.02}, 0.01, 0.02, "a, b and out begin with a rate of 0.01"),
+        ({"epsW": 0, "epsB": 0.001}, {"epsW": 0.01, "epsB": 0.001}, 0.01, 0.001, "a begins with a rate of 0.01, the"),
+        ({"epsW": 0, "epsB": 0}, {"epsW": 0.00001, "epsB": 0.00001}, 0.01, 0.02, "0.01, the usual one of the author"),
+    ],
+)  # fmt: skip
+def test_the_rates_of_a_beginning(
+    first: dict[str, object], others: dict[str, object], rate: float, biases: float, assumed: str
+) -> None:
+    found = from_start(("a", first), ("b", others))
+    assert found.said() == []
+    comment = " ".join(line[2:] for line in found.text.splitlines() if line.startswith("# "))
+    assert f"Assumed: {assumed}" in comment or assumed in comment
+    assert "The file records the end of a run, with a rate of 1e-05 or less." in comment
+    graph = found.graph()
+    assert graph.net.recipe is not None
+    lr = graph.net.recipe.optimizer.lr
+    kinds = [node.layer.kind for node in graph.nodes if isinstance(node.layer.kind, Trained)]
+    assert [kind.weight_rate * lr for kind in kinds] == pytest.approx([rate] * 3)
+    assert [kind.bias_rate * lr for kind in kinds] == pytest.approx([biases] * 3)
+
+
+def test_rates_of_a_beginning_stay_as_they_are() -> None:
+    found = from_start(("a", {"epsW": 0.001, "epsB": 0.002}), ("b", {"epsW": 0.01, "epsB": 0.02}))
+    assert "Assumed" not in found.text
+    assert found.said() == []
+    kinds = [node.layer.kind for node in found.graph().nodes if isinstance(node.layer.kind, Trained)]
+    assert [kind.weight_rate for kind in kinds] == [0.1, 1, 1]
 
 
 # -- the files themselves

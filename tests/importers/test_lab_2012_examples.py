@@ -1,4 +1,4 @@
-"""The networks of 2012 in examples/ are those of the author's files, except for the rates of the recipe."""
+"""The networks of 2012 in examples/ are those of the author's files, with the rates of the beginning of a run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from alexc.compiler.graph.graph import Graph
-from alexc.compiler.layers.trained import Trained
-from alexc.compiler.pipeline import check_file
+from alexc.compiler.layers.kind import Shape
+from alexc.compiler.pipeline import check_file, check_text
+from alexc.compiler.text.source import Source
+from alexc.importers.foreign.network import Assumptions
+from alexc.importers.pipeline import import_sources
 from tests.conftest import ROOT
-from tests.support.imported import imported
 
 FILES = Path(__file__).resolve().parents[3] / "shared" / "data" / "alexnet-2012" / "layers"
 SPECS = {
@@ -32,11 +34,11 @@ def graph_of(name: str) -> Graph:
 
 
 def layers_of(graph: Graph) -> list[object]:
-    """Each layer with the positions of its inputs, without names and rates."""
+    """Each layer with the positions of its inputs, without names."""
     places: dict[str | None, int] = {None: -1}
     found: list[object] = []
     for node in graph.nodes:
-        values = node.layer.kind.model_dump(exclude=set(Trained.model_fields))
+        values = node.layer.kind.model_dump()
         if "window" in values:
             values["stride"] = values["stride"] or values["window"]
             del values["round"]  # both can give the same size, which is compared
@@ -56,6 +58,10 @@ def test_networks_of_2012_have_the_parameters_that_were_counted(name: str) -> No
 @pytest.mark.parametrize("name", SPECS)
 def test_networks_of_2012_are_those_of_the_files(name: str) -> None:
     layers, parameters, _ = SPECS[name]
-    texts = {each: (FILES / each).read_text() for each in (f"layers-{layers}.cfg", f"layer-params-{parameters}.cfg")}
-    found = imported(texts, (3, 224, 224)).graph()
+    names = (f"layers-{layers}.cfg", f"layer-params-{parameters}.cfg")
+    sources = [Source(each, (FILES / each).read_text()) for each in names]
+    written = import_sources(sources, Assumptions(input=Shape((3, 224, 224)), from_start=True))
+    assert written.text is not None, written.findings
+    found = check_text(written.text, "imported.net").graph
+    assert found is not None
     assert layers_of(graph_of(name)) == layers_of(found)
