@@ -28,9 +28,11 @@ from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
     CrossEntropy,
+    FreezeLayer,
     MilestoneRate,
     Recipe,
     Resize,
+    SlowLayer,
     Subtract,
     TenCrop,
 )
@@ -109,12 +111,18 @@ class AlexNet2012(nn.Module):
 
 
 RECIPE = Recipe(
-    prepare=(Resize(256), CenterCrop(256), Subtract("mean_image")),
-    augment=(RandomCrop(224), Mirror(), PCAColor(0.1, by="stddev")),
+    prepare=(Resize(256), CenterCrop(256), Subtract("mean_image", window="center")),
+    augment=(
+        RandomCrop(224, group=32),
+        Mirror(group=32),
+        PCAColor(0.1, by="stddev", until=68, rescale="yes"),
+    ),
     test=TenCrop(224),
     loss=CrossEntropy(),
     optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=0.0005),
     schedule=MilestoneRate(at=(23, 51, 78), divide=10.0),
+    bias_schedule=MilestoneRate(at=(23,), divide=10.0),
+    layers=(SlowLayer("conv1", after=68, divide=10.0), FreezeLayer("conv1", after=72)),
     batch=128,
     epochs=93,
 )
