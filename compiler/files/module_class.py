@@ -50,6 +50,7 @@ class ModuleClass:
         notes: the further lines.
         input_shape: (channels, height, width) of the images.
         multipliers: by parameter, the factors of the learning rate and of the weight decay where they are not 1.
+        norm_bounds: by parameter, the smallest and the largest norm of a kernel, and what the norm is about.
         head_shares: the share of each head in the loss, where there are several.
         axes: the axes of the mesh; the constructor of the whole network takes no mesh.
         layers: the layers that are modules.
@@ -67,6 +68,7 @@ class ModuleClass:
     notes: list[str]
     input_shape: tuple[int, ...]
     multipliers: dict[str, tuple[float, float]]
+    norm_bounds: dict[str, tuple[float | None, float | None, str]]
     head_shares: tuple[float, ...]
     axes: list[str]
     layers: list[Submodule]
@@ -104,6 +106,7 @@ def whole_class(graph: Graph) -> ModuleClass:
         notes=_separate_towers(graph),
         input_shape=graph.net.input.sizes,
         multipliers=_multipliers(nodes),
+        norm_bounds=_norm_bounds(nodes),
         head_shares=tuple(head.layer.kind.share_of_loss for head in graph.heads) if len(graph.heads) > 1 else (),
         axes=[],
         layers=_submodules(layers),
@@ -193,6 +196,14 @@ def _multipliers(nodes: list[Node]) -> dict[str, tuple[float, float]]:
         f"{attribute_of(node.layer.name)}.{parameter}": factors
         for node in nodes
         for parameter, factors in node.layer.kind.multipliers().items()
+    }
+
+
+def _norm_bounds(nodes: list[Node]) -> dict[str, tuple[float | None, float | None, str]]:
+    return {
+        f"{attribute_of(node.layer.name)}.weight": bounds
+        for node in nodes
+        if (bounds := node.layer.kind.norm_bounds()) is not None
     }
 
 

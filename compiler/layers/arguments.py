@@ -181,6 +181,7 @@ Padding = Annotated[tuple[_Margin, _Margin, _Margin, _Margin] | Literal["same"],
 Real = Annotated[float, BeforeValidator(as_float), Expects("a number")]
 NotNegative = Annotated[float, BeforeValidator(as_float), Field(ge=0), Expects("a number of at least 0")]
 Positive = Annotated[float, BeforeValidator(as_float), Field(gt=0), Expects("a number greater than 0")]
+OptionalPositive = Annotated[float | None, BeforeValidator(as_float), Field(gt=0), Expects("a number greater than 0")]
 Colors = Annotated[tuple[float, float, float], BeforeValidator(_rgb), RGB]
 PixelSizes = Annotated[
     tuple[Annotated[int, Field(ge=1, le=4096)], ...],

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from .arguments import OptionalCount, Sizes
+from .bounded import Bounded
 from .convolving import Convolving
 from .kind import Cut, OnMesh, Shape, ShapeError, TorchCall, TorchModule, Weights
 
 
-class Conv(Convolving):
+class Conv(Bounded, Convolving):
     """Convolves its input with `kernels` kernels of `kernel` by `kernel` values, moved by `stride`.
 
     `pad` is the number of zeros on every side of the maps, or `sides(top, bottom, left, right)`. With `pad=same` only
@@ -23,6 +24,10 @@ class Conv(Convolving):
     With `shuffles=1` the groups read the maps in a random order, which is drawn once and kept with the weights. Then
     `groups` counts the groups of each tower, and the maps of each tower that it reads are shuffled by themselves. With
     `shuffles=2` a group reads twice as many maps: the order is two permutations in a row.
+
+    With `max_norm=2` each kernel with a larger Euclidean norm is scaled to norm 2 after each step of a training; with
+    `min_norm` those with a smaller one are scaled up. With `norm_about=mean` the norm is that of the differences from
+    the mean of the kernel.
     """
 
     keyword: ClassVar[str] = "conv"
@@ -35,6 +40,7 @@ class Conv(Convolving):
         if self.shuffles is not None and self.reads in ("row", "cross"):
             message = f"has `reads={self.reads}`, but shuffled maps come from one tower or from all"
             raise ShapeError("E0303", message, "reads", "write `reads=tower` or `reads=all`, or remove `shuffles`")
+        self.check_norms()
         shape = super().output(given, towers)
         if self.shuffles is not None and given.channels // given.towers * self.shuffles % self.groups:
             count = given.channels // given.towers

@@ -241,6 +241,10 @@ class Kind(Arguments):
         """The factors of the learning rate and the weight decay, by parameter name, unless both are 1."""
         return {}
 
+    def norm_bounds(self) -> tuple[float | None, float | None, str] | None:
+        """The bounds on the norm of each kernel: the smallest, the largest, and what it is about; None without."""
+        return None
+
     def neurons(self, given: Shape, output: Shape) -> int:
         """The number of neurons: the output values of a layer with weights."""
         return output.values if self.weights(given, output) else 0

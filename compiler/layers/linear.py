@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from .arguments import Count
+from .bounded import Bounded
 from .initial_values import InitialBias, InitialWeight, Kaiming
 from .kind import Cut, OnMesh, Shape, ShapeError, TorchCall, TorchModule, Weights
 from .reading import (
@@ -20,15 +21,14 @@ from .reading import (
     towers_apart,
     values_read,
 )
-from .trained import Trained
 
 
-class Linear(Trained):
+class Linear(Bounded):
     """A fully connected layer with `units` units. Feature maps are flattened first, channels first.
 
     With `reads=tower` a unit reads only the values of its own tower, with `reads=row` those of the towers of its row,
     and with `reads=cross` those of its row and its column in a grid of towers. With `towers=1` the units are not split
-    into towers.
+    into towers. `max_norm`, `min_norm` and `norm_about` bound the norm of the weights of each unit, as in `conv`.
     """
 
     keyword: ClassVar[str] = "linear"
@@ -43,6 +43,7 @@ class Linear(Trained):
 
     def output(self, given: Shape, towers: int) -> Shape:
         """Anything to (units,)."""
+        self.check_norms()
         apart = towers_apart(self.reads, given, towers)
         if self.towers == 1:
             require_one_tower(self.reads, towers)

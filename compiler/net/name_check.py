@@ -20,7 +20,7 @@ _MODULE_ATTRIBUTES = """
     register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
     register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule
     share_memory state_dict to to_empty train training type xpu zero_grad
-    head_shares input_shape multipliers reset_parameters
+    head_shares input_shape multipliers norm_bounds reset_parameters
 """
 # Names that a generated file defines or imports.
 _FILE_NAMES = """

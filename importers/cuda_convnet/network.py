@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeVar
 
 from alexc.compiler.layers.initial_values import Normal
@@ -15,6 +16,7 @@ from ..foreign.network import ForeignLayer, make_kind
 from ..foreign.options import Options, ReadError
 from .groups import Group, GroupInput
 from .layers import COST, LABEL_VECTOR_COSTS, TRAINED, CudaLayer
+from .norm_bounds import norm_bounds
 from .untrained import KindOfLayer, dropout, image_layer, neurons, normalisation, pool
 
 # Keys that only change how the library computes.
@@ -209,7 +211,7 @@ class NetworkBuilder:
                 arguments["reads"] = input_.reads
             if self._has_one_tower(group, arguments):
                 arguments["towers"] = 1
-            parts.append(arguments)
+            parts.append({**arguments, **self._norm_bounds(group, input_, arguments)})
         alike = all(part == parts[0] for part in parts)
         if len(parts) == 1 or (alike and self._can_join(group, parts[0])):
             start: str | None = self._end(group.inputs[0])
@@ -232,6 +234,17 @@ class NetworkBuilder:
             names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(input_)], notes))
         return self._add(group.name, "add", {}, group, names)
 
+    def _norm_bounds(self, group: Group, input_: GroupInput, arguments: Mapping[str, object]) -> Mapping[str, object]:
+        """The bounds on the norms of the kernels that read an input, as arguments."""
+        given = self._shape(input_)
+        try:
+            kind = self._kind(group.first.type.replace("fc", "linear"), {**arguments, "bias": 0.0}, group)
+            weights = kind.weights(given, kind.output(given, self._towers))
+        except ShapeError:  # reported when the layer is added
+            return {}
+        assert weights is not None
+        return norm_bounds(group.first, input_, prod(weights.shape[1:]), self._findings)
+
     def _has_one_tower(self, group: Group, arguments: Mapping[str, object]) -> bool:
         """Whether a layer on one GPU gets `towers=1`: it cannot be split evenly, or is joined to another layer."""
         if len(group.members) > 1 or self._towers == 1:
@@ -252,7 +265,8 @@ class NetworkBuilder:
         shapes = [self._shape(input_) for input_ in group.inputs]
         same_sides = len({shape.sizes[1:] for shape in shapes}) == 1
         same_towers = len({shape.towers for shape in shapes}) == 1
-        return same_sides and same_towers and arguments.get("groups", 1) == 1
+        plain = arguments.get("groups", 1) == 1 and not {"min_norm", "max_norm"} & arguments.keys()
+        return same_sides and same_towers and plain
 
     def _convolution(self, group: Group, input_: GroupInput) -> dict[str, object]:
         """The arguments of a convolution. Rounding up can add a position, which needs more zeros at the far sides."""

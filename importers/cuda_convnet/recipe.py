@@ -127,8 +127,8 @@ def _rates(layer: CudaLayer, findings: list[Diagnostic]) -> Rates | None:
     weight, bias = _scheduled(options, weight, "schedW"), _scheduled(options, bias, "schedB")
     momentum = _all_alike(options, "momW", options.numbers("momW", least=0), findings)
     decay = _all_alike(options, "wc", options.numbers("wc", 0.0, least=0), findings)
-    for key, nothing in (("wball", 0.0), ("superEps", 0.0), ("superMom", 0.0), ("wcNormMax", 0.0), ("wcNormMin", 0.0)):
-        if any(value != nothing for value in options.numbers(key, nothing)):
+    for key in ("superEps", "superMom"):
+        if any(options.numbers(key, 0.0)):
             message = f"`{key}` of `{layer.name}` has no counterpart"
             findings.append(Diagnostic("W0901", message, options.span(key)))
     for key in ("quantF", "quantB"):

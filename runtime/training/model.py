@@ -14,6 +14,7 @@ from .base_optimizer import names_in_groups
 from .clipping import clip_gradients
 from .early_stopping import EarlyStopping
 from .frozen_layers import freeze, frozen_later
+from .norm_bounds import bound_norms
 from .optimizer import optimizer_of
 from .plan import Plan
 from .precision import LossScale
@@ -76,6 +77,7 @@ class Model:
                 gradient.mul_(1.0 / scale)
         clip_gradients(self.network, self._clipping, self.rank)
         self.optimizer.step()
+        bound_norms(self.network)
         if self.average is not None:
             self.average.update()
 

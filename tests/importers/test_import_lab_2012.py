@@ -392,6 +392,49 @@ def test_the_end_of_a_run_is_told_once() -> None:
     assert "# The file records the end of a run: the weights of c and out are random" in found.text
 
 
+def test_bounds_on_the_norms_of_kernels() -> None:
+    """`wball` and `wcNormMin/Max` are for the norm divided by the number of weights: 27, 36 and 100 here."""
+    text = DATA + conv("c", {"": "data"}, channels=3) + conv("d", {"": "c"}, channels=4)
+    text += section("out", type="fc", outputs=5, inputs="d", initW=0.1)
+    parameters = [rates("c", wball=0.01), rates("d", wcNormMin=0.001, wcNormMax=0.002), rates("out", wball=0.05)]
+    found = imported({"net.cfg": text + SOFTMAX, "params.cfg": "".join(parameters)}, (3, 9, 9))
+    assert found.said() == []
+    assert " max_norm=0.27" in found.line("c")
+    assert " min_norm=0.036 max_norm=0.072 norm_about=mean" in found.line("d")
+    assert " max_norm=5" in found.line("out")
+
+
+def test_bounds_of_several_inputs() -> None:
+    text = DATA + conv("c", {"": "data"}, channels=3) + conv("d", {"": "data"}, channels=3)
+    text += conv("e", {"": "c,d"}, channels="4,4", filters="4,4", filterSize="3,3", initW="0.1,0.1")
+    text += section("out", type="fc", outputs=5, inputs="e", initW=0.1) + SOFTMAX
+    two = {"epsW": "0.01,0.01", "momW": "0.9,0.9", "wc": "0,0"}
+
+    def read(**said: object) -> Imported:
+        parameters = rates("c") + rates("d") + rates("e", **two, **said) + rates("out")
+        return imported({"net.cfg": text, "params.cfg": parameters}, (3, 9, 9))
+
+    first = read(wcNormMin="0.001,0", wcNormMax="0.002,0")
+    assert " min_norm=0.036 max_norm=0.072 norm_about=mean" in first.line("e_1")
+    assert "norm" not in first.line("e_2")
+    both = read(wball="0.01,0.01")  # each matrix has its own bound, so they are not joined
+    assert " max_norm=0.36" in both.line("e_1")
+    assert " max_norm=0.36" in both.line("e_2")
+
+
+def test_a_bound_on_the_parts_of_several_gpus_is_told() -> None:
+    text = DATA + conv("c", dict.fromkeys("ab", "data"), channels=3)
+    text += conv("d", dict.fromkeys("ab", "ca,cb"), channels="4,4", filters="4,4")
+    text += section("out", type="fc", outputs=5, inputs="da,db", initW="0.1,0.1", gpu=1) + SOFTMAX
+    two = {"epsW": "0.01,0.01", "momW": "0.9,0.9", "wc": "0,0"}
+    parameters = "".join(rates(name) for name in ("ca", "cb")) + rates("out", **two)
+    parameters += "".join(rates(name, **two, wball="0.01,0.01") for name in ("da", "db"))
+    found = imported({"net.cfg": text, "params.cfg": parameters}, (3, 9, 9))
+    assert [headline for _, _, headline in found.said()] == [
+        "`wball` of `da` bounds the parts of a kernel that read different GPUs separately, which has no counterpart"
+    ]
+
+
 def from_start(*layers: tuple[str, dict[str, object]]) -> Imported:
     """Layers a, b, … with these rates, imported with --from-start."""
     names = [name for name, _ in layers]
