@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # that of `typing`, without importing anything before `main` catches Ctrl-C
 if TYPE_CHECKING:
     from .net import Net as Net
     from .spec_error import SpecError as SpecError
@@ -18,6 +16,8 @@ else:
     def __getattr__(name: str) -> object:
         if name not in _MODULES:
             raise AttributeError(f"module 'alexc' has no attribute {name!r}")
+        from importlib import import_module
+
         return getattr(import_module(_MODULES[name]), name)
 
     def __dir__() -> list[str]:

@@ -8,9 +8,10 @@ import os
 import sys
 import traceback
 
-from .printable import printable_lines
+from .printable import printable, printable_lines
 
 _OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+_UNUSABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
 _NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
 
 
@@ -44,6 +45,9 @@ def report(error: Exception) -> int:
                 f"error: standard output cannot be written ({error.strerror}): make room, or name another file",
                 file=sys.stderr,
             )
+    elif isinstance(error, OSError) and error.errno in _UNUSABLE and error.filename is not None:
+        reason = str(error.strerror).lower()
+        print(f"error: {printable(error.filename)} cannot be used ({reason}): name another path", file=sys.stderr)
     else:
         traceback.print_exc()
         print(

@@ -109,10 +109,9 @@ def unwrapped(folder: Path, keep_splits: bool = False) -> Path:
     """
     seen: set[tuple[int, int]] = set()
     while True:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in seen:
+        if (found := identity(folder)) in seen:
             raise UserError(f"{printable(folder)} is a link back to a folder that holds it: remove the link")
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(found)
         inner = class_folders(folder)
         if len(inner) != 1 or holds_images(folder) or (keep_splits and _splits(inner)):
             return folder
@@ -123,13 +122,13 @@ def unwrapped(folder: Path, keep_splits: bool = False) -> Path:
 
 def class_folders(top: Path) -> list[str]:
     """The names of the folders in a folder, sorted, without hidden ones and what macOS adds to archives."""
-    found = (entry.name for entry in entries(top) if entry.is_dir())
+    found = (entry.name for entry in entries(top) if is_folder(entry))
     return sorted(name for name in found if not name.startswith(".") and name != "__MACOSX")
 
 
 def holds_images(folder: Path) -> bool:
     """Whether files in the folder itself have the names of images."""
-    return any(ending(entry.name) in KNOWN_ENDINGS and not entry.is_dir() for entry in entries(folder))
+    return any(ending(entry.name) in KNOWN_ENDINGS and not is_folder(entry) for entry in entries(folder))
 
 
 def is_ignored(name: str) -> bool:
@@ -147,7 +146,28 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             yield from found
     except OSError as error:
-        raise UserError(f"{printable(folder)} cannot be read: {error.strerror}") from None
+        raise _unreadable(folder, error) from None
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; a link to itself, which leads nowhere, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def identity(folder: Path) -> tuple[int, int]:
+    """What is the same for two paths of one folder.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    return status.st_dev, status.st_ino
 
 
 def ending(name: str) -> str:
@@ -161,6 +181,10 @@ def names(of: Iterable[str]) -> str:
     shown = ", ".join(printable(name) for name in ordered[:_MOST_NAMES_SHOWN])
     more = len(ordered) - _MOST_NAMES_SHOWN
     return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _unreadable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{printable(folder)} cannot be read: {error.strerror}")
 
 
 def _splits(folders: Sequence[str]) -> dict[str, Part]:

@@ -20,6 +20,8 @@ from .folder_layout import (
     entries,
     find_layout,
     holds_images,
+    identity,
+    is_folder,
     is_ignored,
     names,
     unwrapped,
@@ -150,7 +152,7 @@ def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
     with Progress(f"list {printable(top.name)}", len(images.classes), "folders") as progress:
         for label, name in enumerate(images.classes):
             found = 0
-            for entry in _files(top / name, ()):
+            for entry in _files(top / name):
                 if is_ignored(entry.name):
                     ignored += 1
                 else:
@@ -162,17 +164,25 @@ def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
     return ignored
 
 
-def _files(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[os.DirEntry[str]]:
-    """The files in a folder and its subfolders; a hidden folder counts as a file."""
-    status = folder.stat()
-    identity = (status.st_dev, status.st_ino)
-    if identity in parents:
-        raise UserError(f"{printable(folder)} is a link back to a folder that holds it: remove the link")
-    for entry in entries(folder):
-        if entry.is_dir() and not entry.name.startswith("."):
-            yield from _files(Path(entry.path), (*parents, identity))
-        else:
-            yield entry
+def _files(top: Path) -> Iterator[os.DirEntry[str]]:
+    """The files in a folder and its subfolders; a hidden folder counts as a file.
+
+    Raises:
+        UserError: a folder is reached twice, by a link; a few links could lead to millions of paths.
+    """
+    waiting, seen = [top], set[tuple[int, int]]()
+    while waiting:
+        folder = waiting.pop()
+        if (found := identity(folder)) in seen:
+            holds_it = any(identity(parent) == found for parent in folder.parents)
+            where = "back to a folder that holds it" if holds_it else "to a folder that is in the class already"
+            raise UserError(f"{printable(folder)} is a link {where}: remove the link")
+        seen.add(found)
+        for entry in entries(folder):
+            if is_folder(entry) and not entry.name.startswith("."):
+                waiting.append(Path(entry.path))
+            else:
+                yield entry
 
 
 def _source_file(entry: os.DirEntry[str], above: int, label: int) -> SourceFile:

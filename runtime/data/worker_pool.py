@@ -18,6 +18,9 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.util import Finalize
 from typing import TypeVar
 
+from alexc.printable import printable
+
+from ..errors import UserError
 from ..temporary_folder import temporary_folder
 
 Task = TypeVar("Task")
@@ -27,6 +30,10 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # one process per core
 _NOTHING_OF_THE_CURRENT_FOLDER = {
     "PYTHONSAFEPATH": "1"
 }  # a queue.py in the current folder is not the standard library's
+
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)  # a program of the user, or nohup, may want something else
+_LONGEST_FOLDER_OF_SOCKETS = 107 - len("/listener-12345678")  # bytes; the path of a socket has at most 107
+_SECONDS_BETWEEN_LOOKS = 0.1  # at the signals that came
 
 _stop = c_bool(False)
 
@@ -64,12 +71,11 @@ def run_in_workers(
     context = start_importing()
     # Without a lock: a worker that is killed while it holds one would block the others.
     stop = context.RawValue(c_bool, False)
-    with _exits_by_signals(), ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
+    with _exits_by_signals() as noticed, ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
         try:
-            _run(pool, function, tasks, workers, finished)
-        except BaseException:
+            _run(pool, function, tasks, workers, finished, noticed)
+        finally:
             stop.value = True
-            raise
 
 
 def start_importing() -> ForkServerContext | SpawnContext:
@@ -111,22 +117,26 @@ def _run(
     tasks: Iterable[Task],
     workers: int,
     finished: Callable[[Task], None],
+    noticed: Sequence[int],
 ) -> None:
-    """Keep `workers` tasks in progress and no more, because a pool cannot cancel a task that it has accepted."""
+    """Keep `workers` tasks in progress and no more, because a pool cannot cancel a task that it has accepted.
+
+    Returns when all are finished, or when there is a signal in `noticed`.
+    """
     waiting = iter(tasks)
     running: dict[Future[None], Task] = {}
-    while True:
-        with _held_back(signal.SIGINT, signal.SIGHUP):  # a worker that starts here inherits this: only the parent ends
-            for task in islice(waiting, workers - len(running)):
-                running[pool.submit(function, task)] = task
-        if not running:
-            return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            try:
+    try:
+        while not noticed:
+            with _held_back(signal.SIGINT, signal.SIGHUP):  # a worker that starts here inherits this
+                for task in islice(waiting, workers - len(running)):
+                    running[pool.submit(function, task)] = task
+            if not running:
+                return
+            for future in wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
                 future.result()
-            except BrokenProcessPool:
-                raise WorkerDied(list(running.values())) from None
-            finished(running.pop(future))
+                finished(running.pop(future))
+    except BrokenProcessPool:
+        raise WorkerDied(list(running.values())) from None
 
 
 @contextmanager
@@ -146,26 +156,37 @@ def _use_own_folder_for_sockets() -> None:
         return
     held = ExitStack()
     folder = held.enter_context(temporary_folder())
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER_OF_SOCKETS:
+        held.close()
+        above = printable(folder.parent)
+        raise UserError(f"the path of the temporary folder {above} is too long for sockets: set TMPDIR to another")
     settings["tempdir"] = str(folder)
     Finalize(None, held.close, exitpriority=0)
 
 
 @contextmanager
-def _exits_by_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise SystemExit, so that the workers and their semaphores end with this process."""
+def _exits_by_signals() -> Iterator[list[int]]:
+    """Collect Ctrl-C, SIGTERM and SIGHUP in the list. At the end of the block, the first one ends this process.
 
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
+    An exception in the middle of the block would lose a worker that is just starting.
 
+    Raises:
+        KeyboardInterrupt: Ctrl-C came.
+        SystemExit: SIGTERM or SIGHUP came.
+    """
+    noticed: list[int] = []
     here = threading.current_thread() is threading.main_thread()
-    defaults = [each for each in (signal.SIGTERM, signal.SIGHUP) if here and signal.getsignal(each) == signal.SIG_DFL]
-    for each in defaults:
-        signal.signal(each, leave)
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if here}
+    before = {each: handler for each, handler in before.items() if handler in _DEFAULTS}
+    for each in before:
+        signal.signal(each, lambda number, _frame: noticed.append(number))
     try:
-        yield
+        yield noticed
     finally:
-        for each in defaults:
-            signal.signal(each, signal.SIG_DFL)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if noticed:
+            raise KeyboardInterrupt if noticed[0] == signal.SIGINT else SystemExit(128 + noticed[0]) from None
 
 
 @contextmanager

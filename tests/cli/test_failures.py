@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import alexc
 import alexc.__main__ as program
 from alexc import Net, SpecError, failures
 from alexc.commands.compile import compile_
@@ -58,6 +59,12 @@ class Lost(io.TextIOBase):
         (MemoryError(), 1, "error: not enough memory (MemoryError)"),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), 1, "error: not enough memory (libt"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), 1, "error: not enough memory"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", f"x{STEERS}"),
+            1,
+            "error: x\\x1b[31m cannot be used (file name too long): name another path\n",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 1, "error: x cannot be used (permission denied)"),
         (UserError(f"a{STEERS}b\nc\td"), 1, "error: a\\x1b[31mb\nc\td\n"),
         (SpecError(f"{STEERS}.net: no"), 1, "error: \\x1b[31m.net: no\n"),
         (ImportError("no module"), 70, "Please report it"),
@@ -112,10 +119,11 @@ def test_ctrl_c_before_the_command_ends_with_130(monkeypatch: pytest.MonkeyPatch
 
 
 def test_nothing_is_imported_before_main_catches_ctrl_c() -> None:
-    assert program.__file__ is not None
-    body = ast.parse(Path(program.__file__).read_text()).body
-    imported = [each for each in body if isinstance(each, (ast.Import, ast.ImportFrom))]
-    assert [ast.unparse(each) for each in imported] == ["from __future__ import annotations", "import sys"]
+    for module, needed in ((program, ["import sys"]), (alexc, [])):
+        assert module.__file__ is not None
+        body = ast.parse(Path(module.__file__).read_text()).body
+        imported = [each for each in body if isinstance(each, (ast.Import, ast.ImportFrom))]
+        assert [ast.unparse(each) for each in imported] == ["from __future__ import annotations", *needed]
 
 
 @pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC])

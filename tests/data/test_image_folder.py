@@ -1,6 +1,8 @@
 """What lies in a folder of images: layouts that are read, and mistakes that are explained."""
 
+import inspect
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,25 @@ class TestLayouts:
             tree(tmp_path, "train/a/x/y/1.jpg", "train/a/2.jpg", "train/b/1.jpg", "val/a/1", "val/b/1")
         )
         assert paths(images, "train") == ["train/a/2.jpg", "train/a/x/y/1.jpg", "train/b/1.jpg"]
+
+    def test_folders_in_folders_of_any_depth(self, tmp_path: Path) -> None:
+        deep = "d/" * 200
+        root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg", f"b/{deep}3.jpg")
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(len(inspect.stack(0)) + 120)  # as a path of 1,000 folders meets the usual limit
+        try:
+            images = list_images(root)
+        finally:
+            sys.setrecursionlimit(before)
+        assert f"b/{deep}3.jpg" in [*paths(images, "train"), *paths(images, "val")]
+
+    def test_links_to_themselves_are_no_folders(self, tmp_path: Path) -> None:
+        root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
+        for link in (root / "c", root / "b" / "3.jpg"):
+            link.symlink_to(link.name)
+        images = list_images(root)
+        assert images.classes == ("a", "b")
+        assert sum("b/3.jpg" in paths(images, split) for split in ("train", "val")) == 1  # reading it reports it
 
     def test_links_are_followed(self, tmp_path: Path) -> None:
         tree(tmp_path / "far", "1.jpg", "2.jpg")
@@ -238,6 +259,16 @@ class TestMistakes:
         root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg", "b/deep/3.jpg")
         (root / "b/deep/up").symlink_to(root / "b")
         self.expect(root, r"b/deep/up is a link back to a folder that holds it")
+
+    def test_links_that_multiply(self, tmp_path: Path) -> None:
+        root = tree(tmp_path / "data", "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
+        above = root / "b"
+        for level in range(30):  # 2 to the power of 30 paths
+            folder = tree(tmp_path / str(level), "1.jpg")
+            for name in ("one", "two"):
+                (above / name).symlink_to(folder)
+            above = folder
+        self.expect(root, r"is a link to a folder that is in the class already: remove the link")
 
     def test_a_folder_that_may_not_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         root = tree(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
