@@ -76,7 +76,7 @@ def forward_pass(graph: Graph, layers: Mapping[str, TorchLayer]) -> ForwardPass:
                 if statement.fits(indent):
                     statements[-1] = statement
                     continue
-            reads = [variables[each] for each in node.layer.inputs]
+            reads = _reads(node, variables)
             if node.layer.kind.reads_vector and len(node.given[0].sizes) > 1:
                 statements.append(Statement("x", f"{reads[0]}.flatten(1)", node.given[0].values))
                 reads = ["x"]
@@ -117,6 +117,14 @@ def _continues_line(nodes: list[Node], index: int, users: dict[str | None, list[
         and users[before.layer.name] == [index]
         and node.layer.line == before.layer.line
     )
+
+
+def _reads(node: Node, variables: Mapping[str | None, str]) -> list[str]:
+    """The variables that a layer reads; a vector that is joined with maps has one value per map."""
+    return [
+        f"{variables[name]}[:, :, None, None]" if len(given.sizes) < len(node.output.sizes) else variables[name]
+        for name, given in zip(node.layer.inputs, node.given, strict=True)
+    ]
 
 
 def _expression(layer: TorchLayer, name: str, reads: Sequence[str | TorchCall]) -> TorchCall | str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 LINE_LENGTH = 88  # the formatter's default, so that the text also fits projects with longer lines
 
 _CALL = re.compile(r"( *)([^()#]*\()(.+)(\),?)((?:  # .*)?)")  # also a tuple
-_SUM = re.compile(r"( *)(\w+ = )(\w+(?: \+ \w+)+)((?:  # .*)?)")
+_OPERAND = r"\w+(?:\[[^\]]*\])?"
+_OPERATION = re.compile(rf"( *)(\w+ = )({_OPERAND}(?: [+*] {_OPERAND})+)((?:  # .*)?)")
 _IMPORT = re.compile(r"(from \S+ import )(.+)")
 
 
@@ -33,9 +34,9 @@ def _broken(line: str) -> list[str]:
         margin, opening, arguments, closing, comment = found.groups()
         inside = [part for each in _arguments(arguments) for part in _broken(f"{margin}    {each},")]
         return [f"{margin}{opening}", *inside, f"{margin}{closing}{comment}"]
-    if found := _SUM.fullmatch(line):
+    if found := _OPERATION.fullmatch(line):
         margin, target, operands, comment = found.groups()
-        inside = [f"{margin}    {each}" for each in operands.replace(" + ", "\n+ ").split("\n")]
+        inside = [f"{margin}    {each}" for each in re.split(r" (?=[+*] )", operands)]
         return [f"{margin}{target}(", *inside, f"{margin}){comment}"]
     if found := _IMPORT.fullmatch(line):
         return [f"{found[1]}(", *(f"    {name}," for name in found[2].split(", ")), ")"]

@@ -16,6 +16,7 @@ _EXPRESSIONS = (
     ast.Attribute,
     ast.Call,
     ast.Constant,
+    ast.Slice,
     ast.Tuple,
     ast.List,
     ast.Dict,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from .kind import Cut, Join, Shape, ShapeError, TorchOperator
+from .kind import EachChannel, Join, Shape, ShapeError, TorchOperator
 
 
-class Add(Join):
+class Add(EachChannel, Join):
     """Adds the output of the previous layer and of all named layers element by element, as residual networks do.
 
     An `add` at the start of a line adds only the layers that it names.
     """
 
     keyword: ClassVar[str] = "add"
+    symmetric: ClassVar[bool] = True
 
     def join(self, given: Sequence[Shape], towers: int) -> Shape:  # noqa: ARG002
         """Equal shapes to the same shape."""
@@ -25,10 +26,6 @@ class Add(Join):
             if other.towers != first.towers:
                 raise ShapeError("E0305", "cannot add a layer that is split into towers and one that is not")
         return first
-
-    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """Any share of the channels."""
-        return None if any(shape.channels % devices for shape in given) else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchOperator:  # noqa: ARG002
         """The operator `+`."""

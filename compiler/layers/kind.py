@@ -261,6 +261,8 @@ class EachChannel(Kind):
 class Join(Kind):
     """Base of the kinds with several inputs, which a spec names: `concat left right`."""
 
+    symmetric: ClassVar[bool] = False  # the order of the inputs does not matter
+
     @abstractmethod
     def join(self, given: Sequence[Shape], towers: int) -> Shape:
         """The output shape for two or more input shapes.

@@ -15,7 +15,7 @@ LEAST_GAIN = 2  # by how many the lines that become shorter must exceed those th
 _OWN = ("kernels", "units", "kernel", "groups", "reads", "towers", "dilation", "share")
 # Also written in the layer's own line, unless all layers of the kind agree.
 _OWN_UNLESS_ALL_AGREE = ("window", "stride", "pad", "size", "p")
-_WITHOUT_WINDOW = ("conv", "linear", "local")
+_WITHOUT_WINDOW = ("adaptive_avgpool", "conv", "linear", "local")
 
 
 class Defaults:

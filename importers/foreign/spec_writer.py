@@ -110,12 +110,13 @@ class _Lines:
         return self._open_line(layer.inputs[0])
 
     def _line_that_is_joined(self, layer: ForeignLayer) -> _Line | None:
-        """The line that an `add` continues: the last of those that it reads. `concat` begins a line, for its order.
+        """The line that a join continues: the last of those that it reads. `concat` begins a line, for its order.
 
         If that last line is a shortcut with weights, written after the main path into the same sum, the sum begins a
         line too.
         """
-        if layer.kind.keyword != "add":
+        assert isinstance(layer.kind, Join)
+        if not layer.kind.symmetric:
             return None
         read = [self._line_of[name] for name in layer.inputs if name is not None]
         if not read:

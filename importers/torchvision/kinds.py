@@ -136,9 +136,14 @@ def _leaky_relu(module: nn.LeakyReLU) -> Step:
     return Step("leaky_relu", {"slope": module.negative_slope})
 
 
-def _sum(node: Node) -> Step | None:
-    reads = tuple(each for each in node.args if isinstance(each, Node))
-    return Step("add", reads=reads) if len(reads) == 2 and not node.kwargs else None
+def _operation(keyword: str) -> Callable[[Node], Step | None]:
+    """The translation of an operator between two tensors."""
+
+    def translate(node: Node) -> Step | None:
+        reads = tuple(each for each in node.args if isinstance(each, Node))
+        return Step(keyword, reads=reads) if len(reads) == 2 and not node.kwargs else None
+
+    return translate
 
 
 def _cat(node: Node) -> Step | None:
@@ -196,8 +201,9 @@ _FUNCTIONS: dict[object, Callable[[Node], Step | None]] = {
     F.avg_pool2d: _function_pooling("avgpool"),
     F.max_pool2d: _function_pooling("maxpool"),
     F.relu: _plain("relu"),
-    operator.add: _sum,
-    operator.iadd: _sum,
+    operator.add: _operation("add"),
+    operator.iadd: _operation("add"),
+    operator.mul: _operation("multiply"),
     torch.cat: _cat,
     torch.flatten: _flatten,
     "flatten": _flatten,

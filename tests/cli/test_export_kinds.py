@@ -48,6 +48,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "flatten": ("flatten",),
     "add": ("relu -> add first",),
     "concat": ("conv 4 kernel=1 reads=all -> concat first",),
+    "multiply": (
+        "relu -> multiply first",
+        "global_avgpool -> multiply first",
+        "adaptive_avgpool 1 -> sigmoid -> multiply first",
+    ),
     "lrn": (
         "lrn 5 k=2 alpha=0.1 beta=0.75 norm=sum over=tower",
         "lrn 4 k=1 alpha=0.1 beta=0.5 norm=mean over=all",

@@ -116,3 +116,29 @@ def test_a_layer_that_several_layers_read_has_its_own_variable() -> None:
         "x = b_relu + a",
         "return x",
     ]
+
+
+@pytest.mark.parametrize("gate", ["global_avgpool -> linear 8", "adaptive_avgpool 1 -> conv 8 kernel=1"])
+def test_one_value_per_map_multiplies_the_map(gate: str) -> None:
+    graph = graph_of(f" a: conv 8 kernel=3\n gate: {gate} -> sigmoid -> multiply a\n tanh -> multiply gate a")
+    assert str(graph.nodes[-1].output) == "8x6x6"
+    net, x = network(graph), images().requires_grad_()
+    a = net.get_submodule("a")(x)
+    means = a.mean((2, 3), keepdim=True) if "conv" in gate else a.mean((2, 3))
+    factor = torch.sigmoid(list(net.children())[1](means)).view(2, 8, 1, 1)
+    expected = torch.tanh(a * factor) * (a * factor) * a
+    torch.testing.assert_close(net(x), expected)
+    (made, wanted) = (torch.autograd.grad(each.square().sum(), x)[0] for each in (net(x), expected))
+    torch.testing.assert_close(made, wanted)
+
+
+def test_a_long_product_is_broken_before_its_operators() -> None:
+    graph = graph_of(
+        " a_layer_with_a_long_name: conv 8 kernel=1\n another_layer_with_a_long_name: global_avgpool -> linear 8\n"
+        " multiply another_layer_with_a_long_name a_layer_with_a_long_name"
+    )
+    lines = [line.strip() for line in write_pytorch(graph, "test.net").splitlines()]
+    place = lines.index("another_layer_with_a_long_name[:, :, None, None]")
+    assert lines[place - 1 : place + 3] == [
+        "x = (", "another_layer_with_a_long_name[:, :, None, None]", "* a_layer_with_a_long_name", ")  # 8x8x8"
+    ]  # fmt: skip

@@ -69,6 +69,10 @@ LAYERS: dict[str, Draw] = {
     "flatten": lambda _: "flatten",
     "add": lambda rng: f"relu -> add {rng.choice(['conv1', 'conv1 conv1'])}",
     "concat": lambda rng: f"conv 4 kernel=1 reads=all -> concat {rng.choice(['conv1', 'conv1 conv1'])}",
+    "multiply": lambda rng: (
+        f"{rng.choice(['relu', 'global_avgpool', 'adaptive_avgpool 1'])}"
+        f" -> multiply {rng.choice(['conv1', 'conv1 conv1'])}"
+    ),
     "lrn": lambda rng: (
         f"lrn {rng.randint(1, 6)} k=2 alpha=1e-4 beta=0.75 norm={rng.choice(['sum', 'mean'])} "
         f"over={rng.choice(['tower', 'all'])}"

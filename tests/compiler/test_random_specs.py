@@ -30,8 +30,8 @@ pytestmark = pytest.mark.slow
 
 BOUNDED = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 SEEDS = st.integers(0, 2**32 - 1)
-KINDS = sorted(set(LAYERS) - {"add", "concat"})
-JOINS = ("add", "concat")
+JOINS = ("add", "concat", "multiply")
+KINDS = sorted(set(LAYERS) - set(JOINS))
 
 
 def random_lines(rng: random.Random, number: int, last: str) -> str:
