@@ -25,7 +25,7 @@ _MODULE_ATTRIBUTES = """
 # Names that a generated file defines or imports.
 _FILE_NAMES = """
     ClassVar F RECIPE Tensor nn torch x image self seed
-    Dropout GroupedLinear LocalConv2d LocalResponseNorm
+    Dropout GroupedLinear LayerNorm2d LayerScale LocalConv2d LocalResponseNorm StochasticDepth
     ResponseNormWithinMap concat_towers gaussian_blur initialise read_cross subsample ShuffledConv2d
     Normal Uniform Constant Xavier Kaiming LeCun Recipe Iterations
     exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d

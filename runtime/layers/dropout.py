@@ -45,11 +45,16 @@ class Dropout(nn.Module):
         if not self.training:
             return x * (1 - self.p) if self.scale == "test" else x
         key = torch.randint(2**31, ()) if self.key is None else self.key
-        images, units = x.shape[0], x.shape[1:].numel()
+        shape = self.mask_shape(x)
+        images, units = shape[0], shape[1:].numel()
         first = self.image_share * images, self.unit_share * units
-        kept = _keep_mask(key, images, units, self.p, x.device, *first).view_as(x)
+        kept = _keep_mask(key, images, units, self.p, x.device, *first).view(shape)
         y = torch.where(kept, x, torch.zeros((), dtype=x.dtype, device=x.device))
         return y if self.scale == "test" else y / (1 - self.p)
+
+    def mask_shape(self, x: Tensor) -> torch.Size:
+        """The shape of the mask for `x`: a value of the mask for each value."""
+        return x.shape
 
     def extra_repr(self) -> str:
         """The arguments, for `repr`."""

@@ -78,6 +78,9 @@ LAYERS: dict[str, Draw] = {
         f"over={rng.choice(['tower', 'all'])}"
     ),
     "dropout": lambda rng: f"dropout {rng.choice(['0.5', '0', '0.1'])} scale={rng.choice(['test', 'train'])}",
+    "stochastic_depth": lambda rng: f"stochastic_depth 0.2 scale={rng.choice(['test', 'train'])}",
+    "hardsigmoid": lambda _: "hardsigmoid",
+    "hardswish": lambda _: "hardswish",
     "relu": lambda _: "relu",
     "relu6": lambda _: "relu6",
     "tanh": lambda _: "tanh",

@@ -1,0 +1,26 @@
+"""Stochastic depth (Huang et al. 2016) whose choice depends only on the position of an image, as dropout's masks do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..parallel.mesh import Axis
+from .dropout import Dropout
+
+
+class StochasticDepth(Dropout):
+    """Sets all values of an image to zero with probability `p` in training.
+
+    `scale` and `images` are those of `Dropout`. Devices that share the channels of an image choose the same.
+    """
+
+    def __init__(self, p: float, scale: Literal["test", "train"], images: Sequence[Axis] = ()) -> None:
+        super().__init__(p, scale, images)
+
+    def mask_shape(self, x: Tensor) -> torch.Size:
+        """One value per image."""
+        return torch.Size((x.shape[0], *[1] * (x.dim() - 1)))
