@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..graph.graph import Graph, Node
-from ..layers.kind import Join, Shape, TorchCall, TorchFunction, TorchJoin, TorchLayer, TorchModule, TorchOperator
+from ..layers.kind import (
+    Join,
+    Shape,
+    TorchCall,
+    TorchFunction,
+    TorchIndex,
+    TorchJoin,
+    TorchLayer,
+    TorchModule,
+    TorchOperator,
+)
 from ..layers.python_text import in_tuple
 from ..net.expanded_parts import attribute_of
 from .line_breaks import LINE_LENGTH
@@ -140,3 +150,5 @@ def _expression(layer: TorchLayer, name: str, reads: Sequence[str | TorchCall]) 
             return TorchCall(function, (in_tuple([str(each) for each in reads]), *arguments))
         case TorchOperator(symbol):
             return f" {symbol} ".join(map(str, reads))
+        case TorchIndex(index):
+            return f"{reads[0]}[{index}]"

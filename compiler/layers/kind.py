@@ -175,7 +175,15 @@ class OnMesh:
     halo: tuple[int, int] = (0, 0)
 
 
-TorchLayer = TorchModule | TorchFunction | TorchJoin | TorchOperator
+@dataclass(frozen=True)
+class TorchIndex:
+    """A layer that takes a part of its input: `:, 58:` for `x[:, 58:]`."""
+
+    index: str
+    imports: tuple[str, ...] = ()
+
+
+TorchLayer = TorchModule | TorchFunction | TorchJoin | TorchOperator | TorchIndex
 
 
 @dataclass(frozen=True)

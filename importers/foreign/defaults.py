@@ -12,7 +12,7 @@ from alexc.compiler.net.spec_text import argument_text
 LEAST_GAIN = 2  # by how many the lines that become shorter must exceed those that become longer
 
 # Arguments that characterise a layer: a person writes them in the layer's own line.
-_OWN = ("kernels", "units", "kernel", "groups", "reads", "towers", "dilation", "share")
+_OWN = ("kernels", "units", "kernel", "groups", "reads", "towers", "dilation", "share", "first", "end")
 # Also written in the layer's own line, unless all layers of the kind agree.
 _OWN_UNLESS_ALL_AGREE = ("window", "stride", "pad", "size", "p")
 _WITHOUT_WINDOW = ("adaptive_avgpool", "conv", "linear", "local")

@@ -13,6 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.fx import Node
+from torchvision.models.shufflenetv2 import channel_shuffle  # type: ignore[import-untyped]
+from torchvision.ops import stochastic_depth  # type: ignore[import-untyped]
+
+from alexc.compiler.layers.kind import Shape
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,19 @@ class Step:
 _NOTHING = Step(None)
 
 
-def step_of(node: Node, modules: Mapping[str, nn.Module]) -> Step | None:
-    """The kind of a traced node, with its arguments; None if alexc has none."""
+def step_of(node: Node, modules: Mapping[str, nn.Module], given: Shape | None) -> Step | None:
+    """The kind of a traced node, with its arguments; None if alexc has none.
+
+    `given` is the shape of its first input, if it is known.
+    """
     if node.op == "call_module":
         module = modules[str(node.target)]
         if isinstance(module, nn.AdaptiveAvgPool2d):
             return _adaptive_pool(module.output_size, node)
         translate = _MODULES.get(type(module))
         return translate(module) if translate else None
+    if node.target is operator.getitem:
+        return _part(node, given)
     translate_function = _FUNCTIONS.get(node.target)
     return translate_function(node) if translate_function else None
 
@@ -73,6 +82,14 @@ def _batchnorm(module: nn.BatchNorm2d) -> Step | None:
 
 def _dropout(module: nn.Dropout) -> Step:
     return Step("dropout", {"p": module.p, "scale": "train"}) if module.p else _NOTHING
+
+
+def _stochastic_depth(node: Node) -> Step | None:
+    """`torchvision.ops.stochastic_depth(input, p, mode, training)`; `row` draws for each image."""
+    p, mode = node.args[1:3]
+    if mode != "row":
+        return None
+    return Step("stochastic_depth", {"p": p, "scale": "train"}) if p else _NOTHING
 
 
 def _pooling(keyword: str, window: object, stride: object, pad: object, ceil: bool, **more: object) -> Step:
@@ -146,6 +163,26 @@ def _operation(keyword: str) -> Callable[[Node], Step | None]:
     return translate
 
 
+def _chunk(node: Node) -> Step | None:
+    """Equal parts of the channels; `_part` takes one of them."""
+    dim = node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0)
+    return _NOTHING if dim == 1 else None
+
+
+def _part(node: Node, given: Shape | None) -> Step | None:
+    """One of the parts of `_chunk`, all of the same size but the last."""
+    chunk, index = node.args
+    if not isinstance(chunk, Node) or chunk.target != "chunk" or not isinstance(index, int) or given is None:
+        return None
+    size = -(-given.channels // int(str(chunk.args[1])))
+    end = (index + 1) * size
+    return Step("slice", {"first": index * size, "end": end if end < given.channels else None})
+
+
+def _channel_shuffle(node: Node) -> Step:
+    return Step("channel_shuffle", {"groups": node.args[1]})
+
+
 def _cat(node: Node) -> Step | None:
     reads = node.args[0]
     dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
@@ -186,6 +223,8 @@ _MODULES: dict[type[nn.Module], Callable[..., Step | None]] = {
     nn.Dropout: _dropout,
     nn.Flatten: _flatten_module,
     nn.GELU: _gelu,
+    nn.Hardsigmoid: _plain("hardsigmoid"),
+    nn.Hardswish: _plain("hardswish"),
     nn.Identity: _plain(None),
     nn.LeakyReLU: _leaky_relu,
     nn.Linear: _linear,
@@ -204,8 +243,11 @@ _FUNCTIONS: dict[object, Callable[[Node], Step | None]] = {
     operator.add: _operation("add"),
     operator.iadd: _operation("add"),
     operator.mul: _operation("multiply"),
+    stochastic_depth: _stochastic_depth,
     torch.cat: _cat,
     torch.flatten: _flatten,
+    channel_shuffle: _channel_shuffle,
+    "chunk": _chunk,
     "flatten": _flatten,
     "mean": _mean,
 }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from itertools import takewhile
 from typing import TypeGuard
 
 import torch
 import torchvision  # type: ignore[import-untyped]
 from torch import nn
-from torch.fx import GraphModule, Node, symbolic_trace
+from torch.fx import GraphModule, Node, Tracer
+from torchvision.models.shufflenetv2 import channel_shuffle  # type: ignore[import-untyped]
 
-from alexc.compiler.layers.kind import Kind, Shape
+from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.layers.trained import Trained
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
@@ -47,13 +47,13 @@ def read_torchvision(name: str, input_: Shape | None) -> ReadResult:
         raise UserError(f"{PREFIX}{printable(name)}: torchvision has no such classifier; {hint}")
     module = _module(name)
     try:
-        traced = symbolic_trace(module.train())
+        traced = GraphModule(module.train(), _LeafTracer().trace(module))
     except Exception as error:  # the model's code may do anything with values that have no numbers
         source = Source(f"{PREFIX}{name}", f"{type(module).__name__}\n")
         message = f"`{name}` cannot be traced: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         return ReadResult(None, (Diagnostic("E0902", message, Span(source, 0, 0)),))
     preprocessing = Preprocessing.of(name, module)
-    return _Tracer(name, traced, preprocessing, input_).read()
+    return _Reader(name, traced, preprocessing, input_).read()
 
 
 def _module(name: str) -> nn.Module:
@@ -72,7 +72,14 @@ def _without_drawing(name: str) -> dict[str, bool]:
     return {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
 
 
-class _Tracer:
+class _LeafTracer(Tracer):
+    """Traces a module down to the modules and functions that `kinds` translates."""
+
+    def __init__(self) -> None:
+        super().__init__(autowrap_functions=(channel_shuffle,))
+
+
+class _Reader:
     """Reads a traced module node by node. Each node is a line of the text that diagnostics show."""
 
     def __init__(self, name: str, traced: GraphModule, preprocessing: Preprocessing, input_: Shape | None) -> None:
@@ -95,7 +102,7 @@ class _Tracer:
         self._findings: list[Diagnostic] = []
         self._layers: list[ForeignLayer] = []
         self._made: dict[Node, str | None] = {}  # nodes that are missing here could not be read, or are not tensors
-        self._vectors: set[str | None] = set()
+        self._shapes: dict[str | None, Shape | None] = {None: self._input}  # None for a layer with an error
         self._names: set[str] = set()
         self._notes: tuple[str, ...] = ()
         self._unknown: set[str] = set()
@@ -136,7 +143,7 @@ class _Tracer:
         """Add the layer of a node or report that it cannot be read. Nodes that depend on it are skipped."""
         before = len(self._findings)
         read = node.all_input_nodes
-        step = step_of(node, self._modules) if read else None
+        step = step_of(node, self._modules, self._shapes[self._made[read[0]]]) if read else None
         if step is None:
             self._report_once(node)
         elif step.keyword is None:
@@ -147,14 +154,13 @@ class _Tracer:
                 self._made[node] = self._add(node, kind, [self._made[each] for each in step.reads or read])
 
     def _add(self, node: Node, kind: Kind, inputs: Sequence[str | None]) -> str | None:
-        if kind.keyword == "flatten" and inputs[0] in self._vectors:
+        given = self._shapes[inputs[0]]
+        if kind.keyword == "flatten" and given is not None and len(given.sizes) == 1:
             return inputs[0]
+        name = str(node.target) if node.op == "call_module" else self._name_of_function(node, kind)
         if kind.keyword == "concat":
-            self._joined[tuple(inputs)] = node.name
-            inputs = self._shorter(inputs)
-        name = str(node.target) if node.op == "call_module" else node.name
-        if kind.keyword == "add":
-            name = self._block(inputs) or name
+            joined, inputs = tuple(inputs), self._shorter(inputs)
+            self._joined[joined] = name
         if name in self._names:
             if isinstance(kind, Trained):
                 self._report("E0903", "weights that are used twice have no counterpart", node)
@@ -162,12 +168,14 @@ class _Tracer:
         self._append(name, kind, inputs, node)
         return name
 
-    def _block(self, inputs: Sequence[str | None]) -> str | None:
-        """The module that contains all layers of a sum, such as `layer2.0`; None if there is none."""
-        paths = [(name or "").split(".")[:-1] for name in inputs]
-        same = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
-        name = ".".join(parts[0] for parts in same)
-        return name if name and name not in self._names else None
+    def _name_of_function(self, node: Node, kind: Kind) -> str:
+        """The module that calls it, such as `layer2.0` for the sum of a block; other kinds add their keyword."""
+        module = next(reversed(node.meta.get("nn_module_stack", {"": ()})))
+        name = module if kind.keyword == "add" else f"{module}.{kind.keyword}"
+        again = 2
+        while module and name in self._names:
+            name, again = f"{module}.{kind.keyword}{again}", again + 1
+        return name if module else node.name
 
     def _shorter(self, inputs: Sequence[str | None]) -> Sequence[str | None]:
         """The inputs of a join, with the longest beginning that an earlier join has replaced by that join."""
@@ -179,8 +187,7 @@ class _Tracer:
     def _append(self, name: str, kind: Kind, inputs: Sequence[str | None], node: Node) -> None:
         self._names.add(name)
         self._layers.append(ForeignLayer(name, kind, tuple(inputs), self._spans[node]))
-        if kind.keyword in ("linear", "flatten", "global_avgpool") or inputs[0] in self._vectors:
-            self._vectors.add(name)
+        self._shapes[name] = _output(kind, [self._shapes[each] for each in inputs])
 
     def _end(self, output: Node) -> None:
         """Add the softmax of every head, the main one last. torchvision's networks do not have it."""
@@ -205,6 +212,17 @@ class _Tracer:
 
     def _report(self, code: str, headline: str, node: Node) -> None:
         self._findings.append(Diagnostic(code, headline, self._spans[node]))
+
+
+def _output(kind: Kind, given: Sequence[Shape | None]) -> Shape | None:
+    """The output shape of a layer; None if that of an input is not known, or does not fit."""
+    known = [shape for shape in given if shape is not None]
+    if len(known) < len(given):
+        return None
+    try:
+        return kind.join(known, 1) if isinstance(kind, Join) else kind.output(known[0], 1)
+    except ShapeError:  # reported where the spec is checked
+        return None
 
 
 def _is_several(node: object) -> TypeGuard[Node]:

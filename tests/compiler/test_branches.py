@@ -142,3 +142,23 @@ def test_a_long_product_is_broken_before_its_operators() -> None:
     assert lines[place - 1 : place + 3] == [
         "x = (", "another_layer_with_a_long_name[:, :, None, None]", "* a_layer_with_a_long_name", ")  # 8x8x8"
     ]  # fmt: skip
+
+
+def test_two_slices_and_a_shuffle_are_those_of_shufflenet() -> None:
+    graph = graph_of(
+        " maps: conv 6 kernel=1\n kept: slice 0 3\n other: maps -> slice 3 -> tanh\n"
+        " concat kept other -> channel_shuffle 2"
+    )
+    assert [str(node.output) for node in graph.nodes[1:]] == ["3x8x8", "3x8x8", "3x8x8", "6x8x8", "6x8x8"]
+    net, x = network(graph), images().requires_grad_()
+    maps = net.get_submodule("maps")(x)
+    expected = torch.stack([maps[:, :3], torch.tanh(maps[:, 3:])], dim=2).flatten(1, 2)  # a map of each in turn
+    torch.testing.assert_close(net(x), expected)
+    (made, wanted) = (torch.autograd.grad(each.square().sum(), x)[0] for each in (net(x), expected))
+    torch.testing.assert_close(made, wanted)
+
+
+def test_slices_are_written_as_a_person_does() -> None:
+    graph = graph_of(" conv 6 kernel=1\n slice 1 5\n slice 0 3\n slice 1\n slice 0")
+    lines = [line.split("  #")[0].strip() for line in write_pytorch(graph, "test.net").splitlines() if "x[" in line]
+    assert lines == ["x = x[:, 1:5]", "x = x[:, :3]", "x = x[:, 1:]", "x = x[:, :]"]

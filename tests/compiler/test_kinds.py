@@ -79,6 +79,11 @@ LAYERS: dict[str, Draw] = {
     ),
     "dropout": lambda rng: f"dropout {rng.choice(['0.5', '0', '0.1'])} scale={rng.choice(['test', 'train'])}",
     "stochastic_depth": lambda rng: f"stochastic_depth 0.2 scale={rng.choice(['test', 'train'])}",
+    "slice": lambda rng: (
+        f"conv 8 kernel=1 reads=all towers=1 -> slice {rng.choice(['0 3', '2 8', '5', '0', '1 end=2'])} "
+        "-> conv 4 kernel=1"
+    ),
+    "channel_shuffle": lambda rng: f"channel_shuffle {rng.choice([1, 2, 4])}",
     "hardsigmoid": lambda _: "hardsigmoid",
     "hardswish": lambda _: "hardswish",
     "relu": lambda _: "relu",
