@@ -34,7 +34,7 @@ class Worker(Generic[Made]):
         self._name = name
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_work, args=(there, make, arguments, options), daemon=True)
+        self._process = context.Process(target=work, args=(there, make, arguments, options), daemon=True)
         self._process.start()
         there.close()
 
@@ -100,7 +100,8 @@ def ask_all(
     return answers
 
 
-def _work(pipe: Connection, make: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]) -> None:
+def work(pipe: Connection, make: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]) -> None:
+    """In the process of a worker: make the object, and answer until the pipe is closed."""
     try:
         made = make(*arguments, **options)
         while True:

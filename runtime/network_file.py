@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -139,7 +140,8 @@ class NetworkFile(ModuleFile):
     @classmethod
     def of(cls, file: ModuleFile, recipe: Recipe) -> NetworkFile:
         """The same network with this recipe."""
-        return cls(**{field.name: getattr(file, field.name) for field in fields(file)} | {"recipe": recipe})
+        values: dict[str, Any] = {field.name: getattr(file, field.name) for field in fields(ModuleFile)}
+        return cls(**values, recipe=recipe)
 
 
 def load_network_file(path: Path) -> NetworkFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -138,18 +139,15 @@ def _norms_of_single_values(network: nn.Module, input_shape: Sequence[int]) -> l
     """The names of the batch normalisation layers that get one value per channel of an image."""
     found = []
 
-    def look(name: str, given: Tensor) -> None:
-        if given.numel() == given.shape[0] * given.shape[1]:
+    def look(name: str, _: nn.Module, given: tuple[Tensor]) -> None:
+        if given[0].numel() == given[0].shape[0] * given[0].shape[1]:
             found.append(name)
 
     network.train()  # further heads are computed in training only
     norms = [
         (name, each) for name, each in network.named_modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)
     ]
-    hooks = [
-        layer.eval().register_forward_pre_hook(lambda _, given, name=name: look(name, given[0]))
-        for name, layer in norms
-    ]
+    hooks = [layer.eval().register_forward_pre_hook(partial(look, name)) for name, layer in norms]
     with torch.no_grad():
         network(torch.zeros(2, *input_shape, device=next(network.parameters()).device))
     for hook in hooks:

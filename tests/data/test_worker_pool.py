@@ -15,7 +15,11 @@ import pytest
 from alexc.runtime.data.worker_pool import WorkerDied, _exits_by_signals, _run, _use_own_folder_for_sockets
 from alexc.runtime.errors import UserError
 
-SIGNALS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+SIGNALS: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
 
 
 @pytest.fixture(autouse=True)

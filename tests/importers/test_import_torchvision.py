@@ -172,10 +172,11 @@ def test_images_are_shown_as_torchvision_shows_them() -> None:
 def test_images_are_normalised_as_torchvision_does_it_in_the_preprocessing_and_in_the_network(name: str) -> None:
     """With weights, `transform_input` of GoogLeNet and Inception changes what the preprocessing made."""
     import torchvision  # type: ignore[import-untyped]
+    from torchvision.transforms.functional import normalize as normalized  # type: ignore[import-untyped]
 
     given = next(iter(torchvision.models.get_model_weights(name))).transforms()
     pixels = torch.rand(1, 3, 4, 4)
-    shown = torchvision.transforms.functional.normalize(pixels, given.mean, given.std)
+    shown = normalized(pixels, given.mean, given.std)
     module: Any = theirs(name)
     if hasattr(module, "transform_input"):
         module.transform_input = True  # as torchvision sets it for its weights

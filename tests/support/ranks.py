@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import warnings
 from collections.abc import Callable
+from multiprocessing.connection import Client, Listener
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from benchmarks.workers import Worker, WorkerFailed, ask_all
+from benchmarks.workers import Worker, WorkerFailed, ask_all, work
+from tests.support.commands import Command
 
-_workers: list[Worker[int]] = []  # kept until the tests end, because starting a process takes longer than most calls
+_ROOT = Path(__file__).resolve().parents[2]
+_workers: list[Worker[int]] = []  # kept until the tests end
+
+
+class _Rank(Worker[int]):
+    """A worker that is forked from a process which has imported torch."""
+
+    def __init__(self, rank: int) -> None:
+        self._name = f"rank {rank}"
+        with Listener() as listener:
+            self._command = Command(listener.address, rank, cwd=_ROOT, program=__name__)
+            self._pipe = listener.accept()
+
+    @property
+    def pid(self) -> int:
+        return self._command.pid
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._command.kill()
+
+
+def main() -> None:
+    """In the process of a rank: answer the test that has started it."""
+    warnings.simplefilter("default")
+    address, rank = sys.argv[1:]
+    with Client(address) as pipe:
+        work(pipe, _begin, (int(rank),), {})
 
 
 def run_ranks(count: int, function: Callable[..., None], *arguments: Any, timeout: float = 120) -> None:  # noqa: ANN401
@@ -22,7 +54,7 @@ def run_ranks(count: int, function: Callable[..., None], *arguments: Any, timeou
         AssertionError: a rank raised, with its traceback; or they were not done within `timeout` seconds.
     """
     while len(_workers) < count:
-        _workers.append(Worker(f"rank {len(_workers)}", _begin, len(_workers)))
+        _workers.append(_Rank(len(_workers)))
     with tempfile.TemporaryDirectory() as folder:
         try:
             ask_all(_workers[:count], timeout, _in_group, count, f"{folder}/store", function, arguments)

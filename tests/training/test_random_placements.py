@@ -211,7 +211,7 @@ def trained(
         network=network, whole=whole, outputs=12, rank=rank, settings=settings, device=torch.device("cpu")
     )
     model = Model(cast("Any", plan))
-    state = SimpleNamespace(step=0)
+    state = SimpleNamespace(step=0, epoch=0)
     data = SimpleNamespace(store=SimpleNamespace(train=range(2 * IMAGES)))
     trainer = Trainer(cast("Any", settings), model, cast("Any", data), cast("Any", None), cast("Any", state))
     losses = []
