@@ -11,6 +11,7 @@ from ..recipe.steps import CenterCrop, Normalize, Resize, ScaledCrops, Subtract
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from .graph import Graph, Node
 
+_LARGEST_SCALED = 20.0  # pixels with a standard deviation of about 5; those of the default `normalize` go up to 2.6
 _FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (Resize, CenterCrop, Normalize))
 
 
@@ -121,10 +122,11 @@ def _check_layers(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
 
 
 def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
-    """Warn if a first layer reads pixels of up to 255 with weights for inputs of about 1."""
-    if any(isinstance(step, Normalize) for step in recipe.prepare):
+    """Warn if a first layer reads pixels of up to 255, or nearly so, with weights for inputs of about 1."""
+    largest = max((_largest_value(step) for step in recipe.prepare if isinstance(step, Normalize)), default=255.0)
+    if largest <= _LARGEST_SCALED:
         return []
-    here = Label(recipe.spans["prepare"], "leaves values of up to 255")
+    here = Label(recipe.spans["prepare"], f"leaves values of up to {largest:.0f}")
     return [
         Diagnostic(
             "W0501",
@@ -132,12 +134,16 @@ def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
             "inputs of about 1",
             node.layer.argument_spans.get("weight", node.layer.span),
             others=(here,),
-            help="prepare with `normalize` instead of `subtract`, or the loss can become NaN; or give this layer "
+            help="prepare with `normalize` and its default `std`, or the loss can become NaN; or give this layer "
             "smaller weights, as in `weight=normal(0, 0.01)`",
         )
         for node in _layers_with_large_outputs(graph)
         if node.weights
     ]
+
+
+def _largest_value(step: Normalize) -> float:
+    return max(max(mean, 1 - mean) / std for mean, std in zip(step.mean, step.std, strict=True))
 
 
 def _layers_with_large_outputs(graph: Graph) -> list[Node]:
