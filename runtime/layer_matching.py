@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise, takewhile
+from itertools import chain, combinations, pairwise, takewhile
 
 from torch import Tensor
 
@@ -70,6 +70,7 @@ def match_layers(
     matched = _by_name(sources, targets, second_names or {})
     if len(matched) < len(targets):
         matched = _by_structure(sources, targets, matched, ordered)
+        _check_names(matched, targets)
     return [Match(matched[name], name, shapes) for name, shapes in targets.items()]
 
 
@@ -141,6 +142,47 @@ def _by_name(
     return matched
 
 
+def _check_names(matched: Mapping[str, str], targets: Mapping[str, Shapes]) -> None:
+    """Check that no two targets have more of their names in common with each other's sources than with their own.
+
+    Numbers do not count, because another file may count its layers from zero.
+    """
+    alike: dict[Shapes, dict[tuple[frozenset[str], frozenset[str]], str]] = defaultdict(dict)
+    for target, source in matched.items():
+        shapes = targets[target]
+        alike[shapes].setdefault((_words(target, shapes), _words(source, shapes)), target)
+    steps = 0
+    for shapes, pairs in alike.items():
+        for ((words, given), one), ((other_words, other_given), other) in combinations(pairs.items(), 2):
+            steps += 1
+            if steps > _MOST_STEPS // 10:
+                raise _too_many_orders()
+            common = len(words & given) + len(other_words & other_given)
+            if len(words & other_given) + len(other_words & given) > common:
+                raise _not_told_apart(matched[one], matched[other], one, shapes)
+
+
+def _words(name: str, shapes: Shapes) -> frozenset[str]:
+    """The parts of a layer's name, without those that are numbers, and with `#` for other numbers: `layer#`, `conv#`.
+
+    A batch norm can have the name of its convolution, so words for a kind say nothing about it.
+    """
+    if _is_norm(shapes):
+        name = _KIND_WORDS.sub("", name)
+    return frozenset(_without_numbers(_plain(name)).lower().split("_")) - {"#"}
+
+
+def _is_norm(shapes: Shapes) -> bool:
+    return any(kind == _STATISTICS for kind, _ in shapes)
+
+
+def _not_told_apart(one: str, other: str, target: str, shapes: Shapes) -> UserError:
+    return UserError(
+        f"its layers {printable(one)} and {printable(other)} have the same shapes ({in_words(shapes)}), and nothing "
+        f"tells which of them is {target}: {_SAME_NAMES}"
+    )
+
+
 def _without_common_start(sources: Mapping[str, Shapes]) -> dict[str, str]:
     """The names without the modules around the whole network, as in `module.conv1` of nn.DataParallel."""
     around = [name.split(".")[:-1] for name in sources]
@@ -156,10 +198,9 @@ def _names_after_siblings(names: Mapping[str, str], sources: Mapping[str, Shapes
     norms: dict[tuple[str, int], list[str]] = defaultdict(list)
     others: dict[tuple[str, int], list[str]] = defaultdict(list)
     for source, name in names.items():
-        is_norm = any(kind == _STATISTICS for kind, _ in sources[source])
         _, shape = sources[source][0]
         if shape:
-            (norms if is_norm else others)[_plain(_KIND_WORDS.sub("", name)), shape[0]].append(source)
+            (norms if _is_norm(sources[source]) else others)[_plain(_KIND_WORDS.sub("", name)), shape[0]].append(source)
     return {
         of[0]: f"{names[others[key][0]]}_batchnorm"
         for key, of in norms.items()
@@ -196,11 +237,12 @@ def _by_structure(
     first = found[0]
     if len(found) > 1 and not (ordered and _is_in_order(first, sources, targets)):
         target = next(name for name in first if first[name] != found[1][name])
-        raise UserError(
-            f"its layers {printable(first[target])} and {printable(found[1][target])} have the same shapes "
-            f"({in_words(targets[target])}), and nothing tells which of them is {target}: {_SAME_NAMES}"
-        )
+        raise _not_told_apart(first[target], found[1][target], target, targets[target])
     return {**named, **first}
+
+
+def _too_many_orders() -> UserError:
+    return UserError(f"its layers have the same shapes in too many orders to try them all: {_SAME_NAMES}")
 
 
 def _is_in_order(matched: Mapping[str, str], sources: Mapping[str, Shapes], targets: Mapping[str, Shapes]) -> bool:
@@ -240,7 +282,7 @@ class _Module:
         alike: dict[str, list[int]] = defaultdict(list)
         names = list(self.children)
         for index, name in enumerate(names):
-            alike[_NUMBER.sub(lambda found: "#" if found[1] else found[0], name)].append(index)
+            alike[_without_numbers(name)].append(index)
         groups: list[list[int]] = [[]] * len(names)
         for group in alike.values():
             group.sort(key=lambda index: [by_value(number) for number in _NUMBER.findall(names[index])])
@@ -387,7 +429,7 @@ class _Search:
     def _count(self, steps: int) -> None:
         self._steps += steps
         if self._steps > _MOST_STEPS:
-            raise UserError(f"its layers have the same shapes in too many orders to try them all: {_SAME_NAMES}")
+            raise _too_many_orders()
 
     def _numbers_hold(self, filled: Sequence[str]) -> bool:
         """Whether modules whose names differ in a number come in the order of these numbers."""
@@ -419,6 +461,11 @@ class _Search:
         if any(firsts[one] > firsts[next_one] for group in module.groups for one, next_one in pairwise(group)):
             return None
         return min(firsts if module.shapes is None else [places[module.path], *firsts])
+
+
+def _without_numbers(name: str) -> str:
+    """A name with `#` for each number that is no size: `layer#.#.conv3x3`."""
+    return _NUMBER.sub(lambda found: "#" if found[1] else found[0], name)
 
 
 def by_value(digits: str) -> tuple[int, str]:

@@ -1,4 +1,8 @@
-"""torchvision's networks as specs: as many parameters, and equal logits once `weights import` has carried weights."""
+"""torchvision's networks as specs: as many parameters, and equal logits once `weights import` has carried weights.
+
+The tests compare one network of each family. `python -m tests.importers.test_import_torchvision` compares all networks
+that can be imported, in one to two minutes.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,14 @@ from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.net.spec_text import recipe_texts
-from alexc.compiler.pipeline import check_text
+from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.recipe.steps import Normalize
 from alexc.importers.foreign.spec_writer import ImportResult
 from alexc.importers.pipeline import to_spec
 from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.weights_import import carry_over, natural_order
-from tests.conftest import Alexc
+from tests.conftest import ROOT, Alexc
 from tests.runtime.test_torchvision import close, randomise_normalisation, theirs
 from tests.support.compiled import network_of
 
@@ -98,16 +102,22 @@ def test_the_sum_of_a_block_stands_behind_both_of_its_ways(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_logits_are_equal_after_the_weights_are_imported(name: str) -> None:
+    made, expected = logits_of_both(name)
+    assert same(made, expected)
+
+
+def logits_of_both(name: str) -> tuple[Tensor, Tensor]:
+    """The logits of the imported network with torchvision's weights, and torchvision's, (1, outputs)."""
     reference = drawn(name)
     network = network_of(graph_of(imported(name))).double()
     given = reference.state_dict()
     matches = match_layers(given, network.state_dict())
     network.load_state_dict(carry_over(given, network.state_dict(), matches), assign=True)
-    images = torch.randn(1, 3, 96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        assert same(network.eval()(images), reference(images))
     without_order = {key: given[key] for key in sorted(given, key=natural_order)}  # as in a safetensors file
     assert match_layers(without_order, network.state_dict(), ordered=False) == matches
+    images = torch.randn(1, 3, 96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        return network.eval()(images), reference(images)
 
 
 def without_numbers(name: str) -> nn.Module:
@@ -168,8 +178,13 @@ def test_images_are_shown_as_torchvision_shows_them() -> None:
     assert texts["test"] == "center 299"
 
 
-@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "resnet18"])
-def test_images_are_normalised_as_torchvision_does_it_in_the_preprocessing_and_in_the_network(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [("googlenet", None), ("inception_v3", None), ("resnet18", None), ("googlenet", "googlenet_bn")],
+)
+def test_images_are_normalised_as_torchvision_does_it_in_the_preprocessing_and_in_the_network(
+    name: str, example: str | None
+) -> None:
     """With weights, `transform_input` of GoogLeNet and Inception changes what the preprocessing made."""
     import torchvision  # type: ignore[import-untyped]
     from torchvision.transforms.functional import normalize as normalized  # type: ignore[import-untyped]
@@ -181,7 +196,9 @@ def test_images_are_normalised_as_torchvision_does_it_in_the_preprocessing_and_i
     if hasattr(module, "transform_input"):
         module.transform_input = True  # as torchvision sets it for its weights
         shown = module._transform_input(shown)
-    recipe = graph_of(imported(name)).net.recipe
+    graph = graph_of(imported(name)) if example is None else check_file(ROOT / "examples" / f"{example}.net").graph
+    assert graph is not None
+    recipe = graph.net.recipe
     assert recipe is not None
     (normalize,) = [step for step in recipe.prepare if isinstance(step, Normalize)]
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (normalize.mean, normalize.std))
@@ -213,3 +230,18 @@ def test_the_command(alexc: Alexc) -> None:
     assert "conv 64  kernel=3 pad=1" in shown.stdout
     two = alexc("import", "torchvision:vgg11", "torchvision:vgg13")
     assert (two.returncode, two.stderr) == (1, "error: torchvision:vgg13: import a network of torchvision alone\n")
+
+
+def compare_all() -> None:
+    import torchvision
+
+    for name in torchvision.models.list_models(module=torchvision.models):
+        if imported(name).text is None:
+            print(f"{name:20} is not imported")
+            continue
+        made, expected = logits_of_both(name)
+        print(f"{name:20} {'equal' if same(made, expected) else 'DIFFERENT'}")
+
+
+if __name__ == "__main__":
+    compare_all()

@@ -215,6 +215,63 @@ def test_modules_in_any_order_are_matched_or_refused_but_never_wrongly(seed: int
         assert "mid" in str(refusal) or "in another order" in str(refusal)  # noqa: PT017
 
 
+def siblings(blocks: Sequence[str], start: str = "") -> dict[str, Tensor]:
+    """Modules with a convolution and a batch norm each, all of one shape."""
+    return {
+        name: tensor
+        for block in blocks
+        for name, tensor in (conv(f"{start}{block}.conv1", 4, 4, 3, 3) | norm(f"{start}{block}.bn1", 4)).items()
+    }
+
+
+@pytest.mark.parametrize("start", ["", "module.", "module.model."])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a", "a_batchnorm", "b", "b_batchnorm"),
+        ("a_conv1", "p", "b_conv1", "q"),
+        ("left_a", "p", "left_b", "q"),
+        ("one", "bn_a", "two", "bn_b"),
+    ],
+)
+def test_order_does_not_decide_where_parts_of_names_contradict_it(names: Sequence[str], start: str) -> None:
+    wanted = {
+        name: tensor
+        for first, second in (names[:2], names[2:])
+        for name, tensor in (conv(first, 4, 4, 3, 3) | norm(second, 4)).items()
+    }
+    assert matched(siblings("ab", start), wanted)[names[0]] == f"{start}a.conv1"
+    try:
+        assert matched(siblings("ba", start), wanted)[names[0]] == f"{start}a.conv1"
+    except UserError as refusal:
+        assert "have the same shapes" in str(refusal)  # noqa: PT017
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_siblings_in_any_order_go_where_a_part_of_their_name_says_or_are_refused(seed: int) -> None:
+    """The network has the first part of each name of the file, and the file has its modules in any order."""
+    rng = random.Random(seed)
+    blocks = rng.sample(["left", "right", "stem", "body.a", "body.b"], rng.randint(2, 4))
+    start, form = rng.choice(["", "module.", "net.model."]), rng.choice([("conv{}", "bn{}"), ("{}.0", "{}.1")])
+    pairs: dict[str, list[dict[str, Tensor]]] = {}
+    wanted: dict[str, Tensor] = {}
+    truth: dict[str, str] = {}
+    for block in blocks:
+        for number in range(rng.randint(1, 3)):
+            source, source_norm = (f"{start}{block}.{each.format(number)}" for each in form)
+            target = f"{block.replace('.', '_')}_{rng.choice(['x', 'unit', 'conv'])}{number + 1}"
+            target_norm = rng.choice([f"{target}_batchnorm", f"{block.replace('.', '_')}_norm{number + 1}"])
+            pairs.setdefault(block, []).append(conv(source, 4, 4, 3, 3) | norm(source_norm, 4))
+            wanted |= conv(target, 4, 4, 3, 3) | norm(target_norm, 4)
+            truth |= {target: source, target_norm: source_norm}
+    rng.shuffle(blocks)
+    given = {name: tensor for block in blocks for pair in pairs[block] for name, tensor in pair.items()}
+    try:
+        assert matched(given, wanted) == truth
+    except UserError as refusal:
+        assert "have the same shapes" in str(refusal)  # noqa: PT017
+
+
 def test_the_search_ends_after_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of 20 modules can have any place but the last, so only trying all orders would show that none is right."""
     monkeypatch.setattr(layer_matching, "_MOST_STEPS", 20_000)
