@@ -26,6 +26,8 @@ BEFORE: Final = "before"
 MESH: Final = "mesh"
 SPLIT: Final = "split"
 KEEP: Final = "keep"
+SEND: Final = "send"
+HALF: Final = "half"
 IMAGES: Final = "images"
 CHANNELS: Final = "channels"
 BY: Final = "by"
@@ -35,7 +37,7 @@ ON: Final = "on"
 # The keywords by the place where they may stand, each with the sentence that an editor shows.
 BLOCKS = {
     NETWORK: "the layers: their kinds, sizes, towers, connections and initial weights",
-    PLACEMENT: "which device computes which part; the result is the same on every placement",
+    PLACEMENT: "which device computes which part; the result is the same on every placement, but for `send half`",
     TRAIN: "the training recipe: image preparation, augmentation, test views, optimizer, learning rate schedule",
     BLOCK: "a reusable group of layers with parameters; use it like a layer kind",
 }
@@ -55,8 +57,10 @@ PLACEMENT_STATEMENTS = {
     MESH: "the axes of the device mesh, the outermost first: `mesh copy=4 tower=2`",
     SPLIT: "splits images or channels along an axis: `split channels by tower in conv1..conv5`",
     KEEP: "keeps layers on one device of an axis: `keep fc8 on tower 0`",
+    SEND: "rounds what devices send each other to float16: `send half`",
 }
 SPLIT_WORDS = (IMAGES, CHANNELS)
+SEND_WORDS = (HALF,)
 LINKING_WORDS = (BY, IN, ON)
 
 NO_LINE_NAMES = frozenset((INPUT, *REPETITION, *EDITS))  # words that a line cannot have as its name

@@ -24,7 +24,16 @@ from alexc.compiler.reference import (
     usage,
 )
 from alexc.compiler.tree.tree import Block
-from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS, SPLIT_WORDS
+from alexc.compiler.vocabulary import (
+    BLOCKS,
+    EDITS,
+    PLACEMENT_STATEMENTS,
+    REPETITION,
+    SEND,
+    SEND_WORDS,
+    SETTINGS,
+    SPLIT_WORDS,
+)
 
 from .context import Context, context_at
 from .hover import model_of
@@ -229,6 +238,8 @@ def _placement(spec: Spec, context: Context) -> Iterator[Completion]:
             yield from _own_lines(spec)
         else:
             yield Completion("in", "keyword", "only in these layers; without it, in all layers")
+    elif before[0] == SEND:
+        yield from (Completion(word, "keyword") for word in SEND_WORDS if len(before) == 1)
     elif before[0] == "keep":
         if before[-1] == "on":
             yield from _axes(spec, context)

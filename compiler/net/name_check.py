@@ -28,7 +28,7 @@ _FILE_NAMES = """
     Dropout GroupedLinear LayerNorm2d LayerScale LocalConv2d LocalResponseNorm StochasticDepth
     ResponseNormWithinMap concat_towers gaussian_blur initialise read_cross subsample ShuffledConv2d
     Normal Uniform Constant Xavier Kaiming LeCun Recipe Iterations
-    exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d
+    exchange half_exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d
 """
 MODULE_ATTRIBUTES = frozenset(_MODULE_ATTRIBUTES.split())
 FILE_NAMES = frozenset(_FILE_NAMES.split()) | {step.__name__ for steps in CHOICES.values() for step in steps}

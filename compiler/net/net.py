@@ -79,13 +79,17 @@ class Keep:
 
 @dataclass(frozen=True)
 class Placement:
-    """Assigns the parts of a network to devices. `mesh` has its axes, the outermost first."""
+    """Assigns the parts of a network to devices. `mesh` has its axes, the outermost first.
+
+    With `half`, what the devices send each other of activations and their gradients is rounded to float16.
+    """
 
     name: str
     span: Span = field(compare=False)
     mesh: tuple[Axis, ...]
     splits: tuple[Split, ...]
     keeps: tuple[Keep, ...]
+    half: bool = False
 
     @property
     def devices(self) -> int:

@@ -9,7 +9,7 @@ from .. import vocabulary as words
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Argument, Block, LayerRange, Number, Pipeline, Statement, Step, Value, Word, first_word
-from ..vocabulary import CHANNELS, IMAGES, KEEP, MESH, SPLIT, SPLIT_WORDS
+from ..vocabulary import CHANNELS, HALF, IMAGES, KEEP, MESH, SEND, SPLIT, SPLIT_WORDS
 from .name_check import objection
 from .net import Axis, Keep, Placement, Split
 
@@ -19,6 +19,7 @@ _FORMS = {
     MESH: "mesh tower=2",
     SPLIT: "split channels by tower in conv1..conv5",
     KEEP: "keep fc8 on tower 0",
+    SEND: f"{SEND} {HALF}",
 }
 
 
@@ -46,7 +47,7 @@ def read_placement_block(
     if reader.diagnostics or block.name is None:
         return None, reader.diagnostics
     return Placement(
-        block.name.text, block.name.span, tuple(reader.mesh), tuple(reader.splits), tuple(reader.keeps)
+        block.name.text, block.name.span, tuple(reader.mesh), tuple(reader.splits), tuple(reader.keeps), reader.half
     ), []
 
 
@@ -67,6 +68,7 @@ class _Reader:
         self.mesh: list[Axis] = []
         self.splits: list[Split] = []
         self.keeps: list[Keep] = []
+        self.half = False
         self.diagnostics: list[Diagnostic] = []
 
     def report(self, code: str, headline: str, span: Span, other: Label | None = None, help: str = "") -> None:
@@ -74,7 +76,7 @@ class _Reader:
         self.diagnostics.append(Diagnostic(code, headline, span, others=others, help=help))
 
     def read(self, statement: Statement) -> None:
-        readers = {MESH: self._read_mesh, SPLIT: self._read_split, KEEP: self._read_keep}
+        readers = {MESH: self._read_mesh, SPLIT: self._read_split, KEEP: self._read_keep, SEND: self._read_send}
         word = first_word(statement)
         if not isinstance(statement, Pipeline) or statement.label or word.text not in readers:
             message = f"a placement has no statement `{word.text}`"
@@ -151,6 +153,14 @@ class _Reader:
             self.report("E0401", message, values[-1].span, length)
         else:
             self.keeps.append(Keep(statements, axis.text, index, step.span))
+
+    def _read_send(self, step: Step) -> None:
+        values = [value for argument in step.arguments for value in argument.values]
+        match values:
+            case [Word(words.HALF)] if step.arguments[0].key is None:
+                self.half = True
+            case _:
+                self._invalid(SEND, step.span)
 
     def _has_axis(self, axis: Word) -> bool:
         if axis.text not in self._axis_spans:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from ..layers.arguments import SIDES, Arguments, Iterations
-from ..vocabulary import BY, IN, KEEP, MESH, ON, SPLIT
+from ..vocabulary import BY, HALF, IN, KEEP, MESH, ON, SEND, SPLIT
 from .net import Placement, Recipe
 
 DIGITS = 15  # the most digits before and after the point of a number in a spec
@@ -109,7 +109,7 @@ def placement_lines(placement: Placement, lines: Sequence[str]) -> list[str]:
         for split in placement.splits
     ]
     keeps = [f"{KEEP} {_ranges(keep.statements, lines)} {ON} {keep.axis} {keep.index}" for keep in placement.keeps]
-    return [f"{MESH} {mesh}", *splits, *keeps]
+    return [f"{MESH} {mesh}", *splits, *keeps, *([f"{SEND} {HALF}"] if placement.half else [])]
 
 
 def _optional_text(step: Arguments | None) -> str:

@@ -61,10 +61,11 @@ def axes_of(placed: PlacedGraph, layout: Layout, part: str) -> tuple[str, ...]:
 
 
 class _ExchangeCall(Kind):
-    """An exchange as a kind of layer: a call of the runtime's function."""
+    """An exchange as a kind of layer: a call of a function of the runtime's `module`."""
 
     keyword: ClassVar[str] = "exchange"
 
+    module: str
     function: str
     arguments: tuple[str, ...]
 
@@ -75,12 +76,17 @@ class _ExchangeCall(Kind):
     def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002
         """The call of the runtime's function."""
         return TorchFunction(
-            TorchCall(f"exchange.{self.function}", self.arguments), ("from alexc.runtime.parallel import exchange",)
+            TorchCall(f"{self.module}.{self.function}", self.arguments),
+            (f"from alexc.runtime.parallel import {self.module}",),
         )
 
 
 def _exchange_node(exchange: Exchange, given: Shape, placed: PlacedGraph) -> Node:
-    kind = _ExchangeCall(function=exchange.transition.function, arguments=tuple(_arguments(exchange, placed)))
+    kind = _ExchangeCall(
+        module="half_exchange" if placed.placement.half else "exchange",
+        function=exchange.transition.function,
+        arguments=tuple(_arguments(exchange, placed)),
+    )
     span = placed.placement.span
     layer = Layer(exchange.name, exchange.name, exchange.statement, kind, (exchange.reads,), span, {})
     return Node(layer, (given,), placed.after(exchange), None, 0, 0)

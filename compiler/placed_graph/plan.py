@@ -16,6 +16,7 @@ from .placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer
 
 Phase = Literal["forward", "backward", "gradients"]
 _ALIASES = (Transition.SPREAD, Transition.KEEP_ON)  # their output needs no memory of its own
+HALF_BYTES = 2  # of a number of float16
 PASSES = 3  # forward, and twice backward: the gradients of the inputs, and those of the weights
 
 
@@ -170,6 +171,7 @@ class _Counter:
 
     def __init__(self, placed: PlacedGraph, batch: int, value_bytes: int) -> None:
         self._placed, self._batch, self._bytes = placed, batch, value_bytes
+        self._sent_bytes = min(value_bytes, HALF_BYTES) if placed.placement.half else value_bytes  # of an exchange
 
     def device(self, coordinates: tuple[int, ...], count: int) -> Device:
         placed = self._placed
@@ -238,14 +240,14 @@ class _Counter:
         """Bytes passed to the collective, and bytes sent, as in the table in docs/placement.md."""
         index, devices = coordinates[exchange.axis], self._placed.mesh[exchange.axis].devices
         if exchange.transition is Transition.WITH_HALO:
-            one_map = prod(exchange.shape.sizes[1:]) * self._images(exchange.before) * self._bytes
+            one_map = prod(exchange.shape.sizes[1:]) * self._images(exchange.before) * self._sent_bytes
             below, above = exchange.halo if phase == "forward" else exchange.halo[::-1]
             maps = (above if index > 0 else 0) + (below if index < devices - 1 else 0)
             return maps * one_map, maps * one_map
         whole: Layout = tuple(
             "whole" if number == exchange.axis else part for number, part in enumerate(exchange.before)
         )
-        n = self._placed.local_shape(exchange.shape, whole).values * self._images(whole) * self._bytes
+        n = self._placed.local_shape(exchange.shape, whole).values * self._images(whole) * self._sent_bytes
         before, after = exchange.before[exchange.axis], exchange.after[exchange.axis]
         one = after if isinstance(after, int) else before  # the device, if the tensor is on a single one
         match collective:

@@ -23,6 +23,7 @@ from .groups import Groups, group_layers
 from .layers import COSTS, LABEL_VECTOR_COSTS, TRAINED, CudaLayer, read_layers
 from .network import NetworkBuilder
 from .recipe import at_the_start, rates_of, recipe_of
+from .rounding import sends_half
 
 PROGRAM = "cuda-convnet"
 _CROSS_CHANNELS = (
@@ -119,6 +120,7 @@ def _network(
     recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters and not label_vectors else None
     if with_parameters:
         findings += _without_rates(groups)
+    half = sends_half(layers, findings)
     builder = NetworkBuilder(layers, image, towers, findings)
     by_group = {id(group): rates for group, rates in rated}
     for group in groups.groups:
@@ -134,7 +136,7 @@ def _network(
         span=first.options.section.span if first else Span(source, 0, 0),
         towers=towers,
         recipe=recipe.lines if recipe else (),
-        placements=_placements(groups, towers, builder),
+        placements=_placements(groups, towers, builder, half),
         notes=()
         if with_parameters
         else ("There is no recipe, because the rates are in the parameter file, which was not given.",),
@@ -186,8 +188,8 @@ def _without_rates(groups: Groups) -> Iterator[Diagnostic]:
             yield Diagnostic("W0901", message, group.first.options.section.span)
 
 
-def _placements(groups: Groups, towers: Towers, builder: NetworkBuilder) -> tuple[ForeignPlacement, ...]:
-    """The placement that `gpu=` describes; none for one GPU."""
+def _placements(groups: Groups, towers: Towers, builder: NetworkBuilder, half: bool) -> tuple[ForeignPlacement, ...]:
+    """The placement that `gpu=` describes; none for one GPU. `half` says whether what travels is rounded."""
     # A softmax is part of the loss, and can stand in the line of a layer that lies elsewhere.
     located = [group for group in groups.groups if builder.names_of(group) and group.first.type != "softmax"]
     replicas = max((len(group.first.gpus) for group in located), default=0)
@@ -221,5 +223,6 @@ def _placements(groups: Groups, towers: Towers, builder: NetworkBuilder) -> tupl
             tuple(splits),
             span,
             tuple((tuple(names), axis, index) for (axis, index), names in keeps.items()),
+            half,
         ),
     )

@@ -131,10 +131,6 @@ def _rates(layer: CudaLayer, findings: list[Diagnostic]) -> Rates | None:
         if any(options.numbers(key, 0.0)):
             message = f"`{key}` of `{layer.name}` has no counterpart"
             findings.append(Diagnostic("W0901", message, options.span(key)))
-    for key in ("quantF", "quantB"):
-        if options.text(key, "none").lower() != "none":
-            message = f"`{key}` of `{layer.name}` rounds what travels between GPUs, which has no counterpart"
-            findings.append(Diagnostic("W0901", message, options.span(key)))
     if options.whole("updatePeriod", 0) > 1:
         message = f"`{layer.name}` is updated after several batches, which a recipe cannot express for one layer"
         findings.append(Diagnostic("W0901", message, options.span("updatePeriod")))

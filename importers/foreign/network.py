@@ -69,7 +69,8 @@ class ForeignSplit:
 class ForeignPlacement:
     """A placement: its name, the axes of the mesh with their sizes, and the splits along them.
 
-    `keeps` has the foreign names of layers that one device keeps, with the axis and the index of that device.
+    `keeps` has the foreign names of layers that one device keeps, with the axis and the index of that device. With
+    `half`, what the devices send is rounded to float16.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ForeignPlacement:
     splits: tuple[ForeignSplit, ...]
     span: Span
     keeps: tuple[tuple[tuple[str, ...], str, int], ...] = ()
+    half: bool = False
     notes: tuple[str, ...] = ()
 
 

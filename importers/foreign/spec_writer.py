@@ -284,6 +284,7 @@ def _placement_text(placement: ForeignPlacement, lines: _Lines) -> list[str]:
             for split in placement.splits
         ),
         tuple(Keep(lines.statements_of(names), axis, index, placement.span) for names, axis, index in placement.keeps),
+        placement.half,
     )
     statements = placement_lines(model, [line.label for line in lines.lines])
     return [

@@ -92,6 +92,11 @@ def broadcast(x: Tensor, axis: Axis, device: int, images: int) -> Tensor:
     return x if axis.devices == 1 else _Broadcast.apply(x, axis, device, images)
 
 
+def reduce(x: Tensor, axis: Axis, device: int) -> Tensor:
+    """Partial sums to the sum on one device. The backward pass is a broadcast."""
+    return x if axis.devices == 1 else _Reduce.apply(x, axis, device)
+
+
 def broadcast_whole(x: Tensor, axis: Axis, device: int, images: int) -> Tensor:
     """From one device to all, for a reader that all compute whole: that device already has the gradient."""
     return x if axis.devices == 1 else _BroadcastWhole.apply(x, axis, device, images)
@@ -123,6 +128,11 @@ def with_halo(x: Tensor, axis: Axis, below: int, above: int) -> Tensor:
         return F.pad(x, (0, 0) * (x.dim() - 2) + (below, above))
     wide: Tensor = _WithHalo.apply(x, axis, below, above)
     return wide
+
+
+def add_halo(x: Tensor, axis: Axis, below: int, above: int) -> Tensor:
+    """The reverse of `with_halo`: (N, below + C + above, H, W) to (N, C, H, W), for two devices or more."""
+    return _AddHalo.apply(x, axis, below, above)
 
 
 class _AllGather(Function):

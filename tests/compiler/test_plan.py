@@ -44,6 +44,25 @@ def test_the_towers_of_2012() -> None:
     assert device.multiply_adds * 2 == 724_406_816 * 128
 
 
+def test_exchanges_in_float16_are_half_the_bytes_and_gradients_stay() -> None:
+    text = SPEC.read_text().replace("placement pod {", "placement pod {\n  send half")
+    half, whole = (check_text(each, "net.net").placed["pod"] for each in (text, SPEC.read_text()))
+    assert half.placement.half
+    for value_bytes, share in ((4, 2), (8, 4), (2, 1)):
+        (one, *_), (other, *_) = (plan(each, 128, value_bytes).devices for each in (whole, half))
+        for phase in ("forward", "backward"):
+            assert one.sent(phase) == share * other.sent(phase) > 0
+        assert one.sent("gradients") == other.sent("gradients") > 0
+        assert one.parameters == other.parameters
+
+
+@pytest.mark.parametrize("wrong", ["send", "send float16", "send half half", "send what=half"])
+def test_a_placement_sends_half_or_nothing(wrong: str) -> None:
+    text = SPEC.read_text().replace("placement pod {", f"placement pod {{\n  {wrong}")
+    (problem,) = check_text(text, "net.net").diagnostics
+    assert (problem.code, problem.help) == ("E0403", "for example: `send half`")
+
+
 def test_data_parallelism_and_the_trick_on_two_gpus() -> None:
     copies, _ = place(GRAPH, data_parallel(GRAPH, 2))
     assert copies is not None

@@ -42,6 +42,7 @@ def test_the_keywords_are_those_that_the_language_has() -> None:
         vocabulary.EDITS,
         vocabulary.PLACEMENT_STATEMENTS,
         vocabulary.SPLIT_WORDS,
+        vocabulary.SEND_WORDS,
         vocabulary.LINKING_WORDS,
     )
     assert sorted(KEYWORDS) == sorted([vocabulary.EXTENDS, *(word for group in groups for word in group)])

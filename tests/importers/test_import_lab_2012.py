@@ -376,11 +376,45 @@ def test_schedules_that_no_file_has(written: str) -> None:
     assert {code for code, _, _ in with_rates(sched=written).errors()} == {"E0904"}
 
 
-def test_rounding_is_told() -> None:
-    found = with_rates(quantF="half")
-    assert {headline for _, _, headline in found.said()} == {
-        f"`quantF` of `{name}` rounds what travels between GPUs, which has no counterpart" for name in ("c", "out")
-    }
+def rounded(*parameters: str) -> Imported:
+    """Two columns: d reads both of c, and out both of d."""
+    text = DATA + conv("c", dict.fromkeys("ab", "data"), channels=3)
+    text += conv("d", dict.fromkeys("ab", "ca,cb"), channels="4,4", filters="4,4")
+    text += section("out", type="fc", outputs=5, inputs="da,db", initW="0.1,0.1", gpu=1) + SOFTMAX
+    return imported({"net.cfg": text, "params.cfg": "".join(parameters)}, (3, 9, 9))
+
+
+def of_half(name: str, **said: object) -> str:
+    two = {} if name.startswith("c") else {"epsW": "0.01,0.01", "momW": "0.9,0.9", "wc": "0,0"}
+    return rates(name, **two, **said)
+
+
+BOTH_HALF = {"quantF": "half", "quantB": "half"}
+
+
+def test_what_travels_between_gpus_is_rounded() -> None:
+    all_of_it = (of_half(name, **BOTH_HALF) for name in ("ca", "cb", "da", "db"))
+    found = rounded(*all_of_it, of_half("out"))
+    assert found.said() == []
+    assert found.graph().net.placements[0].half
+    assert "  send  half\n" in found.text
+    plain = rounded(*(of_half(name, quantF="none") for name in ("ca", "cb", "da", "db")), of_half("out"))
+    assert plain.said() == []
+    assert not plain.graph().net.placements[0].half
+
+
+@pytest.mark.parametrize(
+    ("of_d", "missing"), [({"quantF": "half"}, "`da` travels too, without `quantB=half`"), ({}, "`quantF=half`")]
+)
+def test_what_is_rounded_in_part_is_told(of_d: dict[str, object], missing: str) -> None:
+    parts = (of_half(name, **BOTH_HALF) for name in ("ca", "cb"))
+    found = rounded(*parts, *(of_half(name, **of_d) for name in ("da", "db")), of_half("out"))
+    assert [headline for _, _, headline in found.said()] == [
+        "`quantF` of `ca` rounds a part of what travels between GPUs, which has no counterpart"
+    ]
+    assert missing in found.findings[0].help
+    assert not found.graph().net.placements[0].half
+    assert {code for code, _, _ in rounded(of_half("ca", quantF="int8"), of_half("out")).errors()} == {"E0904"}
 
 
 def test_the_end_of_a_run_is_told_once() -> None:

@@ -402,6 +402,7 @@ class TestCompletion:
             (BLOCKS.replace("concat left right", "concat left |"), ["thin", "left", "right"], ["stem"]),
             (BLOCKS.replace("mesh  copy=2", "|"), ["mesh", "split", "keep"], ["stem"]),
             (BLOCKS.replace("split images   by copy", "split |"), ["images", "channels"], ["by"]),
+            (BLOCKS.replace("split images   by copy", "send |"), ["half"], ["images", "by"]),
             (BLOCKS.replace("split images   by copy", "split images |"), ["by"], ["copy"]),
             (BLOCKS.replace("split images   by copy", "split images by |"), ["copy", "part"], ["in"]),
             (BLOCKS.replace("split images   by copy", "split images by copy |"), ["in"], ["copy"]),

@@ -167,6 +167,11 @@ def test_every_transition() -> None:
     assert in_a_process(parts) >= len(parts)
 
 
+def test_what_is_sent_in_float16() -> None:
+    parts: list[tuple[str, str | None]] = [(net, f"{text}\nsend half") for net, text in TWO_RANKS.values()]
+    assert in_a_process(parts) >= len(parts)
+
+
 # Of each family one network of each kind of block: the others repeat the blocks more or less often, or lack a layer.
 DISTINCT = (
     "alexnet", "alexnet_half", "alexnet_one_gpu", "cifar_11pct", "cifar_80sec", "googlenet_bn", "nin", "overfeat_fast",
