@@ -132,7 +132,8 @@ def with_halo(x: Tensor, axis: Axis, below: int, above: int) -> Tensor:
 
 def add_halo(x: Tensor, axis: Axis, below: int, above: int) -> Tensor:
     """The reverse of `with_halo`: (N, below + C + above, H, W) to (N, C, H, W), for two devices or more."""
-    return _AddHalo.apply(x, axis, below, above)
+    total: Tensor = _AddHalo.apply(x, axis, below, above)
+    return total
 
 
 class _AllGather(Function):
