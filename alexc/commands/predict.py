@@ -40,7 +40,7 @@ def predict(
 
     An unusable file is reported by name and the other images are still classified; the exit code is then 1.
     """
-    from alexc.runtime.data.decode import BadImage
+    from alexc.runtime.data.decoding_work import BadImage
     from alexc.runtime.device import find_device
     from alexc.runtime.evaluation.file_weights import load_classifier
     from alexc.runtime.evaluation.prediction import predict as guess

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from .plain_jpeg import MOST_SCANS, plain_jpeg, scans_of
+from .decoding_work import LARGEST_PIXELS, BadImage, CountedReads, check_content, check_opened
+from .plain_jpeg import plain_jpeg
 from .store import Geometry
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, a format of 3D cameras and phones
-LARGEST_PIXELS = 100_000_000
-MOST_SCANNED_PIXELS = 20 * LARGEST_PIXELS  # pixels times scans of a JPEG: about ten seconds
 LARGEST_FILE = 1 << 30
 BACKGROUND = (255, 255, 255)
 TREATMENTS = {
@@ -54,11 +53,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_TIFF_BITS_PER_SAMPLE, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 258, 322, 323
-
-
-class BadImage(Exception):  # noqa: N818 - a finding about a file, which the caller counts
-    """The file cannot be used as an image; the message is the reason, without the file's name."""
+_TIFF_BITS_PER_SAMPLE = 258
 
 
 def load_image(path: Path, exif: bool = False) -> tuple[NDArray[np.uint8], frozenset[str]]:
@@ -177,13 +172,9 @@ def jpeg_of(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _decode(content: bytes, ending: str, exif: bool) -> tuple[NDArray[np.uint8], frozenset[str]]:
-    scans = scans_of(content) if content.startswith(_JPEG_START) else 1
-    if scans is None:
-        raise BadImage(
-            f"a JPEG with over {MOST_SCANS} scans or countless segments, which would take too long to decode"
-        )
-    image = Image.open(io.BytesIO(content), formats=FORMATS)
-    _check_work(image, scans)
+    scans = check_content(content)
+    image = Image.open(CountedReads(content), formats=FORMATS)
+    check_opened(image, scans)
     treatments = {"16-bit"} if _has_16_bits(image) else set()
     pixels = None
     if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
@@ -203,21 +194,6 @@ def _decode(content: bytes, ending: str, exif: bool) -> tuple[NDArray[np.uint8],
         if exif:
             pixels = np.array(Image.fromarray(pixels).transpose(_UPRIGHT[orientation]))
     return pixels, frozenset(treatments)
-
-
-def _check_work(image: Image.Image, scans: int) -> None:
-    """Refuse an image, not loaded yet, that would take too much time or memory."""
-    size = f"{image.width} x {image.height} pixels"
-    if image.width * image.height > LARGEST_PIXELS:
-        raise BadImage(f"{size}, over {LARGEST_PIXELS // 1_000_000} megapixels")
-    if image.width * image.height * scans > MOST_SCANNED_PIXELS:
-        raise BadImage(f"{size} in {scans} scans, which would take too long to decode")
-    tags = getattr(image, "tag_v2", {})
-    if _TIFF_TILE_WIDTH in tags and _TIFF_TILE_LENGTH in tags:
-        width, length = int(tags[_TIFF_TILE_WIDTH]), int(tags[_TIFF_TILE_LENGTH])
-        tiles = -(-image.width // width) * -(-image.height // length)
-        if tiles * width * length > 2 * LARGEST_PIXELS:
-            raise BadImage(f"{size} in {tiles:,} tiles of {width} x {length}, far more than the image has")
 
 
 def _rgb(image: Image.Image, treatments: set[str]) -> NDArray[np.uint8]:

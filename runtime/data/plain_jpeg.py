@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 MOST_SCANS = 100  # a progressive JPEG has about ten; each one is a pass over all pixels
 MOST_SEGMENTS = 10_000
+MOST_FILLING = 1_000_000  # bytes between the segments before the first scan, which Pillow skips one at a time
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in compressed data, 0xff comes only before 0 or 0xd0..0xd7
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)  # frames that are decoded in one pass, if the first scan has all channels
 _END, _SCAN, _WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)
@@ -18,12 +19,15 @@ _END, _SCAN, _WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)
 def scans_of(content: bytes) -> int | None:
     """The number of scans of the first image in a JPEG file; 1 if the decoder needs only the first.
 
-    Reads the markers alone, so it takes a small part of a decoding. None if there are more than `MOST_SCANS` scans or
-    `MOST_SEGMENTS` segments.
+    Reads the markers alone, so it takes a small part of a decoding. None if there are more than `MOST_SCANS` scans,
+    `MOST_SEGMENTS` segments or `MOST_FILLING` bytes between segments.
     """
-    scans, position, channels = 0, 2, None
+    scans, position, channels, filling = 0, 2, None, 0
     for _ in range(MOST_SEGMENTS):
         found = _MARKER.search(content, position)
+        filling += 0 if scans else (found.start() if found else len(content)) - position
+        if filling > MOST_FILLING:
+            return None
         if found is None or found[0][1] == _END:
             return scans
         marker, position = found[0][1], found.end()

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_bytes
-from .decode import BadImage, decode, jpeg_of, square
+from .decode import decode, jpeg_of, square
+from .decoding_work import BadImage
 from .image_list import SourceFile
 from .store import ColorSums, Geometry
 from .store_writing import write_array

@@ -17,7 +17,9 @@ from PIL import GifImagePlugin, Image, ImageCms, ImageOps, JpegImagePlugin, PngI
 from torchvision import transforms  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
-from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, BadImage, decode, load_image, square
+from alexc.runtime.data import decoding_work
+from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, decode, load_image, square
+from alexc.runtime.data.decoding_work import BadImage
 from alexc.runtime.data.plain_jpeg import plain_jpeg, scans_of
 from alexc.runtime.data.store import Geometry
 from tests.support.photographs import photographs
@@ -81,6 +83,12 @@ def tiff_of_tile(side: int) -> bytes:
     values = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 134, 325: len(data)}
     tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
     return b"II*\0" + struct.pack("<IH", 8, len(values)) + tags + bytes(4) + data
+
+
+_png = io.BytesIO()
+Image.new("RGB", (16, 16)).save(_png, "PNG")
+PNG = _png.getvalue()
+CHUNK = struct.pack(">I4sI", 0, b"abcd", zlib.crc32(b"abcd"))
 
 
 @pytest.mark.skipif(not ODD.is_dir(), reason="the shared images are not here")
@@ -443,6 +451,37 @@ class TestBadFiles:
     def test_a_tile_that_is_far_larger_than_its_image(self, side: int) -> None:
         with pytest.raises(BadImage, match=r"far more than the image has|damaged"):
             decode(tiff_of_tile(side), ".tif")
+
+    @pytest.mark.parametrize("big", [False, True])
+    def test_a_tiff_of_countless_strips(self, big: bool) -> None:
+        start, entry = ("<2sHHHQQ", "<HHQQ") if big else ("<2sHIH", "<HHII")
+        header = struct.pack(start, b"II", 43, 8, 0, 16, 2) if big else struct.pack(start, b"II", 42, 8, 2)
+        tags = struct.pack(entry, 700, 1, 9_000_000, 8) + struct.pack(entry, 273, 4, 600_000, 8)
+        with pytest.raises(BadImage, match="a TIFF with 600,000 strips or tiles"):
+            decode(header + tags + bytes(8), ".tif")
+        with pytest.raises(BadImage, match=r"damaged|not an image"):
+            decode(header + tags[: len(tags) // 2], ".tif")
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"\xff\xd8" + b"\xff" * 1_000_001 + jpeg_of_scans(16, 1)[2:], "countless segments"),
+            (b"\xff\xd8" + b"\xff" * 1_000_001, "countless segments"),
+            (b"P6 #" + b"a" * 300 + b"\n1 1 255\nabc", "millions of tiny parts"),
+            (b"P3 1 1 255" + b" 1" * 200, "bytes of pixels as text; at most 300"),
+            (
+                PNG[:33] + struct.pack(">I4sI", 0, b"abcd", zlib.crc32(b"abcd")) * 200 + PNG[33:],
+                "millions of tiny parts",
+            ),
+            (PNG[:33] + b"\0\0\0\4iCCPa\0\0xcrc " * 11 + PNG[33:], "many colour profiles"),
+        ],
+        ids=["filled JPEG", "JPEG of nothing else", "comment", "text", "chunks", "profiles"],
+    )
+    def test_files_of_countless_parts(self, content: bytes, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(decoding_work, "MOST_READS", 250)
+        monkeypatch.setattr(decoding_work, "LARGEST_TEXT", 300)
+        with pytest.raises(BadImage, match=reason):
+            decode(content, "")
 
     def test_the_tiles_of_a_usual_tiff(self) -> None:
         assert decode(tiff_of_tile(32), ".tif")[0].shape == (16, 16, 3)

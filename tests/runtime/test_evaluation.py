@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
 
-from alexc.runtime.data.decode import BadImage
+from alexc.runtime.data.decoding_work import BadImage
 from alexc.runtime.data.folder_layout import Part
 from alexc.runtime.data.store import open_store
 from alexc.runtime.errors import UserError
