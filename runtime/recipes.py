@@ -91,6 +91,28 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """The sum over the outputs of -t log y - (1 - t) log(1 - y), with y the sigmoid of an output: `cost.crossent2`.
+
+    With this loss and the two below, the target t of an output is 1 for the labels of the image, else 0. The mean over
+    the images is minimised.
+    """
+
+
+@dataclass(frozen=True)
+class LogSquare:
+    """The sum over the outputs y of log(1 + (y - t)^2): `cost.rflickr` of 2012."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """The sum over the outputs y of (y - t)^2: `cost.sum2` of a difference, in 2012."""
+
+
+Loss = CrossEntropy | BinaryCrossEntropy | LogSquare | Square
+
+
+@dataclass(frozen=True)
 class SGD:
     """Gradient descent with momentum; in the paper's form with the rate inside the velocity (section 5).
 
@@ -336,7 +358,7 @@ class Recipe:
     prepare: tuple[PrepareStep, ...]
     augment: tuple[Augmentation, ...]
     test: TestViews
-    loss: CrossEntropy
+    loss: Loss
     optimizer: SGD | Adam | AdamW
     schedule: Schedule
     batch: int

@@ -26,7 +26,8 @@ def prepare(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="A folder with train/<class>/ and val/<class>/, or <class>/; or with ImageNet's tar files and devkit.",
+            help="A folder with train/<class>/ and val/<class>/, or <class>/, or labels.csv or labels.tsv; or with "
+            "ImageNet's tar files and devkit.",
             show_default=False,
         ),
     ],

@@ -232,7 +232,9 @@ def _forward_headline(graph: Graph) -> str:
     if not graph.heads:
         return f"What the last layer, {graph.nodes[-1].layer.name}, makes of the images."
     if len(graph.heads) == 1:
-        return "The logits of each class: the softmax belongs to the loss."
+        head = graph.heads[0].layer.kind
+        what = "class" if head.in_loss else "label"
+        return f"The logits of each {what}: the {head.keyword} belongs to the loss."
     others = list_in_words([head.layer.line for head in graph.heads[1:]])
     return f"The logits of each class; in training also those of {others}."
 

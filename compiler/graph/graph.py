@@ -7,6 +7,7 @@ from math import prod
 
 from ..layers.kind import Shape, Weights
 from ..net.net import Layer, Net
+from ..recipe.steps import CrossEntropy
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,14 @@ class Graph:
     def heads(self) -> tuple[Node, ...]:
         """The `softmax` layers that belong to the loss: the last layer first, then the others that nothing reads.
 
-        Empty if the network does not end in such a layer.
+        Empty if the network does not end in such a layer. A recipe can have a loss with another last layer, or none.
         """
-        if not self.nodes or not self.nodes[-1].layer.kind.in_loss or len(self.nodes) == 1:
+        if len(self.nodes) < 2:
+            return ()
+        recipe, last = self.net.recipe, self.nodes[-1].layer.kind
+        if recipe is not None and not isinstance(recipe.loss, CrossEntropy):
+            return self.nodes[-1:] if last.keyword == recipe.loss.activation else ()
+        if not last.in_loss:
             return ()
         read = self.read_names()
         others = [node for node in self.nodes[:-1] if node.layer.kind.in_loss and node.layer.name not in read]

@@ -99,12 +99,15 @@ def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
 
 
 def _check_loss(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
-    last = graph.nodes[-1].layer
-    if last.kind.in_loss:
-        return []
-    end = Label(last.span, "the network ends here")
-    message = "`cross_entropy` reads a softmax, and the network does not end in one"
-    return [_misfit(message, recipe, "loss", end, "end the last layer with `-> softmax`")]
+    last, loss = graph.nodes[-1], recipe.loss
+    end = Label(last.layer.span, "the network ends here")
+    if loss.activation not in ("", last.layer.kind.keyword):
+        message = f"`{loss.keyword}` reads a {loss.activation}, and the network does not end in one"
+        return [_misfit(message, recipe, "loss", end, f"end the last layer with `-> {loss.activation}`")]
+    if len(last.output.sizes) != 1:
+        message = f"`{loss.keyword}` reads a vector, and the network ends in feature maps of {last.output}"
+        return [_misfit(message, recipe, "loss", end, "end the network with a `linear` layer")]
+    return []
 
 
 def _check_layers(graph: Graph, recipe: Recipe) -> list[Diagnostic]:

@@ -109,8 +109,30 @@ class CrossEntropy(Arguments):
     """The mean cross-entropy of the softmax; `smoothing` of each target is spread evenly over the classes."""
 
     keyword: ClassVar[str] = "cross_entropy"
+    activation: ClassVar[str] = "softmax"
 
     smoothing: Fraction = 0.0
+
+
+class BinaryCrossEntropy(Arguments):
+    """The cross-entropy of each unit's `sigmoid` by itself, summed over the units: an image can have several labels."""
+
+    keyword: ClassVar[str] = "binary_cross_entropy"
+    activation: ClassVar[str] = "sigmoid"
+
+
+class LogSquare(Arguments):
+    """log(1 + (y - t)^2) of each output y, summed; its target t is 1 for the labels of the image, else 0."""
+
+    keyword: ClassVar[str] = "log_square"
+    activation: ClassVar[str] = ""
+
+
+class Square(Arguments):
+    """(y - t)^2 of each output y, summed; its target t is 1 for the labels of the image, else 0."""
+
+    keyword: ClassVar[str] = "square"
+    activation: ClassVar[str] = ""
 
 
 class SGD(Arguments):
@@ -352,7 +374,8 @@ class LargeNumber(WholeNumber):
 
 PrepareStep = Resize | CenterCrop | Subtract | Normalize
 TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
-Loss = CrossEntropy
+# `activation` is the last layer that belongs to the loss; "" if the loss reads the outputs as they are.
+Loss = CrossEntropy | BinaryCrossEntropy | LogSquare | Square
 Optimizer = SGD | Adam | AdamW
 GradientStep = ClipNorm | ClipValue
 Precision = Float32 | BFloat16 | Float16
@@ -377,7 +400,7 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "prepare": get_args(PrepareStep),
     "augment": augmentations(),
     "test": get_args(TestViews),
-    "loss": (Loss,),
+    "loss": get_args(Loss),
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
     "bias_schedule": get_args(BiasSchedule),

@@ -12,13 +12,8 @@ from ..foreign.sections import Section
 
 TRAINED = ("conv", "local", "fc")
 COST = "cost.logreg"
-# Losses over a vector of labels per image: the network is imported without its recipe.
-LABEL_VECTOR_COSTS = {
-    "cost.crossent2": "the cross-entropy of several labels per image",
-    "cost.rflickr": "the mean of log(1 + (y - t)^2) over several labels per image",
-    "cost.sum2": "the squares of the differences from several labels per image",
-}
-COSTS = (COST, *LABEL_VECTOR_COSTS)
+LABEL_COSTS = ("cost.crossent2", "cost.rflickr", "cost.sum2")  # over a vector of labels per image
+COSTS = (COST, *LABEL_COSTS)
 TYPES = (
     "data", *TRAINED, "pool", "rnorm", "cmrnorm", "cnorm", "blur", "nailbed", "href", "neuron", "dropout", "dropout2",
     "hs", "softmax", "concat", "pass", "eltsum", *COSTS,

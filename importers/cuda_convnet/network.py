@@ -15,7 +15,8 @@ from alexc.compiler.text.source import Span
 from ..foreign.network import ForeignLayer, make_kind
 from ..foreign.options import Options, ReadError
 from .groups import Group, GroupInput
-from .layers import COST, LABEL_VECTOR_COSTS, TRAINED, CudaLayer
+from .layers import COST, COSTS, TRAINED, CudaLayer
+from .losses import coefficients
 from .norm_bounds import norm_bounds
 from .untrained import KindOfLayer, dropout, image_layer, neurons, normalisation, pool
 
@@ -81,9 +82,9 @@ class NetworkBuilder:
     def report_costs(self) -> None:
         """Check the loss and data layers, and report their unread keys."""
         for layer in self._written.values():
-            if layer.type == COST:
+            if layer.type in COSTS:
                 read = self._written[layer.inputs[-1]]
-                if len(layer.inputs) != 2 or read.type != "softmax":
+                if layer.type == COST and (len(layer.inputs) != 2 or read.type != "softmax"):
                     message = f"`{layer.name}` must read labels and a softmax, in this order"
                     self._findings.append(Diagnostic("E0904", message, layer.options.span("inputs")))
                 layer.options.text("gpu", "")
@@ -92,10 +93,6 @@ class NetworkBuilder:
                     layer.parameters.text("coeff", "1")
                     self._note_without_effect(layer.parameters)
                     layer.parameters.report_unread("cuda-convnet", self._findings)
-            elif layer.type in LABEL_VECTOR_COSTS:
-                message = f"the loss `{layer.name}` is {LABEL_VECTOR_COSTS[layer.type]}, which a recipe cannot express"
-                help_ = "the spec has the network without a recipe"
-                self._findings.append(Diagnostic("W0901", message, layer.options.span("type"), help=help_))
             elif layer.type == "data":
                 layer.options.text("dataIdx", "0")
                 layer.options.report_unread("cuda-convnet", self._findings)
@@ -119,11 +116,10 @@ class NetworkBuilder:
         if layer.type == "concat":
             return self._add(group.name, "concat", {}, group, [self._end(each) for each in group.inputs])
         if layer.type == "eltsum":
-            coefficients = layer.parameters.numbers("coeffs", 1.0) if layer.parameters else [1.0]
-            if layer.parameters and any(each != 1 for each in coefficients):
-                raise layer.parameters.error(
-                    "E0903", f"`{layer.name}` multiplies its inputs by factors before it adds them", "coeffs"
-                )
+            if any(each != 1 for each in coefficients(layer)):
+                message = f"`{layer.name}` multiplies its inputs by factors before it adds them"
+                said = options if "coeffs" in options else layer.parameters or options
+                raise said.error("E0903", message, "coeffs")
             return self._add(group.name, "add", {}, group, [self._end(each) for each in group.inputs])
         if len(group.inputs) != 1:
             raise options.error("E0904", f"`{layer.name}` reads one layer, not {len(group.inputs)}", "inputs")

@@ -20,7 +20,8 @@ from ..foreign.network import Assumptions, ForeignNetwork, ForeignPlacement, For
 from ..foreign.options import ReadError
 from ..foreign.sections import Section, sections_of
 from .groups import Groups, group_layers
-from .layers import COSTS, LABEL_VECTOR_COSTS, TRAINED, CudaLayer, read_layers
+from .layers import COSTS, TRAINED, CudaLayer, read_layers
+from .losses import loss_of, without_differences
 from .network import NetworkBuilder
 from .recipe import at_the_start, rates_of, recipe_of
 from .rounding import sends_half
@@ -82,7 +83,7 @@ def _attempt(
     findings: list[Diagnostic] = []
     network = None
     try:
-        layers = _without_differences(layers)
+        layers = without_differences(layers)
         _require_one_image(layers)
         groups = group_layers(layers, together=together)
         network = _network(source, layers, assumed, with_parameters, findings, groups)
@@ -116,8 +117,8 @@ def _network(
     begun = ""
     if assumed.from_start:
         rated, begun = at_the_start(rated)
-    label_vectors = any(layer.type in LABEL_VECTOR_COSTS for layer in layers.values())
-    recipe = recipe_of(rated, image.sizes[1], findings) if with_parameters and not label_vectors else None
+    loss = loss_of(layers, findings)
+    recipe = recipe_of(rated, image.sizes[1], loss, findings) if with_parameters and loss is not None else None
     if with_parameters:
         findings += _without_rates(groups)
     half = sends_half(layers, findings)
@@ -142,19 +143,6 @@ def _network(
         else ("There is no recipe, because the rates are in the parameter file, which was not given.",),
         recipe_notes=(*filter(None, [begun]), *recipe.notes) if recipe else (),
     )
-
-
-def _without_differences(layers: dict[str, CudaLayer]) -> dict[str, CudaLayer]:
-    """The layers without those that subtract labels from outputs for a loss: `cost.sum2` reads such a difference."""
-    losses = [layer for layer in layers.values() if layer.type == "cost.sum2" and len(layer.inputs) == 1]
-    differences = {
-        loss.inputs[0]
-        for loss in losses
-        if layers[loss.inputs[0]].type == "eltsum"
-        and any(layers[name].type == "data" for name in layers[loss.inputs[0]].inputs)
-        and all(loss.inputs[0] not in layer.inputs for layer in layers.values() if layer is not loss)
-    }
-    return {name: layer for name, layer in layers.items() if name not in differences}
 
 
 def _require_one_image(layers: Mapping[str, CudaLayer]) -> None:

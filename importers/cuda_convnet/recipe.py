@@ -16,10 +16,10 @@ from alexc.compiler.recipe.steps import (
     CenterCrop,
     CenterView,
     ConstantRate,
-    CrossEntropy,
     DiscreteExponentialRate,
     ExponentialRate,
     LinearRate,
+    Loss,
     Resize,
     Subtract,
 )
@@ -214,12 +214,13 @@ def _all_alike(options: Options, key: str, values: Sequence[_Value], findings: l
     return values[0]
 
 
-def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Diagnostic]) -> Recipe | None:
+def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, loss: Loss, findings: list[Diagnostic]) -> Recipe | None:
     """The recipe with the rates of most layers. Differences other than a factor become comments.
 
     Args:
         rated: the layers with weights, each with its rates.
         size: the side of the images.
+        loss: the loss.
         findings: the list that diagnostics are appended to.
     """
     bases = [rates.weight.base for _, rates in rated] + [rates.bias.base for _, rates in rated]
@@ -249,7 +250,7 @@ def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, findings: list[Di
             "crops and mirroring are command-line options in cuda-convnet",
         ),
         RecipeLine("test", step_text(CenterView(size=size))),
-        RecipeLine("loss", step_text(CrossEntropy())),
+        RecipeLine("loss", step_text(loss)),
         RecipeLine("optimizer", step_text(optimizer)),
         *_schedule_lines(usual, usual_of_biases, rated[0][0], findings),
         RecipeLine("batch", str(DEFAULT_BATCH), "cuda-convnet's default; not in its files"),

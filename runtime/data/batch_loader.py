@@ -28,6 +28,7 @@ class Batch:
     Attributes:
         images: (N, 3, size, size), float32, channels last; the next batch may overwrite it.
         labels: (M,), int64, for the rows whose logits this rank has; with several views per image, one label per view.
+            For images with several labels (M, outputs), int8, 0 or 1.
         count: the number of images of the whole batch, over all ranks.
     """
 
@@ -48,6 +49,7 @@ class BatchLoader:
         threads: the number of batches that are rendered at the same time.
         pinned: whether the buffers are in page-locked memory, which a GPU copies faster.
         share: the part of each batch that this rank renders.
+        outputs: of the network: the columns of the labels, if an image can have several.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class BatchLoader:
         threads: int,
         pinned: bool = False,
         share: BatchShard = WHOLE_BATCH,
+        outputs: int = 0,
     ) -> None:
-        self._renderer, self._share = renderer, share
+        self._renderer, self._share, self._outputs = renderer, share, outputs
         shape = (share.rows_read(batch), size, size, 3)
         self._buffers = [torch.empty(shape, pin_memory=pinned) for _ in range(threads + 1)]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="feed")
@@ -122,7 +125,7 @@ class BatchLoader:
                 row += 1
         rows = self._share.rows_read(len(group)) * count
         out[row:rows] = 0
-        labels = self._share.labels(np.asarray(split.labels)[group]).repeat_interleave(count)
+        labels = self._share.labels(split.targets(group, self._outputs)).repeat_interleave(count, dim=0)
         return Batch(buffer[:rows].permute(0, 3, 1, 2), labels, len(group))
 
 

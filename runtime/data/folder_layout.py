@@ -120,6 +120,11 @@ def unwrapped(folder: Path, keep_splits: bool = False) -> Path:
         folder /= inner[0]
 
 
+def part_named(word: str) -> Part | None:
+    """The split that a word stands for, in any case; None if it stands for none."""
+    return _WORDS.get(word.casefold())
+
+
 def class_folders(top: Path) -> list[str]:
     """The names of the folders in a folder, sorted, without hidden ones and what macOS adds to archives."""
     found = (entry.name for entry in entries(top) if is_folder(entry))

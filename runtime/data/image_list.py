@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,11 +23,12 @@ class SourceFile:
 
     Attributes:
         path: relative to the source folder, with `/`; for a file in an archive, below the archive's name.
-        label: the class index.
+        label: the class index; 0 where an image can have several.
         size: bytes; -1 if the file cannot be accessed, such as a broken link.
         mtime: the time of the last change, ns; for a file in an archive, that of the archive.
         archive: the tar file that contains it, relative to the source folder; None for an ordinary file.
         offset: the position of its bytes in the archive.
+        labels: the class indices, in order, where an image can have several; else None.
     """
 
     path: str
@@ -35,6 +37,7 @@ class SourceFile:
     mtime: int
     archive: str | None = None
     offset: int = 0
+    labels: tuple[int, ...] | None = None
 
     def read(self, root: Path) -> bytes:
         """The bytes of the file, which is below `root`.
@@ -54,16 +57,19 @@ class ImageList:
         database: holds the list and nothing else.
         root: absolute path of the source folder.
         classes: class names; a label is an index into this tuple.
+        several_labels: whether a file can have several labels, or none.
     """
 
-    def __init__(self, database: sqlite3.Connection, root: Path, classes: tuple[str, ...]) -> None:
-        self.root, self.classes = root, classes
+    def __init__(
+        self, database: sqlite3.Connection, root: Path, classes: tuple[str, ...], several_labels: bool = False
+    ) -> None:
+        self.root, self.classes, self.several_labels = root, classes, several_labels
         self.layout = ""
         self.ignored = 0
         self._database = database
         self._starts: dict[SplitName, int] = {}
         self._counts: dict[SplitName, int] = {}
-        database.execute("CREATE TABLE found (split, label, path, size, mtime, archive, offset)")
+        database.execute("CREATE TABLE found (split, label, path, size, mtime, archive, offset, labels)")
 
     def __len__(self) -> int:
         return sum(self._counts.values())
@@ -79,8 +85,9 @@ class ImageList:
             file.mtime,
             file.archive,
             file.offset,
+            None if file.labels is None else json.dumps(file.labels),
         )
-        self._database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def added(self, split: SplitName) -> int:
         """The number of files of a split so far."""
@@ -90,6 +97,12 @@ class ImageList:
     def lone_class(self) -> int | None:
         """The label of a class with fewer than two files; None if there is none."""
         query = "SELECT label FROM found GROUP BY label HAVING COUNT(*) < 2"
+        row = self._database.execute(query).fetchone()
+        return None if row is None else int(row[0])
+
+    def class_in_one_split(self) -> int | None:
+        """The label of a class that has files in only one split; None if there is none."""
+        query = "SELECT label FROM found GROUP BY label HAVING COUNT(DISTINCT split) < 2 ORDER BY label"
         row = self._database.execute(query).fetchone()
         return None if row is None else int(row[0])
 
@@ -149,7 +162,8 @@ class ImageList:
         digest = hashlib.sha256()
         for split in SPLITS:
             for file in self._all(split):
-                entry = f"{split}\0{file.path}\0{file.label}\0{file.size}\0{file.mtime}\0"
+                label = file.label if file.labels is None else file.labels
+                entry = f"{split}\0{file.path}\0{label}\0{file.size}\0{file.mtime}\0"
                 digest.update(entry.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
@@ -158,6 +172,7 @@ class ImageList:
             yield from self.files(split, start, start + _ROWS_AT_ONCE)
 
 
-def _file(row: tuple[int, int, bytes, int, int, str | None, int]) -> SourceFile:
-    _, label, path, size, mtime, archive, offset = row
-    return SourceFile(os.fsdecode(path), label, size, mtime, archive, offset)
+def _file(row: tuple[int, int, bytes, int, int, str | None, int, str | None]) -> SourceFile:
+    _, label, path, size, mtime, archive, offset, labels = row
+    several = None if labels is None else tuple(json.loads(labels))
+    return SourceFile(os.fsdecode(path), label, size, mtime, archive, offset, several)

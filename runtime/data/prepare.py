@@ -160,7 +160,7 @@ def prepare(
     replaces it when it is complete.
 
     Args:
-        source: a folder in a layout of `image_folder` or `imagenet_archives`.
+        source: a folder in a layout of `image_folder`, `label_file` or `imagenet_archives`.
         destination: the store's folder; the work is done beside it, in a folder with ".partial" appended.
         geometry: how images become square.
         workers: the number of processes that decode images.
@@ -364,7 +364,7 @@ def _make(
         images.classes,
         layout.geometry,
         layout.quality,
-        {split: SplitContent(_shards(work, split), _stored_images(work, split)) for split in SPLITS},
+        {split: _content(work, split) for split in SPLITS},
         _image_sum(work),
         _color_sums(work),
         _preparation(work, quarantined),
@@ -451,7 +451,7 @@ def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad
             f"{share:.1%}, over the limit of {bad_share:.1%}: repair or remove them, or raise --bad-share. "
             f"The work so far is kept; all are listed in {printable(listed)}:{shown}"
         )
-    for split in filter(images.count, SPLITS):
+    for split in () if images.several_labels else filter(images.count, SPLITS):
         good = Counter(image.label for image in _stored_images(work, split))
         for label, name in enumerate(images.classes):
             if not good[label]:
@@ -466,11 +466,18 @@ def _shards(work: _Work, split: SplitName) -> tuple[Shard, ...]:
     )
 
 
+def _content(work: _Work, split: SplitName) -> SplitContent:
+    labels = None
+    if work.images.several_labels:
+        labels = sum(len(image.labels or ()) for image in _stored_images(work, split))
+    return SplitContent(_shards(work, split), _stored_images(work, split), labels)
+
+
 def _stored_images(work: _Work, split: SplitName) -> Iterator[StoredImage]:
     for part, record in work.finished():
         if part.split == split:
             for file, end in zip(_good(work.files(part), record), record.ends, strict=True):
-                yield StoredImage(file.label, file.path, end)
+                yield StoredImage(file.label, file.path, end, file.labels)
 
 
 def _good(files: Sequence[SourceFile], record: ShardRecord) -> list[SourceFile]:
@@ -518,7 +525,8 @@ def _duplicates(work: _Work) -> tuple[tuple[str, ...], ...]:
         found = Duplicates(database)
         for part, record in work.finished():
             for digest, file in zip(record.digests, _good(work.files(part), record), strict=True):
-                found.add(digest, f"{part.split} {file.label}", file.path)
+                label = file.label if file.labels is None else file.labels
+                found.add(digest, f"{part.split} {label}", file.path)
         return found.groups()
 
 

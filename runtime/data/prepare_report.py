@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-import numpy as np
-
 from alexc.printable import printable
 
 from ..bytes_text import bytes_text
@@ -25,7 +23,7 @@ def preparation_report(store: Store) -> str:
 
 def class_table(store: Store) -> str:
     """The classes with their numbers of images, as aligned lines; the first column is the label."""
-    counts = [np.bincount(getattr(store, name).labels, minlength=len(store.classes)) for name in SPLITS]
+    counts = [getattr(store, name).images_per_class(len(store.classes)) for name in SPLITS]
     names = [printable(name) for name in store.classes]
     number, name = len(str(len(names))), max(len("class"), *map(len, names))
     lines = [f"{'':>{number}}  {'class':<{name}}" + "".join(f"{split:>11}" for split in SPLITS)]
@@ -64,7 +62,7 @@ def _overview(store: Store) -> list[str]:
             f"{size} of {kind}, {side} x {side} per image, shorter side {store.geometry.resize}",
         ),
         ("layout", store.preparation.layout),
-        ("classes", f"{len(store.classes):,}"),
+        ("labels" if store.several_labels else "classes", f"{len(store.classes):,}"),
         *((name, _split_text(getattr(store, name), len(store.classes))) for name in SPLITS),
         ("mean colour", ", ".join(f"{value:.2f}" for value in color) + "  (R, G, B of 0..255)"),
         ("eigenvalues", ", ".join(f"{value:.5f}" for value in store.eigenvalues) + "  (of colours in 0..1)"),
@@ -74,10 +72,11 @@ def _overview(store: Store) -> list[str]:
 
 
 def _split_text(split: Split, classes: int) -> str:
-    counts = np.bincount(split.labels, minlength=classes)
+    counts = split.images_per_class(classes)
     least, most = int(counts.min()), int(counts.max())
     per_class = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    return f"{len(split):,} images, {per_class} per class"
+    what = "class" if split.label_sets is None else "label"
+    return f"{len(split):,} images, {per_class} per {what}"
 
 
 def _treatments(store: Store) -> list[str]:

@@ -14,7 +14,7 @@ from .. import recipes
 from ..errors import UserError
 from ..network_file import NetworkFile
 from .dataset_statistics import DatasetStatistics
-from .store import Geometry
+from .store import Geometry, Store
 from .views import Renderer
 
 
@@ -119,3 +119,16 @@ def _check_numbers(file: NetworkFile) -> None:
     ]
     if wrong:
         raise UserError(f"{printable(file.path)}: RECIPE's {' and '.join(wrong)}: expected more than zero")
+
+
+def check_labels(file: NetworkFile, store: Store) -> None:
+    """Check that the loss can compare with the labels of the images.
+
+    Raises:
+        UserError: it needs one class per image, and images have several labels.
+    """
+    if store.several_labels and isinstance(file.recipe.loss, recipes.CrossEntropy):
+        raise UserError(
+            f"{printable(store.path)} has several labels per image, but the loss of {file.name} is cross_entropy, "
+            "which needs one class per image: write `loss binary_cross_entropy` and end the network with `-> sigmoid`"
+        )

@@ -178,20 +178,50 @@ class FileNames(Sequence[str]):
                 yield _name(line)
 
 
+@dataclass(frozen=True, eq=False)
+class LabelSets:
+    """The labels of images that can have several.
+
+    Attributes:
+        values: the class indices of all images, one image after the other.
+        ends: (N,), where those of each image end.
+    """
+
+    values: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def of(self, image: int) -> NDArray[np.int64]:
+        """The class indices of an image."""
+        return self.values[int(self.ends[image - 1]) if image else 0 : int(self.ends[image])]
+
+    def rows(self, images: NDArray[np.int64], outputs: int) -> NDArray[np.int8]:
+        """(images, outputs): 1 for the labels of each image, else 0."""
+        rows = np.zeros((len(images), outputs), np.int8)
+        for row, image in zip(rows, images.tolist(), strict=True):
+            row[self.of(image)] = 1
+        return rows
+
+
 class Split:
     """The images of "train" or "val" with their labels; picklable, so that other processes can use it.
 
     Attributes:
-        labels: (N,), the class index of each image.
+        labels: (N,), the class index of each image; empty if an image can have several labels.
+        label_sets: the labels of images that can have several; else None.
         files: (N,), the path of each image relative to the source folder.
         bytes: of all pixels or JPEGs.
         shards: the files that hold them.
     """
 
     def __init__(
-        self, pixels: RawPixels, shards: tuple[Shard, ...], labels: NDArray[np.int64], files: Sequence[str]
+        self,
+        pixels: RawPixels,
+        shards: tuple[Shard, ...],
+        labels: NDArray[np.int64] | LabelSets,
+        files: Sequence[str],
     ) -> None:
-        self.labels = labels
+        self.label_sets = labels if isinstance(labels, LabelSets) else None
+        self.labels = np.zeros(0, np.int64) if isinstance(labels, LabelSets) else labels
         self.files = files
         self.bytes = sum(shard.bytes for shard in shards)
         self.shards = shards
@@ -201,13 +231,32 @@ class Split:
         self._reading_since = self._seconds_of_checks = 0.0
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.labels if self.label_sets is None else self.label_sets.ends)
 
-    def relabelled(self, labels: NDArray[np.int64]) -> Split:
-        """The same images with other labels, (N,)."""
+    def relabelled(self, label_of: NDArray[np.int64]) -> Split:
+        """The same images, with class index `label_of[label]` instead of each `label`."""
         split = copy(self)
-        split.labels = labels
+        split.labels = label_of[np.asarray(self.labels)]
+        if self.label_sets is not None:
+            split.label_sets = LabelSets(label_of[np.asarray(self.label_sets.values)], self.label_sets.ends)
         return split
+
+    def targets(self, images: NDArray[np.int64], outputs: int) -> NDArray[np.int64] | NDArray[np.int8]:
+        """What a loss compares with: class indices, (images,), or for several labels (images, outputs), 0 or 1."""
+        if self.label_sets is None:
+            return np.asarray(self.labels)[images]
+        return self.label_sets.rows(images, outputs)
+
+    def images_of_class(self, label: int) -> NDArray[np.int64]:
+        """The numbers of the images of a class, or with a label, in order."""
+        if self.label_sets is None:
+            return np.flatnonzero(np.asarray(self.labels) == label)
+        return np.searchsorted(self.label_sets.ends, np.flatnonzero(self.label_sets.values == label), side="right")
+
+    def images_per_class(self, classes: int) -> NDArray[np.int64]:
+        """(classes,): the number of images of each class, or with each label."""
+        values = self.labels if self.label_sets is None else self.label_sets.values
+        return np.bincount(values, minlength=classes)
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3), RGB; for raw pixels, a read-only view of the memory-mapped file.

@@ -5,7 +5,8 @@ A store is a folder:
     train-00000.u8 ...   raw pixels, uint8, (images, crop, crop, 3), RGB; in a store of JPEGs train-00000.jpegs ...,
                          consecutive JPEG files
     train-ends.npy       in a store of JPEGs only: int64 (N,), where each image ends in its shard
-    train-labels.npy     int64 (N,)
+    train-labels.npy     int64 (N,); if an image can have several labels, those of all images, one after the other
+    train-label-ends.npy only if an image can have several labels: int64 (N,), where those of each image end
     train-files.jsonl    the source path of each image, relative to the source folder, a JSON string per line
     train-sum.npy        int64 (crop, crop, 3): the sum of all training images, which gives the exact mean
     val-...              the same without the sum
@@ -31,12 +32,13 @@ from alexc.printable import printable
 from ..errors import UserError
 from ..files import require_regular_file
 from ..progress import Progress
-from .split import CHANGED, FileNames, JpegPixels, RawPixels, Shard, Split
+from .split import CHANGED, FileNames, JpegPixels, LabelSets, RawPixels, Shard, Split
 
 FORMAT = "alexc image store"
 VERSION = 3
+SEVERAL_LABELS = 4  # the version of a store whose images can have several labels, which version 3 does not know
 # Version 2 has the same format; its pixels were scaled by Pillow, which differs by 0.003 grey levels on average.
-READ_VERSIONS = (2, VERSION)
+READ_VERSIONS = (2, VERSION, SEVERAL_LABELS)
 MANIFEST = "manifest.json"
 SOURCE = "source.json"
 SplitName = Literal["train", "val"]
@@ -135,6 +137,11 @@ class Store:
     eigenvectors: NDArray[np.float64]
     preparation: Preparation
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image can have several labels, or none."""
+        return self.train.label_sets is not None
+
 
 def is_store(folder: Path) -> bool:
     """Whether the folder contains a finished store of any version."""
@@ -216,7 +223,7 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{shown} is not a store: {MANIFEST} was not written by alexc")
     if manifest.get("version") not in READ_VERSIONS:
-        read = " and ".join(map(str, READ_VERSIONS))
+        read = " and ".join((", ".join(map(str, READ_VERSIONS[:-1])), str(READ_VERSIONS[-1])))
         raise UserError(
             f"{shown} is a store of version {manifest.get('version')}; this alexc reads versions {read}: "
             "prepare it again into another folder"
@@ -262,15 +269,25 @@ def _open_split(
     _check_shards(path, shards)
     count = sum(shard.images for shard in shards)
     labels = _load_array(path, manifest, f"{name}-labels.npy")
+    ends = _label_ends(path, manifest, name, len(labels)) if manifest["version"] == SEVERAL_LABELS else None
+    images = labels if ends is None else ends
     _check_hash(path, manifest, f"{name}-files.jsonl")
     files = FileNames(path / f"{name}-files.jsonl")
-    if not len(files) == len(labels) == count:
-        raise ValueError(f"{name} has {count} images, but {len(labels)} labels and {len(files)} files")
+    if not len(files) == len(images) == count:
+        raise ValueError(f"{name} has {count} images, but labels of {len(images)} and {len(files)} files")
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"{name} has a label outside 0..{classes - 1}")
+    of_images = labels if ends is None else LabelSets(labels, ends)
     if manifest["quality"] is None:
-        return Split(_raw(path, geometry, shards), shards, labels, files)
-    return Split(_jpegs(path, geometry, shards, manifest, name), shards, labels, files)
+        return Split(_raw(path, geometry, shards), shards, of_images, files)
+    return Split(_jpegs(path, geometry, shards, manifest, name), shards, of_images, files)
+
+
+def _label_ends(path: Path, manifest: dict[str, Any], name: SplitName, labels: int) -> NDArray[np.int64]:
+    ends = _load_array(path, manifest, f"{name}-label-ends.npy")
+    if np.any(np.diff(ends, prepend=0) < 0) or (int(ends[-1]) if len(ends) else 0) != labels:
+        raise ValueError(f"{name}-label-ends.npy does not fit {name}-labels.npy")
+    return ends
 
 
 def _raw(path: Path, geometry: Geometry, shards: tuple[Shard, ...]) -> RawPixels:

@@ -18,6 +18,7 @@ from .split import Shard
 from .store import (
     FORMAT,
     MANIFEST,
+    SEVERAL_LABELS,
     SOURCE,
     VERSION,
     ColorSums,
@@ -28,19 +29,27 @@ from .store import (
 
 
 class StoredImage(NamedTuple):
-    """An image of a split: its class, its source path, and in a store of JPEGs where its bytes end in its shard."""
+    """An image of a split: its class, its source path, and in a store of JPEGs where its bytes end in its shard.
+
+    `labels` are its class indices if an image can have several; else None.
+    """
 
     label: int
     file: str
     end: int
+    labels: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class SplitContent:
-    """The content of a finished split: its shards, and its images, which are read once."""
+    """The content of a finished split: its shards, and its images, which are read once.
+
+    `labels` is the number of labels of all images if an image can have several; else None.
+    """
 
     shards: tuple[Shard, ...]
     images: Iterable[StoredImage]
+    labels: int | None = None
 
 
 def write_store(
@@ -73,7 +82,7 @@ def write_store(
     _write_json(folder / SOURCE, source)
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if splits["train"].labels is None else SEVERAL_LABELS,
         "geometry": asdict(geometry),
         "quality": quality,
         "classes": classes,
@@ -95,17 +104,23 @@ def write_store(
 def _write_split(folder: Path, name: SplitName, content: SplitContent, quality: int | None) -> dict[str, str]:
     """Write labels, names and, for JPEGs, ends; returns each file's hash."""
     count = sum(shard.images for shard in content.shards)
-    names = [f"{name}-labels.npy", f"{name}-files.jsonl", *([] if quality is None else [f"{name}-ends.npy"])]
+    arrays = {"labels": count if content.labels is None else content.labels}
+    arrays |= {} if content.labels is None else {"label-ends": count}
+    arrays |= {} if quality is None else {"ends": count}
+    names = [f"{name}-files.jsonl", *(f"{name}-{array}.npy" for array in arrays)]
+    written = 0
     with ExitStack() as open_files:
-        labels, lines, *ends = files = [open_files.enter_context(AtomicFile(folder / each)) for each in names]
-        for array in (labels, *ends):
-            _write_header(array, count)
+        lines, *files = [open_files.enter_context(AtomicFile(folder / each)) for each in names]
+        for file, length in zip(files, arrays.values(), strict=True):
+            _write_header(file, length)
         for image in content.images:
-            labels.write(np.int64(image.label).tobytes())
             lines.write(json.dumps(image.file).encode() + b"\n")
-            for each in ends:
-                each.write(np.int64(image.end).tobytes())
-    return {each: file.sha256 for each, file in zip(names, files, strict=True)}
+            labels = (image.label,) if image.labels is None else image.labels
+            written += len(labels)
+            values = {"labels": labels, "label-ends": (written,), "ends": (image.end,)}
+            for file, array in zip(files, arrays, strict=True):
+                file.write(np.array(values[array], np.int64).tobytes())
+    return {each: file.sha256 for each, file in zip(names, (lines, *files), strict=True)}
 
 
 def _write_header(file: AtomicFile, count: int) -> None:

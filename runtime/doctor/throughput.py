@@ -29,7 +29,7 @@ from ..network_file import NetworkFile
 from ..progress import Progress
 from ..runs.console import duration
 from ..temporary_folder import temporary_folder
-from ..training.heads import cross_entropy_of_heads, heads_of
+from ..training.heads import heads_of, loss_of_heads
 from ..training.optimizer import Optimizer, optimizer_of
 from ..training.precision import autocast
 from .section import Finding, Section
@@ -165,7 +165,7 @@ def _timed_step(
     optimizer.zero_grad(set_to_none=True)
     with autocast(file.recipe.precision, device):
         heads = heads_of(network(place_images(images, device)))
-    loss = cross_entropy_of_heads(network, heads, labels, batch, file.recipe.loss.smoothing)
+    loss = loss_of_heads(file.recipe.loss, network, heads, labels, batch)
     torch.autograd.backward(loss)
     loss.item()  # waits for a GPU
     computed = time.perf_counter()

@@ -1,9 +1,10 @@
-"""Measures how well a network classifies a split: loss, top-1 and top-5 error, and confusions."""
+"""Measures how well a network classifies a split: loss, top-1 and top-5 error, and confusions of classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,8 +18,10 @@ from ..data.split import Split
 from ..device import place_images
 from ..parallel.batch_shard import NO_LABEL
 from ..progress import Progress
+from ..recipes import CrossEntropy, Loss
 
 TOP = 5
+CLASSES = CrossEntropy()  # the loss of a network that gives each image one class
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,13 @@ class Scores:
         return sorted(rows, key=lambda row: (-row.error, row.label))[:count]
 
 
+class ViewTally(Protocol):
+    """Counts what a network answers to the views of images."""
+
+    def count_views(self, answers: Tensor, labels: Tensor) -> None:
+        """Add a batch: answers (N, views, outputs), as `answers_of` gives them, and labels, on the CPU."""
+
+
 class Tally:
     """Counts right and wrong guesses over batches."""
 
@@ -76,6 +86,10 @@ class Tally:
         self._guesses = np.zeros((classes, outputs), np.int64)
         self._images = self._right5 = 0
         self._loss = 0.0
+
+    def count_views(self, answers: Tensor, labels: Tensor) -> None:
+        """Add a batch: log-probabilities (N, views, outputs) and labels (N,), on the CPU."""
+        self.count(average(answers), labels)
 
     def count(self, log_probabilities: Tensor, labels: Tensor) -> None:
         """Add a batch: log-probabilities (N, outputs) and labels (N,), on the CPU. Rows without a label are ignored."""
@@ -118,9 +132,10 @@ def measure(
     split: Split,
     views: Sequence[View],
     rows: int,
-    tallies: Sequence[tuple[Tally, Sequence[int]]],
+    tallies: Sequence[tuple[ViewTally, Sequence[int]]],
     task: str,
     before_batch: Callable[[], None] = lambda: None,
+    loss: Loss = CLASSES,
 ) -> None:
     """Show the network every image of a split; with several processes, each shows its part.
 
@@ -130,24 +145,29 @@ def measure(
         split: the images.
         views: the views per image.
         rows: the largest number of views in a batch.
-        tallies: each with the indices of the `views` whose softmax it averages.
+        tallies: each with the indices of the `views` that it averages.
         task: the name on the progress bar.
         before_batch: called before each batch; may raise to stop.
+        loss: the loss of the recipe.
     """
     groups = groups_of(np.arange(len(split)), max(1, rows // len(views)))
     with Progress(task, len(split), "images") as progress:
-        for probabilities, labels, count in _answers(network, feed, split, views, groups, before_batch):
+        for answers, labels, count in _answers(network, feed, split, views, groups, before_batch, loss):
             for tally, chosen in tallies:
-                tally.count(average(probabilities[:, list(chosen)]), labels)
+                tally.count_views(answers[:, list(chosen)], labels)
             progress.advance(count)
 
 
-def log_probabilities_of(network: nn.Module, images: Tensor, views: int) -> Tensor:
-    """Log-softmax per view, (N, views, outputs), float32 on the CPU, for images (N * views, 3, H, W)."""
+def answers_of(network: nn.Module, images: Tensor, views: int, loss: Loss = CLASSES) -> Tensor:
+    """What the network answers to images (N * views, 3, H, W), per view: (N, views, outputs), float32 on the CPU.
+
+    Log-probabilities for a network of classes, the softmax included; for other losses the outputs as they are.
+    """
     device = next(network.parameters()).device
     with torch.inference_mode():
-        logits: Tensor = network(place_images(images, device))
-        return F.log_softmax(logits.float(), dim=1).cpu().view(-1, views, logits.shape[1])
+        outputs: Tensor = network(place_images(images, device)).float()
+        answers = F.log_softmax(outputs, dim=1) if isinstance(loss, CrossEntropy) else outputs
+        return answers.cpu().view(-1, views, outputs.shape[1])
 
 
 def average(log_probabilities: Tensor) -> Tensor:
@@ -162,11 +182,12 @@ def _answers(
     views: Sequence[View],
     groups: Sequence[NDArray[np.int64]],
     before_batch: Callable[[], None],
+    loss: Loss,
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
     network.eval()
     for batch in feed.batches(split, groups, lambda _: views):
         before_batch()
-        yield log_probabilities_of(network, batch.images, len(views)), batch.labels[:: len(views)], batch.count
+        yield answers_of(network, batch.images, len(views), loss), batch.labels[:: len(views)], batch.count
 
 
 def _confusion(label: int, guesses: NDArray[np.int64]) -> Confusion:

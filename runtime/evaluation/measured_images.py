@@ -9,7 +9,7 @@ from alexc.printable import printable
 
 from ..cores import available_cores
 from ..data.folder_layout import FolderLayout, Part, find_layout, names
-from ..data.imagenet_archives import find_archives
+from ..data.image_source import has_folders_of_classes
 from ..data.prepare import default_destination, store_for
 from ..data.split import Split
 from ..data.store import SOURCE, Geometry, Store, is_store, read_source
@@ -49,10 +49,10 @@ def measured_images(data: Path, geometry: Geometry, part: Part | None, training:
         UserError: the images do not exist, cannot be prepared, or have no such part.
     """
     workers = available_cores()
-    if not data.is_dir() or is_store(data) or (data / SOURCE).is_file() or find_archives(data) is not None:
+    if not data.is_dir() or is_store(data) or (data / SOURCE).is_file() or not has_folders_of_classes(data):
         store = store_for(data, geometry, workers)
         source = _source(store)
-        if part == "test" and len(store.val) and source.is_dir() and find_archives(source) is None:
+        if part == "test" and len(store.val) and source.is_dir() and has_folders_of_classes(source):
             return measured_images(source, geometry, part, training=True)
         return _part_of(store, part)
     layout = find_layout(data.absolute())

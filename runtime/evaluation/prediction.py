@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from ..data.decode import load_image, square
-from .measure import TOP, average, log_probabilities_of
+from ..label_losses import scores_of
+from ..recipes import CrossEntropy
+from .measure import TOP, answers_of, average
 from .trained_network import TrainedNetwork
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow and OpenCV convert to grey
@@ -17,7 +19,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow a
 
 @dataclass(frozen=True)
 class Guess:
-    """A class name, safe to print, and its probability in 0..1."""
+    """A class name, safe to print, and its probability in 0..1; for the losses of squares, the output itself."""
 
     name: str
     probability: float
@@ -38,7 +40,10 @@ def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
     if trained.file.input_shape[0] == 1:
         rendered = (rendered @ _LUMA)[..., None]
     shown = torch.from_numpy(rendered).permute(0, 3, 1, 2)
-    probabilities = average(log_probabilities_of(trained.network, shown, len(views)))[0].exp()
+    loss = trained.file.recipe.loss
+    answers = answers_of(trained.network, shown, len(views), loss)
+    is_class = isinstance(loss, CrossEntropy)
+    probabilities = (average(answers).exp() if is_class else scores_of(loss, answers).mean(1))[0]
     best = probabilities.topk(min(TOP, trained.outputs))
     return [
         Guess(trained.class_name(output), probability)

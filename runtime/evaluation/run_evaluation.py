@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from ..data.batch_loader import BatchLoader
 from ..data.folder_layout import Part, names
 from ..data.prepare import store_for
 from ..data.prepare_report import preparation_summary
-from ..data.recipe_check import geometry_of
+from ..data.recipe_check import check_labels, geometry_of
 from ..data.split import Split
 from ..data.store import Store, check_while_reading, read_source
 from ..data.views import central_view
 from ..errors import UserError
 from ..runs.epoch_metrics import loss_text
-from .measure import Confusion, Scores, Tally, measure
+from .label_scores import LabelScores, tally_for
+from .measure import Scores, ViewTally, measure
 from .measured_images import MeasuredImages, measured_images
 from .trained_network import TrainedNetwork
 
@@ -45,11 +46,12 @@ class Evaluation:
     trained: TrainedNetwork
     images: MeasuredImages
     missing: tuple[str, ...]
-    scores: dict[str, Scores]
+    scores: dict[str, Scores | LabelScores]
 
-    def worst(self) -> list[Confusion]:
-        """The classes with the highest error with the recipe's views."""
-        return next(iter(self.scores.values())).worst_classes(WORST)
+    @property
+    def main(self) -> Scores | LabelScores:
+        """The scores with the recipe's views."""
+        return next(iter(self.scores.values()))
 
 
 def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Part | None = None) -> Evaluation:
@@ -62,7 +64,8 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Pa
         part: the part to measure on; by default the validation images, or all of a folder that is only tested.
 
     Raises:
-        UserError: the data does not exist, or has classes that the network does not know.
+        UserError: the data does not exist, or has classes that the network does not know, or several labels per image
+            where the loss needs one class.
     """
     images = measured_images(
         data or _data_of(trained),
@@ -70,16 +73,20 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Pa
         part,
         training=data is None or _is_of_training(trained, data),
     )
+    check_labels(trained.file, images.store)
     check_while_reading(images.store)
     split = _with_labels_of(trained, images)
     views = trained.test_views()
     center = central_view(images.store.geometry.crop, trained.file.size)
     shown = views if center in views else (*views, center)
-    all_views, central = (Tally(len(trained.statistics.classes), trained.outputs) for _ in range(2))
-    tallies: list[tuple[Tally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
-    with BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1) as feed:
-        measure(trained.network, feed, split, shown, rows, tallies, "evaluate")
-    scores = {f"{len(views)} crops": all_views.scores()} if len(views) > 1 else {}
+    loss, classes, outputs = trained.file.recipe.loss, len(trained.statistics.classes), trained.outputs
+    all_views, central = (tally_for(loss, classes, outputs) for _ in range(2))
+    tallies: list[tuple[ViewTally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
+    with BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1, outputs=outputs) as feed:
+        measure(trained.network, feed, split, shown, rows, tallies, "evaluate", loss=loss)
+    scores: dict[str, Scores | LabelScores] = {}
+    if len(views) > 1:
+        scores[f"{len(views)} crops"] = all_views.scores()
     missing = tuple(name for name in trained.statistics.classes if name not in images.store.classes)
     return Evaluation(trained, images, missing, scores | {"centre": central.scores()})
 
@@ -114,13 +121,9 @@ def evaluation_text(evaluation: Evaluation) -> str:
     ]
     for name, scores in evaluation.scores.items():
         lines.append(f"{name:<10}{loss_text(scores.loss):>9}{scores.top1_error:>14.1%}{scores.top5_error:>14.1%}")
-    names = [trained.class_name(row.label) for row in evaluation.worst()]
-    width = max(len("worst classes"), *map(len, names))
-    lines += ["", f"{'worst classes':<{width}}{'images':>9}{'error':>9}  most often taken for"]
-    for name, row in zip(names, evaluation.worst(), strict=True):
-        taken = "" if row.guess is None else f"{trained.class_name(row.guess)} ({row.times} times)"
-        lines.append(f"{name:<{width}}{row.images:>9}{row.error:>9.1%}  {taken}".rstrip())
-    return "\n".join(lines)
+    main = evaluation.main
+    worst = _classes_text(trained, main) if isinstance(main, Scores) else _labels_text(trained, main)
+    return "\n".join([*lines, "", *worst])
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
@@ -136,9 +139,13 @@ def evaluation_json(evaluation: Evaluation) -> str:
         "missing_classes": evaluation.missing,
         "views": {
             name: {"loss": scores.loss, "top1_error": scores.top1_error, "top5_error": scores.top5_error}
+            | ({} if isinstance(scores, Scores) else _of_labels(scores))
             for name, scores in evaluation.scores.items()
         },
-        "worst_classes": [
+    }
+    main = evaluation.main
+    if isinstance(main, Scores):
+        report["worst_classes"] = [
             {
                 "class": trained.statistics.classes[row.label],
                 "images": row.images,
@@ -146,10 +153,46 @@ def evaluation_json(evaluation: Evaluation) -> str:
                 "taken_for": None if row.guess is None else trained.class_name(row.guess),
                 "times": row.times,
             }
-            for row in evaluation.worst()
-        ],
-    }
+            for row in main.worst_classes(WORST)
+        ]
+    else:
+        report["worst_labels"] = [
+            asdict(row) | {"label": trained.class_name(row.label)} for row in main.worst_labels(WORST)
+        ]
     return json.dumps(report, indent=2)
+
+
+def _classes_text(trained: TrainedNetwork, scores: Scores) -> Iterator[str]:
+    """The classes with the highest error."""
+    rows = scores.worst_classes(WORST)
+    names = [trained.class_name(row.label) for row in rows]
+    width = max(len("worst classes"), *map(len, names))
+    yield f"{'worst classes':<{width}}{'images':>9}{'error':>9}  most often taken for"
+    for name, row in zip(names, rows, strict=True):
+        taken = "" if row.guess is None else f"{trained.class_name(row.guess)} ({row.times} times)"
+        yield f"{name:<{width}}{row.images:>9}{row.error:>9.1%}  {taken}".rstrip()
+
+
+def _labels_text(trained: TrainedNetwork, scores: LabelScores) -> Iterator[str]:
+    """What is found of all labels, and the labels that are found least often."""
+    yield f"precision {scores.precision:.1%} and recall {scores.recall:.1%} of all labels with a score of 0.5 or more"
+    yield f"average precision {scores.average_precision:.1%} per image"
+    rows = scores.worst_labels(WORST)
+    names = [trained.class_name(row.label) for row in rows]
+    width = max(map(len, ["worst labels", *names]))
+    yield from ("", f"{'worst labels':<{width}}{'images':>9}{'precision':>12}{'recall':>9}")
+    for name, row in zip(names, rows, strict=True):
+        precision = "-" if row.precision is None else f"{row.precision:.1%}"
+        yield f"{name:<{width}}{row.images:>9}{precision:>12}{row.recall:>9.1%}"
+
+
+def _of_labels(scores: LabelScores) -> dict[str, float]:
+    """The figures that networks of classes do not have."""
+    return {
+        "precision": scores.precision,
+        "recall": scores.recall,
+        "average_precision": scores.average_precision,
+    }
 
 
 def _source_text(trained: TrainedNetwork) -> str:
@@ -187,7 +230,7 @@ def _with_labels_of(trained: TrainedNetwork, images: MeasuredImages) -> Split:
     if images.store.classes == trained.statistics.classes:
         return images.split
     label_of = np.array([known[name] for name in images.store.classes])
-    return images.split.relabelled(label_of[np.asarray(images.split.labels)])
+    return images.split.relabelled(label_of)
 
 
 def _data_of(trained: TrainedNetwork) -> Path:

@@ -9,9 +9,11 @@ from typing import Literal
 
 from torch import nn
 
+from ..errors import UserError
 from ..evaluation.file_weights import NOTHING_SAID, Preparation
 from ..files import check_new, write_new
 from ..progress import Progress
+from ..recipes import CrossEntropy
 from .checked import Check
 from .description import description
 from .onnx_file import onnx_content
@@ -57,6 +59,9 @@ def export_network(
         subject = subject_of(source, weights, said)
         network, output = subject.network, "logits"
         if softmax:
+            recipe = subject.file.recipe
+            if recipe is not None and not isinstance(recipe.loss, CrossEntropy):
+                raise UserError(f"--softmax: the loss of {subject.file.name} does not read a softmax: leave it out")
             network = nn.Sequential(OrderedDict([("network", network), ("softmax", nn.Softmax(1))])).eval()
             output = "probabilities"
         texts = description(subject.file, subject.network, subject.statistics) | {"output": output}

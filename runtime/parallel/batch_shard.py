@@ -43,10 +43,14 @@ class BatchShard:
         size = self._padded(len(rows)) // parts
         return rows[index * size : (index + 1) * size]
 
-    def labels(self, labels: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """(rows of the loss,), int64: the labels of the logits on this process; `NO_LABEL` for padding rows."""
-        padded = np.full(self._padded(len(labels)), NO_LABEL, np.int64)
-        padded[: len(labels)] = labels
+    def labels(self, labels: Sequence[int] | NDArray[np.int64] | NDArray[np.int8]) -> Tensor:
+        """(rows of the loss,) or (rows of the loss, outputs): the labels of the logits on this process.
+
+        Padding rows have `NO_LABEL` everywhere.
+        """
+        given = np.asarray(labels)
+        padded = np.full((self._padded(len(given)), *given.shape[1:]), NO_LABEL, given.dtype)
+        padded[: len(given)] = given
         if self.loss is None:
             return torch.from_numpy(padded[:0])
         index, parts = self.loss

@@ -15,7 +15,7 @@ from ..data.split import Split
 from ..data.spread import spread
 from ..data.store import Store
 from ..data.views import central_view
-from ..evaluation.measure import log_probabilities_of
+from ..evaluation.measure import answers_of
 from ..evaluation.trained_network import TrainedNetwork
 from ..progress import Progress
 from .embedded_image import photograph_uri
@@ -158,5 +158,5 @@ def _read_by(
     center = central_view(trained.statistics.geometry.crop, trained.file.size)
     groups = groups_of(np.array(numbers, np.int64), rows)
     for group, batch in zip(groups, feed.batches(split, groups, lambda _: (center,)), strict=True):
-        log_probabilities_of(trained.network, batch.images, 1)
+        answers_of(trained.network, batch.images, 1)
         yield group, given.value.reshape(batch.count, -1).cpu().double().numpy()

@@ -18,6 +18,7 @@ from ..evaluation.measure import Scores
 from ..evaluation.run_evaluation import store_of_run
 from ..evaluation.trained_network import TrainedNetwork
 from ..files import write_bytes, write_error
+from ..recipes import CrossEntropy
 from ..runs.epoch_metrics import loss_text
 from ..runs.metrics import read_metrics
 from ..runs.run_folder import RunFolder
@@ -132,6 +133,8 @@ def page_text(report: Report) -> str:
 
 def _store(trained: TrainedNetwork, data: Path | None) -> Store | Missing:
     """The images; without those of the run, the page is made without them."""
+    if not isinstance(trained.file.recipe.loss, CrossEntropy):
+        return Missing("No images: the page shows them for networks that give each image one class.")
     try:
         return store_of_run(trained, data)
     except UserError as mistake:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from alexc.printable import printable
 
+from ..data.recipe_check import check_labels
 from ..data.store import Store
 from ..errors import UserError
 from ..network_file import NetworkFile
@@ -48,8 +49,9 @@ def check_data(file: NetworkFile, outputs: int, store: Store, batch: int) -> Non
     """Check that the network can be trained on this data; print a note if it has fewer classes than the network.
 
     Raises:
-        UserError: there are too many classes, or too few images.
+        UserError: there are too many classes, or too few images, or the loss does not fit the labels.
     """
+    check_labels(file, store)
     classes = len(store.classes)
     if classes > outputs:
         raise UserError(

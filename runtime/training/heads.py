@@ -1,4 +1,4 @@
-"""The loss of a network with one head, or with several as in GoogLeNet."""
+"""The loss of a network with one head, or with several as in GoogLeNet, and the wrong guesses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..label_losses import label_loss, scores_of, target_rows, wrong_guesses
+from ..parallel.batch_shard import NO_LABEL
+from ..recipes import CrossEntropy, Loss
+
 
 def heads_of(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The output of a network in training mode as a tuple: logits (N, classes), those of the main head first."""
     return output if isinstance(output, tuple) else (output,)
+
+
+def loss_of_heads(loss: Loss, network: nn.Module, heads: tuple[Tensor, ...], labels: Tensor, images: int) -> Tensor:
+    """The recipe's loss of some rows of a batch of `images` images, divided by `images`.
+
+    Only `cross_entropy` has further heads. `labels` are class indices, (N,), or (N, outputs), 0 or 1.
+    """
+    if isinstance(loss, CrossEntropy):
+        return cross_entropy_of_heads(network, heads, labels, images, loss.smoothing)
+    return label_loss(loss, heads[0], labels).sum() / images
+
+
+def wrong_in_batch(loss: Loss, outputs: Tensor, labels: Tensor) -> Tensor:
+    """The number of images whose first guess is wrong; rows without labels do not count."""
+    if isinstance(loss, CrossEntropy):
+        return ((outputs.argmax(1) != labels) & (labels != NO_LABEL)).sum()
+    targets, known = target_rows(labels, outputs.shape[1])
+    return (wrong_guesses(scores_of(loss, outputs.float()), targets, 1) & known).sum()
 
 
 def cross_entropy_of_heads(

@@ -128,6 +128,7 @@ def open_data(plan: Plan, held: ExitStack) -> Data:
         settings.workers,
         pinned=plan.device.type == "cuda",
         share=plan.rank.batch_shard,
+        outputs=plan.outputs,
     )
     return Data(
         store=plan.store,

@@ -10,7 +10,8 @@ from alexc.printable import printable
 
 from ..data.dataset_statistics import statistics_of
 from ..data.folder_layout import find_layout
-from ..data.recipe_check import geometry_of
+from ..data.image_source import has_folders_of_classes
+from ..data.recipe_check import check_labels, geometry_of
 from ..device import find_device, place_network
 from ..errors import UserError
 from ..evaluation.measured_images import measured_images
@@ -62,7 +63,8 @@ def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.dev
     weights, missing = starting_weights(path, network.state_dict())
     if missing is not None:
         raise UserError(f"--test-only: {printable(path)} has another last layer than the network, {missing}")
-    training = data.is_dir() and find_layout(data.absolute()).holds_out  # then its training images give the mean
+    # Where training images are beside those to test with, they give the mean.
+    training = data.is_dir() and has_folders_of_classes(data) and find_layout(data.absolute()).holds_out
     store = measured_images(data, geometry_of(file), None, training).store
     outputs = file.outputs(network)
     if len(store.classes) > outputs:
@@ -70,6 +72,7 @@ def _of_file(file: NetworkFile, path: Path, data: Path | None, device: torch.dev
             f"{printable(store.path)} has {len(store.classes)} classes, but {file.name} has {outputs} outputs: name "
             "data with the classes of the network with --data"
         )
+    check_labels(file, store)
     network.load_state_dict(weights)
     place_network(network, device).eval()
     return TrainedNetwork(path, store.path, data, path, None, file, network, statistics_of(store), outputs)

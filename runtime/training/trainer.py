@@ -22,16 +22,16 @@ from ..data.store import Store
 from ..data.views import TrainingViews
 from ..device import place_images
 from ..errors import UserError
-from ..evaluation.measure import Scores, Tally, measure
+from ..evaluation.label_scores import LabelScores, tally_for
+from ..evaluation.measure import Scores, measure
 from ..layers.dropout import fix_masks
-from ..parallel.batch_shard import NO_LABEL
 from ..progress import Progress
 from ..runs.console import print_epoch, print_note
 from ..runs.epoch_metrics import EpochMetrics, loss_text
 from ..runs.metrics import Metrics
 from ..runs.run_folder import RunFolder
 from .finite import all_finite
-from .heads import cross_entropy_of_heads, heads_of
+from .heads import heads_of, loss_of_heads, wrong_in_batch
 from .model import Model
 from .precision import autocast
 from .settings import Settings
@@ -250,10 +250,9 @@ class Trainer:
         _seed_layers(model.network, self.settings.seed, self.state.step, first)
         with autocast(recipe.precision, model.device):
             heads = heads_of(model.network(place_images(micro_batch.images, model.device)))
-        loss = cross_entropy_of_heads(model.network, heads, labels, images, recipe.loss.smoothing)
+        loss = loss_of_heads(recipe.loss, model.network, heads, labels, images)
         torch.autograd.backward(loss * model.loss_scale.scale)
-        wrong = ((heads[0].detach().argmax(1) != labels) & (labels != NO_LABEL)).sum()
-        return loss.detach(), wrong
+        return loss.detach(), wrong_in_batch(recipe.loss, heads[0].detach(), labels)
 
     def _sum_over_ranks(self, loss: Tensor, wrong: Tensor, stop: bool) -> StepResult:
         """Sum the results of all ranks, in one message."""
@@ -264,7 +263,7 @@ class Trainer:
         total, all_wrong, overflow, stop = rank.sum(values).tolist()
         return StepResult(total, round(all_wrong), bool(overflow), bool(stop))
 
-    def _validate(self, interrupted: Callable[[], bool]) -> Scores:
+    def _validate(self, interrupted: Callable[[], bool]) -> Scores | LabelScores:
         """The loss and the errors on the validation split, with one view per image."""
         model, data = self.model, self.data
 
@@ -272,7 +271,7 @@ class Trainer:
             if model.rank.any(interrupted()):
                 raise Stopped
 
-        tally = Tally(len(data.store.classes), model.outputs)
+        tally = tally_for(self.settings.recipe.loss, len(data.store.classes), model.outputs)
         measure(
             model.network,
             data.loader,
@@ -282,11 +281,12 @@ class Trainer:
             [(tally, (0,))],
             "validation",
             stop_if_interrupted,
+            self.settings.recipe.loss,
         )
         tally.take(model.rank.sum(tally.counts() * model.rank.reports_metrics))
         return tally.scores()
 
-    def _finish_epoch(self, scores: Scores, seconds: float) -> None:
+    def _finish_epoch(self, scores: Scores | LabelScores, seconds: float) -> None:
         """Record the epoch, show it to the schedule and to early stopping, and save.
 
         The best weights are saved first, so that `last.pt` never refers to best weights that are not there.

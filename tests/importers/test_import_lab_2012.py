@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -280,19 +281,47 @@ def test_the_scale_of_a_normalisation_can_stand_in_the_layer_file() -> None:
 # -- losses over vectors of labels
 
 
-@pytest.mark.parametrize("loss", ["crossent2", "rflickr", "sum2"])
-def test_a_network_for_vectors_of_labels_comes_without_a_recipe(loss: str) -> None:
-    end = section("units", type="fc", outputs=7, inputs="c", initW=0.1, neuron="logistic")
-    if loss == "sum2":
+def for_labels(cost: str, neuron: str = "logistic", coeff: float = 1) -> Imported:
+    """A network with a loss over a vector of labels; `sum2` reads the difference from the labels."""
+    end = section("units", type="fc", outputs=7, inputs="c", initW=0.1, neuron=neuron)
+    if cost == "sum2":
         end += section("gap", type="eltsum", inputs="labels,units", coeffs="1,-1")
-    end += section("cost", type=f"cost.{loss}", inputs="gap" if loss == "sum2" else "labels,units")
+    end += section("cost", type=f"cost.{cost}", inputs="gap" if cost == "sum2" else "labels,units")
     text = DATA + conv("c", {"": "data"}, channels=3) + end
-    found = imported({"net.cfg": text, "params.cfg": rates("c") + rates("units")}, (3, 7, 7))
-    assert found.line("units") == "units: linear 7 weight=normal(0, 0.1) -> sigmoid"
-    assert found.graph().net.recipe is None
-    (said,) = [headline for _, _, headline in found.said()]
-    assert said.startswith("the loss `cost` is ")
-    assert said.endswith("several labels per image, which a recipe cannot express")
+    parameters = rates("c") + rates("units") + section("cost", coeff=coeff, topk=5)
+    return imported({"net.cfg": text, "params.cfg": parameters}, (3, 7, 7))
+
+
+@pytest.mark.parametrize(
+    ("cost", "loss"), [("crossent2", "binary_cross_entropy"), ("rflickr", "log_square"), ("sum2", "square")]
+)
+def test_a_loss_over_a_vector_of_labels_is_the_loss_of_the_recipe(cost: str, loss: str) -> None:
+    found = for_labels(cost)
+    assert found.line("units").endswith(" -> sigmoid")
+    recipe = found.graph().net.recipe
+    assert recipe is not None
+    assert recipe.loss.keyword == loss
+    assert len(found.graph().without_loss()) == (2 if cost == "crossent2" else 3)
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (lambda: for_labels("crossent2", neuron="ident"), "`units` does not have logistic neurons"),
+        (lambda: for_labels("rflickr", coeff=2), "it has a factor, `coeff`"),
+    ],
+)
+def test_a_loss_that_a_recipe_cannot_express_leaves_the_recipe_out(found: Callable[[], Imported], reason: str) -> None:
+    network = found()
+    assert network.graph().net.recipe is None
+    assert f"a recipe cannot express the loss `cost`: {reason}" in [headline for _, _, headline in network.said()]
+
+
+def test_factors_of_a_sum_stand_in_the_layer_file_too() -> None:
+    text = DATA + conv("c", {"": "data"}, channels=3) + conv("d", {"": "data"}, channels=3)
+    found = imported({"net.cfg": text + section("sum", type="eltsum", inputs="c,d", coeffs="1,0.5")}, (3, 7, 7))
+    (error,) = found.errors()
+    assert error[2] == "`sum` multiplies its inputs by factors before it adds them"
 
 
 # -- the parameter files
