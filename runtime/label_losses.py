@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .parallel.batch_shard import NO_LABEL
-from .recipes import BinaryCrossEntropy, LogSquare, Square
+from .recipes import BinaryCrossEntropy, LogSquare, Loss, Square
 
 LabelLoss = BinaryCrossEntropy | LogSquare | Square
 THRESHOLD = 0.5  # an output claims its label if its score is at least this
@@ -64,8 +64,8 @@ def averaged_loss(loss: LabelLoss, outputs: Tensor, targets: Tensor) -> Tensor:
     return -(targets * claimed + (1 - targets) * denied).sum(1)
 
 
-def scores_of(loss: LabelLoss, outputs: Tensor) -> Tensor:
-    """How sure the network is of each label: the sigmoid, or the output itself."""
+def scores_of(loss: Loss, outputs: Tensor) -> Tensor:
+    """How sure the network is of each label: the sigmoid, or for the losses of squares the output itself."""
     return outputs.sigmoid() if isinstance(loss, BinaryCrossEntropy) else outputs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from .arguments import OptionalCount, Sizes
+from .arguments import OptionalCount, Sizes, YesOrNo
 from .bounded import Bounded
 from .convolving import Convolving
 from .kind import Cut, OnMesh, Shape, ShapeError, TorchCall, TorchModule, Weights
@@ -21,6 +21,8 @@ class Conv(Bounded, Convolving):
     column in a grid of towers. With `towers=1` the kernels are not split into towers. `groups` splits maps and kernels
     into groups that do not read each other, as in PyTorch.
 
+    With `shared_bias=no` every place of the output has its own bias, as in `local`.
+
     With `shuffles=1` the groups read the maps in a random order, which is drawn once and kept with the weights. Then
     `groups` counts the groups of each tower, and the maps of each tower that it reads are shuffled by themselves. With
     `shuffles=2` a group reads twice as many maps: the order is two permutations in a row.
@@ -34,6 +36,7 @@ class Conv(Bounded, Convolving):
 
     dilation: Sizes = (1, 1)
     shuffles: OptionalCount = None
+    shared_bias: YesOrNo = "yes"
 
     def output(self, given: Shape, towers: int) -> Shape:
         """(channels, height, width) to (kernels, height', width')."""
@@ -41,6 +44,9 @@ class Conv(Bounded, Convolving):
             message = f"has `reads={self.reads}`, but shuffled maps come from one tower or from all"
             raise ShapeError("E0303", message, "reads", "write `reads=tower` or `reads=all`, or remove `shuffles`")
         self.check_norms()
+        if self.shared_bias == "no" and (self.bias is None or self.shuffles is not None):
+            other = "`bias=none`" if self.bias is None else "`shuffles`"
+            raise ShapeError("E0303", f"has `shared_bias=no` and {other}", "shared_bias", "remove one of them")
         shape = super().output(given, towers)
         if self.shuffles is not None and given.channels // given.towers * self.shuffles % self.groups:
             count = given.channels // given.towers
@@ -70,7 +76,8 @@ class Conv(Bounded, Convolving):
     def weights(self, given: Shape, output: Shape) -> Weights:
         """(kernels, channels / groups, kernel height, kernel width)."""
         shape = (self.kernels, self.channels_read(given, output) // self.groups_in_all(output), *self.kernel)
-        return Weights(shape, 0 if self.bias is None else self.kernels, self.weight, self.bias)
+        biases = output.values if self.shared_bias == "no" else self.kernels
+        return Weights(shape, 0 if self.bias is None else biases, self.weight, self.bias)
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:
         """One per output value and weight of its kernel."""
@@ -93,6 +100,10 @@ class Conv(Bounded, Convolving):
         if self.bias is None:
             arguments.append("bias=False")
         before, imports = self.calls_before(given, place)
+        if self.shared_bias == "no":
+            arguments.insert(2, f"places={output.sizes[1:]}")
+            imports = (*imports, "from alexc.runtime.layers.unshared_bias import UnsharedBiasConv2d")
+            return TorchModule(TorchCall("UnsharedBiasConv2d", tuple(arguments)), imports, before)
         if self.shuffles is None:
             return TorchModule(TorchCall("nn.Conv2d", tuple(arguments)), imports, before)
         arguments += [f"shuffles={self.shuffles}"] * (self.shuffles > 1)

@@ -131,15 +131,19 @@ def _group_for(layer: CudaLayer, reads: Sequence[GroupInput], like: Sequence[Gro
     for group in like:
         if _lacks(group, layer) and len(group.inputs) == len(reads):
             pairs = list(zip(group.inputs, reads, strict=True))
-            if all(own.is_like(other) for own, other in pairs):
+            if all(own.is_like(other) and not own.beside for own, other in pairs):
                 return group
             if layer.type == "conv" and all(own.is_like(other) or _lie_beside(own, other) for own, other in pairs):
-                group.inputs = tuple(
-                    own if own.is_like(other) else replace(own, beside=(*own.beside, other.group))
-                    for own, other in pairs
-                )
+                group.inputs = tuple(_with_copy(own, other, len(group.members)) for own, other in pairs)
                 return group
     return None
+
+
+def _with_copy(own: GroupInput, other: GroupInput, members: int) -> GroupInput:
+    """The input of a group of `members` copies, after another copy that reads `other` was added."""
+    if own.is_like(other) and not own.beside:
+        return own
+    return replace(own, beside=(*(own.beside or (own.group,) * (members - 1)), other.group))
 
 
 def _lie_beside(own: GroupInput, other: GroupInput) -> bool:

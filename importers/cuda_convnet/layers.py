@@ -10,9 +10,9 @@ from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
 from ..foreign.options import Options, ReadError
 from ..foreign.sections import Section
 
-TRAINED = ("conv", "local", "fc")
+TRAINED = ("conv", "local", "fc", "treefc")
 COST = "cost.logreg"
-LABEL_COSTS = ("cost.crossent2", "cost.rflickr", "cost.sum2")  # over a vector of labels per image
+LABEL_COSTS = ("cost.crossent2", "cost.bce", "cost.rflickr", "cost.sum2")  # over a vector of labels per image
 COSTS = (COST, *LABEL_COSTS)
 TYPES = (
     "data", *TRAINED, "pool", "rnorm", "cmrnorm", "cnorm", "blur", "nailbed", "href", "neuron", "dropout", "dropout2",
@@ -21,7 +21,6 @@ TYPES = (
 # cuda-convnet's other types, with the reason why they cannot be imported.
 WITHOUT_COUNTERPART = {
     "sfc": "a fully connected layer in parts",
-    "treefc": "a fully connected layer over a class tree that is not in the files",
     "eltmax": "the maximum of several layers",
     "sum": "sums of neighbouring units",
     "cmpool": "pooling across maps",
@@ -31,7 +30,6 @@ WITHOUT_COUNTERPART = {
     "rgb2yuv": "another colour space",
     "rgb2lab": "another colour space",
     "cost.crossent": "a loss over several labels",
-    "cost.bce": "a binomial loss",
     "cost.dce": "a loss of detection",
 }
 

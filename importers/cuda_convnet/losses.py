@@ -12,6 +12,7 @@ from .layers import COSTS, LABEL_COSTS, CudaLayer
 
 _LOSSES: Mapping[str, Loss] = {
     "cost.crossent2": BinaryCrossEntropy(),
+    "cost.bce": BinaryCrossEntropy(),
     "cost.rflickr": LogSquare(),
     "cost.sum2": Square(),
 }
@@ -74,8 +75,9 @@ def _hindrance(cost: CudaLayer, layers: Mapping[str, CudaLayer]) -> str:
     outputs = layers[cost.inputs[1]]
     if any(outputs.name in layer.inputs for layer in layers.values() if layer is not cost):
         return f"another layer reads `{outputs.name}`, too"
-    if cost.type == "cost.crossent2" and outputs.options.text("neuron", "") != "logistic":
+    if _LOSSES[cost.type] == BinaryCrossEntropy() and outputs.options.text("neuron", "") != "logistic":
         return f"`{outputs.name}` does not have logistic neurons"
-    if cost.parameters is not None and cost.parameters.number("coeff", 1.0) != 1:
-        return "it has a factor, `coeff`"
+    for key in ("coeff", "posWeight"):
+        if cost.parameters is not None and cost.parameters.number(key, 1.0) != 1:
+            return f"it has a factor, `{key}`"
     return ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeVar
 
@@ -52,6 +53,7 @@ class NetworkBuilder:
         self._findings = findings
         self._shapes: dict[str | None, Shape] = {None: image}
         self._ends: dict[int, str] = {}  # the last layer of each group
+        self._kept: list[GroupInput] = []  # so that no other object gets the id of one
         self._joined: dict[int, str] = {}  # what joins the layers that the copies of a layer read beside each other
         self._names: dict[int, list[str]] = {}
         self._said: set[str] = set()
@@ -107,6 +109,8 @@ class NetworkBuilder:
         options.text("gpu", "")
         options.text("neuron", "")
         self._note_without_effect(options)
+        if layer.type == "treefc":
+            return self._add_tree(group, multipliers)
         if layer.type in TRAINED:
             return self._add_trained(group, multipliers)
         if layer.type == "concat" and self._joins_all_copies(group):
@@ -121,20 +125,44 @@ class NetworkBuilder:
                 said = options if "coeffs" in options else layer.parameters or options
                 raise said.error("E0903", message, "coeffs")
             return self._add(group.name, "add", {}, group, [self._end(each) for each in group.inputs])
-        if len(group.inputs) != 1:
-            raise options.error("E0904", f"`{layer.name}` reads one layer, not {len(group.inputs)}", "inputs")
-        (input_,) = group.inputs
+        if layer.type == "neuron":  # which `_after` adds
+            return self._end(self._one_input(group)) or _image_is_no_layer(options)
+        input_ = self._one_input(group)
         found = self._untrained(group, input_)
         if found is None:
             return self._end(input_) or _image_is_no_layer(options)
         keyword, arguments = found
         return self._add(group.name, keyword, arguments, group, [self._end(input_)], self._notes(layer))
 
+    def _one_input(self, group: Group) -> GroupInput:
+        """The input of a layer without weights. Different layers behind a `pass` are joined first.
+
+        Raises:
+            ReadError: it reads several layers.
+        """
+        first, *others = group.inputs
+        if others and any(input_.places != (0,) or input_.beside for input_ in group.inputs):
+            message = f"`{group.first.name}` reads one layer, not {len(group.inputs)}"
+            raise group.first.options.error("E0904", message, "inputs")
+        if not others:
+            return first
+        joined = replace(first, beside=tuple(input_.group for input_ in others), parts=len(group.inputs))
+        ends = [self._end(input_) for input_ in group.inputs]
+        self._joined[id(joined)] = self._add(f"{group.name}_inputs", "concat", {}, group, ends)
+        self._kept.append(joined)
+        return joined
+
     def _joins_all_copies(self, group: Group) -> bool:
-        """Whether it joins all copies of one layer in order: in a spec, this is the output of that layer."""
+        """Whether it joins all copies of one layer: in a spec, this is the output of that layer.
+
+        The order must be that of the GPUs, unless the readers are fully connected with random weights.
+        """
         (input_, *others) = group.inputs
         gpus = [self._written[name].gpus for name in group.first.inputs]
-        return not others and input_.relation == "all" and input_.reads == "all" and gpus == sorted(gpus)
+        readers = [layer for layer in self._written.values() if group.first.name in layer.inputs]
+        any_order = all(each.type in ("fc", "treefc") and "initWFunc" not in each.options for each in readers)
+        in_order = any_order or gpus == sorted(gpus)
+        return not others and input_.relation == "all" and input_.reads == "all" and in_order
 
     def _untrained(self, group: Group, input_: GroupInput) -> KindOfLayer | None:
         """The kind and the arguments of a layer without weights; None if the layer does nothing."""
@@ -150,9 +178,6 @@ class NetworkBuilder:
             return normalisation(layer, ("tower" if input_.of_own_copy else "all") if cut else None)
         if layer.type in ("dropout", "dropout2", "hs"):
             return dropout(layer, self._findings)
-        if layer.type == "neuron":
-            keyword = neurons(layer.options)
-            return None if keyword is None else (keyword, {})
         assert layer.type == "softmax"
         if input_.of_own_copy:
             raise layer.options.error(
@@ -170,12 +195,12 @@ class NetworkBuilder:
         """Add the neurons of a layer, and before them the dropout of the first version; returns the last layer."""
         layer = group.first
         dropped = layer.parameters.number("dropout", 0.0, least=0) if layer.parameters else 0.0
-        keyword = None if layer.type == "neuron" else neurons(layer.options)
-        steps: list[tuple[str, dict[str, object], str]] = []
-        if keyword is not None:
-            steps.append((keyword, {}, f"{group.name}_neuron"))
+        kinds = neurons(layer.options)
+        name = group.name if layer.type == "neuron" else f"{group.name}_neuron"
+        steps = [(keyword, arguments, name) for keyword, arguments in kinds]
         if dropped:
-            after_relu = keyword in (None, "relu")  # which gives the same before and after; after it is the usual place
+            # A ReLU gives the same before and after; after it is the usual place.
+            after_relu = [keyword for keyword, _ in kinds] in ([], ["relu"])
             place = len(steps) if after_relu else 0
             steps.insert(place, ("dropout", {"p": dropped, "scale": "test"}, f"{group.name}_dropout"))
         for word, arguments, name in steps:
@@ -226,6 +251,8 @@ class NetworkBuilder:
         names: list[str | None] = []
         for number, (input_, part) in enumerate(zip(group.inputs, parts, strict=True), 1):
             kept = {**part, "bias": bias if number == 1 else None, **multipliers}
+            if number > 1:
+                kept.pop("shared_bias", None)
             name = f"{group.name}_{number}"
             names.append(self._add(name, layer.type.replace("fc", "linear"), kept, group, [self._end(input_)], notes))
         return self._add(group.name, "add", {}, group, names)
@@ -240,6 +267,26 @@ class NetworkBuilder:
             return {}
         assert weights is not None
         return norm_bounds(group.first, input_, prod(weights.shape[1:]), self._findings)
+
+    def _add_tree(self, group: Group, multipliers: Mapping[str, float]) -> str:
+        """Add a layer over a class tree. The data has the tree and the number of classes, not the files."""
+        layer, options = group.first, group.first.options
+        digits = re.search(r"\d+", layer.name)
+        units = int(digits[0]) if digits and len(digits[0]) < 8 else 0
+        if not units:
+            message = f"the files do not say how many classes `{layer.name}` has"
+            raise options.error("E0906", message, "type", "call the layer `fc1000` if there are 1000 classes")
+        message = f"the class tree of `{layer.name}` is not in the files"
+        help_ = f"the name says {units} classes, which hang from the root here: write your tree as `tree=parents(…)`"
+        self._findings.append(Diagnostic("W0901", message, options.span("type"), help=help_))
+        arguments: dict[str, object] = {
+            "units": units,
+            "weight": Normal(mean=0.0, std=options.number("initW", 0.01, least=0)),
+            "bias": options.number("initB", 0.0),
+            **multipliers,
+        }
+        notes = (*self._notes(layer), f"The class tree is not in the files; {units} classes is a guess from the name.")
+        return self._add(group.name, "tree_linear", arguments, group, [self._end(self._one_input(group))], notes)
 
     def _has_one_tower(self, group: Group, arguments: Mapping[str, object]) -> bool:
         """Whether a layer on one GPU gets `towers=1`: it cannot be split evenly, or is joined to another layer."""
@@ -284,9 +331,7 @@ class NetworkBuilder:
             self._of(input_, "stride", 1, 1, layer),
             self._padding(input_, layer),
         )
-        if layer.type == "conv" and not options.flag("sharedBiases", True):
-            message = f"`{layer.name}` shares its kernels but not its biases between places"
-            raise options.error("E0903", message, "sharedBiases", "`local` shares neither, `conv` both")
+        unshared = layer.type == "conv" and not options.flag("sharedBiases", True)
         room = side + 2 * window.padding - window.size
         places = options.whole("modulesX", 0) or 1 + -(-room // window.stride)
         more = (places - 1) * window.stride - room
@@ -303,6 +348,7 @@ class NetworkBuilder:
             **({"groups": groups} if groups > 1 else {}),
             **({"groups": groups * copies} if input_.beside else {}),
             **({"shuffles": shuffles} if shuffles else {}),
+            **({"shared_bias": "no"} if unshared else {}),
         }
 
     def _padding(self, input_: GroupInput, layer: CudaLayer) -> int:

@@ -9,12 +9,15 @@ from alexc.compiler.layers.kind import ShapeError
 from alexc.compiler.layers.window import Rounding, places
 from alexc.compiler.text.diagnostics import Diagnostic
 
-from ..foreign.options import Options, ReadError
+from ..foreign.options import Options, ReadError, number_in
 from .layers import CudaLayer
 
 KindOfLayer = tuple[str, dict[str, object]]
 
-_NEURONS = {"relu": "relu", "logistic": "sigmoid", "softrelu": "softplus", "tanh": "tanh"}
+_NEURONS = {
+    "relu": "relu", "logistic": "sigmoid", "softrelu": "softplus", "tanh": "tanh", "abs": "abs", "square": "square",
+    "sqrt": "sqrt",
+}  # fmt: skip
 _ROUNDINGS: tuple[Rounding, ...] = ("floor", "ceil")
 
 
@@ -26,6 +29,9 @@ def pool(layer: CudaLayer, side: int) -> KindOfLayer:
     """
     options = layer.options
     how = options.text("pool")
+    if how == "rand":
+        message = f"`{layer.name}` has `pool=rand`, whose kernel is not published: nobody knows what it computes"
+        raise options.error("E0903", message, "pool", "if you know it, replace it in the file by `max` or `avg`")
     if how not in ("max", "avg"):
         raise options.error("E0903", f"`pool={how}` has no counterpart", "pool", "`max` and `avg` have")
     if how == "avg" and options.flag("sum", False):
@@ -120,20 +126,40 @@ def dropout(layer: CudaLayer, findings: list[Diagnostic]) -> KindOfLayer | None:
     return "dropout", {"p": round(1 - keep, 12), "scale": "test"}
 
 
-def neurons(options: Options) -> str | None:
-    """The kind of a layer's activation; None for the identity.
+def neurons(options: Options) -> list[KindOfLayer]:
+    """The kinds of a layer's activation, in order; none for the identity.
 
     Raises:
         ReadError: it has no counterpart.
     """
     written = options.text("neuron", "")
     text = re.sub(r"\s", "", written)
-    call = re.fullmatch(r"tanh\[([^,\]]+),([^,\]]+)\]", text)
+    call = re.fullmatch(r"(?P<name>[a-z]+)\[(?P<values>[^\]]*)\]", text)
+    values = [number_in(each) for each in call["values"].split(",")] if call else []
+    known = [value for value in values if value is not None]
     if text in ("", "ident"):
-        return None
-    if call and all(re.fullmatch(r"1(\.0*)?", each) for each in call.groups()):
-        return "tanh"
+        return []
     if text in _NEURONS:
-        return _NEURONS[text]
-    help_ = "`tanh[1,1]` has one" if call else "these have: relu, logistic, softrelu, tanh[1,1], ident"
+        return [(_NEURONS[text], {})]
+    if call and len(known) == len(values):
+        match call["name"], *known:
+            case "linear", float(factor), float(shift):
+                return _affine(factor, shift)
+            case "tanh", float(height), float(slope):
+                return [*_affine(slope), ("tanh", {}), *_affine(height)]
+            case "abstanh", float(height), float(slope):
+                return [*_affine(slope), ("tanh", {}), *_affine(height), ("abs", {})]
+            case "brelu", float(limit) if limit > 0:
+                return [("relu", {"limit": limit})]
+            case "log", float(shift):
+                return [*_affine(1.0, shift), ("log", {})]
+    help_ = f"these have: {', '.join(_NEURONS)}, ident, linear[a,b], tanh[a,b], brelu[a], log[a]"
     raise options.error("E0903", f"neurons `{written}` have no counterpart", "neuron", help_)
+
+
+def _affine(scale: float, shift: float = 0.0) -> list[KindOfLayer]:
+    """The layer that computes scale * x + shift; none if that is x."""
+    if (scale, shift) == (1, 0):
+        return []
+    arguments: dict[str, object] = {"scale": scale, "shift": shift} if shift else {"scale": scale}
+    return [("affine", arguments)]

@@ -42,9 +42,9 @@ def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
     shown = torch.from_numpy(rendered).permute(0, 3, 1, 2)
     loss = trained.file.recipe.loss
     answers = answers_of(trained.network, shown, len(views), loss)
-    is_class = isinstance(loss, CrossEntropy)
-    probabilities = (average(answers).exp() if is_class else scores_of(loss, answers).mean(1))[0]
-    best = probabilities.topk(min(TOP, trained.outputs))
+    of_classes = isinstance(loss, CrossEntropy)
+    probabilities = average(answers).exp() if of_classes else scores_of(loss, answers).mean(1)
+    best = probabilities[0].topk(min(TOP, trained.outputs))
     return [
         Guess(trained.class_name(output), probability)
         for output, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)

@@ -18,6 +18,7 @@ from ..parallel.mesh import Axis, share
 from .local_convolution import LocalConv2d
 from .only_on import Absent
 from .shuffled_convolution import ShuffledConv2d
+from .tree_linear import TreeLinear
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def initialise(
         if bias is not None:
             assert isinstance(layer.bias, Tensor)
             layer.bias.fill_(bias)
+        if isinstance(layer, TreeLinear):
+            layer.reset_inner_nodes()
         if isinstance(layer, ShuffledConv2d):
             layer.draw_order(None if seed is None else _generator(f"{seed}/{name}.order"))
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):

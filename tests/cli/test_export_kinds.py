@@ -25,6 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "conv": (
         "conv 8 kernel=3x2 stride=2 pad=same reads=tower groups=2",
         "conv 8 kernel=3 pad=sides(0, 1, 2, 1) dilation=2 reads=all bias=none",
+        "conv 8 kernel=3 pad=1 reads=tower shared_bias=no",
     ),
     "linear": ("linear 8 reads=tower", "linear 8 reads=all bias=none"),
     "local": ("local 8 kernel=3 stride=2 pad=1 reads=tower groups=2", "local 4 kernel=2 reads=all bias=none"),
@@ -68,7 +69,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "blur": ("blur 5 std=2",),
     "subsample": ("subsample 3", "subsample 2x1"),
     "flip": ("flip",),
-    "relu": ("relu",),
+    "relu": ("relu", "relu limit=0.5"),
+    "abs": ("abs",),
+    "square": ("square",),
+    "sqrt": ("abs -> sqrt",),
+    "log": ("softplus -> log",),
+    "affine": ("affine -0.5 shift=1",),
     "relu6": ("relu6",),
     "tanh": ("tanh",),
     "sigmoid": ("sigmoid",),
@@ -77,6 +83,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "softplus": ("softplus",),
     "leaky_relu": ("leaky_relu 0.2",),
     "elu": ("elu 0.5",),
+    "tree_linear": ("tree_linear 4 tree=parents(4, 4, 6, 5, 5, 6)",),
     "softmax": ("linear 8 reads=all -> softmax -> linear 4 reads=all",),
 }
 FORMS = [form for forms in LAYERS.values() for form in forms]

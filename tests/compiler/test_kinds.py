@@ -49,7 +49,8 @@ LAYERS: dict[str, Draw] = {
     "conv": lambda rng: (
         f"conv {rng.choice([4, 8, 12])} kernel={size(rng)} stride={size(rng)} pad={padding(rng)} "
         f"dilation={rng.choice(['1', '1', '2', '1x3'])} "
-        f"reads={rng.choice(['tower', 'all'])} groups={rng.choice([1, 1, 2])} bias={rng.choice(['none', '0', '1.5'])}"
+        f"reads={rng.choice(['tower', 'all'])} groups={rng.choice([1, 1, 2])} "
+        f"bias={rng.choice(['none', '0', '1.5', '0 shared_bias=no'])}"
     ),
     "linear": lambda rng: (
         f"linear {rng.choice([4, 8, 12])} reads={rng.choice(['tower', 'all'])} bias={rng.choice(['none', '0', '1'])}"
@@ -86,7 +87,12 @@ LAYERS: dict[str, Draw] = {
     "channel_shuffle": lambda rng: f"channel_shuffle {rng.choice([1, 2, 4])}",
     "hardsigmoid": lambda _: "hardsigmoid",
     "hardswish": lambda _: "hardswish",
-    "relu": lambda _: "relu",
+    "relu": lambda rng: f"relu{rng.choice(['', ' limit=0.5'])}",
+    "abs": lambda _: "abs",
+    "square": lambda _: "square",
+    "sqrt": lambda _: "abs -> sqrt",
+    "log": lambda _: "softplus -> log",
+    "affine": lambda rng: f"affine {rng.choice(['2', '-0.5 shift=1'])}",
     "relu6": lambda _: "relu6",
     "tanh": lambda _: "tanh",
     "sigmoid": lambda _: "sigmoid",
@@ -98,6 +104,7 @@ LAYERS: dict[str, Draw] = {
     "blur": lambda rng: f"blur {rng.choice([1, 3, 9])} std={rng.choice(['0.5', '4'])}",
     "subsample": lambda rng: f"subsample {size(rng)}",
     "flip": lambda _: "flip",
+    "tree_linear": lambda rng: rng.choice(["tree_linear 4 tree=parents(4, 4, 6, 5, 5, 6)", "tree_linear 3 bias=none"]),
     "softmax": lambda _: "linear 8 reads=all -> softmax -> linear 4 reads=all",
 }
 

@@ -312,6 +312,54 @@ def test_neurons(neuron: str) -> None:
     assert small(conv("a", "data", neuron=neuron)).errors() == []
 
 
+@pytest.mark.parametrize(
+    ("neuron", "written"),
+    [
+        ("abs", "abs"),
+        ("square", "square"),
+        ("sqrt", "sqrt"),
+        ("linear[2, -0.5]", "affine 2 shift=-0.5"),
+        ("linear[1,0]", ""),
+        ("tanh[1.7159,0.6667]", "affine 0.6667 -> tanh -> affine 1.7159"),
+        ("tanh[1,0.5]", "affine 0.5 -> tanh"),
+        ("abstanh[1.5,-0.6]", "affine -0.6 -> tanh -> affine 1.5 -> abs"),
+        ("brelu[1.5]", "relu limit=1.5"),
+        ("log[3]", "affine 1 shift=3 -> log"),
+    ],
+)
+def test_neurons_with_arguments(neuron: str, written: str) -> None:
+    arrow = f" -> {written}" if written else ""
+    own = small(section("f", type="fc", inputs="data", outputs=3, initW=0.1, neuron=neuron))
+    assert own.line("f") == f"f: linear 3 weight=normal(0, 0.1){arrow}"
+    apart = small(
+        section("f", type="fc", inputs="data", outputs=3, initW=0.1)
+        + section("n", type="neuron", inputs="f", neuron=neuron)
+        + section("g", type="fc", inputs="n", outputs=2, initW=0.1)
+    )
+    assert apart.errors() == []
+    assert apart.line("f") == f"f: linear 3{arrow}"
+
+
+def test_a_pool_over_a_pass_of_two_layers_reads_both() -> None:
+    found = small(
+        conv("a", "data"),
+        conv("b", "data", filters=8, gpu=1),
+        section("both", type="pass", inputs="a,b"),
+        section("p", type="pool", pool="max", inputs="both", channels=24, sizeX=2, stride=2),
+        conv("c", "p", 24),
+    )
+    assert found.errors() == []
+    assert found.line("p_inputs") == "p_inputs: concat a b -> maxpool 2"
+    sizes = {node.layer.name: str(node.output) for node in found.graph().nodes}
+    assert sizes["c"] == "16x3x3"
+
+
+def test_convolutions_can_have_a_bias_for_each_place() -> None:
+    found = small(conv("a", "data", sharedBiases=0, initB=2), conv("b", "data", sharedBiases=1))
+    assert "shared_bias=no" in found.line("a")
+    assert "shared_bias" not in found.line("b")
+
+
 def test_pool_and_neurons_keep_their_order() -> None:
     found = small(
         conv("a", "data"),
@@ -524,13 +572,21 @@ def test_what_changes_no_result_is_told_once() -> None:
         (conv("x", "date"), "E0905", 6, "reads `date`, which is not a layer above it"),
         (conv("x", "data", channels=4), "E0904", 7, "has `channels=4`, but its input has 3"),
         (conv("x", "data", filters="many"), "E0904", 8, "must be a number, not `many`"),
-        (conv("x", "data", sharedBiases=0), "E0903", 11, "shares its kernels but not its biases"),
         (conv("x", "data", randSparse="perhaps"), "E0904", 11, "`randSparse` must be 1 or 0, not `perhaps`"),
         (conv("x", "data", weightSource="a"), "E0903", 11, "shares the weights of another layer"),
-        (conv("x", "data", neuron="tanh[1.7,0.6]"), "E0903", 11, "neurons `tanh[1.7,0.6]`"),
-        (conv("x", "data", neuron="square"), "E0903", 11, "neurons `square`"),
+        (conv("x", "data", neuron="tanh[1.7]"), "E0903", 11, "neurons `tanh[1.7]`"),
+        (conv("x", "data", neuron="brelu[-1]"), "E0903", 11, "neurons `brelu[-1]`"),
+        (conv("x", "data", neuron="linear[a,b]"), "E0903", 11, "neurons `linear[a,b]`"),
+        (conv("x", "data", neuron="drelu[3]"), "E0903", 11, "neurons `drelu[3]`"),
         (conv("x", "data", filterSize=15), "E0904", 9, "does not cover its input of 12 values a side"),
         (section("x", type="pool", pool="maxabs", inputs="data", channels=3), "E0903", 6, "`pool=maxabs`"),
+        (
+            section("x", type="pool", pool="rand", inputs="data", channels=3),
+            "E0903",
+            6,
+            "kernel is not published",
+        ),
+        (section("x", type="treefc", inputs="data", initW=0.1), "E0906", 5, "do not say how many classes `x` has"),
         (section("x", type="cmrnorm", inputs="data", channels=3, size=3), "E0906", 4, "is in the parameter file"),
         (section("x", type="eltsum", inputs="data"), "E0904", 6, "several layers, not one"),
         (section("x", type="cost.logreg", inputs="data,data"), "E0904", 6, "labels and a softmax"),

@@ -278,6 +278,21 @@ def test_the_scale_of_a_normalisation_can_stand_in_the_layer_file() -> None:
     assert found.line("n") == "n: lrn 3 k=1 alpha=0.9 beta=0.75 norm=mean within=map"
 
 
+# -- class trees
+
+
+def test_a_layer_over_a_class_tree_has_the_classes_of_its_name() -> None:
+    columns = conv("c", {"a": "data", "b": "data"}, channels=3)
+    head = section("all", type="concat", inputs="ca,cb") + section("fc12", type="treefc", inputs="all", initW=0.5)
+    text = DATA + columns + head + section("probs", type="softmax", inputs="fc12", gpu=0)
+    parameters = rates("ca") + rates("cb") + rates("fc12", epsW=0.02)
+    found = imported({"net.cfg": text, "params.cfg": parameters}, (3, 7, 7))
+    assert "fc12: tree_linear 12 weight=normal(0, 0.5) weight_rate=2" in found.line("fc12")
+    assert "the class tree of `fc12` is not in the files" in [headline for _, _, headline in found.said()]
+    (node,) = [node for node in found.graph().nodes if node.layer.name == "fc12"]
+    assert (node.weight_count, node.bias_count) == (13 * 8 * 5 * 5, 12)
+
+
 # -- losses over vectors of labels
 
 
@@ -293,7 +308,13 @@ def for_labels(cost: str, neuron: str = "logistic", coeff: float = 1) -> Importe
 
 
 @pytest.mark.parametrize(
-    ("cost", "loss"), [("crossent2", "binary_cross_entropy"), ("rflickr", "log_square"), ("sum2", "square")]
+    ("cost", "loss"),
+    [
+        ("crossent2", "binary_cross_entropy"),
+        ("bce", "binary_cross_entropy"),
+        ("rflickr", "log_square"),
+        ("sum2", "square"),
+    ],
 )
 def test_a_loss_over_a_vector_of_labels_is_the_loss_of_the_recipe(cost: str, loss: str) -> None:
     found = for_labels(cost)
@@ -301,7 +322,7 @@ def test_a_loss_over_a_vector_of_labels_is_the_loss_of_the_recipe(cost: str, los
     recipe = found.graph().net.recipe
     assert recipe is not None
     assert recipe.loss.keyword == loss
-    assert len(found.graph().without_loss()) == (2 if cost == "crossent2" else 3)
+    assert len(found.graph().without_loss()) == (2 if loss == "binary_cross_entropy" else 3)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from alexc.compiler.files.pytorch import write_pytorch
@@ -71,7 +72,7 @@ def test_a_training_on_several_labels_learns(tmp_path: Path, store: Path, loss: 
     epochs = [record for record in tiny.metrics(run.path) if record["kind"] == "epoch"]
     assert epochs[-1]["train_loss"] < 0.5 * epochs[0]["train_loss"]
     assert epochs[-1]["val_loss"] < 0.5 * epochs[0]["val_loss"]
-    trained = load_trained_network(run.path, tiny.torch.device("cpu"))
+    trained = load_trained_network(run.path, torch.device("cpu"))
     found = evaluate_run(trained, None, rows=64)
     scores = found.main
     assert scores.top1_error < 0.2
@@ -105,5 +106,5 @@ def test_a_loss_of_labels_trains_on_classes_too(tmp_path: Path) -> None:
     file = network(tmp_path, "binary_cross_entropy")
     file.write_text(file.read_text().replace("Resize(18), CenterCrop(18)", "Resize(24), CenterCrop(20)"))
     run = tiny.run_to(tiny.options(file, classes, tmp_path / "run", epochs=1))
-    found = evaluate_run(load_trained_network(run.path, tiny.torch.device("cpu")), None, rows=64)
+    found = evaluate_run(load_trained_network(run.path, torch.device("cpu")), None, rows=64)
     assert found.main.images == tiny.VAL_IMAGES
