@@ -19,6 +19,7 @@ from alexc.printable import printable
 from .errors import UserError
 
 COUNTER = "num_batches_tracked"  # of batch normalisation; older checkpoints lack it
+_SCALES = ("layer_scale", "gamma")  # parameters of ConvNeXt's blocks, each of which is a layer in a spec
 _STATISTICS = "running_mean"
 _MOST_NAMED = 5
 _DEEPEST = 32  # parts of a name, as in layer1.0.conv1
@@ -65,7 +66,8 @@ def match_layers(
     Raises:
         UserError: a layer has no match, or several that nothing tells apart; the message names layers of both sides.
     """
-    sources, targets = _layers(given), _layers(wanted)
+    targets = _layers(wanted)
+    sources = _with_shapes_of(targets, _layers(given))
     _check_counts(sources, targets)
     matched = _by_name(sources, targets, second_names or {})
     if len(matched) < len(targets):
@@ -83,6 +85,8 @@ def _layers(tensors: Mapping[str, Tensor]) -> dict[str, Shapes]:
     found: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for name, tensor in tensors.items():
         layer, _, kind = name.rpartition(".")
+        if kind in _SCALES:
+            layer, kind = name, "weight"
         if kind != COUNTER:
             found.setdefault(layer, []).append((kind, tuple(tensor.shape)))
     # "weight" before "bias" before running statistics, whatever order the file has
@@ -90,6 +94,26 @@ def _layers(tensors: Mapping[str, Tensor]) -> dict[str, Shapes]:
         layer: tuple(sorted(shapes, key=lambda each: (-len(each[1]), each[0] != "weight", each[0])))
         for layer, shapes in found.items()
     }
+
+
+def _with_shapes_of(targets: Mapping[str, Shapes], sources: Mapping[str, Shapes]) -> dict[str, Shapes]:
+    """The layers of a file, with sides of 1 added or removed at the end of shapes that the network has only so.
+
+    A convolution of 1x1 can be a `linear` of each place in the file: 384x96x1x1 and 384x96 are the same numbers.
+    """
+    there, wanted = set(sources.values()), set(targets.values())
+    only = {_without_sides_of_one(shapes): shapes for shapes in targets.values() if shapes not in there}
+    return {
+        layer: shapes if shapes in wanted else only.get(_without_sides_of_one(shapes), shapes)
+        for layer, shapes in sources.items()
+    }
+
+
+def _without_sides_of_one(shapes: Shapes) -> Shapes:
+    return tuple(
+        (name, shape[: max((place for place, side in enumerate(shape, 1) if side != 1), default=0)])
+        for name, shape in shapes
+    )
 
 
 def _check_counts(sources: Mapping[str, Shapes], targets: Mapping[str, Shapes]) -> None:

@@ -211,11 +211,11 @@ def carry_over(
     carried: dict[str, Tensor] = {}
     for name, like in wanted.items():
         layer, _, tensor = name.rpartition(".")
-        value = given.get(_join(sources[layer], tensor))
+        value = given.get(_join(sources[layer], tensor), given.get(sources[layer]))  # the second one is a scale
         if value is None:
             assert tensor == COUNTER
             value = torch.zeros((), dtype=like.dtype)
-        carried[name] = value.detach().to(like.dtype).contiguous()
+        carried[name] = value.detach().to(like.dtype).reshape(like.shape).contiguous()
     return carried
 
 

@@ -17,6 +17,7 @@ _KINDS = {
     "conv": "convolution",
     "global_avgpool": "mean of each map",
     "global_maxpool": "maximum of each map",
+    "layernorm": "layer norm",
     "linear": "dense",
     "local": "local convolution",
     "flip": "mirror image",

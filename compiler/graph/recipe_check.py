@@ -150,7 +150,7 @@ def _largest_value(step: Normalize) -> float:
 
 
 def _layers_with_large_outputs(graph: Graph) -> list[Node]:
-    """The first layers with `kaiming` or `xavier` whose outputs reach another layer, or the end, without batch norm."""
+    """The first layers with `kaiming` or `xavier` whose outputs reach another layer, or the end, without a norm."""
     pixels: set[str | None] = {None}  # what has the values of pixels
     outputs: dict[str | None, set[str]] = {None: set()}  # the first layers whose outputs are in it
     reached: set[str] = set()
@@ -158,7 +158,7 @@ def _layers_with_large_outputs(graph: Graph) -> list[Node]:
         name, kind = node.layer.name, node.layer.kind
         read = set[str]().union(*(outputs[each] for each in node.layer.inputs))
         of_pixels = not pixels.isdisjoint(node.layer.inputs)
-        if kind.shared_statistics:  # batch normalisation: the scale of its input does not matter
+        if kind.normalises:
             read, of_pixels = set(), False
         elif node.weights:
             reached |= read

@@ -26,6 +26,7 @@ class Batchnorm(Trained):
     """
 
     keyword: ClassVar[str] = "batchnorm"
+    normalises: ClassVar[bool] = True
     shared_statistics: ClassVar[int] = 2  # mean and variance
 
     eps: Positive = 1e-5

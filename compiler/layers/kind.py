@@ -206,6 +206,7 @@ class Kind(Arguments):
     alias: ClassVar[bool] = False  # only reshapes its input, so it takes no memory
     reads_vector: ClassVar[bool] = False  # feature maps are flattened first, channels first
     shared_statistics: ClassVar[int] = 0  # numbers per channel that devices exchange in training if images are split
+    normalises: ClassVar[bool] = False  # the scale of its output does not depend on that of its input
     in_loss: ClassVar[bool] = False  # as the last layer it is part of the loss function
 
     @abstractmethod

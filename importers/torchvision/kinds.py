@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.fx import Node
+from torchvision.models.convnext import LayerNorm2d  # type: ignore[import-untyped]
 from torchvision.models.shufflenetv2 import channel_shuffle  # type: ignore[import-untyped]
 from torchvision.ops import stochastic_depth  # type: ignore[import-untyped]
 
@@ -21,31 +22,99 @@ from alexc.compiler.layers.kind import Shape
 
 @dataclass(frozen=True)
 class Step:
-    """A kind with its arguments; None as keyword means no layer. `reads` are the nodes of a join, in order."""
+    """A kind with its arguments.
+
+    Attributes:
+        keyword: the kind; None for no layer.
+        arguments: its arguments.
+        reads: the nodes that it reads, in order; by default the inputs of the traced node.
+        name: the parameter of the module that becomes a layer; "" for other layers.
+    """
 
     keyword: str | None
     arguments: Mapping[str, object] = field(default_factory=dict)
     reads: tuple[Node, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a node reads: the shape of its first input, and whether the channels are the last dimension.
+
+    The shape is that of the spec, where channels come first. It is None behind a node that is refused.
+    """
+
+    shape: Shape | None
+    channels_last: bool
 
 
 _NOTHING = Step(None)
+_TO_LAST, _TO_FIRST = ([0, 2, 3, 1],), ([0, 3, 1, 2],)
+_SAME_AT_EACH_PLACE = (None, "add", "dropout", "gelu", "layernorm", "multiply", "relu", "stochastic_depth")
 
 
-def step_of(node: Node, modules: Mapping[str, nn.Module], given: Shape | None) -> Step | None:
-    """The kind of a traced node, with its arguments; None if alexc has none.
-
-    `given` is the shape of its first input, if it is known.
-    """
+def step_of(node: Node, modules: Mapping[str, nn.Module], given: Given) -> Step | None:
+    """The kind of a traced node, with its arguments; None if alexc has none."""
+    if is_permutation(node):
+        return _NOTHING if node.args[1:] == (_TO_FIRST if given.channels_last else _TO_LAST) else None
     if node.op == "call_module":
-        module = modules[str(node.target)]
-        if isinstance(module, nn.AdaptiveAvgPool2d):
-            return _adaptive_pool(module.output_size, node)
-        translate = _MODULES.get(type(module))
-        return translate(module) if translate else None
-    if node.target is operator.getitem:
-        return _part(node, given)
-    translate_function = _FUNCTIONS.get(node.target)
-    return translate_function(node) if translate_function else None
+        step = _step_of_module(modules[str(node.target)], node, given)
+    elif node.target is operator.getitem:
+        step = _part(node, given.shape)
+    elif any(map(is_parameter, node.all_input_nodes)):
+        step = _layer_scale(node, modules, given.shape) if node.target is operator.mul else None
+    else:
+        translate = _FUNCTIONS.get(node.target)
+        step = translate(node) if translate else None
+    return _at_each_place(step) if given.channels_last else step
+
+
+def is_parameter(node: Node) -> bool:
+    """Whether a node is a parameter or a buffer that the code of a module reads by itself."""
+    return node.op == "get_attr"
+
+
+def is_permutation(node: Node) -> bool:
+    """Whether a node permutes dimensions; the only ones with a counterpart move channels to the end or back."""
+    return node.target is torch.permute
+
+
+def _step_of_module(module: nn.Module, node: Node, given: Given) -> Step | None:
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return _adaptive_pool(module.output_size, node)
+    if type(module) is nn.LayerNorm and not given.channels_last and given.shape and len(given.shape.sizes) > 1:
+        return None  # over the width of maps
+    translate = _MODULES.get(type(module))
+    return translate(module) if translate else None
+
+
+def _at_each_place(step: Step | None) -> Step | None:
+    """A layer whose input has the channels in the last dimension: there, `linear` is a convolution of 1x1."""
+    if step is None or step.keyword in _SAME_AT_EACH_PLACE:
+        return step
+    if step.keyword != "linear":
+        return None
+    arguments = dict(step.arguments)
+    return Step("conv", {"kernels": arguments.pop("units"), "kernel": (1, 1), **arguments})
+
+
+def _layernorm(module: nn.LayerNorm) -> Step | None:
+    """Over the last dimension, which holds the channels."""
+    if len(module.normalized_shape) != 1 or not module.elementwise_affine or module.bias is None:
+        return None
+    return Step("layernorm", {"eps": module.eps})
+
+
+def _layer_scale(node: Node, modules: Mapping[str, nn.Module], given: Shape | None) -> Step | None:
+    """The product of maps and a parameter with one value for each of them."""
+    reads = tuple(each for each in node.all_input_nodes if not is_parameter(each))
+    parameters = [str(each.target) for each in node.all_input_nodes if is_parameter(each)]
+    if len(reads) != 1 or len(parameters) != 1:
+        return None
+    path, _, name = parameters[0].rpartition(".")
+    shape = tuple(getattr(modules[path], name).shape)
+    one_per_map = given is None or shape == (given.channels, 1, 1)
+    return Step("layer_scale", reads=reads, name=parameters[0]) if one_per_map else None
 
 
 def _pair(value: object) -> tuple[int, int]:
@@ -172,7 +241,11 @@ def _chunk(node: Node) -> Step | None:
 def _part(node: Node, given: Shape | None) -> Step | None:
     """One of the parts of `_chunk`, all of the same size but the last."""
     chunk, index = node.args
-    if not isinstance(chunk, Node) or chunk.target != "chunk" or not isinstance(index, int) or given is None:
+    if not isinstance(chunk, Node) or not isinstance(index, int):
+        return None
+    if given is None:
+        return _NOTHING
+    if chunk.target != "chunk":
         return None
     size = -(-given.channels // int(str(chunk.args[1])))
     end = (index + 1) * size
@@ -226,6 +299,8 @@ _MODULES: dict[type[nn.Module], Callable[..., Step | None]] = {
     nn.Hardsigmoid: _plain("hardsigmoid"),
     nn.Hardswish: _plain("hardswish"),
     nn.Identity: _plain(None),
+    nn.LayerNorm: _layernorm,
+    LayerNorm2d: _layernorm,
     nn.LeakyReLU: _leaky_relu,
     nn.Linear: _linear,
     nn.MaxPool2d: _max_pool,

@@ -10,18 +10,19 @@ import torch
 import torchvision  # type: ignore[import-untyped]
 from torch import nn
 from torch.fx import GraphModule, Node, Tracer
+from torchvision.models.convnext import LayerNorm2d  # type: ignore[import-untyped]
 from torchvision.models.shufflenetv2 import channel_shuffle  # type: ignore[import-untyped]
 
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.layers.trained import Trained
-from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.diagnostics import Diagnostic, list_in_words
 from alexc.compiler.text.source import Source, Span
 from alexc.printable import printable
 from alexc.runtime.errors import UserError
 
 from ..foreign.flattening import without_needless_flattening
 from ..foreign.network import ForeignLayer, ForeignNetwork, ReadResult, make_kind
-from .kinds import step_of
+from .kinds import Given, is_parameter, is_permutation, step_of
 from .recipe import Preprocessing, recipe_of
 
 PREFIX = "torchvision:"
@@ -78,6 +79,10 @@ class _LeafTracer(Tracer):
     def __init__(self) -> None:
         super().__init__(autowrap_functions=(channel_shuffle,))
 
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Modules of torch, and the layer norm of ConvNeXt."""
+        return isinstance(m, LayerNorm2d) or super().is_leaf_module(m, module_qualified_name)
+
 
 class _Reader:
     """Reads a traced module node by node. Each node is a line of the text that diagnostics show."""
@@ -101,11 +106,13 @@ class _Reader:
             self._whole = Span(option, 0, len(option.text))
         self._findings: list[Diagnostic] = []
         self._layers: list[ForeignLayer] = []
-        self._made: dict[Node, str | None] = {}  # nodes that are missing here could not be read, or are not tensors
+        self._made: dict[Node, str | None] = {}  # lacks refused nodes, and those that read them
         self._shapes: dict[str | None, Shape | None] = {None: self._input}  # None for a layer with an error
         self._names: set[str] = set()
         self._notes: tuple[str, ...] = ()
-        self._unknown: set[str] = set()
+        self._channels_last: set[Node] = set()
+        self._numbers: set[Node] = set()
+        self._refused: dict[str, list[Node]] = {}
         self._joined: dict[tuple[str | None, ...], str] = {}
 
     def read(self) -> ReadResult:
@@ -114,8 +121,11 @@ class _Reader:
                 self._made[node] = None
             elif node.op == "output":
                 self._end(node)
-            elif not _is_several(node) and all(each in self._made for each in node.all_input_nodes):
+            elif self._is_number(node):
+                self._numbers.add(node)
+            elif not is_parameter(node) and not _is_several(node):
                 self._read(node)
+        self._report_refused()
         network = ForeignNetwork(
             self._name,
             "torchvision",
@@ -140,24 +150,39 @@ class _Reader:
         return f"{node.name} = {what}({inputs})"
 
     def _read(self, node: Node) -> None:
-        """Add the layer of a node or report that it cannot be read. Nodes that depend on it are skipped."""
+        """Add the layer of a node, or refuse it. A node that reads a refused one is not added, but can be refused."""
         before = len(self._findings)
-        read = node.all_input_nodes
-        step = step_of(node, self._modules, self._shapes[self._made[read[0]]]) if read else None
-        if step is None:
-            self._report_once(node)
+        read = _reads(node)
+        channels_last = not self._channels_last.isdisjoint(read)
+        if channels_last != is_permutation(node):
+            self._channels_last.add(node)
+        mixed = channels_last and not self._channels_last.issuperset(read)
+        step = step_of(node, self._modules, Given(self._shape_of(read), channels_last))
+        if step is None or not read or mixed or not self._numbers.isdisjoint(read):
+            self._refused.setdefault(_what(node, self._modules), []).append(node)
+        elif not all(each in self._made for each in read):
+            pass
         elif step.keyword is None:
             self._made[node] = self._made[read[0]]
         else:
             kind = make_kind(step.keyword, step.arguments, self._spans[node], self._findings)
             if kind is not None and len(self._findings) == before:
-                self._made[node] = self._add(node, kind, [self._made[each] for each in step.reads or read])
+                self._made[node] = self._add(node, kind, [self._made[each] for each in step.reads or read], step.name)
 
-    def _add(self, node: Node, kind: Kind, inputs: Sequence[str | None]) -> str | None:
+    def _is_number(self, node: Node) -> bool:
+        """Whether a node computes with the sizes of a tensor, not with its values."""
+        inputs = node.all_input_nodes
+        return node.target in (getattr, "dim", "size") or (bool(inputs) and self._numbers.issuperset(inputs))
+
+    def _shape_of(self, read: Sequence[Node]) -> Shape | None:
+        """The shape of the first of the inputs, if it is known."""
+        return self._shapes[self._made[read[0]]] if read and read[0] in self._made else None
+
+    def _add(self, node: Node, kind: Kind, inputs: Sequence[str | None], name: str) -> str | None:
         given = self._shapes[inputs[0]]
         if kind.keyword == "flatten" and given is not None and len(given.sizes) == 1:
             return inputs[0]
-        name = str(node.target) if node.op == "call_module" else self._name_of_function(node, kind)
+        name = name or (str(node.target) if node.op == "call_module" else self._name_of_function(node, kind))
         if kind.keyword == "concat":
             joined, inputs = tuple(inputs), self._shorter(inputs)
             self._joined[joined] = name
@@ -203,12 +228,12 @@ class _Reader:
                 f"The further heads train with a share of {SHARE_OF_FURTHER_HEADS} each, as in GoogLeNet's paper.",
             )
 
-    def _report_once(self, node: Node) -> None:
-        """Report a node without a counterpart once, at its first use: networks repeat it in each block."""
-        what = _what(node, self._modules)
-        if what not in self._unknown:
-            self._unknown.add(what)
-            self._report("E0902", f"`{what}` has no counterpart", node)
+    def _report_refused(self) -> None:
+        """Report what has no counterpart, each at its first use, with the number of uses."""
+        for what, nodes in self._refused.items():
+            uses = f"the network has {len(nodes)} of them" if len(nodes) > 1 else ""
+            headline = f"`{what}` has no counterpart"
+            self._findings.append(Diagnostic("E0902", headline, self._spans[nodes[0]], uses))
 
     def _report(self, code: str, headline: str, node: Node) -> None:
         self._findings.append(Diagnostic(code, headline, self._spans[node]))
@@ -225,6 +250,11 @@ def _output(kind: Kind, given: Sequence[Shape | None]) -> Shape | None:
         return None
 
 
+def _reads(node: Node) -> list[Node]:
+    """The inputs of a node that are not parameters."""
+    return [each for each in node.all_input_nodes if not is_parameter(each)]
+
+
 def _is_several(node: object) -> TypeGuard[Node]:
     """Whether a node collects several heads: GoogLeNetOutputs, InceptionOutputs."""
     return isinstance(node, Node) and node.op == "call_function" and str(_name(node.target)).endswith("Outputs")
@@ -235,4 +265,10 @@ def _name(target: object) -> str:
 
 
 def _what(node: Node, modules: Mapping[str, nn.Module]) -> str:
-    return type(modules[str(node.target)]).__name__ if node.op == "call_module" else _name(node.target)
+    """A module by its class, a function by its name and the parameters that it reads."""
+    if node.op == "call_module":
+        return type(modules[str(node.target)]).__name__
+    parameters = [str(each.target) for each in node.all_input_nodes if is_parameter(each)]
+    names = [name.rpartition(".")[2] for name in parameters if not name.startswith("_tensor_constant")]
+    named = [name for name in names if name not in ("weight", "bias")]
+    return f"{_name(node.target)}{f' of {list_in_words(named)}' if named else ''}"

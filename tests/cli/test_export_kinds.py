@@ -30,6 +30,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "linear": ("linear 8 reads=tower", "linear 8 reads=all bias=none"),
     "local": ("local 8 kernel=3 stride=2 pad=1 reads=tower groups=2", "local 4 kernel=2 reads=all bias=none"),
     "batchnorm": ("relu -> batchnorm eps=1e-3", "linear 8 reads=all -> batchnorm"),
+    "layernorm": ("layernorm eps=1e-3", "linear 8 reads=all -> layernorm"),
+    "layer_scale": ("layer_scale 0.1", "linear 8 reads=all -> layer_scale 0.1"),
     "maxpool": (
         "maxpool 3 stride=2",
         "maxpool 3 stride=3 round=ceil",

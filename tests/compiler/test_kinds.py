@@ -62,6 +62,10 @@ LAYERS: dict[str, Draw] = {
     "batchnorm": lambda rng: (
         f"{rng.choice(['relu', 'linear 8 reads=all'])} -> batchnorm eps={rng.choice(['1e-3', '1e-5'])} momentum=0.5"
     ),
+    "layernorm": lambda rng: (
+        f"{rng.choice(['relu', 'linear 8 reads=all'])} -> layernorm eps={rng.choice(['1e-6', '1e-5'])}"
+    ),
+    "layer_scale": lambda rng: f"{rng.choice(['relu', 'linear 8 reads=all'])} -> layer_scale{rng.choice(['', ' 0.1'])}",
     "maxpool": lambda rng: f"maxpool {pool(rng)}",
     "avgpool": lambda rng: f"avgpool {pool(rng)} count_pad={rng.choice(['yes', 'no'])}",
     "adaptive_avgpool": lambda rng: f"adaptive_avgpool {size(rng)}",

@@ -45,6 +45,7 @@ def checked_with(lines: str, prepare: str) -> Checked:
         (END, ["fc"]),  # the end of the network, without another layer
         (f"{CONV} -> batchnorm -> relu\n{END}", []),
         (f"{CONV} -> relu -> maxpool 2 -> batchnorm\n{END}", []),
+        (f"{CONV} -> layernorm -> relu\n{END}", []),
         (f"batchnorm\n{CONV} -> relu\n{END}", []),
         (f"{CONV} -> lrn size=5 k=2 alpha=1e-4 beta=0.75 norm=sum -> relu\n{END}", ["conv1"]),
         (

@@ -207,16 +207,32 @@ def test_images_are_normalised_as_torchvision_does_it_in_the_preprocessing_and_i
 
 @pytest.mark.parametrize(
     ("name", "missing"),
-    [("convnext_tiny", "permute")],
-)
-def test_what_has_no_counterpart_is_said_once_with_its_line(name: str, missing: str) -> None:
+    [
+        (
+            "vit_b_16",
+            {"reshape": 1, "permute": 1, "expand of class_token": 1, "add of pos_embedding": 1,
+             "MultiheadAttention": 12, "getitem": 1},
+        ),
+        (
+            "swin_t",
+            {"_get_relative_position_bias of relative_position_bias_table and relative_position_index": 12,
+             "shifted_window_attention": 12, "_patch_merging_pad": 3},
+        ),
+    ],
+)  # fmt: skip
+def test_all_that_has_no_counterpart_is_said_with_its_first_line_and_its_number(
+    name: str, missing: dict[str, int]
+) -> None:
     result = imported(name)
     assert result.text is None
-    (finding,) = result.findings
-    assert (finding.code, finding.headline) == ("E0902", f"`{missing}` has no counterpart")
-    line, column = finding.span.line_and_column
-    assert column == 1
-    assert finding.span.source.line_text(line) == finding.span.text
+    assert {each.code for each in result.findings} == {"E0902"}
+    assert [each.headline for each in result.findings] == [f"`{what}` has no counterpart" for what in missing]
+    uses = [f"the network has {count} of them" if count > 1 else "" for count in missing.values()]
+    assert [each.label for each in result.findings] == uses
+    for finding in result.findings:
+        line, column = finding.span.line_and_column
+        assert column == 1
+        assert finding.span.source.line_text(line) == finding.span.text
 
 
 def test_networks_that_torchvision_does_not_have() -> None:

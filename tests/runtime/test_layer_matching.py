@@ -17,7 +17,7 @@ from alexc.runtime import layer_matching
 from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.weights_import import import_weights, natural_order
+from alexc.runtime.weights_import import carry_over, import_weights, natural_order
 
 TWO_BRANCHES = """network Two {
   input 3x8x8
@@ -290,3 +290,41 @@ def test_numbers_of_any_length_in_names() -> None:
     nines = "9" * 5000
     assert sorted([f"a{nines}", "a10", "a9"], key=natural_order) == ["a9", "a10", f"a{nines}"]
     assert matched(vectors(f"a{nines}", "a2"), vectors("x", "y"), ordered=False) == {"x": "a2", "y": f"a{nines}"}
+
+
+def test_a_linear_layer_of_each_place_is_a_convolution_of_1x1() -> None:
+    given = {"norm.weight": torch.zeros(4), "up.weight": torch.rand(8, 4), "up.bias": torch.rand(8)}
+    wanted = {"n.weight": torch.zeros(4), "c.weight": torch.zeros(8, 4, 1, 1), "c.bias": torch.zeros(8)}
+    matches = match_layers(given, wanted)
+    assert [(match.source, match.target) for match in matches] == [("norm", "n"), ("up", "c")]
+    carried = carry_over(given, wanted, matches)
+    assert torch.equal(carried["c.weight"][:, :, 0, 0], given["up.weight"])
+    assert carried["c.weight"].shape == (8, 4, 1, 1)
+    (back,) = match_layers({"c.weight": torch.zeros(8, 4, 1, 1)}, {"up.weight": torch.zeros(8, 4)})
+    assert back.shapes == (("weight", (8, 4)),)
+
+
+@pytest.mark.parametrize("shape", [(4, 8), (8, 4, 1, 3), (8, 4, 3, 1)])
+def test_other_shapes_are_not_taken(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match="nothing in it fits"):
+        match_layers({"up.weight": torch.zeros(8, 4)}, {"c.weight": torch.zeros(shape)})
+
+
+@pytest.mark.parametrize("scale", ["layer_scale", "gamma"])
+def test_a_scale_of_convnext_is_a_layer(scale: str) -> None:
+    given = {
+        f"0.{scale}": torch.rand(4, 1, 1), "0.block.0.weight": torch.zeros(4, 1, 3, 3),
+        f"1.{scale}": torch.rand(4, 1, 1), "1.block.0.weight": torch.zeros(4, 1, 3, 3),
+    }  # fmt: skip
+    wanted = {
+        "a.weight": torch.zeros(4, 1, 3, 3), "a_layer_scale.weight": torch.zeros(4),
+        "b.weight": torch.zeros(4, 1, 3, 3), "b_layer_scale.weight": torch.zeros(4),
+    }  # fmt: skip
+    carried = carry_over(given, wanted, match_layers(given, wanted))
+    for target, source in (("a", "0"), ("b", "1")):
+        assert torch.equal(carried[f"{target}_layer_scale.weight"], given[f"{source}.{scale}"].flatten())
+
+
+def test_a_layer_can_be_called_gamma() -> None:
+    given, wanted = {"gamma.weight": torch.rand(4)}, {"gamma.weight": torch.zeros(4)}
+    assert torch.equal(carry_over(given, wanted, match_layers(given, wanted))["gamma.weight"], given["gamma.weight"])
