@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from ..layers.reading import tower_reads
 from .elements import Element, Group, Line, Point, Text, box_of
 from .stages import Stage
 from .text_width import text_width
@@ -136,9 +137,10 @@ def _connections(source: _Placed, reader: _Placed) -> list[Element]:
         elements += [face for window in windows for face in window.faces("kernel")]
     for tower, volume in enumerate(reader.volumes):
         for other, window in enumerate(windows):
-            apart = reader.stage.across and (tower != other or len(reader.volumes) < len(windows))
-            if apart or tower == other or len(windows) != len(reader.volumes):
-                elements += _lines(window, volume, reader.stage, apart)
+            if len(reader.volumes) != len(windows):
+                elements += _lines(window, volume, reader.stage, apart=len(reader.volumes) < len(windows))
+            elif tower_reads(reader.stage.reads, source.stage.shape.towers, tower, other):
+                elements += _lines(window, volume, reader.stage, apart=tower != other)
     return elements
 
 
@@ -147,7 +149,7 @@ def _window(volume: Volume, reader: Stage) -> Volume:
     return volume if reader.window is None else volume.part(*reader.window, _WINDOW_UP, _WINDOW_AWAY)
 
 
-def _lines(window: Volume, volume: Volume, reader: Stage, apart: bool) -> list[Element]:
+def _lines(window: Volume, volume: Volume, reader: Stage, *, apart: bool) -> list[Element]:
     if reader.window is not None:
         corners = window.right_corners()
         look, ends = "reads", [(corner, volume.at(*_APEX)) for corner in (corners[::3] if apart else corners)]

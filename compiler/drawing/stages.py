@@ -9,6 +9,7 @@ from itertools import pairwise
 from ..graph.graph import Graph, Node
 from ..layers.convolving import Convolving
 from ..layers.kind import Shape
+from ..layers.reading import Reads
 from .descriptions import describe_kind, describe_layer, describe_window
 
 
@@ -23,7 +24,7 @@ class Stage:
         caption: the lines below the name; for the last stage, also the layers after it.
         between: the lines between the stage before and this one: poolings, strides.
         window: the share of the input's height and width that one kernel covers; None if the layer reads all of it.
-        across: whether each tower reads the maps of all towers.
+        reads: the towers that each tower reads; None if the layer has no such argument.
         whole: whether it is drawn once for all towers, as the image and the input of the loss are.
     """
 
@@ -33,7 +34,7 @@ class Stage:
     caption: tuple[str, ...]
     between: tuple[str, ...]
     window: tuple[float, float] | None
-    across: bool
+    reads: Reads
     whole: bool
 
     @property
@@ -55,7 +56,7 @@ def is_chain(graph: Graph) -> bool:
 
 def stages_of(graph: Graph) -> list[Stage]:
     """The stages of a chain: the image, then each layer with weights and each layer that turns maps into a vector."""
-    stages = [Stage("", f"the image: {graph.net.input}", graph.net.input, (), (), None, False, True)]
+    stages = [Stage("", f"the image: {graph.net.input}", graph.net.input, (), (), None, None, True)]
     starts = [index for index, node in enumerate(graph.nodes) if _is_stage(node)]
     between = _between(graph.nodes[: starts[0] if starts else None])
     for start, end in pairwise([*starts, len(graph.nodes)]):
@@ -75,7 +76,7 @@ def _stage(nodes: Sequence[Node], between: tuple[str, ...], *, last: bool) -> St
     first = nodes[0]
     kind = first.layer.kind
     given = first.given[0]
-    across = given.towers > 1 and getattr(kind, "reads", None) not in (None, "tower")
+    reads = getattr(kind, "reads", None)
     window, caption = None, [f"{first.neurons:,} units"] if first.neurons else []
     if isinstance(kind, Convolving):
         high, wide = kind.reach()
@@ -88,8 +89,8 @@ def _stage(nodes: Sequence[Node], between: tuple[str, ...], *, last: bool) -> St
         caption=tuple(caption),
         between=(*between, *_entry_words(first)),
         window=window,
-        across=across,
-        whole=last and (across or given.towers == 1) and len(first.output.sizes) == 1,
+        reads=reads,
+        whole=last and (given.towers == 1 or reads not in (None, "tower")) and len(first.output.sizes) == 1,
     )
 
 

@@ -60,6 +60,21 @@ def apart_in(reads: Reads, towers: int) -> int:
             return 1
 
 
+def tower_reads(reads: Reads, towers: int, tower: int, other: int) -> bool:
+    """Whether a tower of a layer reads the maps of a tower of its input; both are numbers from 0."""
+    grid = in_grid(towers)
+    (row, column), (other_row, other_column) = divmod(tower, grid.columns), divmod(other, grid.columns)
+    match reads:
+        case "row":
+            return row == other_row
+        case "cross":
+            return row == other_row or column == other_column
+        case "all":
+            return True
+        case _:
+            return tower == other
+
+
 def values_read(reads: Reads, values: int, given: Shape, towers: int) -> int:
     """How many of the input's `values` all `towers` read; a value that two towers read counts twice."""
     if reads != "cross":

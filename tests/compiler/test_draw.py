@@ -28,6 +28,7 @@ from tests.conftest import ROOT, Alexc
 
 SPECS = [*sorted((ROOT / "examples").glob("*.net")), ROOT / "spec" / "alexnet.net"]
 FLAGSHIP = ROOT / "spec" / "alexnet.net"
+PICTURES = ROOT / "docs" / "pictures"
 SVG = "{http://www.w3.org/2000/svg}"
 FONTS = Path(get_data_path()) / "fonts" / "ttf"
 each_spec = pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
@@ -281,6 +282,35 @@ def test_lines_cross_where_a_layer_reads_all_and_nowhere_else() -> None:
             assert (node.layer.name in crossing) == (getattr(node.layer.kind, "reads", None) == "all")
 
 
+@pytest.mark.parametrize(
+    ("reads", "others"),
+    [
+        ("tower", []),
+        ("row", [1, 0, 3, 2]),
+        ("cross", [1, 2, 0, 3, 0, 3, 1, 2]),
+        ("all", [1, 2, 3, 0, 2, 3, 0, 1, 3, 0, 1, 2]),
+    ],
+)
+def test_dotted_lines_join_the_towers_of_a_grid_that_read_each_other(reads: str, others: list[int]) -> None:
+    body = f"c: conv 16 kernel=3\n d: conv 16 kernel=3 reads={reads}\n e: conv 16 kernel=3 reads=tower"
+    checked = check_text(f"network N {{\n input 3x32x32\n towers 2x2\n {body}\n}}\n", "n.net")
+    assert checked.graph is not None, checked.diagnostics
+    drawing = drawing_of(checked.graph)
+    middles = [
+        element.box.middle.y
+        for element in group_named(drawing, "c").elements
+        if isinstance(element, Face) and element.look == "maps"
+    ]
+    front = middles[:: len(middles) // 4]
+    lines = [
+        element
+        for element in group_named(drawing, "d").elements
+        if isinstance(element, Line) and element.look == "across"
+    ]
+    starts = [min(range(4), key=lambda tower: abs(front[tower] - line.points[0].y)) for line in lines[::2]]
+    assert starts == others
+
+
 def test_lines_lead_from_the_towers_that_are_read() -> None:
     """A crossing line ends in another tower than it starts in; every other line ends in the same tower."""
     drawing = drawing_of(graph_of(FLAGSHIP))
@@ -423,9 +453,11 @@ def test_colours_are_for_light_and_dark() -> None:
             assert re.search(rf"\.alexc-picture (polygon)?\.{look} \{{[^}}]*(fill|stroke): #", style), look
 
 
-def test_the_picture_in_the_documents_is_current() -> None:
-    shown = (ROOT / "docs" / "pictures" / "alexnet.svg").read_text(encoding="utf-8")
-    assert shown == draw_svg(graph_of(FLAGSHIP)), "run `alexc draw spec/alexnet.net -o docs/pictures/alexnet.svg`"
+@pytest.mark.parametrize("picture", sorted(path.stem for path in PICTURES.glob("*.svg")))
+def test_the_pictures_in_the_documents_are_current(picture: str) -> None:
+    (spec,) = [*ROOT.glob(f"spec/{picture}.net"), *ROOT.glob(f"examples/**/{picture}.net")]
+    command = f"run `alexc draw {spec.relative_to(ROOT)} -o docs/pictures/{picture}.svg`"
+    assert (PICTURES / f"{picture}.svg").read_text(encoding="utf-8") == draw_svg(graph_of(spec)), command
 
 
 def test_the_command_writes_an_svg_named_as_the_spec(alexc: Alexc, tmp_path: Path) -> None:
