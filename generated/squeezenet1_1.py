@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.layers.dropout import Dropout
-from alexc.runtime.layers.initial_values import Kaiming, Normal, initialise
+from alexc.runtime.layers.initial_values import LeCun, Normal, initialise
 from alexc.runtime.recipes import (
     SGD,
     CenterCrop,
@@ -78,79 +78,31 @@ class SqueezeNet11(nn.Module):
 
         With a `seed` each tensor is a function of the seed and of its name alone.
         """
-        initialise(self.conv1, "conv1", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire2_squeeze,
-            "fire2_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire2_left, "fire2_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire2_right, "fire2_right", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire3_squeeze,
-            "fire3_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire3_left, "fire3_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire3_right, "fire3_right", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire4_squeeze,
-            "fire4_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire4_left, "fire4_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire4_right, "fire4_right", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire5_squeeze,
-            "fire5_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire5_left, "fire5_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire5_right, "fire5_right", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire6_squeeze,
-            "fire6_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire6_left, "fire6_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire6_right, "fire6_right", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire7_squeeze,
-            "fire7_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire7_left, "fire7_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire7_right, "fire7_right", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire8_squeeze,
-            "fire8_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire8_left, "fire8_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire8_right, "fire8_right", seed, weight=Kaiming(), bias=0.0)
-        initialise(
-            self.fire9_squeeze,
-            "fire9_squeeze",
-            seed,
-            weight=Kaiming(),
-            bias=0.0,
-        )
-        initialise(self.fire9_left, "fire9_left", seed, weight=Kaiming(), bias=0.0)
-        initialise(self.fire9_right, "fire9_right", seed, weight=Kaiming(), bias=0.0)
+        initialise(self.conv1, "conv1", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire2_squeeze, "fire2_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire2_left, "fire2_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire2_right, "fire2_right", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire3_squeeze, "fire3_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire3_left, "fire3_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire3_right, "fire3_right", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire4_squeeze, "fire4_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire4_left, "fire4_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire4_right, "fire4_right", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire5_squeeze, "fire5_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire5_left, "fire5_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire5_right, "fire5_right", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire6_squeeze, "fire6_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire6_left, "fire6_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire6_right, "fire6_right", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire7_squeeze, "fire7_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire7_left, "fire7_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire7_right, "fire7_right", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire8_squeeze, "fire8_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire8_left, "fire8_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire8_right, "fire8_right", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire9_squeeze, "fire9_squeeze", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire9_left, "fire9_left", seed, weight=LeCun(), bias=0.0)
+        initialise(self.fire9_right, "fire9_right", seed, weight=LeCun(), bias=0.0)
         initialise(self.conv10, "conv10", seed, weight=Normal(0.0, 0.01), bias=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
