@@ -11,7 +11,9 @@ from __future__ import annotations
 import io
 import os
 import re
+import resource
 import sqlite3
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12"
 META, GROUND_TRUTH = "meta.mat", "ILSVRC2012_validation_ground_truth.txt"
 _LARGEST_DEVKIT = 64_000_000  # bytes, unpacked; it has about 10 MB
+_LARGEST_META = 1_000_000_000  # bytes of memory; meta.mat is compressed, and a small one could fill the memory
 _LARGEST_HEADER = 1_000_000  # bytes; tarfile reads long names and attributes into memory
 _SYNSET = re.compile(r"n\d{8}")
 _VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
@@ -228,11 +231,29 @@ def _synset_of_ids(content: bytes, shown: str) -> dict[int, str]:
     import scipy.io  # type: ignore[import-untyped]  # half a second, and few need it
 
     try:
-        synsets = scipy.io.loadmat(io.BytesIO(content), squeeze_me=True)["synsets"]
+        with _memory_limit(_LARGEST_META):
+            synsets = scipy.io.loadmat(io.BytesIO(content), squeeze_me=True)["synsets"]
         found = {int(each["ILSVRC2012_ID"]): str(each["WNID"]) for each in synsets}
     except Exception as error:  # its parser raises almost any exception for broken data
-        raise UserError(f"{shown}: {META} cannot be read ({printable(error)}): download the devkit again") from None
+        reason = printable(error) or type(error).__name__
+        raise UserError(f"{shown}: {META} cannot be read ({reason}): download the devkit again") from None
     return found
+
+
+@contextmanager
+def _memory_limit(size: int) -> Iterator[None]:
+    """Let this process use at most `size` bytes more than now; what needs more is a MemoryError. Only on Linux."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    most = [used + size, *(limit for limit in before if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(most), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _devkit_file(devkit: Path, name: str) -> bytes:

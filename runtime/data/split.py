@@ -170,12 +170,21 @@ class FileNames(Sequence[str]):
         start = int(self._ends[place - 1]) + 1 if place else 0
         with self._path.open("rb") as lines:
             lines.seek(start)
-            return _name(lines.read(int(self._ends[place]) - start))
+            return self._name(lines.read(int(self._ends[place]) - start))
 
     def __iter__(self) -> Iterator[str]:
         with self._path.open("rb") as lines:
             for line in lines:
-                yield _name(line)
+                yield self._name(line)
+
+    def _name(self, line: bytes) -> str:
+        try:
+            name = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise _damaged(self._path, str(error)) from None
+        if not isinstance(name, str):
+            raise _damaged(self._path, "it holds something else than names")
+        return name
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,8 +323,3 @@ def _starts(shards: tuple[Shard, ...]) -> list[int]:
     for shard in shards:
         starts.append(starts[-1] + shard.images)
     return starts
-
-
-def _name(line: bytes) -> str:
-    name: str = json.loads(line)
-    return name

@@ -375,7 +375,7 @@ def _read(path: Path) -> bytes:
 def _parse(path: Path, content: bytes) -> Any:  # noqa: ANN401 - JSON is any of them
     try:
         return json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"not JSON ({error})") from None
 
 

@@ -207,6 +207,10 @@ def _start_worker(stop: c_bool) -> None:
     global _stop  # noqa: PLW0603 - shared memory reaches a worker when it starts, not with a task
     _stop = stop
     os.environ |= _ONE_THREAD
+    try:
+        import torch  # noqa: F401
+    except (ImportError, OSError, MemoryError):  # too little memory: the parent reports that a worker died
+        os._exit(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -35,6 +36,7 @@ _VALUES = {
     "note": (),
     "diverged": (),
 }
+_MOST = 2**53  # steps and epochs: floats hold each number up to it
 _GO_ON = "the checkpoints are intact: continue with --resume"
 
 
@@ -205,13 +207,21 @@ def _records(path: Path, content: bytes) -> list[dict[str, Any]]:
 
 
 def _is_record(record: object) -> bool:
-    if not isinstance(record, dict) or record.get("kind") not in _VALUES:
+    if not isinstance(record, dict):
         return False
-    if not all(isinstance(record.get(name), int) for name in ("step", "epoch")):
+    kind = record.get("kind")
+    if not isinstance(kind, str) or kind not in _VALUES:
         return False
-    if record["kind"] in ("note", "diverged"):
+    if not all(isinstance(record.get(name), int) and 0 <= record[name] < _MOST for name in ("step", "epoch")):
+        return False
+    if kind in ("note", "diverged"):
         return isinstance(record.get("text"), str)
-    return all(isinstance(record.get(name, ""), (int, float, type(None))) for name in _VALUES[record["kind"]])
+    return all(_is_value(record.get(name, "")) for name in _VALUES[kind])
+
+
+def _is_value(value: object) -> bool:
+    """Whether it is None, or a number as `_json` writes it: neither infinite nor an integer that no float can hold."""
+    return value is None or (isinstance(value, (int, float)) and abs(value) <= sys.float_info.max)
 
 
 def _json(value: float) -> float | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import resource
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
+import scipy.io  # type: ignore[import-untyped]
 
+from alexc.runtime.data import imagenet_archives
 from alexc.runtime.data.prepare import prepare, store_for
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.errors import UserError
@@ -187,6 +191,18 @@ def test_archives_that_do_not_fit_are_told(archives: Path, damage: Callable[[Pat
     damage(archives)
     with pytest.raises(UserError, match=words):
         list_images(archives)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
+def test_a_bomb_in_the_devkit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagenet_archives, "_LARGEST_META", 40_000_000)
+    bomb = io.BytesIO()
+    scipy.io.savemat(bomb, {"synsets": np.zeros(10_000_000)}, do_compression=True)
+    assert len(bomb.getvalue()) < 100_000
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(UserError, match=r"meta.mat cannot be read \(.*[Aa]lloc"):
+        imagenet_archives._synset_of_ids(bomb.getvalue(), "devkit")
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def with_header(content: bytes, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:

@@ -255,10 +255,22 @@ class TestUnfitStores:
             (store_folder / "manifest.json").write_text(content)
             self.expect(store_folder, "was not written by alexc")
 
-    @pytest.mark.parametrize("content", ["", "{", "\x00", '{"a": ' * 3])
+    @pytest.mark.parametrize("content", ["", "{", "\x00", '{"a": ' * 3, "[" * 50_000, '{"a": ' * 50_000])
     def test_a_manifest_that_is_not_json(self, store_folder: Path, content: str) -> None:
         (store_folder / "manifest.json").write_text(content)
         self.expect(store_folder, "damaged.*manifest.json: not JSON")
+
+    @pytest.mark.parametrize("line", ["5", "null", "[" * 50_000, "x"])
+    def test_names_that_are_none(self, store_folder: Path, line: str) -> None:
+        names = store_folder / "train-files.jsonl"
+        content = "".join(f"{line}\n" for _ in names.read_text().splitlines()).encode()
+        names.write_bytes(content)
+        hashes = json.loads((store_folder / "manifest.json").read_text())["sha256"]
+        self.edit(store_folder, sha256=hashes | {names.name: hashlib.sha256(content).hexdigest()})
+        files = open_store(store_folder).train.files
+        for read in (lambda: files[0], lambda: list(files)):
+            with pytest.raises(UserError, match=r"train-files\.jsonl: .*; delete the store and prepare it again"):
+                read()
 
     @pytest.mark.parametrize("key", ["classes", "splits", "geometry", "color_sums", "preparation", "sha256"])
     @pytest.mark.parametrize("value", [None, 7, {"train": 3}, [3]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -85,6 +86,7 @@ def test_a_temporary_folder_that_is_too_long_for_sockets(tmp_path: Path, monkeyp
     deep = tmp_path / ("t" * 100)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {})  # of before any worker
     with pytest.raises(UserError, match=r"is too long for sockets: set TMPDIR to another"):
         _use_own_folder_for_sockets.__wrapped__()
     assert not list(deep.iterdir())

@@ -73,6 +73,21 @@ def test_reading_skips_a_line_that_was_cut_off(tmp_path: Path) -> None:
         read_metrics(tmp_path / "none.jsonl")
 
 
+@pytest.mark.parametrize(
+    "value", ["null", "[]", "-1", "0.5", "1" + "0" * 400, '"x"', "{}", "NaN", "[" * 50_000, '{"a":' * 50_000]
+)
+@pytest.mark.parametrize("name", ["kind", "step", "epoch", "loss", "rate"])
+def test_records_that_training_cannot_have_written(tmp_path: Path, name: str, value: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    entries = {"kind": '"step"', "step": "1", "epoch": "1", "loss": "1.5", "rate": "0.1"} | {name: value}
+    path.write_text("{" + ", ".join(f'"{key}": {entry}' for key, entry in entries.items()) + "}\n")
+    if name in ("loss", "rate") and value in ("null", "-1", "0.5"):
+        assert len(read_metrics(path)) == 1
+        return
+    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged"):
+        read_metrics(path)
+
+
 @pytest.mark.parametrize("epochs", [0, 1, 60])
 def test_curves_show_every_line(tmp_path: Path, epochs: int) -> None:
     path = tmp_path / "metrics.jsonl"
