@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.placed_graph import plan as planning
 from alexc.compiler.placed_graph.placed_graph import Exchange, PlacedGraph
-from alexc.compiler.placed_graph.plan import PASSES, Device, Message, UnevenBatch
+from alexc.compiler.placed_graph.plan import PASSES, Device, Message, TooManyDifferences, UnevenBatch
 
 from .spec_error import SpecError
 from .table import aligned
@@ -63,7 +63,7 @@ def make_plan(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
     """Count a training step.
 
     Raises:
-        SpecError: the devices cannot share the batch evenly, or `dtype` is unknown.
+        SpecError: the devices cannot share the batch evenly, too many of them differ, or `dtype` is unknown.
     """
     if dtype not in _VALUE_BYTES:
         raise SpecError(f"dtype {dtype!r}: expected one of {', '.join(get_args(Dtype))}")
@@ -73,6 +73,11 @@ def make_plan(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
         raise SpecError(
             f"batch {batch}: the {uneven.devices} devices of {placed.placement.name} that split the images cannot "
             f"share it evenly; give a multiple of {uneven.devices}"
+        ) from None
+    except TooManyDifferences as many:
+        raise SpecError(
+            f"{placed.placement.name} has {many.groups:,} devices that differ from each other: too many to plan; "
+            "keep fewer layers on single devices"
         ) from None
 
 

@@ -17,6 +17,7 @@ from .placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer
 Phase = Literal["forward", "backward", "gradients"]
 _ALIASES = (Transition.SPREAD, Transition.KEEP_ON)  # their output needs no memory of its own
 HALF_BYTES = 2  # of a number of float16
+_MOST_COUNTS = 100_000  # nodes times groups of equal devices: a few seconds
 PASSES = 3  # forward, and twice backward: the gradients of the inputs, and those of the weights
 
 
@@ -119,6 +120,14 @@ class UnevenBatch(Exception):  # noqa: N818 - the user's batch is uneven
         self.devices = devices
 
 
+class TooManyDifferences(Exception):  # noqa: N818 - it reports a placement, not an error in the program
+    """The mesh has `groups` groups of devices that differ, too many to count each layer on each of them."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__(groups)
+        self.groups = groups
+
+
 def plan(placed: PlacedGraph, batch: int, value_bytes: int) -> Plan:
     """Plan a training step.
 
@@ -129,6 +138,7 @@ def plan(placed: PlacedGraph, batch: int, value_bytes: int) -> Plan:
 
     Raises:
         UnevenBatch: the batch size is not divisible by the number of devices that split the images.
+        TooManyDifferences: counting would take too long.
     """
     layouts = {placed.input, placed.loss, *(each.layout for each in placed.layers())}
     for parts in sorted(placed.parts(layout, "images") for layout in layouts):
@@ -136,8 +146,10 @@ def plan(placed: PlacedGraph, batch: int, value_bytes: int) -> Plan:
             raise UnevenBatch(parts)
     optimizer = placed.graph.net.recipe.optimizer if placed.graph.net.recipe else None
     velocities = _velocities(optimizer) if optimizer is not None else 0
-    counter = _Counter(placed, batch, value_bytes)
-    devices = tuple(counter.device(coordinates, count) for coordinates, count in _groups(placed))
+    counter, groups = _Counter(placed, batch, value_bytes), list(_groups(placed))
+    if len(groups) * len(placed.nodes) > _MOST_COUNTS:
+        raise TooManyDifferences(len(groups))
+    devices = tuple(counter.device(coordinates, count) for coordinates, count in groups)
     return Plan(placed, batch, value_bytes, velocities, devices)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alexc import Net, SpecError
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
@@ -142,6 +143,19 @@ def test_an_uneven_batch_is_refused() -> None:
     with pytest.raises(UnevenBatch) as found:
         plan(FLAGSHIP.placed["pod"], 130, 4)
     assert found.value.devices == 4
+
+
+def test_devices_that_all_differ_are_refused(tmp_path: Path) -> None:
+    layers = [f"{axis}{number}" for axis in "ab" for number in range(32)]
+    net = "".join(f"  {layer}: conv 2 kernel=1\n" for layer in layers)
+    keeps = "".join(f"  keep {layer} on axis_{layer[0]} {layer[1:]}\n" for layer in layers)
+    file = tmp_path / "many.net"
+    file.write_text(
+        f"network A {{\n  input 2x4x4\n{net}  fc: linear 2 -> softmax\n}}\n"
+        f"placement p {{\n  mesh axis_a=32 axis_b=32\n{keeps}}}\n"
+    )
+    with pytest.raises(SpecError, match="p has 1,024 devices that differ from each other: too many to plan"):
+        Net.from_file(file).plan("p")
 
 
 def test_the_command(alexc: Alexc) -> None:
