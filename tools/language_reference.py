@@ -51,11 +51,17 @@ def _distributions() -> str:
 
 
 def _recipe() -> str:
-    rows = [
-        (f"`{statement}`" if number == 0 else "", f"`{usage(step)}`", documentation(step), _brief(step))
-        for statement, steps in CHOICES.items()
-        for number, step in enumerate(steps)
-    ]
+    rows: list[tuple[str, ...]] = []
+    for statement, steps in CHOICES.items():
+        wider = [name for name, others in CHOICES.items() if set(steps) < set(others)]
+        if wider:
+            missing = ", ".join(f"`{step.keyword}`" for step in CHOICES[wider[0]] if step not in steps)
+            rows.append((f"`{statement}`", f"those of `{wider[0]}`, without {missing}", "", ""))
+            continue
+        rows += [
+            (f"`{statement}`" if number == 0 else "", f"`{usage(step)}`", documentation(step), _brief(step))
+            for number, step in enumerate(steps)
+        ]
     return _rows(("statement", "choice", "", "arguments"), rows)
 
 
