@@ -141,7 +141,7 @@ class NetworkFile(ModuleFile):
     def of(cls, file: ModuleFile, recipe: Recipe) -> NetworkFile:
         """The same network with this recipe."""
         values: dict[str, Any] = {field.name: getattr(file, field.name) for field in fields(ModuleFile)}
-        return cls(**values, recipe=recipe)
+        return cls(**(values | {"recipe": recipe}))
 
 
 def load_network_file(path: Path) -> NetworkFile:
