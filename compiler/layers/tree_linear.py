@@ -28,9 +28,9 @@ class TreeLinear(Trained):
 
     Each node of the tree has a vector of weights. The weights of a unit are the sum of the vectors from its leaf to the
     root. `tree=parents(…)` has the parent of each node: first of the leaves 0 to `units` - 1, then of the inner nodes;
-    the root is the last node and has none. A parent has a larger number than its children. Without `tree` all leaves
-    hang from the root. Inner nodes start from zero. A node above n leaves has 1/n of the learning rate and of the
-    weight decay. The units have biases, the inner nodes do not.
+    the root is the last node and has none. A parent has a larger number than its children. Without `tree` there are no
+    inner nodes, as in `linear`. Inner nodes start from zero. A node above n leaves has 1/n of the learning rate and of
+    the weight decay. The units have biases, the inner nodes do not.
     """
 
     keyword: ClassVar[str] = "tree_linear"
@@ -44,12 +44,13 @@ class TreeLinear(Trained):
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """Anything to (units,)."""
-        self._check_tree()
+        if self.tree is not None:
+            self._check_tree(self.tree)
         return Shape((self.units,))
 
     def weights(self, given: Shape, output: Shape) -> Weights:  # noqa: ARG002
         """(nodes, input values), and one bias per unit."""
-        shape = (len(self._parents()) + 1, given.values)
+        shape = (self.units if self.tree is None else len(self.tree) + 1, given.values)
         return Weights(shape, 0 if self.bias is None else self.units, self.weight, self.bias)
 
     def multiply_adds(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
@@ -73,18 +74,15 @@ class TreeLinear(Trained):
             TorchCall("TreeLinear", tuple(arguments)), ("from alexc.runtime.layers.tree_linear import TreeLinear",)
         )
 
-    def _parents(self) -> tuple[int, ...]:
-        return self.tree or (self.units,) * self.units
-
     def _leaves_below(self) -> list[int]:
         """The numbers of leaves below the inner nodes, each once, in order."""
-        below = Counter(dict.fromkeys(range(self.units), 1))
-        for node, parent in enumerate(self._parents()):
+        below = Counter(range(self.units))
+        for node, parent in enumerate(self.tree or ()):
             below[parent] += below[node]
-        return sorted({below[node] for node in range(self.units, len(self._parents()) + 1)})
+        return sorted({leaves for node, leaves in below.items() if node >= self.units})
 
-    def _check_tree(self) -> None:
-        parents, root = self._parents(), len(self._parents())
+    def _check_tree(self, parents: tuple[int, ...]) -> None:
+        root = len(parents)
         wrong = next((node for node, parent in zip(count(), parents) if not node < parent <= root), None)
         if wrong is not None:
             message = f"has a tree in which node {wrong} has the parent {parents[wrong]}, and {root} is the root"

@@ -277,7 +277,7 @@ class NetworkBuilder:
             message = f"the files do not say how many classes `{layer.name}` has"
             raise options.error("E0906", message, "type", "call the layer `fc1000` if there are 1000 classes")
         message = f"the class tree of `{layer.name}` is not in the files"
-        help_ = f"the name says {units} classes, which hang from the root here: write your tree as `tree=parents(…)`"
+        help_ = f"the name says {units} classes; write your tree as `tree=parents(…)`"
         self._findings.append(Diagnostic("W0901", message, options.span("type"), help=help_))
         arguments: dict[str, object] = {
             "units": units,
@@ -285,7 +285,10 @@ class NetworkBuilder:
             "bias": options.number("initB", 0.0),
             **multipliers,
         }
-        notes = (*self._notes(layer), f"The class tree is not in the files; {units} classes is a guess from the name.")
+        notes = (*self._notes(layer), f"The tree is not in the files: add tree=parents(...). {units} is from the name.")
+        if layer.parameters is not None and layer.parameters.number("wball", 0.0):
+            message = f"`wball` of `{layer.name}` has no counterpart"
+            self._findings.append(Diagnostic("W0901", message, layer.parameters.span("wball")))
         return self._add(group.name, "tree_linear", arguments, group, [self._end(self._one_input(group))], notes)
 
     def _has_one_tower(self, group: Group, arguments: Mapping[str, object]) -> bool:

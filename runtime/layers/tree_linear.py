@@ -19,25 +19,25 @@ class TreeLinear(nn.Module):
         features: the number of input values.
         units: the number of units, which are the leaves 0 to `units` - 1.
         tree: the parent of each node but the root, which is the last node; a parent has a larger number than its
-            children. By default all leaves hang from the root.
+            children. By default there are no inner nodes.
         bias: whether there are biases.
     """
 
     def __init__(self, features: int, units: int, *, tree: Sequence[int] = (), bias: bool = True) -> None:
         super().__init__()
-        parents = list(tree) or [units] * units
-        leaves, depth = [1] * units + [0] * (len(parents) + 1 - units), [0] * (len(parents) + 1)
+        parents, nodes = list(tree), len(tree) + 1 if tree else units
+        leaves, depth = [1] * units + [0] * (nodes - units), [0] * nodes
         for node, parent in enumerate(parents):
             leaves[parent] += leaves[node]
         for node in reversed(range(len(parents))):
             depth[node] = depth[parents[node]] + 1
-        inner = range(units, len(parents) + 1)
+        inner = range(units, nodes)
         self.weight = nn.Parameter(torch.empty(units, features))
         self.bias = nn.Parameter(torch.zeros(units)) if bias else None
         self._above = sorted({leaves[node] for node in inner})
         for number in self._above:
-            nodes = sum(leaves[node] == number for node in inner)
-            self.register_parameter(f"above_{number}", nn.Parameter(torch.zeros(nodes, features)))
+            alike = sum(leaves[node] == number for node in inner)
+            self.register_parameter(f"above_{number}", nn.Parameter(torch.zeros(alike, features)))
         ordered = sorted(inner, key=lambda node: (leaves[node], node))  # as the parameters lie one after the other
         self._place = {node: place for place, node in enumerate(ordered)}
         self._levels = max((depth[node] for node in inner), default=0)
@@ -55,6 +55,8 @@ class TreeLinear(nn.Module):
 
     def unit_weights(self) -> Tensor:
         """(units, features): the sum of the vectors from each leaf to the root."""
+        if not self._above:
+            return self.weight
         inner = torch.cat([self.get_parameter(f"above_{number}") for number in self._above])
         for level in range(1, self._levels + 1):  # from the root down
             children, parents = self.get_buffer(f"children_{level}"), self.get_buffer(f"parents_{level}")

@@ -83,7 +83,7 @@ def test_the_initial_values_and_counts_of_a_compiled_tree() -> None:
     with torch.no_grad():
         network.f.above_3.fill_(7)
     network.reset_parameters(seed=1)
-    assert [float(network.f.get_parameter(f"above_{count}").abs().sum()) for count in (1, 2, 3, 5)] == [0] * 4
+    assert [int(network.f.get_parameter(f"above_{count}").count_nonzero()) for count in (1, 2, 3, 5)] == [0] * 4
     assert network.f.bias.tolist() == [1] * 5
     assert network.multipliers == {
         "f.weight": (2.0, 1.0),
@@ -94,18 +94,16 @@ def test_the_initial_values_and_counts_of_a_compiled_tree() -> None:
     }
 
 
-def test_without_a_tree_all_leaves_hang_from_the_root() -> None:
-    layer = TreeLinear(3, 4).double()
-    with torch.no_grad():
-        layer.above_4.fill_(1)  # type: ignore[operator, union-attr]
-    x = draw(2, 3)
-    torch.testing.assert_close(layer(x), F.linear(x, layer.weight + 1, layer.bias))
+def test_without_a_tree_it_is_a_linear_layer() -> None:
+    layer, x = TreeLinear(3, 4).double(), draw(2, 3)
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+    torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
 
 
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
-        ("parents(4, 4, 3, 5, 5)", "has a tree in which node 3 has the parent 5, and 5 is the root"),
+        ("parents(4, 4, 3, 5, 5)", "has 4 units, and a tree with 3 leaves"),
         ("parents(4, 4, 2, 5, 5)", "has a tree in which node 2 has the parent 2, and 5 is the root"),
         ("parents(4, 4, 9, 5, 5)", "has a tree in which node 2 has the parent 9, and 5 is the root"),
         ("parents(3, 3, 3)", "has 4 units, and a tree with 3 leaves"),
