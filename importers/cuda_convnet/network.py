@@ -286,7 +286,7 @@ class NetworkBuilder:
             **multipliers,
         }
         notes = (*self._notes(layer), f"The tree is not in the files: add tree=parents(...). {units} is from the name.")
-        if layer.parameters is not None and layer.parameters.number("wball", 0.0):
+        if layer.parameters is not None and any(layer.parameters.numbers("wball", 0.0)):
             message = f"`wball` of `{layer.name}` has no counterpart"
             self._findings.append(Diagnostic("W0901", message, layer.parameters.span("wball")))
         return self._add(group.name, "tree_linear", arguments, group, [self._end(self._one_input(group))], notes)

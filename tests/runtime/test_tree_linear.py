@@ -34,6 +34,7 @@ def tree(features: int = 3) -> tuple[TreeLinear, dict[int, Any]]:
 def test_the_weights_of_a_unit_are_the_sum_from_its_leaf_to_the_root() -> None:
     layer, vectors = tree()
     x = draw(4, 3)
+    assert layer.bias is not None
     wanted = torch.stack([x @ sum(vectors[node] for node in path) for path in PATHS], 1) + layer.bias
     torch.testing.assert_close(layer(x), wanted, rtol=1e-12, atol=1e-12)
 
