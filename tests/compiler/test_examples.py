@@ -49,9 +49,11 @@ image.
 WEIGHTS = """
 ## Weights from torchvision
 
-`alexnet_2014`, `vgg*`, `squeezenet*`, `googlenet_bn` and `resnet*` are the networks that torchvision calls `alexnet`,
-`vgg*`, `squeezenet*`, `googlenet` and `resnet*`. They have the same number of parameters. With the same weights, they
-produce the same logits and gradients, also those of GoogLeNet's auxiliary heads in training.
+`alexnet_2014`, `googlenet_bn`, `resnext50` and `shufflenet_v2` are the networks that torchvision calls `alexnet`,
+`googlenet`, `resnext50_32x4d` and `shufflenet_v2_x1_0`. `vgg*`, `squeezenet*`, `resnet*`, `inception_v3`,
+`densenet121`, `mobilenet_*`, `efficientnet_b0`, `regnet_y_400mf` and `convnext_tiny` have the same name there. They
+have the same number of parameters. With the same weights, they produce the same logits and gradients, also those of
+GoogLeNet's auxiliary heads in training.
 `tests/runtime/test_torchvision.py` checks this in float64. So you can use weights that torchvision has trained:
 
     alexc compile examples/resnet50.net
@@ -65,8 +67,8 @@ that does not fit. `--without LAYER` skips a layer of the file and everything in
     network.load_state_dict(load_file("resnet50.safetensors"))
 
 Torchvision's weights expect images that are preprocessed as in torchvision: scaled to 0..1, then normalised with a mean
-and a standard deviation per channel. The recipes in `examples/` subtract the mean image instead, so they do not fit
-these weights.
+and a standard deviation per channel. A recipe fits these weights if it says `normalize`; those of GoogLeNet and of the
+ResNets subtract the mean image instead.
 """
 
 

@@ -27,7 +27,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.weights_import import carry_over, natural_order
 from tests.conftest import ROOT, Alexc
-from tests.runtime.test_torchvision import close, randomise_normalisation, theirs
+from tests.runtime.test_torchvision import close, randomise_normalisation, theirs, without_numbers
 from tests.support.compiled import network_of
 
 pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
@@ -118,12 +118,6 @@ def logits_of_both(name: str) -> tuple[Tensor, Tensor]:
     images = torch.randn(1, 3, 96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         return network.eval()(images), reference(images)
-
-
-def without_numbers(name: str) -> nn.Module:
-    """torchvision's network, on the meta device if it can be made there."""
-    with torch.device("cpu" if name.startswith("regnet") else "meta"):  # a RegNet computes its widths with tensors
-        return theirs(name)
 
 
 def drawn(name: str) -> nn.Module:

@@ -75,6 +75,25 @@ network Net {
 }
 """
 
+# What later networks have: excitation, stochastic depth, slices, shuffled channels, layer norms, scales of maps.
+MODERN = """
+network Net {
+  input  3x16x16
+
+  default conv, linear  weight=xavier
+
+  stem:  conv 16 kernel=3 stride=2 pad=1    -> layernorm -> hardswish
+  maps:  conv 16 kernel=3 pad=1 groups=16   -> silu
+  gate:  global_avgpool                     -> linear 8 -> relu -> linear 16 -> hardsigmoid -> multiply maps
+  thin:  conv 16 kernel=1                   -> layer_scale 0.5 -> stochastic_depth 0.5 scale=train -> add stem
+  kept:  slice 0 8
+  other: thin -> slice 8                    -> conv 8 kernel=1 -> relu
+  both:  concat kept other                  -> channel_shuffle 2 -> stochastic_depth 0.25 scale=test
+  last:  global_avgpool                     -> layernorm
+  fc:    linear 12                          -> softmax
+}
+"""
+
 # Two layers that read the images.
 FAR = """
 network Net {
@@ -124,6 +143,9 @@ TWO_RANKS = {
     "branches by channels": (BRANCHES, "mesh gpu=2\nsplit channels by gpu"),
     "branches by images": (BRANCHES, "mesh gpu=2\nsplit images by gpu"),
     "branches apart": (BRANCHES, "mesh gpu=2\nkeep left on gpu 0\nkeep right on gpu 1"),
+    "modern by channels": (MODERN, "mesh gpu=2\nsplit channels by gpu"),
+    "modern by images": (MODERN, "mesh gpu=2\nsplit images by gpu"),
+    "modern, parts kept": (MODERN, "mesh gpu=2\nsplit images by gpu\nkeep thin on gpu 1\nkeep last on gpu 0"),
     "rows of a grid": (GRID, "mesh row=2\nsplit channels by row"),
     "copies of a grid": (GRID, "mesh copy=2\nsplit images by copy"),
 }
@@ -145,6 +167,7 @@ FOUR_RANKS = {
         "mesh tower=2 part=2\nsplit channels by tower\nsplit channels by part",
     ),
     "copies of branches": (BRANCHES, "mesh copy=2 gpu=2\nsplit images by copy\nsplit channels by gpu"),
+    "copies of the modern": (MODERN, "mesh copy=2 gpu=2\nsplit images by copy\nsplit channels by gpu"),
     "kept, of images that are read whole": (FAR, "mesh a=2 b=2\nsplit images by a in stem\nkeep stem on b 1"),
     "images twice": (BRANCHES, "mesh copy=2 gpu=2\nsplit images by copy\nsplit images by gpu"),
     "a grid of towers": (
