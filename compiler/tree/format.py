@@ -1,7 +1,8 @@
 """Formats a spec in the canonical style: two blanks per level, and columns in neighbouring lines.
 
 Only blanks and line ends change, but never a line end that ends a statement. Words and comments keep their order. Line
-breaks before `->` and single empty lines stay where the author put them.
+breaks before `->` and single empty lines stay where the author put them. A line of a layer that is wider than `WIDEST`
+is broken before an arrow.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Thing = TypeVar("Thing")
 Key = TypeVar("Key", bound=Hashable)
 
 INDENT = 2
-WIDEST = 120  # lines are not aligned in columns if that would make one longer than this
+WIDEST = 120  # wider lines are broken; lines are not aligned in columns if that would make one wider than this
 
 _BLOCKS_OF_LAYERS = (NETWORK, BLOCK)
 _NO_BLANK_BEFORE = ("=", "(", ")", ",", ":", "..")
@@ -317,14 +318,15 @@ class _Layer:
 
 def _set_layers(lines: Sequence[_Line]) -> int:
     """Align labels, values and the first arrows in columns. Returns the column of the arrows, or 0."""
+    labels = max(len(_label(line.words)) for line in lines) + 1
+    for line in lines:
+        _break_wide_rows(line, labels)
     layers = [_Layer.of(line) for line in lines]
-    labels = max(len(layer.label) for layer in layers) + 1
     for alike in _by(layers, lambda layer: (layer.kind, bool(layer.start))).values():
         starts = max(len(layer.start) for layer in alike)
-        for layer, text in zip(alike, _in_columns([layer.arguments for layer in alike]), strict=True):
-            label = layer.label.ljust(labels) if layer.label else ""
-            body = " ".join(filter(None, [f"{layer.start.ljust(starts)}{layer.kind}", text]))
-            layer.text = f"{' ' * INDENT * layer.line.depth}{label}{body}"
+        _set_arguments(alike, labels, starts, _in_columns([layer.arguments for layer in alike]))
+        if any(len(f"{layer.text} {layer.tail}".rstrip()) > WIDEST for layer in alike):
+            _set_arguments(alike, labels, 0, [" ".join(layer.arguments) for layer in alike])
     with_tails = [layer for layer in layers if layer.tail]
     column = _even(max((len(layer.text) + 2 for layer in with_tails), default=0))
     aligned = len(with_tails) > 1 and all(column + len(layer.tail) <= WIDEST for layer in with_tails)
@@ -332,6 +334,48 @@ def _set_layers(lines: Sequence[_Line]) -> int:
         before = layer.text.ljust(column) if aligned else f"{layer.text} "
         layer.line.rows[0].text = f"{before}{layer.tail}" if layer.tail else layer.text
     return column if aligned else 0
+
+
+def _set_arguments(layers: Sequence[_Layer], labels: int, starts: int, arguments: Sequence[str]) -> None:
+    """Set all but the tail, with labels and starts of these widths."""
+    for layer, text in zip(layers, arguments, strict=True):
+        label = layer.label.ljust(labels) if layer.label else ""
+        body = " ".join(filter(None, [f"{layer.start.ljust(starts)}{layer.kind}", text]))
+        layer.text = f"{' ' * INDENT * layer.line.depth}{label}{body}"
+
+
+def _label(words: Sequence[str]) -> str:
+    return _spaced(words[: words.index(":") + 1]) if ":" in words else ""
+
+
+def _break_wide_rows(line: _Line, labels: int) -> None:
+    """Break rows that are wider than `WIDEST`, with a label of this width, before the last arrow that fits."""
+    rows: list[_Row] = []
+    for number, row in enumerate(line.rows):
+        label = _label(row.words) if number == 0 else ""
+        margin = INDENT * (line.depth + (number > 0)) + (labels - len(label) if label else 0)
+        rows.append(row)
+        while margin + len(_spaced(row.words)) > WIDEST and (place := _last_arrow_that_fits(row.words, margin)):
+            rest = _Row(row.words[place:])
+            row.words, row.comment, rest.comment = row.words[:place], "", row.comment
+            margin = INDENT * (line.depth + 1)
+            rest.text = f"{' ' * margin}{_spaced(rest.words)}"
+            row.text = f"{' ' * (len(row.text) - len(row.text.lstrip()))}{_spaced(row.words)}"
+            rows.append(rest)
+            row = rest
+    line.rows = rows
+
+
+def _last_arrow_that_fits(words: Sequence[str], margin: int) -> int | None:
+    """The place of the arrow to break before: the first one if none fits; None if there is none.
+
+    A line that starts from another layer keeps that name and its first step together.
+    """
+    begin = words.index(":") + 1 if ":" in words else 0
+    from_another = words[begin + 1 : begin + 2] == ["->"]
+    arrows = [place for place, word in enumerate(words) if word == "->" and place > begin + from_another]
+    fitting = [place for place in arrows if margin + len(_spaced(words[:place])) <= WIDEST]
+    return next(iter(fitting[::-1] or arrows), None)
 
 
 def _by(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:

@@ -265,3 +265,35 @@ def test_files(tmp_path: Path, alexc: Alexc) -> None:
     assert (again.returncode, again.stdout) == (0, "")
     assert alexc("fmt", "--diff", "sound.net").stdout == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.net", "sound.net", "wrong.net"]
+
+
+def test_a_wide_line_is_broken_before_an_arrow() -> None:
+    steps = " -> ".join(["maxpool 3 stride=1 pad=1"] * 6)
+    text = f"network N {{\n  input 3x8x8\n  a: conv 8 kernel=1\n  long_name: a -> {steps}  # why\n}}\n"
+    lines = hold(text).splitlines()
+    assert max(map(len, lines)) <= WIDEST
+    assert lines[3:6] == [
+        f"  long_name: a -> {' -> '.join(['maxpool 3 stride=1 pad=1'] * 3)}",
+        f"    -> {' -> '.join(['maxpool 3 stride=1 pad=1'] * 3)}  # why",
+        "}",
+    ]
+
+
+def test_the_first_step_of_a_wide_line_stays_with_the_layer_that_it_reads() -> None:
+    name = "n" * 60
+    text = f"network N {{\n  {name}: conv 8 kernel=1\n  b: {name} -> conv 8 kernel=3 pad=1 -> relu\n}}\n"
+    assert hold(text).splitlines()[2:4] == [
+        f"  {'b:'.ljust(61)} {name} -> conv 8 kernel=3 pad=1",
+        "    -> relu",
+    ]
+
+
+def test_names_of_joins_are_in_columns_only_if_no_line_becomes_too_wide() -> None:
+    names = ["a" * 40, "b" * 40, "c" * 20, "d" * 20]
+    one, other = (f"concat {' '.join(names)}", "concat e f")
+    inside = "\n".join(f"  {name}: conv 8 kernel=1" for name in (*names, "e", "f"))
+    assert f": {one}\n" in re.sub(" +", " ", hold(f"network N {{\n{inside}\n\n  x: {one}\n  y: {other}\n}}\n"))
+    made = hold(f"network N {{\n  x: concat {'a' * 70} b\n  y: concat c {'d' * 60}\n}}\n")
+    assert made.splitlines()[1:3] == [f"  x: concat {'a' * 70} b", f"  y: concat c {'d' * 60}"]
+    made = hold("network N {\n  x: concat aaa b\n  y: concat c ddd\n}\n")
+    assert made.splitlines()[1:3] == ["  x: concat aaa b", "  y: concat c   ddd"]

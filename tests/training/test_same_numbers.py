@@ -144,7 +144,6 @@ TWO_RANKS = {
     "branches by images": (BRANCHES, "mesh gpu=2\nsplit images by gpu"),
     "branches apart": (BRANCHES, "mesh gpu=2\nkeep left on gpu 0\nkeep right on gpu 1"),
     "modern by channels": (MODERN, "mesh gpu=2\nsplit channels by gpu"),
-    "modern by images": (MODERN, "mesh gpu=2\nsplit images by gpu"),
     "modern, parts kept": (MODERN, "mesh gpu=2\nsplit images by gpu\nkeep thin on gpu 1\nkeep last on gpu 0"),
     "rows of a grid": (GRID, "mesh row=2\nsplit channels by row"),
     "copies of a grid": (GRID, "mesh copy=2\nsplit images by copy"),
