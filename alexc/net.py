@@ -25,6 +25,8 @@ from .summary import Summary
 if TYPE_CHECKING:
     from torch import nn
 
+    from alexc.importers.foreign.network import Assumptions
+
     from .diff import Diff
     from .drawing import Drawing
     from .plan import Dtype, Plan
@@ -80,6 +82,7 @@ class Net:
         path: str | PathLike[str],
         *more: str | PathLike[str],
         input: str | None = None,
+        from_start: bool = False,
         most_parameters: int = MOST_PARAMETERS,
     ) -> Net:
         """Read a spec from a file, or convert files of another program as `alexc import` does.
@@ -88,6 +91,7 @@ class Net:
             path: a `.net` file; a file of Caffe, darknet or cuda-convnet; or "torchvision:resnet18".
             more: other files of the same network, such as cuda-convnet's parameters.
             input: the input shape, as in "3x224x224", if the files of another program do not contain it.
+            from_start: assume the rates of the beginning of a run where a parameter file has those of its end.
             most_parameters: more parameters than this are an error.
 
         Raises:
@@ -95,10 +99,15 @@ class Net:
         """
         named = [str(each) for each in (path, *more)]
         if not named[0].endswith(".net"):
-            from . import foreign_files
+            from alexc.importers.foreign.network import Assumptions
 
-            if foreign_files.names_foreign_file(named[0]):
-                return cls._imported(named, input, most_parameters)
+            from .foreign_files import assumed_input, names_foreign_file
+
+            if names_foreign_file(named[0]):
+                shape = assumed_input(input)
+                return cls._imported(
+                    named, Assumptions(input=shape, most_parameters=most_parameters, from_start=from_start)
+                )
         if more:
             raise SpecError(
                 f"{printable(named[1])}: a spec is one file; only files of other programs are read together"
@@ -106,16 +115,14 @@ class Net:
         return cls(read_spec(Path(path), most_parameters))
 
     @classmethod
-    def _imported(cls, named: Sequence[str], input: str | None, most_parameters: int) -> Net:
-        from alexc.importers.foreign.network import Assumptions
+    def _imported(cls, named: Sequence[str], assumed: Assumptions) -> Net:
+        from .foreign_files import findings_text, imported
 
-        from .foreign_files import assumed_input, findings_text, imported
-
-        written = imported(named, Assumptions(input=assumed_input(input), most_parameters=most_parameters))
+        written = imported(named, assumed)
         if written.text is None:
             raise SpecError(findings_text(written.findings), written.findings)
         warnings = sorted(written.findings, key=lambda finding: finding.span.start)
-        return cls(check_text(written.text, Path(named[0]).name, most_parameters=most_parameters), warnings)
+        return cls(check_text(written.text, Path(named[0]).name, most_parameters=assumed.most_parameters), warnings)
 
     def __repr__(self) -> str:
         return f"<Net {self.graph.net.name} of {printable(self.name)}: {self.graph.parameters:,} parameters>"

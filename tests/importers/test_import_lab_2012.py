@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alexc import Net
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.layers.kind import Shape
 from alexc.compiler.layers.trained import Trained
@@ -595,14 +596,18 @@ def test_a_bound_on_the_parts_of_several_gpus_is_told() -> None:
     ]
 
 
-def from_start(*layers: tuple[str, dict[str, object]]) -> Imported:
-    """Layers a, b, … with these rates, imported with --from-start."""
+def chain_with_rates(*layers: tuple[str, dict[str, object]]) -> tuple[str, str]:
+    """The two files of layers a, b, … with these rates."""
     names = [name for name, _ in layers]
     text = DATA + conv(names[0], {"": "data"}, channels=3)
     for before, (name, said) in zip(names, layers[1:], strict=False):
         text += conv(name, {"": before}, channels=4, **{key: said[key] for key in said if key == "initWFunc"})
     text += section("out", type="fc", outputs=5, inputs=names[-1], initW=0.1) + SOFTMAX
-    parameters = "".join(rates(name, **said) for name, said in layers) + rates("out", **layers[-1][1])
+    return text, "".join(rates(name, **said) for name, said in layers) + rates("out", **layers[-1][1])
+
+
+def from_start(*layers: tuple[str, dict[str, object]]) -> Imported:
+    text, parameters = chain_with_rates(*layers)
     sources = [Source("net.cfg", text), Source("params.cfg", parameters)]
     written = import_sources(sources, Assumptions(input=Shape((3, 9, 9)), from_start=True))
     return Imported(written.text or "", written.findings)
@@ -636,6 +641,18 @@ def test_the_rates_of_a_beginning(
     kinds = [node.layer.kind for node in graph.nodes if isinstance(node.layer.kind, Trained)]
     assert [kind.weight_rate * lr for kind in kinds] == pytest.approx([rate] * 3)
     assert [kind.bias_rate * lr for kind in kinds] == pytest.approx([biases] * 3)
+
+
+def test_python_assumes_the_rates_of_a_beginning_only_if_asked(tmp_path: Path) -> None:
+    files = [tmp_path / "net.cfg", tmp_path / "params.cfg"]
+    for file, text in zip(files, chain_with_rates(("a", {"epsW": 0})), strict=True):
+        file.write_text(text)
+    rates = []
+    for asked in (False, True):
+        recipe = Net.from_file(*files, input="3x9x9", from_start=asked).graph.net.recipe
+        assert recipe is not None
+        rates.append(recipe.optimizer.lr)
+    assert rates == [0.02, 0.01]  # without it, that of the biases
 
 
 def test_rates_of_a_beginning_stay_as_they_are() -> None:
