@@ -94,7 +94,10 @@ class NetworkBuilder:
         self._ends.append(self.end)
 
     def add_section(self, section: Section) -> None:
-        """Add the layers of a section or report its error. A section that reads a broken one is skipped."""
+        """Add the layers of a section or report its error.
+
+        A section that reads a broken one is skipped; it is reported if its type has no counterpart.
+        """
         place = len(self._ends)
         before = len(self.layers)
         options = Options(section)
@@ -102,6 +105,8 @@ class NetworkBuilder:
         try:
             read = self._others(options, place)
             if broken or any(each in self._broken for each in read):
+                if type_of(section) not in KNOWN:
+                    self._findings.append(_unknown(section, type_of(section)))
                 self._broken.add(place)
                 self._ends.append(self.end)
                 return

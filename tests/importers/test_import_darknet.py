@@ -397,8 +397,14 @@ def test_what_has_no_counterpart_is_an_error_at_its_line(sections: str, code: st
 
 
 def test_one_mistake_is_one_error() -> None:
-    found = small("[upsample]\n", conv(), section("route", layers="-1,-2"), END, "[region]\n")
+    found = small("[upsample]\n", conv(), section("route", layers="-1,-2"), END)
     assert [(code, line) for code, line, _ in found.errors()] == [("E0902", 7)]
+
+
+def test_all_sections_without_a_counterpart_are_told_at_once() -> None:
+    found = small("[upsample]\n", conv(), section("route", layers="-1,-2"), "[upsample]\n", END, "[region]\n")
+    errors = [(code, headline.split("`")[1]) for code, _, headline in found.errors()]
+    assert errors == [("E0902", "[upsample]"), ("E0902", "[upsample]"), ("E0902", "[region]")]
 
 
 def test_unknown_keys_are_told() -> None:
