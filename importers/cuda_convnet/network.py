@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from alexc.compiler.layers.initial_values import Normal
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
-from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.diagnostics import Diagnostic, list_in_words
 from alexc.compiler.text.source import Span
 
 from ..foreign.network import ForeignLayer, make_kind
@@ -402,12 +402,13 @@ class NetworkBuilder:
     def _notes(self, layer: CudaLayer) -> tuple[str, ...]:
         """The comments about a layer."""
         notes = []
-        for key, what in (("initWFunc", "weights"), ("initBFunc", "biases"), ("initCFunc", "chosen maps")):
-            function = layer.options.text(key, "")
-            if function:
-                message = f"the {what} of `{layer.name}` start from the values of a Python function"
-                self._findings.append(Diagnostic("W0901", message, layer.options.span(key)))
-                notes.append(f"In cuda-convnet, the {what} start from {function}.")
+        of_key = {"initWFunc": "weights", "initBFunc": "biases", "initCFunc": "chosen maps"}
+        functions = {key: function for key in of_key if (function := layer.options.text(key, ""))}
+        if functions:
+            what = list_in_words([of_key[key] for key in functions])
+            message = f"the {what} of `{layer.name}` start from the values of a Python function"
+            self._findings.append(Diagnostic("W0901", message, layer.options.span(next(iter(functions)))))
+            notes.append(f"In cuda-convnet, the {what} start from {list_in_words([*functions.values()])}.")
         if layer.type == "dropout":
             notes.append("cuda-convnet2's `dropout` does not scale at test time; its `dropout2` scales as here.")
         return tuple(notes)

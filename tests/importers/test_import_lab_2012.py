@@ -355,6 +355,14 @@ def test_columns_with_places_of_their_own() -> None:
     assert biases["d"] == 8 * 19 * 19
 
 
+def test_weights_and_biases_of_a_checkpoint_are_told_once() -> None:
+    functions = {"initWFunc": "w.weights(c)", "initBFunc": "w.biases(c)"}
+    found = imported({"net.cfg": DATA + conv("c", {"": "data"}, channels=3, **functions)}, (3, 7, 7))
+    warnings = [headline for _, _, headline in found.said()]
+    assert warnings == ["the weights and biases of `c` start from the values of a Python function"]
+    assert "# In cuda-convnet, the weights and biases start from w.weights(c) and w.biases(c)." in found.text
+
+
 # -- class trees
 
 
