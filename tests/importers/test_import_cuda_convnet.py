@@ -355,7 +355,7 @@ def test_a_pool_over_a_pass_of_two_layers_reads_both() -> None:
 
 
 def test_convolutions_can_have_a_bias_for_each_place() -> None:
-    found = small(conv("a", "data", sharedBiases=0, initB=2), conv("b", "data", sharedBiases=1))
+    found = small(conv("a", "data", sharedBiases=0, initB=2), conv("b", "a", 16, sharedBiases=1))
     assert "shared_bias=no" in found.line("a")
     assert "shared_bias" not in found.line("b")
 
