@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-PAGES = tuple(ROOT / "docs" / name for name in ("tutorial.md", "placement.md"))
+PAGES = tuple(ROOT / "docs" / name for name in ("tutorial.md", "placement.md", "alexnet-2012.md"))
 BLOCK = re.compile(r"^(```net (\S+)\n|```console\n\$ alexc ([^\n]+)\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -21,7 +21,8 @@ def with_output(page: str, folder: Path) -> str:
 
     The commands run in `folder`. Each spec that the page shows is written there before the commands that follow it.
     """
-    shutil.copytree(ROOT / "spec", folder / "spec", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    for name in ("spec", "examples"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
 
     def run(block: re.Match[str]) -> str:
         head, file, command, body = block.groups()

@@ -14,6 +14,7 @@ from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.text.source import Source
 from alexc.importers.foreign.network import Assumptions
 from alexc.importers.pipeline import import_sources
+from alexc.net import Net
 from tests.conftest import ROOT
 
 FILES = Path(__file__).resolve().parents[3] / "shared" / "data" / "alexnet-2012" / "layers"
@@ -74,3 +75,23 @@ def test_networks_and_placements_of_2012_are_those_of_the_files(name: str) -> No
         assert layer.change == "changed"
         assert layer.before == layer.after
         assert {what.split()[0] for what in layer.what} <= alike, layer
+
+
+def cost(name: str, spec: Path) -> str:
+    """The row of a network on the page: what `alexc summary` and `alexc plan` count."""
+    net = Net.from_file(spec)
+    devices, sent = "1", "0"
+    for placement in net.placements[:1]:
+        plan = net.plan(placement, batch=128)
+        devices, sent = str(plan.placed.devices), f"{plan.bytes_sent / 1e6:.1f}"
+    counts = f"{net.graph.parameters:,} | {net.graph.multiply_adds:,}"
+    return f"| [{name}](../{spec.relative_to(ROOT)}) | {counts} | {devices} | {sent} |"
+
+
+def test_the_costs_on_the_page_are_current() -> None:
+    page = (ROOT / "docs" / "alexnet-2012.md").read_text(encoding="utf-8")
+    specs = {"alexnet": ROOT / "spec" / "alexnet.net"} | {
+        name.removeprefix("lab2012/"): ROOT / "examples" / f"{name}.net" for name in SPECS
+    }
+    rows = [cost(name, spec) for name, spec in specs.items()]
+    assert "\n".join(rows) in page
