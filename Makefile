@@ -39,8 +39,8 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/alexc fmt --check spec/*.net examples/*.net
-	$(BIN)/alexc check spec/*.net examples/*.net
+	$(BIN)/alexc fmt --check spec/*.net examples/*.net examples/*/*.net
+	$(BIN)/alexc check spec/*.net examples/*.net examples/*/*.net
 	$(BIN)/alexc compile --check $(COMPILED)
 	$(BIN)/alexc compile --check $(PLACED)
 
