@@ -33,7 +33,7 @@ from tests.support.compiled import network_of
 pytestmark = pytest.mark.slow  # torchvision alone takes seconds to load
 
 FAMILIES = [
-    "alexnet", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mnasnet1_0",
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mnasnet1_0",
     "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnet50",
     "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_0", "squeezenet1_1", "vgg11", "vgg16_bn", "wide_resnet50_2",
 ]  # fmt: skip
