@@ -1,4 +1,4 @@
-"""The network that the tutorial trains learns from its first steps on."""
+"""The networks that the tutorial trains, and a shipped recipe, learn from their first steps on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from alexc import Net
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
@@ -39,25 +40,55 @@ def images() -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("text", SPECS)
 def test_the_loss_of_the_tutorials_training_falls(tmp_path: Path, images: NDArray[np.uint8], text: str) -> None:
-    (tmp_path / "network.py").write_text(Net.from_text(text).python())
-    file = load_network_file(tmp_path / "network.py")
+    losses = losses_of(tmp_path, images, text, STEPS)
+    assert losses[0] == pytest.approx(math.log(10), abs=0.1)  # that of equal probabilities
+    assert max(losses) < 2.5
+    assert losses[-1] < 2.0, losses
+
+
+SMALLER_SQUEEZENET = f"""network Smaller extends "{ROOT}/examples/squeezenet1_0.net" {{
+  input 3x48x48
+  conv1:  conv 64 kernel=3 stride=2                    -> relu -> maxpool
+  conv10: conv 10 kernel=1 weight=normal(0, 0.01)      -> relu -> global_avgpool -> softmax
+}}
+train extends "{ROOT}/examples/squeezenet1_0.net" {{
+  prepare resize 48 -> center_crop 48 -> normalize
+  augment mirror
+  test    center 48
+}}
+"""
+
+
+@pytest.mark.slow
+def test_the_loss_of_the_shipped_squeezenet_falls(tmp_path: Path, images: NDArray[np.uint8]) -> None:
+    """The optimizer and the initial weights are the example's. From `kaiming`, all outputs become zero."""
+    losses = losses_of(tmp_path, images, SMALLER_SQUEEZENET, 70)
+    assert losses[0] == pytest.approx(math.log(10), abs=0.1)
+    assert max(losses) < 2.6
+    assert min(losses) < 2.1, losses
+
+
+def losses_of(folder: Path, images: NDArray[np.uint8], text: str, steps: int) -> list[float]:
+    """The losses of the first steps of the recipe in `text`, on one batch of images."""
+    (folder / "network.net").write_text(text)
+    (folder / "network.py").write_text(Net.from_file(folder / "network.net").python())
+    file = load_network_file(folder / "network.py")
     geometry = geometry_of(file)
-    statistics = DatasetStatistics(tuple(SHAPES), geometry, images.mean(0), np.ones(3), np.eye(3), "")
+    stored = np.stack([np.asarray(Image.fromarray(each).resize((geometry.crop,) * 2)) for each in images])
+    statistics = DatasetStatistics(tuple(SHAPES), geometry, stored.mean(0), np.ones(3), np.eye(3), "")
     renderer, view = renderer_of(file, statistics), central_view(geometry.crop, file.size)
     rendered = np.empty((len(images), file.size, file.size, 3), np.float32)
-    for image, pixels in zip(images, rendered, strict=True):
+    for image, pixels in zip(stored, rendered, strict=True):
         renderer.render(image, view, pixels)
     batch = torch.from_numpy(rendered).permute(0, 3, 1, 2)
     labels = torch.arange(len(SHAPES))
     network = file.build(seed=0)
     optimizer = optimizer_of(file.recipe.optimizer, network)
     losses = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         optimizer.zero_grad()
         loss = cross_entropy_of_heads(network, (network(batch),), labels, len(labels))
         torch.autograd.backward(loss)
         optimizer.step()
         losses.append(loss.item())
-    assert losses[0] == pytest.approx(math.log(10), abs=0.1)  # that of equal probabilities
-    assert max(losses) < 2.5
-    assert losses[-1] < 2.0, losses
+    return losses
