@@ -225,6 +225,9 @@ def on_many_meshes(graph: Graph) -> dict[str, Placement]:
     }
 
 
+ODD_GROUPS = "regnet_y_400mf"  # two devices cannot share the 13 groups of a convolution
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
 def test_every_example_can_be_placed(spec: Path) -> None:
@@ -232,6 +235,9 @@ def test_every_example_can_be_placed(spec: Path) -> None:
     assert graph is not None
     for name, placement in on_many_meshes(graph).items():
         laid_out, diagnostics = place(graph, placement)
+        if spec.stem == ODD_GROUPS and name not in ("images", "first kept"):
+            assert {each.code for each in diagnostics} == {"E0404"}
+            continue
         assert laid_out is not None, (name, diagnostics)
         laid_out.verify()
         text = write_pytorch(graph, spec.name, laid_out)  # this also checks the syntax tree of the file
