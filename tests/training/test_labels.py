@@ -19,12 +19,22 @@ from alexc.runtime.evaluation.prediction import predict
 from alexc.runtime.evaluation.run_evaluation import evaluate_run, evaluation_json, evaluation_text
 from alexc.runtime.evaluation.trained_network import load_trained_network
 from tests.support import tiny_training as tiny
+from tests.support.ranks import run_ranks
+from tests.training.test_ranks import train_as_rank
 
 COLORS = ("blue", "green", "red")
 SPEC = """
 network Tags {
   input 3x16x16
   f: avgpool 16 -> linear 4 -> sigmoid
+}
+placement copies {
+  mesh  copy=2
+  split images by copy
+}
+placement shares {
+  mesh  gpu=2
+  split channels by gpu
 }
 train {
   prepare   resize 18 -> center_crop 18 -> normalize
@@ -41,11 +51,11 @@ train {
 pytestmark = pytest.mark.slow
 
 
-def network(folder: Path, loss: str, rate: float = 0.5) -> Path:
+def network(folder: Path, loss: str, rate: float = 0.5, placement: str = "") -> Path:
     checked = check_text(SPEC.replace("LOSS", loss).replace("RATE", str(rate)), "tags.net")
     assert checked.graph is not None, checked.diagnostics
-    path = folder / f"{loss.split()[0]}.py"
-    path.write_text(write_pytorch(checked.graph, "tags.net"))
+    path = folder / f"{loss.split()[0]}{placement}.py"
+    path.write_text(write_pytorch(checked.graph, "tags.net", checked.placed.get(placement)))
     return path
 
 
@@ -92,6 +102,16 @@ def test_a_resumed_training_on_several_labels_has_the_same_numbers(tmp_path: Pat
     tiny.run_to(tiny.options(file, store, tmp_path / "parts", epochs=2), steps=4)
     tiny.run_to(tiny.options(file, store, tmp_path / "parts", resume=True, epochs=2))
     tiny.assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("placement", ["copies", "shares"])
+def test_on_two_ranks_it_trains_as_one_process_does(tmp_path: Path, store: Path, placement: str) -> None:
+    whole = tiny.run_to(tiny.options(network(tmp_path, "log_square"), store, tmp_path / "whole", epochs=1))
+    placed = network(tmp_path, "log_square", placement=placement)
+    run_ranks(2, train_as_rank, placed, store, tmp_path / "placed", None, {"epochs": 1})
+    for here, there in zip(tiny.metrics(tmp_path / "placed"), tiny.metrics(whole.path), strict=True):
+        for name, value in there.items():
+            assert here[name] == (pytest.approx(value, rel=1e-5) if isinstance(value, float) else value), name
 
 
 def test_a_loss_of_classes_refuses_several_labels(tmp_path: Path, store: Path) -> None:
