@@ -17,7 +17,8 @@ def write_spec(graph: Graph) -> str:
     """The text of a spec that compiles to the same bytes as the graph.
 
     A line that starts with a block gets its own copy of that block, so that its layers keep their names. A line with a
-    block after other layers becomes several lines; the compiled file then has one row of counts for each of them.
+    block after other layers, or a line of a block with a block in it, becomes several lines. The compiled file then has
+    one row of counts for each of them, and other names for values in `forward`; the layers keep their names.
     """
     network = _Network(graph)
     settings = [
