@@ -354,16 +354,21 @@ def _break_wide_rows(line: _Line, labels: int) -> None:
     for number, row in enumerate(line.rows):
         label = _label(row.words) if number == 0 else ""
         margin = INDENT * (line.depth + (number > 0)) + (labels - len(label) if label else 0)
+        indent = len(row.text) - len(row.text.lstrip())
         rows.append(row)
-        while margin + len(_spaced(row.words)) > WIDEST and (place := _last_arrow_that_fits(row.words, margin)):
+        while _is_wide(row.words, margin) and (place := _last_arrow_that_fits(row.words, margin)):
             rest = _Row(row.words[place:])
             row.words, row.comment, rest.comment = row.words[:place], "", row.comment
-            margin = INDENT * (line.depth + 1)
-            rest.text = f"{' ' * margin}{_spaced(rest.words)}"
-            row.text = f"{' ' * (len(row.text) - len(row.text.lstrip()))}{_spaced(row.words)}"
+            row.text = f"{' ' * indent}{_spaced(row.words)}"
+            margin = indent = INDENT * (line.depth + 1)
             rows.append(rest)
             row = rest
+        row.text = f"{' ' * indent}{_spaced(row.words)}"
     line.rows = rows
+
+
+def _is_wide(words: Sequence[str], margin: int) -> bool:
+    return margin + len(_spaced(words[:WIDEST])) > WIDEST  # further words cannot make it narrower
 
 
 def _last_arrow_that_fits(words: Sequence[str], margin: int) -> int | None:
@@ -371,11 +376,15 @@ def _last_arrow_that_fits(words: Sequence[str], margin: int) -> int | None:
 
     A line that starts from another layer keeps that name and its first step together.
     """
-    begin = words.index(":") + 1 if ":" in words else 0
+    begin = words.index(":") + 1 if ":" in words[:WIDEST] else 0
     from_another = words[begin + 1 : begin + 2] == ["->"]
-    arrows = [place for place, word in enumerate(words) if word == "->" and place > begin + from_another]
-    fitting = [place for place in arrows if margin + len(_spaced(words[:place])) <= WIDEST]
-    return next(iter(fitting[::-1] or arrows), None)
+    fits = None
+    for place, word in enumerate(words):
+        if word == "->" and place > begin + from_another:
+            if margin + len(_spaced(words[:place])) > WIDEST:
+                return fits or place
+            fits = place
+    return fits
 
 
 def _by(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
