@@ -89,7 +89,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "softmax": ("linear 8 reads=all -> softmax -> linear 4 reads=all",),
 }
 FORMS = [form for forms in LAYERS.values() for form in forms]
-NETWORKS = 4  # the forms are spread over so many networks: an export takes seconds, whatever it holds
+NETWORKS = 3  # the forms are spread over so many networks: an export takes seconds, whatever it holds
 
 
 def module_of(text: str) -> nn.Module:
@@ -139,7 +139,7 @@ def test_every_form_gives_the_numbers_of_torch(network: int) -> None:
     assert check.difference < 1e-6
 
 
-@pytest.mark.parametrize("name", ["spec/alexnet", "examples/googlenet", "examples/resnet18"])
+@pytest.mark.parametrize("name", ["spec/alexnet", "examples/googlenet"])
 def test_whole_networks_are_exported(name: str) -> None:
     graph = check_file(ROOT / f"{name}.net").graph
     assert graph is not None
