@@ -141,7 +141,8 @@ class NetworkFile(ModuleFile):
     def of(cls, file: ModuleFile, recipe: Recipe) -> NetworkFile:
         """The same network with this recipe."""
         values: dict[str, Any] = {field.name: getattr(file, field.name) for field in fields(ModuleFile)}
-        return cls(**(values | {"recipe": recipe}))
+        values["recipe"] = recipe
+        return cls(**values)
 
 
 def load_network_file(path: Path) -> NetworkFile:

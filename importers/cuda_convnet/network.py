@@ -235,11 +235,8 @@ class NetworkBuilder:
             parts.append({**arguments, **self._norm_bounds(group, input_, arguments)})
         alike = all(part == parts[0] for part in parts)
         if len(parts) == 1 or (alike and self._can_join(group, parts[0])):
-            start: str | None = self._end(group.inputs[0])
-            if len(parts) > 1:
-                start = self._add(
-                    f"{group.name}_inputs", "concat", {}, group, [self._end(each) for each in group.inputs]
-                )
+            ends = [self._end(each) for each in group.inputs]
+            start = self._add(f"{group.name}_inputs", "concat", {}, group, ends) if len(ends) > 1 else ends[0]
             return self._add(
                 group.name,
                 layer.type.replace("fc", "linear"),

@@ -26,11 +26,11 @@ def divisor(factor: float, times: int) -> float:
     The result is clamped to LARGEST_DIVISION and its inverse.
     """
     exact = min(max(1 / factor, 1 / LARGEST_DIVISION), LARGEST_DIVISION)
-    for digits in range(8, _MOST_DIGITS + 1):
+    for digits in range(8, _MOST_DIGITS):
         written = float(f"{exact:.{digits}g}")
         if times * abs(log(written / exact)) < 1e-9:
-            break
-    return written
+            return written
+    return float(f"{exact:.{_MOST_DIGITS}g}")
 
 
 def whole_epochs(iterations: Sequence[int], steps_per_epoch: int) -> list[int]:

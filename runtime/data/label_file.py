@@ -142,9 +142,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 except UnicodeDecodeError:
                     raise _wrong(path, number, "is not UTF-8 text") from None
 
+    reader = csv.reader(decoded(), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
     try:
         require_regular_file(path)
-        reader = csv.reader(decoded(), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
         for values in reader:
             if values:
                 yield reader.line_num, values

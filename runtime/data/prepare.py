@@ -262,7 +262,7 @@ def default_destination(
 
 def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
     """The source and options of a store, as far as they are known without opening an image."""
-    whole = {"whole": True} if layout.whole else {}  # stores of an earlier alexc do not say it
+    whole: dict[str, object] = {"whole": True} if layout.whole else {}  # stores of an earlier alexc do not say it
     return whole | {
         "version": VERSION,
         "folder": str(source.root.resolve()),
