@@ -17,7 +17,7 @@ Alexc = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more process than cores: many tests wait for processes of their own."""
+    """One process more than there are cores, because many tests wait for processes that they have started."""
     return available_cores() + 1
 
 

@@ -61,7 +61,7 @@ def apart_in(reads: Reads, towers: int) -> int:
 
 
 def tower_reads(reads: Reads, towers: int, tower: int, other: int) -> bool:
-    """Whether a tower of a layer reads the maps of a tower of its input; both are numbers from 0."""
+    """Whether one tower of a layer reads the maps of one tower of its input. Towers are counted from 0."""
     grid = in_grid(towers)
     (row, column), (other_row, other_column) = divmod(tower, grid.columns), divmod(other, grid.columns)
     match reads:

@@ -337,7 +337,7 @@ class CosineRate(RateOfStep):
 
 
 class SlowLayer(Arguments):
-    """Divide the rate of a layer by `divide` after this number of epochs."""
+    """Divide the learning rate of a layer by `divide` once `after` epochs are done."""
 
     keyword: ClassVar[str] = "slow"
     positional: ClassVar[tuple[str, ...]] = ("layer",)
@@ -348,7 +348,7 @@ class SlowLayer(Arguments):
 
 
 class FreezeLayer(Arguments):
-    """Do not train a layer any more after this number of epochs."""
+    """Stop training a layer once `after` epochs are done."""
 
     keyword: ClassVar[str] = "freeze"
     positional: ClassVar[tuple[str, ...]] = ("layer",)

@@ -311,7 +311,7 @@ def _end_of_a_run(late: Sequence[Group], findings: list[Diagnostic]) -> list[str
 def _schedule_lines(
     weights: _Schedule, biases: _Schedule, first: Group, findings: list[Diagnostic]
 ) -> Iterator[RecipeLine]:
-    """The schedule of the recipe, and that of the biases if it is another one."""
+    """The line `schedule` and, if the biases have another schedule, the line `bias_schedule`."""
     assert first.first.parameters is not None
     written = ""
     for word, key, usual in (("schedule", "epsW", weights), ("bias_schedule", "epsB", biases)):

@@ -26,7 +26,7 @@ def generator(seed: int, purpose: Purpose, epoch: int, image: int = 0) -> np.ran
 
 
 def first_of_group(order: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """(images,): for each image, the first one of the `size` images in a row of the order that it belongs to."""
+    """(images,): for each image, the first image of its group. The order is cut into groups of `size` images."""
     first = np.empty_like(order)
     first[order] = order[np.arange(len(order)) // size * size]
     return first

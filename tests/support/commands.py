@@ -66,7 +66,7 @@ class _Server:
         return int(self._answer(asdict(request)))
 
     def ended(self, pid: int) -> int | None:
-        """How a process that it started has ended, as in `Command.poll`."""
+        """The exit code of a process that it started, as `_Process.poll` gives it; None while it runs."""
         return json.loads(self._answer(pid))  # type: ignore[no-any-return]
 
     def _answer(self, request: dict[str, object] | int) -> str:
