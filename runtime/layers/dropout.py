@@ -9,9 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..kernels import kernels_run_on
 from ..parallel.mesh import Axis, share
 
 _LOW_32 = 0xFFFFFFFF
+_CPU = torch.device("cpu")
 
 
 class Dropout(nn.Module):
@@ -38,7 +40,7 @@ class Dropout(nn.Module):
         self.p = p
         self.scale = scale
         self.image_share, self.unit_share = share(images)[0], share(units)[0]  # the index of this part
-        self.key: Tensor | None = None  # (), int64, on the CPU: a Python number would recompile at every step
+        self.key: Tensor | None = None  # (), int64: a Python number would recompile at every step
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, *) to the same shape."""
@@ -61,7 +63,7 @@ class Dropout(nn.Module):
         return f"p={self.p}, scale={self.scale!r}"
 
 
-def fix_masks(network: nn.Module, seed: int, step: int, first: int = 0) -> None:
+def fix_masks(network: nn.Module, seed: int, step: int, first: int = 0, device: torch.device = _CPU) -> None:
     """Make every dropout mask of the next forward pass a function of (seed, step, layer, image, unit).
 
     An image is its position in the batch, so a micro-batch gets the masks that its images have in the whole batch.
@@ -71,11 +73,13 @@ def fix_masks(network: nn.Module, seed: int, step: int, first: int = 0) -> None:
         seed: the seed of the training.
         step: the number of the step.
         first: the position of the micro-batch's first image in the batch.
+        device: where the keys are kept; a GPU reads its own memory without waiting.
     """
-    for name, module in network.named_modules():
-        if isinstance(module, Dropout):
-            digest = hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest()
-            module.key = torch.tensor(int.from_bytes(digest[:4], "big") + first)  # a mask is a hash of key + image
+    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, Dropout)]
+    digests = [hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest() for name, _ in layers]
+    keys = torch.tensor([int.from_bytes(digest[:4], "big") + first for digest in digests])  # of a hash of key + image
+    for (_, layer), key in zip(layers, keys.to(device, non_blocking=True), strict=True):
+        layer.key = key
 
 
 def keep_mask(
@@ -85,7 +89,7 @@ def keep_mask(
     rows = torch.arange(first[0], first[0] + images, device=device)[:, None]
     columns = torch.arange(first[1], first[1] + units, device=device)[None]
     mixed = _mix(_mix(_mix(rows + key) + 0x9E3779B9) ^ _mix(columns + 0x85EBCA6B))
-    return _mix(mixed) >= int(p * 2**32)
+    return _mix(mixed) >= _dropped(p)
 
 
 @torch.library.custom_op("alexc::keep_mask", mutates_args=())
@@ -93,12 +97,23 @@ def _keep_mask(
     key: Tensor, images: int, units: int, p: float, device: torch.device, first_image: int, first_unit: int
 ) -> Tensor:
     """`keep_mask` with the key in a tensor. One custom operation, because torch.compile would inline each hash."""
+    if kernels_run_on(device):
+        from ..kernels.keep_mask import keep_mask_on_gpu
+
+        return keep_mask_on_gpu(
+            key.to(device, non_blocking=True), images, units, _dropped(p), (first_image, first_unit)
+        )
     return keep_mask(int(key.item()), images, units, p, device, (first_image, first_unit))
 
 
 @_keep_mask.register_fake
 def _(_key: Tensor, images: int, units: int, _p: float, device: torch.device, *_first: int) -> Tensor:
     return torch.empty(images, units, dtype=torch.bool, device=device)
+
+
+def _dropped(p: float) -> int:
+    """The number of 32-bit hashes whose values are dropped."""
+    return int(p * 2**32)
 
 
 def _mix(x: Tensor) -> Tensor:

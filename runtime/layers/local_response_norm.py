@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..kernels import kernels_run_on
+
 TILE_VALUES = 2**19  # smaller tiles spend their time starting threads, larger ones do not fit the cache
+_LARGEST_TILE = 4096  # maps of a tower, all of which a GPU's kernel holds at once
 
 
 class LocalResponseNorm(nn.Module):
@@ -33,19 +36,26 @@ class LocalResponseNorm(nn.Module):
         return self._normalised(x)[:, below : x.shape[1] - above] if below or above else self._normalised(x)
 
     def _normalised(self, x: Tensor) -> Tensor:
+        settings = self.size, self.alpha, self.beta, self.k, self.towers
+        y: Tensor
         if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            y: Tensor = _TiledNorm.apply(x, self.size, self.alpha, self.beta, self.k, self.towers)
-            return y
-        return _fused_norm(x, self.size, self.alpha, self.beta, self.k, self.towers)
+            y = _TiledNorm.apply(x, *settings)
+        elif kernels_run_on(x.device) and x.dtype != torch.float64 and x.shape[1] // self.towers <= _LARGEST_TILE:
+            from ..kernels.response_norm import response_norm
+
+            y = response_norm(x, *settings)
+        else:
+            y = sliced_norm(x, *settings)
+        return y
 
     def extra_repr(self) -> str:
         """The arguments, for `repr`."""
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, towers={self.towers}"
 
 
-def _fused_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
-    """Adds slices of the squares: a form that a compiler or a GPU turns into one pass, and that has all derivatives."""
-    below, above = _reach(size, x, towers)
+def sliced_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
+    """Adds slices of the squares: a form that a compiler turns into one pass, and that has all derivatives."""
+    below, above = reach(size, x, towers)
     maps = x.to(_wide(x)).view(x.shape[0], towers, x.shape[1] // towers, *x.shape[2:])  # (N, towers, C / towers, H, W)
     count = maps.shape[2]
     squares = nn.functional.pad(maps * maps, (0, 0, 0, 0, below, above))
@@ -60,7 +70,7 @@ class _TiledNorm(torch.autograd.Function):
     """Works on tiles that stay in the cache, and saves only the input; computing the sums again is faster.
 
     With s_i = k + alpha * sum_j a_j^2, the gradient is g_i s_i^-beta - 2 alpha beta a_i sum_j g_j a_j s_j^(-beta - 1),
-    where the second window is the mirrored first one. Derivatives of the gradient are those of `_fused_norm`.
+    where the second window is the mirrored first one. Derivatives of the gradient are those of `sliced_norm`.
     """
 
     @staticmethod
@@ -77,7 +87,7 @@ class _TiledNorm(torch.autograd.Function):
         ctx.settings = size, alpha, beta, k, towers
         x = _dense(x, x)
         y = torch.empty_like(x)
-        squares = _Windows(*_reach(size, x, towers), k)
+        squares = _Windows(*reach(size, x, towers), k)
         for a, out in _tiles(towers, x, y):
             a = a.to(_wide(x))
             _times_power(a, _denominators(a, squares, alpha), beta, out)
@@ -88,11 +98,11 @@ class _TiledNorm(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, towers = ctx.settings
         if torch.is_grad_enabled():  # the gradient will be differentiated
-            (result,) = torch.autograd.grad(_fused_norm(x, *ctx.settings), x, gradient, create_graph=True)
+            (result,) = torch.autograd.grad(sliced_norm(x, *ctx.settings), x, gradient, create_graph=True)
             return result, None, None, None, None, None
         x = _dense(x, x)
         result = torch.empty_like(x)
-        below, above = _reach(size, x, towers)
+        below, above = reach(size, x, towers)
         squares, shares = _Windows(below, above, k), _Windows(above, below)
         for a, g, out in _tiles(towers, x, _dense(gradient, x), result):
             a = a.to(_wide(x))
@@ -143,7 +153,7 @@ def _denominators(a: Tensor, squares: _Windows, alpha: float) -> Tensor:
     return squares.sums_of(a)
 
 
-def _reach(size: int, x: Tensor, towers: int) -> tuple[int, int]:
+def reach(size: int, x: Tensor, towers: int) -> tuple[int, int]:
     """The number of maps that a window extends down and up: at most the maps of a tower, for any size."""
     others = x.shape[1] // towers - 1
     return min(size // 2, others), min((size - 1) // 2, others)

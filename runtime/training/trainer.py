@@ -247,7 +247,7 @@ class Trainer:
         """
         model, recipe = self.model, self.settings.recipe
         labels = micro_batch.labels.to(model.device)
-        _seed_layers(model.network, self.settings.seed, self.state.step, first)
+        _seed_layers(model.network, self.settings.seed, self.state.step, first, model.device)
         with autocast(recipe.precision, model.device):
             heads = heads_of(model.network(place_images(micro_batch.images, model.device)))
         loss = loss_of_heads(recipe.loss, model.network, heads, labels, images)
@@ -346,12 +346,12 @@ class Trainer:
         )
 
 
-def _seed_layers(network: nn.Module, seed: int, step: int, first: int) -> None:
+def _seed_layers(network: nn.Module, seed: int, step: int, first: int, device: torch.device) -> None:
     """Make all random draws for a micro-batch, whose first image has this position in its batch, reproducible.
 
     Dropout masks are those of the whole batch. Layers that use torch's own generator draw for the micro-batch.
     """
-    fix_masks(network, seed, step, first)
+    fix_masks(network, seed, step, first, device)
     place = f"{seed}/{step}" + (f"/{first}" if first else "")
     torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big") >> 1)
 
