@@ -18,6 +18,7 @@ COMPILER = ("text", "tree", "layers", "recipe", "net", "graph", "placed_graph", 
 IMPORTERS = ("caffe", "cuda_convnet", "darknet", "torchvision")
 RUNTIME = (
     "parallel",
+    "kernels",
     "layers",
     "augmentations",
     "data",

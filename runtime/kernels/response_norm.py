@@ -16,7 +16,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.library import triton_op, wrap_triton
 
-from ..layers.local_response_norm import reach, sliced_norm
+from .sliced_norm import reach, sliced_norm
 
 _TILE_VALUES = 1024
 _LARGEST_UNROLLED = 16  # maps of a window; code for a larger one is a loop

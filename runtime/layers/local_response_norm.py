@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels import kernels_run_on
+from ..kernels.sliced_norm import reach, sliced_norm, wide_type
 
 TILE_VALUES = 2**19  # smaller tiles spend their time starting threads, larger ones do not fit the cache
 _LARGEST_TILE = 4096  # maps of a tower, all of which a GPU's kernel holds at once
@@ -53,19 +54,6 @@ class LocalResponseNorm(nn.Module):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, towers={self.towers}"
 
 
-def sliced_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
-    """Adds slices of the squares: a form that a compiler turns into one pass, and that has all derivatives."""
-    below, above = reach(size, x, towers)
-    maps = x.to(_wide(x)).view(x.shape[0], towers, x.shape[1] // towers, *x.shape[2:])  # (N, towers, C / towers, H, W)
-    count = maps.shape[2]
-    squares = nn.functional.pad(maps * maps, (0, 0, 0, 0, below, above))
-    window = squares[:, :, :count]
-    for offset in range(1, below + above + 1):
-        window = window + squares[:, :, offset : offset + count]
-    # Where the sum overflows float32, a quotient and its gradient are 0; the gradient of a product would be NaN.
-    return (maps / torch.pow(k + alpha * window, beta)).flatten(1, 2).to(x.dtype)
-
-
 class _TiledNorm(torch.autograd.Function):
     """Works on tiles that stay in the cache, and saves only the input; computing the sums again is faster.
 
@@ -89,7 +77,7 @@ class _TiledNorm(torch.autograd.Function):
         y = torch.empty_like(x)
         squares = _Windows(*reach(size, x, towers), k)
         for a, out in _tiles(towers, x, y):
-            a = a.to(_wide(x))
+            a = a.to(wide_type(x))
             _times_power(a, _denominators(a, squares, alpha), beta, out)
         return y
 
@@ -105,7 +93,7 @@ class _TiledNorm(torch.autograd.Function):
         below, above = reach(size, x, towers)
         squares, shares = _Windows(below, above, k), _Windows(above, below)
         for a, g, out in _tiles(towers, x, _dense(gradient, x), result):
-            a = a.to(_wide(x))
+            a = a.to(wide_type(x))
             s = _denominators(a, squares, alpha)
             share = torch.div(a, s, out=shares.values_of(a))
             direct = _times_power(g, s, beta, torch.empty_like(s))
@@ -153,12 +141,6 @@ def _denominators(a: Tensor, squares: _Windows, alpha: float) -> Tensor:
     return squares.sums_of(a)
 
 
-def reach(size: int, x: Tensor, towers: int) -> tuple[int, int]:
-    """The number of maps that a window extends down and up: at most the maps of a tower, for any size."""
-    others = x.shape[1] // towers - 1
-    return min(size // 2, others), min((size - 1) // 2, others)
-
-
 def _times_power(factor: Tensor, base: Tensor, beta: float, out: Tensor) -> Tensor:
     """Multiply `factor` by base^-beta, which is 0 for infinity; for 0.75 with two roots, 3x faster than a power."""
     if beta == 0.75:
@@ -195,7 +177,3 @@ def _dense(x: Tensor, like: Tensor) -> Tensor:
 
 def _is_channels_last(x: Tensor) -> bool:
     return x.is_contiguous(memory_format=torch.channels_last)
-
-
-def _wide(x: Tensor) -> torch.dtype:
-    return torch.promote_types(x.dtype, torch.float32)

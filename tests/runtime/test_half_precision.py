@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from alexc.runtime.layers import local_response_norm
+from alexc.runtime.kernels.sliced_norm import sliced_norm
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 from alexc.runtime.layers.response_norm_within_map import ResponseNormWithinMap
 from alexc.runtime.layers.shared_batch_norm import SharedBatchNorm2d
@@ -57,7 +57,7 @@ def test_the_largest_values_are_normalised_right_as_on_a_gpu(name: str, dtype: t
     norm, (x, weight) = NORMS[name], up_to_the_largest(dtype)
     assert isinstance(norm, LocalResponseNorm)
     settings = norm.size, norm.alpha, norm.beta, norm.k, norm.towers
-    made = value_and_gradient(lambda x: local_response_norm.sliced_norm(x, *settings), x, weight)
+    made = value_and_gradient(lambda x: sliced_norm(x, *settings), x, weight)
     assert_right(norm, made, x, weight)
 
 

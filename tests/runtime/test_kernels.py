@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from alexc.runtime.kernels.sliced_norm import sliced_norm
 from alexc.runtime.layers.dropout import keep_mask
-from alexc.runtime.layers.local_response_norm import sliced_norm
 
 pytest.importorskip("triton")
 with pytest.MonkeyPatch.context() as patch:

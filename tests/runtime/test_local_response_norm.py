@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alexc.runtime.kernels.sliced_norm import sliced_norm
 from alexc.runtime.layers import local_response_norm
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 
@@ -32,7 +33,7 @@ def test_values_and_gradients_are_torchs(size: int, towers: int, beta: float) ->
         x.requires_grad_()
         expected = torchs(x, size, beta, towers)
         (expected_gradient,) = torch.autograd.grad((expected * weight).sum(), x)
-        for made in (norm(x), local_response_norm.sliced_norm(x, size, 0.3, beta, 2.0, towers)):
+        for made in (norm(x), sliced_norm(x, size, 0.3, beta, 2.0, towers)):
             (gradient,) = torch.autograd.grad((made * weight).sum(), x)
             torch.testing.assert_close(made, expected, rtol=1e-12, atol=1e-14)
             torch.testing.assert_close(gradient, expected_gradient, rtol=1e-10, atol=1e-12)
