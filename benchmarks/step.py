@@ -141,7 +141,7 @@ def alexcs_step(
     shown = images.contiguous(memory_format=torch.channels_last)
     parts = [(Batch(shown.pin_memory() if device.type == "cuda" else shown, labels, len(labels)), True)]
     with set_up(options) as trainer:
-        yield lambda: trainer.take_step(len(labels), parts, lambda: False)
+        yield lambda: list(trainer.take_step(len(labels), parts, lambda: False))
 
 
 def noise_store(folder: Path, batch: int) -> Path:

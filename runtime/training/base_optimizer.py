@@ -11,8 +11,13 @@ from .rates import RateRule, Rates
 
 
 class BaseOptimizer(torch.optim.Optimizer):
-    """An optimiser over groups that `parameter_groups` made; `state_dict` is torch's."""
+    """An optimiser over groups that `parameter_groups` made; `state_dict` is torch's.
 
+    Attributes:
+        unless: (), float32, on the device of the weights: where it is 1, `MomentumSGD` takes no step.
+    """
+
+    unless: Tensor | None = None
     _rate: float
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -19,3 +20,14 @@ def all_finite(tensors: Sequence[Tensor]) -> bool:
     if bool(torch.stack([tensor.sum() for tensor in tensors]).isfinite().all()):
         return True
     return bool(torch.stack([bound for tensor in tensors for bound in torch.aminmax(tensor)]).isfinite().all())
+
+
+def any_not_finite(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Whether a value of these tensors is not finite, as 0 or 1 on their device: shape (), float32.
+
+    A GPU is not waited for.
+    """
+    if device.type != "cuda" or not tensors:
+        return torch.tensor(float(not all_finite(tensors)), device=device)
+    largest = torch.stack(torch._foreach_norm(list(tensors), math.inf))
+    return (~largest.isfinite().all()).float()

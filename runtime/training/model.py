@@ -65,10 +65,14 @@ class Model:
         """The gradients that this rank has."""
         return [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
 
-    def update(self, scale: float) -> None:
+    def update(self, scale: float = 1.0, unless: Tensor | None = None) -> None:
         """Take an optimiser step with the gradients of the loss times `scale`, and update the average.
 
         Frozen layers have no gradient in it, so neither their weights nor the optimiser's state of them change.
+
+        Args:
+            scale: the factor of the loss.
+            unless: (), float32, on the device: where it is 1, `MomentumSGD` leaves the weights as they are.
         """
         for layer in self._frozen:
             layer.zero_grad(set_to_none=True)
@@ -76,6 +80,7 @@ class Model:
             for gradient in self.gradients():
                 gradient.mul_(1.0 / scale)
         clip_gradients(self.network, self._clipping, self.rank)
+        self.optimizer.unless = unless
         self.optimizer.step()
         bound_norms(self.network)
         if self.average is not None:

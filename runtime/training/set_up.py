@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..files import write_error, write_text
 from ..folder_lock import folder_lock
 from ..parallel.rank import Rank, alone
+from ..recipes import Float16
 from ..runs.console import print_note
 from ..runs.metrics import Metrics, NoMetrics, check_metrics
 from ..runs.run_folder import RunFolder, check_room
@@ -32,6 +33,8 @@ from .resume import check_epochs, check_same
 from .run_record import identity_of, print_start, run_record
 from .state import TrainingState
 from .trainer import Data, Run, Trainer
+
+STEPS_AHEAD = 2  # of a GPU: while it computes one step, the next one is sent to it
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Trainer]
         state = resume(plan, model) if plan.chosen.resumed else TrainingState()
         record = run_record(plan, state)
         run = open_run(plan, state, record, held)
-        trainer = Trainer(plan.settings, model, open_data(plan, held), run, state)
+        trainer = Trainer(plan.settings, model, open_data(plan, held), run, state, steps_ahead(plan))
         write_first_files(plan, trainer, record)
         print_start(plan, trainer, record)
         yield trainer
@@ -136,6 +139,12 @@ def open_data(plan: Plan, held: ExitStack) -> Data:
         views=TrainingViews(settings.recipe.augment, plan.statistics, file.size, settings.seed),
         validation_view=central_view(geometry_of(file).crop, file.size),
     )
+
+
+def steps_ahead(plan: Plan) -> int:
+    """How far the device may be ahead of what is read; the loss scale of float16 needs each step's result at once."""
+    waits = plan.device.type != "cuda" or isinstance(plan.settings.recipe.precision, Float16)
+    return 0 if waits else STEPS_AHEAD
 
 
 def write_first_files(plan: Plan, trainer: Trainer, record: dict[str, Any]) -> None:

@@ -72,6 +72,7 @@ class MomentumSGD(BaseOptimizer):
             [_gradient_like(weight) for weight in weights],
             [self.state[weight]["velocity"] for weight in weights],
             fused=True,
+            found_inf=self.unless,
             momentum=momentum,
             weight_decay=group["weight_decay"] * group["decay_multiplier"],
             lr=-1.0 if in_velocity else rate,

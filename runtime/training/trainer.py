@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,7 +31,8 @@ from ..runs.console import print_epoch, print_note
 from ..runs.epoch_metrics import EpochMetrics, loss_text
 from ..runs.metrics import Metrics
 from ..runs.run_folder import RunFolder
-from .finite import all_finite
+from .figures import Figures
+from .finite import all_finite, any_not_finite
 from .heads import heads_of, loss_of_heads, wrong_in_batch
 from .model import Model
 from .precision import autocast
@@ -86,16 +88,36 @@ class StepResult:
     """What all ranks know of a step.
 
     Attributes:
+        images: the number of images of the whole batch.
+        rate: the learning rate, before the multipliers of layers.
         loss: the mean loss of the whole batch.
         wrong: how many images of it were classified wrongly.
-        overflow: whether a gradient is not finite.
+        skipped: whether the loss scale made a gradient overflow, so that the weights stay.
         stop: whether any rank was asked to stop.
     """
 
+    images: int
+    rate: float
     loss: float
     wrong: int
-    overflow: bool
+    skipped: bool
     stop: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A step that the device computes or has computed.
+
+    Attributes:
+        images: the number of images of the whole batch.
+        rate: the learning rate, before the multipliers of layers.
+        figures: of this rank: its part of the mean loss, how many images were classified wrongly, and whether a
+            gradient is not finite.
+    """
+
+    images: int
+    rate: float
+    figures: Figures
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +129,8 @@ class Trainer:
         model: the network, its optimiser and their state.
         data: the images.
         run: the folder, the log and what identifies the run.
-        state: how far the training has come.
+        state: how far the training has come: the steps whose results were read.
+        ahead: the number of steps that the device may be ahead of the results that are read.
     """
 
     settings: Settings
@@ -115,6 +138,8 @@ class Trainer:
     data: Data
     run: Run
     state: TrainingState
+    ahead: int = 0
+    _underway: deque[Step] = field(default_factory=deque, init=False)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -144,7 +169,6 @@ class Trainer:
             Stopped: the training was asked to stop; what was done is saved.
             UserError: the loss, a gradient or a weight is not finite, or a checkpoint cannot be saved.
         """
-        state = self.state
         limit = math.inf if steps is None else steps
         try:
             stop = self.model.rank.any(interrupted())
@@ -152,15 +176,14 @@ class Trainer:
                 watch = _Stopwatch()
                 with self._epoch_progress() as progress:
                     for images, micro_batches in self._remaining_batches():
-                        if stop or state.step >= limit:
+                        if stop or self._begun >= limit:
+                            self._count(self.results(interrupted), watch, progress)
                             raise Stopped
-                        result = self.take_step(images, micro_batches, interrupted)
-                        stop = result.stop
-                        state.count_step(images, result.loss, result.wrong, watch.lap())
-                        progress.advance(images, f"loss {loss_text(state.loss_sum / state.images)}")
-                        self._record_step(result.loss)
-                        if state.step % self.run.save_every == 0:
+                        stop = self._count(self.take_step(images, micro_batches, interrupted), watch, progress)
+                        if self._begun % self.run.save_every == 0:
+                            stop |= self._count(self.results(interrupted), watch, progress)
                             self.save()
+                    stop |= self._count(self.results(interrupted), watch, progress)
                 with self.model.validated_weights():
                     scores = self._validate(interrupted)
                 self._finish_epoch(scores, watch.lap())
@@ -170,7 +193,7 @@ class Trainer:
 
     def take_step(
         self, images: int, micro_batches: Iterable[tuple[Batch, bool]], interrupted: Callable[[], bool]
-    ) -> StepResult:
+    ) -> Iterator[StepResult]:
         """Take one step on the mean loss of a batch.
 
         Args:
@@ -178,8 +201,12 @@ class Trainer:
             micro_batches: its micro-batches, each with whether it is the last.
             interrupted: whether this rank is asked to stop.
 
+        Returns:
+            The results that are due, each before the next one is read: of this step, or of an earlier one if the
+            device may be ahead.
+
         Raises:
-            UserError: the loss or a gradient is not finite; the weights are as they were before.
+            UserError: the loss or a gradient is not finite, and that step did not change the weights.
         """
         model = self.model
         model.train(self.state.epoch)
@@ -192,17 +219,28 @@ class Trainer:
             done += micro_batch.count
         if model.gradient_sum is not None:
             model.gradient_sum.wait()
+        model.set_rates(self._begun, self.steps_per_epoch)
         loss, wrong = (torch.stack(each).sum() for each in zip(*outcomes, strict=True))
-        result = self._sum_over_ranks(loss, wrong, interrupted())
-        model.set_rates(self.state.step, self.steps_per_epoch)
-        if not math.isfinite(result.loss):  # this loss is not scaled
-            raise self._not_finite(f"the loss is {result.loss}")
+        not_finite = any_not_finite(model.gradients(), model.device)
+        step = Step(images, model.optimizer.rate, Figures(loss, wrong, not_finite))
+        if self.ahead:
+            model.update(unless=not_finite)
+            self._underway.append(step)
+            return self.results(interrupted, self.ahead)
         scale = model.loss_scale.scale
-        if not model.loss_scale.skips(result.overflow):
-            if result.overflow:
-                raise self._not_finite("a gradient is not finite")
+        result = self._read(step, interrupted())
+        if not result.skipped:
             model.update(scale)
-        return result
+        return iter([result])
+
+    def results(self, interrupted: Callable[[], bool], ahead: int = 0) -> Iterator[StepResult]:
+        """Read the results of the steps under way, oldest first, but for the last `ahead`.
+
+        Raises:
+            UserError: the loss or a gradient is not finite.
+        """
+        while len(self._underway) > ahead:
+            yield self._read(self._underway.popleft(), interrupted())
 
     def save(self) -> None:
         """Save the newest checkpoint, with whole weights whatever the mesh.
@@ -219,6 +257,21 @@ class Trainer:
             return state.metrics_bytes
 
         state.metrics_bytes = self.model.rank.on_rank_zero(write)
+
+    @property
+    def _begun(self) -> int:
+        """The number of steps begun, of which the results of some may not have been read."""
+        return self.state.step + len(self._underway)
+
+    def _count(self, results: Iterable[StepResult], watch: _Stopwatch, progress: Progress) -> bool:
+        """Count and record results. Returns whether a rank was asked to stop."""
+        state, stop = self.state, False
+        for result in results:
+            stop |= result.stop
+            state.count_step(result.images, result.loss, result.wrong, watch.lap())
+            progress.advance(result.images, f"loss {loss_text(state.loss_sum / state.images)}")
+            self._record_step(result)
+        return stop
 
     def _remaining_batches(self) -> Iterator[tuple[int, Iterator[tuple[Batch, bool]]]]:
         """The batches of the current epoch that are not done yet; their order is a function of (seed, epoch).
@@ -247,21 +300,26 @@ class Trainer:
         """
         model, recipe = self.model, self.settings.recipe
         labels = micro_batch.labels.to(model.device)
-        _seed_layers(model.network, self.settings.seed, self.state.step, first, model.device)
+        _seed_layers(model.network, self.settings.seed, self._begun, first, model.device)
         with autocast(recipe.precision, model.device):
             heads = heads_of(model.network(place_images(micro_batch.images, model.device)))
         loss = loss_of_heads(recipe.loss, model.network, heads, labels, images)
         torch.autograd.backward(loss * model.loss_scale.scale)
         return loss.detach(), wrong_in_batch(recipe.loss, heads[0].detach(), labels)
 
-    def _sum_over_ranks(self, loss: Tensor, wrong: Tensor, stop: bool) -> StepResult:
-        """Sum the results of all ranks, in one message."""
-        rank = self.model.rank
-        counted = (loss.item(), wrong.item()) if rank.reports_metrics else (0.0, 0)
-        overflow = not all_finite(self.model.gradients())
-        values = torch.tensor([*counted, float(overflow), float(stop)], dtype=torch.float64)
-        total, all_wrong, overflow, stop = rank.sum(values).tolist()
-        return StepResult(total, round(all_wrong), bool(overflow), bool(stop))
+    def _read(self, step: Step, stop: bool) -> StepResult:
+        """The result of a step, summed over all ranks in one message."""
+        model = self.model
+        loss, wrong, not_finite = step.figures.read()
+        counted = (loss, wrong) if model.rank.reports_metrics else (0.0, 0.0)
+        values = torch.tensor([*counted, not_finite, float(stop)], dtype=torch.float64)
+        loss, wrong, not_finite, stop = model.rank.sum(values).tolist()
+        if not math.isfinite(loss):  # this loss is not scaled
+            raise self._not_finite(f"the loss is {loss}", step.rate)
+        skipped = model.loss_scale.skips(bool(not_finite))
+        if not_finite and not skipped:
+            raise self._not_finite("a gradient is not finite", step.rate)
+        return StepResult(step.images, step.rate, loss, round(wrong), skipped, bool(stop))
 
     def _validate(self, interrupted: Callable[[], bool]) -> Scores | LabelScores:
         """The loss and the errors on the validation split, with one view per image."""
@@ -319,8 +377,8 @@ class Trainer:
             images = min(images, state.images + (recipe.iterations - state.step) * recipe.batch)
         return Progress(task, images, "images", done=state.images)
 
-    def _record_step(self, loss: float) -> None:
-        state, run, rate = self.state, self.run, self.model.optimizer.rate
+    def _record_step(self, result: StepResult) -> None:
+        state, run, loss, rate = self.state, self.run, result.loss, result.rate
         if run.print_freq and state.step % run.print_freq == 0 and self.model.rank.is_rank_zero:
             print_note(f"epoch {state.epoch + 1}  step {state.step:,}  loss {loss_text(loss)}  rate {rate:.3g}")
         if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
@@ -330,9 +388,9 @@ class Trainer:
         """Raise if a weight is not finite, on all ranks."""
         values = [value for value in self.model.network.state_dict().values() if value.is_floating_point()]
         if self.model.rank.any(not all_finite(values)):
-            raise self._not_finite("a weight is not finite")
+            raise self._not_finite("a weight is not finite", self.model.optimizer.rate)
 
-    def _not_finite(self, what: str) -> UserError:
+    def _not_finite(self, what: str, rate: float) -> UserError:
         """Record that the training must stop; returns the error. All ranks have found it."""
         state = self.state
         self.run.metrics.diverged(state.step + 1, state.epoch + 1, what)
@@ -340,7 +398,7 @@ class Trainer:
             UserError(
                 f"{what} at step {state.step + 1} (epoch {state.epoch + 1}), and the training has stopped there; the "
                 f"checkpoints in {printable(self.run.folder.path)} are from before. Usually the learning rate "
-                f"({self.model.optimizer.rate:g} now) is too high: lower `lr` in the spec, compile it, and train again "
+                f"({rate:g} now) is too high: lower `lr` in the spec, compile it, and train again "
                 "from the beginning. `alexc check` warns if the pixels are not scaled for the initial weights"
             )
         )

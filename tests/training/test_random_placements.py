@@ -217,7 +217,7 @@ def trained(
     losses = []
     last = IMAGES if "batchnorm" in net else 5
     for images, batch in batches([IMAGES, IMAGES, last], rank):
-        losses.append(trainer.take_step(images, [(batch, True)], lambda: False).loss)
+        losses += [result.loss for result in trainer.take_step(images, [(batch, True)], lambda: False)]
         state.step += 1
     made = model.state_dict()
     model.load_state_dict(made)
