@@ -16,9 +16,12 @@ _CHANNELS_LAST = ("cpu", "cuda")
 def find_device(name: str | None) -> torch.device:
     """The device with this name; for None the first GPU if there is one, else the CPU.
 
+    On it float32 means float32: torch would let a GPU convolve in TF32. `choose_arithmetic` can allow that.
+
     Raises:
         UserError: this machine has no such device.
     """
+    torch.backends.cudnn.allow_tf32 = False
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -45,14 +48,24 @@ def device_text(device: torch.device) -> str:
             return str(device)
 
 
-def make_deterministic(device: torch.device) -> None:
-    """Use deterministic algorithms; torch warns where it has none. On the CPU all are deterministic."""
-    if device.type == "cuda":
+def choose_arithmetic(device: torch.device, deterministic: bool = True, tf32: bool = False) -> None:
+    """Choose how a GPU computes; a CPU has no choice.
+
+    Args:
+        device: the device.
+        deterministic: use algorithms that give the same bits in each run; torch warns where it has none. Otherwise
+            cudnn tries several algorithms and takes the fastest.
+        tf32: whether products of float32 numbers use TF32, which keeps 10 of their 23 bits of mantissa.
+    """
+    if device.type != "cuda":
+        return
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
         # Filling new memory costs time and only helps to find bugs.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = False
 
 
 def is_out_of_memory(error: Exception) -> bool:

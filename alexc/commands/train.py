@@ -70,6 +70,12 @@ def train(
         typer.Option(metavar="bfloat16|float16", help="The type for --amp.", show_default="bfloat16"),
     ] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")] = False,
+    deterministic: Annotated[
+        bool, typer.Option(help="Get the same bits in each run on a GPU; without, it may be faster.")
+    ] = True,
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="Let a GPU multiply float32 numbers in TF32: faster, with a 10-bit mantissa.")
+    ] = False,
     accumulate: Annotated[
         int | None,
         typer.Option(min=1, help="Accumulate gradients over N micro-batches, to save memory.", show_default="1"),
@@ -131,6 +137,8 @@ def train(
         ranks=ranks,
         workers=workers,
         compile=compile_,
+        deterministic=deterministic,
+        tf32=tf32,
         save_every=save_every,
         print_freq=print_freq,
         tensorboard=tensorboard,

@@ -15,7 +15,7 @@ from alexc.printable import printable
 from ..bytes_text import bytes_text
 from ..data.recipe_check import geometry_of
 from ..data.store import Geometry, open_store
-from ..device import find_device, make_deterministic
+from ..device import choose_arithmetic, find_device
 from ..errors import UserError
 from ..network_file import NetworkFile, load_network_file
 from ..training.needed_bytes import bytes_in_memory, bytes_on_disk
@@ -62,7 +62,7 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
             step = None
         else:
             yield _memory_of(file, bytes_in_memory(whole, file.recipe), device, memory)
-            make_deterministic(device)
+            choose_arithmetic(device)
             step = step_time(file, device)
         yield throughput(step, loading, workers, pixels, speed.read if speed else math.inf, memory.usable)
 

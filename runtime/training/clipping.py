@@ -29,12 +29,17 @@ def clip_gradients(network: nn.Module, steps: Sequence[recipes.ClipNorm | recipe
                 value.clamp_(-step.largest, step.largest)
         else:
             factor = step.largest / (_norm(gradients, rank) + _EPSILON)
-            if factor < 1 and values:
-                torch._foreach_mul_(values, factor)
+            if values and (factor.device.type != "cpu" or factor < 1):  # a GPU is not asked
+                torch._foreach_mul_(values, factor.clamp(max=1))
 
 
-def _norm(gradients: dict[str, Tensor], rank: Rank) -> float:
-    """The Euclidean norm of all gradients of the whole network, each counted once."""
-    norms = torch._foreach_norm(list(gradients.values())) if gradients else []
-    squares = [norm.item() ** 2 / rank.replicas(name) for name, norm in zip(gradients, norms, strict=True)]
-    return float(rank.sum(torch.tensor([sum(squares)], dtype=torch.float64)).sqrt())
+def _norm(gradients: dict[str, Tensor], rank: Rank) -> Tensor:
+    """The Euclidean norm of all gradients of the whole network, each counted once: (), float64, where they are."""
+    squares = torch.zeros((), dtype=torch.float64)
+    if gradients:
+        norms = torch.stack(torch._foreach_norm(list(gradients.values()))).double()
+        replicas = torch.tensor([rank.replicas(name) for name in gradients])
+        squares = (norms**2 / replicas.to(norms.device, non_blocking=True)).sum()
+    if rank.mesh.devices > 1:
+        squares = rank.sum(squares.cpu()).to(squares.device)
+    return squares.sqrt()

@@ -48,6 +48,8 @@ class TrainOptions:
         ranks: the number of processes; by default one for each device of the placement.
         workers: threads that prepare batches.
         compile: whether to run the network through torch.compile.
+        deterministic: whether a GPU uses algorithms that give the same bits in each run.
+        tf32: whether a GPU multiplies float32 numbers in TF32.
         save_every: steps between two checkpoints.
         print_freq: steps between two printed lines; by default only epochs are printed.
         tensorboard: whether to write event files for TensorBoard.
@@ -73,6 +75,8 @@ class TrainOptions:
     ranks: int | None = None
     workers: int | None = None
     compile: bool = False
+    deterministic: bool = True
+    tf32: bool = False
     save_every: int = SAVE_EVERY
     print_freq: int | None = None
     tensorboard: bool = True
@@ -106,6 +110,8 @@ def command_line(options: TrainOptions) -> list[str]:
         words += [] if value is None else [name, str(value)]
     words += ["--amp", "--amp-dtype", _AMP_DTYPES[options.amp]] if options.amp else []
     words += ["--compile"] if options.compile else []
+    words += [] if options.deterministic else ["--no-deterministic"]
+    words += ["--tf32"] if options.tf32 else []
     words += ["--log-wandb"] if options.log_wandb else []
     return words if options.tensorboard else [*words, "--no-tensorboard"]
 

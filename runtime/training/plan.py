@@ -15,7 +15,7 @@ from ..data.prepare import store_for
 from ..data.recipe_check import geometry_of
 from ..data.store import Store, check_while_reading, open_store
 from ..data.synthetic_images import synthetic_images
-from ..device import find_device, make_deterministic
+from ..device import choose_arithmetic, find_device
 from ..network_file import NetworkFile, load_network_file
 from ..parallel.rank import Rank
 from ..runs.console import print_note
@@ -69,7 +69,7 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
     file = load_network_file(options.network)
     geometry = geometry_of(file)
     device = find_device(options.device)
-    make_deterministic(device)
+    choose_arithmetic(device, options.deterministic, options.tf32)
     chosen = rank.on_rank_zero(lambda: choose_run(options, file.name))
     before = rank.on_rank_zero(lambda: chosen.folder.read_record() if chosen.resumed else None)
     if chosen.note is not None:

@@ -24,6 +24,7 @@ from .schedule import schedule_of
 from .state import TrainingState
 from .trainer import Trainer
 
+_COMPARED = ("device", "threads", "versions", "compile", "deterministic", "tf32")  # what the last bits depend on
 _PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 
 
@@ -63,6 +64,8 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "workers": settings.workers,
         "save_every": options.save_every,
         "compile": options.compile,
+        "deterministic": options.deterministic,
+        "tf32": options.tf32,
         "versions": _versions(),
     }
     return {
@@ -98,7 +101,7 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
                 f"{len(store.classes)} classes ({store.path})",
             ),
             ("prepared", preparation_summary(store)),
-            ("device", device_text(plan.device)),
+            ("device", f"{device_text(plan.device)}{_arithmetic_text(plan)}"),
             *_mesh_row(plan.rank),
             ("batch", f"{settings.recipe.batch} images, {trainer.steps_per_epoch:,} steps per epoch"),
             ("epochs", _length_text(trainer)),
@@ -113,6 +116,14 @@ def _length_text(trainer: Trainer) -> str:
     """The length of the training: `90`, or `3, which end after 12,000 steps`."""
     iterations = trainer.settings.recipe.iterations
     return str(trainer.epochs) if iterations is None else f"{trainer.epochs}, which end after {iterations:,} steps"
+
+
+def _arithmetic_text(plan: Plan) -> str:
+    """What the options change in the arithmetic of a GPU."""
+    if plan.device.type != "cuda":
+        return ""
+    chosen = {"TF32": plan.options.tf32, "not deterministic": not plan.options.deterministic}
+    return "".join(f", {name}" for name, is_chosen in chosen.items() if is_chosen)
 
 
 def _mesh_row(rank: Rank) -> list[tuple[str, str]]:
@@ -134,7 +145,8 @@ def _resume_notes(plan: Plan, trainer: Trainer, last: Mapping[str, Any], now: Ma
             notes.append(f"all {state.epoch} epochs are done; a larger --epochs continues it")
     else:
         notes = [f"continuing from step {state.step:,}, in epoch {state.epoch + 1}", *_rate_note(plan, trainer)]
-    changed = [name for name in ("device", "threads", "versions", "compile") if last.get(name) != now[name]]
+    last = {"deterministic": True, "tf32": False} | dict(last)
+    changed = [name for name in _COMPARED if last.get(name) != now[name]]
     if changed:
         notes.append(f"not as before: {', '.join(changed)} (see run.json); the last bits of results may differ")
     return notes
