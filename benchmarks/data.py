@@ -210,7 +210,11 @@ def image_folder(tree: Path, statistics: DatasetStatistics) -> DataLoader[tuple[
 
 
 def fed_by(
-    split: Split, statistics: DatasetStatistics, threads: int, epochs: Iterable[int], pinned: bool = False
+    split: Split,
+    statistics: DatasetStatistics,
+    threads: int,
+    epochs: Iterable[int],
+    on_device: torch.device | None = None,
 ) -> float:
     """Load whole epochs with BatchLoader; the sum of one pixel per batch makes sure that each batch was read."""
     views = TrainingViews(PAPERS, statistics, SHOWN, seed=0)
@@ -219,7 +223,7 @@ def fed_by(
         return lambda image: (views.view(epoch, image),)
 
     seen = 0.0
-    with BatchLoader(Renderer(SHOWN, statistics.mean_image), SHOWN, BATCH, threads, pinned) as feed:
+    with BatchLoader(Renderer(SHOWN, statistics.mean_image), SHOWN, BATCH, threads, on_device) as feed:
         for epoch in epochs:
             groups = groups_of(epoch_order(0, epoch, len(split)), BATCH)
             for batch in feed.batches(split, groups, views_of(epoch)):
@@ -372,9 +376,9 @@ def _on_a_gpu(raw: Store, threads: int) -> list[str]:
         return [*title, "Not measured: this machine has no GPU."]
     device = torch.device("cuda")
     step = step_time(load_network_file(FLAGSHIP), device)
-    fed_by(raw.train, statistics_of(raw), threads, range(1), pinned=True)
+    fed_by(raw.train, statistics_of(raw), threads, range(1), on_device=device)
     started = time.perf_counter()
-    fed_by(raw.train, statistics_of(raw), threads, range(EPOCHS_A_ROUND), pinned=True)
+    fed_by(raw.train, statistics_of(raw), threads, range(EPOCHS_A_ROUND), on_device=device)
     rate = len(raw.train) * EPOCHS_A_ROUND / (time.perf_counter() - started)
     return [
         *title,

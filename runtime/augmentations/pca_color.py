@@ -12,6 +12,17 @@ from .augmentation import Augmentation, Draw, ImageSource, View
 
 
 @dataclass(frozen=True)
+class Division:
+    """Divides a view by a number."""
+
+    by: np.float32
+
+    def __call__(self, pixels: NDArray[np.float32]) -> None:
+        """Divide `pixels` (size, size, 3) in place."""
+        np.divide(pixels, self.by, out=pixels)
+
+
+@dataclass(frozen=True)
 class PCAColor(Augmentation):
     """Add each principal component of the training set's colours times a draw from N(0, std) (section 4.1).
 
@@ -35,12 +46,9 @@ class PCAColor(Augmentation):
             red, green, blue = (components @ random.standard_normal(3)).tolist()
             view.color = (red, green, blue)
             if self.rescale == "yes":
-                view.overlays = (*view.overlays, self._divide)
+                view.overlays = (*view.overlays, Division(np.float32(1 + self.std)))
 
         return draw
-
-    def _divide(self, out: NDArray[np.float32]) -> None:
-        np.divide(out, np.float32(1 + self.std), out=out)
 
     def components(self, source: ImageSource) -> NDArray[np.float64]:
         """(3, 3): column i is what a draw of 1 adds along component i, in grey levels of 0..255."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from ..augmentations.augmentation import View
 from ..parallel.batch_shard import BatchShard
+from .device_rendering import DeviceRenderer, Rendering, table_of
 from .split import Split
 from .views import Renderer
 
@@ -26,13 +29,31 @@ class Batch:
     """A batch on one rank.
 
     Attributes:
-        images: (N, 3, size, size), float32, channels last; the next batch may overwrite it.
+        images: (N, 3, size, size), float32, channels last, on the device that renders; on the CPU the next batch may
+            overwrite it.
         labels: (M,), int64, for the rows whose logits this rank has; with several views per image, one label per view.
             For images with several labels (M, outputs), int8, 0 or 1.
         count: the number of images of the whole batch, over all ranks.
     """
 
     images: Tensor
+    labels: Tensor
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """What a thread makes of a batch.
+
+    Attributes:
+        pixels: (N, size, size, 3), in a buffer: finished views, or if a device renders, the 8-bit windows of `table`.
+        table: of the views, as `table_of` makes it; empty if the threads render.
+        labels: as in `Batch`.
+        count: as in `Batch`.
+    """
+
+    pixels: Tensor
+    table: Tensor
     labels: Tensor
     count: int
 
@@ -47,7 +68,7 @@ class BatchLoader:
         size: pixels a side of a view.
         batch: the largest number of views in a batch.
         threads: the number of batches that are rendered at the same time.
-        pinned: whether the buffers are in page-locked memory, which a GPU copies faster.
+        on_device: where views are rendered: the threads then cut 8-bit windows only; by default the threads render.
         share: the part of each batch that this rank renders.
         outputs: of the network: the columns of the labels, if an image can have several.
     """
@@ -58,13 +79,15 @@ class BatchLoader:
         size: int,
         batch: int,
         threads: int,
-        pinned: bool = False,
+        on_device: torch.device | None = None,
         share: BatchShard = WHOLE_BATCH,
         outputs: int = 0,
     ) -> None:
         self._renderer, self._share, self._outputs = renderer, share, outputs
-        shape = (share.rows_read(batch), size, size, 3)
-        self._buffers = [torch.empty(shape, pin_memory=pinned) for _ in range(threads + 1)]
+        self._on_device = None if on_device is None else DeviceRenderer(renderer, on_device)
+        shape, dtype = (share.rows_read(batch), size, size, 3), torch.float32 if on_device is None else torch.uint8
+        pinned = on_device is not None and on_device.type == "cuda"  # a GPU copies such memory while it computes
+        self._buffers = [torch.empty(shape, dtype=dtype, pin_memory=pinned) for _ in range(threads + 1)]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="feed")
 
     def __enter__(self) -> BatchLoader:
@@ -85,15 +108,45 @@ class BatchLoader:
             groups: the image numbers of each batch.
             views: the views of an image, by its number; the same number for every image.
         """
+        drawn = self._drawn(split, groups, views)
+        return self._rendered(drawn) if self._on_device is None else self._rendered_on_device(drawn, self._on_device)
+
+    def _rendered(self, drawn: Generator[_Drawn]) -> Generator[Batch]:
+        with closing(drawn):
+            for each in drawn:
+                yield Batch(each.pixels.permute(0, 3, 1, 2), each.labels, each.count)
+
+    def _rendered_on_device(self, drawn: Generator[_Drawn], renderer: DeviceRenderer) -> Generator[Batch]:
+        """Render one batch ahead of the one in use; a GPU does so while it computes the step before."""
+        ahead: deque[tuple[_Drawn, Rendering]] = deque()
+
+        def oldest() -> Batch:
+            drawn, rendering = ahead.popleft()
+            return Batch(rendering.images(), drawn.labels, drawn.count)
+
+        with closing(drawn):
+            for each in drawn:
+                rendering = renderer.start(each.pixels, each.table)
+                ahead.append((each, rendering))
+                if len(ahead) > 1:
+                    yield oldest()
+                rendering.wait_for_copies()  # the next batch may overwrite the windows
+            while ahead:
+                yield oldest()
+
+    def _drawn(
+        self, split: Split, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
+    ) -> Generator[_Drawn]:
+        """What the threads make of each group, in order; the next one may overwrite its pixels."""
         free = list(self._buffers)
-        underway: deque[tuple[Tensor, Future[Batch]]] = deque()
+        underway: deque[tuple[Tensor, Future[_Drawn]]] = deque()
         waiting = iter(groups)
 
         def start_next() -> None:
             group = next(waiting, None)
             if group is not None:
                 buffer = free.pop()
-                underway.append((buffer, self._threads.submit(self._render, split, group, views, buffer)))
+                underway.append((buffer, self._threads.submit(self._draw, split, group, views, buffer)))
 
         try:
             for _ in self._buffers[1:]:
@@ -109,24 +162,27 @@ class BatchLoader:
                 if not batch.cancel():
                     batch.exception()  # waits, because no thread may write into a buffer that the next call returns
 
-    def _render(
+    def _draw(
         self, split: Split, group: NDArray[np.int64], views: Callable[[int], Sequence[View]], buffer: Tensor
-    ) -> Batch:
+    ) -> _Drawn:
         out = buffer.numpy()
         # All views of an image go to the same rank: a batch is split between images.
         count = len(views(int(group[0]))) if len(group) else 1
         row = 0
         # All views are drawn before the first is rendered, because rendering evicts the drawing code from the cache.
         own = [(index, views(index)) for index in self._share.select(group).tolist()]
+        write: Callable[[NDArray[np.uint8], View, NDArray[Any]], None]
+        write = self._renderer.render if self._on_device is None else self._renderer.cut
         for index, shown in own:
             image = split.image(index)
             for view in shown:
-                self._renderer.render(image, view, out[row])
+                write(image, view, out[row])
                 row += 1
         rows = self._share.rows_read(len(group)) * count
         out[row:rows] = 0
         labels = self._share.labels(split.targets(group, self._outputs)).repeat_interleave(count, dim=0)
-        return Batch(buffer[:rows].permute(0, 3, 1, 2), labels, len(group))
+        table = table_of([view for _, shown in own for view in shown] if self._on_device is not None else [])
+        return _Drawn(buffer[:rows], table, labels, len(group))
 
 
 def groups_of(order: NDArray[np.int64], images: int) -> list[NDArray[np.int64]]:

@@ -142,10 +142,12 @@ class Renderer:
         factor: NDArray[np.float64] | None = None,
         central: bool = False,
     ) -> None:
+        self.size, self.factor, self.central = size, factor, central
+        self.mean_image = mean_image.astype(np.float32)
         self._size = size
         self._factor = None if factor is None else np.tile(factor.astype(np.float32), size)
         self._stored = mean_image.shape[1]
-        self._mean = _rows(mean_image.astype(np.float32))
+        self._mean = _rows(self.mean_image)
         self._mirrored_mean = _rows(np.ascontiguousarray(mean_image[:, ::-1], np.float32))
         center = central_view(self._stored, size) if central else None
         self._central_mean = None if center is None else self._window_of(self._mean, center.top, center.left)
@@ -177,6 +179,14 @@ class Renderer:
             np.multiply(target, self._factor, out=target)
         for overlay in view.overlays:
             overlay(out)
+
+    def cut(self, image: NDArray[np.uint8], view: View, out: NDArray[np.uint8]) -> None:
+        """Write the window of `image` (H, W, 3) that the view shows into `out` (size, size, 3), not mirrored."""
+        top, left = view.top, view.left
+        if view.window is not None or view.adjustments:
+            image = _adjusted(image, view, self._size)
+            top, left = (top, left) if view.window is None else (0, 0)
+        out[:] = image[top : top + self._size, left : left + self._size]
 
     def _window_of(self, mean: NDArray[np.float32], top: int, left: int) -> NDArray[np.float32]:
         """(size, 3 * size), of rows of a mean image."""

@@ -129,7 +129,7 @@ def open_data(plan: Plan, held: ExitStack) -> Data:
         file.size,
         settings.recipe.batch,
         settings.workers,
-        pinned=plan.device.type == "cuda",
+        on_device=plan.device if plan.device.type == "cuda" else None,
         share=plan.rank.batch_shard,
         outputs=plan.outputs,
     )

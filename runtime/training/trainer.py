@@ -299,7 +299,7 @@ class Trainer:
             Its part of the mean loss of the batch, and how many of its images were classified wrongly.
         """
         model, recipe = self.model, self.settings.recipe
-        labels = micro_batch.labels.to(model.device)
+        labels = micro_batch.labels.to(model.device, non_blocking=model.device.type == "cuda")
         _seed_layers(model.network, self.settings.seed, self._begun, first, model.device)
         with autocast(recipe.precision, model.device):
             heads = heads_of(model.network(place_images(micro_batch.images, model.device)))

@@ -1,0 +1,142 @@
+"""Renders views on the device that trains: threads cut 8-bit windows, and the device does the rest, a batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..augmentations.augmentation import View
+from ..augmentations.cutout import Hole
+from ..augmentations.pca_color import Division
+from .views import Renderer, central_view
+
+_FIRST_COLOR = 4  # column of a table
+
+
+def table_of(views: Sequence[View]) -> Tensor:
+    """What `DeviceRenderer` must know of views: a row for each, float64.
+
+    The columns are top, left, mirrored, divisor, the added colour, and for each hole its top, left, bottom and right.
+    """
+    holes = [[overlay for overlay in view.overlays if isinstance(overlay, Hole)] for view in views]
+    most = max(map(len, holes), default=0)
+    rows = []
+    for view, own in zip(views, holes, strict=True):
+        divisors = [float(overlay.by) for overlay in view.overlays if isinstance(overlay, Division)]
+        assert len(divisors) + len(own) == len(view.overlays), view.overlays
+        edges = [edge for hole in own for edge in (hole.top, hole.left, hole.bottom, hole.right)]
+        blank = [0] * (4 * (most - len(own)))
+        rows.append([view.top, view.left, view.mirrored, *(divisors or [1.0]), *view.color, *edges, *blank])
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+class Rendering:
+    """Views that a device renders.
+
+    Args:
+        views: (N, 3, size, size).
+        copied: the point where a GPU has copied what it reads; None on a CPU, which is done at once.
+        rendered: the point where it has rendered the views.
+    """
+
+    def __init__(
+        self, views: Tensor, copied: torch.cuda.Event | None = None, rendered: torch.cuda.Event | None = None
+    ) -> None:
+        self._views, self._copied, self._rendered = views, copied, rendered
+
+    def wait_for_copies(self) -> None:
+        """Wait until the device has read the windows."""
+        if self._copied is not None:
+            self._copied.synchronize()
+
+    def images(self) -> Tensor:
+        """The views; what a GPU is told next waits for them."""
+        if self._rendered is not None:
+            stream = torch.cuda.current_stream(self._views.device)
+            stream.wait_event(self._rendered)
+            self._views.record_stream(stream)
+        return self._views
+
+
+class DeviceRenderer:
+    """Gives the values of a `Renderer`, bit for bit, for a batch at once.
+
+    Args:
+        renderer: what to compute.
+        device: where.
+    """
+
+    def __init__(self, renderer: Renderer, device: torch.device) -> None:
+        mean, factor = renderer.mean_image, renderer.factor
+        self._device = device
+        self._stream: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._size, self._channels = renderer.size, mean.shape[2]
+        self._mean = torch.from_numpy(mean).to(device)
+        self._is_one_color = bool((mean == mean[0, 0]).all())
+        self._center = central_view(mean.shape[1], renderer.size) if renderer.central else None
+        self._factor = None if factor is None else torch.from_numpy(factor.astype(np.float32)).to(device)
+
+    def start(self, windows: Tensor, table: Tensor) -> Rendering:
+        """Begin to render a batch; a GPU does so beside what it computes.
+
+        Args:
+            windows: (N, size, size, 3), 8-bit, not mirrored; for a GPU in page-locked memory.
+            table: of the views, as `table_of` makes it; the views of further windows are zero.
+        """
+        if self._stream is None:
+            return Rendering(self._padded(windows, table))
+        with torch.cuda.stream(self._stream):
+            windows, table = (each.to(self._device, non_blocking=True) for each in (windows, table))
+            copied = self._stream.record_event()
+            return Rendering(self._padded(windows, table), copied, self._stream.record_event())
+
+    def _padded(self, windows: Tensor, table: Tensor) -> Tensor:
+        views = [self.render(windows[: len(table)], table)] if len(table) else []
+        blank = len(windows) - len(table)
+        if blank or not views:
+            shape = (blank, self._size, self._size, self._channels)
+            views.append(torch.zeros(shape, device=windows.device).permute(0, 3, 1, 2))
+        return views[0] if len(views) == 1 else torch.cat(views)
+
+    def render(self, pixels: Tensor, table: Tensor, images: Tensor | None = None) -> Tensor:
+        """The finished views (N, 3, size, size), float32, channels last; all tensors are on the device.
+
+        Args:
+            pixels: (N, size, size, 3), 8-bit: the window of each view, not mirrored.
+            table: of the views, as `table_of` makes it.
+            images: (N,), the number of each view's image; `pixels` are then whole images, as they are stored.
+        """
+        forward = torch.arange(self._size, device=pixels.device)
+        columns = torch.where(table[:, 2:3].bool(), self._size - 1 - forward, forward)[:, None, :]  # of the window
+        rows = forward[None, :, None]
+        tops, lefts = table[:, 0, None, None].long(), table[:, 1, None, None].long()
+        if images is None:
+            places = torch.arange(len(table), device=pixels.device)[:, None, None], rows, columns
+        else:
+            places = images[:, None, None], tops + rows, lefts + columns
+        views = pixels[places].float()
+        first_edge = _FIRST_COLOR + self._channels
+        colors = table[:, None, None, _FIRST_COLOR:first_edge].float()
+        views += colors - self._subtracted(tops + rows, lefts + columns)
+        if self._factor is not None:
+            views *= self._factor
+        views /= table[:, 3, None, None, None].float()
+        for edge in range(first_edge, table.shape[1], 4):
+            top, left, bottom, right = table[:, edge : edge + 4, None, None].unbind(1)
+            in_columns = (forward >= left) & (forward < right)
+            views.masked_fill_(((rows >= top) & (rows < bottom) & in_columns)[..., None], 0)
+        return views.permute(0, 3, 1, 2)
+
+    def _subtracted(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """What is subtracted from views at these places of the stored image: it broadcasts to (N, size, size, 3)."""
+        if self._is_one_color:
+            return self._mean[0, 0]
+        if self._center is not None:
+            top, left = self._center.top, self._center.left
+            return self._mean[top : top + self._size, left : left + self._size]
+        return self._mean[rows, columns]

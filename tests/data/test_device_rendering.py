@@ -1,0 +1,98 @@
+"""Views rendered on a device from 8-bit windows are those that threads render, bit for bit: on a GPU if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from alexc.runtime.augmentations.augmentation import Augmentation
+from alexc.runtime.augmentations.color_jitter import ColorJitter
+from alexc.runtime.augmentations.cutout import Cutout
+from alexc.runtime.augmentations.mirror import Mirror
+from alexc.runtime.augmentations.pca_color import PCAColor
+from alexc.runtime.augmentations.random_crop import RandomCrop
+from alexc.runtime.augmentations.random_resized_crop import RandomResizedCrop
+from alexc.runtime.data.batch_loader import BatchLoader, groups_of
+from alexc.runtime.data.device_rendering import DeviceRenderer, table_of
+from alexc.runtime.data.views import Renderer, TrainingViews, ten_views
+from alexc.runtime.parallel.batch_shard import BatchShard
+from tests.data.test_batch_loader import FACTS, IMAGES, SIZE, SPLIT, STORED
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+PAPERS: tuple[Augmentation, ...] = (RandomCrop(SIZE), Mirror(), PCAColor(0.1))
+RECIPES: dict[str, tuple[Augmentation, ...]] = {
+    "none": (),
+    "crop": (RandomCrop(SIZE),),
+    "the paper's": PAPERS,
+    "of 2012": (RandomCrop(SIZE), Mirror(), PCAColor(0.1, by="stddev", rescale="yes")),
+    "jitter": (*PAPERS, ColorJitter(0.3, 0.3, 0.3, 0.1)),
+    "cutout": (*PAPERS, Cutout(3), Cutout(2)),
+}
+ONE_COLOR = np.broadcast_to(FACTS.mean_image.mean((0, 1)), FACTS.mean_image.shape)
+RENDERERS = {
+    "mean image": Renderer(SIZE, FACTS.mean_image),
+    "central mean": Renderer(SIZE, FACTS.mean_image, central=True),
+    "colour": Renderer(SIZE, ONE_COLOR, 1 / (255 * np.array([0.2, 0.3, 0.4]))),
+    "nothing": Renderer(SIZE, np.zeros_like(FACTS.mean_image)),
+}
+
+
+def batches(
+    renderer: Renderer,
+    augment: Sequence[Augmentation],
+    on_device: torch.device | None,
+    share: BatchShard | None = None,
+    threads: int = 2,
+) -> list[tuple[torch.Tensor, torch.Tensor, int]]:
+    views = TrainingViews(augment, FACTS, SIZE, seed=3)
+    groups = groups_of(np.arange(IMAGES), 5)
+    with BatchLoader(renderer, SIZE, 5, threads, on_device, share or BatchShard()) as loader:
+        made = loader.batches(SPLIT, groups, lambda image: (views.view(0, image),))
+        return [(batch.images.cpu().clone(), batch.labels, batch.count) for batch in made]
+
+
+def assert_same(renderer: Renderer, augment: Sequence[Augmentation], share: BatchShard | None = None) -> None:
+    expected, made = (batches(renderer, augment, device, share) for device in (None, DEVICE))
+    assert len(made) == len(expected) > 1
+    for (images, labels, count), (own_images, own_labels, own_count) in zip(expected, made, strict=True):
+        assert own_images.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(own_images, images)
+        assert torch.equal(own_labels, labels)
+        assert own_count == count
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_augmentation_has_the_same_bits(recipe: str, renderer: str) -> None:
+    assert_same(RENDERERS[renderer], RECIPES[recipe])
+
+
+@pytest.mark.parametrize("renderer", ["colour", "nothing"])
+def test_scaled_windows_have_the_same_bits(renderer: str) -> None:
+    assert_same(RENDERERS[renderer], (RandomResizedCrop(SIZE), Mirror(), PCAColor(0.1), Cutout(3)))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_each_rank_gets_its_rows_and_blank_ones(part: int) -> None:
+    """The last batch has fewer images than there are ranks: some of them read padding only."""
+    assert_same(RENDERERS["mean image"], PAPERS, BatchShard(multiple=4, read=(part, 4)))
+
+
+def test_whole_images_on_the_device_give_the_same_views() -> None:
+    """As a store gives them that lies in the memory of a GPU."""
+    images: NDArray[np.int64] = np.array([3, 0, 3, 6])
+    views = ten_views(STORED, SIZE)[3:7]
+    renderer = RENDERERS["mean image"]
+    stored = torch.from_numpy(np.stack([SPLIT.image(image) for image in range(IMAGES)])).to(DEVICE)
+    rendered = DeviceRenderer(renderer, DEVICE).render(
+        stored, table_of(views).to(DEVICE), torch.from_numpy(images).to(DEVICE)
+    )
+    made = rendered.cpu()
+    for row, (image, view) in enumerate(zip(images.tolist(), views, strict=True)):
+        expected = np.empty((SIZE, SIZE, 3), np.float32)
+        renderer.render(SPLIT.image(image), view, expected)
+        assert np.array_equal(made[row].permute(1, 2, 0).numpy(), expected)
