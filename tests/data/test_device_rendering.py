@@ -1,4 +1,4 @@
-"""Views rendered on a device from 8-bit windows are those that threads render, bit for bit: on a GPU if there is one."""
+"""Views rendered on a device (a GPU if there is one) from 8-bit windows are those that threads render, bit for bit."""
 
 from __future__ import annotations
 
