@@ -8,6 +8,7 @@ and all maps of a tower at each of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,32 +17,58 @@ import triton.language as tl
 from torch import Tensor
 from torch.library import triton_op, wrap_triton
 
-from .sliced_norm import reach, sliced_norm
+from .sliced_norm import reach
 
 _TILE_VALUES = 1024
 _LARGEST_UNROLLED = 16  # maps of a window; code for a larger one is a loop
 
 
-@triton_op("alexc::response_norm", mutates_args=())
-def response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
-    """What `LocalResponseNorm` computes for maps (N, C, *); it has the first two derivatives."""
+def normalise(
+    x: Tensor,
+    size: int,
+    alpha: float,
+    beta: float,
+    k: float,
+    towers: int,
+    wrap: Callable[[Any], Any] = lambda kernel: kernel,
+) -> Tensor:
+    """What `LocalResponseNorm` computes for maps (N, C, H, W); `wrap` shows a kernel to torch.compile."""
     x = _dense(x, x)
     y = torch.empty_like(x)
     grid, sizes = _tiling(x, size, towers)
-    wrap_triton(_normalise)[grid](x, y, alpha, k, beta=beta, **sizes)
+    wrap(_normalise)[grid](x, y, alpha, k, beta=beta, **sizes)
     return y
 
 
-@triton_op("alexc::response_norm_gradient", mutates_args=())
-def response_norm_gradient(
-    gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int
+def differentiate(
+    gradient: Tensor,
+    x: Tensor,
+    size: int,
+    alpha: float,
+    beta: float,
+    k: float,
+    towers: int,
+    wrap: Callable[[Any], Any] = lambda kernel: kernel,
 ) -> Tensor:
-    """The gradient of `x`, given that of `response_norm`; both (N, C, *)."""
+    """The gradient of `x`, given that of `normalise`; both (N, C, H, W)."""
     x = _dense(x, x)
     gradient, result = _dense(gradient, x), torch.empty_like(x)
     grid, sizes = _tiling(x, size, towers)
-    wrap_triton(_differentiate)[grid](x, gradient, result, alpha, k, beta=beta, **sizes)
+    wrap(_differentiate)[grid](x, gradient, result, alpha, k, beta=beta, **sizes)
     return result
+
+
+@triton_op("alexc::response_norm", mutates_args=())
+def response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
+    """`normalise` for torch.compile; it has the first derivative. Called directly, it takes five times as long."""
+    return normalise(x, size, alpha, beta, k, towers, wrap_triton)
+
+
+@triton_op("alexc::response_norm_gradient", mutates_args=())
+def _response_norm_gradient(
+    gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int
+) -> Tensor:
+    return differentiate(gradient, x, size, alpha, beta, k, towers, wrap_triton)
 
 
 def _tiling(x: Tensor, size: int, towers: int) -> tuple[tuple[int], dict[str, int]]:
@@ -184,22 +211,9 @@ def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # n
     ctx.save_for_backward(x)
 
 
-def _keep_both(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
-    gradient, x, *ctx.settings = inputs
-    ctx.save_for_backward(gradient, x)
-
-
-def _first_derivative(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     (x,) = ctx.saved_tensors
-    return response_norm_gradient(gradient, x, *ctx.settings), None, None, None, None, None
+    return _response_norm_gradient(gradient, x, *ctx.settings), None, None, None, None, None
 
 
-def _second_derivative(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-    gradient, x = (kept.detach().requires_grad_() for kept in ctx.saved_tensors)
-    with torch.enable_grad():
-        (first,) = torch.autograd.grad(sliced_norm(x, *ctx.settings), x, gradient, create_graph=True)
-    return *torch.autograd.grad(first, (gradient, x), outer), None, None, None, None, None
-
-
-response_norm.register_autograd(_first_derivative, setup_context=_keep_input)
-response_norm_gradient.register_autograd(_second_derivative, setup_context=_keep_both)
+response_norm.register_autograd(_backward, setup_context=_keep_input)

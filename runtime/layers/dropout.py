@@ -50,7 +50,8 @@ class Dropout(nn.Module):
         shape = self.mask_shape(x)
         images, units = shape[0], shape[1:].numel()
         first = self.image_share * images, self.unit_share * units
-        kept = _keep_mask(key, images, units, self.p, x.device, *first).view(shape)
+        make = _mask_operation if torch.compiler.is_compiling() else _mask_of
+        kept = make(key, images, units, self.p, x.device, *first).view(shape)
         y = torch.where(kept, x, torch.zeros((), dtype=x.dtype, device=x.device))
         return y if self.scale == "test" else y / (1 - self.p)
 
@@ -92,11 +93,10 @@ def keep_mask(
     return _mix(mixed) >= _dropped(p)
 
 
-@torch.library.custom_op("alexc::keep_mask", mutates_args=())
-def _keep_mask(
+def _mask_of(
     key: Tensor, images: int, units: int, p: float, device: torch.device, first_image: int, first_unit: int
 ) -> Tensor:
-    """`keep_mask` with the key in a tensor. One custom operation, because torch.compile would inline each hash."""
+    """`keep_mask` with the key in a tensor."""
     if kernels_run_on(device):
         from ..kernels.keep_mask import keep_mask_on_gpu
 
@@ -106,7 +106,11 @@ def _keep_mask(
     return keep_mask(int(key.item()), images, units, p, device, (first_image, first_unit))
 
 
-@_keep_mask.register_fake
+# One custom operation, because torch.compile would inline each hash. Called directly, it takes ten times as long.
+_mask_operation = torch.library.custom_op("alexc::keep_mask", _mask_of, mutates_args=())
+
+
+@_mask_operation.register_fake
 def _(_key: Tensor, images: int, units: int, _p: float, device: torch.device, *_first: int) -> Tensor:
     return torch.empty(images, units, dtype=torch.bool, device=device)
 

@@ -39,12 +39,13 @@ class LocalResponseNorm(nn.Module):
     def _normalised(self, x: Tensor) -> Tensor:
         settings = self.size, self.alpha, self.beta, self.k, self.towers
         y: Tensor
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            y = _TiledNorm.apply(x, *settings)
-        elif kernels_run_on(x.device) and x.dtype != torch.float64 and x.shape[1] // self.towers <= _LARGEST_TILE:
+        is_compiling, has_kernels = torch.compiler.is_compiling(), _has_kernels(x, self.towers)
+        if is_compiling and has_kernels:
             from ..kernels.response_norm import response_norm
 
             y = response_norm(x, *settings)
+        elif not is_compiling and (has_kernels or x.device.type == "cpu"):
+            y = _Norm.apply(x, *settings)
         else:
             y = sliced_norm(x, *settings)
         return y
@@ -54,8 +55,8 @@ class LocalResponseNorm(nn.Module):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, towers={self.towers}"
 
 
-class _TiledNorm(torch.autograd.Function):
-    """Works on tiles that stay in the cache, and saves only the input; computing the sums again is faster.
+class _Norm(torch.autograd.Function):
+    """Saves only the input; computing the sums again is faster.
 
     With s_i = k + alpha * sum_j a_j^2, the gradient is g_i s_i^-beta - 2 alpha beta a_i sum_j g_j a_j s_j^(-beta - 1),
     where the second window is the mirrored first one. Derivatives of the gradient are those of `sliced_norm`.
@@ -73,33 +74,57 @@ class _TiledNorm(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x)
         ctx.settings = size, alpha, beta, k, towers
-        x = _dense(x, x)
-        y = torch.empty_like(x)
-        squares = _Windows(*reach(size, x, towers), k)
-        for a, out in _tiles(towers, x, y):
-            a = a.to(wide_type(x))
-            _times_power(a, _denominators(a, squares, alpha), beta, out)
-        return y
+        if x.device.type == "cpu":
+            return _normalise_tiles(x, *ctx.settings)
+        from ..kernels.response_norm import normalise
+
+        return normalise(x, *ctx.settings)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         (x,) = ctx.saved_tensors
-        size, alpha, beta, k, towers = ctx.settings
         if torch.is_grad_enabled():  # the gradient will be differentiated
             (result,) = torch.autograd.grad(sliced_norm(x, *ctx.settings), x, gradient, create_graph=True)
-            return result, None, None, None, None, None
-        x = _dense(x, x)
-        result = torch.empty_like(x)
-        below, above = reach(size, x, towers)
-        squares, shares = _Windows(below, above, k), _Windows(above, below)
-        for a, g, out in _tiles(towers, x, _dense(gradient, x), result):
-            a = a.to(wide_type(x))
-            s = _denominators(a, squares, alpha)
-            share = torch.div(a, s, out=shares.values_of(a))
-            direct = _times_power(g, s, beta, torch.empty_like(s))
-            share.mul_(direct)
-            torch.addcmul(direct, shares.sums_of(a), a, value=-2 * alpha * beta, out=out)
+        elif x.device.type == "cpu":
+            result = _differentiate_tiles(gradient, x, *ctx.settings)
+        else:
+            from ..kernels.response_norm import differentiate
+
+            result = differentiate(gradient, x, *ctx.settings)
         return result, None, None, None, None, None
+
+
+def _has_kernels(x: Tensor, towers: int) -> bool:
+    return kernels_run_on(x.device) and x.dtype != torch.float64 and x.shape[1] // towers <= _LARGEST_TILE
+
+
+def _normalise_tiles(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
+    """The normalised maps, computed on tiles that stay in the cache."""
+    x = _dense(x, x)
+    y = torch.empty_like(x)
+    squares = _Windows(*reach(size, x, towers), k)
+    for a, out in _tiles(towers, x, y):
+        a = a.to(wide_type(x))
+        _times_power(a, _denominators(a, squares, alpha), beta, out)
+    return y
+
+
+def _differentiate_tiles(
+    gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int
+) -> Tensor:
+    """The gradient of the input, computed on tiles that stay in the cache."""
+    x = _dense(x, x)
+    result = torch.empty_like(x)
+    below, above = reach(size, x, towers)
+    squares, shares = _Windows(below, above, k), _Windows(above, below)
+    for a, g, out in _tiles(towers, x, _dense(gradient, x), result):
+        a = a.to(wide_type(x))
+        s = _denominators(a, squares, alpha)
+        share = torch.div(a, s, out=shares.values_of(a))
+        direct = _times_power(g, s, beta, torch.empty_like(s))
+        share.mul_(direct)
+        torch.addcmul(direct, shares.sums_of(a), a, value=-2 * alpha * beta, out=out)
+    return result
 
 
 class _Windows:

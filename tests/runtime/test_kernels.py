@@ -16,7 +16,7 @@ with pytest.MonkeyPatch.context() as patch:
     if not torch.cuda.is_available():
         patch.setenv("TRITON_INTERPRET", "1")  # Triton reads it when a kernel is defined
     keep_mask_on_gpu = importlib.import_module("alexc.runtime.kernels.keep_mask").keep_mask_on_gpu
-    response_norm = importlib.import_module("alexc.runtime.kernels.response_norm").response_norm
+    kernel = importlib.import_module("alexc.runtime.kernels.response_norm")
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 TOLERANCE = {torch.float32: 5e-7, torch.float16: 5e-4, torch.bfloat16: 4e-3}  # of the norm: twice a rounding
@@ -47,34 +47,32 @@ def test_normalisation_is_that_of_float64(
     expected = sliced_norm(wide, size, 0.01, beta, 2.0, towers)
     (expected_gradient,) = torch.autograd.grad(expected, wide, gradient.double())
 
-    shown = x.to(DEVICE, memory_format=memory_format).requires_grad_()
-    made = response_norm(shown, size, 0.01, beta, 2.0, towers)
-    (made_gradient,) = torch.autograd.grad(made, shown, gradient.to(DEVICE))
+    shown = x.to(DEVICE, memory_format=memory_format)
+    made = kernel.normalise(shown, size, 0.01, beta, 2.0, towers)
+    made_gradient = kernel.differentiate(gradient.to(DEVICE), shown, size, 0.01, beta, 2.0, towers)
 
     assert made.dtype == dtype
     assert made.stride() == shown.stride()
-    assert distance(made.detach(), expected.detach()) < TOLERANCE[dtype]
+    assert distance(made, expected.detach()) < TOLERANCE[dtype]
     assert distance(made_gradient, expected_gradient) < TOLERANCE[dtype]
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # of numpy, in the interpreter
 def test_a_sum_that_overflows_normalises_to_zero() -> None:
-    x = torch.full((1, 4, 1, 1), 1e30, device=DEVICE, requires_grad=True)
-    made = response_norm(x, 3, 1.0, 0.75, 1.0, 1)
-    (gradient,) = torch.autograd.grad(made.sum(), x)
+    x = torch.full((1, 4, 1, 1), 1e30, device=DEVICE)
+    made = kernel.normalise(x, 3, 1.0, 0.75, 1.0, 1)
+    gradient = kernel.differentiate(torch.ones_like(x), x, 3, 1.0, 0.75, 1.0, 1)
     assert made.flatten().tolist() == [0.0] * 4
     assert gradient.flatten().tolist() == [0.0] * 4
 
 
-def test_the_second_derivative_of_normalisation_is_that_of_float64() -> None:
-    x = torch.randn(2, 6, 2, 3, generator=torch.Generator().manual_seed(1))
-    found = []
-    for values, norm in ((x.to(DEVICE), response_norm), (x.double(), sliced_norm)):
-        values.requires_grad_()
-        (first,) = torch.autograd.grad(norm(values, 4, 0.5, 0.75, 1.0, 2).pow(2).sum(), values, create_graph=True)
-        (second,) = torch.autograd.grad(first.pow(2).sum(), values)
-        found.append(second)
-    assert distance(found[0], found[1]) < 1e-5
+def test_the_operation_for_torch_compile_has_the_same_values_and_gradients() -> None:
+    x = torch.randn(2, 6, 2, 3, generator=torch.Generator().manual_seed(1)).to(DEVICE).requires_grad_()
+    settings = 4, 0.5, 0.75, 1.0, 2
+    made = kernel.response_norm(x, *settings)
+    (gradient,) = torch.autograd.grad(made.sum(), x)
+    assert torch.equal(made, kernel.normalise(x.detach(), *settings))
+    assert torch.equal(gradient, kernel.differentiate(torch.ones_like(made), x.detach(), *settings))
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # of numpy, in the interpreter

@@ -1,0 +1,65 @@
+"""Convolutions in a form for which GPUs have fast kernels: the same sums, in another order."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_MOST_GROUPS = 8  # towers; libraries have kernels of their own for many groups
+_FEW_CHANNELS = 4  # images
+
+
+class FastConv2d(nn.Conv2d):
+    """A `nn.Conv2d` with the same parameters, for a GPU.
+
+    A few large groups are convolved one by one, because grouped kernels are several times slower. A convolution of an
+    image with a stride reads blocks of stride by stride pixels as channels, because tensor cores need many channels.
+    """
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.groups > 1:
+            return self._by_group(x, weight, bias)
+        stride, padding = self.stride[0], cast("tuple[int, int]", self.padding)
+        if padding != (0, 0):
+            x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
+        height, width = (
+            (side - kernel) // stride + 1 for side, kernel in zip(x.shape[2:], self.kernel_size, strict=True)
+        )
+        blocks = [-(-kernel // stride) for kernel in self.kernel_size]  # that a kernel reads, each way
+        x = _blocks(_resized(x, (height + blocks[0] - 1) * stride, (width + blocks[1] - 1) * stride), stride)
+        weight = _blocks(_resized(weight, blocks[0] * stride, blocks[1] * stride), stride)
+        return F.conv2d(x, weight, bias)
+
+    def _by_group(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        biases = [None] * self.groups if bias is None else bias.chunk(self.groups)
+        groups = zip(x.chunk(self.groups, 1), weight.chunk(self.groups), biases, strict=True)
+        return torch.cat([F.conv2d(*group, self.stride, self.padding, self.dilation) for group in groups], 1)
+
+
+def use_fast_convolutions(network: nn.Module) -> None:
+    """Let the convolutions of a network that profit compute as `FastConv2d`; their parameters and names stay."""
+    for layer in network.modules():
+        if type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and _profits(layer):
+            layer.__class__ = FastConv2d
+
+
+def _profits(layer: nn.Conv2d) -> bool:
+    if layer.groups > 1:
+        return layer.groups <= min(_MOST_GROUPS, layer.in_channels // 16)
+    is_square = layer.stride[0] == layer.stride[1] > 1 and layer.dilation == (1, 1)
+    return is_square and layer.in_channels <= _FEW_CHANNELS and not isinstance(layer.padding, str)
+
+
+def _blocks(x: Tensor, side: int) -> Tensor:
+    """(N, C, H, W) to (N, side * side * C, H / side, W / side): each block of pixels becomes the channels of one."""
+    images, channels, height, width = x.shape
+    blocks = x.reshape(images, channels, height // side, side, width // side, side)
+    return blocks.permute(0, 2, 4, 3, 5, 1).reshape(images, height // side, width // side, -1).permute(0, 3, 1, 2)
+
+
+def _resized(x: Tensor, height: int, width: int) -> Tensor:
+    """The upper left part of this size; where `x` is smaller, it is zero."""
+    return F.pad(x, (0, width - x.shape[3], 0, height - x.shape[2]))
