@@ -138,8 +138,8 @@ def alexcs_step(
         amp="bf16" if peer.bf16 else None,
         compile=peer.compiled,
     )
-    shown = images.contiguous(memory_format=torch.channels_last)
-    parts = [(Batch(shown.pin_memory() if device.type == "cuda" else shown, labels, len(labels)), True)]
+    shown = images.to(device).contiguous(memory_format=torch.channels_last)
+    parts = [(Batch(shown, labels, len(labels)), True)]
     with set_up(options) as trainer:
         yield lambda: list(trainer.take_step(len(labels), parts, lambda: False))
 

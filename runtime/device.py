@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import UserError
+from .layers.fast_convolution import use_fast_convolutions
 
 KINDS = ("cpu", "cuda", "mps")
 _CHANNELS_LAST = ("cpu", "cuda")
@@ -75,7 +76,9 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def place_network(network: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to the device, with channels-last weights if that is faster there."""
+    """Move a network to the device, in the form that is fastest there: its names and values stay."""
+    if device.type == "cuda":
+        use_fast_convolutions(network)
     if device.type in _CHANNELS_LAST:
         return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return network.to(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -25,13 +26,12 @@ class FastConv2d(nn.Conv2d):
         stride, padding = self.stride[0], cast("tuple[int, int]", self.padding)
         if padding != (0, 0):
             x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
-        height, width = (
-            (side - kernel) // stride + 1 for side, kernel in zip(x.shape[2:], self.kernel_size, strict=True)
-        )
-        blocks = [-(-kernel // stride) for kernel in self.kernel_size]  # that a kernel reads, each way
-        x = _blocks(_resized(x, (height + blocks[0] - 1) * stride, (width + blocks[1] - 1) * stride), stride)
-        weight = _blocks(_resized(weight, blocks[0] * stride, blocks[1] * stride), stride)
-        return F.conv2d(x, weight, bias)
+        read = [-(-kernel // stride) for kernel in self.kernel_size]  # blocks, each way
+        steps = [(side - kernel) // stride for side, kernel in zip(x.shape[2:], self.kernel_size, strict=True)]
+        if torch.is_autocast_enabled(x.device.type):  # the copy is smaller then
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        x = _blocks(x, stride, [step + blocks for step, blocks in zip(steps, read, strict=True)])
+        return F.conv2d(x, _blocks(weight, stride, read), bias)
 
     def _by_group(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         biases = [None] * self.groups if bias is None else bias.chunk(self.groups)
@@ -53,13 +53,12 @@ def _profits(layer: nn.Conv2d) -> bool:
     return is_square and layer.in_channels <= _FEW_CHANNELS and not isinstance(layer.padding, str)
 
 
-def _blocks(x: Tensor, side: int) -> Tensor:
-    """(N, C, H, W) to (N, side * side * C, H / side, W / side): each block of pixels becomes the channels of one."""
-    images, channels, height, width = x.shape
-    blocks = x.reshape(images, channels, height // side, side, width // side, side)
-    return blocks.permute(0, 2, 4, 3, 5, 1).reshape(images, height // side, width // side, -1).permute(0, 3, 1, 2)
+def _blocks(x: Tensor, side: int, counts: Sequence[int]) -> Tensor:
+    """(N, C, H, W) to (N, side * side * C, *counts): each block of side by side pixels becomes the channels of one.
 
-
-def _resized(x: Tensor, height: int, width: int) -> Tensor:
-    """The upper left part of this size; where `x` is smaller, it is zero."""
-    return F.pad(x, (0, width - x.shape[3], 0, height - x.shape[2]))
+    Blocks that reach beyond `x` are filled with zeros.
+    """
+    rows, columns = counts
+    x = F.pad(x, (0, columns * side - x.shape[3], 0, rows * side - x.shape[2]))
+    blocks = x.reshape(*x.shape[:2], rows, side, columns, side).permute(0, 2, 4, 3, 5, 1)
+    return blocks.reshape(len(x), rows, columns, -1).permute(0, 3, 1, 2)

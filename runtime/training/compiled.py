@@ -16,8 +16,9 @@ def compile_network(network: nn.Module) -> None:
     """Make a network run compiled code from its next call on; its layers, names and weights stay.
 
     torch compiles once per input shape, in training and in evaluation mode. Random draws of the layers stay the same.
+    On a GPU, all launches of a pass are recorded once and then replayed.
     """
-    network.compile(dynamic=False, options={"fallback_random": True})
+    network.compile(dynamic=False, options={"fallback_random": True, "triton.cudagraphs": True})
 
 
 @contextmanager
