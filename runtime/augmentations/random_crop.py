@@ -29,6 +29,6 @@ class RandomCrop(Augmentation):
         places = source.stored - source.size + 1
 
         def draw(view: View, random: np.random.Generator) -> None:
-            view.top, view.left = random.integers(0, places, size=2).tolist()
+            view.top, view.left = int(random.integers(places)), int(random.integers(places))
 
         return draw

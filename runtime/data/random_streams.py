@@ -25,6 +25,23 @@ def generator(seed: int, purpose: Purpose, epoch: int, image: int = 0) -> np.ran
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, image, epoch]))
 
 
+class Stream:
+    """Gives the generators of `generator` for one seed and purpose, ten times as fast: each call restarts the same one.
+
+    It belongs to one thread, and a generator is good until the next call.
+    """
+
+    def __init__(self, seed: int, purpose: Purpose) -> None:
+        self._generator = generator(seed, purpose, 0)
+        self._start = self._generator.bit_generator.state
+
+    def at(self, epoch: int, image: int) -> np.random.Generator:
+        """The generator for this epoch and image."""
+        self._start["state"]["counter"] = (0, 0, image, epoch)
+        self._generator.bit_generator.state = self._start
+        return self._generator
+
+
 def first_of_group(order: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """(images,): for each image, the first image of its group. The order is cut into groups of `size` images."""
     first = np.empty_like(order)

@@ -20,7 +20,7 @@ from ..augmentations.augmentation import Augmentation, ImageSource, View
 from ..augmentations.mirror import Mirror
 from ..augmentations.pca_color import PCAColor
 from .dataset_statistics import DatasetStatistics
-from .random_streams import Purpose, first_of_group, generator
+from .random_streams import Purpose, Stream, first_of_group
 
 Value = TypeVar("Value", bound=np.generic)
 # Drawn without effect if a recipe does not have them, so that later draws do not depend on whether it does.
@@ -98,6 +98,7 @@ class TrainingViews:
         self._draws = [step.drawing(source) for step in self._steps]
         self._center = central_view(stored, size)
         self._seed = seed
+        self._streams = threading.local()
 
     def of_epoch(self, epoch: int, order: NDArray[np.int64]) -> Callable[[int], View]:
         """The view of each training image, by its number, in an epoch that shows the images in this order."""
@@ -112,13 +113,20 @@ class TrainingViews:
             image: the number of the image.
             first: the first image of the group that it belongs to, by the size of the group; by default itself.
         """
-        own = generator(self._seed, Purpose.VIEW, epoch, image)
-        shared = {size: generator(self._seed, Purpose.GROUP_OF_VIEWS, epoch, leader) for size, leader in first.items()}
+        own = self._stream(1).at(epoch, image)
+        shared = {size: self._stream(size).at(epoch, leader) for size, leader in first.items()}
         view = View(self._center.top, self._center.left)
         for step, draw in zip(self._steps, self._draws, strict=True):
             if step.until is None or epoch < step.until:
                 draw(view, shared.get(step.group, own))
         return view
+
+    def _stream(self, size: int) -> Stream:
+        """This thread's stream for groups of this size; 1 for single images."""
+        streams: dict[int, Stream] = vars(self._streams).setdefault("by_size", {})
+        if size not in streams:
+            streams[size] = Stream(self._seed, Purpose.VIEW if size == 1 else Purpose.GROUP_OF_VIEWS)
+        return streams[size]
 
 
 class Renderer:

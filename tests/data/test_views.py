@@ -22,7 +22,7 @@ from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.augmentations.random_resized_crop import RandomResizedCrop
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
-from alexc.runtime.data.random_streams import Purpose, epoch_order, generator
+from alexc.runtime.data.random_streams import Purpose, Stream, epoch_order, generator
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews, central_view, ten_views, views_for_test
 
@@ -220,6 +220,14 @@ def test_order_is_a_permutation_of_its_own_for_every_epoch_and_seed() -> None:
 
 def test_purposes_draw_different_numbers() -> None:
     assert generator(1, Purpose.ORDER, 0).random() != generator(1, Purpose.VIEW, 0).random()
+
+
+def test_a_stream_gives_the_numbers_of_its_generators() -> None:
+    stream = Stream(7, Purpose.VIEW)
+    for epoch, image in ((0, 0), (0, 5), (2**40, 2**41), (0, 5)):
+        new, restarted = generator(7, Purpose.VIEW, epoch, image), stream.at(epoch, image)
+        assert new.integers(0, 30, size=3).tolist() == [int(restarted.integers(30)) for _ in range(3)]
+        assert new.standard_normal(3).tolist() == restarted.standard_normal(3).tolist()
 
 
 PLAIN = np.broadcast_to(MEAN.mean(axis=(0, 1)), MEAN.shape)
