@@ -28,7 +28,7 @@ from alexc.runtime.allocator import keep_freed_memory
 from alexc.runtime.data.batch_loader import Batch
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
-from alexc.runtime.device import device_text, find_device
+from alexc.runtime.device import choose_arithmetic, device_text, find_device
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
 from benchmarks.hand_written import HandWrittenAlexNet, hand_written_step
@@ -56,6 +56,8 @@ class Peer:
         bf16: whether layers compute in bfloat16.
         channels_last: the memory format of a hand-written step; alexc chooses its own.
         compiled: whether it uses torch.compile.
+        tf32: whether a GPU multiplies float32 in TF32.
+        deterministic: whether a GPU gives the same bits in each run; hand-written steps leave it to cudnn's search.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Peer:
     bf16: bool = False
     channels_last: bool = False
     compiled: bool = False
+    tf32: bool = False
+    deterministic: bool = False
 
 
 def peers(bf16: bool, compiled: bool) -> list[Peer]:
@@ -103,6 +107,7 @@ class PeerStep:
         size = 227 if peer.network == FLAGSHIP else 224
         images, labels = torch.randn(batch, 3, size, size), torch.randint(1000, (batch,))
         self._device, self._held = device, ExitStack()
+        choose_arithmetic(device, peer.deterministic, peer.tf32)
         if peer.by == "alexc":
             self._step = self._held.enter_context(alexcs_step(peer, images, labels, device, store, run))
         else:
@@ -137,6 +142,8 @@ def alexcs_step(
         device=str(device),
         amp="bf16" if peer.bf16 else None,
         compile=peer.compiled,
+        deterministic=peer.deterministic,
+        tf32=peer.tf32,
     )
     shown = images.to(device).contiguous(memory_format=torch.channels_last)
     parts = [(Batch(shown, labels, len(labels)), True)]
@@ -147,7 +154,7 @@ def alexcs_step(
 def noise_store(folder: Path, batch: int) -> Path:
     """A store with enough images for a batch."""
     draw = np.random.default_rng(0)
-    for split, images in (("train", batch), ("val", 2)):
+    for split, images in (("train", max(2, batch)), ("val", 2)):
         for number in range(images):
             path = folder / "images" / split / ("even", "odd")[number % 2] / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,19 +177,28 @@ def measure(chosen: Sequence[Peer], batch: int, device: torch.device, rounds: in
         def steps_of(worker: Worker[PeerStep]) -> Callable[[], list[None]]:
             return lambda: ask_all([worker], TIMEOUT, PeerStep.take, steps)
 
+        if device.type == "cuda":  # all compile at the same time
+            ask_all(list(workers.values()), TIMEOUT, PeerStep.take, 3)
         timed = run_rounds({place: steps_of(worker) for place, worker in workers.items()}, rounds, "steps")
         memory = {place: ask_all([worker], TIMEOUT, PeerStep.peak)[0] for place, worker in workers.items()}
     return Rounds({place: tuple(each / steps for each in took) for place, took in timed.seconds.items()}), memory
 
 
-def peak_rate(dtype: torch.dtype, device: torch.device) -> float:
-    """The FLOP/s of a large matrix product or a large convolution: the best that the machine can do."""
-    matrix = torch.randn(4096, 4096, device=device).to(dtype)
-    maps = torch.randn(32, 512, 28, 28, device=device).to(dtype=dtype, memory_format=torch.channels_last)
+def peak_rate(dtype: torch.dtype, device: torch.device, side: int = 4096) -> float:
+    """The FLOP/s of a large matrix product or a large convolution: the best that the machine can do.
+
+    Args:
+        dtype: of the numbers.
+        device: the device.
+        side: of the matrices; the convolution is of side / 128 images.
+    """
+    matrix = torch.randn(side, side, device=device).to(dtype)
+    images = max(1, side // 128)
+    maps = torch.randn(images, 512, 28, 28, device=device).to(dtype=dtype, memory_format=torch.channels_last)
     kernels = torch.randn(512, 512, 3, 3, device=device).to(dtype=dtype, memory_format=torch.channels_last)
     products: list[tuple[Callable[[], Tensor], int]] = [
-        (lambda: matrix @ matrix, 2 * 4096**3),
-        (lambda: F.conv2d(maps, kernels), 2 * 32 * 26 * 26 * 512 * 512 * 9),
+        (lambda: matrix @ matrix, 2 * side**3),
+        (lambda: F.conv2d(maps, kernels), 2 * images * 26 * 26 * 512 * 512 * 9),
     ]
     count = 20 if device.type == "cuda" else 1
     rates = []
@@ -212,7 +228,7 @@ def table(chosen: Sequence[Peer], timed: Rounds, memory: dict[str, float], batch
         same_precision = bool(place) or not chosen[1].bf16
         rows.append(
             [
-                f"{peer.name}{', bf16' if peer.bf16 else ', float32'}",
+                f"{peer.name}, {'bf16' if peer.bf16 else 'TF32' if peer.tf32 else 'float32'}",
                 f"{seconds * 1e3:,.1f}",
                 f"{batch / seconds:,.0f}",
                 f"{timed.ratio('0', str(place)):.2f}",
