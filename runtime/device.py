@@ -69,6 +69,17 @@ def choose_arithmetic(device: torch.device, deterministic: bool = True, tf32: bo
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed torch's generators of the CPU and of this device.
+
+    `torch.manual_seed` seeds those of all other kinds of device too: it writes down the call stack for each kind that
+    is not in use, which takes longer than a small layer.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether the error means that the device or the machine is out of memory."""
     on_cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

@@ -16,13 +16,15 @@ _FEW_CHANNELS = 4  # images
 class FastConv2d(nn.Conv2d):
     """A `nn.Conv2d` with the same parameters, for a GPU.
 
-    A few large groups are convolved one by one, because grouped kernels are several times slower. A convolution of an
-    image with a stride reads blocks of stride by stride pixels as channels, because tensor cores need many channels.
+    A few large groups are convolved one by one if algorithms must be deterministic: such kernels for groups are up to
+    five times slower. A convolution of an image with a stride reads blocks of stride by stride pixels as channels,
+    because tensor cores need many channels.
     """
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.groups > 1:
-            return self._by_group(x, weight, bias)
+            by_group = torch.are_deterministic_algorithms_enabled()
+            return self._by_group(x, weight, bias) if by_group else super()._conv_forward(x, weight, bias)
         stride, padding = self.stride[0], cast("tuple[int, int]", self.padding)
         if padding != (0, 0):
             x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))

@@ -21,7 +21,7 @@ from ..data.batch_loader import Batch, BatchLoader, groups_of
 from ..data.random_streams import epoch_order
 from ..data.store import Store
 from ..data.views import TrainingViews
-from ..device import place_images
+from ..device import place_images, seed_generators
 from ..errors import UserError
 from ..evaluation.label_scores import LabelScores, tally_for
 from ..evaluation.measure import Scores, measure
@@ -411,7 +411,7 @@ def _seed_layers(network: nn.Module, seed: int, step: int, first: int, device: t
     """
     fix_masks(network, seed, step, first, device)
     place = f"{seed}/{step}" + (f"/{first}" if first else "")
-    torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big") >> 1)
+    seed_generators(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big") >> 1, device)
 
 
 class _Stopwatch:

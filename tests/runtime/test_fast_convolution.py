@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,6 +33,15 @@ PLAIN: list[tuple[Any, ...]] = [
 ]
 
 
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
+@pytest.mark.usefixtures("deterministic")
 @pytest.mark.parametrize(("arguments", "size"), FAST)
 def test_values_and_gradients_are_torchs(arguments: tuple[Any, ...], size: tuple[int, int]) -> None:
     torch.manual_seed(0)
