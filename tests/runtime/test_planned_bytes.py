@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor, multiprocessing, nn
+from torch import Tensor, nn
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from alexc.compiler.pipeline import check_file, check_text
 from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
 from alexc.compiler.placed_graph.plan import Message, messages_of, plan
-from alexc.runtime.layers import local_response_norm
 from alexc.runtime.layers.dropout import fix_masks
 from alexc.runtime.parallel.gradient_sum import GradientSum
 from alexc.runtime.parallel.mesh import Mesh, make_mesh
@@ -26,6 +22,7 @@ from benchmarks.collectives_meter import CollectivesMeter, Issued
 from tests.compiler.test_place import SPECS, on_many_meshes
 from tests.conftest import ROOT
 from tests.support.compiled import names_of
+from tests.support.meta_shapes import MetaMeter
 from tests.support.ranks import run_ranks
 from tests.training.test_same_numbers import FOUR_RANKS, TWO_RANKS
 
@@ -97,7 +94,7 @@ def check_planned(placed: PlacedGraph, names: dict[str, Any], device: int, what:
         with torch.device("meta"):
             network, images = placed_network(names, placed, mesh, BATCH)
         sums = GradientSum(network, names["PLACEMENT"], mesh)
-        meter = CollectivesMeter()
+        meter = MetaMeter()
         meter.measured(lambda: total(network(images)))
         with meter:
             sums.wait()
@@ -115,21 +112,17 @@ def check_planned(placed: PlacedGraph, names: dict[str, Any], device: int, what:
     assert {ranks: size for ranks, size in summed.items() if size} == wanted, f"{what}: gradients"
 
 
-def check_all(pipe: Connection, parts: list[tuple[str, str | None]]) -> None:
-    """In a process of its own: specs by path with placements of every sort, or texts with one."""
-    local_response_norm.TILE_VALUES = sys.maxsize  # in one piece: what is not there need not stay in the cache
-    try:
-        count = 0
-        for net, text in parts:
-            for what, placed in placements_of(net, text).items():
-                names = names_of(placed.graph, placed)
-                first_of_each_sort = [made.number for made in plan(placed, BATCH, 4).devices[:4]]
-                for device in dict.fromkeys([*first_of_each_sort, placed.devices - 1]):
-                    check_planned(placed, names, device, what)
-                    count += 1
-        pipe.send(count)
-    except BaseException:
-        pipe.send(traceback.format_exc())
+def check_all(parts: list[tuple[str, str | None]]) -> int:
+    """Check specs by path with placements of every sort, or texts with one; returns how many devices were compared."""
+    count = 0
+    for net, text in parts:
+        for what, placed in placements_of(net, text).items():
+            names = names_of(placed.graph, placed)
+            first_of_each_sort = [made.number for made in plan(placed, BATCH, 4).devices[:4]]
+            for device in dict.fromkeys([*first_of_each_sort, placed.devices - 1]):
+                check_planned(placed, names, device, what)
+                count += 1
+    return count
 
 
 def placements_of(net: str, text: str | None) -> dict[str, PlacedGraph]:
@@ -146,30 +139,14 @@ def placements_of(net: str, text: str | None) -> dict[str, PlacedGraph]:
     return found
 
 
-def in_a_process(parts: list[tuple[str, str | None]]) -> int:
-    """How many devices were compared."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=check_all, args=(sender, parts))
-    process.start()
-    try:
-        assert receiver.poll(600), "it takes too long"
-        answer = receiver.recv()
-    finally:
-        process.join(5)
-        process.kill()
-    assert isinstance(answer, int), answer
-    return answer
-
-
 def test_every_transition() -> None:
     parts: list[tuple[str, str | None]] = [*TWO_RANKS.values(), *FOUR_RANKS.values()]
-    assert in_a_process(parts) >= len(parts)
+    assert check_all(parts) >= len(parts)
 
 
 def test_what_is_sent_in_float16() -> None:
     parts: list[tuple[str, str | None]] = [(net, f"{text}\nsend half") for net, text in TWO_RANKS.values()]
-    assert in_a_process(parts) >= len(parts)
+    assert check_all(parts) >= len(parts)
 
 
 # Of each family one network of each kind of block: the others repeat the blocks more or less often, or lack a layer.
@@ -182,7 +159,7 @@ DISTINCT = (
 def test_every_kind_of_example_on_every_sort_of_mesh(part: int) -> None:
     specs = [spec for spec in SPECS if spec.stem in DISTINCT]
     assert len(specs) == len(DISTINCT)
-    assert in_a_process([(str(spec), None) for spec in specs[part::2]]) > 7 * len(specs[part::2])
+    assert check_all([(str(spec), None) for spec in specs[part::2]]) > 7 * len(specs[part::2])
 
 
 def check_flagship_on_two_ranks(batch: int) -> None:
