@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def children(pid: int) -> list[int]:
     """Worker processes: children of the process from which they are forked, itself a child."""
-    (server,) = (child for child in _children(pid) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes())
+    (server,) = (child for child in _children(pid) if Path(f"/proc/{child}/comm").read_text() == "forkserver\n")
     return _children(server)
 
 

@@ -1,30 +1,36 @@
 """Runs `alexc` in processes that are forked from one which has imported torch: each starts in milliseconds.
 
 A process of its own can be killed, stopped by a signal and shown a full disk. Importing torch in each of them would
-take most of the time of the tests. The ranks that `alexc train` starts are forked as well.
+take most of the time of the tests. The ranks that `alexc train` starts are forked as well, and so is the process from
+which multiprocessing forks workers.
 """
 
 from __future__ import annotations
 
 import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
 import pkgutil
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
 import weakref
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import pairwise
+from multiprocessing import util
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 import alexc.__main__
 from alexc import commands
@@ -34,6 +40,10 @@ _LOADED = (
     "torch",
     "torch._dynamo",
     "torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler",
+    "torch.distributed.elastic.rendezvous.c10d_rendezvous_backend",
+    "torch.utils.serialization.config",
+    "alexc.cli",
+    "alexc.failures",
     "alexc.runtime.training.command",
     "alexc.runtime.training.curves",
 )
@@ -82,10 +92,17 @@ class _Process:
         self._server = server
         self.returncode: int | None = None
         self.pid = server.start(request)
+        descriptor = os.pidfd_open(self.pid)  # readable when the process has ended
+        weakref.finalize(self, os.close, descriptor)
+        self._end = select.poll()
+        self._end.register(descriptor, select.POLLIN)
 
     def poll(self) -> int | None:
         """The exit code, minus the number of a signal that ended it, or None while it runs."""
-        if self.returncode is None:
+        return self._code_within(0)
+
+    def _code_within(self, seconds: float) -> int | None:
+        if self.returncode is None and self._end.poll(1000 * seconds):
             self.returncode = self._server.ended(self.pid)
         return self.returncode
 
@@ -95,11 +112,9 @@ class _Process:
         Raises:
             subprocess.TimeoutExpired: it did not end in time.
         """
-        deadline = time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired("alexc", timeout)
-            time.sleep(0.005)
+        code = self._code_within(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("alexc", timeout)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -221,6 +236,37 @@ def _fork_ranks(request: _Request) -> None:
     subprocess_handler.SubprocessHandler._popen = start  # type: ignore[method-assign, assignment]
 
 
+def _fork_the_fork_server() -> None:
+    """Let multiprocessing fork the process from which it forks workers, in place of a new one that imports torch."""
+    new_process = util.spawnv_passfds
+
+    def start(path: bytes, arguments: list[Any], passed: list[int]) -> int:
+        program = str(arguments[-1])
+        if "multiprocessing.forkserver" not in program or threading.active_count() > 1:
+            return new_process(path, arguments, passed)
+        child = os.fork()
+        if child == 0:
+            _be_the_fork_server(program, passed)
+        return child
+
+    util.spawnv_passfds = start  # type: ignore[assignment]
+
+
+def _be_the_fork_server(program: str, passed: list[int]) -> NoReturn:
+    """Run a program of Python with only these descriptors and the signals of a new process."""
+    Path("/proc/self/comm").write_text("forkserver")  # how a test finds it
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    kept = [*util._finalizer_registry.values()]  # type: ignore[attr-defined]  # which would close what is not theirs
+    for low, high in pairwise([*sorted({0, 1, 2, *passed}), os.sysconf("SC_OPEN_MAX")]):
+        os.closerange(low + 1, high)
+    try:
+        exec(program, {"kept": kept})
+    finally:
+        os._exit(0)
+
+
 def _run(request: _Request) -> NoReturn:
     """In the forked process: set it up as a new one would be, run the command, and end."""
     os.setsid()
@@ -241,6 +287,7 @@ def _run(request: _Request) -> NoReturn:
         Path("/proc/self/comm").write_text(f"rank {request.environment['RANK']}")  # how a test finds it
     else:
         _fork_ranks(request)
+    _fork_the_fork_server()
     warnings.simplefilter("error")
     sys.argv = [request.program, *request.arguments]
     code: object = 1
@@ -258,8 +305,21 @@ def _run(request: _Request) -> NoReturn:
         os._exit(code if isinstance(code, int) else 1)
 
 
+def _warm_up() -> None:
+    """Fill the caches that most commands fill: the kinds of layers, and the fonts of matplotlib."""
+    from alexc.compiler.layers.registry import kinds
+    from alexc.runtime.training.curves import draw_curves
+
+    kinds()
+    with tempfile.TemporaryDirectory() as folder:
+        draw_curves([{"kind": "step", "step": 1, "loss": 1.0, "rate": 0.01}], "run", 1, Path(folder) / "curves.png")
+
+
 if __name__ == "__main__":
     for name in (*_LOADED, *(f"alexc.commands.{module.name}" for module in pkgutil.iter_modules(commands.__path__))):
         importlib.import_module(name)
+    _warm_up()
     sys.modules["__main__"] = alexc.__main__  # as `python -m alexc` has it
+    gc.collect()
+    gc.freeze()  # a search for garbage would read, and so copy, most of the memory that the processes share
     _serve(sys.stdin, sys.stdout)
