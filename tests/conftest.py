@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,13 @@ Alexc = Callable[..., subprocess.CompletedProcess[str]]
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores, because many tests wait for processes that they have started."""
     return available_cores() + 1
+
+
+def pytest_collection_finish() -> None:
+    """Searches for garbage pass over torch and all else that is loaded by now, and are rarer among so many objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture
