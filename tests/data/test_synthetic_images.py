@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from alexc.runtime.data.decode import load_image, square
 from alexc.runtime.data.store import Geometry, SplitName
 from alexc.runtime.data.synthetic_images import COUNTS, SHAPES, draw_data_set, draw_image
 from alexc.runtime.errors import UserError
+from tests.support.commands import Command
 from tests.support.listed import list_images
 
 
@@ -99,31 +98,33 @@ def test_the_mean_colour_does_not_tell_the_class() -> None:
     assert share < 0.2
 
 
+DRAW = """
+from alexc.runtime.data import synthetic_images
+synthetic_images.COUNTS = {"train": 16, "val": 4}
+synthetic_images.synthetic_images()
+raise SystemExit
+"""
+
+
 @pytest.mark.slow
-def test_killed_while_drawing_it_goes_on(tmp_path: Path) -> None:
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
-    code = (
-        "from alexc.runtime.data import synthetic_images as d\n"
-        "if __name__ == '__main__':\n"
-        "    d.COUNTS = {'train': 16, 'val': 4}\n"
-        "    d.synthetic_images()\n"
-    )
-    (tmp_path / "draw.py").write_text(code)
-    command = [sys.executable, str(tmp_path / "draw.py")]
+def test_killed_while_drawing_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = tmp_path / "alexc" / "drawn-images-v1"
-    process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    process = Command(cwd=tmp_path, first=DRAW)
     images = folder.with_name(folder.name + ".partial") / "images"
     deadline = time.monotonic() + 60
     while len(list(images.rglob("*.jpg"))) < 30:
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not folder.exists()
     done = {path.relative_to(images): path.stat().st_ino for path in images.rglob("*.jpg")}
     assert len(done) < 200
-    subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
+    again = Command(cwd=tmp_path, first=DRAW)
+    _, errors = again.communicate()
+    assert again.returncode == 0, errors
     assert [len(files) for files in list_images(folder).splits.values()] == [160, 40]
     assert not list(folder.rglob("*.tmp"))
     now = {path.relative_to(folder): path.stat().st_ino for path in folder.rglob("*.jpg")}
