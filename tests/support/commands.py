@@ -44,6 +44,7 @@ _LOADED = (
     "torch.utils.serialization.config",
     "alexc.cli",
     "alexc.failures",
+    "alexc.language_server.server",
     "alexc.runtime.training.command",
     "alexc.runtime.training.curves",
 )
@@ -57,6 +58,7 @@ class _Request:
     arguments: list[str]
     cwd: str
     environment: dict[str, str]
+    input: str
     output: str
     errors: str
     mounts: str | None
@@ -137,6 +139,7 @@ class Command(_Process):
         mounts: a file of /proc that names the mount namespace in which it runs; None: that of this process.
         first: Python that it runs before the command.
         program: a module whose `main` it runs in place of that of `alexc`.
+        pipes: named pipes that are its standard input and output, in place of nothing and of the file of `printed`.
     """
 
     def __init__(
@@ -146,6 +149,7 @@ class Command(_Process):
         mounts: str | None = None,
         first: str = "",
         program: str = "alexc.__main__",
+        pipes: tuple[Path, Path] | None = None,
     ) -> None:
         folder = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, folder)
@@ -153,10 +157,9 @@ class Command(_Process):
         for path in (self._output, self._errors):
             path.touch()
         settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
-        paths = str(self._output), str(self._errors)
-        super().__init__(
-            _server(), _Request([*map(str, arguments)], str(cwd), settings, *paths, mounts, first, program)
-        )
+        streams = *(pipes or (os.devnull, self._output)), self._errors
+        request = _Request([*map(str, arguments)], str(cwd), settings, *map(str, streams), mounts, first, program)
+        super().__init__(_server(), request)
 
     def communicate(self, timeout: float = 60) -> tuple[str, str]:
         """Wait for its end; returns what it wrote to standard output and standard error.
@@ -229,9 +232,8 @@ def _fork_ranks(request: _Request) -> None:
 
     def start(_handler: object, arguments: tuple[str, ...], environment: dict[str, str]) -> _Process:
         options = [*arguments[arguments.index("alexc") + 1 :]]  # it starts `python -m alexc …`
-        program = "alexc.__main__"
-        rank = _Request(options, request.cwd, environment, request.output, request.errors, None, "", program)
-        return _Process(server, rank)
+        streams = os.devnull, request.output, request.errors
+        return _Process(server, _Request(options, request.cwd, environment, *streams, None, "", "alexc.__main__"))
 
     subprocess_handler.SubprocessHandler._popen = start  # type: ignore[method-assign, assignment]
 
@@ -271,8 +273,10 @@ def _run(request: _Request) -> NoReturn:
     """In the forked process: set it up as a new one would be, run the command, and end."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number, path in enumerate((os.devnull, request.output, request.errors)):
-        os.dup2(os.open(path, os.O_RDWR | os.O_APPEND), number)
+    for number, path in enumerate((request.input, request.output, request.errors)):
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
+        os.dup2(opened, number)
+        os.close(opened)  # a reader of a pipe waits until no process has it open for writing
     # A rank replaces those of the process from which it is forked, which must not close the descriptors.
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - until the process ends
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
@@ -301,7 +305,8 @@ def _run(request: _Request) -> NoReturn:
         traceback.print_exc()
     finally:
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # `alexc lsp` closes it
+            sys.stdout.flush()
         os._exit(code if isinstance(code, int) else 1)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
-import subprocess
-import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.support.commands import Command
 
 PATIENCE = 60.0  # seconds for an answer, on a busy machine
 
@@ -22,10 +24,12 @@ class Client:
     """A session with `alexc lsp`. An unexpected message of the server fails an assertion."""
 
     def __init__(self, folder: Path, encodings: list[str] | None = None) -> None:
-        command = [sys.executable, "-m", "alexc", "lsp"]
-        pipe = subprocess.PIPE
-        self._log = (folder / "server.log").open("w+b")
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._log, cwd=folder)
+        own = Path(tempfile.mkdtemp(dir=folder))
+        pipes = own / "input", own / "output"
+        for pipe in pipes:
+            os.mkfifo(pipe)
+        self._process = Command("lsp", cwd=folder, pipes=pipes)
+        self._stdin, self._stdout = pipes[0].open("wb"), pipes[1].open("rb")  # in the order in which it opens them
         self._received: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._findings: dict[str, list[dict[str, Any]]] = {}
         self._versions: dict[str, int] = {}
@@ -98,29 +102,20 @@ class Client:
         """End the session as an editor does, and check that the server ends without an error."""
         self.request("shutdown", None)
         self.notify("exit", None)
-        assert self._process.wait(PATIENCE) == 0
-        self._log.seek(0)
-        log = self._log.read().decode()
-        self._log.close()
+        _, log = self._process.communicate(PATIENCE)
+        assert self._process.returncode == 0, log
         assert "Traceback" not in log, log
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            stream.close()
+        self._stdin.close()
 
     def vanish(self) -> None:
         """Close the streams as an editor that crashes, and check that the server ends too."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
+        self._stdin.close()
         self._process.wait(PATIENCE)
-        self._process.stdout.close()
-        self._log.close()
 
     def kill(self) -> None:
         """Kill the server if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait()
 
     def _handle(self, message: dict[str, Any]) -> None:
         assert message["method"] != "window/showMessage", message
@@ -136,18 +131,16 @@ class Client:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-        self._process.stdin.flush()
+        self._stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self._stdin.flush()
 
     def _read(self) -> None:
-        stream = self._process.stdout
-        assert stream is not None
-        while line := stream.readline():
-            length = 0
-            while line.strip():
-                name, _, value = line.partition(b":")
-                length = int(value) if name.lower() == b"content-length" else length
-                line = stream.readline()
-            self._received.put(json.loads(stream.read(length)))
+        with self._stdout as stream:
+            while line := stream.readline():
+                length = 0
+                while line.strip():
+                    name, _, value = line.partition(b":")
+                    length = int(value) if name.lower() == b"content-length" else length
+                    line = stream.readline()
+                self._received.put(json.loads(stream.read(length)))
         self._received.put(None)
