@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from .kind import EachChannel, Join, Shape, ShapeError, TorchOperator
+from .kind import EachChannel, Join, Shape, ShapeError, TorchLayer, TorchOperator
 
 
 class Add(EachChannel, Join):
@@ -24,9 +24,9 @@ class Add(EachChannel, Join):
             if other.sizes != first.sizes:
                 raise ShapeError("E0305", f"needs equal shapes, but gets {first} and {other}")
             if other.towers != first.towers:
-                raise ShapeError("E0305", "cannot add a layer that is split into towers and one that is not")
+                raise ShapeError("E0305", "cannot join a layer that is split into towers and one that is not")
         return first
 
-    def torch(self, given: Shape, output: Shape) -> TorchOperator:  # noqa: ARG002
+    def torch(self, given: Shape, output: Shape) -> TorchLayer:  # noqa: ARG002
         """The operator `+`."""
         return TorchOperator("+")

@@ -6,26 +6,31 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from .arguments import Real
-from .initial_values import Constant
+from .initial_values import Constant, InitialBias
 from .kind import Cut, Shape, TorchCall, TorchModule, Weights
 from .trained import Trained
 
 
 class LayerScale(Trained):
-    """Multiplies each feature map, or unit, by a learned factor that starts at `weight`, as in ConvNeXt."""
+    """Multiplies each feature map, or unit, by a learned factor that starts at `weight`, as in ConvNeXt.
+
+    With a number as `bias` it also adds a learned summand that starts at this number, as Caffe's `Scale` does.
+    """
 
     keyword: ClassVar[str] = "layer_scale"
     positional: ClassVar[tuple[str, ...]] = ("weight",)
 
     weight: Real = 1e-6
+    bias: InitialBias = None
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """The same shape."""
         return given
 
     def weights(self, given: Shape, output: Shape) -> Weights:  # noqa: ARG002
-        """One weight per feature map or unit."""
-        return Weights((given.channels,), 0, Constant(value=self.weight), None)
+        """One weight and perhaps one bias per feature map or unit."""
+        biases = 0 if self.bias is None else given.channels
+        return Weights((given.channels,), biases, Constant(value=self.weight), self.bias)
 
     def neurons(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
         """None: it only rescales the neurons of the layer before it."""
@@ -38,6 +43,6 @@ class LayerScale(Trained):
     def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
         """The runtime's `LayerScale`."""
         return TorchModule(
-            TorchCall("LayerScale", (str(given.channels),)),
+            TorchCall("LayerScale", (str(given.channels), *(["bias=True"] * (self.bias is not None)))),
             ("from alexc.runtime.layers.layer_scale import LayerScale",),
         )

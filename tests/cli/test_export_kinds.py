@@ -31,7 +31,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "local": ("local 8 kernel=3 stride=2 pad=1 reads=tower groups=2", "local 4 kernel=2 reads=all bias=none"),
     "batchnorm": ("relu -> batchnorm eps=1e-3", "linear 8 reads=all -> batchnorm"),
     "layernorm": ("layernorm eps=1e-3", "linear 8 reads=all -> layernorm"),
-    "layer_scale": ("layer_scale 0.1", "linear 8 reads=all -> layer_scale 0.1"),
+    "layer_scale": ("layer_scale 0.1", "linear 8 reads=all -> layer_scale 0.1 bias=0.5"),
+    "prelu": ("prelu", "prelu shared=yes", "linear 8 reads=all -> prelu"),
     "maxpool": (
         "maxpool 3 stride=2",
         "maxpool 3 stride=3 round=ceil",
@@ -51,6 +52,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "flatten": ("flatten",),
     "add": ("relu -> add first",),
     "concat": ("conv 4 kernel=1 reads=all -> concat first",),
+    "maximum": ("relu -> maximum first",),
     "multiply": (
         "relu -> multiply first",
         "global_avgpool -> multiply first",
@@ -78,6 +80,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "log": ("softplus -> log",),
     "affine": ("affine -0.5 shift=1",),
     "relu6": ("relu6",),
+    "mish": ("mish",),
+    "power": ("power 3",),
     "tanh": ("tanh",),
     "sigmoid": ("sigmoid",),
     "gelu": ("gelu",),

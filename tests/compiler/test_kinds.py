@@ -65,7 +65,10 @@ LAYERS: dict[str, Draw] = {
     "layernorm": lambda rng: (
         f"{rng.choice(['relu', 'linear 8 reads=all'])} -> layernorm eps={rng.choice(['1e-6', '1e-5'])}"
     ),
-    "layer_scale": lambda rng: f"{rng.choice(['relu', 'linear 8 reads=all'])} -> layer_scale{rng.choice(['', ' 0.1'])}",
+    "layer_scale": lambda rng: (
+        f"{rng.choice(['relu', 'linear 8 reads=all'])} -> layer_scale{rng.choice(['', ' 0.1', ' 1 bias=0.5'])}"
+    ),
+    "prelu": lambda rng: f"{rng.choice(['', 'linear 8 reads=all -> '])}prelu{rng.choice(['', ' 0.1', ' shared=yes'])}",
     "maxpool": lambda rng: f"maxpool {pool(rng)}",
     "avgpool": lambda rng: f"avgpool {pool(rng)} count_pad={rng.choice(['yes', 'no'])}",
     "adaptive_avgpool": lambda rng: f"adaptive_avgpool {size(rng)}",
@@ -74,6 +77,7 @@ LAYERS: dict[str, Draw] = {
     "flatten": lambda _: "flatten",
     "add": lambda rng: f"relu -> add {rng.choice(['conv1', 'conv1 conv1'])}",
     "concat": lambda rng: f"conv 4 kernel=1 reads=all -> concat {rng.choice(['conv1', 'conv1 conv1'])}",
+    "maximum": lambda rng: f"relu -> maximum {rng.choice(['conv1', 'conv1 conv1'])}",
     "multiply": lambda rng: (
         f"{rng.choice(['relu', 'global_avgpool', 'adaptive_avgpool 1'])}"
         f" -> multiply {rng.choice(['conv1', 'conv1 conv1'])}"
@@ -98,6 +102,8 @@ LAYERS: dict[str, Draw] = {
     "log": lambda _: "softplus -> log",
     "affine": lambda rng: f"affine {rng.choice(['2', '-0.5 shift=1'])}",
     "relu6": lambda _: "relu6",
+    "mish": lambda _: "mish",
+    "power": lambda rng: f"power {rng.choice(['3', '-2'])}",
     "tanh": lambda _: "tanh",
     "sigmoid": lambda _: "sigmoid",
     "gelu": lambda _: "gelu",

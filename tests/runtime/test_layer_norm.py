@@ -37,6 +37,19 @@ def test_each_map_has_its_factor(sizes: tuple[int, ...]) -> None:
     torch.testing.assert_close(made, wanted)
 
 
+def test_each_map_has_its_summand_too() -> None:
+    layer = LayerScale(5, bias=True).double()
+    assert layer.bias is not None
+    nn.init.normal_(layer.weight)
+    nn.init.normal_(layer.bias)
+    x = torch.randn(2, 5, 3, 4, dtype=torch.float64, requires_grad=True)
+    expected = torch.einsum("nc...,c->nc...", x, layer.weight) + layer.bias.view(1, 5, 1, 1)
+    torch.testing.assert_close(layer(x), expected)
+    inputs = (x, layer.weight, layer.bias)
+    made, wanted = (torch.autograd.grad(each.square().sum(), inputs) for each in (layer(x), expected))
+    torch.testing.assert_close(made, wanted)
+
+
 def test_they_start_as_the_spec_says() -> None:
     steps = "conv 4 kernel=1 -> layernorm weight=2 bias=0.5 -> layer_scale 0.01 -> layer_scale"
     graph = check_text(f"network N {{\n input 3x8x8\n {steps}\n}}\n", "net.net").graph

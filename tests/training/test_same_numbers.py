@@ -75,20 +75,21 @@ network Net {
 }
 """
 
-# What later networks have: excitation, stochastic depth, slices, shuffled channels, layer norms, scales of maps.
+# What later networks have: excitation, stochastic depth, slices, shuffled channels, layer norms, learned slopes.
 MODERN = """
 network Net {
   input  3x16x16
 
   default conv, linear  weight=xavier
 
-  stem:  conv 16 kernel=3 stride=2 pad=1    -> layernorm -> hardswish
-  maps:  conv 16 kernel=3 pad=1 groups=16   -> silu
+  stem:  conv 16 kernel=3 stride=2 pad=1    -> layernorm -> prelu
+  maps:  conv 16 kernel=3 pad=1 groups=16   -> hardswish -> mish
   gate:  global_avgpool                     -> linear 8 -> relu -> linear 16 -> hardsigmoid -> multiply maps
-  thin:  conv 16 kernel=1                   -> layer_scale 0.5 -> stochastic_depth 0.5 scale=train -> add stem
+  thin:  conv 16 kernel=1                   -> layer_scale 0.5 bias=0.1 -> stochastic_depth 0.5 scale=train -> add stem
   kept:  slice 0 8
-  other: thin -> slice 8                    -> conv 8 kernel=1 -> relu
-  both:  concat kept other                  -> channel_shuffle 2 -> stochastic_depth 0.25 scale=test
+  other: thin -> slice 8                    -> conv 8 kernel=1 -> prelu shared=yes
+  high:  maximum kept other
+  both:  concat kept other high             -> channel_shuffle 2 -> stochastic_depth 0.25 scale=test
   last:  global_avgpool                     -> layernorm
   fc:    linear 12                          -> softmax
 }
