@@ -67,9 +67,13 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[int, tuple[int, int]]]] = {
 }
 _LEGACY_AXES = ("num", "channels", "height", "width")
 _V1_TYPES = {4: "Convolution", 14: "InnerProduct"}  # types with weights that alexc has too
+_SAME_TYPES = dict.fromkeys(("ConvolutionDepthwise", "DepthwiseConvolution"), "Convolution")  # of forks
 _V0_TYPES = {"conv": "Convolution", "innerproduct": "InnerProduct"}
-_CHANNELWISE = frozenset({"BatchNorm", "Scale", "Bias", "PReLU"})  # layers with weights that do not mix channels
-_BLOBS = {"Convolution": (1, 2), "InnerProduct": (1, 2), "BatchNorm": (3,), "Scale": (1, 2)}
+# Layers with weights that do not mix channels, and what they are called after the name of the layer before them.
+_CHANNELWISE = {"BatchNorm": "batchnorm", "Scale": "layer_scale", "Bias": "layer_scale", "PReLU": "prelu"}
+_BLOBS = {
+    "Convolution": (1, 2), "InnerProduct": (1, 2), "BatchNorm": (3,), "Scale": (1, 2), "Bias": (1,), "PReLU": (1,),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +82,8 @@ class ForeignWeights:
 
     Attributes:
         tensors: in the order of the file; a BatchNorm and the Scale that reads it are one layer.
-        second_names: for a BatchNorm, its name in an imported spec: `conv1_batchnorm` after `conv1`.
+        second_names: for a layer that does not mix channels, its name in an imported spec: `conv1_batchnorm` after
+            `conv1`.
         image_readers: the layers that read the image, whose channels are blue, green, red in Caffe; if the file does
             not
             say what reads what, the first convolution with three input channels.
@@ -143,7 +148,7 @@ def _layer(content: bytes) -> _Layer:
     read = _parsed("LayerParameter", content)
     return _Layer(
         _last(read.name),
-        _last(read.type),
+        _SAME_TYPES.get(_last(read.type), _last(read.type)),
         _texts(read.bottom),
         _texts(read.top),
         read.blobs,
@@ -182,8 +187,8 @@ def _weights_of(layers: Iterable[_Layer]) -> ForeignWeights:
                 tensors[layer.name] = own
                 if "" in below:
                     image_readers.append(layer.name)
-        if layer.type == "BatchNorm" and len(below) == 1 and "" not in below:
-            second_names[layer.name] = f"{min(below)}_batchnorm"
+        if layer.type in _CHANNELWISE and len(below) == 1 and "" not in below:
+            second_names[layer.name] = f"{min(below)}_{_CHANNELWISE[layer.type]}"
         mixes = layer.blobs and layer.type not in _CHANNELWISE
         for top in layer.tops:
             mixed_by[top] = layer.name if mixes or (len(below) > 1 and "" not in below) else min(below)
@@ -214,10 +219,12 @@ def _tensors_of(layer: _Layer) -> dict[str, Tensor]:
             "running_var": variance * share,
         }
     weight, *biases = blobs
+    if layer.type == "Bias":
+        return {"weight": torch.ones_like(weight.flatten()), "bias": weight.flatten()}
     if layer.type == "InnerProduct":
         weight = _matrix(weight, shown)
         weight = weight.T.contiguous() if layer.transposed else weight
-    elif layer.type == "Scale":
+    elif layer.type in _CHANNELWISE:
         weight = weight.flatten()
     return {"weight": weight, "bias": biases[0].flatten()} if biases else {"weight": weight}  # 1x1x1xN in old files
 

@@ -34,11 +34,11 @@ class Fields:
         """Whether the message has the field; this does not count as asking for it."""
         return name in self._by_name
 
-    def says(self, outer: str, inner: str) -> bool:
-        """Whether a field `outer` contains a field `inner`; this does not count as asking for it."""
+    def places(self, outer: str, inner: str) -> list[Span]:
+        """The spans of the fields `inner` in a field `outer`; this does not count as asking for them."""
         messages = [field.value for field in self._by_name.get(outer, [])]
         inside = [each.fields for each in messages if isinstance(each, Message)]
-        return any(field.name == inner for fields in inside for field in fields)
+        return [field.span for fields in inside for field in fields if field.name == inner]
 
     def span_of(self, *names: str) -> Span:
         """The span of the first of these fields that the message has, or of the message."""

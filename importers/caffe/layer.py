@@ -89,6 +89,7 @@ def _read(fields: Fields, type_: str, multipliers: tuple[Multipliers, ...], find
     span = fields.span_of("type", "name")
     training, testing = _phases(fields, findings)
     weights = fields.numbers("loss_weight")
+    _check_gradients(fields, findings)
     return CaffeLayer(
         fields.text("name", type_),
         type_,
@@ -101,6 +102,14 @@ def _read(fields: Fields, type_: str, multipliers: tuple[Multipliers, ...], find
         weights[0] if weights else None,
         multipliers,
     )
+
+
+def _check_gradients(fields: Fields, findings: list[Diagnostic]) -> None:
+    """Warn if a layer passes no gradient to an input."""
+    if any(word.lower() not in ("true", "1", "t") for word in fields.texts("propagate_down")):
+        message = "`propagate_down: false` is left out: in Caffe, the layers before this one get no gradient from it"
+        helpful = "`weight_rate=0 bias_rate=0` in the spec, or `alexc train --freeze`, keeps a layer as it is"
+        findings.append(Diagnostic("W0901", message, fields.span_of("propagate_down"), help=helpful))
 
 
 def _old_type(fields: Fields) -> str:

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field, replace
 
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.layers.softmax import Softmax
-from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean, list_in_words
 from alexc.compiler.text.source import Span
 
 from ..foreign.flattening import without_needless_flattening
 from ..foreign.network import ForeignLayer, make_kind
+from .channelwise import batch_normalisation
 from .fields import Fields
+from .ignored import ignore_settings
 from .images import SOURCES, Images, declared_input, read_images, stored_size
-from .kinds import TRANSLATIONS, Context, batch_normalisation
+from .joins import slices
+from .kinds import DEPTHWISE, TRANSLATIONS
 from .layer import TYPES, CaffeLayer, read_layers
 from .start_of_training import check_running_statistics, without_zeros
+from .translation import Context, Translated, as_parts
 
 # Layers that measure or drop a blob, and are not part of the network.
 _NO_PART = ("Accuracy", "Silence", "ArgMax", "HDF5Output")
@@ -25,10 +29,12 @@ _LOSSES = (
     "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss",
     "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
 )  # fmt: skip
-_READ_MAPS = ("Convolution", "Deconvolution", "Pooling", "LRN")
+_READ_MAPS = ("Convolution", *DEPTHWISE, "Deconvolution", "LRN", "Pooling", "ShuffleChannel")
 _KEEP_SHAPE = (
-    "BatchNorm", "BNLL", "Concat", "Dropout", "ELU", "Eltwise", "ReLU", "Scale", "Sigmoid", "Split", "Swish", "TanH",
+    "AbsVal", "Axpy", "BatchNorm", "Bias", "BNLL", "Concat", "Crop", "Dropout", "ELU", "Eltwise", "HardSwish", "Log",
+    "Mul", "PReLU", "Power", "ReLU", "ReLU6", "Scale", "Sigmoid", "Slice", "Split", "Swish", "TanH",
 )  # fmt: skip
+MOST_NAMED = 5  # of the outputs in a message
 
 
 @dataclass
@@ -42,6 +48,7 @@ class CaffeNet:
         layers: the layers, in order.
         images: the settings of the training images, or None in a net for deployment.
         has_initial_values: whether the file has initial values for the weights.
+        notes: comments for the spec.
     """
 
     name: str
@@ -50,13 +57,14 @@ class CaffeNet:
     layers: list[ForeignLayer] = field(default_factory=list)
     images: Images | None = None
     has_initial_values: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def read_net(fields: Fields, given: Shape | None, findings: list[Diagnostic]) -> CaffeNet:
     """Read a net in its training phase; `given` is the shape of an image if the file does not give it."""
     start = fields.span_of("name") if fields.has("name") else Span(fields.span.source, 0, 0)
     net = CaffeNet(fields.text("name"), start)
-    fields.ignore("force_backward", "debug_info")
+    fields.ignore("force_backward", "debug_info", "engine")
     _Builder(fields, net, given, findings).build()
     findings += [
         Diagnostic("E0903", f"`{each.name}` of a net has no counterpart", each.span) for each in fields.unread_here()
@@ -110,11 +118,11 @@ class _Builder:
         self._merged: set[int] = set()  # indices of Scale layers that are part of a BatchNorm
         names, declared = declared_input(fields, findings)
         layers = read_layers(fields, findings)
-        self._layers = [layer for layer in layers if layer.training]
+        ignore_settings(fields, layers, findings)
+        self._layers, self._only_testing = _in_phase(layers, bool(names), findings)
         self._later = _LaterReaders(self._layers)
-        self._only_testing = [layer for layer in layers if layer.testing and not layer.training]
         net.has_initial_values = any(
-            layer.fields.says(f"{name}_param", "weight_filler")
+            layer.fields.places(f"{name}_param", "weight_filler")
             for layer in self._layers
             for name in ("convolution", "inner_product")
         )
@@ -132,7 +140,8 @@ class _Builder:
         for layer in self._only_testing:
             self._check_only_testing(layer)
         trains = any("loss" in layer.type.lower() for layer in self._layers)
-        made = without_zeros(self._net.layers, trains, self._findings)
+        kept = self._without_unread()
+        made = without_zeros(kept, trains, self._findings)
         check_running_statistics(made, self._findings)
         if trains:
             self._check_global_statistics()
@@ -141,6 +150,26 @@ class _Builder:
             message = "the file does not give the size of its images"
             helpful = "give it: `alexc import … --input 3x32x32`"
             self._findings.append(Diagnostic("E0904", message, self._source_span, help=helpful))
+
+    def _without_unread(self) -> list[ForeignLayer]:
+        """The layers without those that only lead to outputs that nothing reads, beside the last softmax or layer."""
+        layers = self._net.layers
+        read = {name for layer in layers for name in layer.inputs}
+        ends = [layer for layer in layers if layer.name not in read]
+        heads = [layer for layer in ends if isinstance(layer.kind, Softmax)] or ends[-1:]
+        if len(heads) == len(ends) or self._broken:
+            return layers
+        needed = {layer.name for layer in heads}
+        for layer in reversed(layers):
+            if layer.name in needed:
+                needed.update(name for name in layer.inputs if name is not None)
+        left_out = [layer for layer in ends if layer not in heads]
+        names = list_in_words([f"`{layer.name}`" for layer in left_out[:MOST_NAMED]])
+        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        message = f"nothing reads {names}{more}: what only leads there is left out; the output is `{heads[-1].name}`"
+        self._findings.append(Diagnostic("W0902", message, left_out[0].span))
+        self._net.notes.append(f"Left out, because nothing reads it: {', '.join(layer.name for layer in left_out)}.")
+        return [layer for layer in layers if layer.name in needed]
 
     def _check_global_statistics(self) -> None:
         """Warn if a batch norm does not use the statistics of the batch in training."""
@@ -189,6 +218,8 @@ class _Builder:
             self._no_maps.update(layer.tops)
         elif layer.type == "Split":
             self._read_split(layer)
+        elif layer.type == "Slice":
+            self._read_slice(layer)
         elif layer.type in _LOSSES and layer.type != "SoftmaxWithLoss":
             self._read_other_loss(layer)
         elif layer.type == "Softmax" and self._has_loss(layer):
@@ -200,6 +231,18 @@ class _Builder:
         inputs = self._inputs(layer, layer.bottoms[:1])
         for top in layer.tops:
             self._make(top, None if inputs is None else inputs[:1])
+
+    def _read_slice(self, layer: CaffeLayer) -> None:
+        """A slice for each output, named after the output."""
+        inputs = self._inputs(layer, layer.bottoms[:1])
+        shape = None if inputs is None else self._shapes.get(inputs[0])
+        parts = None if inputs is None else slices(layer, shape, self._findings)
+        if inputs is None or parts is None:
+            for top in layer.tops:
+                self._make(top, None)
+            return
+        for top, kind in zip(layer.tops, parts, strict=True):
+            self._make(top, [inputs[0] if kind is None else self._add(top, kind, (inputs[0],), layer.span)])
 
     def _read_other_loss(self, layer: CaffeLayer) -> None:
         """A multinomial logistic loss after a softmax is the cross-entropy; the other losses have no counterpart."""
@@ -234,14 +277,14 @@ class _Builder:
 
     def _translate(
         self, index: int, layer: CaffeLayer, scale: CaffeLayer | None, inputs: Sequence[str | None] | None
-    ) -> list[Kind] | None:
-        """The kinds of a layer, each reading the one before; None, and an error, if it has no counterpart."""
+    ) -> Translated | None:
+        """The kinds of a layer; None, and an error, if it has no counterpart."""
         before = len(self._findings)
-        given = self._shapes.get(inputs[0]) if inputs else None
+        given = [self._shapes.get(each) for each in inputs or ()]
         context = Context(given, index in self._later.read_as_maps, self._net.has_initial_values, self._findings)
         if layer.type == "BatchNorm":
             kind = batch_normalisation(layer, scale, context)
-            made = None if kind is None else [kind]
+            made: Translated | None = None if kind is None else [kind]
         elif layer.type in TRANSLATIONS:
             made = TRANSLATIONS[layer.type](layer, context)
         else:
@@ -253,7 +296,8 @@ class _Builder:
             for unread in each.fields.unread() if each is not None else ():
                 message = f"`{unread.name}` of a `{layer.type}` has no counterpart"
                 self._findings.append(Diagnostic("E0903", message, unread.span))
-        if made and inputs and len(inputs) > 1 and not isinstance(made[-1], Join):
+        parts = as_parts(made or [], len(inputs or ()))
+        if parts and inputs and len(inputs) > 1 and not any(isinstance(part.kind, Join) for part in parts):
             message = f"a `{layer.type}` of several layers has no counterpart"
             self._findings.append(Diagnostic("E0903", message, layer.span))
         return None if any(each.severity == "error" for each in self._findings[before:]) else made
@@ -267,16 +311,18 @@ class _Builder:
         self._merged.add(later)
         return scale
 
-    def _put(self, layer: CaffeLayer, kinds: Sequence[Kind], inputs: Sequence[str | None]) -> str | None:
+    def _put(self, layer: CaffeLayer, made: Translated, inputs: Sequence[str | None]) -> str | None:
         """Add the kinds of a layer, the last under the layer's name; returns the name of their output."""
-        end = inputs[0]
-        for number, kind in enumerate(kinds):
-            name = layer.name if number == len(kinds) - 1 else f"{layer.name} ({kind.keyword})"
-            if not isinstance(kind, Join):
-                end = self._add(name, kind, (end,), layer.span)
-            elif len(inputs) > 1:  # a join of one layer is that layer
-                end = self._add(name, kind, tuple(inputs), layer.span)
-        return end
+        names = list(inputs)
+        parts = as_parts(made, len(inputs))
+        for number, part in enumerate(parts, 1):
+            reads = tuple(names[each] for each in part.reads)
+            if isinstance(part.kind, Join) and len(reads) == 1:  # a join of one layer is that layer
+                names.append(reads[0])
+            else:
+                name = layer.name if number == len(parts) else f"{layer.name} ({part.kind.keyword})"
+                names.append(self._add(name, part.kind, reads, layer.span))
+        return names[-1] if parts else inputs[0]
 
     def _add(self, name: str, kind: Kind, inputs: tuple[str | None, ...], span: Span) -> str:
         unique = name
@@ -330,9 +376,29 @@ class _Builder:
         return any(layer.bottoms[:1] == softmax.bottoms[:1] for layer in losses)
 
     def _check_only_testing(self, layer: CaffeLayer) -> None:
+        twin = (layer.name, layer.type, layer.bottoms, layer.tops)
+        if any(twin == (each.name, each.type, each.bottoms, each.tops) for each in self._layers):
+            return  # a layer with other settings in testing, as `use_global_stats: true` of a BatchNorm
         if layer.bottoms and layer.type not in (*_NO_PART, *_LOSSES, "Softmax"):
             message = f"`{layer.name}` exists only in testing, which has no counterpart"
             self._findings.append(Diagnostic("E0903", message, layer.span))
+
+
+def _in_phase(
+    layers: Sequence[CaffeLayer], has_input: bool, findings: list[Diagnostic]
+) -> tuple[list[CaffeLayer], list[CaffeLayer]]:
+    """The layers of the phase TRAIN, and those that exist only in testing.
+
+    If only the phase TEST has images, the layers are those of this phase.
+    """
+    training = [layer for layer in layers if layer.training]
+    only_testing = [layer for layer in layers if layer.testing and not layer.training]
+    source = next((layer for layer in only_testing if layer.type in SOURCES), None)
+    if has_input or source is None or any(layer.type in SOURCES for layer in training):
+        return training, only_testing
+    message = "the net has images only for testing, so its layers are those of the phase TEST"
+    findings.append(Diagnostic("W0902", message, source.span))
+    return [layer for layer in layers if layer.testing], []
 
 
 def _main_head_last(layers: Sequence[ForeignLayer]) -> list[ForeignLayer]:

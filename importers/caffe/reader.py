@@ -82,7 +82,7 @@ def read(sources: Sequence[Source], assumed: Assumptions) -> ReadResult:
         tuple(net.layers),
         net.span,
         recipe=recipe.lines if recipe else (),
-        notes=(*notes, *([] if net.has_initial_values else [_WITHOUT_INITIAL_VALUES])),
+        notes=(*notes, *net.notes, *([] if net.has_initial_values else [_WITHOUT_INITIAL_VALUES])),
         recipe_notes=recipe.notes if recipe else (),
     )
     return ReadResult(network, tuple(findings))

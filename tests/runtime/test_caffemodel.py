@@ -282,6 +282,38 @@ def test_a_scale_behind_something_else_stays_a_layer_of_its_own(tmp_path: Path) 
     assert "scale.weight" in read(tmp_path, norm, layer("ReLU", "relu", "x", "x"), scale)
 
 
+LEARNED = """
+  conv1: conv 4 kernel=3 bias=none -> layer_scale 1 bias=0 -> prelu
+  conv2: conv 4 kernel=3 groups=4 bias=none -> layer_scale 1 bias=0 weight_rate=0 -> prelu
+  ip: linear 5 bias=none -> softmax
+"""
+
+
+def test_learned_slopes_factors_and_summands(tmp_path: Path, images: Tensor) -> None:
+    """Two PReLUs of the same shape go where their convolutions go; a Bias has a factor of 1."""
+    torch.manual_seed(3)
+    first, second, last = torch.randn(4, 3, 3, 3), torch.randn(4, 1, 3, 3), torch.randn(5, 256)
+    factor, summand, slope, bias, other_slope = torch.randn(5, 4)
+    content = b"".join(
+        [
+            layer("Convolution", "conv1", "data", "conv1", blob(first)),
+            layer("Scale", "scale", "conv1", "conv1", blob(factor), blob(summand)),
+            layer("PReLU", "prelu_b", "conv1", "conv1", blob(slope)),
+            layer("ConvolutionDepthwise", "conv2", "conv1", "conv2", blob(second)),
+            layer("Bias", "bias", "conv2", "conv2", blob(bias)),
+            layer("PReLU", "prelu_a", "conv2", "conv2", blob(other_slope)),
+            layer("InnerProduct", "ip", "conv2", "ip", blob(last)),
+        ]
+    )
+    network, imported = taken(tmp_path, LEARNED, content)
+    assert sources(imported)["conv1_prelu"] == "prelu_b"
+    assert sources(imported)["conv2_layer_scale"] == "bias"
+    x = F.conv2d(images.flip(1), first) * factor[:, None, None] + summand[:, None, None]
+    x = F.prelu(x, slope)
+    x = F.prelu(F.conv2d(x, second, bias, groups=4), other_slope)
+    torch.testing.assert_close(network(images), x.flatten(1) @ last.T, rtol=1e-4, atol=1e-4)
+
+
 def test_packed_numbers_in_pieces_double_precision_and_a_transposed_matrix(tmp_path: Path) -> None:
     pieces = floats([1.0, 2.0]) + field(6, b"\0" * 24) + floats([3.0, 4.0, 5.0, 6.0]) + dimensions(2, 3)
     transpose = field(117, integer(1, 3) + integer(6, 1))
@@ -419,7 +451,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "parameters of a PReLU": (
         conv(blob(WEIGHT)) + layer("PReLU", "prelu1", "conv1", "x", blob(torch.ones(8))),
-        "prelu1 (blob0 8)",
+        "prelu1 (weight 8)",
     ),
     "swelling": (field(100, b"") * 200_000, "it has more than 100,000 layers"),
 }
