@@ -1,4 +1,4 @@
-"""Reads the weights in a `.caffemodel` from its bytes, without Caffe and without generated code.
+"""Reads the weights in a `.caffemodel`, and mean images, from their bytes, without Caffe and without generated code.
 
 The file is Caffe's NetParameter in Protocol Buffers encoding. The field numbers are those of
 `src/caffe/proto/caffe.proto` in github.com/BVLC/caffe, commit 9b89154. Fields that are not about weights are not
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from torch import Tensor
 
 from alexc.printable import printable
@@ -29,6 +30,7 @@ from .files import require_regular_file
 
 _MOST_AXES = 32  # kMaxBlobAxes in Caffe's blob.hpp
 _MOST_LAYERS = 100_000
+_LARGEST_MEAN = 2**28  # bytes
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _MANY = _Field.LABEL_REPEATED, _Field.TYPE_BYTES
@@ -126,6 +128,30 @@ def read_caffemodel(path: Path) -> ForeignWeights:
     if not read.tensors:
         raise UserError(f"{printable(path)} holds no layer with weights: expected a .caffemodel file that Caffe wrote")
     return read
+
+
+def read_mean_image(path: Path) -> NDArray[np.float64]:
+    """The mean image in a `.binaryproto`, (H, W, 1) or (H, W, 3), in the order red, green, blue; Caffe has blue first.
+
+    Raises:
+        UserError: the file cannot be read, or is not a mean image.
+    """
+    shown = printable(path)
+    try:
+        require_regular_file(path)
+        if path.stat().st_size > _LARGEST_MEAN:
+            raise UserError(f"{shown} is larger than {_LARGEST_MEAN:,} bytes: expected a mean image of Caffe")
+        image = _tensor(path.read_bytes(), "it").squeeze(0) if path.stat().st_size else torch.empty(0)
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
+    except _DamagedError as damage:
+        raise UserError(f"{shown} is not a mean image of Caffe: {damage}") from None
+    sizes = "x".join(map(str, image.shape))
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel():
+        raise UserError(f"{shown} is not a mean image of Caffe: expected 1 or 3 channels of values, but it has {sizes}")
+    if not image.isfinite().all():
+        raise UserError(f"{shown} holds numbers that are not finite: it cannot be used")
+    return np.ascontiguousarray(image.flip(0).permute(1, 2, 0).double().numpy())
 
 
 class _DamagedError(Exception):

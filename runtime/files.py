@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from alexc import git_lfs
 from alexc.printable import printable
 
 from .errors import UserError
 
+_LARGEST_POINTER = 1024  # bytes; Git LFS takes no larger file for a pointer
 _HEAD_BYTES = 2000  # the part of a file in which `check_overwritable` looks for the mark
 _ANOTHER_NAME = ", or name another file with --out"
 
@@ -193,8 +195,12 @@ def require_regular_file(path: Path) -> None:
     Folders pass: whatever opens them reports them.
 
     Raises:
-        OSError: the file does not exist, or is a pipe or a device.
+        OSError: the file does not exist, is a pipe or a device, or a pointer of Git LFS.
     """
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+    if stat.S_ISREG(status.st_mode) and status.st_size < _LARGEST_POINTER:
+        with path.open("rb") as file:
+            if file.read(len(git_lfs.START)) == git_lfs.START:
+                raise OSError(errno.EINVAL, git_lfs.IS_POINTER)

@@ -77,12 +77,31 @@ def import_weights(
             matches = match_layers(given, wanted, read.second_names, ordered=path.suffix != _SAFETENSORS)
         except UserError as mistake:
             raise UserError(
-                f"{printable(path)} does not fit {network.name} of {printable(network.path)}: {mistake}"
+                f"{printable(path)} does not fit {network.name} of {printable(network.path)}: "
+                f"{_other_channels(read, network)}{mistake}"
             ) from None
         progress.advance()
         write_new(out, save(carry_over(given, wanted, matches)))
         progress.advance()
     return Imported(matches, turned)
+
+
+def _other_channels(read: ForeignWeights, network: ModuleFile) -> str:
+    """The beginning of a message if the convolution that reads the image has another number of channels; else ""."""
+    channels = network.input_shape[0]
+    for layer in read.image_readers:
+        weight = read.tensors.get(f"{layer}.weight")
+        if weight is not None and weight.ndim == 4 and weight.shape[1] != channels:
+            reads, there = _channels_in_words(weight.shape[1]), _channels_in_words(channels)
+            return (
+                f"its {printable(layer)} reads images of {reads}, {network.name} of {there} (`input` in the spec says "
+                "how many); "
+            )
+    return ""
+
+
+def _channels_in_words(channels: int) -> str:
+    return "one channel" if channels == 1 else f"{channels} channels"
 
 
 def _read(path: Path) -> ForeignWeights:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..preparation import Mean, Resize, Scale, preparation
+from ..preparation import Classes, Mean, Resize, Scale, preparation
 
 if TYPE_CHECKING:
     from alexc.runtime.exporting.export import Exported
@@ -43,6 +43,7 @@ def export(
     resize: Resize = None,
     mean: Mean = None,
     scale: Scale = None,
+    classes: Classes = None,
 ) -> None:
     """Export a trained network to ONNX or torch.export.
 
@@ -69,7 +70,7 @@ def export(
                 f"as in {printable(name)}{form.ending}"
             )
         check_new(target)
-    said = preparation(resize, mean, scale)
+    said = preparation(resize, mean, scale, classes)
     for form, target in targets.items():
         _print_result(source, target, export_network(source, weights, target, form.name, softmax, said))
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..preparation import Mean, Resize, Scale, preparation
+from ..preparation import Classes, Mean, Resize, Scale, preparation
 
 EXIT_UNUSABLE_FILE = 1
 
@@ -35,6 +35,7 @@ def predict(
     resize: Resize = None,
     mean: Mean = None,
     scale: Scale = None,
+    classes: Classes = None,
 ) -> None:
     """Print the five most likely classes of each image.
 
@@ -47,7 +48,7 @@ def predict(
 
     from ..printable import printable
 
-    trained = load_classifier(run, weights, preparation(resize, mean, scale), find_device(device))
+    trained = load_classifier(run, weights, preparation(resize, mean, scale, classes), find_device(device))
     bad = False
     for image in images:
         try:

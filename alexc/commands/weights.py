@@ -53,6 +53,10 @@ def import_(
     print("\n".join(aligned([("in the file", "", f"in {network.name}", "tensors"), *rows], numeric=frozenset())))
     if imported.turned:
         print(f"\nturned from blue, green, red to red, green, blue: {printable(', '.join(imported.turned))}")
+        if bgr is None:
+            print("if the network was trained on red, green, blue, import it with --no-bgr")
+    elif bgr is None and file.suffix == ".caffemodel" and network.input_shape[0] == 1:
+        print(f"\n{network.name} reads one channel, so there is no order of colours to turn")
     print(f"\n{printable(target)}  written: {len(imported.matches)} layers")
 
 

@@ -6,6 +6,8 @@ import errno
 import stat
 from pathlib import Path
 
+from alexc import git_lfs
+
 from .diagnostics import Diagnostic
 from .source import Source, Span
 
@@ -34,6 +36,8 @@ def decode_source(data: bytes, name: str, path: Path | None) -> tuple[Source, li
     text = ""
     if len(data) > LARGEST_FILE:
         message = f"the file is larger than {LARGEST_FILE:,} bytes, the limit for a spec"
+    elif data.startswith(git_lfs.START):
+        message = git_lfs.IS_POINTER
     else:
         try:
             text = data.decode("utf-8-sig")

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from alexc import git_lfs
+
 from .decoding_work import LARGEST_PIXELS, BadImage, CountedReads, check_content, check_opened
 from .plain_jpeg import plain_jpeg
 from .store import Geometry
@@ -275,4 +277,6 @@ def _what_else(content: bytes) -> str:
         return "a JPEG of a kind that cannot be decoded (12-bit, lossless or a damaged header)"
     if content.startswith((b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")):
         return "damaged: its header names an image format, but cannot be read"
+    if content.startswith(git_lfs.START):
+        return git_lfs.IS_POINTER
     return f"not an image in one of the formats read here: {', '.join(FORMATS)}"

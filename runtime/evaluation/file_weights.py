@@ -29,6 +29,14 @@ NETWORK_ENDINGS = (".py", ".net")  # the loader says what to do with a spec
 _WEIGHTS = (".pt", ".pth", ".safetensors", ".caffemodel")
 
 
+@dataclass(frozen=True, eq=False)
+class MeanImage:
+    """The mean image in a file of Caffe: its values, (H, W, channels), red first."""
+
+    path: Path
+    values: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Preparation:
     """How images are prepared, as the command line says it; None where it does not.
@@ -37,11 +45,15 @@ class Preparation:
         resize: pixels of the shorter side after scaling.
         mean: subtracted from the pixels, which are 0..255; one number, or one per channel.
         scale: multiplies the difference; one number, or one per channel.
+        mean_image: subtracted in place of `mean`.
+        classes: the names of the outputs; empty if they are not said.
     """
 
     resize: int | None = None
     mean: tuple[float, ...] | None = None
     scale: tuple[float, ...] | None = None
+    mean_image: MeanImage | None = None
+    classes: tuple[str, ...] = ()
 
 
 NOTHING_SAID = Preparation()
@@ -67,8 +79,10 @@ def prepared(file: ModuleFile, said: Preparation) -> NetworkFile | None:
     Raises:
         UserError: what the command line says does not fit the network.
     """
-    if said == NOTHING_SAID:
+    if replace(said, classes=()) == NOTHING_SAID:
         return None if file.recipe is None else NetworkFile.of(file, file.recipe)
+    if said.mean_image is not None:
+        return _with_mean_image(file, said, said.mean_image)
     channels, height, width = file.input_shape
     if channels not in _CHANNELS or height != width:
         shape = "x".join(map(str, file.input_shape))
@@ -92,6 +106,29 @@ def prepared(file: ModuleFile, said: Preparation) -> NetworkFile | None:
     )
 
 
+def _with_mean_image(file: ModuleFile, said: Preparation, mean: MeanImage) -> NetworkFile:
+    """The network file with images of the size of a mean image, which is subtracted."""
+    (channels, height, width), (high, wide, colors) = file.input_shape, mean.values.shape
+    option = f"--mean {printable(mean.path)}"
+    if colors != channels:
+        raise UserError(f"{option} has {colors} channels, but {file.name} reads {channels}")
+    if high != wide or min(high, wide) < max(height, width):
+        raise UserError(
+            f"{option} has {high}x{wide} values, but {file.name} reads images of {height}x{width}: expected a square "
+            "that is not smaller"
+        )
+    if said.resize not in (None, high):
+        raise UserError(f"--resize {said.resize}: the mean image has {high}x{wide} values: leave --resize out")
+    if said.scale is not None:
+        raise UserError(f"{option} and --scale have no counterpart together: give the mean as R,G,B")
+    steps: tuple[recipes.PrepareStep, ...] = (
+        recipes.Resize(high),
+        recipes.CenterCrop(high),
+        recipes.Subtract("mean_image"),
+    )
+    return NetworkFile.of(file, replace(file.recipe or _only_shown(height), prepare=steps))
+
+
 def load_classifier(source: Path, weights: Path | None, said: Preparation, device: torch.device) -> TrainedNetwork:
     """The network to predict with: a run, one of its checkpoints, or a network file with weights.
 
@@ -107,7 +144,7 @@ def load_classifier(source: Path, weights: Path | None, said: Preparation, devic
             what = "a run" if source.is_dir() else "a checkpoint of a run"
             raise UserError(
                 f"{printable(source)} is {what}, which has its weights: --weights goes with a network file, as in "
-                "generated/vgg16.py, and so do --mean, --scale and --resize"
+                "generated/vgg16.py, and so do --mean, --scale, --resize and --classes"
             )
         checkpoint = source if source.suffix in _WEIGHTS else None
         return load_trained_network(source.parent if checkpoint else source, device, checkpoint)
@@ -122,12 +159,25 @@ def load_classifier(source: Path, weights: Path | None, said: Preparation, devic
             "--mean 104,117,123 or --scale 0.00390625, or with a `train` block in its spec"
         )
     place_network(network, device).eval()
-    return TrainedNetwork(
-        weights, weights, None, weights, None, shown, network, _statistics(shown, weights), file.outputs(network)
-    )
+    outputs = file.outputs(network)
+    statistics = _statistics(shown, weights, said, outputs)
+    return TrainedNetwork(weights, weights, None, weights, None, shown, network, statistics, outputs)
 
 
-def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
+def check_classes(said: Preparation, network: str, outputs: int) -> None:
+    """Check that there is a name for each output, if names are said.
+
+    Raises:
+        UserError: there are more or fewer.
+    """
+    if said.classes and len(said.classes) != outputs:
+        raise UserError(
+            f"--classes names {len(said.classes):,} classes, but {network} has {outputs:,} outputs: expected one line "
+            "for each"
+        )
+
+
+def _statistics(file: NetworkFile, weights: Path, said: Preparation, outputs: int) -> DatasetStatistics:
     """The classes and the mean of the run that the weights come from, as far as they are known."""
     run, geometry = RunFolder(weights if weights.is_dir() else weights.parent), geometry_of(file)
     subtracted = [part.what for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
@@ -140,6 +190,9 @@ def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
         classes, color = _described(weights)
         if color is not None and subtracted == ["mean_color"]:
             mean = np.broadcast_to(np.array(color), (geometry.crop, geometry.crop, 3))
+    check_classes(said, file.name, outputs)
+    if said.mean_image is not None:
+        return with_mean_image(file, said.mean_image, said.classes or classes)
     if subtracted and mean is None:
         raise UserError(
             f"{printable(file.path)} subtracts the {subtracted[0].replace('_', ' ')} of the images that it was trained "
@@ -147,7 +200,16 @@ def _statistics(file: NetworkFile, weights: Path) -> DatasetStatistics:
             "--mean 104,117,123, or predict with the run"
         )
     black = np.zeros((geometry.crop, geometry.crop, 3))
-    return DatasetStatistics(classes, geometry, black if mean is None else mean, np.zeros(3), np.eye(3), "")
+    return DatasetStatistics(
+        said.classes or classes, geometry, black if mean is None else mean, np.zeros(3), np.eye(3), ""
+    )
+
+
+def with_mean_image(file: NetworkFile, mean: MeanImage, classes: tuple[str, ...]) -> DatasetStatistics:
+    """The statistics of unknown images, of which this mean image is known."""
+    geometry = geometry_of(file)
+    values = np.broadcast_to(mean.values, (geometry.crop, geometry.crop, 3))
+    return DatasetStatistics(classes, geometry, values, np.zeros(3), np.eye(3), "")
 
 
 def _described(weights: Path) -> tuple[tuple[str, ...], list[float] | None]:

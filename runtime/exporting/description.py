@@ -24,8 +24,8 @@ def description(file: ModuleFile, network: nn.Module, statistics: DatasetStatist
     """Texts by name; lists are JSON.
 
     `preprocessing` describes the preparation in words. `subtract` and `multiply` are its numbers for red, green and
-    blue, and `subtract_image` is the mean image: a .npy file of float32 (3, size, size), in base64. Without a recipe,
-    the preparation is not known.
+    blue, and `subtract_image` is the mean image: a .npy file of float32 (channels, size, size), in base64. Without a
+    recipe, the preparation is not known.
 
     Args:
         file: the network file.
@@ -43,7 +43,9 @@ def description(file: ModuleFile, network: nn.Module, statistics: DatasetStatist
         "size": str(width) if width == height else f"{height}x{width}",
         **(_preparation(NetworkFile.of(file, file.recipe), statistics) if file.recipe else _UNKNOWN),
     }
-    return texts if statistics is None else texts | {"classes": json.dumps(statistics.classes)}
+    return (
+        texts if statistics is None or not statistics.classes else texts | {"classes": json.dumps(statistics.classes)}
+    )
 
 
 def _preparation(file: NetworkFile, statistics: DatasetStatistics | None) -> dict[str, str]:
@@ -63,7 +65,7 @@ def _preparation(file: NetworkFile, statistics: DatasetStatistics | None) -> dic
                     words.append(f"subtract the {what.replace('_', ' ')} of the images that it was trained on")
                 elif what == "mean_image":
                     words.append("subtract `subtract_image`")
-                    numbers["subtract_image"] = _central_mean_image(statistics, size)
+                    numbers["subtract_image"] = _central_mean_image(statistics, size, file.input_shape[0])
                 else:
                     words.append("subtract `subtract`")
                     numbers["subtract"] = json.dumps(statistics.mean_image.mean(axis=(0, 1)).tolist())
@@ -75,9 +77,9 @@ def _preparation(file: NetworkFile, statistics: DatasetStatistics | None) -> dic
     return {"preprocessing": "; ".join(words) + "; channels first"} | numbers
 
 
-def _central_mean_image(statistics: DatasetStatistics, size: int) -> str:
+def _central_mean_image(statistics: DatasetStatistics, size: int, channels: int) -> str:
     view = central_view(statistics.geometry.crop, size)
-    window = statistics.mean_image[view.top : view.top + size, view.left : view.left + size]
+    window = statistics.mean_image[view.top : view.top + size, view.left : view.left + size, :channels]
     content = io.BytesIO()
     np.save(content, np.ascontiguousarray(window.transpose(2, 0, 1), np.float32), allow_pickle=False)
     return base64.b64encode(content.getvalue()).decode()

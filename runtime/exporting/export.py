@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ def export_network(
             network = nn.Sequential(OrderedDict([("network", network), ("softmax", nn.Softmax(1))])).eval()
             output = "probabilities"
         texts = description(subject.file, subject.network, subject.statistics) | {"output": output}
+        if said.classes:
+            texts["classes"] = json.dumps(said.classes)
         progress.advance()
         if form == "onnx":
             content, check = onnx_content(network, subject.images, texts, output)

@@ -17,7 +17,15 @@ from ..data.recipe_check import renderer_of
 from ..data.store import is_store, open_store
 from ..data.views import central_view
 from ..errors import UserError
-from ..evaluation.file_weights import NETWORK_ENDINGS, Preparation, load_classifier, prepared, with_weights
+from ..evaluation.file_weights import (
+    NETWORK_ENDINGS,
+    Preparation,
+    check_classes,
+    load_classifier,
+    prepared,
+    with_mean_image,
+    with_weights,
+)
 from ..network_file import ModuleFile, NetworkFile, load_module_file
 from ..recipes import Normalize
 from ..runs.run_folder import RunFolder
@@ -59,9 +67,12 @@ def subject_of(source: Path, weights: Path | None, said: Preparation) -> Subject
     if weights is None:
         raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
     network = with_weights(file, weights)
-    file.outputs(network)
     shown = prepared(file, said) or file
-    return Subject(shown, network, None, _random_images(shown))
+    check_classes(said, file.name, file.outputs(network))
+    statistics = None
+    if said.mean_image is not None and shown.recipe is not None:
+        statistics = with_mean_image(NetworkFile.of(shown, shown.recipe), said.mean_image, said.classes)
+    return Subject(shown, network, statistics, _random_images(shown))
 
 
 def which_weights(run: Path) -> str:

@@ -191,8 +191,9 @@ def test_the_command_says_what_it_turned(tmp_path: Path, alexc: Alexc, drawn: We
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[1].split() == ["conv1", "->", "conv1", "weight", "8x3x3x3,", "bias", "8"]
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         "turned from blue, green, red to red, green, blue: conv1",
+        "if the network was trained on red, green, blue, import it with --no-bgr",
         "",
         "net.safetensors  written: 4 layers",
     ]

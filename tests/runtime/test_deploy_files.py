@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,11 @@ from torch import Tensor
 
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
+from alexc.compiler.text.reading import read_source
+from alexc.preparation import preparation
+from alexc.runtime.class_names import read_class_names
+from alexc.runtime.data.decode import load_image
+from alexc.runtime.data.decoding_work import BadImage
 from alexc.runtime.errors import UserError
 from alexc.runtime.evaluation.file_weights import NOTHING_SAID, Preparation, load_classifier
 from alexc.runtime.evaluation.prediction import predict
@@ -25,7 +33,7 @@ from alexc.runtime.network_file import load_module_file, load_network_file
 from alexc.runtime.runs.checkpoint import save_checkpoint
 from alexc.runtime.weights_import import import_weights
 from tests.conftest import Alexc
-from tests.support.caffe_wire import blob, field, layer
+from tests.support.caffe_wire import blob, field, layer, legacy_blob
 from tests.support.imported import imported
 
 CPU = torch.device("cpu")
@@ -320,6 +328,154 @@ def test_the_weights_of_a_checkpoint_are_taken(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "best.pt", {"weights": trained.network.state_dict()})
     again = load_classifier(network, tmp_path / "best.pt", said(case), CPU)
     assert predict(again, photo) == predict(trained, photo)
+
+
+def mean_file(folder: Path, values: NDArray[np.float64]) -> Path:
+    """Caffe's mean image: (H, W, channels), red first, as a BlobProto of 1 x channels x H x W, blue first."""
+    path = folder / "mean.binaryproto"
+    path.write_bytes(legacy_blob(torch.from_numpy(values[..., ::-1].transpose(2, 0, 1).copy())))
+    return path
+
+
+@pytest.mark.parametrize(("name", "side"), [("cifar10_quick", 32), ("cifar10_quick", 36), ("LeNet", 28)])
+def test_a_mean_image_and_the_names_of_the_classes(name: str, side: int, tmp_path: Path) -> None:
+    """As Caffe does it, images have the size of the mean image, and the network sees their central part."""
+    case = replace(CASES[name], scale=1.0)
+    network, weights, caffes = made(tmp_path, case)
+    size, channels = (28, 1) if name == "LeNet" else (32, 3)
+    rng = np.random.default_rng(4)
+    pixels = rng.integers(0, 256, (side, side, channels), np.uint8)
+    Image.fromarray(np.broadcast_to(pixels, (side, side, 3)).copy()).save(tmp_path / "photo.png")
+    mean = rng.uniform(100, 150, (side, side, channels)).astype(np.float32).astype(np.float64)
+    (tmp_path / "synset_words.txt").write_text("".join(f"n0000000{n} thing {n}, it\n" for n in range(10)))
+    said = preparation(None, str(mean_file(tmp_path, mean)), None, tmp_path / "synset_words.txt")
+    edge = (side - size) // 2
+    shown = (pixels - mean)[edge : edge + size, edge : edge + size, ::-1].copy()
+    double = {name: tensor.double() for name, tensor in caffes.items()}
+    expected = case.compute(double, torch.from_numpy(shown).permute(2, 0, 1)[None]).softmax(1)[0]
+    guesses = predict(load_classifier(network, weights, said, CPU), tmp_path / "photo.png")
+    assert [each.name for each in guesses] == [f"thing {place}, it" for place in expected.topk(5).indices]
+    for guess, probability in zip(guesses, expected.topk(5).values, strict=True):
+        assert guess.probability == pytest.approx(float(probability), rel=1e-3, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_an_export_describes_the_mean_image_and_the_classes(tmp_path: Path) -> None:
+    network, weights, _ = made(tmp_path, CASES["LeNet"])
+    mean = np.random.default_rng(4).uniform(0, 255, (30, 30, 1)).astype(np.float32)
+    (tmp_path / "names.txt").write_text("\n".join("abcdefghij"))
+    said = preparation(None, str(mean_file(tmp_path, mean.astype(np.float64))), None, tmp_path / "names.txt")
+    texts = export_network(network, weights, tmp_path / "net.pt2", "pt2", softmax=False, said=said).texts
+    assert json.loads(texts["classes"]) == list("abcdefghij")
+    image = np.load(io.BytesIO(base64.b64decode(texts["subtract_image"])))
+    np.testing.assert_array_equal(image[0], mean[1:-1, 1:-1, 0])
+    assert image.shape == (1, 28, 28)
+    alone = Preparation(classes=said.classes)
+    assert export_network(network, weights, tmp_path / "b.pt2", "pt2", softmax=False, said=alone).texts == {
+        **{name: text for name, text in texts.items() if name != "subtract_image"},
+        "preprocessing": "How images are prepared is not known",
+    }
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+def test_files_of_caffe_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    network, weights, _ = made(tmp_path, CASES["cifar10_quick"])
+    grey, small, wide = (np.zeros(shape) for shape in ((32, 32, 1), (30, 30, 3), (32, 40, 3)))
+
+    def refused(message: str, said: Preparation) -> None:
+        with pytest.raises(UserError, match=message):
+            load_classifier(network, weights, said, CPU)
+
+    for values, message in (
+        (grey, r"mean\.binaryproto has 1 channels, but CIFAR10_quick reads 3"),
+        (small, "has 30x30 values, but CIFAR10_quick reads images of 32x32"),
+        (wide, "has 32x40 values"),
+    ):
+        refused(message, preparation(None, str(mean_file(tmp_path, values)), None, None))
+    good = str(mean_file(tmp_path, np.zeros((40, 40, 3))))
+    refused("--resize 36: the mean image has 40x40 values: leave --resize out", preparation(36, good, None, None))
+    refused("--scale have no counterpart together", preparation(None, good, "0.5", None))
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    refused(
+        "--classes names 2 classes, but CIFAR10_quick has 10 outputs",
+        preparation(None, good, None, tmp_path / "names.txt"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (LFS, r"mean\.binaryproto cannot be read: it is a pointer of Git LFS, not the file itself: run `git lfs pull`"),
+        (b"", "is not a mean image of Caffe: expected 1 or 3 channels of values, but it has 0"),
+        (b"RIFF", "is not a mean image of Caffe: it is cut off, or holds something else"),
+        (blob(torch.ones(1, 2, 4, 4)), "expected 1 or 3 channels of values, but it has 2x4x4"),
+        (blob(torch.ones(2, 3, 4, 4)), "expected 1 or 3 channels of values, but it has 2x3x4x4"),
+        (blob(torch.full((1, 3, 4, 4), float("nan"))), "holds numbers that are not finite"),
+    ],
+)
+def test_what_is_no_mean_image(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "mean.binaryproto").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        preparation(None, str(tmp_path / "mean.binaryproto"), None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b"tench\n  goldfish \r\n\n", ("tench", "goldfish")),
+        (b"n01440764 tench, Tinca tinca\nn01443537 goldfish\n", ("tench, Tinca tinca", "goldfish")),
+        (b"n01440764\nn01443537\n", ("n01440764", "n01443537")),  # synsets.txt has no words
+        (b"\xef\xbb\xbfa b\nn01443537 goldfish", ("a b", "n01443537 goldfish")),
+    ],
+)
+def test_names_of_classes(content: bytes, names: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(content)
+    assert read_class_names(tmp_path / "names.txt") == names
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"a\n\nb\n", "line 2 is empty: expected the name of output 1"),
+        (b"a" * 2000, "line 1 has more than 1,000 characters"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (LFS, "it is a pointer of Git LFS"),
+    ],
+)
+def test_what_are_no_names_of_classes(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_class_names(tmp_path / "names.txt")
+
+
+def test_a_pointer_of_git_lfs_is_told_where_any_file_is_read(tmp_path: Path) -> None:
+    network, _, _ = made(tmp_path, CASES["LeNet"])
+    message = "it is a pointer of Git LFS, not the file itself: run `git lfs pull` in its repository"
+    for name in ("a.caffemodel", "a.safetensors", "a.pth"):
+        (tmp_path / name).write_bytes(LFS)
+        with pytest.raises(UserError, match=message):
+            import_weights(tmp_path / name, load_module_file(network), [], tmp_path / "out.safetensors")
+    (tmp_path / "photo.png").write_bytes(LFS)
+    with pytest.raises(BadImage, match=message):
+        load_image(tmp_path / "photo.png")
+    (tmp_path / "deploy.prototxt").write_bytes(LFS)
+    _, (finding,) = read_source(tmp_path / "deploy.prototxt", "deploy.prototxt")
+    assert (finding.code, finding.headline) == ("E0102", message)
+
+
+def test_another_number_of_channels_is_told(tmp_path: Path) -> None:
+    case = CASES["LeNet"]
+    network, _, _ = made(tmp_path, CASES["cifar10_quick"])
+    (tmp_path / "lenet.caffemodel").write_bytes(caffemodel(drawn(case), case))
+    with pytest.raises(
+        UserError, match=r"its conv1 reads images of one channel, CIFAR10_quick of 3 channels \(`input`"
+    ):
+        import_weights(
+            tmp_path / "lenet.caffemodel", load_module_file(network), [], tmp_path / "out.safetensors", bgr=False
+        )
 
 
 WITH_RECIPE = """network Small {
