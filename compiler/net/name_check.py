@@ -27,7 +27,7 @@ _FILE_NAMES = """
     ClassVar F RECIPE Tensor nn torch x image self seed
     Dropout GroupedLinear LayerNorm2d LayerScale LocalConv2d LocalResponseNorm StochasticDepth
     ResponseNormWithinMap concat_towers gaussian_blur initialise read_cross subsample ShuffledConv2d
-    UnsharedBiasConv2d TreeLinear affine maximum
+    UnsharedBiasConv2d TreeLinear affine maximum reorg
     Normal Uniform Constant Xavier Kaiming LeCun Recipe Iterations
     exchange half_exchange images Mesh PLACEMENT Placement Layers only_on SharedBatchNorm1d SharedBatchNorm2d
 """

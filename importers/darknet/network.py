@@ -29,39 +29,41 @@ _OTHER_NAMES = {
 }
 KNOWN = (
     "convolutional", "local", "connected", "maxpool", "avgpool", "dropout", "batchnorm", "activation",
-    "shortcut", "route", "softmax", "crop", "cost",
+    "shortcut", "route", "scale_channels", "sam", "reorg", "softmax", "crop", "cost",
 )  # fmt: skip
 # Other sections of darknet and of its maintained fork, with the reason why they cannot be imported.
 WITHOUT_COUNTERPART = {
     **dict.fromkeys(("region", "yolo", "detection", "iseg", "gaussian_yolo"), "an object-detection head"),
     **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), "a recurrent layer"),
     **dict.fromkeys(("deconvolutional", "deconv", "upsample"), "an upsampling layer"),
-    "reorg": "maps cut into smaller ones",
-    "reorg3d": "maps cut into smaller ones",
+    "reorg3d": "maps cut into smaller ones in another order",
     "logistic": "a separate loss per output",
     "l2norm": "normalisation of a vector's length",
-    "scale_channels": "a product of layers",
-    "sam": "a product of layers",
     "local_avgpool": "average pooling with another kind of window",
     "contrastive": "another loss",
     **dict.fromkeys(("lrn", "normalization"), "a normalisation with a bug in darknet: its sums miss one map"),
 }
-_ACTIVATIONS: dict[str, tuple[str, dict[str, object]] | None] = {
-    "linear": None,
-    "relu": ("relu", {}),
-    "leaky": ("leaky_relu", {"slope": 0.1}),
-    "relie": ("leaky_relu", {"slope": 0.01}),
-    "logistic": ("sigmoid", {}),
-    "tanh": ("tanh", {}),
-    "elu": ("elu", {}),
-    "swish": ("silu", {}),
-    "gelu": ("gelu", {}),
+# The kinds of an activation, each of which reads the one before.
+_ACTIVATIONS: dict[str, list[tuple[str, dict[str, object]]]] = {
+    "linear": [],
+    "relu": [("relu", {})],
+    "relu6": [("relu6", {})],
+    "leaky": [("leaky_relu", {"slope": 0.1})],
+    "relie": [("leaky_relu", {"slope": 0.01})],
+    "ramp": [("leaky_relu", {"slope": 1 / 11}), ("affine", {"scale": 1.1})],  # 1.1 x, and 0.1 x below 0
+    "logistic": [("sigmoid", {})],
+    "loggy": [("affine", {"scale": 0.5}), ("tanh", {})],  # 2 / (1 + exp(-x)) - 1
+    "tanh": [("tanh", {})],
+    "elu": [("elu", {})],
+    "selu": [("elu", {"alpha": 1.6732}), ("affine", {"scale": 1.0507})],
+    "swish": [("silu", {})],
+    "mish": [("mish", {})],
+    "gelu": [("gelu", {})],
 }
-_OTHER_ACTIVATIONS = (
-    "loggy", "selu", "ramp", "plse", "stair", "hardtan", "lhtan", "mish", "hard_mish", "relu6", "normalize_channels",
-)  # fmt: skip
+_OTHER_ACTIVATIONS = ("plse", "stair", "hardtan", "lhtan", "hard_mish", "normalize_channels")
 _UNIFORM = LeCun(gain=0.816497)  # darknet's is uniform in ±sqrt(2 / fan_in), of variance 2/3 / fan_in
 _OF_WEIGHT_FILES = ("dontload", "dontsave", "numload", "dontloadscales", "flipped")
+_PRODUCTS = ("scale_channels", "sam")
 _ONLY_SHARE_MEMORY = ("truth", "onlyforward")
 
 
@@ -127,7 +129,7 @@ class NetworkBuilder:
         Raises:
             ReadError: one of them is not above it.
         """
-        key = {"shortcut": "from", "route": "layers"}.get(type_of(options.section))
+        key = {**dict.fromkeys(("shortcut", *_PRODUCTS), "from"), "route": "layers"}.get(type_of(options.section))
         if key is None:
             return []
         found = []
@@ -167,6 +169,10 @@ class NetworkBuilder:
                 return self._shortcut(options, others)
             case "route":
                 return self._route(options, others)
+            case "scale_channels" | "sam":
+                return self._product(options, others)
+            case "reorg":
+                return self._reorg(options)
             case "softmax":
                 return self._softmax(options)
             case type_:
@@ -300,26 +306,56 @@ class NetworkBuilder:
         return self._add(options, "batchnorm", "batchnorm", arguments, [self.end], (note,))
 
     def _shortcut(self, options: Options, others: Sequence[str | None]) -> str:
-        for key in ("alpha", "beta"):
-            if options.number(key, 1.0) != 1:
-                raise options.error("E0903", f"`{key}` multiplies an input of the sum", key)
+        """A sum. Of another layer, darknet adds the channels that both have, at the places that both have."""
+        alpha, beta = options.number("alpha", 1.0), options.number("beta", 1.0)
         if options.text("weights_type", "none") != "none":
             raise options.error("E0903", "a shortcut with weights has no counterpart", "weights_type")
-        own = self._given
-        for other in others:
-            if self._shapes[other].sizes != own.sizes:
-                message = f"adds {self._shapes[other]} to {own}; darknet adds the part that they share"
-                raise options.error("E0903", f"this shortcut {message}", "from", "`add` adds equal shapes")
         if self.end is None or None in others:
             raise options.error("E0903", "a shortcut from the image has no counterpart", "from")
-        name = self._add(options, "shortcut", "add", {}, [*others, self.end])
+        own = self._given
+        end: str | None = self.end
+        fitting = [self._fitted(options, other, own) for other in others]
+        if (alpha, beta) != (1, 1):
+            if any(self._shapes[other].sizes != own.sizes for other in others):
+                key = "alpha" if alpha != 1 else "beta"
+                raise options.error("E0903", f"`{key}` multiplies only a part of the sum here", key)
+            end = self._scaled(options, end, alpha)
+            fitting = [self._scaled(options, other, beta) for other in fitting]
+        name = self._add(options, "shortcut", "add", {}, [*fitting, end])
         return self._activate(options, name, "linear") or name
 
+    def _scaled(self, options: Options, name: str | None, factor: float) -> str | None:
+        return name if factor == 1 else self._add(options, "scaled", "affine", {"scale": factor}, [name])
+
+    def _fitted(self, options: Options, other: str | None, own: Shape) -> str | None:
+        """A layer as a shortcut adds it to one of the shape `own`: every n-th place, the first channels, then zeros.
+
+        Raises:
+            ReadError: its maps are smaller, or not a whole number of times as large.
+        """
+        shape, name = self._shapes[other], other
+        if len(shape.sizes) != len(own.sizes):
+            raise options.error("E0903", f"this shortcut adds {shape} to {own}, maps and a vector", "from")
+        if shape.sizes[1:] != own.sizes[1:]:
+            (high, wide), (_, height, width) = shape.sizes[1:], own.sizes
+            stride = high // height
+            if stride < 2 or (high, wide) != (stride * height, stride * width):
+                message = f"this shortcut adds {shape} to {own}; darknet adds at some of the places"
+                help_ = "the maps of the other layer may be a whole number of times as large"
+                raise options.error("E0903", message, "from", help_)
+            arguments = {"window": (1, 1), "stride": (stride, stride)}
+            name = self._add(options, "reduced", "maxpool", arguments, [name])
+        if shape.channels > own.channels:
+            return self._add(options, "reduced", "slice", {"first": 0, "end": own.channels}, [name])
+        if shape.channels < own.channels:
+            return self._add(options, "widened", "widen", {"channels": own.channels}, [name])
+        return name
+
     def _route(self, options: Options, others: Sequence[str | None]) -> str | None:
-        """The output of one earlier section again, or several joined."""
-        if options.whole("groups", 1) != 1:
-            raise options.error("E0903", "a route of a part of the channels has no counterpart", "groups")
-        options.whole("group_id", 0)
+        """The output of one earlier section again, or several joined; with `groups`, one of the parts of each."""
+        groups, part = options.whole("groups", 1, least=1), options.whole("group_id", 0)
+        if groups > 1:
+            others = [self._part(options, other, groups, part) for other in others]
         if len(others) == 1:
             return others[0]
         sides = {self._shapes[other].sizes[1:] for other in others}
@@ -328,11 +364,49 @@ class NetworkBuilder:
             raise options.error("E0903", f"this route joins maps of different sizes: {shapes}", "layers")
         return self._add(options, "route", "concat", {}, others)
 
+    def _part(self, options: Options, name: str | None, groups: int, part: int) -> str:
+        """One of `groups` equal parts of the channels of a layer.
+
+        Raises:
+            ReadError: there is no such part.
+        """
+        channels = self._shapes[name].channels
+        if channels % groups or part >= groups:
+            message = f"{channels} channels have no part {part} of {groups} equal ones"
+            raise options.error("E0904", message, "group_id" if part >= groups else "groups")
+        width = channels // groups
+        end = None if part == groups - 1 else width * (part + 1)
+        return self._add(options, "part", "slice", {"first": width * part, "end": end}, [name])
+
+    def _product(self, options: Options, others: Sequence[str | None]) -> str:
+        """The product of a layer and one value for each of its maps, or of two layers of equal shapes."""
+        other, own = self._shapes[others[0]], self._given
+        one_for_each_map = own.values == own.channels == other.channels and not options.whole("scale_wh", 0)
+        if len(others) > 1 or not (own.sizes == other.sizes or one_for_each_map):
+            message = f"`[{options.section.name}]` multiplies {other} by {own}, which has no counterpart"
+            raise options.error("E0903", message, "from", "one value for each map has one, and equal shapes")
+        name = self._add(options, "product", "multiply", {}, [self.end, *others])
+        return self._activate(options, name, "linear") or name
+
+    def _reorg(self, options: Options) -> str:
+        """Maps cut into smaller ones; with `extra`, a vector with so many more units, which are 0."""
+        stride, extra = options.whole("stride", 1, least=1), options.whole("extra", 0)
+        for key in ("reverse", "flatten"):
+            if options.whole(key, 0):
+                raise options.error("E0903", f"`{key}` has no counterpart", key)
+        self._maps(options)
+        if not extra:
+            return self._add(options, "reorg", "reorg", {"stride": stride}, [self.end])
+        units = self._given.values + extra
+        flat = self._add(options, "flatten", "flatten", {}, [self.end])
+        return self._add(options, "widened", "widen", {"channels": units}, [flat])
+
     def _softmax(self, options: Options) -> str:
         if options.whole("groups", 1) != 1:
             raise options.error("E0903", "a softmax in groups has no counterpart", "groups")
-        if options.number("temperature", 1.0) != 1:
-            raise options.error("E0903", "a softmax with a temperature has no counterpart", "temperature")
+        temperature = options.number("temperature", 1.0)
+        if temperature <= 0:
+            raise options.error("E0904", f"`temperature` must be more than 0, not {temperature:g}", "temperature")
         for key in ("tree", "spatial"):
             if key in options and options.text(key) not in ("0", ""):
                 raise options.error("E0903", f"a softmax with `{key}` has no counterpart", key)
@@ -341,6 +415,10 @@ class NetworkBuilder:
         start = self.end
         if len(self._given.sizes) == 3:
             start = self._add(options, "flatten", "flatten", {}, [start])
+        if temperature != 1:
+            message = f"in darknet, the gradient of this softmax is not divided by its temperature of {temperature:g}"
+            self._findings.append(Diagnostic("W0901", message, options.span("temperature")))
+            start = self._add(options, "cooled", "affine", {"scale": 1 / temperature}, [start])
         return self._add(options, "softmax", "softmax", {}, [start])
 
     def _activate(self, options: Options, name: str | None, usual: str) -> str | None:
@@ -358,8 +436,10 @@ class NetworkBuilder:
             meant = did_you_mean(activation, _ACTIVATIONS)
             self._findings.append(Diagnostic("W0902", message, options.span("activation"), help=meant))
             activation = "relu"
-        found = _ACTIVATIONS[activation]
-        return name if found is None else self._add(options, "activation", found[0], found[1], [name])
+        end = name
+        for keyword, arguments in _ACTIVATIONS[activation]:
+            end = self._add(options, "activation", keyword, arguments, [end])
+        return end
 
     # -- shared by all sections
 

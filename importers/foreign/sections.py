@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from alexc.compiler.text.diagnostics import MOST_ERRORS, Diagnostic
 from alexc.compiler.text.source import Source, Span
+
+_NUMBERS = re.compile(r"([-+.,0-9eE]*[0-9.])\s*[#;]")
 
 Dialect = Literal["python", "darknet"]
 
@@ -86,6 +89,8 @@ def _add(entries: dict[str, Entry], text: str, span: Span, dialect: Dialect, fin
         value = value[:comment]
     before = end + 1 + len(value) - len(value.lstrip())
     value = value.strip()
+    if dialect == "darknet" and (number := _NUMBERS.match(value)):  # darknet reads numbers up to what is none
+        value = number[1]
     entry = Entry(
         key.lower() if dialect == "python" else key,
         value if dialect == "python" else "".join(value.split()),

@@ -67,6 +67,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "dropout": ("dropout 0.3 scale=test", "dropout 0.3 scale=train"),
     "stochastic_depth": ("stochastic_depth 0.3 scale=test", "stochastic_depth 0.3 scale=train"),
     "slice": ("conv 8 kernel=1 reads=all towers=1 -> slice 2 7", "conv 8 kernel=1 reads=all towers=1 -> slice 3"),
+    "widen": ("conv 4 kernel=1 towers=1 reads=all -> widen 9", "linear 8 towers=1 reads=all -> widen 9"),
+    "reorg": ("conv 8 kernel=1 towers=1 reads=all -> adaptive_avgpool 4 -> reorg 2",),
     "channel_shuffle": ("channel_shuffle 4",),
     "hardsigmoid": ("hardsigmoid",),
     "hardswish": ("hardswish",),

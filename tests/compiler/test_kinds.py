@@ -92,6 +92,13 @@ LAYERS: dict[str, Draw] = {
         f"conv 8 kernel=1 reads=all towers=1 -> slice {rng.choice(['0 3', '2 8', '5', '0', '1 end=2'])} "
         "-> conv 4 kernel=1"
     ),
+    "widen": lambda rng: (
+        f"conv 8 kernel=1 reads=all towers=1 -> {rng.choice(['', 'global_avgpool -> '])}widen {rng.choice([8, 12])}"
+    ),
+    "reorg": lambda rng: (
+        f"conv 8 kernel=1 reads=all towers=1 -> adaptive_avgpool {rng.choice(['4', '6x2'])} -> reorg "
+        f"{rng.choice([1, 2])}"
+    ),
     "channel_shuffle": lambda rng: f"channel_shuffle {rng.choice([1, 2, 4])}",
     "hardsigmoid": lambda _: "hardsigmoid",
     "hardswish": lambda _: "hardswish",

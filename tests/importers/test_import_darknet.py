@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from alexc.compiler.layers.arguments import Iterations
 from alexc.compiler.net.net import Recipe
@@ -194,6 +196,10 @@ def test_activations() -> None:
         "tanh": "-> tanh",
         "elu": "-> elu",
         "swish": "-> silu",
+        "mish": "-> mish",
+        "relu6": "-> relu6",
+        "loggy": "-> affine 0.5 -> tanh",
+        "selu": "-> elu 1.6732 -> affine 1.0507",
     }.items():
         assert small(conv(activation=word)).line("conv1").endswith(wanted)
     silent = "[convolutional]\nfilters=8\nsize=3\n"
@@ -204,7 +210,7 @@ def test_activations() -> None:
     assert [(code, line, headline) for code, line, headline in misspelt.said() if "leeky" in headline] == [
         ("W0902", 10, "darknet has no activation `leeky`; it uses ReLU")
     ]
-    assert [(code, line) for code, line, _ in small(conv(activation="ramp")).errors()] == [("E0903", 10)]
+    assert [(code, line) for code, line, _ in small(conv(activation="stair")).errors()] == [("E0903", 10)]
 
 
 def test_batch_normalisation_takes_the_place_of_the_bias() -> None:
@@ -252,6 +258,124 @@ def test_shortcuts_and_routes_count_from_here_or_from_the_beginning() -> None:
     again = small(three, section("route", layers=-3), conv(filters=5, pad=1), section("route", layers="-1, 2"))
     assert again.line("conv4") == "conv4: conv1 -> conv 5 kernel=3 pad=1"
     assert again.line("route1") == "route1: concat conv4 conv3"
+
+
+# darknet's activations that are more than one kind, and their formulas.
+COMPOSED: dict[str, Callable[[Tensor], Tensor]] = {
+    "ramp": lambda x: x * (x > 0) + 0.1 * x,
+    "loggy": lambda x: 2 / (1 + (-x).exp()) - 1,
+    "selu": lambda x: torch.where(x >= 0, 1.0507 * x, 1.0507 * 1.6732 * (x.exp() - 1)),
+    "mish": lambda x: x * (1 + x.exp()).log().tanh(),
+    "relu6": lambda x: x.clamp(0, 6),
+}
+
+
+@pytest.mark.parametrize("word", COMPOSED)
+def test_composed_activations_compute_darknets_formula(word: str) -> None:
+    network = network_of(small(conv(activation=word), conv(activation="linear")).graph(), "cpu").double()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter)
+    image = torch.randn(1, 3, 12, 12, dtype=torch.float64, requires_grad=True)
+    first, first_bias, second, second_bias = network.parameters()
+    wanted = F.conv2d(COMPOSED[word](F.conv2d(image, first, first_bias)), second, second_bias)
+    made = network(image)
+    torch.testing.assert_close(made, wanted, rtol=1e-10, atol=1e-10)
+    gradients = [torch.autograd.grad(each.square().sum(), image) for each in (made, wanted)]
+    torch.testing.assert_close(*gradients, rtol=1e-8, atol=1e-8)
+
+
+def maps_of(found: Imported, image: Tensor) -> dict[str, Tensor]:
+    """What each convolution of the network makes of an image, and its output under `end`; in float64."""
+    torch.manual_seed(0)
+    network = network_of(found.graph(), "cpu").double().eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter)
+    made: dict[str, Tensor] = {}
+    for name, layer in network.named_children():
+        layer.register_forward_hook(lambda _layer, _given, output, name=name: made.setdefault(name, output.clone()))
+    return made | {"end": network(image)}
+
+
+@pytest.mark.parametrize(
+    ("sections", "line"),
+    [
+        ((conv(filters=4, pad=1), conv(filters=8, pad=1)), "widened1: conv1 -> widen 8"),
+        ((conv(filters=8, pad=1), conv(filters=4, pad=1)), "reduced1: conv1 -> slice 0 4"),
+        ((conv(filters=4, pad=1), conv(filters=4, pad=1, stride=2)), "reduced1: conv1 -> maxpool 1 stride=2"),
+        (
+            (conv(filters=3, pad=1), conv(filters=5, pad=1, stride=3)),
+            "reduced1: conv1 -> maxpool 1 stride=3 -> widen 5",
+        ),
+        (
+            (conv(filters=5, pad=1), conv(filters=3, pad=1, stride=2)),
+            "reduced1: conv1 -> maxpool 1 stride=2 -> slice 0 3",
+        ),
+    ],
+)
+def test_shortcuts_of_unequal_widths_add_what_both_have(sections: tuple[str, ...], line: str) -> None:
+    """Against darknet's own loop over channels and places."""
+    found = small(*sections, section("shortcut", **{"from": -2, "activation": "linear"}))
+    assert found.errors() == []
+    assert found.line(line.partition(":")[0]) == line
+    made = maps_of(found, torch.randn(2, 3, 12, 12, dtype=torch.float64))
+    other, own = made["conv1"], made["conv2"]
+    wanted, stride = own.clone(), other.shape[3] // own.shape[3]
+    for k in range(min(other.shape[1], own.shape[1])):
+        for j in range(min(other.shape[2], own.shape[2])):
+            for i in range(min(other.shape[3], own.shape[3])):
+                wanted[:, k, j, i] += other[:, k, j * stride, i * stride]
+    assert torch.equal(made["end"], wanted)
+
+
+def test_a_shortcut_with_factors() -> None:
+    found = small(conv(pad=1), conv(pad=1), section("shortcut", **{"from": -2, "alpha": 0.5, "beta": -2}))
+    made = maps_of(found, torch.randn(2, 3, 12, 12, dtype=torch.float64))
+    torch.testing.assert_close(made["end"], 0.5 * made["conv2"] - 2 * made["conv1"])
+
+
+@pytest.mark.parametrize(("groups", "part", "kept"), [(2, 0, (0, 4)), (2, 1, (4, 8)), (4, 2, (4, 6))])
+def test_a_route_of_a_part_of_the_channels(groups: int, part: int, kept: tuple[int, int]) -> None:
+    found = small(conv(pad=1), section("route", layers=-1, groups=groups, group_id=part))
+    made = maps_of(found, torch.randn(1, 3, 12, 12, dtype=torch.float64))
+    assert torch.equal(made["end"], made["conv1"][:, slice(*kept)])
+
+
+def test_parts_of_several_routes_are_joined() -> None:
+    found = small(conv(pad=1), conv(pad=1, filters=4), section("route", layers="-1,-2", groups=2, group_id=1))
+    made = maps_of(found, torch.randn(1, 3, 12, 12, dtype=torch.float64))
+    assert torch.equal(made["end"], torch.cat([made["conv2"][:, 2:], made["conv1"][:, 4:]], 1))
+
+
+def test_excitation_and_attention() -> None:
+    """`[scale_channels]` multiplies maps by one value each, `[sam]` value by value."""
+    gate = "[avgpool]\n" + conv(size=1, activation="logistic")
+    found = small(conv(pad=1), gate, section("scale_channels", **{"from": -3, "activation": "relu"}))
+    made = maps_of(found, torch.randn(2, 3, 12, 12, dtype=torch.float64))
+    torch.testing.assert_close(made["end"], (made["conv1"] * made["conv2"].sigmoid()).relu())
+    found = small(conv(pad=1), conv(size=1, activation="logistic"), section("sam", **{"from": -2}))
+    made = maps_of(found, torch.randn(2, 3, 12, 12, dtype=torch.float64))
+    torch.testing.assert_close(made["end"], made["conv1"] * made["conv2"].sigmoid())
+
+
+def test_maps_that_are_cut_and_a_vector_with_an_extra_unit() -> None:
+    assert small(conv(pad=1), section("reorg", stride=2)).line("conv1").endswith("-> reorg 2")
+    go = small(conv(size=1, filters=1), section("reorg", stride=1, extra=1), "[softmax]\n")
+    assert go.line("conv1").endswith("-> flatten -> widen 145 -> softmax")
+
+
+def test_a_softmax_with_a_temperature() -> None:
+    found = small(conv(), section("connected", output=10, activation="linear"), "[softmax]\ntemperature=4\n")
+    assert found.line("fc1").endswith("-> affine 0.25 -> softmax")
+    assert [headline for code, _, headline in found.said() if code == "W0901"] == [
+        "in darknet, the gradient of this softmax is not divided by its temperature of 4"
+    ]
+
+
+def test_a_comment_behind_a_number_is_not_part_of_it() -> None:
+    """darknet reads a number up to the first character that is none."""
+    found = small("[convolutional]\nfilters=8\t#32\nsize=3 ; of three\nactivation=linear\n")
+    assert found.line("conv1").startswith("conv1: conv 8")
+    assert found.graph().nodes[0].layer.kind.kernel == (3, 3)  # type: ignore[attr-defined]
 
 
 def test_dropout_works_in_place() -> None:
@@ -372,18 +496,41 @@ def test_a_file_that_is_set_for_use() -> None:
         ("[yolo]\n", "E0902", 7, "an object-detection head"),
         ("[detection]\n", "E0902", 7, "an object-detection head"),
         ("[upsample]\nstride=2\n", "E0902", 7, "an upsampling layer"),
-        ("[reorg]\nstride=2\n", "E0902", 7, "maps cut into smaller ones"),
+        ("[reorg3d]\nstride=2\n", "E0902", 7, "maps cut into smaller ones in another order"),
+        ("[reorg]\nstride=2\n", "E0904", 7, "cannot cut 3x12x12 evenly"),
+        ("[reorg]\nstride=2\nreverse=1\n", "E0903", 9, "`reverse` has no counterpart"),
         ("[normalization]\nsize=5\n", "E0902", 7, "its sums miss one map"),
         ("[lstm]\noutput=8\n", "E0902", 7, "a recurrent layer"),
         ("[convolutionel]\n", "E0902", 7, "no sections `[convolutionel]`"),
         (section("route", layers=-1), "E0905", 8, "not a section above this one"),
-        (conv() + section("route", layers="-1", groups=2), "E0903", 13, "a part of the channels"),
+        (conv() + section("route", layers="-1", groups=3), "E0904", 13, "8 channels have no part 0 of 3 equal ones"),
+        (conv() + section("route", layers="-1", groups=2, group_id=2), "E0904", 14, "no part 2 of 2 equal ones"),
         (conv() + conv(pad=1) + section("shortcut", **{"from": -3}), "E0905", 17, "`from=-3`"),
-        (conv(filters=4) + conv(pad=1) + section("shortcut", **{"from": -2}), "E0903", 17, "adds 4x10x10 to 8x10x10"),
+        (conv(size=5) + conv(padding=3) + section("shortcut", **{"from": -2}), "E0903", 17, "adds 8x8x8 to 8x12x12"),
+        (
+            conv(size=4) + conv(size=3, stride=4) + section("shortcut", **{"from": -2}),
+            "E0903",
+            17,
+            "adds 8x9x9 to 8x2x2",
+        ),
+        (
+            conv(filters=4) + conv(pad=1) + section("shortcut", **{"from": -2, "beta": 2}),
+            "E0903",
+            18,
+            "`beta` multiplies only a part of the sum",
+        ),
+        (conv() + conv(filters=4) + section("sam", **{"from": -2}), "E0903", 16, "multiplies 8x10x10 by 4x8x8"),
+        (
+            conv(pad=1) + conv(size=1, filters=1) + section("scale_channels", **{"from": -2, "scale_wh": 1}),
+            "E0903",
+            17,
+            "multiplies 8x12x12 by 1x12x12",
+        ),
         (conv(xnor=1), "E0903", 11, "`xnor`"),
         (conv(groups=2), "E0904", 7, "cannot split 3 input maps evenly into 2 groups"),
         (conv(size="big"), "E0904", 9, "must be a number, not `big`"),
-        (conv() + "[softmax]\ntemperature=2\n", "E0903", 12, "temperature"),
+        (conv() + "[softmax]\ntemperature=0\n", "E0904", 12, "`temperature` must be more than 0"),
+        (conv() + section("shortcut", **{"from": -1, "weights_type": "per_channel"}), "E0903", 13, "with weights"),
         (section("connected", output=8, activation="relu") + conv(), "E0903", 12, "over a vector"),
         ("filters\n", "E0901", 7, "`key=value`"),
     ],

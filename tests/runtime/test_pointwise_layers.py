@@ -1,4 +1,4 @@
-"""Learned slopes, maxima, powers and mish in a compiled network, against their formulas in float64."""
+"""Learned slopes, maxima, powers, mish and maps that are widened or cut, against their formulas in float64."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from alexc.compiler.pipeline import check_text
+from alexc.runtime.layers.reorg import reorg
 from tests.support.compiled import network_of
 
 
@@ -54,6 +55,32 @@ def test_learned_slopes(line: str, slopes: int) -> None:
     torch.testing.assert_close(network(x), wanted)
     made, formula = (torch.autograd.grad(each.pow(2).sum(), (x, weight)) for each in (network(x), wanted))
     torch.testing.assert_close(made, formula)
+
+
+@pytest.mark.parametrize(("sizes", "stride"), [((4, 6, 4), 2), ((9, 3, 6), 3), ((8, 2, 2), 2), ((5, 3, 2), 1)])
+def test_reorg_moves_values_as_darknet_does(sizes: tuple[int, int, int], stride: int) -> None:
+    """darknet's own loop, over one flat array, with its names."""
+    c, h, w = sizes
+    x = torch.randn(2, *sizes, dtype=torch.float64)
+    out_c = c // stride**2
+    wanted = torch.empty_like(x).flatten(1)
+    for k in range(c):
+        for j in range(h):
+            for i in range(w):
+                offset = k // out_c
+                w2, h2 = i * stride + offset % stride, j * stride + offset // stride
+                source = w2 + w * stride * (h2 + h * stride * (k % out_c))
+                wanted[:, i + w * (j + h * k)] = x.flatten(1)[:, source]
+    made = reorg(x, stride)
+    assert made.shape == (2, c * stride**2, h // stride, w // stride)
+    assert torch.equal(made.flatten(1), wanted)
+
+
+def test_a_widened_layer_ends_with_zeros() -> None:
+    x = images()
+    made = compiled("widen 7")(x)
+    assert torch.equal(made, torch.cat([x, torch.zeros(2, 3, 3, 3, dtype=torch.float64)], 1))
+    assert torch.equal(compiled("flatten -> widen 40")(x), torch.cat([x.flatten(1), torch.zeros(2, 4).double()], 1))
 
 
 def test_slopes_have_multipliers() -> None:

@@ -90,6 +90,7 @@ network Net {
   other: thin -> slice 8                    -> conv 8 kernel=1 -> prelu shared=yes
   high:  maximum kept other
   both:  concat kept other high             -> channel_shuffle 2 -> stochastic_depth 0.25 scale=test
+  cut:   reorg 2                            -> widen 98
   last:  global_avgpool                     -> layernorm
   fc:    linear 12                          -> softmax
 }
