@@ -16,7 +16,7 @@ from alexc.compiler.text.source import Source
 from .printable import printable
 from .spec_error import SpecError
 
-_WEIGHTS = (".caffemodel", ".safetensors", ".pt", ".pth")
+_WEIGHTS = (".caffemodel", ".weights", ".safetensors", ".pt", ".pth")
 
 
 def read_spec(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from alexc.printable import printable
 
 from .caffemodel import ForeignWeights, read_caffemodel
+from .darknet_weights import read_darknet_weights
 from .errors import UserError
 from .files import check_new, require_regular_file, write_new
 from .layer_matching import COUNTER, Match, by_value, match_layers
@@ -25,6 +26,7 @@ from .torch_archive import UnreadableArchive, load_archive
 
 _FROM_A_RUN = "`alexc weights export` writes the weights of a run"
 _CAFFES = ".caffemodel"
+_DARKNETS = ".weights"
 _SAFETENSORS = ".safetensors"
 _COLORS = 3
 _NESTED = ("state_dict", "model", "model_state_dict", "net")  # where training scripts put the weights
@@ -51,7 +53,8 @@ def import_weights(
     """Write the weights of a file under the names of a network, as safetensors for its `load_state_dict`.
 
     Args:
-        path: a `.caffemodel`, a `.safetensors` file, or a checkpoint that `torch.load(weights_only=True)` reads.
+        path: a `.caffemodel`, a `.weights` file of darknet, a `.safetensors` file, or a checkpoint that
+            `torch.load(weights_only=True)` reads.
         network: the compiled network.
         without: layers of the file to leave out, with everything under their names: `aux1`.
         out: the file to write, which must not exist.
@@ -63,7 +66,8 @@ def import_weights(
     """
     check_new(out)
     with Progress("import", 3, "steps") as progress:
-        read = _read(path)
+        built = network.build_without_memory()
+        read = _read(path, built)
         given = _leave_out(read.tensors, without, path)
         _check_finite(given, path)
         progress.advance()
@@ -71,7 +75,7 @@ def import_weights(
         turned = read.image_readers if bgr or turns else ()
         if bgr and not turned:
             raise UserError(f"--bgr: {printable(path)} has no convolution that reads three channels")
-        wanted = network.build_without_memory().state_dict()
+        wanted = built.state_dict()
         try:
             given = _with_channels_turned(given, turned)
             matches = match_layers(given, wanted, read.second_names, ordered=path.suffix != _SAFETENSORS)
@@ -104,11 +108,11 @@ def _channels_in_words(channels: int) -> str:
     return "one channel" if channels == 1 else f"{channels} channels"
 
 
-def _read(path: Path) -> ForeignWeights:
+def _read(path: Path, network: nn.Module) -> ForeignWeights:
     """The tensors of a file of any format, and what is known about them."""
     if path.suffix == _CAFFES:
         return read_caffemodel(path)
-    tensors = read_tensors(path)
+    tensors = read_darknet_weights(path, network) if path.suffix == _DARKNETS else read_tensors(path)
     convolutions = (name for name, tensor in tensors.items() if tensor.ndim == 4 and tensor.shape[1] == _COLORS)
     first = next(convolutions, None)
     return ForeignWeights(tensors, {}, () if first is None else (first.rpartition(".")[0],))
@@ -155,8 +159,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UserError: it cannot be read, or contains something other than tensors.
     """
     shown = printable(path)
-    if path.suffix == _CAFFES:
-        raise UserError(f"{shown} is Caffe's: convert its weights with `alexc weights import {shown} --into NETWORK`")
+    if path.suffix in (_CAFFES, _DARKNETS):
+        whose = "Caffe's" if path.suffix == _CAFFES else "darknet's"
+        raise UserError(f"{shown} is {whose}: convert its weights with `alexc weights import {shown} --into NETWORK`")
     try:
         require_regular_file(path)
         loaded = _read_safetensors(path) if path.suffix == _SAFETENSORS else _read_archive(path)

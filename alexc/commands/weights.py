@@ -15,7 +15,8 @@ weights = typer.Typer(name="weights", help="Import or export weights.", no_args_
 @weights.command("import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(metavar="WEIGHTS", help="A .caffemodel, a .safetensors file, or a checkpoint.")
+        Path,
+        typer.Argument(metavar="WEIGHTS", help="A .caffemodel, .weights or .safetensors file, or a checkpoint."),
     ],
     into: Annotated[Path, typer.Option(metavar="NETWORK", help="The compiled network, as in generated/vgg16.py.")],
     out: Annotated[

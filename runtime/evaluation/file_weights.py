@@ -26,7 +26,7 @@ from .trained_network import TrainedNetwork, load_trained_network
 
 _CHANNELS = (1, 3)  # of the images that can be prepared
 NETWORK_ENDINGS = (".py", ".net")  # the loader says what to do with a spec
-_WEIGHTS = (".pt", ".pth", ".safetensors", ".caffemodel")
+_WEIGHTS = (".pt", ".pth", ".safetensors", ".caffemodel", ".weights")
 
 
 @dataclass(frozen=True, eq=False)
