@@ -49,8 +49,8 @@ class Fields:
         return found[0].span.to(value.span) if isinstance(value, Scalar) else found[0].span
 
     def spans_of(self, name: str) -> list[Span]:
-        """The spans of a field's values, in order."""
-        return [field.value.span for field in self._by_name.get(name, [])]
+        """The spans of a field's values, in order, without those of messages."""
+        return [field.value.span for field in self._by_name.get(name, []) if isinstance(field.value, Scalar)]
 
     def texts(self, name: str) -> list[str]:
         """All values of a field as text, without quotation marks."""

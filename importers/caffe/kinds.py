@@ -198,7 +198,7 @@ def _reshaped(sizes: Sequence[int], dims: Sequence[int], axis: int, axes: int) -
     given = [images, *sizes]
     start = axis if axis >= 0 else axis + 1 + len(given)
     end = len(given) if axes == -1 else start + axes
-    if not 0 <= start <= end <= len(given) or any(dim == 0 for dim in dims[len(given) - start :]):
+    if len(dims) > MOST_AXES or not 0 <= start <= end <= len(given) or 0 in dims[len(given) - start :]:
         return None
     new = [given[start + place] if dim == 0 else dim for place, dim in enumerate(dims)]
     first, *rest = [*given[:start], *new, *given[end:]] or [0]
@@ -266,6 +266,7 @@ def _channel_shuffle(layer: CaffeLayer, context: Context) -> Translated | None:
     return one("channel_shuffle", {"groups": groups}, layer, context)
 
 
+MOST_AXES = 32  # of Caffe's blobs
 DEPTHWISE = ("ConvolutionDepthwise", "DepthwiseConvolution")  # of forks: as many groups as maps
 TRANSLATIONS: dict[str, Translation] = {
     **dict.fromkeys(("Convolution", *DEPTHWISE), _convolution),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
@@ -137,8 +137,9 @@ class _Builder:
         for index, layer in enumerate(self._layers):
             if index not in self._merged:
                 self._read(index, layer)
+        trained = {_place(layer) for layer in self._layers}
         for layer in self._only_testing:
-            self._check_only_testing(layer)
+            self._check_only_testing(layer, trained)
         trains = any("loss" in layer.type.lower() for layer in self._layers)
         kept = self._without_unread()
         made = without_zeros(kept, trains, self._findings)
@@ -375,13 +376,17 @@ class _Builder:
         losses = [layer for layer in self._layers if layer.type == "SoftmaxWithLoss"]
         return any(layer.bottoms[:1] == softmax.bottoms[:1] for layer in losses)
 
-    def _check_only_testing(self, layer: CaffeLayer) -> None:
-        twin = (layer.name, layer.type, layer.bottoms, layer.tops)
-        if any(twin == (each.name, each.type, each.bottoms, each.tops) for each in self._layers):
+    def _check_only_testing(self, layer: CaffeLayer, trained: Collection[object]) -> None:
+        if _place(layer) in trained:
             return  # a layer with other settings in testing, as `use_global_stats: true` of a BatchNorm
         if layer.bottoms and layer.type not in (*_NO_PART, *_LOSSES, "Softmax"):
             message = f"`{layer.name}` exists only in testing, which has no counterpart"
             self._findings.append(Diagnostic("E0903", message, layer.span))
+
+
+def _place(layer: CaffeLayer) -> tuple[object, ...]:
+    """What a layer is called, and what it reads and makes."""
+    return layer.name, layer.type, layer.bottoms, layer.tops
 
 
 def _in_phase(

@@ -269,6 +269,18 @@ def test_what_has_no_counterpart_is_refused(layer: str) -> None:
     assert (code, headline[: len(REFUSED[layer][1])]) == REFUSED[layer]
 
 
+def test_a_message_in_place_of_a_name_is_an_error() -> None:
+    text = net("ReLU").replace('bottom: "data"', "bottom: { }")
+    assert [code for code, _, _ in imported({"net.prototxt": text}).errors()] == ["E0904", "E0905"]
+
+
+@pytest.mark.parametrize(("axes", "codes"), [(32, []), (33, ["E0903"])])
+def test_a_reshape_has_at_most_as_many_axes_as_caffes_blobs(axes: int, codes: list[str]) -> None:
+    sizes = f"dim: 0 dim: -1 {'dim: 1 ' * (axes - 2)}"
+    found = read(f"Reshape reshape_param {{ shape {{ {sizes} }} }}")
+    assert [code for code, _, _ in found.errors()] == codes
+
+
 # What forks of Caffe, and deploy files, say beside the network.
 
 
