@@ -93,27 +93,6 @@ def read_file(path: Path) -> bytes:
     return content
 
 
-def read_part(path: Path, offset: int, size: int) -> bytes:
-    """The bytes of a file in an archive, from `offset` on, with the same bounds as `read_file`.
-
-    Raises:
-        BadImage: it cannot be read, is empty, too large or cut off.
-    """
-    if size > LARGEST_FILE:
-        raise BadImage(f"a file of {size:,} bytes; at most {LARGEST_FILE:,} are read")
-    if not size:
-        raise BadImage("an empty file")
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            content = file.read(size)
-    except OSError as error:
-        raise BadImage(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
-    if len(content) < size:
-        raise BadImage("the archive ends in the middle of it")
-    return content
-
-
 def decode(content: bytes, ending: str, exif: bool = False) -> tuple[NDArray[np.uint8], frozenset[str]]:
     """As `load_image`, from the bytes of a file; `ending` is the ending of its name, such as ".jpg"."""
     try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from typing import Literal
 from alexc.printable import printable
 
 from ..errors import UserError
-from .decode import KNOWN_ENDINGS
+from .folder_tree import DISK, FolderTree, ending
 
 EXPECTED = (
     "expected DATA/train/<class>/ and DATA/val/<class>/ with images in them, or DATA/<class>/, "
@@ -46,11 +45,13 @@ class FolderLayout:
         root: the folder.
         top: where the splits or classes are: the folder itself, or the only folder in it.
         splits: the part that each split folder in `top` holds; empty if the folders in `top` are classes.
+        tree: the folders of a disk, or of the archive `root`.
     """
 
     root: Path
     top: Path
     splits: Mapping[str, Part]
+    tree: FolderTree = DISK
 
     @property
     def is_flat(self) -> bool:
@@ -72,14 +73,14 @@ class FolderLayout:
         usual = [name for name in _USUAL_NAMES if name in found]
         if len(found) > 1 and not usual:
             raise UserError(f"{printable(self.top)} has several folders for {part}, {names(found)}: keep one of them")
-        return unwrapped(self.top / [*usual, *found][0]) if found else None
+        return unwrapped(self.top / [*usual, *found][0], self.tree) if found else None
 
     def shown(self, folder: Path) -> str:
         """The path of a folder below the root, safe to print."""
         return printable(folder.relative_to(self.root))
 
 
-def find_layout(root: Path) -> FolderLayout:
+def find_layout(root: Path, tree: FolderTree = DISK) -> FolderLayout:
     """Detect splits and classes by the names of folders, and by which of them hold images.
 
     A folder is a split if its name says so, in any case: `train`, `Training`, `train_set`, `images_test`, or
@@ -89,33 +90,34 @@ def find_layout(root: Path) -> FolderLayout:
     Raises:
         UserError: `root` is not a folder or cannot be read, or `train` may be a split as well as a class.
     """
-    if not root.is_dir():
+    if not tree.is_tree(root):
         raise UserError(f"{printable(root)} is not a folder: {EXPECTED}")
-    top = unwrapped(root, keep_splits=True)
-    folders = class_folders(top)
+    top = unwrapped(root, tree, keep_splits=True)
+    folders = tree.class_folders(top)
     splits = _splits(folders)
-    return FolderLayout(root, top, splits if _are_splits(top, folders, splits) else {})
+    return FolderLayout(root, top, splits if _are_splits(tree, top, folders, splits) else {}, tree)
 
 
-def unwrapped(folder: Path, keep_splits: bool = False) -> Path:
+def unwrapped(folder: Path, tree: FolderTree, keep_splits: bool = False) -> Path:
     """The folder itself or, where it holds nothing but one folder of folders, that one, and so on.
 
     Args:
         folder: the folder.
+        tree: the tree that it belongs to.
         keep_splits: stop at a folder whose only folder is a split.
 
     Raises:
         UserError: a link leads back to a folder that contains it.
     """
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[object, ...]] = set()
     while True:
-        if (found := identity(folder)) in seen:
+        if (found := tree.identity(folder)) in seen:
             raise UserError(f"{printable(folder)} is a link back to a folder that holds it: remove the link")
         seen.add(found)
-        inner = class_folders(folder)
-        if len(inner) != 1 or holds_images(folder) or (keep_splits and _splits(inner)):
+        inner = tree.class_folders(folder)
+        if len(inner) != 1 or tree.holds_images(folder) or (keep_splits and _splits(inner)):
             return folder
-        if not class_folders(folder / inner[0]) or holds_images(folder / inner[0]):
+        if not tree.class_folders(folder / inner[0]) or tree.holds_images(folder / inner[0]):
             return folder
         folder /= inner[0]
 
@@ -125,59 +127,9 @@ def part_named(word: str) -> Part | None:
     return _WORDS.get(word.casefold())
 
 
-def class_folders(top: Path) -> list[str]:
-    """The names of the folders in a folder, sorted, without hidden ones and what macOS adds to archives."""
-    found = (entry.name for entry in entries(top) if is_folder(entry))
-    return sorted(name for name in found if not name.startswith(".") and name != "__MACOSX")
-
-
-def holds_images(folder: Path) -> bool:
-    """Whether files in the folder itself have the names of images."""
-    return any(ending(entry.name) in KNOWN_ENDINGS and not is_folder(entry) for entry in entries(folder))
-
-
 def is_ignored(name: str) -> bool:
     """Whether a file is clearly not an image, by its name."""
     return name.startswith(".") or ending(name) in _NOT_IMAGES
-
-
-def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What a folder contains.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        with os.scandir(folder) as found:
-            yield from found
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-
-
-def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder; a link to itself, which leads nowhere, is none."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def identity(folder: Path) -> tuple[int, int]:
-    """What is the same for two paths of one folder.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        status = folder.stat()
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-    return status.st_dev, status.st_ino
-
-
-def ending(name: str) -> str:
-    """The ending of a file name, in lower case, such as ".jpg"."""
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million names: a Path for each would cost seconds
 
 
 def names(of: Iterable[str]) -> str:
@@ -186,10 +138,6 @@ def names(of: Iterable[str]) -> str:
     shown = ", ".join(printable(name) for name in ordered[:_MOST_NAMES_SHOWN])
     more = len(ordered) - _MOST_NAMES_SHOWN
     return f"{shown} and {more:,} more" if more > 0 else shown
-
-
-def _unreadable(folder: Path, error: OSError) -> UserError:
-    return UserError(f"{printable(folder)} cannot be read: {error.strerror}")
 
 
 def _splits(folders: Sequence[str]) -> dict[str, Part]:
@@ -215,7 +163,7 @@ def _part_and_rest(name: str) -> tuple[Part, tuple[str, ...]] | None:
     return (parts[0], tuple(rest)) if len(parts) == 1 else None
 
 
-def _are_splits(top: Path, folders: Sequence[str], splits: Mapping[str, Part]) -> bool:
+def _are_splits(tree: FolderTree, top: Path, folders: Sequence[str], splits: Mapping[str, Part]) -> bool:
     """Whether folders that have the names of splits are splits; else they are classes."""
     others = [name for name in folders if name not in splits]
     if not others:
@@ -224,8 +172,8 @@ def _are_splits(top: Path, folders: Sequence[str], splits: Mapping[str, Part]) -
         return False
     if len(set(splits.values())) > 1:
         return True
-    nested = [name for name in splits if class_folders(top / name) and not holds_images(top / name)]
-    beside = [name for name in others if holds_images(top / name)]
+    nested = [name for name in splits if tree.class_folders(top / name) and not tree.holds_images(top / name)]
+    beside = [name for name in others if tree.holds_images(top / name)]
     if nested and beside:
         raise UserError(
             f"{printable(top)}: {names(nested)} holds folders, as a split does, but {names(beside)} beside it hold "

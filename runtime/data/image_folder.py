@@ -15,33 +15,29 @@ from .decode import KNOWN_ENDINGS
 from .folder_layout import (
     EXPECTED,
     FolderLayout,
-    class_folders,
-    ending,
-    entries,
     find_layout,
-    holds_images,
-    identity,
-    is_folder,
     is_ignored,
     names,
     unwrapped,
 )
-from .image_list import ImageList, SourceFile
+from .folder_tree import DISK, Entry, FolderTree, ending, is_folder
+from .image_list import ImageList
 from .store import SplitName
 
 
-def list_folder(root: Path, database: sqlite3.Connection) -> ImageList:
+def list_folder(root: Path, database: sqlite3.Connection, tree: FolderTree = DISK) -> ImageList:
     """List a folder in one of the layouts of `EXPECTED`.
 
     Args:
         root: the folder.
         database: an empty one, for the list.
+        tree: the folders of a disk, or of the archive `root`.
 
     Raises:
         UserError: the folder has no such layout, a class is empty or in only one split, a folder cannot be read, or a
             link leads back to a folder that contains it.
     """
-    layout = find_layout(root.absolute())
+    layout = find_layout(root.absolute(), tree)
     if layout.is_flat:
         return _split_by_hash(layout, layout.top, "no train and val folders", database)
     train, validation = layout.folder("train"), layout.folder("val") or layout.folder("test")
@@ -52,27 +48,29 @@ def list_folder(root: Path, database: sqlite3.Connection) -> ImageList:
     return _as_split(layout, train, validation, database)
 
 
-def list_whole_folder(root: Path, database: sqlite3.Connection) -> ImageList:
+def list_whole_folder(root: Path, database: sqlite3.Connection, tree: FolderTree = DISK) -> ImageList:
     """List every image of a folder of class folders as one split, "train"; the other one is empty.
 
     Args:
         root: the folder; one class is enough.
         database: an empty one, for the list.
+        tree: the folders of a disk, or of the archive `root`.
 
     Raises:
         UserError: as `list_folder`, or the folder has several splits.
     """
-    layout = find_layout(root.absolute())
+    layout = find_layout(root.absolute(), tree)
     if len(layout.splits) > 1:
         raise UserError(f"{printable(layout.top)} has {names(layout.splits)}: name one of these folders")
-    top = unwrapped(layout.top / next(iter(layout.splits), ""))
-    images = ImageList(database, layout.root, tuple(_classes(top, least=1)))
-    images.sort("all images, for testing", _add_files(images, top, "train"))
+    top = unwrapped(layout.top / next(iter(layout.splits), ""), tree)
+    images = ImageList(database, layout.root, tuple(_classes(tree, top, least=1)))
+    images.sort("all images, for testing", _add_files(images, tree, top, "train"))
     return images
 
 
 def _as_split(layout: FolderLayout, train: Path, validation: Path, database: sqlite3.Connection) -> ImageList:
-    classes, val_classes = _classes(train), _classes(validation)
+    tree = layout.tree
+    classes, val_classes = _classes(tree, train), _classes(tree, validation)
     if classes != val_classes:
         raise UserError(
             f"{printable(layout.top)}: {layout.shown(train)} and {layout.shown(validation)} have different classes; "
@@ -86,7 +84,7 @@ def _as_split(layout: FolderLayout, train: Path, validation: Path, database: sql
             )
         )
     images = ImageList(database, layout.root, tuple(classes))
-    ignored = _add_files(images, train, "train") + _add_files(images, validation, "val")
+    ignored = _add_files(images, tree, train, "train") + _add_files(images, tree, validation, "val")
     read = f"train from {layout.shown(train)}/, val from {layout.shown(validation)}/"
     images.sort(read + _not_read(layout, train, validation), ignored)
     return images
@@ -94,8 +92,8 @@ def _as_split(layout: FolderLayout, train: Path, validation: Path, database: sql
 
 def _split_by_hash(layout: FolderLayout, top: Path, why: str, database: sqlite3.Connection) -> ImageList:
     """Move a fifth of each class, at least one image, to val."""
-    images = ImageList(database, layout.root, tuple(_classes(top)))
-    ignored = _add_files(images, top, "train")
+    images = ImageList(database, layout.root, tuple(_classes(layout.tree, top)))
+    ignored = _add_files(images, layout.tree, top, "train")
     lone = images.lone_class()
     if lone is not None:
         raise UserError(
@@ -111,29 +109,29 @@ def _split_by_hash(layout: FolderLayout, top: Path, why: str, database: sqlite3.
 def _not_read(layout: FolderLayout, *read: Path) -> str:
     if layout.is_flat:
         return ""
-    found = class_folders(layout.top)
+    found = layout.tree.class_folders(layout.top)
     left = [name for name in found if not any(folder.is_relative_to(layout.top / name) for folder in read)]
     return f"; not read: {names(left)}" if left else ""
 
 
-def _classes(top: Path, least: int = 2) -> list[str]:
-    classes = class_folders(top)
+def _classes(tree: FolderTree, top: Path, least: int = 2) -> list[str]:
+    classes = tree.class_folders(top)
     if not classes:
-        raise UserError(_no_classes(top))
+        raise UserError(_no_classes(tree, top))
     if len(classes) < least:
         only = printable(top / classes[0])
         raise UserError(f"{printable(top)} has one class folder only, {only}: {EXPECTED}, with two classes or more")
-    _refuse_hidden_splits(top, classes)
+    _refuse_hidden_splits(tree, top, classes)
     return classes
 
 
-def _refuse_hidden_splits(top: Path, classes: list[str]) -> None:
+def _refuse_hidden_splits(tree: FolderTree, top: Path, classes: list[str]) -> None:
     """Refuse folders without images that all hold the same folders: they are probably splits."""
     shared: set[str] | None = None
     for name in classes:
-        if holds_images(top / name):
+        if tree.holds_images(top / name):
             return
-        inner = set(class_folders(top / name))
+        inner = set(tree.class_folders(top / name))
         shared = inner if shared is None else shared & inner
         if len(shared) < 2:  # one folder in each class, such as images/, holds the images of the class
             return
@@ -145,18 +143,18 @@ def _refuse_hidden_splits(top: Path, classes: list[str]) -> None:
         )
 
 
-def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
+def _add_files(images: ImageList, tree: FolderTree, top: Path, split: SplitName) -> int:
     """Add the files in a folder of class folders to the list; returns the number of ignored files."""
     ignored = 0
     above = len(os.path.join(images.root, ""))  # noqa: PTH118 - with one separator behind it, of "/" too
     with Progress(f"list {printable(top.name)}", len(images.classes), "folders") as progress:
         for label, name in enumerate(images.classes):
             found = 0
-            for entry in _files(top / name):
+            for entry in _files(tree, top / name):
                 if is_ignored(entry.name):
                     ignored += 1
                 else:
-                    images.add(split, _source_file(entry, above, label))
+                    images.add(split, tree.source_file(entry, above, label))
                     found += 1
             if not found:
                 raise UserError(f"{printable(top / name)} has no images: every class folder needs some, or remove it")
@@ -164,38 +162,29 @@ def _add_files(images: ImageList, top: Path, split: SplitName) -> int:
     return ignored
 
 
-def _files(top: Path) -> Iterator[os.DirEntry[str]]:
+def _files(tree: FolderTree, top: Path) -> Iterator[Entry]:
     """The files in a folder and its subfolders; a hidden folder counts as a file.
 
     Raises:
         UserError: a folder is reached twice, by a link; a few links could lead to millions of paths.
     """
-    waiting, seen = [top], set[tuple[int, int]]()
+    waiting, seen = [top], set[tuple[object, ...]]()
     while waiting:
         folder = waiting.pop()
-        if (found := identity(folder)) in seen:
-            holds_it = any(identity(parent) == found for parent in folder.parents)
+        if (found := tree.identity(folder)) in seen:
+            holds_it = any(tree.identity(parent) == found for parent in folder.parents)
             where = "back to a folder that holds it" if holds_it else "to a folder that is in the class already"
             raise UserError(f"{printable(folder)} is a link {where}: remove the link")
         seen.add(found)
-        for entry in entries(folder):
+        for entry in tree.entries(folder):
             if is_folder(entry) and not entry.name.startswith("."):
                 waiting.append(Path(entry.path))
             else:
                 yield entry
 
 
-def _source_file(entry: os.DirEntry[str], above: int, label: int) -> SourceFile:
-    path = entry.path[above:]  # called a million times: creating a Path each time would take seconds
-    try:
-        status = entry.stat()
-    except OSError:  # a broken link: reading it later reports it by name
-        return SourceFile(path, label, -1, 0)
-    return SourceFile(path, label, status.st_size, status.st_mtime_ns)
-
-
-def _no_classes(top: Path) -> str:
-    images = sum(ending(entry.name) in KNOWN_ENDINGS for entry in entries(top))
+def _no_classes(tree: FolderTree, top: Path) -> str:
+    images = sum(ending(entry.name) in KNOWN_ENDINGS for entry in tree.entries(top))
     if not images:
         return f"{printable(top)} has no class folders: {EXPECTED}"
     return (

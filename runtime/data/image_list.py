@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .decode import read_file, read_part
+from .decode import read_file
+from .packed_image import STORED, packed_image
 from .store import SPLITS, SplitName
 
 VALIDATION_SHARE = 5  # one in five
@@ -26,9 +27,11 @@ class SourceFile:
         label: the class index; 0 where an image can have several.
         size: bytes; -1 if the file cannot be accessed, such as a broken link.
         mtime: the time of the last change, ns; for a file in an archive, that of the archive.
-        archive: the tar file that contains it, relative to the source folder; None for an ordinary file.
+        archive: the file that contains it, relative to the source folder; None for an ordinary file. It is empty where
+            the source is this file, and an absolute path where its content was unpacked.
         offset: the position of its bytes in the archive.
         labels: the class indices, in order, where an image can have several; else None.
+        form: how the archive holds the image: a form of `packed_image`.
     """
 
     path: str
@@ -38,20 +41,21 @@ class SourceFile:
     archive: str | None = None
     offset: int = 0
     labels: tuple[int, ...] | None = None
+    form: str = STORED
 
     def read(self, root: Path) -> bytes:
         """The bytes of the file, which is below `root`.
 
         Raises:
-            BadImage: it cannot be read, or is too large.
+            BadImage: it cannot be read, is damaged, or is too large.
         """
         if self.archive is None:
             return read_file(root / self.path)
-        return read_part(root / self.archive, self.offset, self.size)
+        return packed_image(root / self.archive, self.offset, self.size, self.form)
 
 
 class ImageList:
-    """The images of a source: filled by `add`, then sorted by split, class and path, then read.
+    """The images of a source: filled by `add`, then sorted, then read.
 
     Args:
         database: holds the list and nothing else.
@@ -69,7 +73,7 @@ class ImageList:
         self._database = database
         self._starts: dict[SplitName, int] = {}
         self._counts: dict[SplitName, int] = {}
-        database.execute("CREATE TABLE found (split, label, path, size, mtime, archive, offset, labels)")
+        database.execute("CREATE TABLE found (split, label, path, size, mtime, archive, offset, labels, form)")
 
     def __len__(self) -> int:
         return sum(self._counts.values())
@@ -86,8 +90,9 @@ class ImageList:
             file.archive,
             file.offset,
             None if file.labels is None else json.dumps(file.labels),
+            file.form,
         )
-        self._database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def added(self, split: SplitName) -> int:
         """The number of files of a split so far."""
@@ -123,15 +128,17 @@ class ImageList:
             (VALIDATION_SHARE,),
         )
 
-    def sort(self, layout: str, ignored: int) -> None:
+    def sort(self, layout: str, ignored: int, by_place: bool = False) -> None:
         """Sort the list after the last `add`.
 
         Args:
             layout: how the source was read, a sentence for the report.
             ignored: the number of files that are clearly not images.
+            by_place: sort by archive and position instead of class and path, so that archives are read in order.
         """
         self.layout, self.ignored = layout, ignored
-        self._database.execute("CREATE TABLE listed AS SELECT * FROM found ORDER BY split, label, path")
+        order = "archive, offset" if by_place else "label, path"
+        self._database.execute(f"CREATE TABLE listed AS SELECT * FROM found ORDER BY split, {order}")  # noqa: S608
         self._database.execute("DROP TABLE found")
         start = 1  # SQLite numbers the rows of this table from 1, in their order
         for number, split in enumerate(SPLITS):
@@ -172,7 +179,7 @@ class ImageList:
             yield from self.files(split, start, start + _ROWS_AT_ONCE)
 
 
-def _file(row: tuple[int, int, bytes, int, int, str | None, int, str | None]) -> SourceFile:
-    _, label, path, size, mtime, archive, offset, labels = row
+def _file(row: tuple[int, int, bytes, int, int, str | None, int, str | None, str]) -> SourceFile:
+    _, label, path, size, mtime, archive, offset, labels, form = row
     several = None if labels is None else tuple(json.loads(labels))
-    return SourceFile(os.fsdecode(path), label, size, mtime, archive, offset, several)
+    return SourceFile(os.fsdecode(path), label, size, mtime, archive, offset, several, form)

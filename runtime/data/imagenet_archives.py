@@ -9,17 +9,11 @@ ILSVRC2012_devkit_t12.tar.gz   or the folder that it unpacks to; in data/: meta.
 from __future__ import annotations
 
 import io
-import os
 import re
-import resource
 import sqlite3
-import sys
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Self
 
 from alexc.printable import printable
 
@@ -27,13 +21,14 @@ from ..errors import UserError
 from ..files import require_regular_file
 from ..progress import Progress
 from .image_list import ImageList, SourceFile
+from .memory_limit import memory_limit
+from .tar_file import Header, in_order, reading, tar_members
 
 TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12"
 META, GROUND_TRUTH = "meta.mat", "ILSVRC2012_validation_ground_truth.txt"
 _LARGEST_DEVKIT = 64_000_000  # bytes, unpacked; it has about 10 MB
 _LARGEST_META = 1_000_000_000  # bytes of memory; meta.mat is compressed, and a small one could fill the memory
-_LARGEST_HEADER = 1_000_000  # bytes; tarfile reads long names and attributes into memory
 _SYNSET = re.compile(r"n\d{8}")
 _VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 
@@ -99,7 +94,7 @@ def list_archives(archives: ImageNetArchives, database: sqlite3.Connection) -> I
 
 
 def _classes(train: Path) -> tuple[str, ...]:
-    names = sorted(PurePosixPath(name).stem for name, _, _ in _members(train))
+    names = sorted(PurePosixPath(name).stem for name, _, _ in tar_members(train))
     strange = [name for name in names if not _SYNSET.fullmatch(name)]
     if strange or len(names) < 2 or len(set(names)) < len(names):
         what = printable(strange[0]) if strange else f"{len(set(names))} classes in {len(names)} files"
@@ -113,9 +108,9 @@ def _add_training_images(images: ImageList, archives: ImageNetArchives, labels: 
     path = archives.root / TRAIN
     mtime = path.stat().st_mtime_ns
     with Progress("list the training images", len(labels), "classes") as progress:
-        for name, offset, size in _members(path):
+        for name, offset, size in tar_members(path):
             synset, found = PurePosixPath(name).stem, 0
-            for image, start, length in _members(path, offset, offset + size):
+            for image, start, length in tar_members(path, offset, offset + size):
                 place = f"{TRAIN}/{synset}/{image}"
                 images.add("train", SourceFile(place, labels[synset], length, mtime, TRAIN, start))
                 found += 1
@@ -130,7 +125,7 @@ def _add_validation_images(
     path, ignored = archives.root / VAL, 0
     mtime = path.stat().st_mtime_ns
     with Progress("list the validation images", len(synsets), "images") as progress:
-        for name, offset, size in _members(path):
+        for name, offset, size in tar_members(path):
             number = _VAL_NAME.fullmatch(PurePosixPath(name).name)
             if number is None:
                 ignored += 1
@@ -159,63 +154,6 @@ def _synset(path: Path, name: str, number: int, labels: dict[str, int], synsets:
     return synset
 
 
-class _Header(tarfile.TarInfo):
-    """A header whose sizes are checked before tarfile reads or skips that many bytes."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Parse a block of 512 bytes."""
-        header = super().frombuf(buf, encoding, errors)
-        if header.size < 0:
-            raise tarfile.ReadError(f"{header.name!r} has a negative size")
-        if header.type not in tarfile.REGULAR_TYPES and header.size > _LARGEST_HEADER:
-            raise tarfile.ReadError(f"the header {header.name!r} has {header.size:,} bytes")
-        return header
-
-
-def _members(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[str, int, int]]:
-    """Name, offset and size of each file in a tar file, or in a tar file within it between two offsets."""
-    with _reading(path), path.open("rb") as file:
-        last = os.fstat(file.fileno()).st_size if end is None else end
-        file.seek(start)
-        with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as archive:
-            for member in _in_order(archive, last):
-                if member.isreg() and not member.issparse():
-                    yield member.name, member.offset_data, member.size
-            file.seek(archive.offset)  # check the end, because tarfile accepts anything as the end
-            if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
-                raise tarfile.ReadError("it ends in the middle")
-
-
-def _in_order(archive: tarfile.TarFile, last: int) -> Iterator[tarfile.TarInfo]:
-    """The members of an archive; each must lie behind the one before it.
-
-    Raises:
-        tarfile.ReadError: a member leads backwards, or beyond the offset `last`.
-    """
-    passed = -1
-    while (member := archive.next()) is not None:
-        archive.members.clear()  # type: ignore[attr-defined]  # or it would remember every one
-        if member.size < 0 or member.offset_data <= passed:  # a later header can change the size of an earlier one
-            raise tarfile.ReadError(f"{member.name!r} leads back to an earlier place")
-        if member.offset_data + member.size > last:
-            raise tarfile.ReadError(f"it ends in the middle of {member.name!r}")
-        passed = member.offset_data
-        yield member
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # tarfile raises almost any exception for broken headers
-        reason = error.strerror or error if isinstance(error, OSError) else error
-        shown = printable(reason) if str(reason) else type(error).__name__
-        raise UserError(f"{printable(path)} is damaged or no tar file ({shown}): download it again") from None
-
-
 def _synsets_of_validation(archives: ImageNetArchives) -> list[str]:
     """The synset of each validation image, in the order of their numbers."""
     shown = printable(archives.devkit)
@@ -231,29 +169,13 @@ def _synset_of_ids(content: bytes, shown: str) -> dict[int, str]:
     import scipy.io  # type: ignore[import-untyped]  # half a second, and few need it
 
     try:
-        with _memory_limit(_LARGEST_META):
+        with memory_limit(_LARGEST_META):
             synsets = scipy.io.loadmat(io.BytesIO(content), squeeze_me=True)["synsets"]
         found = {int(each["ILSVRC2012_ID"]): str(each["WNID"]) for each in synsets}
     except Exception as error:  # its parser raises almost any exception for broken data
         reason = printable(error) or type(error).__name__
         raise UserError(f"{shown}: {META} cannot be read ({reason}): download the devkit again") from None
     return found
-
-
-@contextmanager
-def _memory_limit(size: int) -> Iterator[None]:
-    """Let this process use at most `size` bytes more than now; what needs more is a MemoryError. Only on Linux."""
-    if sys.platform != "linux":
-        yield
-        return
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    most = [used + size, *(limit for limit in before if limit != resource.RLIM_INFINITY)]
-    resource.setrlimit(resource.RLIMIT_AS, (min(most), before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _devkit_file(devkit: Path, name: str) -> bytes:
@@ -268,8 +190,8 @@ def _devkit_file(devkit: Path, name: str) -> bytes:
             return _content(devkit / "data" / name)
         except OSError:
             raise missing from None
-    with _reading(devkit), tarfile.open(devkit, "r:gz", tarinfo=_Header) as archive:
-        for member in _in_order(archive, _LARGEST_DEVKIT):
+    with reading(devkit), tarfile.open(devkit, "r:gz", tarinfo=Header) as archive:
+        for member in in_order(archive, _LARGEST_DEVKIT):
             file = archive.extractfile(member) if member.name.endswith(f"data/{name}") else None
             if file is not None:
                 return file.read()

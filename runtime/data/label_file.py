@@ -13,10 +13,9 @@ Values may be quoted as in CSV. Further columns are not read.
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,12 +23,13 @@ from alexc.printable import printable
 
 from ..errors import UserError
 from ..files import require_regular_file
-from .folder_layout import Part, class_folders, names, part_named
+from .folder_layout import Part, names, part_named
+from .folder_tree import DISK
 from .image_list import ImageList, SourceFile
+from .labelled_images import MOST_LABELS, LabelledImages
 
 NAMES = ("labels.csv", "labels.tsv")
 FORM = "expected a first line such as `file,label`, `file,labels` or `file,labels,split`"
-MOST_LABELS = 100_000
 _LONGEST_NAME = 255  # characters, as in the name of a class folder
 _LONGEST_LINE = 1_000_000  # bytes
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -84,33 +84,13 @@ def list_labelled(file: LabelFile, whole: bool, database: sqlite3.Connection) ->
     Raises:
         UserError: a line is wrong; or there are too few images or labels, or a class is in only one split.
     """
-    root = file.path.parent
-    database.execute("CREATE TABLE named (path BLOB PRIMARY KEY, line, part, labels)")
-    known = _read_rows(file, database)
-    classes = tuple(sorted(known))
-    if len(classes) < (1 if file.several or whole else 2):
-        expected = "at least one label" if file.several or whole else "at least two classes"
-        raise UserError(f"{printable(file.path)} names {len(classes)} labels: expected {expected}")
-    parts = {part for (part,) in database.execute("SELECT DISTINCT part FROM named")}
-    validation = None if whole else _validation(parts)
-    if not whole and parts != {None} and "train" not in parts:
-        raise UserError(f"{printable(file.path)} names no image of the split train: training needs some")
-    number = {label: place for place, label in enumerate(classes)}
-    places = [number[label] for label in known]
-    images = ImageList(database, root, classes, file.several)
-    for path, part, written in database.execute("SELECT path, part, labels FROM named"):
-        labels = tuple(sorted(places[each] for each in json.loads(written)))
-        if whole or part in (None, "train", validation):
-            images.add("val" if part and part == validation else "train", _source_file(root, path, labels, file))
-    if not whole:
-        _split(images, file, validation)
-    images.sort(_layout(file, whole, parts, validation), ignored=0)
-    database.execute("DROP TABLE named")
-    return images
-
-
-def _validation(parts: set[Part | None]) -> Part | None:
-    return "val" if "val" in parts else "test" if "test" in parts else None
+    images = LabelledImages(printable(file.path), file.several, database)
+    for row in _rows(file):
+        _add(images, row, file)
+    kind = "several labels per image" if file.several else "classes"
+    left = [name for name in file.columns if name not in ("file", "label", "labels", "split")]
+    unread = f"; not read: the columns {names(left)}" if left else ""
+    return images.listed(file.path.parent, whole, f"{kind} from {file.path.name}", unread)
 
 
 def _label_file(path: Path) -> LabelFile | None:
@@ -120,7 +100,7 @@ def _label_file(path: Path) -> LabelFile | None:
     columns = tuple(name.strip() for name in header)
     if len(set(columns)) == len(columns) and "file" in columns and ("label" in columns) != ("labels" in columns):
         return LabelFile(path, columns)
-    if class_folders(path.parent):
+    if DISK.class_folders(path.parent):
         return None
     raise UserError(f"{printable(path)}:{line}: has the columns {names(columns) or 'of an empty file'}: {FORM}")
 
@@ -154,22 +134,15 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from None
 
 
-def _read_rows(file: LabelFile, database: sqlite3.Connection) -> Mapping[str, int]:
-    """Write every line into the table `named`; returns the labels, each with the number that the table has for it."""
-    known: dict[str, int] = {}
-    for row in _rows(file):
-        labels = {known.setdefault(label, len(known)) for label in row.labels}
-        if len(known) > MOST_LABELS:
-            raise _wrong(file.path, row.line, f"has one label more than {MOST_LABELS:,}, which are too many")
-        path = os.fsencode(row.file)
-        try:
-            values = (path, row.line, row.part, json.dumps(sorted(labels)))
-            database.execute("INSERT INTO named VALUES (?, ?, ?, ?)", values)
-        except sqlite3.IntegrityError:
-            ((first,),) = database.execute("SELECT line FROM named WHERE path = ?", (path,))
-            several = "" if file.several else "; the column `labels` can have several for one file"
-            raise _wrong(file.path, row.line, f"names {printable(row.file)} again, as line {first}{several}") from None
-    return known
+def _add(images: LabelledImages, row: _Row, file: LabelFile) -> None:
+    try:
+        images.add(_source_file(file.path.parent, row.file), row.labels, row.part, row.line)
+    except ValueError:
+        raise _wrong(file.path, row.line, f"has one label more than {MOST_LABELS:,}, which are too many") from None
+    except sqlite3.IntegrityError:
+        several = "" if file.several else "; the column `labels` can have several for one file"
+        what = f"names {printable(row.file)} again, as line {images.line_of(row.file)}{several}"
+        raise _wrong(file.path, row.line, what) from None
 
 
 def _rows(file: LabelFile) -> Iterator[_Row]:
@@ -192,44 +165,12 @@ def _rows(file: LabelFile) -> Iterator[_Row]:
         yield _Row(line, str(path), labels, part)
 
 
-def _source_file(root: Path, path: bytes, labels: tuple[int, ...], file: LabelFile) -> SourceFile:
-    name = os.fsdecode(path)
-    label, several = (0, labels) if file.several else (labels[0], None)
+def _source_file(root: Path, name: str) -> SourceFile:
     try:
         status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - a million names: a Path each takes seconds
     except (OSError, ValueError):  # it is reported by name when it is read
-        return SourceFile(name, label, -1, 0, labels=several)
-    return SourceFile(name, label, status.st_size, status.st_mtime_ns, labels=several)
-
-
-def _split(images: ImageList, file: LabelFile, validation: Part | None) -> None:
-    """Check that both splits have images of each class, or hold out a fifth of the images."""
-    if validation is None:
-        lone = images.lone_class()
-        if lone is not None or not images.added("train"):
-            what = "the images" if file.several or lone is None else f"class {printable(images.classes[lone])}"
-            raise UserError(f"{printable(file.path)} names too few images of {what} to hold some out for validation")
-        images.hold_out()
-    elif not file.several:
-        lone = images.class_in_one_split()
-        if lone is not None:
-            name = printable(images.classes[lone])
-            raise UserError(f"{printable(file.path)} has images of class {name} in only one of train and {validation}")
-
-
-def _layout(file: LabelFile, whole: bool, parts: set[Part | None], validation: Part | None) -> str:
-    kind = "several labels per image" if file.several else "classes"
-    unread = [name for name in file.columns if name not in ("file", "label", "labels", "split")]
-    left = sorted(part for part in parts if part not in (None, "train", validation) and not whole)
-    read = f"{kind} from {file.path.name}"
-    if whole:
-        read += ": all images, for testing"
-    elif validation is None:
-        read += ": a fifth of the images, chosen by a hash of the path, is val"
-    elif validation != "val":
-        read += f", val from its split {validation}"
-    read += f"; not read: the columns {names(unread)}" if unread else ""
-    return read + (f"; not read: the split {left[0]}" if left else "")
+        return SourceFile(name, 0, -1, 0)
+    return SourceFile(name, 0, status.st_size, status.st_mtime_ns)
 
 
 def _wrong(path: Path, line: int, what: str) -> UserError:

@@ -94,8 +94,8 @@ class TestListing:
         code = (
             "import sys\n"
             "from pathlib import Path\n"
-            "from alexc.runtime.data.imagenet_archives import _members\n"
-            "assert sum(1 for _ in _members(Path(sys.argv[1]))) == int(sys.argv[2])\n"
+            "from alexc.runtime.data.tar_file import tar_members\n"
+            "assert sum(1 for _ in tar_members(Path(sys.argv[1]))) == int(sys.argv[2])\n"
         )
         peaks = []
         for count in (1_000, 40_000):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexc.runtime.data.label_file import MOST_LABELS
+from alexc.runtime.data.labelled_images import MOST_LABELS
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.prepare_report import class_table, preparation_report
 from alexc.runtime.data.store import Geometry, open_store

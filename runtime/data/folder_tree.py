@@ -1,0 +1,99 @@
+"""The folders and files of a source: on disk, or in a zip or tar file that is read as if it were a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from alexc.printable import printable
+
+from ..errors import UserError
+from .decode import KNOWN_ENDINGS
+from .image_list import SourceFile
+
+
+class Entry(Protocol):
+    """A file or folder in a folder: what `os.DirEntry` and `packed_tree` have in common."""
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+
+    @property
+    def path(self) -> str:
+        """Its absolute path; in a zip or tar file, below the path of that file."""
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+
+
+class FolderTree:
+    """The folders of a disk."""
+
+    def entries(self, folder: Path) -> Iterator[Entry]:
+        """What a folder contains.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            with os.scandir(folder) as found:
+                yield from found
+        except OSError as error:
+            raise _unreadable(folder, error) from None
+
+    def is_tree(self, root: Path) -> bool:
+        """Whether `root` is a folder."""
+        return root.is_dir()
+
+    def identity(self, folder: Path) -> tuple[object, ...]:
+        """What is the same for two paths of one folder.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            status = folder.stat()
+        except OSError as error:
+            raise _unreadable(folder, error) from None
+        return status.st_dev, status.st_ino
+
+    def source_file(self, entry: Entry, above: int, label: int) -> SourceFile:
+        """A file of a class; its path is that of the entry without the first `above` characters."""
+        path = entry.path[above:]  # called a million times: creating a Path each time would take seconds
+        try:
+            status = os.stat(entry.path)  # noqa: PTH116 - the same
+        except OSError:  # a broken link: reading it later reports it by name
+            return SourceFile(path, label, -1, 0)
+        return SourceFile(path, label, status.st_size, status.st_mtime_ns)
+
+    def class_folders(self, top: Path) -> list[str]:
+        """The names of the folders in a folder, sorted, without hidden ones and what macOS adds to archives."""
+        found = (entry.name for entry in self.entries(top) if is_folder(entry))
+        return sorted(name for name in found if not name.startswith(".") and name != "__MACOSX")
+
+    def holds_images(self, folder: Path) -> bool:
+        """Whether files in the folder itself have the names of images."""
+        return any(ending(entry.name) in KNOWN_ENDINGS and not is_folder(entry) for entry in self.entries(folder))
+
+
+DISK = FolderTree()
+
+
+def is_folder(entry: Entry) -> bool:
+    """Whether an entry is a folder; a link to itself, which leads nowhere, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def ending(name: str) -> str:
+    """The ending of a file name, in lower case, such as ".jpg"."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million names: a Path for each would cost seconds
+
+
+def _unreadable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{printable(folder)} cannot be read: {error.strerror}")

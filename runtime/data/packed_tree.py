@@ -1,0 +1,121 @@
+"""The folders in a zip or tar file, listed on disk: memory does not grow with the number of files."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..files import require_regular_file
+from .folder_tree import Entry, FolderTree
+from .image_list import SourceFile
+from .memory_limit import memory_limit
+from .packed_file import PackedFile
+from .packed_image import STORED
+from .tar_file import reading, tar_members
+
+_LARGEST_DIRECTORY = 4_000_000_000  # bytes of memory for the list of a zip file: some millions of files
+_MOST_FOLDERS = 64  # one in the other
+_LONGEST_PATH = 4096  # bytes, as on disk
+
+
+@dataclass(frozen=True, slots=True)
+class _PackedEntry:
+    name: str
+    path: str
+    offset: int
+    size: int
+    form: str
+
+    def is_dir(self) -> bool:
+        return self.offset < 0
+
+
+class PackedTree(FolderTree):
+    """The folders in an archive, whose paths are below that of the archive.
+
+    Args:
+        root: absolute path of the source, the archive as the user knows it.
+        archive: the zip or tar file itself, not compressed as a whole.
+        database: for the list.
+
+    Raises:
+        UserError: the archive is damaged.
+    """
+
+    def __init__(self, root: Path, archive: PackedFile, database: sqlite3.Connection) -> None:
+        self._root, self._archive, self._database = root, archive, database
+        database.execute("CREATE TABLE packed (folder, name, offset, size, form, PRIMARY KEY (folder, name))")
+        self.ignored = 0
+        self._last: list[str] = []
+        for path, offset, size, form in _members(archive):
+            parts = PurePosixPath(path).parts
+            if ".." in parts or not 0 < len(parts) <= _MOST_FOLDERS or len(os.fsencode(path)) > _LONGEST_PATH:
+                self.ignored += 1
+                continue
+            *folders, name = [part for part in parts if part != "/"]
+            self._add_folders(folders)
+            self._add("/".join(folders), name, offset, size, form)
+
+    def entries(self, folder: Path) -> Iterator[Entry]:
+        """What a folder contains."""
+        query = "SELECT name, offset, size, form FROM packed WHERE folder = ?"
+        key = "" if folder == self._root else str(folder.relative_to(self._root))
+        for name, *place in self._database.execute(query, (os.fsencode(key),)):
+            shown = os.fsdecode(name)
+            yield _PackedEntry(shown, os.path.join(folder, shown), *place)  # noqa: PTH118 - called a million times
+
+    def is_tree(self, root: Path) -> bool:
+        """Whether `root` is a folder: it is the archive."""
+        return root == self._root
+
+    def identity(self, folder: Path) -> tuple[object, ...]:
+        """What is the same for two paths of one folder; there are no links."""
+        return (folder,)
+
+    def source_file(self, entry: Entry, above: int, label: int) -> SourceFile:
+        """A file of a class; its path is that of the entry without the first `above` characters."""
+        assert isinstance(entry, _PackedEntry)
+        place = self._archive
+        return SourceFile(
+            entry.path[above:], label, entry.size, place.mtime, place.archive, entry.offset, form=entry.form
+        )
+
+    def packed_file(self, entry: Entry) -> PackedFile:
+        """A file in the archive."""
+        assert isinstance(entry, _PackedEntry)
+        path = os.path.relpath(entry.path, self._root)
+        place = self._archive
+        return PackedFile(path, place.disk, place.archive, place.mtime, entry.offset, entry.size, entry.form)
+
+    def _add_folders(self, folders: list[str]) -> None:
+        if folders != self._last:  # most files are in the folder of the file before them
+            for depth, name in enumerate(folders):
+                self._add("/".join(folders[:depth]), name, -1, 0, STORED)
+            self._last = folders
+
+    def _add(self, folder: str, name: str, offset: int, size: int, form: str) -> None:
+        """Add a file or folder. Of two with one name the later one counts, as for programs that unpack."""
+        row = (os.fsencode(folder), os.fsencode(name), offset, size, form)
+        self._database.execute("INSERT OR REPLACE INTO packed VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _members(archive: PackedFile) -> Iterable[tuple[str, int, int, str]]:
+    """Path, offset, size and form of each file in a zip or tar file."""
+    if not archive.head.startswith(b"PK"):
+        return ((path, offset, size, STORED) for path, offset, size in tar_members(archive.disk))
+    return _zip_members(archive.disk)
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, int, int, str]]:
+    with reading(path, "zip file"):
+        require_regular_file(path)
+        with memory_limit(_LARGEST_DIRECTORY), zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    for entry in entries:
+        if not entry.is_dir():
+            form = f"zipped {entry.compress_type} {entry.file_size} {entry.CRC}"
+            yield entry.filename, entry.header_offset, entry.compress_size, form
