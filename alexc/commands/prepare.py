@@ -26,8 +26,7 @@ def prepare(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="A folder with train/<class>/ and val/<class>/, or <class>/, or labels.csv or labels.tsv; or with "
-            "ImageNet's tar files and devkit.",
+            help="A folder or file of images, as listed above.",
             show_default=False,
         ),
     ],
@@ -57,9 +56,22 @@ def prepare(
         float, typer.Option(min=0.0, max=1.0, help="Fail if more than this share of the files is unusable.")
     ] = 0.01,
 ) -> None:
-    """Decode images once, into the store that training reads.
+    r"""Decode images once, into the store that training reads.
 
     If it is interrupted, run the same command again to continue. Unusable files are skipped and reported by name.
+
+    DATA is one of these. Its content tells which, not its name:
+
+    \b
+    - a folder with train/<class>/ and val/<class>/, or with <class>/
+    - a folder with labels.csv or labels.tsv: file,label or file,labels, and split
+    - a zip or tar file of such a folder of classes, compressed or not
+    - a folder with ImageNet's tar files and devkit
+    - idx files, as MNIST has, compressed or not
+    - CIFAR's binary batches or CIFAR's Python batches, in a folder or an archive
+    - WebDataset shards: tar files with KEY.jpg and KEY.cls
+    - Parquet files with columns image and label, as the Hugging Face hub has
+      (needs the package pyarrow)
     """
     if quality is not None and format is Format.RAW:
         raise typer.BadParameter("is the quality of JPEGs: add --format jpeg", param_hint="--quality")

@@ -127,6 +127,12 @@ def part_named(word: str) -> Part | None:
     return _WORDS.get(word.casefold())
 
 
+def part_of(path: str) -> Part | None:
+    """The split that a file belongs to, by its name or that of a folder above it: "train" for "train-images.gz"."""
+    found = (_part_and_rest(name) for name in reversed(path.split("/")))
+    return next((part for part, _ in filter(None, found)), None)
+
+
 def is_ignored(name: str) -> bool:
     """Whether a file is clearly not an image, by its name."""
     return name.startswith(".") or ending(name) in _NOT_IMAGES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from alexc.printable import printable
 from ..errors import UserError
 from .decode import KNOWN_ENDINGS
 from .image_list import SourceFile
+from .packed_file import PackedFile
 
 
 class Entry(Protocol):
@@ -68,6 +70,18 @@ class FolderTree:
         except OSError:  # a broken link: reading it later reports it by name
             return SourceFile(path, label, -1, 0)
         return SourceFile(path, label, status.st_size, status.st_mtime_ns)
+
+    def packed_file(self, root: Path, entry: Entry) -> PackedFile | None:
+        """A file of the source `root` that may hold many images; None if it is not a file, or cannot be read."""
+        path = Path(entry.path)
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        shown = path.relative_to(root).as_posix()
+        return PackedFile(shown, path, shown, status.st_mtime_ns, 0, status.st_size)
 
     def class_folders(self, top: Path) -> list[str]:
         """The names of the folders in a folder, sorted, without hidden ones and what macOS adds to archives."""

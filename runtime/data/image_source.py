@@ -1,21 +1,28 @@
-"""The source of a store: a folder of images, with or without a label file, or ImageNet's archives."""
+"""The source of a store: a folder of images or a file that holds them, told by its content."""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from alexc.printable import printable
 
 from ..errors import UserError
+from ..files import require_regular_file
+from .folder_layout import EXPECTED
+from .folder_tree import DISK, FolderTree
 from .image_folder import list_folder, list_whole_folder
 from .image_list import ImageList
 from .imagenet_archives import ImageNetArchives, find_archives, list_archives
 from .label_file import LabelFile, find_label_file, list_labelled
+from .packed_file import PackedFile, UnpackedFiles
+from .packed_format import Listing
+from .packed_source import READ, PackedSource, find_packed, is_archive, packed_source
+from .packed_tree import PackedTree
 from .scratch_database import scratch_database
 
 
@@ -23,14 +30,15 @@ class ImageSource:
     """A source of images, which is listed when the list is needed.
 
     Args:
-        root: the folder.
+        root: the folder or file.
         whole: take all images of a folder of class folders, for testing; nothing is held out.
         archives: ImageNet's archives, if the folder contains them.
         labels: its label file, if it has one.
         database: an empty one, for the list.
+        unpacked: takes files that cannot be read in place.
 
     Attributes:
-        root: absolute path of the folder.
+        root: absolute path of the folder or file.
     """
 
     def __init__(
@@ -40,53 +48,88 @@ class ImageSource:
         archives: ImageNetArchives | None,
         labels: LabelFile | None,
         database: sqlite3.Connection,
+        unpacked: UnpackedFiles,
     ) -> None:
         self.root, self.whole = root.absolute(), whole
-        self._archives, self._labels, self._database = archives, labels, database
+        self._archives, self._labels, self._database, self._unpacked = archives, labels, database, unpacked
 
     @cached_property
     def images(self) -> ImageList:
         """The list of the images.
 
         Raises:
-            UserError: the folder has no usable layout, its label file is wrong, or the archives do not belong together.
+            UserError: the folder has no usable layout, a file is damaged, or its parts do not belong together.
         """
         if self._labels is not None:
             return list_labelled(self._labels, self.whole, self._database)
-        if self._archives is None:
-            return (list_whole_folder if self.whole else list_folder)(self.root, self._database)
-        return list_archives(self._archives, self._database)
+        if self._archives is not None:
+            return list_archives(self._archives, self._database)
+        tree, packed = (DISK, self._packed) if self.root.is_dir() else self._content()
+        if packed is not None:
+            listing = Listing(self.root, self.whole, self._database, self._unpacked, packed.beside)
+            return packed.format.listed(packed.files, listing)
+        images = (list_whole_folder if self.whole else list_folder)(self.root, self._database, tree)
+        if isinstance(tree, PackedTree):
+            images.layout = f"the folders in {printable(self.root.name)}: {images.layout}"
+            images.ignored += tree.ignored
+        return images
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash that changes when the source changes.
 
-        For a folder it covers every file's name, size and time. For archives it covers only those of the archives,
-        because listing their content takes minutes. With a label file, it also covers the names of the labels.
+        For a folder it covers every file's name, size and time. For files that hold many images it covers only those
+        files, because listing their content can take minutes. With a label file, it also covers the names of the
+        labels.
         """
         if self._labels is not None:
-            said = f"{self.images.fingerprint()}{self.images.classes}"
-            return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
-        if self._archives is None:
-            return self.images.fingerprint()
-        return hashlib.sha256(repr(self._archives.state()).encode()).hexdigest()
+            return _hash(f"{self.images.fingerprint()}{self.images.classes}")
+        if self._archives is not None:
+            return _hash(repr(self._archives.state()))
+        if not self.root.is_dir():
+            file = _file(self.root)
+            return _hash(repr((file.size, file.mtime)))
+        return self.images.fingerprint() if self._packed is None else _hash(repr(self._packed.state()))
+
+    @cached_property
+    def _packed(self) -> PackedSource | None:
+        """The files in the folder that hold many images."""
+        return find_packed(DISK, self.root, self._unpacked)
+
+    def _content(self) -> tuple[FolderTree, PackedSource | None]:
+        """What the file `root` holds: the folders of an archive, or images."""
+        file = _file(self.root)
+        packed = packed_source([file], self.root, self._unpacked)
+        if packed is not None:
+            return DISK, packed
+        if not is_archive(file):
+            raise UserError(f"{printable(self.root)} is not a folder: {EXPECTED}; and no file that is read: {READ}")
+        plain = self._unpacked.plain(file)
+        packed = packed_source([plain], self.root, self._unpacked)
+        if packed is not None:
+            return DISK, packed
+        tree = PackedTree(self.root, plain, self._database)
+        return tree, find_packed(tree, self.root, self._unpacked)
 
 
 def has_folders_of_classes(root: Path) -> bool:
-    """Whether the folders below `root` say the classes of the images: it has no label file and no archives.
+    """Whether the folders below `root` say the classes of the images: nothing else in it does.
 
     Raises:
         UserError: as `open_source`.
     """
-    return find_archives(root) is None and find_label_file(root) is None
+    if find_archives(root) is not None or find_label_file(root) is not None:
+        return False
+    with ExitStack() as stack:
+        return find_packed(DISK, root.absolute(), UnpackedFiles(stack)) is None
 
 
 @contextmanager
 def open_source(root: Path, whole: bool = False) -> Iterator[ImageSource]:
-    """Detect what a folder contains.
+    """Detect what a folder or file contains.
 
     Args:
-        root: the folder.
+        root: the folder or file.
         whole: take all images of a folder of class folders, for testing; nothing is held out.
 
     Raises:
@@ -95,5 +138,20 @@ def open_source(root: Path, whole: bool = False) -> Iterator[ImageSource]:
     archives = find_archives(root)
     if whole and archives is not None:
         raise UserError(f"{printable(root)} has ImageNet's archives: leave --whole out, their splits are known")
-    with scratch_database() as database:
-        yield ImageSource(root, whole, archives, None if archives else find_label_file(root), database)
+    with scratch_database() as database, ExitStack() as stack:
+        labels = None if archives else find_label_file(root)
+        yield ImageSource(root, whole, archives, labels, database, UnpackedFiles(stack))
+
+
+def _file(root: Path) -> PackedFile:
+    """The source itself, which is a file; its path in the source is empty, as `SourceFile.archive` has it."""
+    try:
+        require_regular_file(root)
+        status = root.stat()
+    except OSError:
+        raise UserError(f"{printable(root)} is not a folder: {EXPECTED}") from None
+    return PackedFile(root.name, root, "", status.st_mtime_ns, 0, status.st_size)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""A file of a source that may be in a zip or tar file, and may be compressed: read in place, or unpacked for a while."""
+"""A file of a source: on disk or in a zip or tar file, perhaps compressed; read in place, or unpacked for a while."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _BLOCK = 1 << 20
 _MEMORY = 1 << 30  # bytes for a decompressor
 _MOST_TIMES_LARGER = 200  # an unpacked file may be this much larger than the packed one, plus a gibibyte
 _SPARE_ROOM = 1 << 28  # bytes of the disk that stay free
-_DECOMPRESSORS: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
+_DECOMPRESSORS: tuple[tuple[bytes, Callable[[io.BufferedReader], io.BufferedIOBase]], ...] = (
     (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
-    (b"BZh", lambda file: bz2.BZ2File(file)),
-    (b"\xfd7zXZ\0", lambda file: lzma.LZMAFile(file)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\0", lzma.LZMAFile),
 )
 
 
@@ -64,7 +64,7 @@ class PackedFile:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
 
-    def open(self) -> IO[bytes]:
+    def open(self) -> io.BufferedReader:
         """The content, to be read from its beginning.
 
         Raises:
@@ -76,6 +76,15 @@ class PackedFile:
         start, deflated = start_of_entry(self.disk, self.offset, self.form)
         part = _Part(self.disk, start, self.size)
         return io.BufferedReader(_Inflated(part) if deflated else part)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the file itself is compressed, as `.gz` files are."""
+        try:
+            with self.open() as file:
+                return _decompressed(file) is not None
+        except (BadImage, OSError, EOFError, zlib.error):
+            return False
 
     @cached_property
     def head(self) -> bytes:
@@ -98,7 +107,7 @@ class UnpackedFiles:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._folder: Path | None = None
-        self._written = 0
+        self._plain: dict[PackedFile, PackedFile] = {}
 
     def plain(self, file: PackedFile) -> PackedFile:
         """The same content, uncompressed on disk.
@@ -106,20 +115,20 @@ class UnpackedFiles:
         Raises:
             UserError: the file is damaged, unpacks to far more than its size, or the disk is full.
         """
-        with reading(file.disk, "archive"), file.open() as packed:
-            inside = _decompressed(packed)
-            if inside is None and file.form == STORED:
-                return file
-            target = self._new_file()
-            with memory_limit(_MEMORY), target.open("wb") as output:
-                size = _copy(inside or packed, output, file, _MOST_TIMES_LARGER * file.size + (1 << 30))
-        return replace(file, disk=target, archive=str(target), offset=0, size=size, form=STORED)
+        if file not in self._plain:
+            with memory_limit(_MEMORY), reading(file.disk, "archive"), file.open() as packed:
+                inside = _decompressed(packed)
+                compressed = inside is not None or file.form != STORED
+                self._plain[file] = self._copied(file, inside or packed) if compressed else file
+        return self._plain[file]
 
-    def _new_file(self) -> Path:
+    def _copied(self, file: PackedFile, content: io.BufferedIOBase) -> PackedFile:
         if self._folder is None:
             self._folder = self._stack.enter_context(temporary_folder())
-        self._written += 1
-        return self._folder / str(self._written)
+        target = self._folder / str(len(self._plain))
+        with target.open("wb") as output:
+            size = _copy(content, output, file, _MOST_TIMES_LARGER * file.size + (1 << 30))
+        return replace(file, disk=target, archive=str(target), offset=0, size=size, form=STORED)
 
 
 class _Part(io.RawIOBase):
@@ -168,13 +177,13 @@ class _Inflated(io.RawIOBase):
         super().close()
 
 
-def _decompressed(file: IO[bytes]) -> IO[bytes] | None:
+def _decompressed(file: io.BufferedReader) -> io.BufferedIOBase | None:
     """The content of a compressed file; None for others."""
-    start = file.peek(8)  # type: ignore[attr-defined]  # every file here is a BufferedReader
+    start = file.peek(8)
     return next((new(file) for mark, new in _DECOMPRESSORS if start.startswith(mark)), None)
 
 
-def _copy(content: IO[bytes], output: IO[bytes], file: PackedFile, most: int) -> int:
+def _copy(content: io.BufferedIOBase, output: IO[bytes], file: PackedFile, most: int) -> int:
     """Copy a file in blocks; returns the number of bytes."""
     size = 0
     while block := content.read(_BLOCK):

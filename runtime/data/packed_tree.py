@@ -84,10 +84,10 @@ class PackedTree(FolderTree):
             entry.path[above:], label, entry.size, place.mtime, place.archive, entry.offset, form=entry.form
         )
 
-    def packed_file(self, entry: Entry) -> PackedFile:
+    def packed_file(self, root: Path, entry: Entry) -> PackedFile:
         """A file in the archive."""
         assert isinstance(entry, _PackedEntry)
-        path = os.path.relpath(entry.path, self._root)
+        path = Path(entry.path).relative_to(root).as_posix()
         place = self._archive
         return PackedFile(path, place.disk, place.archive, place.mtime, entry.offset, entry.size, entry.form)
 

@@ -35,7 +35,7 @@ def image_of_row(path: Path, group: int, number: int, column: str) -> bytes:
     Raises:
         BadImage: the row group is damaged, or the row has no image.
     """
-    rows = _row_group(path, group, column)
+    rows = _row_group(path, path.stat().st_mtime_ns if path.exists() else 0, group, column)
     if isinstance(rows, str):
         raise BadImage(rows)
     value = rows[number].as_py() if number < len(rows) else None
@@ -46,7 +46,7 @@ def image_of_row(path: Path, group: int, number: int, column: str) -> bytes:
 
 
 @lru_cache(maxsize=1)  # a shard reads the rows in order
-def _row_group(path: Path, group: int, column: str) -> Any:  # noqa: ANN401 - pyarrow's column
+def _row_group(path: Path, _mtime: int, group: int, column: str) -> Any:  # noqa: ANN401 - pyarrow's column
     """A column of a row group, or the reason why it cannot be read."""
     parquet = parquet_package()
     try:

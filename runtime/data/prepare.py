@@ -160,7 +160,8 @@ def prepare(
     replaces it when it is complete.
 
     Args:
-        source: a folder in a layout of `image_folder`, `label_file` or `imagenet_archives`.
+        source: a folder in a layout of `image_folder`, `label_file` or `imagenet_archives`, or a file or folder of
+            files in one of `packed_source.FORMATS`.
         destination: the store's folder; the work is done beside it, in a folder with ".partial" appended.
         geometry: how images become square.
         workers: the number of processes that decode images.
@@ -218,7 +219,7 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
     raw, jpegs = (default_destination(data, geometry, jpeg=jpeg, whole=whole) for jpeg in (False, True))
     destination = jpegs if is_store(jpegs) and not is_store(raw) else raw
     if not is_store(destination):
-        if data.is_dir():
+        if data.exists():
             _check_writable(destination, data, geometry, whole)
             _say(f"{printable(data)} is not prepared yet: making the store {printable(destination)}")
         prepare(data, destination, geometry, workers, whole=whole, wait=True)

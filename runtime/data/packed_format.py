@@ -1,0 +1,64 @@
+"""What the readers of files that hold many images have in common."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexc.printable import printable
+
+from .folder_layout import Part, names, part_of
+from .image_list import ImageList
+from .labelled_images import LabelledImages
+from .packed_file import PackedFile, UnpackedFiles
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a reader needs besides the files.
+
+    Attributes:
+        root: absolute path of the source.
+        whole: list all images as one split, for testing.
+        database: for the list.
+        unpacked: takes files that cannot be read in place.
+        beside: every file in the folder of the files.
+    """
+
+    root: Path
+    whole: bool
+    database: sqlite3.Connection
+    unpacked: UnpackedFiles
+    beside: Sequence[PackedFile] = ()
+
+    def labelled(self, several: bool = False) -> LabelledImages:
+        """An empty list of images with labels."""
+        return LabelledImages(printable(self.root), several, self.database)
+
+
+@dataclass(frozen=True)
+class PackedFormat:
+    """A format of files that hold many images.
+
+    Attributes:
+        name: what the files are, in the plural.
+        matches: whether a file has this format, by its content.
+        listed: the list of the images in files of this format; raises UserError.
+    """
+
+    name: str
+    matches: Callable[[PackedFile, UnpackedFiles], bool]
+    listed: Callable[[Sequence[PackedFile], Listing], ImageList]
+
+
+def parts_of(files: Sequence[PackedFile]) -> list[Part | None]:
+    """The split of each file, by its name; where some files name one, the others are for training."""
+    parts = [part_of(file.path) for file in files]
+    return [part or "train" for part in parts] if any(parts) else parts
+
+
+def read_text(kind: str, files: Sequence[PackedFile]) -> str:
+    """What was read, for the report, such as "idx files t10k-images and train-images"."""
+    return f"{kind} {names(file.path for file in files)}"
