@@ -48,7 +48,7 @@ PANELS = {
         "train": Entry("train:train", "Train a network with the recipe in its file."),
         "runs": Entry("runs:runs", "List training runs side by side."),
         "evaluate": Entry("evaluate:evaluate", "Measure the best weights of a run on the validation images."),
-        "predict": Entry("predict:predict", "Print the five most likely classes of each image."),
+        "predict": Entry("predict:predict", "Print the most likely classes of each image."),
         "report": Entry("report:report", "Write an HTML page about a run."),
         "export": Entry("export:export", "Export a trained network to ONNX or torch.export."),
         "weights": Entry("weights:weights", "Import or export weights."),

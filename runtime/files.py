@@ -156,17 +156,21 @@ def reason_and_step(path: Path, error: OSError) -> tuple[str, str]:
     return reason, "make it writable"
 
 
-def check_new(out: Path) -> None:
+def check_new(out: Path, option: str = "--out") -> None:
     """Check that nothing is at `out`, and that its folder exists.
+
+    Args:
+        out: the file.
+        option: the option of the command that names it.
 
     Raises:
         UserError: one of the two does not hold.
     """
     if out.exists():
-        raise UserError(f"{printable(out)} is already there: move it away{_ANOTHER_NAME}")
+        raise UserError(f"{printable(out)} is already there: move it away, or name another file with {option}")
     if not out.parent.is_dir():
         missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        raise write_error(out, missing, _ANOTHER_NAME)
+        raise write_error(out, missing, f", or name another file with {option}")
 
 
 def check_overwritable(target: Path, mark: str, remedy: str) -> None:

@@ -15,6 +15,7 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    CSV = "csv"
 
 
 def evaluate(
@@ -39,7 +40,13 @@ def evaluate(
         str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="cuda if available, else cpu")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Batch size, in views.")] = 128,
-    format: Annotated[Format, typer.Option(help="The output format.")] = Format.TEXT,
+    format: Annotated[
+        Format, typer.Option(help="The output format. `json` and `csv` have all classes and the confusion matrix.")
+    ] = Format.TEXT,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the probabilities of each image to a .csv or .jsonl file."),
+    ] = None,
 ) -> None:
     """Measure the best weights of a run on the validation images.
 
@@ -53,11 +60,18 @@ def evaluate(
 
     keep_freed_memory()
     from alexc.runtime.device import find_device
-    from alexc.runtime.evaluation.run_evaluation import evaluate_run, evaluation_json, evaluation_text, images_note
+    from alexc.runtime.evaluation.run_evaluation import (
+        evaluate_run,
+        evaluation_csv,
+        evaluation_json,
+        evaluation_text,
+        images_note,
+    )
     from alexc.runtime.evaluation.trained_network import load_trained_network
 
     trained = load_trained_network(run, find_device(device))
-    evaluation = evaluate_run(trained, data, batch, split)
+    evaluation = evaluate_run(trained, data, batch, split, predictions)
     if data is not None:
         print(images_note(evaluation), file=sys.stderr)
-    print(evaluation_json(evaluation) if format is Format.JSON else evaluation_text(evaluation))
+    shown = {Format.TEXT: evaluation_text, Format.JSON: evaluation_json, Format.CSV: evaluation_csv}[format]
+    print(shown(evaluation))

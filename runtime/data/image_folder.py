@@ -150,7 +150,7 @@ def _add_files(images: ImageList, tree: FolderTree, top: Path, split: SplitName)
     with Progress(f"list {printable(top.name)}", len(images.classes), "folders") as progress:
         for label, name in enumerate(images.classes):
             found = 0
-            for entry in _files(tree, top / name):
+            for entry in files_below(tree, top / name):
                 if is_ignored(entry.name):
                     ignored += 1
                 else:
@@ -162,7 +162,7 @@ def _add_files(images: ImageList, tree: FolderTree, top: Path, split: SplitName)
     return ignored
 
 
-def _files(tree: FolderTree, top: Path) -> Iterator[Entry]:
+def files_below(tree: FolderTree, top: Path) -> Iterator[Entry]:
     """The files in a folder and its subfolders; a hidden folder counts as a file.
 
     Raises:

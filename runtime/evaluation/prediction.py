@@ -1,14 +1,21 @@
-"""Predicts the class of an image file, for `alexc predict`."""
+"""Predicts the classes of image files, for `alexc predict`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from alexc.printable import printable
+
 from ..data.decode import load_image, square
+from ..data.folder_layout import is_ignored
+from ..data.folder_tree import DISK
+from ..data.image_folder import files_below
+from ..errors import UserError
 from ..label_losses import scores_of
 from ..recipes import CrossEntropy
 from .measure import TOP, answers_of, average
@@ -25,8 +32,29 @@ class Guess:
     probability: float
 
 
-def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
-    """The five most likely classes of an image, prepared as in training and averaged over the recipe's test views.
+def image_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files of some paths; of a folder, those at any depth that are not clearly something else, sorted.
+
+    Raises:
+        UserError: a folder cannot be read, or has no images.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = [entry.path for entry in files_below(DISK, path) if not is_ignored(entry.name)]
+        if not found:
+            raise UserError(f"{printable(path)} has no images")
+        yield from map(Path, sorted(found))
+
+
+def predict(trained: TrainedNetwork, image: Path, top: int = TOP) -> list[Guess]:
+    """The most likely classes of an image, prepared as in training and averaged over the recipe's test views.
+
+    Args:
+        trained: the network.
+        image: the file.
+        top: the number of classes; all if the network has fewer.
 
     Raises:
         BadImage: the file cannot be used as an image.
@@ -44,7 +72,7 @@ def predict(trained: TrainedNetwork, image: Path) -> list[Guess]:
     answers = answers_of(trained.network, shown, len(views), loss)
     of_classes = isinstance(loss, CrossEntropy)
     probabilities = average(answers).exp() if of_classes else scores_of(loss, answers).mean(1)
-    best = probabilities[0].topk(min(TOP, trained.outputs))
+    best = probabilities[0].topk(min(top, trained.outputs))
     return [
         Guess(trained.class_name(output), probability)
         for output, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)

@@ -24,9 +24,11 @@ from ..data.store import Store, check_while_reading, read_source
 from ..data.views import central_view
 from ..errors import UserError
 from ..runs.epoch_metrics import loss_text
+from .class_scores import class_records, class_table, confusion_matrix
 from .label_scores import LabelScores, tally_for
 from .measure import Scores, ViewTally, measure
 from .measured_images import MeasuredImages, measured_images
+from .predictions_file import check_predictions, predictions_file
 from .trained_network import TrainedNetwork
 
 WORST = 10
@@ -54,7 +56,9 @@ class Evaluation:
         return next(iter(self.scores.values()))
 
 
-def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Part | None = None) -> Evaluation:
+def evaluate_run(
+    trained: TrainedNetwork, data: Path | None, rows: int, part: Part | None = None, predictions: Path | None = None
+) -> Evaluation:
     """Measure a network with the views of its recipe, and with the central view alone.
 
     Args:
@@ -62,11 +66,15 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Pa
         data: a store or a folder of images of the same classes; None for the data of its training.
         rows: the largest number of views in a batch.
         part: the part to measure on; by default the validation images, or all of a folder that is only tested.
+        predictions: the file for what the network says of each image, with the recipe's views.
 
     Raises:
-        UserError: the data does not exist, or has classes that the network does not know, or several labels per image
+        UserError: a file cannot be written, or the data does not exist, or has classes that the network does not know,
+            or several labels per image
             where the loss needs one class.
     """
+    if predictions is not None:
+        check_predictions(predictions)
     images = measured_images(
         data or _data_of(trained),
         geometry_of(trained.file),
@@ -82,7 +90,11 @@ def evaluate_run(trained: TrainedNetwork, data: Path | None, rows: int, part: Pa
     loss, classes, outputs = trained.file.recipe.loss, len(trained.statistics.classes), trained.outputs
     all_views, central = (tally_for(loss, classes, outputs) for _ in range(2))
     tallies: list[tuple[ViewTally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
-    with BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1, outputs=outputs) as feed:
+    with (
+        predictions_file(predictions, trained, split) as written,
+        BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1, outputs=outputs) as feed,
+    ):
+        tallies += [(each, range(len(views))) for each in written]
         measure(trained.network, feed, split, shown, rows, tallies, "evaluate", loss=loss)
     scores: dict[str, Scores | LabelScores] = {}
     if len(views) > 1:
@@ -144,6 +156,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
         },
     }
     main = evaluation.main
+    report["per_class"] = class_records(trained, main)
     if isinstance(main, Scores):
         report["worst_classes"] = [
             {
@@ -155,11 +168,17 @@ def evaluation_json(evaluation: Evaluation) -> str:
             }
             for row in main.worst_classes(WORST)
         ]
+        report["confusion_matrix"] = confusion_matrix(trained, main)
     else:
         report["worst_labels"] = [
             asdict(row) | {"label": trained.class_name(row.label)} for row in main.worst_labels(WORST)
         ]
     return json.dumps(report, indent=2)
+
+
+def evaluation_csv(evaluation: Evaluation) -> str:
+    """A table of the classes as CSV, with the recipe's views."""
+    return class_table(evaluation.trained, evaluation.main)
 
 
 def _classes_text(trained: TrainedNetwork, scores: Scores) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from alexc.runtime.data.contact_sheet import sheet_images, write_contact_sheet
 from alexc.runtime.data.estimate import estimate, estimate_text
 from alexc.runtime.data.store import Geometry, open_store
 from alexc.runtime.errors import UserError
-from alexc.runtime.runs.run_list import HEADER, run_rows
+from alexc.runtime.runs.run_list import HEADER, listed_runs, run_rows, runs_json
 from tests.conftest import Alexc
 from tests.data.test_store import flip
 from tests.support import tiny_training as tiny
@@ -82,6 +83,13 @@ def test_runs_side_by_side(home: Path, tmp_path: Path, alexc: Alexc) -> None:
     assert begun[:3] == ["seeds/seed-7", "7", "0 of 3"]
     best = min(each["val_error"] for each in records)
     assert rows[0][HEADER.index("val top-1 err")] == f"{best:.1%}"
+    said = json.loads(runs_json(listed_runs(tmp_path / "runs")[0]))
+    assert [(Path(each["run"]).name, each["epochs_done"], each["epochs"]) for each in said] == [
+        ("whole", 3, 3),
+        ("seed-7", 0, 3),
+    ]
+    assert (said[0]["val_error"], said[0]["loss"]) == (best, records[-1]["train_loss"])
+    assert (said[1]["val_error"], said[1]["rate"], said[1]["diverged"]) == (None, None, False)
     shutil.copytree(tmp_path / "runs" / "whole", tmp_path / "runs" / "broken")
     (tmp_path / "runs" / "broken" / "run.json").write_text("{")
     result = alexc("runs", tmp_path / "runs")

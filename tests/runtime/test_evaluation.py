@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -10,18 +11,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 from torchvision.transforms.v2 import functional as v2  # type: ignore[import-untyped]
 
+from alexc.commands.predict import Format
+from alexc.commands.predict import predict as predict_command
 from alexc.runtime.data.decoding_work import BadImage
 from alexc.runtime.data.folder_layout import Part
 from alexc.runtime.data.store import open_store
 from alexc.runtime.errors import UserError
-from alexc.runtime.evaluation.measure import Tally, average
+from alexc.runtime.evaluation.class_scores import scores_per_class
+from alexc.runtime.evaluation.label_scores import LabelTally
+from alexc.runtime.evaluation.measure import Scores, Tally, average
 from alexc.runtime.evaluation.prediction import predict
-from alexc.runtime.evaluation.run_evaluation import Evaluation, evaluate_run, evaluation_json, evaluation_text
+from alexc.runtime.evaluation.run_evaluation import (
+    Evaluation,
+    evaluate_run,
+    evaluation_csv,
+    evaluation_json,
+    evaluation_text,
+)
 from alexc.runtime.evaluation.trained_network import load_trained_network
 from alexc.runtime.network_file import load_network_file
+from alexc.runtime.recipes import BinaryCrossEntropy
 from alexc.runtime.training.test_only import evaluate_weights
 from tests.support import tiny_training as tiny
 
@@ -141,6 +154,109 @@ def test_json_says_the_same(evaluation: Evaluation) -> None:
     assert report["images"] == tiny.VAL_IMAGES
     assert report["views"]["10 crops"]["top1_error"] == evaluation.scores["10 crops"].top1_error
     assert {row["class"] for row in report["worst_classes"]} == set(tiny.CLASSES)
+
+
+def test_precision_and_recall_of_each_class_are_those_of_the_formulas() -> None:
+    rng = np.random.default_rng(2)
+    labels, guesses = rng.integers(0, 5, 300), rng.integers(1, 8, 300)  # nobody guesses 0; three outputs have no class
+    tally = Tally(classes=6, outputs=8)
+    tally.count(torch.eye(8)[torch.from_numpy(guesses)].log_softmax(1), torch.from_numpy(labels))
+    found = scores_per_class(tally.scores(), 6)
+    for label, each in enumerate(found):
+        right = int(((labels == label) & (guesses == label)).sum())
+        support, given = int((labels == label).sum()), int((guesses == label).sum())
+        assert each.support == support
+        assert each.precision == (right / given if given else None)
+        assert each.recall == (right / support if support else None)
+    assert (found[0].precision, found[5].recall) == (None, None)
+
+
+def test_precision_and_recall_of_each_label_are_those_of_the_formulas() -> None:
+    rng = np.random.default_rng(3)
+    targets, outputs = rng.random((200, 4)) < 0.3, rng.normal(size=(200, 4)) - 0.2
+    targets[:, 3] = False
+    tally = LabelTally(BinaryCrossEntropy(), 4)
+    tally.count_views(torch.from_numpy(outputs)[:, None], torch.from_numpy(targets.astype(np.int8)))
+    found = scores_per_class(tally.scores(), 4)
+    claims = outputs >= 0  # a probability of 0.5
+    for label, each in enumerate(found):
+        right = int((claims & targets)[:, label].sum())
+        assert each.support == targets[:, label].sum()
+        assert each.precision == pytest.approx(right / claims[:, label].sum())
+        assert each.recall == (pytest.approx(right / each.support) if each.support else None)
+
+
+def test_json_and_csv_have_every_class_and_the_confusion_matrix(evaluation: Evaluation) -> None:
+    report = json.loads(evaluation_json(evaluation))
+    main = evaluation.main
+    assert isinstance(main, Scores)
+    names = [*tiny.CLASSES, "output 3"]
+    assert report["confusion_matrix"] == {
+        "rows": list(tiny.CLASSES),
+        "columns": names,
+        "counts": main.guesses.tolist(),
+    }
+    rows = list(csv.DictReader(evaluation_csv(evaluation).splitlines()))
+    assert [row["class"] for row in rows] == [each["class"] for each in report["per_class"]] == list(tiny.CLASSES)
+    for row, each, guesses in zip(rows, report["per_class"], main.guesses.tolist(), strict=True):
+        assert int(row["support"]) == each["support"] == sum(guesses)
+        assert float(row["recall"]) == each["recall"]
+        assert row["precision"] == ("" if each["precision"] is None else str(each["precision"]))
+        assert [int(row[f"as {name}"]) for name in names] == guesses
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_predictions_are_those_of_every_image(home: Path, tmp_path: Path, evaluation: Evaluation, ending: str) -> None:
+    trained, out = load_trained_network(home / "run", CPU), tmp_path / f"predictions.{ending}"
+    evaluate_run(trained, None, rows=32, predictions=out)
+    lines = out.read_text().splitlines()
+    if ending == "csv":
+        rows = [dict(row) for row in csv.DictReader(lines)]
+        said = [(row.pop("file"), row.pop("label"), {name: float(row[name]) for name in row}) for row in rows]
+    else:
+        said = [tuple(json.loads(line).values()) for line in lines]
+    split = open_store(home / "store").val
+    assert [file for file, _, _ in said] == list(split.files)
+    assert [label for _, label, _ in said] == [tiny.CLASSES[label] for label in split.labels]
+    for file, _, probabilities in said[:3]:
+        expected = {
+            guess.name.removesuffix(", no class"): guess.probability
+            for guess in predict(trained, home / "images" / file)
+        }
+        assert probabilities == pytest.approx(expected, rel=1e-4)
+    right = sum(max(each, key=lambda name: each[name]) == label for _, label, each in said)
+    assert right == round((1 - evaluation.main.top1_error) * len(said))
+    with pytest.raises(UserError, match=r"is already there: move it away, or name another file with --predictions"):
+        evaluate_run(trained, None, rows=32, predictions=out)
+    with pytest.raises(UserError, match=r"expected a name that ends in .csv or .jsonl"):
+        evaluate_run(trained, None, rows=32, predictions=tmp_path / "predictions")
+
+
+def test_a_folder_is_predicted_in_every_format(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = shutil.copytree(home / "images" / "val", tmp_path / "images")
+    (folder / "notes.txt").write_text("no image")
+    (folder / "bad.png").write_text("no image")
+    files = sorted(str(path) for path in folder.rglob("*.png"))
+    with pytest.raises(typer.Exit):
+        predict_command(home / "run", [folder], "cpu", top=2, format=Format.JSON)
+    printed, errors = capsys.readouterr()
+    answers = json.loads(printed)
+    assert [each["file"] for each in answers] == files
+    assert [each["file"] for each in answers if "error" in each] == [str(folder / "bad.png")]
+    assert errors.splitlines() == [f"error: {folder / 'bad.png'} cannot be used: {answers[0]['error']}"]
+    good = [each for each in answers if "error" not in each]
+    (folder / "bad.png").unlink()
+    predict_command(home / "run", [folder], "cpu", top=2, format=Format.CSV)
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [(row["file"], row["class"], float(row["probability"])) for row in rows] == [
+        (each["file"], guess["class"], guess["probability"]) for each in good for guess in each["classes"]
+    ]
+    assert [row["rank"] for row in rows] == ["1", "2"] * len(good)
+    predict_command(home / "run", [Path(files[1])], "cpu", top=1)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty has no images"):
+        predict_command(home / "run", [tmp_path / "empty"], "cpu", format=Format.JSON)
 
 
 def test_a_recipe_with_one_view_reports_one(home: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.errors import UserError
 from alexc.runtime.evaluation.prediction import predict
-from alexc.runtime.evaluation.run_evaluation import evaluate_run, evaluation_json, evaluation_text
+from alexc.runtime.evaluation.run_evaluation import evaluate_run, evaluation_csv, evaluation_json, evaluation_text
 from alexc.runtime.evaluation.trained_network import load_trained_network
 from tests.support import tiny_training as tiny
 from tests.support.ranks import run_ranks
@@ -90,6 +90,10 @@ def test_a_training_on_several_labels_learns(tmp_path: Path, store: Path, loss: 
     assert said["views"]["10 crops"]["precision"] > 0.8
     assert said["views"]["10 crops"]["recall"] > 0.8
     assert {row["label"] for row in said["worst_labels"]} == set(COLORS)
+    assert {row["class"]: row["recall"] for row in said["per_class"]} == {
+        row["label"]: row["recall"] for row in said["worst_labels"]
+    }
+    assert evaluation_csv(found).splitlines()[0] == "class,support,precision,recall"
     assert "labels with a score of 0.5 or more" in evaluation_text(found)
     best = predict(trained, store.parent / "images" / "0.png")[0]
     assert best.name in COLORS
