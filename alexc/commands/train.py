@@ -80,6 +80,21 @@ def train(
         int | None,
         typer.Option(min=1, help="Accumulate gradients over N micro-batches, to save memory.", show_default="1"),
     ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="balanced|FILE",
+            help="Weight the classes in the loss: balanced, or by a CSV file with the columns class,weight.",
+        ),
+    ] = None,
+    sampler: Annotated[
+        Literal["random", "weighted"] | None,
+        typer.Option(
+            metavar="random|weighted",
+            help="How an epoch draws images. weighted: with replacement, every class equally often.",
+            show_default="random",
+        ),
+    ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
@@ -113,6 +128,7 @@ def train(
 
     keep_freed_memory()
     from alexc.runtime.evaluation.run_evaluation import evaluation_text, images_note
+    from alexc.runtime.training.class_balance import BALANCED
     from alexc.runtime.training.command import run_seeds, run_training
     from alexc.runtime.training.options import AUTO, TrainOptions
     from alexc.runtime.training.test_only import evaluate_weights
@@ -130,6 +146,8 @@ def train(
         epochs=epochs,
         batch=batch,
         accumulate=accumulate,
+        class_weights=class_weights if class_weights in (None, BALANCED) else Path(class_weights),
+        sampler=sampler,
         amp=_AMP[amp_dtype or "bfloat16"] if amp else None,
         steps=steps,
         seed=seed,

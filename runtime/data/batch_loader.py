@@ -18,7 +18,7 @@ from torch import Tensor
 from ..augmentations.augmentation import View
 from ..parallel.batch_shard import BatchShard
 from .device_rendering import DeviceRenderer, Rendering, table_of
-from .split import Split
+from .split import Images
 from .views import Renderer
 
 WHOLE_BATCH = BatchShard()
@@ -34,11 +34,13 @@ class Batch:
         labels: (M,), int64, for the rows whose logits this rank has; with several views per image, one label per view.
             For images with several labels (M, outputs), int8, 0 or 1.
         count: the number of images of the whole batch, over all ranks.
+        weight: if classes have weights, the sum of those of all micro-batches of the step, over all ranks.
     """
 
     images: Tensor
     labels: Tensor
     count: int
+    weight: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,7 @@ class BatchLoader:
         self._threads.shutdown(cancel_futures=True)
 
     def batches(
-        self, split: Split, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
+        self, split: Images, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
     ) -> Generator[Batch]:
         """A batch for each group of image numbers, in order: this rank's part of it.
 
@@ -135,7 +137,7 @@ class BatchLoader:
                 yield oldest()
 
     def _drawn(
-        self, split: Split, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
+        self, split: Images, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
     ) -> Generator[_Drawn]:
         """What the threads make of each group, in order; the next one may overwrite its pixels."""
         free = list(self._buffers)
@@ -163,7 +165,7 @@ class BatchLoader:
                     batch.exception()  # waits, because no thread may write into a buffer that the next call returns
 
     def _draw(
-        self, split: Split, group: NDArray[np.int64], views: Callable[[int], Sequence[View]], buffer: Tensor
+        self, split: Images, group: NDArray[np.int64], views: Callable[[int], Sequence[View]], buffer: Tensor
     ) -> _Drawn:
         out = buffer.numpy()
         # All views of an image go to the same rank: a batch is split between images.

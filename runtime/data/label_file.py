@@ -96,7 +96,7 @@ def list_labelled(file: LabelFile, whole: bool, database: sqlite3.Connection) ->
 def _label_file(path: Path) -> LabelFile | None:
     if not path.exists():
         return None
-    line, header = next(_lines(path), (1, []))
+    line, header = next(csv_lines(path), (1, []))
     columns = tuple(name.strip() for name in header)
     if len(set(columns)) == len(columns) and "file" in columns and ("label" in columns) != ("labels" in columns):
         return LabelFile(path, columns)
@@ -105,7 +105,7 @@ def _label_file(path: Path) -> LabelFile | None:
     raise UserError(f"{printable(path)}:{line}: has the columns {names(columns) or 'of an empty file'}: {FORM}")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The values of each line that is not empty, with the number of the line.
 
     Raises:
@@ -146,7 +146,7 @@ def _add(images: LabelledImages, row: _Row, file: LabelFile) -> None:
 
 
 def _rows(file: LabelFile) -> Iterator[_Row]:
-    lines = _lines(file.path)
+    lines = csv_lines(file.path)
     next(lines)
     for line, values in lines:
         if len(values) != len(file.columns):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,6 +209,37 @@ class LabelSets:
         for row, image in zip(rows, images.tolist(), strict=True):
             row[self.of(image)] = 1
         return rows
+
+
+class Images(Protocol):
+    """What a data loader needs of images."""
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3), RGB."""
+
+    def targets(self, images: NDArray[np.int64], outputs: int) -> NDArray[np.int64] | NDArray[np.int8]:
+        """What a loss compares with: class indices, (images,), or for several labels (images, outputs), 0 or 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnImages:
+    """Images of a split in another order, in which an image can be several times.
+
+    Attributes:
+        split: the split.
+        drawn: (N,), the number of each image in the split.
+    """
+
+    split: Images
+    drawn: NDArray[np.int64]
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3), RGB."""
+        return self.split.image(int(self.drawn[index]))
+
+    def targets(self, images: NDArray[np.int64], outputs: int) -> NDArray[np.int64] | NDArray[np.int8]:
+        """What a loss compares with, as for `Split`."""
+        return self.split.targets(self.drawn[images], outputs)
 
 
 class Split:

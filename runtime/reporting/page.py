@@ -24,6 +24,7 @@ from ..runs.metrics import read_metrics
 from ..runs.run_folder import RunFolder
 from . import chart
 from .answers import answers_to
+from .class_accuracies import ClassAccuracies, class_accuracies
 from .confusions import Confusions, confusions_of
 from .curves import EPOCH_HEADER, Curves, curves_of
 from .embedded_image import drawing_uri
@@ -49,6 +50,7 @@ class Images:
     Attributes:
         views: the number of views averaged per validation image.
         scores: of the validation images.
+        classes: how well each class is recognised.
         confusions: what was mistaken for what.
         samples: a few validation images with predictions.
         nearest: the first of these images, with the nearest training images.
@@ -56,6 +58,7 @@ class Images:
 
     views: int
     scores: Scores
+    classes: ClassAccuracies
     confusions: Confusions
     samples: list[Sample]
     nearest: NearestImages | Missing
@@ -151,10 +154,12 @@ def _images(trained: TrainedNetwork, layers: list[PassedLayer], store: Store, ro
     scores = answers.scores()
     numbers = sample_numbers(store.val.labels, answers.right, SAMPLES)
     queries = [numbers[place] for place in spread(len(numbers), QUERIES)]
+    classes = [name(label) for label in range(len(store.classes))]
     return Images(
         views=len(trained.test_views()),
         scores=scores,
-        confusions=confusions_of(scores.guesses, [name(label) for label in range(len(store.classes))], name),
+        classes=class_accuracies(scores, classes),
+        confusions=confusions_of(scores.guesses, classes, name),
         samples=draw_samples(store.val, answers, numbers, name),
         nearest=draw_nearest(trained, layers, store, queries, rows, name),
     )

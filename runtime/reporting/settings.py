@@ -91,6 +91,11 @@ def _options(record: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("precision", printable(record["amp"])))
     if record.get("accumulate", 1) > 1:
         rows.append(("accumulated", f"each batch in {int(record['accumulate'])} parts"))
+    if record.get("class_weights"):
+        weights = record["class_weights"]
+        rows.append(("class weights", f"{min(weights):.3g} to {max(weights):.3g}, in the loss"))
+    if record.get("sampler", "random") != "random":
+        rows.append(("sampler", printable(record["sampler"])))
     return rows
 
 

@@ -17,6 +17,7 @@ report.html      a page about the run, if `alexc report` made one
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import shutil
@@ -40,6 +41,12 @@ from .checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 RUNS = Path("runs")
 _RUN_AGAIN = "nothing was trained: run the same command again"
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is float and 0 < value < math.inf
+
+
 _REQUIRED: dict[str, Callable[[Any], bool]] = {  # what run.json must hold
     "network": lambda value: isinstance(value, str),
     "started": lambda value: isinstance(value, str),
@@ -54,6 +61,8 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {  # what an older version did not
     "freeze": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
     "amp": lambda value: value in (None, "bf16", "fp16"),
     "accumulate": lambda value: type(value) is int and value > 0,
+    "class_weights": lambda value: value is None or (isinstance(value, list) and all(map(_is_positive, value))),
+    "sampler": lambda value: value in ("random", "weighted"),
     "iterations": lambda value: value is None or (type(value) is int and value > 0),
     "weights": lambda value: value is None or isinstance(value, str),
     "wandb": lambda value: value is None or isinstance(value, str),

@@ -16,13 +16,21 @@ def heads_of(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return output if isinstance(output, tuple) else (output,)
 
 
-def loss_of_heads(loss: Loss, network: nn.Module, heads: tuple[Tensor, ...], labels: Tensor, images: int) -> Tensor:
+def loss_of_heads(
+    loss: Loss,
+    network: nn.Module,
+    heads: tuple[Tensor, ...],
+    labels: Tensor,
+    images: float,
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """The recipe's loss of some rows of a batch of `images` images, divided by `images`.
 
-    Only `cross_entropy` has further heads. `labels` are class indices, (N,), or (N, outputs), 0 or 1.
+    Only `cross_entropy` has further heads and weights of classes. `labels` are class indices, (N,), or (N, outputs), 0
+    or 1.
     """
     if isinstance(loss, CrossEntropy):
-        return cross_entropy_of_heads(network, heads, labels, images, loss.smoothing)
+        return cross_entropy_of_heads(network, heads, labels, images, loss.smoothing, class_weights)
     return label_loss(loss, heads[0], labels).sum() / images
 
 
@@ -35,7 +43,12 @@ def wrong_in_batch(loss: Loss, outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def cross_entropy_of_heads(
-    network: nn.Module, heads: tuple[Tensor, ...], labels: Tensor, images: int, smoothing: float = 0.0
+    network: nn.Module,
+    heads: tuple[Tensor, ...],
+    labels: Tensor,
+    images: float,
+    smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """The sum over the heads of the mean cross-entropy, each times its weight (Szegedy et al. 2015, section 5).
 
@@ -46,12 +59,16 @@ def cross_entropy_of_heads(
         network: may give the weights of the heads in `head_shares`; by default each is 1.
         heads: the logits of each head, (N, classes).
         labels: (N,); rows with the label `NO_LABEL` are ignored.
-        images: the number of images of the whole batch.
+        images: the number of images of the whole batch or, with weights of classes, the sum of the weights of their
+            classes, as the mean of torch's `CrossEntropyLoss` has it.
         smoothing: label smoothing, 0..1.
+        class_weights: (classes,), float32; by default each is 1.
     """
     shares = getattr(network, "head_shares", None) or (1.0,) * len(heads)
     logits = [head.to(torch.promote_types(head.dtype, torch.float32)) for head in heads]
     loss = torch.zeros((), device=labels.device, dtype=logits[0].dtype)
     for share, head in zip(shares, logits, strict=True):
-        loss = loss + share * (F.cross_entropy(head, labels, reduction="sum", label_smoothing=smoothing) / images)
+        weight = None if class_weights is None else class_weights.to(head.dtype)
+        of_rows = F.cross_entropy(head, labels, weight, reduction="sum", label_smoothing=smoothing)
+        loss = loss + share * (of_rows / images)
     return loss

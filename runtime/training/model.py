@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..device import place_network
@@ -32,6 +33,7 @@ class Model:
         network, recipe = plan.network, plan.settings.recipe
         self.rank, self.network, self.device, self.outputs = plan.rank, network, plan.device, plan.outputs
         self._never_trained = freeze(network, plan.settings.freeze)
+        self.class_weights = _class_weights(plan)
         self._frozen_later = frozen_later(network, recipe.layers)
         self._frozen = self._never_trained
         place_network(network, plan.device)
@@ -123,3 +125,11 @@ class Model:
         self.schedule.load_state_dict(state_dict["schedule"])
         self.early_stopping.load_state_dict(state_dict["early_stopping"])
         self.loss_scale.load_state_dict(state_dict["loss_scale"])
+
+
+def _class_weights(plan: Plan) -> Tensor | None:
+    """(outputs,), float32, on the device: the weight of each class in the loss; None without weights."""
+    if plan.class_weights is None:
+        return None
+    without_class = [1.0] * (plan.outputs - len(plan.class_weights))
+    return torch.tensor([*plan.class_weights, *without_class], dtype=torch.float32, device=plan.device)

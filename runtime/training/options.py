@@ -11,6 +11,7 @@ from typing import Literal
 from alexc.printable import printable
 
 from ..network_file import NetworkFile
+from .class_balance import Sampler
 
 AUTO: Literal["auto"] = "auto"
 SAVE_EVERY = 1000
@@ -41,6 +42,9 @@ class TrainOptions:
         epochs: by default those of the run to resume, else the recipe's.
         batch: images per step; by default the batch size of the run to resume, else the recipe's.
         accumulate: micro-batches per batch; by default that of the run to resume, else 1.
+        class_weights: `balanced` or a file of weights of the classes in the loss; by default those of the run to
+            resume.
+        sampler: how an epoch draws images; by default that of the run to resume, else "random".
         amp: replaces the precision of the recipe; by default that of the run to resume.
         steps: stop after this many steps in all.
         seed: the seed of all random draws; by default that of the run to resume, else 0.
@@ -68,6 +72,8 @@ class TrainOptions:
     epochs: int | None = None
     batch: int | None = None
     accumulate: int | None = None
+    class_weights: Path | Literal["balanced"] | None = None
+    sampler: Sampler | None = None
     amp: Literal["bf16", "fp16"] | None = None
     steps: int | None = None
     seed: int | None = None
@@ -99,6 +105,8 @@ def command_line(options: TrainOptions) -> list[str]:
         ("--epochs", options.epochs),
         ("--batch", options.batch),
         ("--accumulate", options.accumulate),
+        ("--class-weights", options.class_weights),
+        ("--sampler", options.sampler),
         ("--steps", options.steps),
         ("--seed", options.seed),
         ("--device", options.device),

@@ -20,6 +20,7 @@ from ..network_file import NetworkFile, load_network_file
 from ..parallel.rank import Rank
 from ..runs.console import print_note
 from .checks import check_data, check_even_batches, check_options, check_single_images
+from .class_balance import check_sampler, class_weights_of
 from .options import FoundSpec, TrainOptions
 from .resume import ChosenRun, choose_run
 from .settings import Settings, settings_of
@@ -43,6 +44,7 @@ class Plan:
         spec: the spec of the network file.
         store: the images.
         statistics: the mean image, the colours and the classes of the training images.
+        class_weights: the weight of each class in the loss; None without weights.
     """
 
     options: TrainOptions
@@ -58,6 +60,7 @@ class Plan:
     spec: FoundSpec
     store: Store
     statistics: DatasetStatistics
+    class_weights: tuple[float, ...] | None = None
 
 
 def check(options: TrainOptions, rank: Rank) -> Plan:
@@ -85,6 +88,9 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
     rank.on_rank_zero(lambda: check_data(file, outputs, store, settings.recipe.batch))
     rank.on_rank_zero(lambda: check_even_batches(whole, rank.batch_shard, settings, store))
     rank.on_rank_zero(lambda: check_single_images(whole, file.input_shape, settings, len(store.train)))
+    loss = settings.recipe.loss
+    rank.on_rank_zero(lambda: check_sampler(settings.sampler, store))
+    class_weights = rank.on_rank_zero(lambda: class_weights_of(options.class_weights, before, store, loss))
     return Plan(
         options=options,
         rank=rank,
@@ -99,6 +105,7 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
         spec=spec,
         store=store,
         statistics=statistics_of(store),
+        class_weights=class_weights,
     )
 
 

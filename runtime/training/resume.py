@@ -25,6 +25,7 @@ from .options import AUTO, TrainOptions, resume_command, start_command
 from .state import TrainingState
 
 _MOST_LAYERS_SHOWN = 5
+_SINCE_LATER = {"class_weights": None, "sampler": "random"}  # what a checkpoint of an earlier alexc means
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def check_same(
         UserError: the checkpoint is of an older alexc, or of another network, other data or other options.
     """
     shown = printable(run.path)
+    checkpoint = _SINCE_LATER | dict(checkpoint)
     if not checkpoint.keys() >= {"optimizer", "average", "early_stopping", *identity}:
         raise UserError(
             f"{shown} was begun by an older alexc (or its checkpoint is not of a training): resume it with that "
@@ -154,13 +156,18 @@ def check_same(
             f"{shown} was trained on other data than it is given now: give the folder or the store that it began with "
             "as --data, or train into another folder"
         )
-    for name in ("seed", "batch", "freeze", "amp", "accumulate"):
+    for name in ("seed", "batch", "freeze", "amp", "accumulate", "sampler"):
         if checkpoint[name] != identity[name]:
             given, begun = (_option_text(each[name]) for each in (identity, checkpoint))
             raise UserError(
                 f"--{name} {given}: {shown} was begun with {name} {begun}; leave the option out, "
                 "or train into another folder"
             )
+    if checkpoint["class_weights"] != identity["class_weights"]:
+        raise UserError(
+            f"--class-weights: {shown} was begun with other weights of the classes, or without; leave the option out, "
+            "or train into another folder"
+        )
 
 
 def check_epochs(options: TrainOptions, run: RunFolder, state: TrainingState) -> None:

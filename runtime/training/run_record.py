@@ -44,6 +44,8 @@ def identity_of(plan: Plan) -> dict[str, Any]:
         "freeze": list(plan.settings.freeze),
         "amp": plan.settings.amp,
         "accumulate": plan.settings.accumulate,
+        "class_weights": None if plan.class_weights is None else list(plan.class_weights),
+        "sampler": plan.settings.sampler,
         "versions": _versions(),
     }
 
@@ -82,6 +84,8 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "freeze": list(settings.freeze),
         "amp": settings.amp,
         "accumulate": settings.accumulate,
+        "class_weights": None if plan.class_weights is None else list(plan.class_weights),
+        "sampler": settings.sampler,
         "weights": before.get("weights") if before else _path_text(options.weights),
         "commands": [*(before["commands"] if before else []), command],
         "wandb": (before or {}).get("wandb") or (new_wandb_id() if options.log_wandb else None),
@@ -105,11 +109,23 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
             *_mesh_row(plan.rank),
             ("batch", f"{settings.recipe.batch} images, {trainer.steps_per_epoch:,} steps per epoch"),
             ("epochs", _length_text(trainer)),
+            *_balance_rows(plan),
             ("seed", str(settings.seed)),
             ("run", str(plan.chosen.folder.path)),
         ],
         _resume_notes(plan, trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
     )
+
+
+def _balance_rows(plan: Plan) -> list[tuple[str, str]]:
+    """How classes with different numbers of images are balanced."""
+    rows = []
+    if plan.class_weights is not None:
+        least, most = min(plan.class_weights), max(plan.class_weights)
+        rows.append(("weights", f"of the classes in the loss, {least:.3g} to {most:.3g}"))
+    if plan.settings.sampler == "weighted":
+        rows.append(("sampler", "weighted: every class is drawn equally often"))
+    return rows
 
 
 def _length_text(trainer: Trainer) -> str:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from alexc.printable import printable
@@ -123,7 +124,7 @@ def open_run(plan: Plan, state: TrainingState, record: dict[str, Any], held: Exi
 
 def open_data(plan: Plan, held: ExitStack) -> Data:
     """The images and the threads that render them."""
-    file, settings = plan.file, plan.settings
+    file, settings, weights = plan.file, plan.settings, plan.class_weights
     loader = BatchLoader(
         renderer_of(file, plan.statistics),
         file.size,
@@ -138,6 +139,7 @@ def open_data(plan: Plan, held: ExitStack) -> Data:
         loader=held.enter_context(loader),
         views=TrainingViews(settings.recipe.augment, plan.statistics, file.size, settings.seed),
         validation_view=central_view(geometry_of(file).crop, file.size),
+        class_weights=None if weights is None else np.array(weights, np.float32).astype(np.float64),
     )
 
 

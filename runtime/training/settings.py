@@ -14,6 +14,7 @@ from ..data.random_streams import LARGEST_SEED
 from ..errors import UserError
 from ..network_file import NetworkFile
 from ..recipes import BFloat16, Float16, Recipe
+from .class_balance import Sampler
 from .options import TrainOptions
 
 DEFAULT_SEED = 0
@@ -31,6 +32,7 @@ class Settings:
         freeze: the names of the layers that are not trained.
         accumulate: micro-batches per batch.
         workers: threads that prepare batches.
+        sampler: how an epoch draws images.
     """
 
     recipe: Recipe
@@ -40,6 +42,7 @@ class Settings:
     freeze: tuple[str, ...]
     accumulate: int
     workers: int
+    sampler: Sampler = "random"
 
     def micro_batch_size(self, images: int) -> int:
         """The images per micro-batch of a batch; the last one may be smaller, and there may be fewer."""
@@ -97,6 +100,7 @@ def settings_of(
         freeze=options.freeze or tuple(before.get("freeze", ())),
         accumulate=options.accumulate or before.get("accumulate", 1),
         workers=options.workers or default_workers(device),
+        sampler=options.sampler or before.get("sampler", "random"),
     )
 
 

@@ -8,10 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from alexc.printable import printable
@@ -19,6 +21,7 @@ from alexc.printable import printable
 from ..augmentations.augmentation import View
 from ..data.batch_loader import Batch, BatchLoader, groups_of
 from ..data.random_streams import epoch_order
+from ..data.split import DrawnImages, Images
 from ..data.store import Store
 from ..data.views import TrainingViews
 from ..device import place_images, seed_generators
@@ -31,6 +34,7 @@ from ..runs.console import print_epoch, print_note
 from ..runs.epoch_metrics import EpochMetrics, loss_text
 from ..runs.metrics import Metrics
 from ..runs.run_folder import RunFolder
+from .class_balance import drawn_images
 from .figures import Figures
 from .finite import all_finite, any_not_finite
 from .heads import heads_of, loss_of_heads, wrong_in_batch
@@ -56,12 +60,14 @@ class Data:
         loader: renders batches of views.
         views: draws the random views of training.
         validation_view: the one view per image of validation.
+        class_weights: (classes,), the weights of the classes in the loss; None without weights.
     """
 
     store: Store
     loader: BatchLoader
     views: TrainingViews
     validation_view: View
+    class_weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,17 +286,35 @@ class Trainer:
         must be used before the next batch.
         """
         data, settings, epoch = self.data, self.settings, self.state.epoch
-        order = epoch_order(settings.seed, epoch, len(data.store.train))
+        split, order = self._images_of_epoch(epoch)
         groups = groups_of(order, settings.recipe.batch)[self.state.position :]
         if settings.recipe.iterations is not None:
             groups = groups[: settings.recipe.iterations - self.state.step]
         cut = [groups_of(group, settings.micro_batch_size(len(group))) for group in groups]
         flat = [micro_batch for micro_batches in cut for micro_batch in micro_batches]
         view_of = data.views.of_epoch(epoch, order)
-        batches = data.loader.batches(data.store.train, flat, lambda image: (view_of(image),))
+        batches = data.loader.batches(split, flat, lambda image: (view_of(image),))
         with closing(batches):
             for group, micro_batches in zip(groups, cut, strict=True):
-                yield len(group), ((next(batches), each is micro_batches[-1]) for each in micro_batches)
+                weight = self._weight_of(split, group)
+                parts = ((replace(next(batches), weight=weight), each is micro_batches[-1]) for each in micro_batches)
+                yield len(group), parts
+
+    def _images_of_epoch(self, epoch: int) -> tuple[Images, NDArray[np.int64]]:
+        """The images that an epoch shows, and their order.
+
+        The sampler `weighted` can draw an image several times. So each draw is an image of its own, with its own view.
+        """
+        train, settings = self.data.store.train, self.settings
+        if settings.sampler == "random":
+            return train, epoch_order(settings.seed, epoch, len(train))
+        drawn = drawn_images(train, len(self.data.store.classes), settings.seed, epoch)
+        return DrawnImages(train, drawn), np.arange(len(drawn))
+
+    def _weight_of(self, split: Images, group: NDArray[np.int64]) -> float | None:
+        """The sum of the weights of a batch, in float64, so that every rank has the same; None without weights."""
+        weights = self.data.class_weights
+        return None if weights is None else float(weights[split.targets(group, 0)].sum())
 
     def _backward(self, first: int, micro_batch: Batch, images: int) -> tuple[Tensor, Tensor]:
         """Add the gradients of a micro-batch that begins at position `first` of a batch of `images` images.
@@ -303,7 +327,8 @@ class Trainer:
         _seed_layers(model.network, self.settings.seed, self._begun, first, model.device)
         with autocast(recipe.precision, model.device):
             heads = heads_of(model.network(place_images(micro_batch.images, model.device)))
-        loss = loss_of_heads(recipe.loss, model.network, heads, labels, images)
+        total = images if micro_batch.weight is None else micro_batch.weight
+        loss = loss_of_heads(recipe.loss, model.network, heads, labels, total, model.class_weights)
         torch.autograd.backward(loss * model.loss_scale.scale)
         return loss.detach(), wrong_in_batch(recipe.loss, heads[0].detach(), labels)
 

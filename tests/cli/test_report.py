@@ -204,6 +204,13 @@ def test_confusions_are_those_of_each_image_answered_alone(home: Path, images: I
         counts[label, int(answer.argmax())] += 1
     assert images.scores.images == tiny.VAL_IMAGES
     assert images.scores.top1_error == 1 - np.trace(counts) / tiny.VAL_IMAGES
+    accuracies = {row.name: (row.images, row.accuracy) for row in images.classes.rows}
+    right = counts.diagonal() / counts.sum(axis=1)
+    assert images.classes.mean == pytest.approx(right.mean())
+    assert sorted(accuracies.values()) == sorted(
+        (int(row.sum()), row[label] / row.sum()) for label, row in enumerate(counts)
+    )
+    assert [row.accuracy for row in images.classes.rows] == sorted(right)
     assert images.confusions.rows is not None
     for label, (_, cells) in enumerate(images.confusions.rows):
         assert [cell.count for cell in cells][:3] == counts[label, :3].tolist()
@@ -374,7 +381,7 @@ def test_names_are_escaped_and_cut(report: Report) -> None:
 def test_every_section_is_there_and_every_image_is_told(home: Path, report: Report) -> None:
     page = Elements(page_text(report))
     sections = [attributes["id"] for tag, attributes in page.found if tag == "section"]
-    assert sections == ["settings", "curves", "network", "kernels", "confusions", "predictions", "nearest"]
+    assert sections == ["settings", "curves", "network", "kernels", "classes", "confusions", "predictions", "nearest"]
     images = [attributes for tag, attributes in page.found if tag == "img"]
     assert all("alt" in attributes for attributes in images)
     tiles = [attributes for attributes in images if attributes.get("class") == "tile"]
@@ -444,7 +451,7 @@ def test_without_the_images_the_page_is_made_of_the_rest(home: Path, tmp_path: P
     (reason,) = made.missing()
     assert "gone, is gone: name a store or a folder with --data" in reason
     page = Elements(page_text(made))
-    assert page.text.count(reason) == 3
+    assert page.text.count(reason) == 4
     best = min(each["val_error"] for each in tiny.metrics(run) if each["kind"] == "epoch")
     assert f"top-1 error{best:.1%}" in page.text.replace("\n", "")
     elsewhere = make_report(RunFolder(run), trained, home / "store", 32, tiny_report.PICTURE)
@@ -488,7 +495,7 @@ def test_a_page_where_everything_is_missing_is_still_a_page(tmp_path: Path) -> N
     write_report(made, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>")
-    assert text.count("It is &lt;not&gt; there.") == 6
+    assert text.count("It is &lt;not&gt; there.") == 7
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="folder cannot be written"):
         write_report(made, tmp_path / "folder")

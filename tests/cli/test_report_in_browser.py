@@ -16,7 +16,7 @@ from tests.support.browser import BROWSER, Browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")]
 
-SECTIONS = ["settings", "curves", "network", "kernels", "confusions", "predictions", "nearest"]
+SECTIONS = ["settings", "curves", "network", "kernels", "classes", "confusions", "predictions", "nearest"]
 WIDTHS = [320, 390, 768, 1280]
 
 
