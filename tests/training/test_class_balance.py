@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ train {
   epochs    2
 }
 """
-CHANGES = {"class_weights": BALANCED, "sampler": "weighted", "accumulate": 2}
+CHANGES: dict[str, Any] = {"class_weights": BALANCED, "sampler": "weighted", "accumulate": 2}
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_each_draw_of_an_image_has_a_view_and_a_weight_of_its_own(home: Path, tm
         for images, parts in trainer._remaining_batches():
             batches = [(part.images.clone(), part.labels.clone(), part.weight) for part, _ in parts]
             labels = torch.cat([labels for _, labels, _ in batches])
-            weights = np.float32(trainer.data.class_weights)[labels.numpy()]
+            weights = np.asarray(trainer.data.class_weights)[labels.numpy()]
             assert images == len(labels)
             assert all(weight == pytest.approx(float(weights.sum()), rel=1e-6) for _, _, weight in batches)
             views += list(torch.cat([rows for rows, _, _ in batches]))
@@ -165,10 +166,11 @@ def test_a_resumed_training_is_the_same_without_the_options(home: Path, tmp_path
     tiny.assert_same_run(tmp_path / "whole", tmp_path / "parts")
     plain = tiny.run_to(tiny.options(home / "one.py", home / "store", tmp_path / "plain", accumulate=2))
     assert tiny.metrics(plain.path) != tiny.metrics(tmp_path / "whole")
-    for other, said in (
+    others: tuple[tuple[dict[str, Any], str], ...] = (
         ({"class_weights": BALANCED}, "--class-weights: .* was begun with other weights of the classes"),
         ({"sampler": "random"}, "--sampler random: .* was begun with sampler weighted; leave the option out"),
-    ):
+    )
+    for other, said in others:
         with pytest.raises(UserError, match=said):
             tiny.run_to(tiny.options(home / "one.py", home / "store", tmp_path / "parts", resume=True, **other))
 
