@@ -65,7 +65,7 @@ def prepare(
     \b
     - a folder with train/<class>/ and val/<class>/, or with <class>/
     - a folder with labels.csv or labels.tsv: file,label or file,labels, and split
-    - a zip or tar file of such a folder of classes, compressed or not
+    - a zip or tar file of such a folder, compressed or not
     - a folder with ImageNet's tar files and devkit
     - idx files, as MNIST has, compressed or not
     - CIFAR's binary batches or CIFAR's Python batches, in a folder or an archive

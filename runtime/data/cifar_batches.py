@@ -25,6 +25,7 @@ _FORM = "planes 3 32 32"
 _MOST_LABELS_OF = {1: (10,), 2: (20, 100)}  # for each number of label bytes: the numbers of labels
 _GOOD_SHARE = 0.99  # of labels that are labels, in a batch; a damaged one has a few others
 _FEWEST_OF_A_CUT_BATCH = 20
+_LARGEST = 1 << 30  # bytes; CIFAR-100's batch has 154 million
 _FILES_OF_NAMES = ("batches.meta.txt", "fine_label_names.txt")
 _LARGEST_FILE_OF_NAMES = 100_000  # bytes
 _KEYS_OF_LABELS, _KEYS_OF_NAMES = ("labels", "fine_labels"), ("label_names", "fine_label_names")
@@ -35,7 +36,7 @@ def _is_binary(file: PackedFile, unpacked: UnpackedFiles) -> bool:
     head = file.head
     if not any(all(value < most for value, most in zip(head, each, strict=False)) for each in _MOST_LABELS_OF.values()):
         return False
-    return len(head) > 1 and _label_bytes(unpacked.plain(file)) is not None
+    return len(head) > 1 and file.size <= _LARGEST and _label_bytes(unpacked.plain(file)) is not None
 
 
 def _label_bytes(plain: PackedFile) -> int | None:
@@ -91,7 +92,7 @@ def _list(
             images.add(image, () if label is None else (label,), part)
             most = max(most, label or 0)
     named = classes if classes is not None and most < len(classes) else None
-    return images.listed(listing.root, listing.whole, read_text(kind, files), classes=named)
+    return images.listed(listing.root, listing.whole, read_text(kind, files), listing.unread, classes=named)
 
 
 def _binary_images(file: PackedFile, plain: PackedFile) -> _Images:
@@ -133,5 +134,5 @@ def _names_in_text(listing: Listing) -> tuple[str, ...] | None:
     return None
 
 
-CIFAR_BINARY = PackedFormat("CIFAR's binary batches", _is_binary, _list_binary)
+CIFAR_BINARY = PackedFormat("CIFAR's binary batches", _is_binary, _list_binary, _FILES_OF_NAMES)
 CIFAR_PYTHON = PackedFormat("CIFAR's Python batches", lambda file, _: is_batch(file), _list_python)

@@ -128,7 +128,12 @@ def part_named(word: str) -> Part | None:
 
 
 def part_of(path: str) -> Part | None:
-    """The split that a file belongs to, by its name or that of a folder above it: "train" for "train-images.gz"."""
+    """The split that a file belongs to, by its name or that of a folder above it: "train" for "train-images.gz".
+
+    "t10k" is the name of MNIST's ten thousand test images.
+    """
+    if "t10k" in path.casefold():
+        return "test"
     found = (_part_and_rest(name) for name in reversed(path.split("/")))
     return next((part for part, _ in filter(None, found)), None)
 

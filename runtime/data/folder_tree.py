@@ -71,6 +71,15 @@ class FolderTree:
             return SourceFile(path, label, -1, 0)
         return SourceFile(path, label, status.st_size, status.st_mtime_ns)
 
+    def file_named(self, root: Path, top: Path, name: str) -> SourceFile:
+        """The file `name` below the folder `top` of the source `root`; its path is relative to the source."""
+        assert root == top
+        try:
+            status = os.stat(os.path.join(top, name))  # noqa: PTH116, PTH118 - a million names: a Path takes seconds
+        except (OSError, ValueError):  # it is reported by name when it is read
+            return SourceFile(name, 0, -1, 0)
+        return SourceFile(name, 0, status.st_size, status.st_mtime_ns)
+
     def packed_file(self, root: Path, entry: Entry) -> PackedFile | None:
         """A file of the source `root` that may hold many images; None if it is not a file, or cannot be read."""
         path = Path(entry.path)

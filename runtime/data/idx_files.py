@@ -19,14 +19,13 @@ from alexc.printable import printable
 
 from ..errors import UserError
 from .decoding_work import LARGEST_PIXELS
-from .folder_layout import Part, names, part_of
+from .folder_layout import names, part_of
 from .image_list import ImageList, SourceFile
 from .packed_file import PackedFile, UnpackedFiles
-from .packed_format import Listing, PackedFormat, read_text
+from .packed_format import Listing, PackedFormat, parts_of, read_text
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4"}  # those of pixels and labels; others are floats
 _PIXELS = 0x08
-_TEST_WORD = "t10k"  # MNIST's ten thousand test images
 _WORDS_OF_ROLES = re.compile(r"images?|imgs?|labels?|idx\d?|ubyte|gz|bz2|xz|bin")
 
 
@@ -50,10 +49,6 @@ class _IdxFile:
         words = re.findall(r"[^\W_]+", self.file.path.casefold())
         return " ".join(word for word in words if not _WORDS_OF_ROLES.fullmatch(word))
 
-    @property
-    def part(self) -> Part | None:
-        return "test" if _TEST_WORD in self.set.split() else part_of(self.file.path)
-
 
 def _matches(file: PackedFile, _unpacked: UnpackedFiles) -> bool:
     return _header(file) is not None
@@ -72,7 +67,7 @@ def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
     found = [header for file in files if (header := _header(file)) is not None]
     pairs = _pairs(found, listing)
     images = listing.labelled()
-    parts = [pixels.part for pixels, _ in pairs]
+    parts = parts_of([pixels.file for pixels, _ in pairs])
     for (pixels, labels), part in zip(pairs, parts, strict=True):
         values, shape = _labels(labels, listing.unpacked), pixels.shape
         if len(values) != shape[0]:
@@ -82,8 +77,9 @@ def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
             )
         plain = listing.unpacked.plain(pixels.file)
         for number, label in enumerate(values.tolist()):
-            images.add(_image(pixels, plain, number), (label,), (part or "train") if any(parts) else None)
-    return images.listed(listing.root, listing.whole, read_text("idx files", [pixels.file for pixels, _ in pairs]))
+            images.add(_image(pixels, plain, number), (label,), part)
+    read = read_text("idx files", [pixels.file for pixels, _ in pairs])
+    return images.listed(listing.root, listing.whole, read, listing.unread)
 
 
 def _pairs(found: Sequence[_IdxFile], listing: Listing) -> list[tuple[_IdxFile, _IdxFile]]:
@@ -94,16 +90,20 @@ def _pairs(found: Sequence[_IdxFile], listing: Listing) -> list[tuple[_IdxFile, 
     wrong = [each for each in images if not 0 < math.prod(each.shape[1:]) <= LARGEST_PIXELS]
     if not images or wrong:
         raise UserError(f"{shown}: {names(each.file.path for each in wrong or found)} hold no images as MNIST's do")
-    for part in {each.part for each in images}:
-        same = [each.file.path for each in images if each.part == part]
+    for part in {part_of(each.file.path) for each in images}:
+        same = [each.file.path for each in images if part_of(each.file.path) == part]
         if len(same) > 1:
             raise UserError(f"{shown} has idx files of several sets, {names(same)}: put one set into its own folder")
     if len(images) == len(labels) == 1:
         return [(images[0], labels[0])]
     label_of = {each.set: each for each in labels}
-    lone = [each.file.path for each in images if each.set not in label_of]
-    if lone:
-        raise UserError(f"{shown} has no labels beside {names(lone)}: put the file of its labels there, with its name")
+    for what, these, others in (("labels", images, labels), ("images", labels, images)):
+        sets = {each.set for each in others}
+        lone = [each.file.path for each in these if each.set not in sets]
+        if lone:
+            raise UserError(
+                f"{shown} has no {what} beside {names(lone)}: put the file of its {what} there, with its name"
+            )
     return [(each, label_of[each.set]) for each in sorted(images, key=lambda each: each.file.path)]
 
 

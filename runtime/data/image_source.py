@@ -13,12 +13,12 @@ from alexc.printable import printable
 
 from ..errors import UserError
 from ..files import require_regular_file
-from .folder_layout import EXPECTED
+from .folder_layout import EXPECTED, find_layout
 from .folder_tree import DISK, FolderTree
 from .image_folder import list_folder, list_whole_folder
 from .image_list import ImageList
 from .imagenet_archives import ImageNetArchives, find_archives, list_archives
-from .label_file import LabelFile, find_label_file, list_labelled
+from .label_file import LabelFile, find_label_file, find_packed_label_file, list_labelled
 from .packed_file import PackedFile, UnpackedFiles
 from .packed_format import Listing
 from .packed_source import READ, PackedSource, find_packed, is_archive, packed_source
@@ -64,9 +64,11 @@ class ImageSource:
             return list_labelled(self._labels, self.whole, self._database)
         if self._archives is not None:
             return list_archives(self._archives, self._database)
-        tree, packed = (DISK, self._packed) if self.root.is_dir() else self._content()
+        tree, packed = self._opened
+        if self._packed_labels is not None:
+            return list_labelled(self._packed_labels, self.whole, self._database)
         if packed is not None:
-            listing = Listing(self.root, self.whole, self._database, self._unpacked, packed.beside)
+            listing = Listing(self.root, self.whole, self._database, self._unpacked, packed.beside, packed.unread)
             return packed.format.listed(packed.files, listing)
         images = (list_whole_folder if self.whole else list_folder)(self.root, self._database, tree)
         if isinstance(tree, PackedTree):
@@ -90,6 +92,26 @@ class ImageSource:
             file = _file(self.root)
             return _hash(repr((file.size, file.mtime)))
         return self.images.fingerprint() if self._packed is None else _hash(repr(self._packed.state()))
+
+    @property
+    def has_training(self) -> bool:
+        """Whether the source says which images are for training, by the names of its folders or files."""
+        if self._labels is not None or self._archives is not None:
+            return True
+        tree, packed = self._opened
+        if self._packed_labels is not None:
+            return True
+        return find_layout(self.root, tree).holds_out if packed is None else packed.has_training
+
+    @cached_property
+    def _opened(self) -> tuple[FolderTree, PackedSource | None]:
+        return (DISK, self._packed) if self.root.is_dir() else self._content()
+
+    @cached_property
+    def _packed_labels(self) -> LabelFile | None:
+        """The label file in an archive."""
+        tree, _ = self._opened
+        return find_packed_label_file(self.root, tree) if isinstance(tree, PackedTree) else None
 
     @cached_property
     def _packed(self) -> PackedSource | None:

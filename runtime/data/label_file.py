@@ -13,8 +13,8 @@ Values may be quoted as in CSV. Further columns are not read.
 from __future__ import annotations
 
 import csv
-import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,10 +23,12 @@ from alexc.printable import printable
 
 from ..errors import UserError
 from ..files import require_regular_file
+from .decoding_work import BadImage
 from .folder_layout import Part, names, part_named
-from .folder_tree import DISK
-from .image_list import ImageList, SourceFile
+from .folder_tree import DISK, FolderTree
+from .image_list import ImageList
 from .labelled_images import MOST_LABELS, LabelledImages
+from .packed_file import PackedFile
 
 NAMES = ("labels.csv", "labels.tsv")
 FORM = "expected a first line such as `file,label`, `file,labels` or `file,labels,split`"
@@ -40,12 +42,18 @@ class LabelFile:
     """A file of labels.
 
     Attributes:
-        path: the file.
+        path: the file; in an archive, below the path of the archive.
         columns: the names in its first line.
+        root: the source, a folder or an archive.
+        tree: the tree that the file is in.
+        packed: where the file is in the archive; None for a file on disk.
     """
 
     path: Path
     columns: tuple[str, ...]
+    root: Path
+    tree: FolderTree = DISK
+    packed: PackedFile | None = None
 
     @property
     def several(self) -> bool:
@@ -67,10 +75,28 @@ def find_label_file(root: Path) -> LabelFile | None:
     Raises:
         UserError: it cannot be read, its columns are not those of a label file, or there are two.
     """
-    found = [file for name in NAMES if (file := _label_file(root.absolute() / name)) is not None]
+    found = [file for name in NAMES if (file := _label_file(root.absolute() / name, root.absolute())) is not None]
     if len(found) > 1:
-        raise UserError(f"{printable(root)} has {' and '.join(NAMES)}: keep one of them")
+        raise _two_files(root)
     return found[0] if found else None
+
+
+def find_packed_label_file(root: Path, tree: FolderTree) -> LabelFile | None:
+    """The label file of an archive, or None: in its top folder, or in the only folder there.
+
+    Raises:
+        UserError: as `find_label_file`.
+    """
+    inner = tree.class_folders(root)
+    for top in (root, root / inner[0]) if len(inner) == 1 else (root,):
+        named = [entry for entry in tree.entries(top) if entry.name in NAMES and not entry.is_dir()]
+        found = [_label_file(Path(entry.path), root, tree, tree.packed_file(root, entry)) for entry in named]
+        known = [file for file in found if file is not None]
+        if len(known) > 1:
+            raise _two_files(top)
+        if known:
+            return known[0]
+    return None
 
 
 def list_labelled(file: LabelFile, whole: bool, database: sqlite3.Connection) -> ImageList:
@@ -90,30 +116,38 @@ def list_labelled(file: LabelFile, whole: bool, database: sqlite3.Connection) ->
     kind = "several labels per image" if file.several else "classes"
     left = [name for name in file.columns if name not in ("file", "label", "labels", "split")]
     unread = f"; not read: the columns {names(left)}" if left else ""
-    return images.listed(file.path.parent, whole, f"{kind} from {file.path.name}", unread)
+    return images.listed(file.root, whole, f"{kind} from {file.path.name}", unread)
 
 
-def _label_file(path: Path) -> LabelFile | None:
-    if not path.exists():
+def _two_files(root: Path) -> UserError:
+    return UserError(f"{printable(root)} has {' and '.join(NAMES)}: keep one of them")
+
+
+def _label_file(path: Path, root: Path, tree: FolderTree = DISK, packed: PackedFile | None = None) -> LabelFile | None:
+    if packed is None and not path.exists():
         return None
-    line, header = next(csv_lines(path), (1, []))
+    line, header = next(csv_lines(path, packed), (1, []))
     columns = tuple(name.strip() for name in header)
     if len(set(columns)) == len(columns) and "file" in columns and ("label" in columns) != ("labels" in columns):
-        return LabelFile(path, columns)
-    if DISK.class_folders(path.parent):
+        return LabelFile(path, columns, root, tree, packed)
+    if tree.class_folders(path.parent):
         return None
     raise UserError(f"{printable(path)}:{line}: has the columns {names(columns) or 'of an empty file'}: {FORM}")
 
 
-def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def csv_lines(path: Path, packed: PackedFile | None = None) -> Iterator[tuple[int, list[str]]]:
     """The values of each line that is not empty, with the number of the line.
+
+    Args:
+        path: the file.
+        packed: where it is in an archive.
 
     Raises:
         UserError: a line is too long, not UTF-8, or not valid CSV.
     """
 
     def decoded() -> Iterator[str]:
-        with path.open("rb") as lines:
+        with path.open("rb") if packed is None else packed.open() as lines:
             for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE + 1), b""), 1):
                 if len(line) > _LONGEST_LINE:
                     raise _wrong(path, number, f"has more than {_LONGEST_LINE:,} bytes")
@@ -124,7 +158,8 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     reader = csv.reader(decoded(), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
     try:
-        require_regular_file(path)
+        if packed is None:
+            require_regular_file(path)
         for values in reader:
             if values:
                 yield reader.line_num, values
@@ -132,21 +167,24 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise _wrong(path, reader.line_num, f"is not valid CSV: {error}") from None
     except OSError as error:
         raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from None
+    except (BadImage, EOFError, zlib.error) as error:
+        raise UserError(f"{printable(path)} is damaged: {error}") from None
 
 
 def _add(images: LabelledImages, row: _Row, file: LabelFile) -> None:
+    found = file.tree.file_named(file.root, file.path.parent, row.file)
     try:
-        images.add(_source_file(file.path.parent, row.file), row.labels, row.part, row.line)
+        images.add(found, row.labels, row.part, row.line)
     except ValueError:
         raise _wrong(file.path, row.line, f"has one label more than {MOST_LABELS:,}, which are too many") from None
     except sqlite3.IntegrityError:
         several = "" if file.several else "; the column `labels` can have several for one file"
-        what = f"names {printable(row.file)} again, as line {images.line_of(row.file)}{several}"
+        what = f"names {printable(row.file)} again, as line {images.line_of(found.path)}{several}"
         raise _wrong(file.path, row.line, what) from None
 
 
 def _rows(file: LabelFile) -> Iterator[_Row]:
-    lines = csv_lines(file.path)
+    lines = csv_lines(file.path, file.packed)
     next(lines)
     for line, values in lines:
         if len(values) != len(file.columns):
@@ -163,14 +201,6 @@ def _rows(file: LabelFile) -> Iterator[_Row]:
         if part is None and "split" in row:
             raise _wrong(file.path, line, f"has the split {printable(row['split'])!r}: expected train, val or test")
         yield _Row(line, str(path), labels, part)
-
-
-def _source_file(root: Path, name: str) -> SourceFile:
-    try:
-        status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - a million names: a Path each takes seconds
-    except (OSError, ValueError):  # it is reported by name when it is read
-        return SourceFile(name, 0, -1, 0)
-    return SourceFile(name, 0, status.st_size, status.st_mtime_ns)
 
 
 def _wrong(path: Path, line: int, what: str) -> UserError:

@@ -90,7 +90,9 @@ class LabelledImages:
         parts = {part for (part,) in self._database.execute("SELECT DISTINCT part FROM named")}
         validation: Part | None = None if whole else "val" if "val" in parts else "test" if "test" in parts else None
         if not whole and parts != {None} and "train" not in parts:
-            raise UserError(f"{self._shown} names no image of the split train: training needs some")
+            raise UserError(
+                f"{self._shown} names no image of the split train: training needs some; --whole takes all for testing"
+            )
         number = {label: place for place, label in enumerate(ordered)}
         images = ImageList(self._database, root, tuple(classes or map(str, ordered)), self._several)
         self._fill(images, [number.get(label) for label in self._known], whole, validation)

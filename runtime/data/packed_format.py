@@ -25,6 +25,7 @@ class Listing:
         database: for the list.
         unpacked: takes files that cannot be read in place.
         beside: every file in the folder of the files.
+        unread: the end of the report's line: which of these files are not read.
     """
 
     root: Path
@@ -32,6 +33,7 @@ class Listing:
     database: sqlite3.Connection
     unpacked: UnpackedFiles
     beside: Sequence[PackedFile] = ()
+    unread: str = ""
 
     def labelled(self, several: bool = False) -> LabelledImages:
         """An empty list of images with labels."""
@@ -46,11 +48,13 @@ class PackedFormat:
         name: what the files are, in the plural.
         matches: whether a file has this format, by its content.
         listed: the list of the images in files of this format; raises UserError.
+        beside: the names of further files that are read.
     """
 
     name: str
     matches: Callable[[PackedFile, UnpackedFiles], bool]
     listed: Callable[[Sequence[PackedFile], Listing], ImageList]
+    beside: tuple[str, ...] = ()
 
 
 def parts_of(files: Sequence[PackedFile]) -> list[Part | None]:

@@ -12,11 +12,11 @@ from alexc.printable import printable
 from ..errors import UserError
 from .cifar_batches import CIFAR_BINARY, CIFAR_PYTHON
 from .decode import KNOWN_ENDINGS
-from .folder_layout import names, part_of
+from .folder_layout import is_ignored, names, part_of
 from .folder_tree import FolderTree, ending, is_folder
 from .idx_files import IDX
 from .packed_file import PackedFile, UnpackedFiles
-from .packed_format import PackedFormat
+from .packed_format import PackedFormat, parts_of
 from .parquet_files import PARQUET
 from .webdataset import WEBDATASET, is_tar
 
@@ -35,8 +35,22 @@ class PackedSource:
     beside: Sequence[PackedFile]
 
     def state(self) -> list[tuple[str, int, int]]:
-        """Path, size and time of each file, which change when a file changes."""
-        return [(file.path, file.size, file.mtime) for file in self.beside]
+        """Path, size and time of each file that is read, which change when a file changes."""
+        read = [*self.files, *(file for file in self.beside if file.name in self.format.beside)]
+        return [(file.path, file.size, file.mtime) for file in read]
+
+    @property
+    def has_training(self) -> bool:
+        """Whether files are named as those of a training split."""
+        return "train" in parts_of(self.files)
+
+    @property
+    def unread(self) -> str:
+        """The end of the report's line: which files beside are not read, but for texts."""
+        read = {file.path for file in self.files}
+        left = [file.path for file in self.beside if file.path not in read and file.name not in self.format.beside]
+        left = [path for path in left if not is_ignored(path.rpartition("/")[2])]
+        return f"; not read: {names(left)}" if left else ""
 
 
 def find_packed(tree: FolderTree, root: Path, unpacked: UnpackedFiles) -> PackedSource | None:
@@ -54,7 +68,7 @@ def find_packed(tree: FolderTree, root: Path, unpacked: UnpackedFiles) -> Packed
     for _ in range(_DEEPEST):
         beside = sorted(_files(tree, root, folders), key=lambda file: file.path)
         found = packed_source(beside, root, unpacked)
-        if found is not None:
+        if found is not None and not _holds_images(tree, folders):
             return found
         inner = [folder / name for folder in folders for name in tree.class_folders(folder)]
         if len(inner) != 1 and not (inner and all(part_of(folder.name) for folder in inner)):
@@ -97,6 +111,13 @@ def _files(tree: FolderTree, root: Path, folders: Sequence[Path]) -> list[Packed
         if not entry.name.startswith(".") and ending(entry.name) not in KNOWN_ENDINGS and not is_folder(entry)
     ]
     return [file for entry in likely if (file := tree.packed_file(root, entry)) is not None]
+
+
+def _holds_images(tree: FolderTree, folders: Sequence[Path]) -> bool:
+    """Whether folders in some folders hold images, or folders of images: then a file beside them is not the source."""
+    inner = [folder / name for folder in folders for name in tree.class_folders(folder)]
+    splits = [folder / name for folder in inner if part_of(folder.name) for name in tree.class_folders(folder)]
+    return any(tree.holds_images(folder) for folder in (*inner, *splits))
 
 
 def _refuse_archives(files: Sequence[PackedFile], root: Path, holds_folders: bool) -> None:

@@ -52,11 +52,11 @@ class PackedTree(FolderTree):
         self.ignored = 0
         self._last: list[str] = []
         for path, offset, size, form in _members(archive):
-            parts = PurePosixPath(path).parts
+            parts = [part for part in PurePosixPath(path).parts if part != "/"]
             if ".." in parts or not 0 < len(parts) <= _MOST_FOLDERS or len(os.fsencode(path)) > _LONGEST_PATH:
                 self.ignored += 1
                 continue
-            *folders, name = [part for part in parts if part != "/"]
+            *folders, name = parts
             self._add_folders(folders)
             self._add("/".join(folders), name, offset, size, form)
 
@@ -84,6 +84,16 @@ class PackedTree(FolderTree):
             entry.path[above:], label, entry.size, place.mtime, place.archive, entry.offset, form=entry.form
         )
 
+    def file_named(self, root: Path, top: Path, name: str) -> SourceFile:
+        """The file `name` below the folder `top`."""
+        path = str((top / name).relative_to(root))
+        folder, _, last = path.rpartition("/")
+        found = self._find(folder, last, folders=False)
+        if found is None:
+            return SourceFile(path, 0, 0, 0, "", form="unusable cannot be read: it is not in the archive")
+        offset, size, form = found
+        return SourceFile(path, 0, size, self._archive.mtime, self._archive.archive, offset, form=form)
+
     def packed_file(self, root: Path, entry: Entry) -> PackedFile:
         """A file in the archive."""
         assert isinstance(entry, _PackedEntry)
@@ -98,9 +108,19 @@ class PackedTree(FolderTree):
             self._last = folders
 
     def _add(self, folder: str, name: str, offset: int, size: int, form: str) -> None:
-        """Add a file or folder. Of two with one name the later one counts, as for programs that unpack."""
+        """Add a file or folder. Of two files with one name the later one counts, as for programs that unpack."""
+        if offset >= 0 and self._find(folder, name, folders=True) is not None:
+            self.ignored += 1
+            return
         row = (os.fsencode(folder), os.fsencode(name), offset, size, form)
         self._database.execute("INSERT OR REPLACE INTO packed VALUES (?, ?, ?, ?, ?)", row)
+
+    def _find(self, folder: str, name: str, folders: bool) -> tuple[int, int, str] | None:
+        """Offset, size and form of a file, or of a folder."""
+        query = "SELECT offset, size, form FROM packed WHERE folder = ? AND name = ? AND (offset < 0) = ?"
+        row = (os.fsencode(folder), os.fsencode(name), folders)
+        found: tuple[int, int, str] | None = self._database.execute(query, row).fetchone()
+        return found
 
 
 def _members(archive: PackedFile) -> Iterable[tuple[str, int, int, str]]:
@@ -116,6 +136,6 @@ def _zip_members(path: Path) -> Iterator[tuple[str, int, int, str]]:
         with memory_limit(_LARGEST_DIRECTORY), zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     for entry in entries:
-        if not entry.is_dir():
+        if not entry.filename.endswith("/"):
             form = f"zipped {entry.compress_type} {entry.file_size} {entry.CRC}"
             yield entry.filename, entry.header_offset, entry.compress_size, form

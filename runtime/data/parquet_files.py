@@ -46,22 +46,23 @@ class _Columns:
 
 def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
     files = sorted(files, key=lambda file: file.path)
-    opened = [_open(file) for file in files]
-    columns = [_columns(each, file) for each, file in zip(opened, files, strict=True)]
-    if any(each != columns[0] for each in columns):
-        raise UserError(f"{printable(listing.root)}: its Parquet files have different columns or classes")
-    if sum(each.metadata.num_rows for each in opened) > _MOST_ROWS:
-        raise UserError(f"{printable(listing.root)} has over {_MOST_ROWS:,} rows in its Parquet files")
-    images = listing.labelled(columns[0].several)
-    for file, part, each in zip(files, parts_of(files), opened, strict=True):
+    columns = _columns(_open(files[0]), files[0])
+    images, rows = listing.labelled(columns.several), 0
+    for file, part in zip(files, parts_of(files), strict=True):
+        opened = _open(file)
+        rows += opened.metadata.num_rows
+        if rows > _MOST_ROWS:
+            raise UserError(f"{printable(listing.root)} has over {_MOST_ROWS:,} rows in its Parquet files")
+        if _columns(opened, file) != columns:
+            raise UserError(f"{printable(listing.root)}: its Parquet files have different columns or classes")
         with memory_limit(_MEMORY), reading(file.disk, "Parquet file"):
-            for image, labels in _images(file, each, columns[0]):
+            for image, labels in _images(file, opened, columns):
                 try:
                     images.add(image, labels, part)
                 except ValueError:
                     raise UserError(f"{printable(file.disk)} has over {MOST_LABELS:,} labels") from None
     read = read_text("Parquet files", files)
-    return images.listed(listing.root, listing.whole, read, classes=columns[0].classes, by_place=True)
+    return images.listed(listing.root, listing.whole, read, listing.unread, classes=columns.classes, by_place=True)
 
 
 def _open(file: PackedFile) -> Any:  # noqa: ANN401 - pyarrow's file

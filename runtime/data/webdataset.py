@@ -83,7 +83,8 @@ def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
                 raise UserError(f"{printable(file.disk)} has the key {printable(key)} twice") from None
             except ValueError:
                 raise UserError(f"{printable(file.disk)} has over {MOST_LABELS:,} classes") from None
-    return images.listed(listing.root, listing.whole, read_text("WebDataset shards", files), by_place=True)
+    read = read_text("WebDataset shards", files)
+    return images.listed(listing.root, listing.whole, read, listing.unread, by_place=True)
 
 
 def _sample(file: PackedFile, members: list[_Member]) -> tuple[SourceFile | None, Label | None]:

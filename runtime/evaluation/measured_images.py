@@ -9,7 +9,7 @@ from alexc.printable import printable
 
 from ..cores import available_cores
 from ..data.folder_layout import FolderLayout, Part, find_layout, names
-from ..data.image_source import has_folders_of_classes
+from ..data.image_source import has_folders_of_classes, open_source
 from ..data.prepare import default_destination, store_for
 from ..data.split import Split
 from ..data.store import SOURCE, Geometry, Store, is_store, read_source
@@ -50,7 +50,7 @@ def measured_images(data: Path, geometry: Geometry, part: Part | None, training:
     """
     workers = available_cores()
     if not data.is_dir() or is_store(data) or (data / SOURCE).is_file() or not has_folders_of_classes(data):
-        store = store_for(data, geometry, workers)
+        store = store_for(data, geometry, workers, whole=_is_only_tested(data, training))
         source = _source(store)
         if part == "test" and len(store.val) and source.is_dir() and has_folders_of_classes(source):
             return measured_images(source, geometry, part, training=True)
@@ -64,6 +64,14 @@ def measured_images(data: Path, geometry: Geometry, part: Part | None, training:
     folder, name = _folder_of(layout, part)
     store = store_for(folder, geometry, workers, whole=True)
     return MeasuredImages(store, store.train, name)
+
+
+def _is_only_tested(data: Path, training: bool) -> bool:
+    """Whether all images of a source are measured: nothing was trained on it, and it names no images for training."""
+    if training or is_store(data) or (data / SOURCE).is_file():
+        return False
+    with open_source(data) as source:
+        return not source.has_training
 
 
 def _source(store: Store) -> Path:

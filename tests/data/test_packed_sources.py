@@ -176,6 +176,7 @@ def test_one_pair_of_idx_files_is_split_and_colours_are_kept(tmp_path: Path) -> 
     [
         ({"t10k-images-idx3-ubyte": None}, "has no labels beside"),
         ({"t10k-labels-idx1-ubyte": None}, "has no labels beside t10k-images-idx3-ubyte"),
+        ({"t10k-images-idx3-ubyte": b"<html>"}, "has no images beside t10k-labels-idx1-ubyte"),
         ({"t10k-labels-idx1-ubyte": idx(np.zeros(9, np.uint8))}, "has 10 images, but t10k-labels-idx1-ubyte has 9"),
         ({"t10k-labels-idx1-ubyte": idx(np.zeros(10, np.uint8))[:-1]}, "ends in the middle of the labels"),
         ({"letters-train-images-idx3-ubyte": idx(noise(2, 3, 3))}, "has idx files of several sets, letters-train"),
@@ -183,7 +184,7 @@ def test_one_pair_of_idx_files_is_split_and_colours_are_kept(tmp_path: Path) -> 
         ({"train-images-idx3-ubyte.gz": gzip.compress(idx(noise(20, 9, 9)))[:-9], "train-images-idx3-ubyte": None},
          "is damaged or no archive"),
     ],
-    ids=["images", "labels", "count", "cut labels", "two sets", "size", "cut gz"],
+    ids=["images", "labels", "html", "count", "cut labels", "two sets", "size", "cut gz"],
 )  # fmt: skip
 def test_wrong_idx_files_are_told(tmp_path: Path, change: dict[str, bytes | None], said: str) -> None:
     written = {**mnist(), **change}
@@ -339,6 +340,26 @@ def test_an_archive_of_a_folder_gives_the_list_of_the_folder(tmp_path: Path, for
             assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("form", ["tar.gz", "zip"])
+def test_a_label_file_in_an_archive_is_read(tmp_path: Path, form: str) -> None:
+    pixels = noise(6, 9, 9, 3)
+    inside = {f"set/x/{number}.png": png(each) for number, each in enumerate(pixels)}
+    lines = [f"x/{number}.png,{'a b' if number % 2 else 'a'},{'val' if number > 3 else 'train'}" for number in range(6)]
+    inside["set/labels.csv"] = "\n".join(["file,labels,split", *lines, "x/gone.png,a,train"]).encode()
+    packed = gzip.compress(tar_of(inside)) if form == "tar.gz" else zip_of(inside)
+    found = read(files(tmp_path, {"data": packed}) / "data")
+    assert found.layout == "several labels per image from labels.csv"
+    assert {path: label for path, (label, _) in found.images["val"].items()} == {
+        "set/x/4.png": "a",
+        "set/x/5.png": "a b",
+    }
+    assert np.array_equal(found.images["train"]["set/x/3.png"][1], pixels[3])
+    assert found.faults() == {"set/x/gone.png": "cannot be read: it is not in the archive"}
+    inside["set/labels.csv"] = b"file,labels\nx/1.png,a\n../x,b\n"
+    with pytest.raises(UserError, match=r"data/set/labels\.csv:3: this line names the file '\.\./x'"):
+        read(files(tmp_path, {"data": zip_of(inside)}) / "data")
+
+
 def test_damaged_entries_of_a_zip_file_are_counted(tmp_path: Path) -> None:
     images = {f"{label}/{number}.png": png(noise(1, 9, 9, 3)[0]) for label in "ab" for number in range(4)}
     written = bytearray(zip_of(images, zipfile.ZIP_STORED))
@@ -359,13 +380,15 @@ def test_paths_in_an_archive_lead_nowhere_else(tmp_path: Path) -> None:
     strange = {
         "../up.png": b"x",
         "a/../../up.png": b"x",
+        "/": b"x",
+        "a": b"x",
         "/a/3.png": b"x",
         "b/" * 99 + "1.png": b"x",
         "./b/3.png": b"x",
     }
     found = read(files(tmp_path, {"x.tar": tar_of({**images, **strange})}) / "x.tar", whole=True)
     assert sorted(found.images["train"]) == ["a/0.png", "a/1.png", "a/3.png", "b/0.png", "b/1.png", "b/3.png"]
-    assert found.ignored == 3
+    assert found.ignored == 5
 
 
 @pytest.mark.parametrize(
@@ -535,7 +558,31 @@ def test_files_of_two_formats_are_not_guessed_at(tmp_path: Path) -> None:
 
 def test_a_folder_with_such_files_has_no_folders_of_classes(tmp_path: Path) -> None:
     assert not has_folders_of_classes(files(tmp_path / "mnist", mnist()))
-    assert has_folders_of_classes(photographs(tmp_path / "photographs", train=2, val=1))
+    root = photographs(tmp_path / "photographs", train=2, val=1)
+    files(root, mnist())  # a file beside folders of images is not the source
+    assert has_folders_of_classes(root)
+    assert read(root).layout == "train from train/, val from val/"
+
+
+def test_all_images_of_a_source_without_training_images_are_tested(tmp_path: Path) -> None:
+    def has_training(root: Path) -> bool:
+        with open_source(root) as source:
+            return source.has_training
+
+    assert has_training(files(tmp_path / "mnist", mnist()))
+    assert has_training(files(tmp_path / "cifar", cifar_python()))
+    assert not has_training(files(tmp_path / "digits", {"a": idx(noise(9, 9, 9)), "b": idx(np.zeros(9, np.uint8))}))
+    tree = {"val/a/1.png": b"x", "val/b/1.png": b"x"}
+    assert not has_training(files(tmp_path, {"x.zip": zip_of(tree)}) / "x.zip")
+    labels = {"labels.csv": b"file,label,split\n1.png,a,train\n"}
+    assert has_training(files(tmp_path, {"z.zip": zip_of(labels)}) / "z.zip")
+    assert has_training(files(tmp_path, {"y.zip": zip_of({**tree, "train/a/1.png": b"x"})}) / "y.zip")
+
+
+def test_files_that_are_not_read_are_told(tmp_path: Path) -> None:
+    written = {**cifar_python(), "data_batch_2": b"<html>not found</html>", "readme.html": b"<html>"}
+    found = read(files(tmp_path, written))
+    assert found.layout.endswith("data_batch_1, test_batch, val from its split test; not read: data_batch_2")
 
 
 def test_the_fingerprint_is_that_of_the_files(tmp_path: Path) -> None:
