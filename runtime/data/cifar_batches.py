@@ -17,7 +17,7 @@ from alexc.printable import printable
 from ..errors import UserError
 from .image_list import ImageList, SourceFile
 from .packed_file import PackedFile, UnpackedFiles
-from .packed_format import Listing, PackedFormat, parts_of, read_text
+from .packed_format import Listing, PackedFormat, read_text
 from .pickled_batch import Pixels, is_batch, read_batch
 
 _PIXELS = 3 * 32 * 32
@@ -87,7 +87,7 @@ def _list(
 ) -> ImageList:
     files = sorted(files, key=lambda file: file.path)
     images, most = listing.labelled(), 0
-    for file, part in zip(files, parts_of(files), strict=True):
+    for file, part in listing.in_turn(files):
         for image, label in images_of(file, listing.unpacked.plain(file)):
             images.add(image, () if label is None else (label,), part)
             most = max(most, label or 0)

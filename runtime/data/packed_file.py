@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO
 
 from alexc.printable import printable
 
 from ..bytes_text import bytes_text
 from ..errors import UserError
+from ..progress import Progress
 from ..temporary_folder import temporary_folder
 from .decoding_work import BadImage
 from .memory_limit import memory_limit
@@ -119,15 +119,22 @@ class UnpackedFiles:
             with memory_limit(_MEMORY), reading(file.disk, "archive"), file.open() as packed:
                 inside = _decompressed(packed)
                 compressed = inside is not None or file.form != STORED
-                self._plain[file] = self._copied(file, inside or packed) if compressed else file
+                self._plain[file] = self._copied(file, inside or packed, packed.raw) if compressed else file
         return self._plain[file]
 
-    def _copied(self, file: PackedFile, content: io.BufferedIOBase) -> PackedFile:
+    def _copied(self, file: PackedFile, content: io.BufferedIOBase, packed: object) -> PackedFile:
         if self._folder is None:
             self._folder = self._stack.enter_context(temporary_folder())
         target = self._folder / str(len(self._plain))
-        with target.open("wb") as output:
-            size = _copy(content, output, file, _MOST_TIMES_LARGER * file.size + (1 << 30))
+        with target.open("wb") as output, Progress(f"unpack {printable(file.name)}", file.size >> 20, "MB") as progress:
+            size, done, most = 0, 0, _MOST_TIMES_LARGER * file.size + (1 << 30)
+            while block := content.read(_BLOCK):
+                size += len(block)
+                _check_room(file, target.parent, size, most)
+                output.write(block)
+                passed = (file.size - _left(packed)) >> 20
+                progress.advance(passed - done)
+                done = passed
         return replace(file, disk=target, archive=str(target), offset=0, size=size, form=STORED)
 
 
@@ -135,15 +142,15 @@ class _Part(io.RawIOBase):
     """The bytes of a file between two offsets."""
 
     def __init__(self, path: Path, offset: int, size: int) -> None:
-        self._file, self._left = path.open("rb"), size
+        self._file, self.left = path.open("rb"), size
         self._file.seek(offset)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        content = self._file.read(min(len(buffer), self._left))
-        self._left -= len(content)
+        content = self._file.read(min(len(buffer), self.left))
+        self.left -= len(content)
         buffer[: len(content)] = content
         return len(content)
 
@@ -156,14 +163,14 @@ class _Inflated(io.RawIOBase):
     """The content of a deflated entry of a zip file."""
 
     def __init__(self, packed: _Part) -> None:
-        self._packed, self._inflater = packed, zlib.decompressobj(-zlib.MAX_WBITS)
+        self.packed, self._inflater = packed, zlib.decompressobj(-zlib.MAX_WBITS)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         while not self._inflater.eof:
-            packed = self._inflater.unconsumed_tail or self._packed.read(_BLOCK)
+            packed = self._inflater.unconsumed_tail or self.packed.read(_BLOCK)
             content = self._inflater.decompress(packed or b"", len(buffer))
             if content:
                 buffer[: len(content)] = content
@@ -173,7 +180,7 @@ class _Inflated(io.RawIOBase):
         return 0
 
     def close(self) -> None:
-        self._packed.close()
+        self.packed.close()
         super().close()
 
 
@@ -183,18 +190,18 @@ def _decompressed(file: io.BufferedReader) -> io.BufferedIOBase | None:
     return next((new(file) for mark, new in _DECOMPRESSORS if start.startswith(mark)), None)
 
 
-def _copy(content: io.BufferedIOBase, output: IO[bytes], file: PackedFile, most: int) -> int:
-    """Copy a file in blocks; returns the number of bytes."""
-    size = 0
-    while block := content.read(_BLOCK):
-        size += len(block)
-        if size > most:
-            raise UserError(f"{printable(file.disk)} unpacks to over {bytes_text(most)}, as decompression bombs do")
-        free = shutil.disk_usage(Path(output.name).parent).free
-        if free < _SPARE_ROOM:
-            raise UserError(
-                f"the temporary folder has too little room to unpack {printable(file.disk)}: unpack it yourself, or "
-                "name a larger folder by the environment variable TMPDIR"
-            )
-        output.write(block)
-    return size
+def _left(packed: object) -> int:
+    """The bytes of a packed file that were not read yet."""
+    part = packed.packed if isinstance(packed, _Inflated) else packed
+    assert isinstance(part, _Part)
+    return part.left
+
+
+def _check_room(file: PackedFile, folder: Path, size: int, most: int) -> None:
+    if size > most:
+        raise UserError(f"{printable(file.disk)} unpacks to over {bytes_text(most)}, as decompression bombs do")
+    if shutil.disk_usage(folder).free < _SPARE_ROOM:
+        raise UserError(
+            f"the temporary folder has too little room to unpack {printable(file.disk)}: unpack it yourself, or "
+            "name a larger folder by the environment variable TMPDIR"
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alexc.printable import printable
 
+from ..progress import Progress
 from .folder_layout import Part, names, part_of
 from .image_list import ImageList
 from .labelled_images import LabelledImages
@@ -34,6 +35,13 @@ class Listing:
     unpacked: UnpackedFiles
     beside: Sequence[PackedFile] = ()
     unread: str = ""
+
+    def in_turn(self, files: Sequence[PackedFile]) -> Iterator[tuple[PackedFile, Part | None]]:
+        """Each file with its split, while the progress is shown."""
+        with Progress(f"list {printable(self.root.name)}", len(files), "files") as progress:
+            for file, part in zip(files, parts_of(files), strict=True):
+                yield file, part
+                progress.advance()
 
     def labelled(self, several: bool = False) -> LabelledImages:
         """An empty list of images with labels."""

@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from alexc.printable import printable
+
 from ..files import require_regular_file
+from ..progress import Progress
 from .folder_tree import Entry, FolderTree
 from .image_list import SourceFile
 from .memory_limit import memory_limit
@@ -51,7 +54,14 @@ class PackedTree(FolderTree):
         database.execute("CREATE TABLE packed (folder, name, offset, size, form, PRIMARY KEY (folder, name))")
         self.ignored = 0
         self._last: list[str] = []
+        with Progress(f"list {printable(root.name)}", archive.size >> 20, "MB") as progress:
+            self._list(archive, progress)
+
+    def _list(self, archive: PackedFile, progress: Progress) -> None:
+        passed = 0
         for path, offset, size, form in _members(archive):
+            progress.advance(max(0, (offset >> 20) - passed))
+            passed = max(passed, offset >> 20)
             parts = [part for part in PurePosixPath(path).parts if part != "/"]
             if ".." in parts or not 0 < len(parts) <= _MOST_FOLDERS or len(os.fsencode(path)) > _LONGEST_PATH:
                 self.ignored += 1

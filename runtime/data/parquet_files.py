@@ -19,7 +19,7 @@ from .image_list import ImageList, SourceFile
 from .labelled_images import MOST_LABELS, Label
 from .memory_limit import memory_limit
 from .packed_file import PackedFile
-from .packed_format import Listing, PackedFormat, parts_of, read_text
+from .packed_format import Listing, PackedFormat, read_text
 from .packed_image import STORED
 from .parquet_rows import LARGEST_ROW_GROUP, parquet_package
 from .tar_file import reading
@@ -48,7 +48,7 @@ def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
     files = sorted(files, key=lambda file: file.path)
     columns = _columns(_open(files[0]), files[0])
     images, rows = listing.labelled(columns.several), 0
-    for file, part in zip(files, parts_of(files), strict=True):
+    for file, part in listing.in_turn(files):
         opened = _open(file)
         rows += opened.metadata.num_rows
         if rows > _MOST_ROWS:

@@ -21,7 +21,7 @@ from .folder_tree import ending
 from .image_list import ImageList, SourceFile
 from .labelled_images import MOST_LABELS, Label
 from .packed_file import PackedFile, UnpackedFiles
-from .packed_format import Listing, PackedFormat, parts_of, read_text
+from .packed_format import Listing, PackedFormat, read_text
 from .packed_image import STORED, read_part
 from .tar_file import tar_members
 
@@ -72,7 +72,7 @@ def _members(file: PackedFile) -> Iterator[_Member]:
 def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
     files = sorted(files, key=lambda file: file.path)
     images = listing.labelled()
-    for file, part in zip(files, parts_of(files), strict=True):
+    for file, part in listing.in_turn(files):
         for key, members in groupby(_members(file), lambda member: member.key):
             image, label = _sample(file, list(islice(members, _MEMBERS_THAT_TELL)))
             if image is None:
