@@ -131,7 +131,10 @@ class UnpackedFiles:
             while block := content.read(_BLOCK):
                 size += len(block)
                 _check_room(file, target.parent, size, most)
-                output.write(block)
+                try:
+                    output.write(block)
+                except OSError:  # a quota, or another program filled the disk
+                    raise _no_room(file) from None
                 passed = (file.size - _left(packed)) >> 20
                 progress.advance(passed - done)
                 done = passed
@@ -201,7 +204,11 @@ def _check_room(file: PackedFile, folder: Path, size: int, most: int) -> None:
     if size > most:
         raise UserError(f"{printable(file.disk)} unpacks to over {bytes_text(most)}, as decompression bombs do")
     if shutil.disk_usage(folder).free < _SPARE_ROOM:
-        raise UserError(
-            f"the temporary folder has too little room to unpack {printable(file.disk)}: unpack it yourself, or "
-            "name a larger folder by the environment variable TMPDIR"
-        )
+        raise _no_room(file)
+
+
+def _no_room(file: PackedFile) -> UserError:
+    return UserError(
+        f"the temporary folder has too little room to unpack {printable(file.disk)}: unpack it yourself, or "
+        "name a larger folder by the environment variable TMPDIR"
+    )

@@ -124,4 +124,5 @@ def _refuse_archives(files: Sequence[PackedFile], root: Path, holds_folders: boo
     """Tell what to do with archives where nothing else is."""
     archives = [] if holds_folders else [file.path for file in files if is_archive(file)]
     if archives:
-        raise UserError(f"{printable(root)} holds {names(archives)}: name this file itself, or unpack it")
+        one = "this file itself, or unpack it" if len(archives) == 1 else "one of these files, or unpack them"
+        raise UserError(f"{printable(root)} holds {names(archives)}: name {one}")
