@@ -157,8 +157,9 @@ class Command(_Process):
         for path in (self._output, self._errors):
             path.touch()
         settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
-        streams = *(pipes or (os.devnull, self._output)), self._errors
-        request = _Request([*map(str, arguments)], str(cwd), settings, *map(str, streams), mounts, first, program)
+        given, output = map(str, pipes or (os.devnull, self._output))
+        errors = str(self._errors)
+        request = _Request([*map(str, arguments)], str(cwd), settings, given, output, errors, mounts, first, program)
         super().__init__(_server(), request)
 
     def communicate(self, timeout: float = 60) -> tuple[str, str]:
