@@ -57,7 +57,7 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
     workers = default_workers(device)
     with ExitStack() as held:
         pixels = held.enter_context(noise_images(geometry)) if store is None else pixels_of(store)
-        loading = loading_rate(pixels, file, workers)
+        loading = loading_rate(pixels, file, workers, device)
         if file is None or whole is None:
             step = None
         else:

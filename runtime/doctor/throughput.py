@@ -83,8 +83,11 @@ def noise_images(geometry: Geometry) -> Iterator[Pixels]:
         yield Pixels(split, statistics, pixels.nbytes, is_store=False)
 
 
-def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> float:
-    """Images per second that `workers` threads load with the recipe of a network, or with that of the AlexNet paper."""
+def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int, device: torch.device) -> float:
+    """Images per second that `workers` threads load with the recipe of a network, or with that of the AlexNet paper.
+
+    As in training, a GPU renders the views itself.
+    """
     if file is None:
         size, augment = min(_PAPER_SIZE, pixels.statistics.geometry.crop), PAPER_AUGMENTATION
         renderer = Renderer(size, pixels.statistics.mean_image)
@@ -94,7 +97,8 @@ def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int) -> floa
     rows = min(_FEED_BATCH, len(pixels.split))
     groups = groups_of(epoch_order(0, 0, len(pixels.split)), rows)
     shown = 0
-    with BatchLoader(renderer, size, rows, workers) as loader:
+    on_device = device if device.type == "cuda" else None
+    with BatchLoader(renderer, size, rows, workers, on_device) as loader:
         started = time.perf_counter()
         while time.perf_counter() - started < _FEED_SECONDS:
             for batch in loader.batches(pixels.split, groups, lambda image: (views.view(0, image),)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -136,6 +137,12 @@ class TestDevices:
         assert ("cuda:0", "Old GPU, 8.0 GB, 2.0 GB of it free") in section.rows
         assert section.findings[0].is_error
         assert "cuda:0 cannot compute (no kernel image is available): update its driver" in texts(section)[0]
+
+
+    def test_rates_are_measured(self) -> None:
+        products, memory = device_rows.gpu_rates(torch.device("cpu"), 64, 2**16)
+        assert re.fullmatch(r"matrix products, TFLOP/s: \d+ in float32, \d+ in TF32, \d+ in bf16", products)
+        assert re.fullmatch(r"memory: [\d.]+ TB/s read and written; from the machine's memory \d+ GB/s", memory)
 
 
 class TestDisk:
