@@ -187,9 +187,9 @@ class TestThroughput:
         file = load_network_file(home / "tiny.py")
         pixels = pixels_of(open_store(home / "store"))
         assert pixels.total_bytes == tiny.TRAIN_IMAGES * tiny.STORED**2 * 3
-        assert loading_rate(pixels, file, 1) > 0
+        assert loading_rate(pixels, file, 1, torch.device("cpu")) > 0
         with noise_images(Geometry()) as noise:
-            assert loading_rate(noise, None, 2) > 0
+            assert loading_rate(noise, None, 2, torch.device("cpu")) > 0
 
     @pytest.mark.slow
     def test_a_step_is_timed_and_leaves_the_weights(self, home: Path, short: None) -> None:
