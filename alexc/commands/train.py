@@ -70,6 +70,10 @@ def train(
         typer.Option(metavar="bfloat16|float16", help="The type for --amp.", show_default="bfloat16"),
     ] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")] = False,
+    cache: Annotated[
+        Literal["device"] | None,
+        typer.Option(metavar="device", help="Keep the images in the memory of the GPU.", show_default=False),
+    ] = None,
     deterministic: Annotated[
         bool, typer.Option(help="Get the same bits in each run on a GPU; without, it may be faster.")
     ] = True,
@@ -154,6 +158,7 @@ def train(
         device=device,
         ranks=ranks,
         workers=workers,
+        cache=cache,
         compile=compile_,
         deterministic=deterministic,
         tf32=tf32,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ from torch import Tensor
 from ..augmentations.augmentation import View
 from ..parallel.batch_shard import BatchShard
 from .device_rendering import DeviceRenderer, Rendering, table_of
-from .split import Images
+from .split import Images, number_in_source, source_of
 from .views import Renderer
 
 WHOLE_BATCH = BatchShard()
+NOTHING_STORED: Mapping[Images, Tensor] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,8 @@ class _Drawn:
     """What a thread makes of a batch.
 
     Attributes:
-        pixels: (N, size, size, 3), in a buffer: finished views, or if a device renders, the 8-bit windows of `table`.
+        pixels: (N, size, size, 3), in a buffer: finished views, or if a device renders, the 8-bit windows of `table`;
+            (N,), int64, the numbers of the images if these lie on the device.
         table: of the views, as `table_of` makes it; empty if the threads render.
         labels: as in `Batch`.
         count: as in `Batch`.
@@ -71,6 +73,7 @@ class BatchLoader:
         batch: the largest number of views in a batch.
         threads: the number of batches that are rendered at the same time.
         on_device: where views are rendered: the threads then cut 8-bit windows only; by default the threads render.
+        stored: of splits whose whole images lie on that device, (images, H, W, 3), 8-bit: their windows are not cut.
         share: the part of each batch that this rank renders.
         outputs: of the network: the columns of the labels, if an image can have several.
     """
@@ -82,10 +85,11 @@ class BatchLoader:
         batch: int,
         threads: int,
         on_device: torch.device | None = None,
+        stored: Mapping[Images, Tensor] = NOTHING_STORED,
         share: BatchShard = WHOLE_BATCH,
         outputs: int = 0,
     ) -> None:
-        self._renderer, self._share, self._outputs = renderer, share, outputs
+        self._renderer, self._share, self._outputs, self._stored = renderer, share, outputs, stored
         self._on_device = None if on_device is None else DeviceRenderer(renderer, on_device)
         shape, dtype = (share.rows_read(batch), size, size, 3), torch.float32 if on_device is None else torch.uint8
         pinned = on_device is not None and on_device.type == "cuda"  # a GPU copies such memory while it computes
@@ -111,14 +115,18 @@ class BatchLoader:
             views: the views of an image, by its number; the same number for every image.
         """
         drawn = self._drawn(split, groups, views)
-        return self._rendered(drawn) if self._on_device is None else self._rendered_on_device(drawn, self._on_device)
+        if self._on_device is None:
+            return self._rendered(drawn)
+        return self._rendered_on_device(drawn, self._on_device, self._stored.get(source_of(split)))
 
     def _rendered(self, drawn: Generator[_Drawn]) -> Generator[Batch]:
         with closing(drawn):
             for each in drawn:
                 yield Batch(each.pixels.permute(0, 3, 1, 2), each.labels, each.count)
 
-    def _rendered_on_device(self, drawn: Generator[_Drawn], renderer: DeviceRenderer) -> Generator[Batch]:
+    def _rendered_on_device(
+        self, drawn: Generator[_Drawn], renderer: DeviceRenderer, stored: Tensor | None
+    ) -> Generator[Batch]:
         """Render one batch ahead of the one in use; a GPU does so while it computes the step before."""
         ahead: deque[tuple[_Drawn, Rendering]] = deque()
 
@@ -128,7 +136,7 @@ class BatchLoader:
 
         with closing(drawn):
             for each in drawn:
-                rendering = renderer.start(each.pixels, each.table)
+                rendering = renderer.start(each.pixels, each.table, stored)
                 ahead.append((each, rendering))
                 if len(ahead) > 1:
                     yield oldest()
@@ -175,15 +183,20 @@ class BatchLoader:
         own = [(index, views(index)) for index in self._share.select(group).tolist()]
         write: Callable[[NDArray[np.uint8], View, NDArray[Any]], None]
         write = self._renderer.render if self._on_device is None else self._renderer.cut
+        rows = self._share.rows_read(len(group)) * count
+        labels = self._share.labels(split.targets(group, self._outputs)).repeat_interleave(count, dim=0)
+        table = table_of([view for _, shown in own for view in shown] if self._on_device is not None else [])
+        if source_of(split) in self._stored:
+            numbers = torch.zeros(rows, dtype=torch.int64)
+            shown_images = [number_in_source(split, index) for index, shown in own for _ in shown]
+            numbers[: len(table)] = torch.tensor(shown_images, dtype=torch.int64)
+            return _Drawn(numbers, table, labels, len(group))
         for index, shown in own:
             image = split.image(index)
             for view in shown:
                 write(image, view, out[row])
                 row += 1
-        rows = self._share.rows_read(len(group)) * count
         out[row:rows] = 0
-        labels = self._share.labels(split.targets(group, self._outputs)).repeat_interleave(count, dim=0)
-        table = table_of([view for _, shown in own for view in shown] if self._on_device is not None else [])
         return _Drawn(buffer[:rows], table, labels, len(group))
 
 

@@ -81,26 +81,31 @@ class DeviceRenderer:
         self._center = central_view(mean.shape[1], renderer.size) if renderer.central else None
         self._factor = None if factor is None else torch.from_numpy(factor.astype(np.float32)).to(device)
 
-    def start(self, windows: Tensor, table: Tensor) -> Rendering:
+    def start(self, pixels: Tensor, table: Tensor, stored: Tensor | None = None) -> Rendering:
         """Begin to render a batch; a GPU does so beside what it computes.
 
         Args:
-            windows: (N, size, size, 3), 8-bit, not mirrored; for a GPU in page-locked memory.
-            table: of the views, as `table_of` makes it; the views of further windows are zero.
+            pixels: (N, size, size, 3), 8-bit windows, not mirrored; for a GPU in page-locked memory. With `stored`
+                (N,), the numbers of images there.
+            table: of the views, as `table_of` makes it; the views of further rows are zero.
+            stored: whole images that lie on the device.
         """
         if self._stream is None:
-            return Rendering(self._padded(windows, table))
+            return Rendering(self._padded(pixels, table, stored))
         with torch.cuda.stream(self._stream):
-            windows, table = (each.to(self._device, non_blocking=True) for each in (windows, table))
+            pixels, table = (each.to(self._device, non_blocking=True) for each in (pixels, table))
             copied = self._stream.record_event()
-            return Rendering(self._padded(windows, table), copied, self._stream.record_event())
+            return Rendering(self._padded(pixels, table, stored), copied, self._stream.record_event())
 
-    def _padded(self, windows: Tensor, table: Tensor) -> Tensor:
-        views = [self.render(windows[: len(table)], table)] if len(table) else []
-        blank = len(windows) - len(table)
-        if blank or not views:
-            shape = (blank, self._size, self._size, self._channels)
-            views.append(torch.zeros(shape, device=windows.device).permute(0, 3, 1, 2))
+    def _padded(self, pixels: Tensor, table: Tensor, stored: Tensor | None) -> Tensor:
+        views, count = [], len(table)
+        if count and stored is None:
+            views.append(self.render(pixels[:count], table))
+        elif count and stored is not None:
+            views.append(self.render(stored, table, pixels[:count]))
+        if len(pixels) > count or not views:
+            shape = (len(pixels) - count, self._size, self._size, self._channels)
+            views.append(torch.zeros(shape, device=pixels.device).permute(0, 3, 1, 2))
         return views[0] if len(views) == 1 else torch.cat(views)
 
     def render(self, pixels: Tensor, table: Tensor, images: Tensor | None = None) -> Tensor:

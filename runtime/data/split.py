@@ -242,6 +242,16 @@ class DrawnImages:
         return self.split.targets(self.drawn[images], outputs)
 
 
+def source_of(images: Images) -> Images:
+    """The images in the order of the store."""
+    return source_of(images.split) if isinstance(images, DrawnImages) else images
+
+
+def number_in_source(images: Images, index: int) -> int:
+    """The number of an image in the order of the store."""
+    return number_in_source(images.split, int(images.drawn[index])) if isinstance(images, DrawnImages) else index
+
+
 class Split:
     """The images of "train" or "val" with their labels; picklable, so that other processes can use it.
 

@@ -25,7 +25,9 @@ from .options import TrainOptions
 from .settings import Settings
 
 
-def check_options(options: TrainOptions, settings: Settings, network: nn.Module, rank: Rank) -> None:
+def check_options(
+    options: TrainOptions, settings: Settings, network: nn.Module, rank: Rank, device: torch.device
+) -> None:
     """Check that the options fit the network and each other.
 
     Raises:
@@ -35,6 +37,8 @@ def check_options(options: TrainOptions, settings: Settings, network: nn.Module,
     require_layers(network, [step.layer for step in settings.recipe.layers], "the recipe's `layers` names")
     if options.compile and rank.placement is not None:
         raise UserError("--compile compiles for one device: leave it out, or train a file without placement")
+    if options.cache is not None and device.type != "cuda":
+        raise UserError(f"--cache device: {device} has no memory of its own: leave --cache out")
     if options.weights is not None and isinstance(options.resume, Path):
         raise UserError("--weights begins a run and --resume PATH continues one: leave one of them out")
     if settings.accumulate > settings.recipe.batch:

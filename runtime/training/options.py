@@ -51,6 +51,7 @@ class TrainOptions:
         device: by default the first GPU, else the CPU.
         ranks: the number of processes; by default one for each device of the placement.
         workers: threads that prepare batches.
+        cache: "device" keeps the images of the store in the memory of the GPU.
         compile: whether to run the network through torch.compile.
         deterministic: whether a GPU uses algorithms that give the same bits in each run.
         tf32: whether a GPU multiplies float32 numbers in TF32.
@@ -80,6 +81,7 @@ class TrainOptions:
     device: str | None = None
     ranks: int | None = None
     workers: int | None = None
+    cache: Literal["device"] | None = None
     compile: bool = False
     deterministic: bool = True
     tf32: bool = False
@@ -112,6 +114,7 @@ def command_line(options: TrainOptions) -> list[str]:
         ("--device", options.device),
         ("--ranks", options.ranks),
         ("--workers", options.workers),
+        ("--cache", options.cache),
         ("--save-every", options.save_every if options.save_every != SAVE_EVERY else None),
         ("--print-freq", options.print_freq),
     ):

@@ -80,7 +80,7 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
     settings = rank.on_rank_zero(lambda: settings_of(options, file, before, device))
     network = rank.build(file, settings.seed)
     whole = network if rank.placement is None else file.build_without_memory()
-    rank.on_rank_zero(lambda: check_options(options, settings, whole, rank))
+    rank.on_rank_zero(lambda: check_options(options, settings, whole, rank, device))
     spec = rank.on_rank_zero(lambda: options.find_spec(file, options.spec))
     outputs = file.outputs(whole)
     store = open_store(rank.on_rank_zero(lambda: store_for(_data_folder(settings), geometry, available_cores()).path))

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from alexc.printable import printable
 
-from ..data.batch_loader import BatchLoader
+from ..data.batch_loader import NOTHING_STORED, BatchLoader
+from ..data.device_store import stored_on
 from ..data.recipe_check import geometry_of, renderer_of
 from ..data.views import TrainingViews, central_view
 from ..errors import UserError
@@ -125,12 +127,17 @@ def open_run(plan: Plan, state: TrainingState, record: dict[str, Any], held: Exi
 def open_data(plan: Plan, held: ExitStack) -> Data:
     """The images and the threads that render them."""
     file, settings, weights = plan.file, plan.settings, plan.class_weights
+    on_gpu, stored = plan.device.type == "cuda", NOTHING_STORED
+    if plan.options.cache is not None:
+        free, _ = torch.cuda.mem_get_info(plan.device)
+        stored = stored_on(plan.device, plan.store, settings.recipe.augment, free)
     loader = BatchLoader(
         renderer_of(file, plan.statistics),
         file.size,
         settings.recipe.batch,
         settings.workers,
-        on_device=plan.device if plan.device.type == "cuda" else None,
+        on_device=plan.device if on_gpu else None,
+        stored=stored,
         share=plan.rank.batch_shard,
         outputs=plan.outputs,
     )

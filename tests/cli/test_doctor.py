@@ -138,7 +138,6 @@ class TestDevices:
         assert section.findings[0].is_error
         assert "cuda:0 cannot compute (no kernel image is available): update its driver" in texts(section)[0]
 
-
     def test_rates_are_measured(self) -> None:
         products, memory = device_rows.gpu_rates(torch.device("cpu"), 64, 2**16)
         assert re.fullmatch(r"matrix products, TFLOP/s: \d+ in float32, \d+ in TF32, \d+ in bf16", products)

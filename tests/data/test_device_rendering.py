@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +17,16 @@ from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.augmentations.random_resized_crop import RandomResizedCrop
-from alexc.runtime.data.batch_loader import BatchLoader, groups_of
+from alexc.runtime.data.batch_loader import NOTHING_STORED, BatchLoader, groups_of
 from alexc.runtime.data.device_rendering import DeviceRenderer, table_of
+from alexc.runtime.data.device_store import stored_on
+from alexc.runtime.data.split import DrawnImages, Images
+from alexc.runtime.data.store import open_store
 from alexc.runtime.data.views import Renderer, TrainingViews, ten_views
+from alexc.runtime.errors import UserError
 from alexc.runtime.parallel.batch_shard import BatchShard
 from tests.data.test_batch_loader import FACTS, IMAGES, SIZE, SPLIT, STORED
+from tests.support import tiny_training as tiny
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 PAPERS: tuple[Augmentation, ...] = (RandomCrop(SIZE), Mirror(), PCAColor(0.1))
@@ -46,17 +52,27 @@ def batches(
     augment: Sequence[Augmentation],
     on_device: torch.device | None,
     share: BatchShard | None = None,
-    threads: int = 2,
+    stored: bool = False,
+    images: Images = SPLIT,
 ) -> list[tuple[torch.Tensor, torch.Tensor, int]]:
     views = TrainingViews(augment, FACTS, SIZE, seed=3)
     groups = groups_of(np.arange(IMAGES), 5)
-    with BatchLoader(renderer, SIZE, 5, threads, on_device, share or BatchShard()) as loader:
-        made = loader.batches(SPLIT, groups, lambda image: (views.view(0, image),))
+    pixels = torch.from_numpy(np.stack([SPLIT.image(image) for image in range(IMAGES)]))
+    kept = {SPLIT: pixels.to(on_device)} if stored else NOTHING_STORED
+    with BatchLoader(renderer, SIZE, 5, 2, on_device, kept, share or BatchShard()) as loader:
+        made = loader.batches(images, groups, lambda image: (views.view(0, image),))
         return [(batch.images.cpu().clone(), batch.labels, batch.count) for batch in made]
 
 
-def assert_same(renderer: Renderer, augment: Sequence[Augmentation], share: BatchShard | None = None) -> None:
-    expected, made = (batches(renderer, augment, device, share) for device in (None, DEVICE))
+def assert_same(
+    renderer: Renderer,
+    augment: Sequence[Augmentation],
+    share: BatchShard | None = None,
+    stored: bool = False,
+    images: Images = SPLIT,
+) -> None:
+    expected = batches(renderer, augment, None, share, images=images)
+    made = batches(renderer, augment, DEVICE, share, stored, images)
     assert len(made) == len(expected) > 1
     for (images, labels, count), (own_images, own_labels, own_count) in zip(expected, made, strict=True):
         assert own_images.is_contiguous(memory_format=torch.channels_last)
@@ -82,6 +98,17 @@ def test_each_rank_gets_its_rows_and_blank_ones(part: int) -> None:
     assert_same(RENDERERS["mean image"], PAPERS, BatchShard(multiple=4, read=(part, 4)))
 
 
+@pytest.mark.parametrize("recipe", ["none", "the paper's", "cutout"])
+def test_a_store_on_the_device_has_the_same_bits(recipe: str) -> None:
+    assert_same(RENDERERS["mean image"], RECIPES[recipe], stored=True)
+
+
+def test_a_store_on_the_device_serves_ranks_and_drawn_images() -> None:
+    drawn = DrawnImages(SPLIT, np.arange(IMAGES)[::-1] // 2)
+    for part in range(4):
+        assert_same(RENDERERS["colour"], PAPERS, BatchShard(multiple=4, read=(part, 4)), stored=True, images=drawn)
+
+
 def test_whole_images_on_the_device_give_the_same_views() -> None:
     """As a store gives them that lies in the memory of a GPU."""
     images: NDArray[np.int64] = np.array([3, 0, 3, 6])
@@ -96,3 +123,17 @@ def test_whole_images_on_the_device_give_the_same_views() -> None:
         expected = np.empty((SIZE, SIZE, 3), np.float32)
         renderer.render(SPLIT.image(image), view, expected)
         assert np.array_equal(made[row].permute(1, 2, 0).numpy(), expected)
+
+
+def test_a_store_is_copied_to_the_device_or_told_why_not(tmp_path: Path) -> None:
+    store = open_store(tiny.make_store(tmp_path))
+    stored = stored_on(DEVICE, store, PAPERS, free=10**9)
+    for split in (store.train, store.val):
+        assert len(stored[split]) == len(split)
+        assert all(
+            np.array_equal(stored[split][index].cpu().numpy(), split.image(index)) for index in range(len(split))
+        )
+    with pytest.raises(UserError, match=r"--cache device: the images take 0\.0 GB, and .* has 0\.0 GB free"):
+        stored_on(DEVICE, store, PAPERS, free=10**4)
+    with pytest.raises(UserError, match="--cache device: ColorJitter changes each image on the CPU"):
+        stored_on(DEVICE, store, RECIPES["jitter"], free=10**9)

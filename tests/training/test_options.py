@@ -31,6 +31,7 @@ EVERYTHING = TrainOptions(
     device="cuda:1",
     ranks=4,
     workers=5,
+    cache="device",
     compile=True,
     deterministic=False,
     tf32=True,
