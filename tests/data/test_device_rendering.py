@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def batches(
     views = TrainingViews(augment, FACTS, SIZE, seed=3)
     groups = groups_of(np.arange(IMAGES), 5)
     pixels = torch.from_numpy(np.stack([SPLIT.image(image) for image in range(IMAGES)]))
-    kept = {SPLIT: pixels.to(on_device)} if stored else NOTHING_STORED
+    kept: Mapping[Images, torch.Tensor] = {SPLIT: pixels.to(on_device)} if stored else NOTHING_STORED
     with BatchLoader(renderer, SIZE, 5, 2, on_device, kept, share or BatchShard()) as loader:
         made = loader.batches(images, groups, lambda image: (views.view(0, image),))
         return [(batch.images.cpu().clone(), batch.labels, batch.count) for batch in made]
@@ -74,9 +74,9 @@ def assert_same(
     expected = batches(renderer, augment, None, share, images=images)
     made = batches(renderer, augment, DEVICE, share, stored, images)
     assert len(made) == len(expected) > 1
-    for (images, labels, count), (own_images, own_labels, own_count) in zip(expected, made, strict=True):
+    for (shown, labels, count), (own_images, own_labels, own_count) in zip(expected, made, strict=True):
         assert own_images.is_contiguous(memory_format=torch.channels_last)
-        assert torch.equal(own_images, images)
+        assert torch.equal(own_images, shown)
         assert torch.equal(own_labels, labels)
         assert own_count == count
 
