@@ -32,21 +32,23 @@ def sleep(kept: list[int]) -> None:
     time.sleep(600)
 
 
-@pytest.fixture
-def two() -> Iterator[list[Worker[list[int]]]]:
-    workers = [Worker(f"worker {number}", with_one_more, [], number) for number in range(2)]
+@pytest.fixture(scope="module")
+def three() -> Iterator[list[Worker[list[int]]]]:
+    """Workers for all tests: each ends some of those that the tests before it have left, and the fixture the others."""
+    workers = [Worker(f"worker {number}", with_one_more, [], number) for number in range(3)]
     yield workers
     for worker in workers:
         worker.end()
         assert not (Path("/proc") / str(worker.pid)).exists()
 
 
-def test_a_worker_keeps_what_it_has_made(two: list[Worker[list[int]]]) -> None:
-    assert ask_all(two, 120, with_one_more, 7) == [[0, 7], [1, 7]]
-    assert ask_all(two, 120, with_one_more, number=8) == [[0, 7, 8], [1, 7, 8]]
+def test_a_worker_keeps_what_it_has_made(three: list[Worker[list[int]]]) -> None:
+    assert ask_all(three[:2], 120, with_one_more, 7) == [[0, 7], [1, 7]]
+    assert ask_all(three[:2], 120, with_one_more, number=8) == [[0, 7, 8], [1, 7, 8]]
 
 
-def test_one_that_raises_is_told_with_its_lines_and_ends(two: list[Worker[list[int]]]) -> None:
+def test_one_that_raises_is_told_with_its_lines_and_ends(three: list[Worker[list[int]]]) -> None:
+    two = three[:2]
     with pytest.raises(WorkerFailed, match=r"(?s)worker 0:.*in raise_in_the_first.*ValueError: not this one") as failed:
         ask_all(two, 120, raise_in_the_first)
     assert "worker 1" not in str(failed.value)
@@ -54,10 +56,10 @@ def test_one_that_raises_is_told_with_its_lines_and_ends(two: list[Worker[list[i
         ask_all(two, 120, with_one_more, 7)
 
 
-def test_one_that_dies_or_is_silent_is_told(two: list[Worker[list[int]]]) -> None:
-    two[0].ask(die)
-    two[1].ask(sleep)
-    with pytest.raises(WorkerFailed, match="worker 0 died"):
-        two[0].answer(120)
+def test_one_that_dies_or_is_silent_is_told(three: list[Worker[list[int]]]) -> None:
+    three[2].ask(die)
+    three[1].ask(sleep)
+    with pytest.raises(WorkerFailed, match="worker 2 died"):
+        three[2].answer(120)
     with pytest.raises(WorkerFailed, match=r"worker 1 did not answer in 0\.1 s"):
-        two[1].answer(0.1)
+        three[1].answer(0.1)
