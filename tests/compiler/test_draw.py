@@ -125,14 +125,15 @@ def pieces(element: Line | Curve) -> Iterator[tuple[Point, Point]]:
 
 
 def assert_no_elements_overlap(drawing: Drawing) -> None:
-    texts, faces = texts_of(drawing.groups), faces_of(drawing.groups)
-    for first, second in combinations(texts, 2):
-        assert not overlap(first.box, second.box), (first, second)
-    for text in texts:
-        for face in faces:
-            if overlap(text.box, face.box):
-                inside = within(text.box, face.box) and is_upright(face)
-                assert inside or apart(face.corners, corners(text.box)), (text, face)
+    texts = [(text, text.box) for text in texts_of(drawing.groups)]
+    faces = [(face, face.box) for face in faces_of(drawing.groups)]
+    for (first, first_box), (second, second_box) in combinations(texts, 2):
+        assert not overlap(first_box, second_box), (first, second)
+    for text, words in texts:
+        for face, around_face in faces:
+            if overlap(words, around_face):
+                inside = within(words, around_face) and is_upright(face)
+                assert inside or apart(face.corners, corners(words)), (text, face)
     for group in drawing.groups:
         for element in group.elements:
             assert within(element.box, drawing.box), element
@@ -148,7 +149,8 @@ def assert_no_line_crosses_a_text_or_a_box(drawing: Drawing) -> None:
         for element in group.elements:
             if not isinstance(element, Line | Curve) or element.look == "frame":
                 continue
-            near = [box for box in (*words, *boxes) if overlap(box, element.box)]
+            bounds = element.box
+            near = [box for box in (*words, *boxes) if overlap(box, bounds)]
             for start, end in pieces(element):
                 hit = [box for box in near if not apart([start, end], corners(box))]
                 assert hit == [], (element, hit)
