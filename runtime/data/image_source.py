@@ -170,8 +170,10 @@ def _file(root: Path) -> PackedFile:
     try:
         require_regular_file(root)
         status = root.stat()
-    except OSError:
+    except FileNotFoundError:
         raise UserError(f"{printable(root)} is not a folder: {EXPECTED}") from None
+    except OSError as error:
+        raise UserError(f"{printable(root)} cannot be read: {error.strerror}") from None
     return PackedFile(root.name, root, "", status.st_mtime_ns, 0, status.st_size)
 
 

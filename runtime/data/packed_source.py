@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from alexc import git_lfs
 from alexc.printable import printable
 
 from ..errors import UserError
@@ -62,13 +63,16 @@ def find_packed(tree: FolderTree, root: Path, unpacked: UnpackedFiles) -> Packed
         unpacked: takes files that cannot be read in place.
 
     Raises:
-        UserError: files have different formats, or an archive should be named itself.
+        UserError: files have different formats or are pointers of Git LFS, or an archive should be named itself.
     """
     folders = [root]
     for _ in range(_DEEPEST):
         beside = sorted(_files(tree, root, folders), key=lambda file: file.path)
         found = packed_source(beside, root, unpacked)
-        if found is not None and not _holds_images(tree, folders):
+        pointers = [file.path for file in beside if file.head.startswith(git_lfs.START)]
+        if (found is not None or pointers) and not _holds_images(tree, folders):
+            if pointers:
+                raise UserError(f"{printable(root)}: {names(pointers)}: {git_lfs.IS_POINTER}")
             return found
         inner = [folder / name for folder in folders for name in tree.class_folders(folder)]
         if len(inner) != 1 and not (inner and all(part_of(folder.name) for folder in inner)):

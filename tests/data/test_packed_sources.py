@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import pickle
 import struct
 import tarfile
@@ -577,6 +578,19 @@ def test_all_images_of_a_source_without_training_images_are_tested(tmp_path: Pat
     labels = {"labels.csv": b"file,label,split\n1.png,a,train\n"}
     assert has_training(files(tmp_path, {"z.zip": zip_of(labels)}) / "z.zip")
     assert has_training(files(tmp_path, {"y.zip": zip_of({**tree, "train/a/1.png": b"x"})}) / "y.zip")
+
+
+def test_pointers_of_git_lfs_are_told(tmp_path: Path) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    files(tmp_path, {"data/train-00000-of-00001.parquet": pointer, "README.md": b"x"})
+    with pytest.raises(UserError, match=r"data/train-00000-of-00001.parquet: it is a pointer of Git LFS.*git lfs pull"):
+        read(tmp_path)
+    with pytest.raises(UserError, match=r"parquet cannot be read: it is a pointer of Git LFS"):
+        read(tmp_path / "data" / "train-00000-of-00001.parquet")
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "x.tar")
+    with pytest.raises(UserError, match=r"x.tar cannot be read: it is a pipe or a device"):
+        read(tmp_path / "pipe" / "x.tar")
 
 
 def test_files_that_are_not_read_are_told(tmp_path: Path) -> None:
