@@ -12,13 +12,17 @@ from alexc.printable import printable
 from ..errors import UserError
 
 
-def compile_network(network: nn.Module) -> None:
+def compile_network(network: nn.Module, replayed: bool) -> None:
     """Make a network run compiled code from its next call on; its layers, names and weights stay.
 
     torch compiles once per input shape, in training and in evaluation mode. Random draws of the layers stay the same.
-    On a GPU, all launches of a pass are recorded once and then replayed.
+
+    Args:
+        network: the network.
+        replayed: whether a GPU records the launches of a pass once and then replays them. A replay overwrites the
+            gradients of the one before, so micro-batches cannot add to them.
     """
-    network.compile(dynamic=False, options={"fallback_random": True, "triton.cudagraphs": True})
+    network.compile(dynamic=False, options={"fallback_random": True, "triton.cudagraphs": replayed})
 
 
 @contextmanager

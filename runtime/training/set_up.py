@@ -82,7 +82,7 @@ def build(plan: Plan) -> Model:
         plan.network.load_state_dict(plan.rank.shard(_starting_weights(plan.options.weights, plan)))
     model = Model(plan)
     if plan.options.compile:
-        compile_network(model.network)
+        compile_network(model.network, replayed=plan.settings.accumulate == 1)
     return model
 
 
