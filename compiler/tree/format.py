@@ -38,6 +38,8 @@ def format_spec(source: Source) -> tuple[str | None, list[Diagnostic]]:
     if diagnostics:
         return None, diagnostics
     text = _formatted(_read_lines(source.text))
+    if text == source.text:
+        return text, []
     formatted, problems = parse(Source(source.name, text))
     assert not problems, problems
     assert without_spans(formatted.blocks) == without_spans(tree.blocks), "formatting changed the spec"
