@@ -152,7 +152,8 @@ class Expander:
         name = self._line_name(line, steps[0], place.scope)
         if not place.scope.prefix and not place.scope.suffixes:
             self.lines.add(name)
-        place = replace(place, statement=place.statement or name)
+        if place.statement is None:
+            place = replace(place, statement=name)
         counts: Counter[str] = Counter()
         for position, step in enumerate(steps):
             part = name
@@ -161,7 +162,8 @@ class Expander:
                 number = counts[step.kind.text]
                 part = f"{name}.{step.kind.text}{number if number > 1 else ''}"
                 self._claim(part, step.kind.span)
-            step = replace(step, arguments=_bound(step.arguments, place.bindings))
+            if step.arguments and place.bindings:
+                step = replace(step, arguments=_bound(step.arguments, place.bindings))
             self._put_step(step, part, name, start if position == 0 else None, place)
         self._names[name] = steps[0].kind.span
 

@@ -152,12 +152,12 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_file_is_written_out_for_ever(name: str) -> None:
     lines, blocks = BOMBS[name]
-    started = time.monotonic()
+    started = time.process_time()
     checked = check(lines, blocks)
     assert checked.graph is None
     assert 1 <= len(checked.diagnostics) <= 200
     assert all(len(render_all(checked.source, [each])) < 5000 for each in checked.diagnostics)
-    assert time.monotonic() - started < 30  # a hang, not a speed: the worst takes a few seconds
+    assert time.process_time() - started < 30  # a hang, not a speed: the worst takes a few seconds
 
 
 def test_an_expanded_name_that_python_uses_is_refused() -> None:

@@ -127,9 +127,9 @@ def test_random_edits_of_the_flagship_never_raise() -> None:
     ],
 )
 def test_long_runs_are_answered_at_once(hostile: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert check_text(f"network A {{\n {hostile}\n}}", "long.net").diagnostics
-    assert time.monotonic() - started < 20  # a hang, not a speed: the worst takes well under a second
+    assert time.process_time() - started < 20  # a hang, not a speed: the worst takes well under a second
 
 
 def test_an_unfinished_line_before_a_brace_hides_no_other_error() -> None:

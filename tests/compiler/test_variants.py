@@ -260,10 +260,10 @@ def test_a_long_chain_ends() -> None:
 
 
 def test_the_number_of_edits_is_limited() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     (problem,) = check_text(variant(*["conv1: kernel=3"] * 5000), "test.net").diagnostics
     assert problem.code == "E0604"
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_the_example_variants_differ_only_in_their_edits() -> None:

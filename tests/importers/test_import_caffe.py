@@ -593,10 +593,10 @@ def test_a_logistic_loss_belongs_to_the_softmax_that_it_reads() -> None:
 def test_very_many_layers_take_time_in_proportion() -> None:
     layers = ["BatchNorm", "ReLU", "Pooling pooling_param { pool: AVE kernel_size: 1 }"] * 2000
     text = net(*layers)
-    started = time.monotonic()
+    started = time.process_time()
     graph, _ = imported(re.sub('name: "l[0-9]+"', 'name: "same"', text))
     assert len(graph.nodes) == 6000
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60
 
 
 @pytest.mark.slow

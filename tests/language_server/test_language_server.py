@@ -575,7 +575,7 @@ def test_every_request_is_answered_while_text_is_typed(text: str) -> None:
     ids=lambda hostile: hostile[:6],
 )
 def test_long_texts_are_answered_in_time(hostile: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     spec = spec_of(hostile)
     diagnostics(spec)
     document_symbols(spec)
@@ -585,7 +585,7 @@ def test_long_texts_are_answered_in_time(hostile: str) -> None:
         complete(spec, offset)
         spec.positions.offset(spec.positions.position(offset))
     assert all(start < end for start, end, _ in words_of(hostile))
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60
 
 
 @pytest.mark.slow
