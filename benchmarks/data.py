@@ -37,7 +37,7 @@ from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.cores import available_cores
 from alexc.runtime.data.batch_loader import BatchLoader, groups_of
 from alexc.runtime.data.dataset_statistics import DatasetStatistics, statistics_of
-from alexc.runtime.data.decode import decode, square
+from alexc.runtime.data.decode import decode, scale_and_crop
 from alexc.runtime.data.prepare import prepare
 from alexc.runtime.data.random_streams import epoch_order
 from alexc.runtime.data.split import Split
@@ -104,7 +104,7 @@ def by_torchvision(content: bytes) -> NDArray[np.uint8]:
 
 def by_alexc(content: bytes) -> NDArray[np.uint8]:
     """Decode, resize and crop as `alexc prepare` does."""
-    return square(decode(content, ".jpg")[0], Geometry(STORED, STORED))
+    return scale_and_crop(decode(content, ".jpg")[0], Geometry(STORED, STORED))
 
 
 WAYS: Mapping[str, Callable[[bytes], NDArray[np.uint8]]] = {
@@ -203,7 +203,11 @@ def image_folder(tree: Path, statistics: DatasetStatistics) -> DataLoader[tuple[
             v2.PILToTensor(),
             v2.ToDtype(torch.float32),
             v2.Lambda(lambda image: image - mean),
-            ColorNoise(NOISE.components(ImageSource(STORED, SHOWN, statistics.eigenvalues, statistics.eigenvectors))),
+            ColorNoise(
+                NOISE.components(
+                    ImageSource((STORED, STORED), (SHOWN, SHOWN), statistics.eigenvalues, statistics.eigenvectors)
+                )
+            ),
         ]
     )
     return DataLoader(ImageFolder(str(tree), views), batch_size=BATCH, shuffle=True, num_workers=1)

@@ -29,8 +29,8 @@ from .files import require_regular_file
 from .parallel.mesh import Mesh
 from .parallel.placement import Placement
 from .recipes import Recipe
+from .sides import MOST_CHANNELS, Sides
 
-_COLORS = 3
 FORM = (
     "expected what `alexc compile` writes: RECIPE = Recipe(...) and one class of nn.Module with "
     "input_shape = (channels, height, width) and reset_parameters(seed)"
@@ -76,9 +76,15 @@ class ModuleFile:
         return hashlib.sha256(ast.unparse(ast.Module(body, [])).encode()).hexdigest()
 
     @property
-    def size(self) -> int:
-        """Pixels a side of the input images."""
-        return self.input_shape[1]
+    def channels(self) -> int:
+        """The channels of the input images."""
+        return self.input_shape[0]
+
+    @property
+    def size(self) -> Sides:
+        """The size of the input images: pixels a side, or (height, width)."""
+        _, height, width = self.input_shape
+        return height if height == width else (height, width)
 
     def build(self, seed: int) -> nn.Module:
         """Build the network with the initial values of this seed.
@@ -133,7 +139,7 @@ class ModuleFile:
 
 @dataclass(frozen=True, eq=False)
 class NetworkFile(ModuleFile):
-    """A network file with a recipe; its images are square and have three channels."""
+    """A network file with a recipe; its images have up to four channels."""
 
     recipe: Recipe
 
@@ -160,11 +166,10 @@ def load_network_file(path: Path) -> NetworkFile:
             f"{printable(path)} has no RECIPE: {FORM}. Write a `train` block in its spec, and compile it again"
         )
     file = _module_file(path, content, module)
-    channels, height, width = file.input_shape
-    if channels != _COLORS or height != width:
+    if file.channels > MOST_CHANNELS:
         raise UserError(
-            f"{printable(path)}: {file.name}.input_shape is {file.input_shape}: expected (3, size, size), "
-            "since training reads square RGB images"
+            f"{printable(path)}: {file.name}.input_shape is {file.input_shape}: expected 1 to {MOST_CHANNELS} "
+            "channels, since training reads images"
         )
     return NetworkFile.of(file, recipe)
 
@@ -302,7 +307,7 @@ def _input_shape(path: Path, network_class: type[nn.Module]) -> tuple[int, int, 
         case found:
             raise UserError(
                 f"{printable(path)}: {network_class.__name__}.input_shape is {found!r}: "
-                "expected (channels, height, width), (3, size, size) for a training"
+                "expected (channels, height, width)"
             )
 
 

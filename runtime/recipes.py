@@ -10,20 +10,26 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from .augmentations.augmentation import Augmentation
+from .sides import Sides
 
 
 @dataclass(frozen=True)
 class Resize:
-    """Scale so that the shorter side has `shorter` pixels; the aspect is kept."""
+    """Scale so that the shorter side has `shorter` pixels; the aspect is kept.
 
-    shorter: int
+    With (height, width) for `shorter`, scale to exactly that size. With `bits=16`, the pixels of a grey image keep 16
+    bits; they are on the scale of 0..255 all the same, in steps of 1/257.
+    """
+
+    shorter: Sides
+    bits: Literal[8, 16] = 8
 
 
 @dataclass(frozen=True)
 class CenterCrop:
-    """Keep the central square of `size` by `size` pixels."""
+    """Keep the central square of `size` by `size` pixels, or the central (height, width)."""
 
-    size: int
+    size: Sides
 
 
 @dataclass(frozen=True)
@@ -40,31 +46,34 @@ class Subtract:
 
 @dataclass(frozen=True)
 class Normalize:
-    """(x / 255 - mean) / std, per channel: as torchvision's `ToTensor` and `Normalize`; the default is ImageNet's."""
+    """(x / 255 - mean) / std, per channel: as torchvision's `ToTensor` and `Normalize`; the default is ImageNet's.
 
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    One value is for all channels.
+    """
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class TenCrop:
     """Average the softmax over the four corners, the centre, and their mirror images (section 4.1)."""
 
-    size: int
+    size: Sides
 
 
 @dataclass(frozen=True)
 class CenterView:
-    """Use only the central `size` by `size` pixels."""
+    """Use only the central `size` by `size` pixels, or the central (height, width)."""
 
-    size: int
+    size: Sides
 
 
 @dataclass(frozen=True)
 class GridCrop:
-    """Average the softmax over `steps` by `steps` evenly spaced squares and their mirror images (Howard 2013)."""
+    """Average the softmax over `steps` by `steps` evenly spaced windows and their mirror images (Howard 2013)."""
 
-    size: int
+    size: Sides
     steps: int = 3
 
 
@@ -72,11 +81,11 @@ class GridCrop:
 class ScaledCrops:
     """Average the softmax over the ten crops of the image at each of several sizes (Simonyan and Zisserman 2015).
 
-    At size s, the stored square counts as s by s pixels. So a crop is a window of round(size * stored / s) stored
-    pixels a side, at a corner or in the centre, scaled to `size` by `size`.
+    At size s, the shorter side of the stored image counts as s pixels. So a crop is a window of
+    round(size * shorter / s) stored pixels a side, at a corner or in the centre, scaled to `size`.
     """
 
-    size: int
+    size: Sides
     sizes: tuple[int, ...]
 
 

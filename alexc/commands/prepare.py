@@ -12,6 +12,7 @@ import typer
 
 EXIT_INTERRUPTED = 130
 DEFAULT_QUALITY = 90
+_MOST_DIGITS = 10
 
 
 class Format(StrEnum):
@@ -19,6 +20,13 @@ class Format(StrEnum):
 
     RAW = "raw"
     JPEG = "jpeg"
+
+
+class Bits(StrEnum):
+    """The bits per channel of a store."""
+
+    EIGHT = "8"
+    SIXTEEN = "16"
 
 
 def prepare(
@@ -34,8 +42,18 @@ def prepare(
         Path | None,
         typer.Option("--out", "-o", metavar="STORE", help="The folder to write.", show_default="stores/NAME-CROP-HASH"),
     ] = None,
-    resize: Annotated[int, typer.Option(help="Scale the shorter side to N pixels.")] = 256,
-    crop: Annotated[int, typer.Option(help="Keep the central square of N pixels per side.")] = 256,
+    resize: Annotated[
+        str, typer.Option(metavar="N|HxW", help="Scale the shorter side to N pixels, or the image to HxW.")
+    ] = "256",
+    crop: Annotated[
+        str, typer.Option(metavar="N|HxW", help="Keep the central square of N pixels per side, or the central HxW.")
+    ] = "256",
+    channels: Annotated[
+        int, typer.Option(min=1, max=4, help="1 for grey images, 3 for RGB; 2 and 4 add the opacity (alpha).")
+    ] = 3,
+    bits: Annotated[
+        Bits, typer.Option(help="Bits per pixel; with 16, grey images of 16 bits keep all their values.")
+    ] = Bits.EIGHT,
     format: Annotated[
         Format, typer.Option(help="`jpeg` is about 9x smaller than `raw`, and slower to train on.")
     ] = Format.RAW,
@@ -81,7 +99,7 @@ def prepare(
     from alexc.runtime.data.store import Geometry
 
     stored = None if format is Format.RAW else quality or DEFAULT_QUALITY
-    geometry = Geometry(resize, crop)
+    geometry = Geometry(_sides("--resize", resize), _sides("--crop", crop), channels, int(bits))
     processes = workers or available_cores()
     if dry_run:
         from alexc.runtime.data.estimate import estimate, estimate_text
@@ -96,3 +114,12 @@ def prepare(
             print("stopped; the work so far is kept: run the same command again to go on", file=sys.stderr)
         raise typer.Exit(int(ending.code or 1) if isinstance(ending, SystemExit) else EXIT_INTERRUPTED) from None
     print(preparation_report(store))
+
+
+def _sides(option: str, text: str) -> int | tuple[int, int]:
+    """One number, or height x width."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < _MOST_DIGITS for part in parts):
+        raise typer.BadParameter("expected pixels as in 256, or height x width as in 480x640", param_hint=option)
+    height, *rest = map(int, parts)
+    return (height, rest[0]) if rest else height

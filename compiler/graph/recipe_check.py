@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 
+from ..layers.arguments import MOST_CHANNELS
 from ..layers.initial_values import Kaiming, Xavier
 from ..net.net import Recipe
+from ..net.spec_text import argument_text
 from ..recipe.augmentation import augmentations
 from ..recipe.steps import CenterCrop, Normalize, Resize, ScaledCrops, Subtract
 from ..text.diagnostics import Diagnostic, Label, did_you_mean
 from .graph import Graph, Node
 
 _LARGEST_SCALED = 20.0  # pixels with a standard deviation of about 5; those of the default `normalize` go up to 2.6
+_COLORS = 3
+_OTHER_COLORS = {1: "for grey images, change brightness and contrast, or leave it out"}
+Sides = int | tuple[int, int]  # of a square, or height and width
 _FORMS_OF_PREPARATION = ((Resize, CenterCrop), (Resize, CenterCrop, Subtract), (Resize, CenterCrop, Normalize))
 
 
@@ -27,6 +33,7 @@ def check_recipe(graph: Graph) -> list[Diagnostic]:
         *_check_preparation(recipe),
         *_check_augmentation(recipe),
         *_check_windows(recipe),
+        *_check_channels(graph, recipe),
         *_check_views(graph, recipe),
         *_check_loss(graph, recipe),
         *_check_layers(graph, recipe),
@@ -44,9 +51,13 @@ def _check_preparation(recipe: Recipe) -> list[Diagnostic]:
     resize, crop = recipe.prepare[0], recipe.prepare[1]
     assert isinstance(resize, Resize)
     assert isinstance(crop, CenterCrop)
-    if crop.size > resize.shorter:
-        message = f"`center_crop` cuts {crop.size} pixels out of a shorter side of {resize.shorter}"
-        cut = Label(recipe.spans[Resize.keyword], f"leaves {resize.shorter}")
+    if not _fits(crop.size, resize.shorter):
+        of = f"a shorter side of {resize.shorter}"
+        if isinstance(resize.shorter, tuple):
+            of = f"images of {_by(resize.shorter)}"
+        pixels = f"{crop.size} pixels" if isinstance(crop.size, int) else f"{_by(crop.size)} pixels"
+        message = f"`center_crop` cuts {pixels} out of {of}"
+        cut = Label(recipe.spans[Resize.keyword], f"leaves {argument_text(resize.shorter)}")
         return [_misfit(message, recipe, CenterCrop.keyword, cut, "resize to more, or cut less")]
     return []
 
@@ -70,32 +81,89 @@ def _check_windows(recipe: Recipe) -> list[Diagnostic]:
         here = Label(recipe.spans[Subtract.keyword], "subtracts it here")
         return [_misfit(message, recipe, scaling[0], here, "subtract mean_color, or normalize")]
     test = recipe.test
-    if isinstance(test, ScaledCrops) and min(test.sizes) < test.size:
-        message = f"`scaled_crops` cuts {test.size}x{test.size} pixels out of images of {min(test.sizes)}"
-        helpful = f"sizes of at least {test.size}"
-        return [_misfit(message, recipe, test.keyword, help=helpful)]
+    if isinstance(test, ScaledCrops):
+        stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), test.size)
+        shorter = min(_both(stored))
+        least = max(-(-side * shorter // most) for side, most in zip(_both(test.size), _both(stored), strict=True))
+        if min(test.sizes) < least:
+            message = f"`scaled_crops` cuts {_by(test.size)} pixels out of images of {min(test.sizes)}"
+            helpful = f"sizes of at least {least}"
+            return [_misfit(message, recipe, test.keyword, help=helpful)]
     return []
 
 
-def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
-    channels, height, width = graph.net.input.sizes
+def _check_channels(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    """Check that each step can change the images, by their number of channels and bits."""
+    channels = graph.net.input.channels
     says = Label(graph.net.input_span, "the network's input")
-    if channels != 3 or height != width:
-        message = f"recipes show square images of 3 channels, the network reads {graph.net.input}"
-        return [_misfit(message, recipe, "test", says)]
-    stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), height)
+    reads = f"the network reads {channels} channel{'s' if channels > 1 else ''}"
+    if channels > MOST_CHANNELS:
+        return [_misfit(f"recipes show images of 1 to {MOST_CHANNELS} channels, {reads}", recipe, "test", says)]
+    diagnostics = []
+    for step in recipe.augment:
+        if channels not in step.channels:
+            message = f"`{step.keyword}` changes images of {_or(step.channels)} channels, {reads}"
+            diagnostics.append(_misfit(message, recipe, step.keyword, says, _OTHER_COLORS.get(channels, "remove it")))
+    for normalize in recipe.prepare:
+        if isinstance(normalize, Normalize) and not {len(normalize.mean), len(normalize.std)} <= {1, channels}:
+            values = max(len(normalize.mean), len(normalize.std))
+            message = f"`normalize` has values for {values} channels, {reads}"
+            helpful = "write one number for all channels, or one for each: normalize mean=0.5 std=0.5"
+            diagnostics.append(_misfit(message, recipe, Normalize.keyword, says, helpful))
+    return diagnostics or _check_bits(graph, recipe)
+
+
+def _check_bits(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    resize = next((step for step in recipe.prepare if isinstance(step, Resize)), None)
+    if resize is None or resize.bits == 8:
+        return []
+    here = Label(recipe.spans[Resize.keyword], "keeps 16 bits")
+    channels = graph.net.input.channels
+    if channels != 1:
+        message = f"16 bits are for grey images of one channel, the network reads {channels} channels"
+        says = Label(graph.net.input_span, "the network's input")
+        return [_misfit(message, recipe, Resize.keyword, says, "leave `bits=16` out")]
+    return [
+        _misfit(f"`{step.keyword}` changes images of 8 bits only", recipe, step.keyword, here, "remove one of the two")
+        for step in recipe.augment
+        if step.adjusts
+    ]
+
+
+def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    _, high, wide = graph.net.input.sizes
+    read = (high, wide)
+    says = Label(graph.net.input_span, "the network's input")
+    stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), read)
     views = [(step.keyword, step.view_size, step.scales) for step in recipe.augment if step.view_size is not None]
     diagnostics = []
     for keyword, size, scales in (*views, (recipe.test.keyword, recipe.test.size, False)):
-        if size != height:
-            message = f"`{keyword}` shows {size}x{size} pixels, the network reads {height}x{width}"
+        if _both(size) != read:
+            message = f"`{keyword}` shows {_by(size)} pixels, the network reads {_by(read)}"
             diagnostics.append(_misfit(message, recipe, keyword, says, "make the two sizes equal"))
-        elif size > stored and not scales:
-            cut = Label(recipe.spans[CenterCrop.keyword], f"keeps {stored}x{stored}")
-            message = f"`{keyword}` cuts {size}x{size} pixels out of images of {stored}x{stored}"
+        elif not _fits(size, stored) and not scales:
+            cut = Label(recipe.spans[CenterCrop.keyword], f"keeps {_by(stored)}")
+            message = f"`{keyword}` cuts {_by(size)} pixels out of images of {_by(stored)}"
             diagnostics.append(_misfit(message, recipe, keyword, cut, "prepare larger images"))
             break  # the other views have the same problem
     return diagnostics
+
+
+def _both(sides: Sides) -> tuple[int, int]:
+    """Height and width."""
+    return (sides, sides) if isinstance(sides, int) else sides
+
+
+def _by(sides: Sides) -> str:
+    return "x".join(map(str, _both(sides)))
+
+
+def _fits(part: Sides, whole: Sides) -> bool:
+    return all(side <= most for side, most in zip(_both(part), _both(whole), strict=True))
+
+
+def _or(numbers: Sequence[int]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 def _check_loss(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
@@ -130,6 +198,8 @@ def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     if largest <= _LARGEST_SCALED:
         return []
     here = Label(recipe.spans["prepare"], f"leaves values of up to {largest:.0f}")
+    of_colors = graph.net.input.channels == _COLORS
+    scaled = "`normalize` and its default `std`" if of_colors else "`normalize mean=0.5 std=0.25`"
     return [
         Diagnostic(
             "W0501",
@@ -137,7 +207,7 @@ def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
             "inputs of about 1",
             node.layer.argument_spans.get("weight", node.layer.span),
             others=(here,),
-            help="prepare with `normalize` and its default `std`, or the loss can become NaN; or give this layer "
+            help=f"prepare with {scaled}, or the loss can become NaN; or give this layer "
             "smaller weights, as in `weight=normal(0, 0.01)`",
         )
         for node in _layers_with_large_outputs(graph)
@@ -146,7 +216,9 @@ def _check_pixel_scale(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
 
 
 def _largest_value(step: Normalize) -> float:
-    return max(max(mean, 1 - mean) / std for mean, std in zip(step.mean, step.std, strict=True))
+    channels = max(len(step.mean), len(step.std))
+    means, stds = (values * channels if len(values) == 1 else values for values in (step.mean, step.std))
+    return max(max(mean, 1 - mean) / std for mean, std in zip(means, stds, strict=True))
 
 
 def _layers_with_large_outputs(graph: Graph) -> list[Node]:

@@ -14,6 +14,7 @@ from ..text.diagnostics import list_in_words
 LARGEST_SIZE = 2**20
 MOST_ITERATIONS = 2**31 - 1  # Caffe's own limit
 MOST_MILESTONES = 32
+MOST_CHANNELS = 4  # of the images of a recipe
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Expects:
         words: a description that completes "must be …".
         choices: the words that the value can be.
         calls: the words before the parentheses of a value such as `pixels(256, 288)`, the usual one first.
+        keeps_pairs: whether `3x3` differs from `3`.
     """
 
     words: str
     choices: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
+    keeps_pairs: bool = False
 
     @property
     def call(self) -> str:
@@ -91,7 +94,10 @@ SIDES = Expects(
     "a whole number of at least 0, height x width as in `1x2`, `sides(top, bottom, left, right)`, or `same`",
     calls=("sides",),
 )
-RGB = Expects("a number for each channel, as in `rgb(0.5, 0.4, 0.4)`", calls=("rgb",))
+RGB = Expects(
+    "a number for all channels, or one for each channel, as in `rgb(0.5, 0.4, 0.4)` or `values(0.5, 0.1)`",
+    calls=("rgb", "values"),
+)
 PIXELS = Expects("up to 8 different whole numbers from 1 to 4096, as in `pixels(256, 288, 320)`", calls=("pixels",))
 EPOCHS = Expects(
     f"up to {MOST_MILESTONES} whole numbers, each larger than the one before, as in `epochs(120, 130)` or "
@@ -116,10 +122,24 @@ def _four_sides(value: object) -> object:
             return other
 
 
-def _rgb(value: object) -> object:
-    """(red, green, blue) from the call `rgb(…)`."""
-    channels = RGB.in_parentheses(value)
-    return value if channels is None else tuple(as_float(channel) for channel in channels)
+def _of_channels(value: object) -> object:
+    """The numbers of `rgb(…)`, which are three, of `values(…)`, or of a number for all channels."""
+    match value:
+        case ("rgb", _, _, _) | ("values", *_):
+            return tuple(as_float(number) for number in value[1:])
+        case int() | float():
+            return (as_float(value),)
+        case other:
+            return other
+
+
+def _square(value: object) -> object:
+    """One number for the equal sides of a square."""
+    match value:
+        case (int(height), int(width)) if height == width:
+            return height
+        case other:
+            return other
 
 
 def _pixels(value: object) -> object:
@@ -169,6 +189,11 @@ _Margin = Annotated[int, Field(ge=0, le=LARGEST_SIZE)]
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_SIZE), Expects(f"a whole number from 1 to {LARGEST_SIZE}")]
 OptionalCount = Annotated[int | None, Field(ge=1, le=LARGEST_SIZE), Expects(f"a whole number from 1 to {LARGEST_SIZE}")]
+_OF_IMAGE = f"a whole number from 1 to {LARGEST_SIZE}, or height x width as in `480x640`"
+# Squares have one number, so that `center_crop 32` and `center_crop 32x32` are the same.
+ImageSides = Annotated[_Size | tuple[_Size, _Size], BeforeValidator(_square), Expects(_OF_IMAGE)]
+ShorterOrBoth = Annotated[_Size | tuple[_Size, _Size], Expects(_OF_IMAGE, keeps_pairs=True)]
+Bits = Annotated[Literal[8, 16], Expects("8 or 16")]
 _SIZES = Expects("a whole number of at least 1, or height x width as in `3x5`")
 Sizes = Annotated[tuple[_Size, _Size], BeforeValidator(_pair), _SIZES]
 OptionalSizes = Annotated[tuple[_Size, _Size] | None, BeforeValidator(_pair), _SIZES]
@@ -182,7 +207,7 @@ Real = Annotated[float, BeforeValidator(as_float), Expects("a number")]
 NotNegative = Annotated[float, BeforeValidator(as_float), Field(ge=0), Expects("a number of at least 0")]
 Positive = Annotated[float, BeforeValidator(as_float), Field(gt=0), Expects("a number greater than 0")]
 OptionalPositive = Annotated[float | None, BeforeValidator(as_float), Field(gt=0), Expects("a number greater than 0")]
-Colors = Annotated[tuple[float, float, float], BeforeValidator(_rgb), RGB]
+Colors = Annotated[tuple[float, ...], BeforeValidator(_of_channels), Field(min_length=1, max_length=MOST_CHANNELS), RGB]
 PixelSizes = Annotated[
     tuple[Annotated[int, Field(ge=1, le=4096)], ...],
     BeforeValidator(_pixels),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from ..layers.arguments import SIDES, Arguments, Iterations
+from ..layers.arguments import RGB, SIDES, Arguments, Iterations
 from ..vocabulary import BY, HALF, IN, KEEP, MESH, ON, SEND, SPLIT
 from .net import Placement, Recipe
 
@@ -26,7 +26,9 @@ def step_text(step: Arguments, defaults: Mapping[str, object] | None = None) -> 
         if name in omitted and value == omitted[name]:
             without_key = False  # after an omitted value, the next ones need their keys
             continue
-        text = argument_text(value, step.expectation(name).call)
+        expected = step.expectation(name)
+        pair = expected.keeps_pairs and isinstance(value, tuple)
+        text = "x".join(map(str, value)) if pair else argument_text(value, expected.call)
         parts.append(text if without_key and name in step.positional else f"{name}={text}")
     return " ".join(parts)
 
@@ -40,6 +42,8 @@ def argument_text(value: object, call: str = "") -> str:
         return "none"
     if isinstance(value, Iterations):
         call = value.keyword
+    if isinstance(value, tuple) and call == RGB.call:
+        return argument_text(value[0]) if len(value) == 1 else _channels_text(value)
     if isinstance(value, tuple):
         is_size = call in ("", SIDES.call)
         return _sizes_text(value) if is_size else f"{call}({', '.join(map(argument_text, value))})"
@@ -52,6 +56,11 @@ def argument_text(value: object, call: str = "") -> str:
         values = [argument_text(given[name]) for name in written]
         return f"{value.keyword}({', '.join(values)})" if values else value.keyword
     return str(value)
+
+
+def _channels_text(values: tuple[float, ...]) -> str:
+    of_colors, of_any = RGB.calls
+    return f"{of_colors if len(values) == 3 else of_any}({', '.join(map(_number_text, values))})"
 
 
 def _number_text(value: float) -> str:

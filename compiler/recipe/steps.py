@@ -12,10 +12,12 @@ from pydantic import Field
 from ..layers.arguments import (
     LARGEST_SIZE,
     Arguments,
+    Bits,
     Colors,
     Count,
     Expects,
     Fraction,
+    ImageSides,
     Interval,
     IterationCount,
     LayerName,
@@ -23,6 +25,7 @@ from ..layers.arguments import (
     NotNegative,
     PixelSizes,
     Positive,
+    ShorterOrBoth,
     Warmup,
     YesOrNo,
     one_of,
@@ -31,21 +34,22 @@ from .augmentation import Augmentation, augmentations
 
 
 class Resize(Arguments):
-    """Scale so that the shorter side has `shorter` pixels."""
+    """Scale so that the shorter side has `shorter` pixels, or to height x width; `bits=16` is for grey images."""
 
     keyword: ClassVar[str] = "resize"
     positional: ClassVar[tuple[str, ...]] = ("shorter",)
 
-    shorter: Count
+    shorter: ShorterOrBoth
+    bits: Bits = 8
 
 
 class CenterCrop(Arguments):
-    """Keep the central square."""
+    """Keep the centre: a square, or height x width."""
 
     keyword: ClassVar[str] = "center_crop"
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
-    size: Count
+    size: ImageSides
 
 
 class Subtract(Arguments):
@@ -59,7 +63,7 @@ class Subtract(Arguments):
 
 
 class Normalize(Arguments):
-    """Subtract `mean` from pixels in 0..1 and divide by `std`; the defaults are those of torchvision."""
+    """Subtract `mean` from pixels in 0..1 and divide by `std`; the defaults are torchvision's for RGB."""
 
     keyword: ClassVar[str] = "normalize"
 
@@ -73,35 +77,35 @@ class TenCrop(Arguments):
     keyword: ClassVar[str] = "ten_crop"
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
-    size: Count
+    size: ImageSides
 
 
 class CenterView(Arguments):
-    """Only the central square."""
+    """Only the centre: a square, or height x width."""
 
     keyword: ClassVar[str] = "center"
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
-    size: Count
+    size: ImageSides
 
 
 class GridCrop(Arguments):
-    """Squares at `steps` by `steps` evenly spaced positions, and their mirror images."""
+    """Windows at `steps` by `steps` evenly spaced positions, and their mirror images."""
 
     keyword: ClassVar[str] = "grid_crop"
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
-    size: Count
+    size: ImageSides
     steps: Annotated[int, Field(ge=1, le=32), Expects("a whole number from 1 to 32")] = 3
 
 
 class ScaledCrops(Arguments):
-    """The ten crops at each of several sizes, as if the stored image had so many pixels a side."""
+    """The ten crops at each of several sizes, as if the shorter side of the stored image had so many pixels."""
 
     keyword: ClassVar[str] = "scaled_crops"
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
-    size: Count
+    size: ImageSides
     sizes: PixelSizes
 
 

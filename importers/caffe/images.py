@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.layers.kind import Shape
+from alexc.compiler.net.spec_text import argument_text
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Span
 
@@ -37,7 +38,7 @@ class Images:
         shape: channels x height x width, or None if the file does not give it.
         batch: the batch size, or None.
         crop: the side of the square crop, or None.
-        stored: the side of the square that images are resized to first, or None.
+        stored: the side of the square, or height and width, that images are resized to first; or None.
         mirror: whether images are mirrored at random.
         scale: the factor that multiplies every value at the end.
         mean_file: whether a mean image is subtracted.
@@ -48,7 +49,7 @@ class Images:
     shape: Shape | None = None
     batch: int | None = None
     crop: int | None = None
-    stored: int | None = None
+    stored: int | tuple[int, int] | None = None
     mirror: bool = False
     scale: float = 1.0
     mean_file: bool = False
@@ -60,7 +61,7 @@ class Images:
             "the mean image" if self.mean_file else ""
         )
         words = {
-            "resized to": self.stored or "",
+            "resized to": argument_text(self.stored) if self.stored else "",
             "cropped to": self.crop or "",
             "mirrored": "at random" if self.mirror else "",
             "minus": subtracted,
@@ -70,8 +71,8 @@ class Images:
         return "; ".join(f"{word} {value}" for word, value in words.items() if value) or "used as they are"
 
     @property
-    def shown(self) -> int | None:
-        """The side of the square that the network gets, or None if the layer does not say it."""
+    def shown(self) -> int | tuple[int, int] | None:
+        """The side of the square, or height and width, that the network gets, or None if the layer does not say it."""
         return self.crop or self.stored
 
     def same_values(self, other: Images) -> bool:
@@ -100,7 +101,7 @@ def read_images(layer: CaffeLayer, findings: list[Diagnostic]) -> Images:
         declared or seen,
         batch if batch > 0 else None,
         crop or None,
-        high if high and high == wide else None,
+        (high if high == wide else (high, wide)) if high and wide else None,
         own.flag("mirror", False) or transform.flag("mirror", False),
         own.number("scale", 1) * transform.number("scale", 1),
         bool(mean_files),
@@ -112,8 +113,8 @@ def read_images(layer: CaffeLayer, findings: list[Diagnostic]) -> Images:
     return images
 
 
-def stored_size(images: Images, testing: Sequence[Images]) -> int | None:
-    """The side of the stored images, or None if neither this layer nor those of testing imply it.
+def stored_size(images: Images, testing: Sequence[Images]) -> int | tuple[int, int] | None:
+    """The size of the stored images, or None if neither this layer nor those of testing imply it.
 
     A layer of testing without a crop shows whole images, which then have the size that the network reads.
     """

@@ -118,14 +118,17 @@ class _Reader:
 
     def _preparation(self) -> list[RecipeLine]:
         """How images are stored, what is subtracted, and which crops the network gets."""
-        size = self._input.sizes[1]
+        _, height, width = self._input.sizes
+        size = height if height == width else (height, width)
         crop = self._images.crop
         usual = next((each for each in USUAL_STORED if crop and crop <= each), size)
         stored = self._images.stored or usual
         assumed = [] if self._images.stored or not crop else ["the size of the stored images is assumed"]
         if self._images.mean_values:
             values = ", ".join(f"{value:g}" for value in self._images.mean_values)
-            assumed.append(f"Caffe subtracts {values} from pixels up to 255, blue first")
+            assumed.append(
+                f"Caffe subtracts {values} from pixels up to 255{', blue first' if self._input.channels == 3 else ''}"
+            )
         steps: list[Arguments] = [Resize(shorter=stored), CenterCrop(size=stored), *self._subtraction()]
         views: list[Arguments] = [RandomCrop(size=size)] if crop else []
         views += [Mirror()] if self._images.mirror else []
@@ -147,10 +150,12 @@ class _Reader:
             self._lost(f"a scale of {images.scale:g} has no counterpart", images.span)
         if images.scale <= 0 or (images.scale == 1 and not images.mean_values):
             return []
-        values = images.mean_values if len(images.mean_values) == 3 else (*images.mean_values, 0.0)[:1] * 3
-        blue, green, red = (float(f"{value / 255:.8g}") for value in values)
-        std = float(f"{1 / (255 * images.scale):.8g}")
-        return [Normalize(mean=(red, green, blue), std=(std, std, std))]
+        channels = self._input.channels
+        values = images.mean_values if len(images.mean_values) == channels else (*images.mean_values, 0.0)[:1]
+        mean = tuple(float(f"{value / 255:.8g}") for value in values[::-1])
+        std = (float(f"{1 / (255 * images.scale):.8g}"),)
+        of_colors = channels == 3  # a number for each, as specs of colour images usually have it
+        return [Normalize(mean=mean * 3 if of_colors and len(mean) == 1 else mean, std=std * 3 if of_colors else std)]
 
     def _batch_note(self) -> str:
         if self._images.batch is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import accumulate
+from math import prod
 
 from alexc.compiler.layers.arguments import LARGEST_SIZE, MOST_ITERATIONS, MOST_MILESTONES, Iterations
 from alexc.compiler.layers.kind import Shape
@@ -103,7 +104,7 @@ class RecipeReader:
         lines = [
             RecipeLine("prepare", " -> ".join(map(step_text, prepare))),
             RecipeLine("augment", " -> ".join(map(step_text, augment))) if augment else None,
-            RecipeLine("test", step_text(CenterView(size=image.sizes[1]))),
+            RecipeLine("test", step_text(CenterView(size=_size(image)))),
             RecipeLine("loss", step_text(CrossEntropy())),
             RecipeLine("optimizer", step_text(self._optimizer())),
             RecipeLine("schedule", step_text(schedule), note),
@@ -212,32 +213,34 @@ class RecipeReader:
 
     def _views(self, image: Shape) -> tuple[list[PrepareStep], list[Augmentation]]:
         """Preprocessing and augmentation. Values are in 0..1 in darknet, or in -1..1 after `[crop]`."""
-        net, side = self._net, image.sizes[1]
-        colored = image.channels == 3
+        net, (channels, *sides) = self._net, image.sizes
+        size, side = _size(image), max(sides)
+        colored = channels == 3
         doubled = self._crop is not None and not self._crop.whole("noadjust", 0)
+        values = channels if colored else 1  # one number is for all channels
         normalize = (
-            Normalize(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+            Normalize(mean=(0.5,) * values, std=(0.5,) * values)
             if doubled
-            else Normalize(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+            else Normalize(mean=(0.0,) * values, std=(1.0,) * values)
         )
         width = net.whole("width", least=1)
         least, most = net.whole("min_crop", width, least=1), net.whole("max_crop", 2 * width, least=1)
         augment: list[Augmentation] = []
         if self._crop is not None:
             most = least = width
-            augment.append(RandomCrop(size=side))
+            augment.append(RandomCrop(size=size))
             if self._crop.whole("flip", 0):
                 augment.append(Mirror())
             self._read_crop(self._crop)
         else:
             aspect = net.number("aspect", 1.0, least=1e-3)
             if least == most and aspect == 1 and most >= side:
-                augment.append(RandomCrop(size=side))
+                augment.append(RandomCrop(size=size))
             else:
                 augment.append(
                     RandomResizedCrop(
-                        size=side,
-                        smallest=float(f"{min((side / max(most, side)) ** 2, 0.999):.3g}"),
+                        size=size,
+                        smallest=float(f"{min(prod(sides) / max(most, side) ** 2, 0.999):.3g}"),
                         aspect=float(f"{max(aspect, 1 / aspect):.6g}"),
                     )
                 )
@@ -255,7 +258,7 @@ class RecipeReader:
             self.notes.append(f"In darknet, images are rotated by up to {net.text('angle')} degrees.")
         most = max(most, side)
         prepare: list[PrepareStep] = [Resize(shorter=most), CenterCrop(size=most)]
-        return [*prepare, *([normalize] if colored else [])], augment
+        return [*prepare, normalize], augment
 
     def _jitter(self) -> ColorJitter | None:
         net = self._net
@@ -280,3 +283,9 @@ class RecipeReader:
 
     def _lose(self, key: str, message: str) -> None:
         self._findings.append(Diagnostic("W0901", message, self._net.span(key)))
+
+
+def _size(image: Shape) -> int | tuple[int, int]:
+    """Pixels a side of a square, or height and width."""
+    _, height, width = image.sizes
+    return height if height == width else (height, width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,28 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..sides import Sides
+
 Adjustment = Callable[[Image.Image], Image.Image]
 Overlay = Callable[[NDArray[np.float32]], None]
 
 
 @dataclass(slots=True)
 class View:
-    """A square window of a stored image, and what is done to its pixels; augmentations change it while it is drawn.
+    """A window of a stored image, and what is done to its pixels; augmentations change it while it is drawn.
 
     Attributes:
         top: the first row of the window.
         left: its first column, before mirroring.
         mirrored: whether the view is flipped left to right.
-        color: added to red, green and blue, in grey levels of 0..255.
+        color: added to each channel, in grey levels of 0..255; all zeros, for any number of channels, add nothing.
         window: height and width of a window that is scaled to the size of the view; None for one of that size.
         adjustments: applied in order to the window as an 8-bit image of the size of the view.
-        overlays: applied in order to the finished view, (size, size, 3), in place.
+        overlays: applied in order to the finished view, (height, width, channels), in place.
     """
 
     top: int
     left: int
     mirrored: bool = False
-    color: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    color: tuple[float, ...] = (0.0, 0.0, 0.0)
     window: tuple[int, int] | None = None
     adjustments: tuple[Adjustment, ...] = ()
     overlays: tuple[Overlay, ...] = ()
@@ -43,14 +45,14 @@ class ImageSource:
     """The stored images that views are cut from.
 
     Attributes:
-        stored: pixels a side of a stored image.
-        size: pixels a side of a view.
-        eigenvalues: (3,), of the covariance of the training set's colours, on a scale of 0..1.
-        eigenvectors: (3, 3), a column for each eigenvalue.
+        stored: (height, width) of a stored image.
+        size: (height, width) of a view.
+        eigenvalues: (channels,), of the covariance of the training set's colours, on a scale of 0..1.
+        eigenvectors: (channels, channels), a column for each eigenvalue.
     """
 
-    stored: int
-    size: int
+    stored: tuple[int, int]
+    size: tuple[int, int]
     eigenvalues: NDArray[np.float64]
     eigenvectors: NDArray[np.float64]
 
@@ -65,18 +67,25 @@ class Augmentation(ABC):
         draw_order: the place of its draws among those of all augmentations. The random numbers of every step depend on
             the steps that draw before it, so this never changes.
         scales: whether it scales windows, which a mean image does not fit.
+        adjusts: whether it changes 8-bit images, before anything is subtracted; it cannot change images of 16 bits.
         group: the images in a row of the epoch's order that share its draws.
         until: the number of epochs in which it has an effect; None for all.
     """
 
     draw_order: ClassVar[int]
     scales: ClassVar[bool] = False
+    adjusts: ClassVar[bool] = False
     group: int = 1
     until: int | None = None
 
     @property
-    def view_size(self) -> int | None:
-        """Pixels a side of the view that this step cuts; None for a step that cuts no view."""
+    def channels(self) -> Sequence[int]:
+        """The numbers of channels of the images that it can change."""
+        return range(1, 5)
+
+    @property
+    def view_size(self) -> Sides | None:
+        """The size of the view that this step cuts; None for a step that cuts no view."""
         return None
 
     @abstractmethod

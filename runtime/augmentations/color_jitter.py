@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,15 +32,22 @@ class ColorAdjustment:
 class ColorJitter(Augmentation):
     """Change brightness, contrast, saturation and hue in random order, as torchvision's transform of this name.
 
-    The first three are multiplied by draws from 1 - share to 1 + share. The hue is turned by -hue to hue of its circle.
+    Saturation and hue need the three channels of RGB; brightness and contrast of grey images can be changed too. The
+    first three are multiplied by draws from 1 - share to 1 + share. The hue is turned by -hue to hue of its circle.
     """
 
     draw_order: ClassVar[int] = 4
+    adjusts: ClassVar[bool] = True
 
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
+
+    @property
+    def channels(self) -> Sequence[int]:
+        """One or three, as in torchvision."""
+        return (3,) if self.saturation or self.hue else (1, 3)
 
     def drawing(self, source: ImageSource) -> Draw:  # noqa: ARG002 - it depends on no property of the images
         """Four amounts, then their order."""

@@ -21,7 +21,7 @@ class Hole:
     right: int
 
     def __call__(self, pixels: NDArray[np.float32]) -> None:
-        """Blank it in `pixels` (size, size, 3)."""
+        """Blank it in `pixels` (height, width, channels)."""
         pixels[self.top : self.bottom, self.left : self.right] = 0
 
 
@@ -35,10 +35,11 @@ class Cutout(Augmentation):
 
     def drawing(self, source: ImageSource) -> Draw:
         """Two draws: row and column of the centre. The square is cut off at the edges of the view."""
+        height, width = source.size
 
         def draw(view: View, random: np.random.Generator) -> None:
-            top, left = (random.integers(0, source.size, size=2) - self.size // 2).tolist()
-            bottom, right = min(source.size, top + self.size), min(source.size, left + self.size)
+            top, left = (int(random.integers(side)) - self.size // 2 for side in source.size)
+            bottom, right = min(height, top + self.size), min(width, left + self.size)
             view.overlays = (*view.overlays, Hole(max(0, top), max(0, left), bottom, right))
 
         return draw

@@ -18,7 +18,7 @@ class Division:
     by: np.float32
 
     def __call__(self, pixels: NDArray[np.float32]) -> None:
-        """Divide `pixels` (size, size, 3) in place."""
+        """Divide `pixels` (height, width, channels) in place."""
         np.divide(pixels, self.by, out=pixels)
 
 
@@ -39,18 +39,17 @@ class PCAColor(Augmentation):
     rescale: Literal["yes", "no"] = "no"
 
     def drawing(self, source: ImageSource) -> Draw:
-        """Three draws from N(0, 1), one for each component."""
+        """A draw from N(0, 1) for each component, as many as there are channels."""
         components = self.components(source)
 
         def draw(view: View, random: np.random.Generator) -> None:
-            red, green, blue = (components @ random.standard_normal(3)).tolist()
-            view.color = (red, green, blue)
+            view.color = tuple((components @ random.standard_normal(len(components))).tolist())
             if self.rescale == "yes":
                 view.overlays = (*view.overlays, Division(np.float32(1 + self.std)))
 
         return draw
 
     def components(self, source: ImageSource) -> NDArray[np.float64]:
-        """(3, 3): column i is what a draw of 1 adds along component i, in grey levels of 0..255."""
+        """(channels, channels): column i is what a draw of 1 adds along component i, in grey levels of 0..255."""
         scale = source.eigenvalues if self.by == "eigenvalue" else np.sqrt(source.eigenvalues)
         return np.asarray(source.eigenvectors * (self.std * scale * 255))

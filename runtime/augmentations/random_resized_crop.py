@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..sides import Sides
 from .augmentation import Augmentation, Draw, ImageSource, View
 
 _ATTEMPTS = 10
@@ -15,22 +16,22 @@ _ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class RandomResizedCrop(Augmentation):
-    """Scale a random window to `size` by `size`: its area is from `smallest` to 1 of the image (Szegedy et al. 2015).
+    """Scale a random window to `size`: its area is from `smallest` to 1 of the image (Szegedy et al. 2015).
 
     The logarithm of width / height is uniform between those of 1 / aspect and aspect. If ten windows in a row do not
-    fit into the image, the whole image is taken, as by torchvision's transform of this name.
+    fit into the image, the largest central window of such a shape is taken, as by torchvision's transform of this name.
     """
 
     draw_order: ClassVar[int] = 3
     scales: ClassVar[bool] = True
 
-    size: int
+    size: Sides
     smallest: float = 0.08
     aspect: float = 1.333333
 
     @property
-    def view_size(self) -> int:
-        """Pixels a side."""
+    def view_size(self) -> Sides:
+        """The size of the view."""
         return self.size
 
     def drawing(self, source: ImageSource) -> Draw:
@@ -42,13 +43,16 @@ class RandomResizedCrop(Augmentation):
 
         return draw
 
-    def _window(self, random: np.random.Generator, stored: int) -> tuple[int, int, int, int]:
+    def _window(self, random: np.random.Generator, stored: tuple[int, int]) -> tuple[int, int, int, int]:
         """Top, left, height and width."""
+        most_rows, most_columns = stored
         for _ in range(_ATTEMPTS):
-            area = stored * stored * random.uniform(self.smallest, 1)
+            area = most_rows * most_columns * random.uniform(self.smallest, 1)
             aspect = math.exp(random.uniform(-math.log(self.aspect), math.log(self.aspect)))
             height, width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
-            if 0 < height <= stored and 0 < width <= stored:
-                top, left = random.integers(stored - height + 1), random.integers(stored - width + 1)
+            if 0 < height <= most_rows and 0 < width <= most_columns:
+                top, left = random.integers(most_rows - height + 1), random.integers(most_columns - width + 1)
                 return int(top), int(left), height, width
-        return 0, 0, stored, stored
+        height = min(most_rows, round(most_columns * self.aspect))
+        width = min(most_columns, round(most_rows * self.aspect))
+        return (most_rows - height) // 2, (most_columns - width) // 2, height, width

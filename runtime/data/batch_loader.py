@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..augmentations.augmentation import View
 from ..parallel.batch_shard import BatchShard
+from ..sides import Sides, height_and_width
 from .device_rendering import DeviceRenderer, Rendering, table_of
 from .split import Images, number_in_source, source_of
 from .views import Renderer
@@ -30,8 +31,8 @@ class Batch:
     """A batch on one rank.
 
     Attributes:
-        images: (N, 3, size, size), float32, channels last, on the device that renders; on the CPU the next batch may
-            overwrite it.
+        images: (N, channels, height, width), float32, channels last, on the device that renders; on the CPU the next
+            batch may overwrite it.
         labels: (M,), int64, for the rows whose logits this rank has; with several views per image, one label per view.
             For images with several labels (M, outputs), int8, 0 or 1.
         count: the number of images of the whole batch, over all ranks.
@@ -49,8 +50,8 @@ class _Drawn:
     """What a thread makes of a batch.
 
     Attributes:
-        pixels: (N, size, size, 3), in a buffer: finished views, or if a device renders, the 8-bit windows of `table`;
-            (N,), int64, the numbers of the images if these lie on the device.
+        pixels: (N, height, width, channels), in a buffer: finished views, or if a device renders, the windows of
+            `table`, as `Renderer.cut` makes them; (N,), int64, the numbers of the images if these lie on the device.
         table: of the views, as `table_of` makes it; empty if the threads render.
         labels: as in `Batch`.
         count: as in `Batch`.
@@ -69,7 +70,7 @@ class BatchLoader:
 
     Args:
         renderer: turns an image into a view.
-        size: pixels a side of a view.
+        size: of a view.
         batch: the largest number of views in a batch.
         threads: the number of batches that are rendered at the same time.
         on_device: where views are rendered: the threads then cut 8-bit windows only; by default the threads render.
@@ -81,7 +82,7 @@ class BatchLoader:
     def __init__(
         self,
         renderer: Renderer,
-        size: int,
+        size: Sides,
         batch: int,
         threads: int,
         on_device: torch.device | None = None,
@@ -91,7 +92,8 @@ class BatchLoader:
     ) -> None:
         self._renderer, self._share, self._outputs, self._stored = renderer, share, outputs, stored
         self._on_device = None if on_device is None else DeviceRenderer(renderer, on_device)
-        shape, dtype = (share.rows_read(batch), size, size, 3), torch.float32 if on_device is None else torch.uint8
+        shape = (share.rows_read(batch), *height_and_width(size), renderer.channels)
+        dtype = torch.uint8 if on_device is not None and renderer.bits == 8 else torch.float32
         pinned = on_device is not None and on_device.type == "cuda"  # a GPU copies such memory while it computes
         self._buffers = [torch.empty(shape, dtype=dtype, pin_memory=pinned) for _ in range(threads + 1)]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="feed")
@@ -181,11 +183,12 @@ class BatchLoader:
         row = 0
         # All views are drawn before the first is rendered, because rendering evicts the drawing code from the cache.
         own = [(index, views(index)) for index in self._share.select(group).tolist()]
-        write: Callable[[NDArray[np.uint8], View, NDArray[Any]], None]
+        write: Callable[[NDArray[Any], View, NDArray[Any]], None]
         write = self._renderer.render if self._on_device is None else self._renderer.cut
         rows = self._share.rows_read(len(group)) * count
         labels = self._share.labels(split.targets(group, self._outputs)).repeat_interleave(count, dim=0)
-        table = table_of([view for _, shown in own for view in shown] if self._on_device is not None else [])
+        cut = [view for _, shown in own for view in shown] if self._on_device is not None else []
+        table = table_of(cut, self._renderer.channels)
         if source_of(split) in self._stored:
             numbers = torch.zeros(rows, dtype=torch.int64)
             shown_images = [number_in_source(split, index) for index, shown in own for _ in shown]

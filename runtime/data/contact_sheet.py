@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from alexc.printable import printable
 
 from ..files import write_bytes
+from .displayed import as_rgb
 from .spread import spread
 from .store import Store
 
@@ -41,14 +42,14 @@ def write_contact_sheet(store: Store, path: Path) -> None:
     grid = figure.subplots(len(rows) + 1, MOST_IMAGES, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    grid[0, 0].imshow(store.mean_image.round().astype(np.uint8))
+    grid[0, 0].imshow(as_rgb(store.mean_image.round().astype(np.uint8)))
     _label(grid[0, 0], "mean image")
     for number, value in enumerate(store.eigenvalues):
         grid[0, number + 1].imshow(_component(store, number))
         grid[0, number + 1].set_title(f"colours {number + 1}: {value:.4f}", fontsize=8, color=_INK)
     for line, (label, images) in zip(grid[1:], rows, strict=True):
         for axes, image in zip(line, images, strict=False):
-            axes.imshow(store.train.image(image))
+            axes.imshow(as_rgb(store.train.image(image)))
         _label(line[0], printable(store.classes[label]))
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
@@ -59,7 +60,7 @@ def _component(store: Store, number: int) -> NDArray[np.uint8]:
     """(64, 256, 3): from -3 to 3 standard deviations along a principal component of the colours."""
     steps = np.linspace(-3, 3, 256)[:, None] * np.sqrt(max(0.0, store.eigenvalues[number]))
     colors = store.mean_image.mean(axis=(0, 1)) + 255 * steps * store.eigenvectors[:, number]
-    return np.broadcast_to(np.clip(colors, 0, 255).astype(np.uint8), (64, 256, 3))
+    return as_rgb(np.broadcast_to(np.clip(colors, 0, 255).astype(np.uint8), (64, *colors.shape)))
 
 
 def _label(axes: Axes, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -27,10 +28,10 @@ class DatasetStatistics:
 
     Attributes:
         classes: class names; a label is an index into this tuple.
-        geometry: how an image becomes square.
-        mean_image: (H, W, 3), 0..255, the mean of the training split.
-        eigenvalues: (3,), descending, of the covariance of the RGB values on the 0..1 scale.
-        eigenvectors: (3, 3), column i belongs to eigenvalue i.
+        geometry: how an image is scaled and cut.
+        mean_image: (H, W, channels), 0..255, the mean of the training split.
+        eigenvalues: (channels,), descending, of the covariance of the colours on the 0..1 scale.
+        eigenvectors: (channels, channels), column i belongs to eigenvalue i.
         identity: the store's hash.
     """
 
@@ -55,7 +56,7 @@ def save_statistics(statistics: DatasetStatistics, path: Path) -> None:
     np.savez_compressed(
         content,
         classes=np.array(statistics.classes),
-        geometry=np.array([statistics.geometry.resize, statistics.geometry.crop]),
+        geometry=_geometry_array(statistics.geometry),
         mean_image=statistics.mean_image,
         eigenvalues=statistics.eigenvalues,
         eigenvectors=statistics.eigenvectors,
@@ -76,10 +77,9 @@ def load_statistics(path: Path) -> DatasetStatistics:
             if sum(entry.file_size for entry in archive.infolist()) > _LARGEST_BYTES:
                 raise ValueError(f"it holds more than {_LARGEST_BYTES:,} bytes")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            resize, crop = (int(side) for side in arrays["geometry"])
             return DatasetStatistics(
                 classes=tuple(str(name) for name in arrays["classes"]),
-                geometry=Geometry(resize, crop),
+                geometry=_geometry_of(arrays["geometry"]),
                 mean_image=arrays["mean_image"],
                 eigenvalues=arrays["eigenvalues"],
                 eigenvectors=arrays["eigenvectors"],
@@ -87,6 +87,22 @@ def load_statistics(path: Path) -> DatasetStatistics:
             )
     except FileNotFoundError:
         raise UserError(f"{printable(path)} is missing: expected a run that `alexc train` made") from None
-    except (OSError, KeyError, TypeError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError, KeyError, TypeError, ValueError, EOFError, MemoryError, RecursionError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         reason = "it holds something else than numbers" if _PICKLED in str(error) else printable(error)
         raise UserError(f"{printable(path)} is damaged ({reason}): train again, or restore the file") from None
+
+
+def _geometry_array(geometry: Geometry) -> NDArray[np.generic]:
+    """The two numbers of RGB squares, as in files of an earlier alexc; JSON for other images."""
+    if geometry.is_rgb_square:
+        return np.array([geometry.resize, geometry.crop])
+    return np.array(json.dumps(geometry.as_values()))
+
+
+def _geometry_of(array: NDArray[np.generic]) -> Geometry:
+    if array.dtype.kind == "U":
+        return Geometry.of_values(json.loads(str(array)))
+    resize, crop = (int(side) for side in array)
+    return Geometry(resize, crop)

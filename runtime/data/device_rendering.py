@@ -11,16 +11,18 @@ from torch import Tensor
 from ..augmentations.augmentation import View
 from ..augmentations.cutout import Hole
 from ..augmentations.pca_color import Division
+from .store import STEPS_OF_16_BITS
 from .views import Renderer, central_view
 
 _FIRST_COLOR = 4  # column of a table
 
 
-def table_of(views: Sequence[View]) -> Tensor:
-    """What `DeviceRenderer` must know of views: a row for each, float64.
+def table_of(views: Sequence[View], channels: int = 3) -> Tensor:
+    """What `DeviceRenderer` must know of views of so many channels: a row for each, float64.
 
     The columns are top, left, mirrored, divisor, the added colour, and for each hole its top, left, bottom and right.
     """
+    no_color = (0.0,) * channels
     holes = [[overlay for overlay in view.overlays if isinstance(overlay, Hole)] for view in views]
     most = max(map(len, holes), default=0)
     rows = []
@@ -29,7 +31,8 @@ def table_of(views: Sequence[View]) -> Tensor:
         assert len(divisors) + len(own) == len(view.overlays), view.overlays
         edges = [edge for hole in own for edge in (hole.top, hole.left, hole.bottom, hole.right)]
         blank = [0] * (4 * (most - len(own)))
-        rows.append([view.top, view.left, view.mirrored, *(divisors or [1.0]), *view.color, *edges, *blank])
+        color = view.color if any(view.color) else no_color
+        rows.append([view.top, view.left, view.mirrored, *(divisors or [1.0]), *color, *edges, *blank])
     return torch.tensor(rows, dtype=torch.float64)
 
 
@@ -37,7 +40,7 @@ class Rendering:
     """Views that a device renders.
 
     Args:
-        views: (N, 3, size, size).
+        views: (N, channels, height, width).
         copied: the point where a GPU has copied what it reads; None on a CPU, which is done at once.
         rendered: the point where it has rendered the views.
     """
@@ -75,18 +78,20 @@ class DeviceRenderer:
         self._stream: torch.cuda.Stream | None = None
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self._size, self._channels = renderer.size, mean.shape[2]
+        self._size, self._channels = renderer.size, renderer.channels
+        # A tensor: a GPU divides by a plain number in another way.
+        self._steps = None if renderer.bits == 8 else torch.tensor([float(STEPS_OF_16_BITS)], device=device)
         self._mean = torch.from_numpy(mean).to(device)
         self._is_one_color = bool((mean == mean[0, 0]).all())
-        self._center = central_view(mean.shape[1], renderer.size) if renderer.central else None
+        self._center = central_view(mean.shape[:2], renderer.size) if renderer.central else None
         self._factor = None if factor is None else torch.from_numpy(factor.astype(np.float32)).to(device)
 
     def start(self, pixels: Tensor, table: Tensor, stored: Tensor | None = None) -> Rendering:
         """Begin to render a batch; a GPU does so beside what it computes.
 
         Args:
-            pixels: (N, size, size, 3), 8-bit windows, not mirrored; for a GPU in page-locked memory. With `stored`
-                (N,), the numbers of images there.
+            pixels: (N, height, width, channels), windows as `Renderer.cut` makes them; for a GPU in page-locked memory.
+                With `stored` (N,), the numbers of images there.
             table: of the views, as `table_of` makes it; the views of further rows are zero.
             stored: whole images that lie on the device.
         """
@@ -104,27 +109,30 @@ class DeviceRenderer:
         elif count and stored is not None:
             views.append(self.render(stored, table, pixels[:count]))
         if len(pixels) > count or not views:
-            shape = (len(pixels) - count, self._size, self._size, self._channels)
+            shape = (len(pixels) - count, *self._size, self._channels)
             views.append(torch.zeros(shape, device=pixels.device).permute(0, 3, 1, 2))
         return views[0] if len(views) == 1 else torch.cat(views)
 
     def render(self, pixels: Tensor, table: Tensor, images: Tensor | None = None) -> Tensor:
-        """The finished views (N, 3, size, size), float32, channels last; all tensors are on the device.
+        """The finished views (N, channels, height, width), float32, channels last; all tensors are on the device.
 
         Args:
-            pixels: (N, size, size, 3), 8-bit: the window of each view, not mirrored.
+            pixels: (N, height, width, channels): the window of each view, not mirrored.
             table: of the views, as `table_of` makes it.
             images: (N,), the number of each view's image; `pixels` are then whole images, as they are stored.
         """
-        forward = torch.arange(self._size, device=pixels.device)
-        columns = torch.where(table[:, 2:3].bool(), self._size - 1 - forward, forward)[:, None, :]  # of the window
-        rows = forward[None, :, None]
+        height, width = self._size
+        forward = torch.arange(width, device=pixels.device)
+        columns = torch.where(table[:, 2:3].bool(), width - 1 - forward, forward)[:, None, :]  # of the window
+        rows = torch.arange(height, device=pixels.device)[None, :, None]
         tops, lefts = table[:, 0, None, None].long(), table[:, 1, None, None].long()
         if images is None:
             places = torch.arange(len(table), device=pixels.device)[:, None, None], rows, columns
         else:
             places = images[:, None, None], tops + rows, lefts + columns
         views = pixels[places].float()
+        if self._steps is not None:
+            views /= self._steps
         first_edge = _FIRST_COLOR + self._channels
         colors = table[:, None, None, _FIRST_COLOR:first_edge].float()
         views += colors - self._subtracted(tops + rows, lefts + columns)
@@ -138,10 +146,11 @@ class DeviceRenderer:
         return views.permute(0, 3, 1, 2)
 
     def _subtracted(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """What is subtracted from views at these places of the stored image: it broadcasts to (N, size, size, 3)."""
+        """What is subtracted from views at these places of the stored image, for (N, height, width, channels)."""
         if self._is_one_color:
             return self._mean[0, 0]
         if self._center is not None:
             top, left = self._center.top, self._center.left
-            return self._mean[top : top + self._size, left : left + self._size]
+            height, width = self._size
+            return self._mean[top : top + height, left : left + width]
         return self._mean[rows, columns]

@@ -44,16 +44,17 @@ def scans_of(content: bytes) -> int | None:
     return None
 
 
-def plain_jpeg(content: bytes, width: int, height: int) -> NDArray[np.uint8] | None:
-    """(height, width, 3), RGB, of a greyscale or colour JPEG; equal bit for bit to Pillow's result.
+def plain_jpeg(content: bytes, width: int, height: int, channels: int = 3) -> NDArray[np.uint8] | None:
+    """(height, width, channels) of a greyscale or colour JPEG; equal bit for bit to Pillow's result.
 
-    None if the decoder reports anything, even a warning, or if the header states another size, which is checked before
-    memory is allocated. Then Pillow decides about the file.
+    Three channels are RGB. One channel is the grey of a greyscale JPEG, or the luma of one in colour. None if the
+    decoder reports anything, even a warning, or if the header states another size, which is checked before memory is
+    allocated. Then Pillow decides about the file.
     """
     try:
         if simplejpeg.decode_jpeg_header(content)[:2] != (height, width):
             return None
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB", strict=True)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB" if channels == 3 else "GRAY", strict=True)
     except ValueError:
         return None
     return pixels

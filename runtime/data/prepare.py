@@ -22,7 +22,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ from ..errors import UserError
 from ..files import sync_folder, write_bytes
 from ..folder_lock import LOCK, folder_lock
 from ..progress import Progress
+from ..sides import sides_text
 from .duplicates import Duplicates
 from .image_list import ImageList, SourceFile
 from .image_source import ImageSource, open_source
@@ -71,6 +72,7 @@ BAD_SHARE = 0.01
 QUARANTINE = "quarantine.txt"
 _PARTIAL_NAMES = frozenset((LOCK, SOURCE, "store", "records", "old", QUARANTINE))
 _MOST_FILES_SHOWN = 10
+JPEG_CHANNELS = (1, 3)
 _JPEG_SHARE = 1 / 8  # of the size of raw pixels: the room that is checked for; photographs take 1/9 by default
 
 
@@ -79,7 +81,7 @@ class _Layout:
     """The form of a store.
 
     Attributes:
-        geometry: how images become square.
+        geometry: how images are scaled and cut, and their channels.
         exif: apply EXIF orientations; ImageNet's convention is to ignore them.
         quality: of JPEGs in the store; None for raw pixels.
         whole: take all images of a folder of class folders, for testing; nothing is held out.
@@ -163,7 +165,7 @@ def prepare(
         source: a folder in a layout of `image_folder`, `label_file` or `imagenet_archives`, or a file or folder of
             files in one of `packed_source.FORMATS`.
         destination: the store's folder; the work is done beside it, in a folder with ".partial" appended.
-        geometry: how images become square.
+        geometry: how images are scaled and cut, and their channels.
         workers: the number of processes that decode images.
         exif: apply EXIF orientations; ImageNet's convention is to ignore them.
         bad_share: the largest share of unusable files, 0..1; with more, the call fails.
@@ -175,6 +177,10 @@ def prepare(
         UserError: the source has no usable layout, too many bad files, or changes during the work; or the destination
             is something else than a store of this source, or cannot be written.
     """
+    if quality is not None and (geometry.channels not in JPEG_CHANNELS or geometry.bits > 8):
+        raise UserError(
+            f"JPEGs hold 1 or 3 channels of 8 bits, not {geometry.channels} of {geometry.bits} bits: store raw pixels"
+        )
     destination, layout = destination.resolve(), _Layout(geometry, exif, quality, whole)
     if not destination.exists():
         start_importing()  # it takes about as long as to list the source
@@ -205,7 +211,7 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
 
     Args:
         data: a store or a source of images.
-        geometry: how images become square.
+        geometry: how images are scaled and cut, and their channels.
         workers: the number of processes that decode images.
         whole: take all images of a folder of class folders, for testing, as `prepare` does.
 
@@ -228,7 +234,7 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
     with open_source(data, whole) as images:
         current = _is_current(destination, _origin(images, _Layout(geometry, False, quality, whole)))
     if not current:
-        again = f"alexc prepare {shlex.quote(str(data))} --resize {geometry.resize} --crop {geometry.crop}"
+        again = f"alexc prepare {shlex.quote(str(data))} {geometry.options()}"
         if quality is not None:
             again += f" --format jpeg --quality {quality}"
         again += " --whole" if whole else ""
@@ -242,7 +248,7 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
 def _check_writable(destination: Path, data: Path, geometry: Geometry, whole: bool) -> None:
     there = next(folder for folder in destination.absolute().parents if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        options = f"--resize {geometry.resize} --crop {geometry.crop}{' --whole' if whole else ''}"
+        options = f"{geometry.options()}{' --whole' if whole else ''}"
         command = f"alexc prepare {shlex.quote(str(data))} {options} --out STORE"
         raise UserError(
             f"{printable(there)} cannot be written, so the store {printable(destination)} cannot be made: make one "
@@ -255,10 +261,10 @@ def default_destination(
 ) -> Path:
     """The default store of a source, under `stores/` in the current folder."""
     root = source.resolve()
-    options = json.dumps([str(root), asdict(geometry), exif, *(["whole"] if whole else [])])
+    options = json.dumps([str(root), geometry.as_values(), exif, *(["whole"] if whole else [])])
     kind = "-jpeg" if jpeg else ""
     digest = hashlib.sha256(options.encode()).hexdigest()[:6]
-    return Path("stores") / f"{root.name or 'root'}-{geometry.crop}{kind}-{digest}"
+    return Path("stores") / f"{root.name or 'root'}-{sides_text(geometry.crop)}{kind}-{digest}"
 
 
 def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
@@ -268,7 +274,7 @@ def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
         "version": VERSION,
         "folder": str(source.root.resolve()),
         "fingerprint": source.fingerprint,
-        "geometry": asdict(layout.geometry),
+        "geometry": layout.geometry.as_values(),
         "exif": layout.exif,
         "quality": layout.quality,
     }
@@ -277,15 +283,11 @@ def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
 def _fitting(store: Store, geometry: Geometry) -> Store:
     if store.geometry != geometry:
         raise UserError(
-            f"{printable(store.path)} holds images with {_geometry_text(store.geometry)}, "
-            f"but the network wants {_geometry_text(geometry)}: "
-            f"run `alexc prepare DATA --resize {geometry.resize} --crop {geometry.crop}` and train from that store"
+            f"{printable(store.path)} holds images with {store.geometry.in_words()}, "
+            f"but the network wants {geometry.in_words()}: "
+            f"run `alexc prepare DATA {geometry.options()}` and train from that store"
         )
     return store
-
-
-def _geometry_text(geometry: Geometry) -> str:
-    return f"shorter side {geometry.resize} and crop {geometry.crop}"
 
 
 def _check_destination(destination: Path, root: Path, wanted: dict[str, object]) -> None:
@@ -399,11 +401,13 @@ def _slices(images: ImageList) -> tuple[_Slice, ...]:
 
 
 def _check_space(work: _Work) -> None:
-    images, side = sum(part.stop - part.start for part in work.unfinished()), work.layout.geometry.crop
-    needed = images * side**2 * 3 * (1 if work.layout.quality is None else _JPEG_SHARE)
+    images, geometry = sum(part.stop - part.start for part in work.unfinished()), work.layout.geometry
+    needed = images * geometry.image_bytes * (1 if work.layout.quality is None else _JPEG_SHARE)
     free = shutil.disk_usage(work.partial).free
     if needed > free:
-        kind = f"{side} x {side} x 3 bytes" if work.layout.quality is None else f"{side} x {side} pixels as JPEGs"
+        height, width, channels = geometry.shape
+        raw = f"{height} x {width} x {channels * geometry.bits // 8} bytes"
+        kind = raw if work.layout.quality is None else f"{height} x {width} pixels as JPEGs"
         raise UserError(
             f"{printable(work.partial.parent)} has {bytes_text(free)} free, but {images:,} images of {kind} "
             f"need {bytes_text(needed)}: free some, or choose another disk with --out"
@@ -461,7 +465,12 @@ def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad
 
 def _shards(work: _Work, split: SplitName) -> tuple[Shard, ...]:
     return tuple(
-        Shard(shard_file(part.name, work.layout.quality), record.images, record.ends[-1], record.sha256)
+        Shard(
+            shard_file(part.name, work.layout.quality, work.layout.geometry.bits),
+            record.images,
+            record.ends[-1],
+            record.sha256,
+        )
         for part, record in work.finished()
         if part.split == split and record.images
     )
@@ -487,8 +496,7 @@ def _good(files: Sequence[SourceFile], record: ShardRecord) -> list[SourceFile]:
 
 
 def _image_sum(work: _Work) -> NDArray[np.int64]:
-    side = work.layout.geometry.crop
-    total = np.zeros((side, side, 3), np.int64)
+    total = np.zeros(work.layout.geometry.shape, np.int64)
     for part in work.slices:
         if part.split == "train":
             total += read_image_sum(work.records, part.name)
@@ -497,10 +505,11 @@ def _image_sum(work: _Work) -> NDArray[np.int64]:
 
 def _color_sums(work: _Work) -> ColorSums:
     sums = [record.color_sums for part, record in work.finished() if part.split == "train"]
+    channels = range(work.layout.geometry.channels)
     return ColorSums(
         sum(one.pixels for one in sums),
-        tuple(sum(one.values[i] for one in sums) for i in range(3)),
-        tuple(tuple(sum(one.products[i][j] for one in sums) for j in range(3)) for i in range(3)),
+        tuple(sum(one.values[i] for one in sums) for i in channels),
+        tuple(tuple(sum(one.products[i][j] for one in sums) for j in channels) for i in channels),
     )
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from alexc.printable import printable
 
 from ..bytes_text import bytes_text
+from ..sides import sides_text
 from .decode import BACKGROUND, TREATMENTS
 from .split import Split
-from .store import SPLITS, Store
+from .store import SPLITS, Geometry, Store
 
+CHANNELS = {1: "grey", 2: "grey, alpha", 3: "R, G, B", 4: "R, G, B, alpha"}
 _MOST_GROUPS_SHOWN = 10
 
 
@@ -51,24 +53,31 @@ def preparation_summary(store: Store) -> str:
 
 
 def _overview(store: Store) -> list[str]:
-    side = store.geometry.crop
+    geometry = store.geometry
     size = bytes_text(store.train.bytes + store.val.bytes)
     kind = "raw pixels" if store.quality is None else f"JPEGs of quality {store.quality}"
+    bits = f" of {geometry.bits} bits" if geometry.bits > 8 else ""
     color = store.mean_image.mean(axis=(0, 1))
     rows = [
         ("store", printable(store.path)),
         (
             "size",
-            f"{size} of {kind}, {side} x {side} per image, shorter side {store.geometry.resize}",
+            f"{size} of {kind}{bits}, {' x '.join(map(str, geometry.shape[:2]))} per image, {_scaled(geometry)}",
         ),
         ("layout", store.preparation.layout),
         ("labels" if store.several_labels else "classes", f"{len(store.classes):,}"),
         *((name, _split_text(getattr(store, name), len(store.classes))) for name in SPLITS),
-        ("mean colour", ", ".join(f"{value:.2f}" for value in color) + "  (R, G, B of 0..255)"),
+        ("mean colour", ", ".join(f"{value:.2f}" for value in color) + f"  ({CHANNELS[geometry.channels]} of 0..255)"),
         ("eigenvalues", ", ".join(f"{value:.5f}" for value in store.eigenvalues) + "  (of colours in 0..1)"),
         ("identity", store.identity[:16]),
     ]
     return list(_aligned(rows))
+
+
+def _scaled(geometry: Geometry) -> str:
+    if isinstance(geometry.resize, int):
+        return f"shorter side {geometry.resize}"
+    return f"scaled to {' x '.join(map(str, geometry.resize))}"
 
 
 def _split_text(split: Split, classes: int) -> str:
@@ -87,7 +96,7 @@ def _treatments(store: Store) -> list[str]:
     }
     rows = [(name, f"{found.treatments[name]:>9,}  {notes[name]}") for name in TREATMENTS if name in found.treatments]
     if found.small:
-        rows.append(("small", f"{found.small:>9,}  scaled up to {store.geometry.resize} pixels"))
+        rows.append(("small", f"{found.small:>9,}  scaled up to {sides_text(store.geometry.resize)} pixels"))
     if found.ignored:
         rows.append(("ignored", f"{found.ignored:>9,}  clearly not images"))
     return ["Treated:", *(f"  {line}" for line in _aligned(rows))] if rows else []

@@ -13,6 +13,7 @@ from alexc.printable import printable
 from .. import recipes
 from ..errors import UserError
 from ..network_file import NetworkFile
+from ..sides import height_and_width, sides_text
 from .dataset_statistics import DatasetStatistics
 from .store import Geometry, Store
 from .views import Renderer
@@ -24,22 +25,23 @@ def geometry_of(file: NetworkFile) -> Geometry:
     Raises:
         UserError: the recipe does not say it, or contradicts the network's input.
     """
-    shorter = [part.shorter for part in file.recipe.prepare if isinstance(part, recipes.Resize)]
+    resized = [part for part in file.recipe.prepare if isinstance(part, recipes.Resize)]
     size = [part.size for part in file.recipe.prepare if isinstance(part, recipes.CenterCrop)]
-    if len(shorter) != 1 or len(size) != 1:
+    if len(resized) != 1 or len(size) != 1:
         raise UserError(
             f"{printable(file.path)}: RECIPE.prepare is expected to name one Resize and one CenterCrop, "
-            f"but has {len(shorter)} and {len(size)}"
+            f"but has {len(resized)} and {len(size)}"
         )
-    geometry = Geometry(shorter[0], size[0])
+    geometry = Geometry(resized[0].shorter, size[0], file.channels, resized[0].bits)
     _check_sizes(file, geometry)
-    _check_windows(file)
+    _check_windows(file, geometry)
+    _check_colors(file, geometry)
     _check_numbers(file)
     return geometry
 
 
 def mean_to_subtract(rules: recipes.Recipe, statistics: DatasetStatistics) -> NDArray[np.float64]:
-    """(H, W, 3), 0..255: the training set's mean image (section 2), or one colour, or zeros."""
+    """(H, W, channels), 0..255: the training set's mean image (section 2), or one colour, or zeros."""
     for part in rules.prepare:
         match part:
             case recipes.Subtract(what):
@@ -60,26 +62,29 @@ def renderer_of(file: NetworkFile, statistics: DatasetStatistics) -> Renderer:
     mean = mean_to_subtract(file.recipe, statistics)
     stds = [part.std for part in file.recipe.prepare if isinstance(part, recipes.Normalize)]
     windows = [part.window for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
-    return Renderer(file.size, mean, 1 / (255 * np.array(stds[0])) if stds else None, central=windows == ["center"])
+    factor = 1 / (255 * np.broadcast_to(np.array(stds[0]), file.channels)) if stds else None
+    bits = statistics.geometry.bits
+    return Renderer(file.size, mean, factor, central=windows == ["center"], bits=bits)
 
 
 def _check_sizes(file: NetworkFile, geometry: Geometry) -> None:
-    test = file.recipe.test
+    test, read = file.recipe.test, sides_text(file.size) if isinstance(file.size, tuple) else f"{file.size}x{file.size}"
     sizes = [(type(step).__name__, step.view_size) for step in file.recipe.augment if step.view_size is not None]
     for name, size in (*sizes, (type(test).__name__, test.size)):
-        if size != file.size:
+        if height_and_width(size) != height_and_width(file.size):
             raise UserError(
-                f"{printable(file.path)}: {name}({size}) does not fit {file.name}, "
-                f"which reads images of {file.size}x{file.size}"
+                f"{printable(file.path)}: {name}({size}) does not fit {file.name}, which reads images of {read}"
             )
-    if file.size > geometry.crop:
+    stored = height_and_width(geometry.crop)
+    if any(side > most for side, most in zip(height_and_width(file.size), stored, strict=True)):
+        least = file.size if isinstance(file.size, int) else read
         raise UserError(
-            f"{printable(file.path)}: {file.name} reads images of {file.size}x{file.size}, "
-            f"but CenterCrop({geometry.crop}) stores smaller ones: store {file.size} or more"
+            f"{printable(file.path)}: {file.name} reads images of {read}, "
+            f"but CenterCrop({geometry.crop}) stores smaller ones: store {least} or more"
         )
 
 
-def _check_windows(file: NetworkFile) -> None:
+def _check_windows(file: NetworkFile, geometry: Geometry) -> None:
     test = file.recipe.test
     scaling = [type(step).__name__ for step in file.recipe.augment if step.scales]
     scaling += [type(test).__name__] if isinstance(test, recipes.ScaledCrops) else []
@@ -89,13 +94,37 @@ def _check_windows(file: NetworkFile) -> None:
             f"{printable(file.path)}: a mean image does not fit the windows that {scaling[0]} scales: subtract "
             "mean_color, or normalize"
         )
-    if isinstance(test, recipes.ScaledCrops) and (
-        not test.sizes or min(test.sizes) < test.size or len(set(test.sizes)) < len(test.sizes)
-    ):
+    if isinstance(test, recipes.ScaledCrops) and (len(set(test.sizes)) < len(test.sizes) or not _fit(test, geometry)):
+        largest = max(height_and_width(test.size))
         raise UserError(
             f"{printable(file.path)}: ScaledCrops has sizes={test.sizes}: expected different sizes, of at least the "
-            f"{test.size} pixels of a crop"
+            f"{largest} pixels of a crop"
         )
+
+
+def _fit(test: recipes.ScaledCrops, geometry: Geometry) -> bool:
+    """Whether the crops lie in the stored image at each size."""
+    stored = height_and_width(geometry.crop)
+    return bool(test.sizes) and all(
+        side * min(stored) <= min(test.sizes) * most
+        for side, most in zip(height_and_width(test.size), stored, strict=True)
+    )
+
+
+def _check_colors(file: NetworkFile, geometry: Geometry) -> None:
+    where, channels = printable(file.path), geometry.channels
+    for part in file.recipe.prepare:
+        if isinstance(part, recipes.Normalize) and not {len(part.mean), len(part.std)} <= {1, channels}:
+            raise UserError(
+                f"{where}: Normalize has {len(part.mean)} values of mean and {len(part.std)} of std: expected one, or "
+                f"one for each of the {channels} channels that {file.name} reads"
+            )
+    for step in file.recipe.augment:
+        if channels not in step.channels:
+            wanted = " or ".join(map(str, step.channels))
+            raise UserError(f"{where}: {type(step).__name__} changes images of {wanted} channels, not of {channels}")
+        if geometry.bits > 8 and step.adjusts:
+            raise UserError(f"{where}: {type(step).__name__} changes images of 8 bits, not of {geometry.bits}")
 
 
 def _length(rules: recipes.Recipe) -> list[tuple[str, int, bool]]:

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_bytes
-from .decode import decode, jpeg_of, square
+from .decode import decode, is_scaled_up, jpeg_of, scale_and_crop
 from .decoding_work import BadImage
 from .image_list import SourceFile
+from .split import Pixels
 from .store import ColorSums, Geometry
 from .store_writing import write_array
 from .worker_pool import leave_if_asked
@@ -40,7 +41,7 @@ class ShardTask:
         files: the files to decode.
         pixels: the folder for the pixels.
         records: the folder for the record and the sum of the images.
-        geometry: how images become square.
+        geometry: how images are scaled and cut, and their channels.
         exif: whether EXIF orientations are applied.
         quality: of the stored JPEGs; None for raw pixels.
     """
@@ -63,7 +64,7 @@ class ShardRecord:
         digests: the hash of each good image's file, to find equal files in two classes.
         bad: index in the task's files, and reason, of each file that is not a usable image.
         treatments: how often each conversion was needed.
-        small: the number of good images whose shorter side was scaled up.
+        small: the number of good images that were scaled up.
         color_sums: over the shard's pixels, before JPEG compression.
         ends: where the bytes of each good image end in the shard.
         sha256: of the shard's bytes.
@@ -83,9 +84,9 @@ class ShardRecord:
         return len(self.digests)
 
 
-def shard_file(name: str, quality: int | None) -> str:
+def shard_file(name: str, quality: int | None, bits: int) -> str:
     """The file name of a shard, from its name and format."""
-    return f"{name}.u8" if quality is None else f"{name}.jpegs"
+    return f"{name}.u{bits}" if quality is None else f"{name}.jpegs"
 
 
 def shard_length(files: int) -> int:
@@ -110,7 +111,7 @@ def make_shard(task: ShardTask) -> None:
             os.fsync(output.fileno())
         record = made.record()
         if record.images:  # an empty file cannot be mapped
-            temporary.replace(task.pixels / shard_file(task.name, task.quality))
+            temporary.replace(task.pixels / shard_file(task.name, task.quality, task.geometry.bits))
     finally:
         temporary.unlink(missing_ok=True)
     write_array(task.records / f"{task.name}.npy", made.image_sum)
@@ -138,7 +139,7 @@ def read_record(records: Path, name: str) -> ShardRecord:
 
 
 def read_image_sum(records: Path, name: str) -> NDArray[np.uint32]:
-    """(crop, crop, 3): the sum of a finished shard's images."""
+    """(height, width, channels): the sum of a finished shard's images."""
     image_sum: NDArray[np.uint32] = np.load(records / f"{name}.npy", allow_pickle=False)
     return image_sum
 
@@ -147,8 +148,11 @@ class _Shard:
     """A shard in progress."""
 
     def __init__(self, task: ShardTask) -> None:
-        side = task.geometry.crop
-        self._plane_sums = np.zeros((3, side, side), np.float32)  # exact: 2**24 is more than `MOST_IMAGES` times 255
+        height, width, channels = task.geometry.shape
+        # Products are summed row by row of each plane. All sums are exact: float32 holds whole numbers up to 2**24.
+        largest = 2**task.geometry.bits - 1
+        self._exact = np.float32 if max(MOST_IMAGES * largest, width * largest**2) <= 2**24 else np.float64
+        self._plane_sums = np.zeros((channels, height, width), self._exact)
         self._task = task
         self._ends: list[int] = []
         self._sha256 = hashlib.sha256()
@@ -156,40 +160,40 @@ class _Shard:
         self._bad: list[tuple[int, str]] = []
         self._treatments: Counter[str] = Counter()
         self._small = 0
-        self._products = [[0] * 3 for _ in range(3)]
+        self._products = [[0] * channels for _ in range(channels)]
 
     def add(self, position: int, file: SourceFile, output: IO[bytes]) -> None:
         task = self._task
         try:
             content = file.read(task.root)
-            decoded, treatments = decode(content, PurePosixPath(file.path).suffix, task.exif)
-            pixels = square(decoded, task.geometry)
+            geometry = task.geometry
+            ending = PurePosixPath(file.path).suffix
+            decoded, treatments = decode(content, ending, task.exif, geometry.channels, geometry.bits)
+            pixels = scale_and_crop(decoded, geometry)
         except BadImage as reason:
             self._bad.append((position, str(reason)))
             return
-        stored = pixels.data if task.quality is None else jpeg_of(pixels, task.quality)
+        stored: memoryview | bytes = pixels.data if task.quality is None else jpeg_of(pixels, task.quality)
         output.write(stored)
         self._sha256.update(stored)
         self._ends.append((self._ends[-1] if self._ends else 0) + memoryview(stored).nbytes)
         self._digests.append(hashlib.sha256(content).hexdigest()[:32])
         self._treatments.update(treatments)
-        self._small += min(decoded.shape[:2]) < task.geometry.resize
+        self._small += is_scaled_up(decoded, geometry)
         self._add_sums(pixels)
 
-    def _add_sums(self, pixels: NDArray[np.uint8]) -> None:
-        # Products are summed row by row of each plane; they are exact, because the float can hold the sum of a row.
-        side = len(pixels)
-        exact = np.float32 if side * 255**2 <= 2**24 else np.float64
-        planes = np.ascontiguousarray(pixels.reshape(-1, 3).T).astype(exact).reshape(3, side, side)
-        np.add(self._plane_sums, planes, out=self._plane_sums, casting="same_kind")
-        for i in range(3):
-            for j in range(i, 3):
-                self._products[i][j] += int(np.vecdot(planes[i], planes[j]).sum(dtype=np.float64))
+    def _add_sums(self, pixels: Pixels) -> None:
+        planes = np.ascontiguousarray(pixels.reshape(-1, pixels.shape[2]).T).astype(self._exact)
+        planes = planes.reshape(self._plane_sums.shape)
+        np.add(self._plane_sums, planes, out=self._plane_sums)
+        for i in range(len(planes)):
+            for j in range(i, len(planes)):
+                self._products[i][j] += int(np.vecdot(planes[i], planes[j]).sum(dtype=np.int64))
                 self._products[j][i] = self._products[i][j]
 
     @property
     def image_sum(self) -> NDArray[np.uint32]:
-        """(crop, crop, 3)."""
+        """(height, width, channels)."""
         return np.ascontiguousarray(self._plane_sums.transpose(1, 2, 0)).astype(np.uint32)
 
     def record(self) -> ShardRecord:
@@ -199,7 +203,7 @@ class _Shard:
             treatments=dict(self._treatments),
             small=self._small,
             color_sums=ColorSums(
-                len(self._digests) * self._task.geometry.crop**2,
+                len(self._digests) * self._plane_sums[0].size,
                 tuple(self._plane_sums.sum(axis=(1, 2), dtype=np.int64).tolist()),
                 tuple(map(tuple, self._products)),
             ),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from alexc.printable import printable
 from ..errors import UserError
 from .plain_jpeg import plain_jpeg, scans_of
 
+Pixels = NDArray[Any]  # uint8; uint16 for images of 16 bits
 _BLOCK = 1 << 20
 CHANGED = "its content is not what was written"
 _CHECK_SHARE = 0.01  # of the time since reading began: what checking may take
@@ -65,22 +66,23 @@ class RawPixels:
 
     Args:
         folder: the store's.
-        crop: pixels a side of an image.
+        shape: (height, width, channels) of an image.
         shards: the files, in the order of the images.
+        bits: per channel, 8 or 16.
     """
 
-    def __init__(self, folder: Path, crop: int, shards: tuple[Shard, ...]) -> None:
-        self._folder, self._crop, self._shards = folder, crop, shards
+    def __init__(self, folder: Path, shape: tuple[int, int, int], shards: tuple[Shard, ...], bits: int = 8) -> None:
+        self._folder, self._shape, self._shards = folder, shape, shards
+        self._type = np.dtype("u1" if bits == 8 else "<u2")
         self._maps: dict[int, _MappedShard] = {}
 
-    def image(self, shard: int, place: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB: image number `place` of a shard, a read-only view of the file.
+    def image(self, shard: int, place: int) -> Pixels:
+        """(H, W, channels): image number `place` of a shard, a read-only view of the file.
 
         Raises:
             UserError: the shard was removed or cut off since the store was opened.
         """
-        side = self._crop
-        image: NDArray[np.uint8] = self.mapped(shard).reshape(-1, side, side, 3)[place]
+        image: Pixels = self.mapped(shard).view(self._type).reshape(-1, *self._shape)[place]
         return image
 
     def mapped(self, shard: int) -> NDArray[np.uint8]:
@@ -111,18 +113,20 @@ class JpegPixels(RawPixels):
 
     Args:
         folder: the store's.
-        crop: pixels a side of an image.
+        shape: (height, width, channels) of an image; one or three channels.
         shards: the files, in the order of the images.
         ends: (N,), where the bytes of each image end in its shard.
     """
 
-    def __init__(self, folder: Path, crop: int, shards: tuple[Shard, ...], ends: NDArray[np.int64]) -> None:
-        super().__init__(folder, crop, shards)
+    def __init__(
+        self, folder: Path, shape: tuple[int, int, int], shards: tuple[Shard, ...], ends: NDArray[np.int64]
+    ) -> None:
+        super().__init__(folder, shape, shards)
         self._ends = ends
         self._starts = _starts(shards)
 
     def image(self, shard: int, place: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB: image number `place` of a shard.
+        """(H, W, channels): image number `place` of a shard.
 
         Raises:
             UserError: it cannot be decoded, or its size differs from the store's.
@@ -130,9 +134,10 @@ class JpegPixels(RawPixels):
         index = self._starts[shard] + place
         start = int(self._ends[index - 1]) if place else 0
         content = self.mapped(shard)[start : int(self._ends[index])].tobytes()
-        pixels = None if scans_of(content) is None else plain_jpeg(content, self._crop, self._crop)
+        height, width, channels = self._shape
+        pixels = None if scans_of(content) is None else plain_jpeg(content, width, height, channels)
         if pixels is None:
-            raise self.damaged(shard, f"image {place} is not a valid JPEG of {self._crop} x {self._crop} pixels")
+            raise self.damaged(shard, f"image {place} is not a valid JPEG of {height} x {width} pixels")
         return pixels
 
 
@@ -308,8 +313,8 @@ class Split:
         values = self.labels if self.label_sets is None else self.label_sets.values
         return np.bincount(values, minlength=classes)
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB; for raw pixels, a read-only view of the memory-mapped file.
+    def image(self, index: int) -> Pixels:
+        """(H, W, channels); for raw pixels, a read-only view of the memory-mapped file.
 
         Raises:
             IndexError: `index` is not in 0..len - 1.

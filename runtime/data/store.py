@@ -2,13 +2,14 @@
 
 A store is a folder:
 
-    train-00000.u8 ...   raw pixels, uint8, (images, crop, crop, 3), RGB; in a store of JPEGs train-00000.jpegs ...,
-                         consecutive JPEG files
+    train-00000.u8 ...   raw pixels, uint8, (images, height, width, channels); for images of 16 bits train-00000.u16
+                         ..., uint16, the lower byte first; in a store of JPEGs train-00000.jpegs ..., consecutive JPEG
+                         files
     train-ends.npy       in a store of JPEGs only: int64 (N,), where each image ends in its shard
     train-labels.npy     int64 (N,); if an image can have several labels, those of all images, one after the other
     train-label-ends.npy only if an image can have several labels: int64 (N,), where those of each image end
     train-files.jsonl    the source path of each image, relative to the source folder, a JSON string per line
-    train-sum.npy        int64 (crop, crop, 3): the sum of all training images, which gives the exact mean
+    train-sum.npy        int64 (height, width, channels): the sum of all training images, which gives the exact mean
     val-...              the same without the sum
     source.json          where the images came from and what was there, to detect changes
     manifest.json        everything else, and the hash of every file above except source.json; written last
@@ -21,6 +22,7 @@ import json
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,15 +34,23 @@ from alexc.printable import printable
 from ..errors import UserError
 from ..files import require_regular_file
 from ..progress import Progress
+from ..sides import MOST_CHANNELS, Sides, height_and_width, sides_text
 from .split import CHANGED, FileNames, JpegPixels, LabelSets, RawPixels, Shard, Split
 
 FORMAT = "alexc image store"
 VERSION = 3
 SEVERAL_LABELS = 4  # the version of a store whose images can have several labels, which version 3 does not know
+ANY_SHAPE = 5  # the version of a store of other images than RGB squares of 8 bits; they can have several labels
 # Version 2 has the same format; its pixels were scaled by Pillow, which differs by 0.003 grey levels on average.
-READ_VERSIONS = (2, VERSION, SEVERAL_LABELS)
+READ_VERSIONS = (2, VERSION, SEVERAL_LABELS, ANY_SHAPE)
 MANIFEST = "manifest.json"
 SOURCE = "source.json"
+LARGEST_SIDE = 4096  # pixels of a stored image
+STEPS_OF_16_BITS = 257  # between two values of 8 bits: 65,535 is 257 * 255
+_WHY_SMALLER = {
+    True: "since the crop is cut from an image whose shorter side has `resize` pixels",
+    False: "since the crop is cut from an image that is scaled to `resize`",
+}
 SplitName = Literal["train", "val"]
 SPLITS: tuple[SplitName, SplitName] = ("train", "val")
 _FILES_BESIDE_SHARDS = 256
@@ -49,38 +59,109 @@ _CHECKED_AT_ONCE = 64_000_000  # bytes of pixels that are checked in less than 0
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a photograph becomes a square: shorter side to `resize` pixels, then the central `crop` x `crop`."""
+    """How an image file becomes the pixels of a store: scaled, then cut to its centre.
 
-    resize: int = 256
-    crop: int = 256
+    Attributes:
+        resize: pixels of the shorter side after scaling; or the (height, width) that it is scaled to exactly.
+        crop: pixels a side of the central square, or the central (height, width).
+        channels: 1 for grey, 2 for grey and alpha, 3 for RGB, 4 for RGB and alpha.
+        bits: per channel; 16 for grey images alone.
+
+    Raises:
+        UserError: these do not fit each other.
+    """
+
+    resize: Sides = 256
+    crop: Sides = 256
+    channels: int = 3
+    bits: int = 8
 
     def __post_init__(self) -> None:
-        if not 1 <= self.crop <= self.resize <= 4096:
+        height, width = height_and_width(self.crop)
+        object.__setattr__(self, "crop", height if height == width else (height, width))
+        most = height_and_width(self.resize)
+        if not (1 <= height <= most[0] and 1 <= width <= most[1] and max(most) <= LARGEST_SIDE):
             raise UserError(
-                f"resize {self.resize} and crop {self.crop} do not fit: expected 1 <= crop <= resize <= 4096, "
-                "since the crop is cut from an image whose shorter side has `resize` pixels"
+                f"resize {sides_text(self.resize)} and crop {sides_text(self.crop)} do not fit: expected "
+                f"1 <= crop <= resize <= {LARGEST_SIDE}, " + _WHY_SMALLER[isinstance(self.resize, int)]
             )
+        if not 1 <= self.channels <= MOST_CHANNELS:
+            raise UserError(f"images of {self.channels} channels cannot be stored: expected 1 to {MOST_CHANNELS}")
+        if self.bits not in (8, 16) or (self.bits == 16 and self.channels != 1):
+            raise UserError(
+                f"images of {self.channels} channels of {self.bits} bits cannot be stored: expected 8, or 16 for grey "
+                "images of one channel"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of a stored image."""
+        return (*height_and_width(self.crop), self.channels)
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of a stored image as raw pixels."""
+        return prod(self.shape) * self.bits // 8
+
+    @property
+    def is_rgb_square(self) -> bool:
+        """Whether stores of version 3 can hold these images."""
+        return isinstance(self.resize, int) and isinstance(self.crop, int) and (self.channels, self.bits) == (3, 8)
+
+    def as_values(self) -> dict[str, int | list[int]]:
+        """The fields as JSON has them. Three channels and eight bits are left out, as stores of version 3 do."""
+        sides = {"resize": self.resize, "crop": self.crop}
+        return {
+            **{name: each if isinstance(each, int) else list(each) for name, each in sides.items()},
+            **({} if self.channels == 3 else {"channels": self.channels}),
+            **({} if self.bits == 8 else {"bits": self.bits}),
+        }
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any]) -> Geometry:
+        """The geometry with the values of `as_values`."""
+        fields: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each for name, each in dict(values).items()
+        }
+        return cls(**fields)
+
+    def options(self) -> str:
+        """The options of `alexc prepare` that say this."""
+        channels = "" if self.channels == 3 else f" --channels {self.channels}"
+        bits = "" if self.bits == 8 else f" --bits {self.bits}"
+        return f"--resize {sides_text(self.resize)} --crop {sides_text(self.crop)}{channels}{bits}"
+
+    def in_words(self) -> str:
+        """The fields in words, for a message."""
+        scaled = f"shorter side {self.resize}" if isinstance(self.resize, int) else f"size {sides_text(self.resize)}"
+        channels = f"{self.channels} channel{'s' if self.channels > 1 else ''}"
+        bits = "" if self.bits == 8 else f" of {self.bits} bits"
+        return f"{scaled} and crop {sides_text(self.crop)}, {channels}{bits}"
 
 
 @dataclass(frozen=True)
 class ColorSums:
-    """Exact integer sums over every pixel of the training split, values 0..255.
+    """Exact integer sums over every stored pixel of the training split.
 
     Attributes:
         pixels: the number of pixels.
-        values: the sum of each channel, (3,).
-        products: the sums of the products of two channels, (3, 3).
+        values: the sum of each channel, (channels,).
+        products: the sums of the products of two channels, (channels, channels).
     """
 
     pixels: int
     values: tuple[int, ...]
     products: tuple[tuple[int, ...], ...]
 
-    def covariance(self) -> NDArray[np.float64]:
-        """(3, 3), of the RGB values on the 0..1 scale; exact up to the last rounding."""
-        n, scale = self.pixels, (self.pixels * 255) ** 2
+    def covariance(self, largest: int = 255) -> NDArray[np.float64]:
+        """(channels, channels), of the values on the 0..1 scale; exact up to the last rounding.
+
+        Args:
+            largest: the value of a pixel that is 1 on that scale.
+        """
+        n, scale, channels = self.pixels, (self.pixels * largest) ** 2, range(len(self.values))
         return np.array(
-            [[(n * self.products[i][j] - self.values[i] * self.values[j]) / scale for j in range(3)] for i in range(3)]
+            [[(n * self.products[i][j] - self.values[i] * self.values[j]) / scale for j in channels] for i in channels]
         )
 
 
@@ -114,14 +195,14 @@ class Store:
     Attributes:
         path: its folder.
         classes: class names; a label is an index into this tuple.
-        geometry: how the images became square.
+        geometry: how the images were scaled and cut.
         quality: of the JPEGs; None for raw pixels.
         train: the training images.
         val: the validation images.
         identity: SHA-256 of the manifest: equal for the same images and options, wherever the store is.
-        mean_image: (H, W, 3), 0..255, the exact mean of the training split (section 2 of the paper).
-        eigenvalues: (3,), descending, of the covariance of the training split's RGB values on the 0..1 scale.
-        eigenvectors: (3, 3), column i belongs to eigenvalue i; its largest component is positive.
+        mean_image: (H, W, channels), 0..255, the exact mean of the training split (section 2 of the paper).
+        eigenvalues: (channels,), descending, of the covariance of the training split's colours on the 0..1 scale.
+        eigenvectors: (channels, channels), column i belongs to eigenvalue i; its largest component is positive.
         preparation: what `prepare` found.
     """
 
@@ -192,13 +273,13 @@ def check_while_reading(store: Store) -> None:
 
 
 def principal_colors(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Eigenvalues (3,), descending, and eigenvectors (3, 3), in columns, of a covariance (section 4.1 of the paper).
+    """Eigenvalues, descending, and eigenvectors, in columns, of a covariance (section 4.1 of the paper).
 
     The sign of an eigenvector is arbitrary; here its largest component is positive.
     """
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    largest = vectors[np.abs(vectors).argmax(axis=0), range(3)]
+    largest = vectors[np.abs(vectors).argmax(axis=0), range(len(values))]
     return values, np.ascontiguousarray(vectors * np.where(largest < 0, -1.0, 1.0))
 
 
@@ -240,14 +321,15 @@ def _why_no_store(path: Path) -> str:
 
 
 def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
-    geometry = Geometry(**manifest["geometry"])
+    geometry = Geometry.of_values(manifest["geometry"])
     classes = tuple(manifest["classes"])
     shards = {name: tuple(Shard(**shard) for shard in manifest["splits"][name]["shards"]) for name in SPLITS}
     train, val = (_open_split(path, geometry, len(classes), manifest, name, shards[name]) for name in SPLITS)
     _allow_open_files(sum(map(len, shards.values())))
     for split in (train, val):
         split.hold()
-    eigenvalues, eigenvectors = principal_colors(_color_sums(manifest).covariance())
+    unit = 1 if geometry.bits == 8 else STEPS_OF_16_BITS
+    eigenvalues, eigenvectors = principal_colors(_color_sums(manifest).covariance(255 * unit))
     return Store(
         path=path,
         classes=classes,
@@ -256,7 +338,7 @@ def _open(path: Path, manifest: dict[str, Any], identity: str) -> Store:
         train=train,
         val=val,
         identity=identity,
-        mean_image=_load_array(path, manifest, "train-sum.npy") / len(train),
+        mean_image=_load_array(path, manifest, "train-sum.npy") / (len(train) * unit),
         eigenvalues=eigenvalues,
         eigenvectors=eigenvectors,
         preparation=_preparation(manifest["preparation"]),
@@ -269,7 +351,8 @@ def _open_split(
     _check_shards(path, shards)
     count = sum(shard.images for shard in shards)
     labels = _load_array(path, manifest, f"{name}-labels.npy")
-    ends = _label_ends(path, manifest, name, len(labels)) if manifest["version"] == SEVERAL_LABELS else None
+    several = f"{name}-label-ends.npy" in manifest["sha256"]
+    ends = _label_ends(path, manifest, name, len(labels)) if several else None
     images = labels if ends is None else ends
     _check_hash(path, manifest, f"{name}-files.jsonl")
     files = FileNames(path / f"{name}-files.jsonl")
@@ -292,9 +375,9 @@ def _label_ends(path: Path, manifest: dict[str, Any], name: SplitName, labels: i
 
 def _raw(path: Path, geometry: Geometry, shards: tuple[Shard, ...]) -> RawPixels:
     for shard in shards:
-        if shard.bytes != shard.images * geometry.crop**2 * 3:
+        if shard.bytes != shard.images * geometry.image_bytes:
             raise ValueError(f"{shard.file} has {shard.bytes} bytes, too many or too few for its images")
-    return RawPixels(path, geometry.crop, shards)
+    return RawPixels(path, geometry.shape, shards, geometry.bits)
 
 
 def _jpegs(
@@ -307,7 +390,7 @@ def _jpegs(
         if len(own) != shard.images or np.any(np.diff(own, prepend=0) <= 0) or int(own[-1]) != shard.bytes:
             raise ValueError(f"{name}-ends.npy does not fit {shard.file}")
         start += shard.images
-    return JpegPixels(path, geometry.crop, shards, ends)
+    return JpegPixels(path, geometry.shape, shards, ends)
 
 
 def _preparation(value: dict[str, Any]) -> Preparation:

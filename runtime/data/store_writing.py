@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..files import AtomicFile, sync_folder, write_bytes
 from .split import Shard
 from .store import (
+    ANY_SHAPE,
     FORMAT,
     MANIFEST,
     SEVERAL_LABELS,
@@ -68,10 +69,10 @@ def write_store(
     Args:
         folder: the store's.
         classes: class names.
-        geometry: how images became square.
+        geometry: how images were scaled and cut, and their channels.
         quality: of the JPEGs; None for raw pixels.
         splits: the images.
-        image_sum: (crop, crop, 3), of all training images.
+        image_sum: (height, width, channels), of all training images.
         color_sums: over all their pixels.
         preparation: what `prepare` found.
         source: the source of the store, plain values.
@@ -82,8 +83,8 @@ def write_store(
     _write_json(folder / SOURCE, source)
     manifest = {
         "format": FORMAT,
-        "version": VERSION if splits["train"].labels is None else SEVERAL_LABELS,
-        "geometry": asdict(geometry),
+        "version": _version(geometry, several_labels=splits["train"].labels is not None),
+        "geometry": geometry.as_values(),
         "quality": quality,
         "classes": classes,
         "splits": {
@@ -99,6 +100,13 @@ def write_store(
     }
     _write_json(folder / MANIFEST, manifest)
     sync_folder(folder)
+
+
+def _version(geometry: Geometry, several_labels: bool) -> int:
+    """The lowest version that can hold these images, so that an earlier alexc reads what it can."""
+    if not geometry.is_rgb_square:
+        return ANY_SHAPE
+    return SEVERAL_LABELS if several_labels else VERSION
 
 
 def _write_split(folder: Path, name: SplitName, content: SplitContent, quality: int | None) -> dict[str, str]:

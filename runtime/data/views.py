@@ -19,52 +19,61 @@ from .. import recipes
 from ..augmentations.augmentation import Augmentation, ImageSource, View
 from ..augmentations.mirror import Mirror
 from ..augmentations.pca_color import PCAColor
+from ..sides import Sides, height_and_width
 from .dataset_statistics import DatasetStatistics
 from .random_streams import Purpose, Stream, first_of_group
+from .split import Pixels
+from .store import STEPS_OF_16_BITS
 
 Value = TypeVar("Value", bound=np.generic)
 # Drawn without effect if a recipe does not have them, so that later draws do not depend on whether it does.
 _ALWAYS_DRAWN: tuple[Augmentation, ...] = (Mirror(0.0), PCAColor(0.0))
 NO_GROUPS: Mapping[int, int] = {}
+_COLORS = 3
 _NUMBERS_ON_ONE_THREAD = 32_000  # torch uses several threads for 32,768 numbers or more
 
 
-def central_view(stored: int, size: int) -> View:
-    """The centre of an image of `stored` pixels a side, rounded as in torchvision."""
-    margin = round((stored - size) / 2)
-    return View(margin, margin)
+def central_view(stored: Sides, size: Sides) -> View:
+    """The centre of an image of `stored` pixels, rounded as in torchvision."""
+    (rows, columns), (height, width) = height_and_width(stored), height_and_width(size)
+    return View(round((rows - height) / 2), round((columns - width) / 2))
 
 
-def ten_views(stored: int, size: int) -> tuple[View, ...]:
+def ten_views(stored: Sides, size: Sides) -> tuple[View, ...]:
     """The four corners and the centre, then their mirror images."""
-    end = stored - size
-    center = central_view(stored, size)
-    places = ((0, 0), (0, end), (end, 0), (end, end), (center.top, center.left))
+    (rows, columns), (height, width) = height_and_width(stored), height_and_width(size)
+    bottom, right, center = rows - height, columns - width, central_view(stored, size)
+    places = ((0, 0), (0, right), (bottom, 0), (bottom, right), (center.top, center.left))
     return tuple(View(top, left, mirrored) for mirrored in (False, True) for top, left in places)
 
 
-def grid_views(stored: int, size: int, steps: int) -> tuple[View, ...]:
+def grid_views(stored: Sides, size: Sides, steps: int) -> tuple[View, ...]:
     """Windows at `steps` by `steps` evenly spaced positions, row by row, then their mirror images."""
     if steps == 1:
         center = central_view(stored, size)
         return (center, replace(center, mirrored=True))
-    places = [round(step * (stored - size) / (steps - 1)) for step in range(steps)]
-    return tuple(View(top, left, mirrored) for mirrored in (False, True) for top in places for left in places)
+    tops, lefts = (
+        [round(step * (most - side) / (steps - 1)) for step in range(steps)]
+        for most, side in zip(height_and_width(stored), height_and_width(size), strict=True)
+    )
+    return tuple(View(top, left, mirrored) for mirrored in (False, True) for top in tops for left in lefts)
 
 
-def scaled_views(stored: int, size: int, sizes: Sequence[int]) -> tuple[View, ...]:
-    """The ten views of an image at each size, as if its `stored` pixels a side were scaled to that size."""
+def scaled_views(stored: Sides, size: Sides, sizes: Sequence[int]) -> tuple[View, ...]:
+    """The ten views of an image at each size, as if its shorter side were scaled to that size."""
     views: list[View] = []
+    height, width = height_and_width(size)
+    shorter = min(height_and_width(stored))
     for scaled in sizes:
-        window = max(1, round(size * stored / scaled))
+        window = max(1, round(height * shorter / scaled)), max(1, round(width * shorter / scaled))
         at_this_size = ten_views(stored, window)
-        if window != size:
-            at_this_size = tuple(replace(view, window=(window, window)) for view in at_this_size)
+        if window != (height, width):
+            at_this_size = tuple(replace(view, window=window) for view in at_this_size)
         views += at_this_size
     return tuple(views)
 
 
-def views_for_test(test: recipes.TestViews, stored: int) -> tuple[View, ...]:
+def views_for_test(test: recipes.TestViews, stored: Sides) -> tuple[View, ...]:
     """The views that a recipe averages over at test time."""
     match test:
         case recipes.TenCrop(size):
@@ -85,13 +94,15 @@ class TrainingViews:
     Args:
         augment: the steps of a recipe; without a crop, every view is the central one.
         statistics: the geometry and the principal colours of the training data.
-        size: pixels a side of the view.
+        size: of the view.
         seed: the seed of the training.
     """
 
-    def __init__(self, augment: Sequence[Augmentation], statistics: DatasetStatistics, size: int, seed: int) -> None:
+    def __init__(self, augment: Sequence[Augmentation], statistics: DatasetStatistics, size: Sides, seed: int) -> None:
         stored = statistics.geometry.crop
-        source = ImageSource(stored, size, statistics.eigenvalues, statistics.eigenvectors)
+        source = ImageSource(
+            height_and_width(stored), height_and_width(size), statistics.eigenvalues, statistics.eigenvectors
+        )
         kinds = {type(step) for step in augment}
         steps = [*augment, *(step for step in _ALWAYS_DRAWN if type(step) not in kinds)]
         self._steps = sorted(steps, key=lambda step: step.draw_order)
@@ -132,108 +143,136 @@ class TrainingViews:
 class Renderer:
     """Renders views of stored images: the window minus a window of the mean image, plus the view's colour.
 
-    The result is multiplied by `factor`; then the view's overlays are applied.
+    The pixels of images of 16 bits are divided by 257 first, so they are on the scale of 0..255 too. The result is
+    multiplied by `factor`; then the view's overlays are applied.
 
     Args:
-        size: pixels a side of a view.
-        mean_image: (H, W, 3), of the size of the stored images; zeros if nothing is subtracted, and a single colour if
-            views are scaled windows.
-        factor: (3,), for each channel.
+        size: of a view.
+        mean_image: (H, W, channels), of the size of the stored images; zeros if nothing is subtracted, and a single
+            colour if views are scaled windows.
+        factor: (channels,), for each channel.
         central: whether the central window of the mean image is subtracted from every view, also from a mirrored one;
             else the window of the view.
+        bits: per channel of the stored images.
     """
 
     def __init__(
         self,
-        size: int,
+        size: Sides,
         mean_image: NDArray[np.float64],
         factor: NDArray[np.float64] | None = None,
         central: bool = False,
+        bits: int = 8,
     ) -> None:
-        self.size, self.factor, self.central = size, factor, central
+        self.size = self._height, self._width = height_and_width(size)
+        self.factor, self.central, self.bits = factor, central, bits
         self.mean_image = mean_image.astype(np.float32)
-        self._size = size
-        self._factor = None if factor is None else np.tile(factor.astype(np.float32), size)
-        self._stored = mean_image.shape[1]
+        _, self._stored_width, self.channels = mean_image.shape
+        self._factor = None if factor is None else np.tile(factor.astype(np.float32), self._width)
         self._mean = _rows(self.mean_image)
         self._mirrored_mean = _rows(np.ascontiguousarray(mean_image[:, ::-1], np.float32))
-        center = central_view(self._stored, size) if central else None
+        center = central_view(mean_image.shape[:2], size) if central else None
         self._central_mean = None if center is None else self._window_of(self._mean, center.top, center.left)
         self._scratch = threading.local()
 
-    def render(self, image: NDArray[np.uint8], view: View, out: NDArray[np.float32]) -> None:
-        """Write the view of `image` (H, W, 3) into `out` (size, size, 3), contiguous."""
-        size = self._size
+    def render(self, image: Pixels, view: View, out: NDArray[np.float32]) -> None:
+        """Write the view of `image` (H, W, channels) into `out` (height, width, channels), contiguous."""
+        pixels = image
         if view.window is not None or view.adjustments:
-            image = _adjusted(image, view, size)
+            pixels = _adjusted(image, view, self.size)
             view = replace(view, top=0, left=0) if view.window is not None else view
-        rows = slice(view.top, view.top + size)
-        # Rows of 3 * size numbers instead of pixels of three, so that numpy's inner loop is vectorised.
+        rows = slice(view.top, view.top + self._height)
+        # Rows of channels * width numbers instead of pixels, so that numpy's inner loop is vectorised.
         target = _rows(out)
         if view.mirrored:
-            _write_mirrored(image[rows, view.left : view.left + size], out)
-            left, mean = self._stored - size - view.left, self._mirrored_mean
+            _write_mirrored(pixels[rows, view.left : view.left + self._width], out)
+            left, mean = self._stored_width - self._width - view.left, self._mirrored_mean
         else:
             left, mean = view.left, self._mean
-            target[:] = _rows(image)[rows, 3 * left : 3 * (left + size)]
-        color = np.tile(np.array(view.color, np.float32), size)
-        added = self._scratch_rows()
+            target[:] = self._window_of(_rows(pixels), view.top, view.left)
+        if self.bits > 8:
+            np.divide(target, np.float32(STEPS_OF_16_BITS), out=target)
         subtracted = self._central_mean
         if subtracted is None:
             subtracted = self._window_of(mean, view.top, left)
-        np.subtract(color, subtracted, out=added)
-        np.add(target.ravel(), added.ravel(), out=target.ravel())
+        if any(view.color):
+            added = self._scratch_rows()
+            np.subtract(np.tile(np.array(view.color, np.float32), self._width), subtracted, out=added)
+            np.add(target.ravel(), added.ravel(), out=target.ravel())
+        else:
+            np.subtract(target, subtracted, out=target)
         if self._factor is not None:
             np.multiply(target, self._factor, out=target)
         for overlay in view.overlays:
             overlay(out)
 
-    def cut(self, image: NDArray[np.uint8], view: View, out: NDArray[np.uint8]) -> None:
-        """Write the window of `image` (H, W, 3) that the view shows into `out` (size, size, 3), not mirrored."""
+    def cut(self, image: Pixels, view: View, out: Pixels) -> None:
+        """Write the window of `image` (H, W, channels) that the view shows into `out` (height, width, channels).
+
+        It is not mirrored. `out` is of 8 bits, or of floats for images of 16 bits, which are not divided.
+        """
         top, left = view.top, view.left
         if view.window is not None or view.adjustments:
-            image = _adjusted(image, view, self._size)
+            image = _adjusted(image, view, self.size)
             top, left = (top, left) if view.window is None else (0, 0)
-        out[:] = image[top : top + self._size, left : left + self._size]
+        out[:] = image[top : top + self._height, left : left + self._width]
 
-    def _window_of(self, mean: NDArray[np.float32], top: int, left: int) -> NDArray[np.float32]:
-        """(size, 3 * size), of rows of a mean image."""
-        return mean[top : top + self._size, 3 * left : 3 * (left + self._size)]
+    def _window_of(self, rows: NDArray[Value], top: int, left: int) -> NDArray[Value]:
+        """(height, channels * width), of rows of an image."""
+        start, end = self.channels * left, self.channels * (left + self._width)
+        return rows[top : top + self._height, start:end]
 
     def _scratch_rows(self) -> NDArray[np.float32]:
-        """(size, 3 * size) per thread; it stays in the cache from image to image."""
+        """(height, channels * width) per thread; it stays in the cache from image to image."""
         try:
             rows: NDArray[np.float32] = self._scratch.rows
         except AttributeError:
-            rows = self._scratch.rows = np.empty((self._size, 3 * self._size), np.float32)
+            rows = self._scratch.rows = np.empty((self._height, self.channels * self._width), np.float32)
         return rows
 
 
-def _adjusted(image: NDArray[np.uint8], view: View, size: int) -> NDArray[np.uint8]:
+def _adjusted(image: Pixels, view: View, size: tuple[int, int]) -> Pixels:
     """The stored image with the view's window scaled and adjusted; only the window if it is scaled."""
-    height, width = view.window or (size, size)
+    height, width = view.window or size
     rows, columns = slice(view.top, view.top + height), slice(view.left, view.left + width)
-    window = Image.fromarray(np.ascontiguousarray(image[rows, columns]))
+    window = image[rows, columns]
     if view.window is not None:
-        window = window.resize((size, size), Image.Resampling.BILINEAR)
-    for adjust in view.adjustments:
-        window = adjust(window)
+        window = _scaled(window, size)
+    if view.adjustments:
+        channels = window.shape[2]
+        shown = Image.fromarray(np.ascontiguousarray(window[..., 0] if channels == 1 else window))
+        for adjust in view.adjustments:
+            shown = adjust(shown)
+        window = np.asarray(shown).reshape(window.shape)
     if view.window is not None:
-        return np.asarray(window)
+        return window
     result = image.copy()
-    result[rows, columns] = np.asarray(window)
+    result[rows, columns] = window
     return result
 
 
-def _write_mirrored(window: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
-    """Write the window, flipped left to right, into `out`, both (size, size, 3)."""
-    # torch flips pixels of three bytes far faster than numpy. A few rows at a time keep it on this thread; the copy
-    # avoids its warning about read-only arrays.
+def _scaled(window: Pixels, size: tuple[int, int]) -> Pixels:
+    """A window (H, W, channels) scaled to (height, width); in float32 if it has 16 bits."""
+    if window.dtype == np.uint8 and window.shape[2] == _COLORS:
+        return np.asarray(_resized(window, size))
+    exact = window.dtype if window.dtype == np.uint8 else np.float32
+    # Each channel alone: Pillow would weight the colours of RGBA with its fourth channel.
+    return np.stack([np.asarray(_resized(each.astype(exact), size)) for each in np.moveaxis(window, 2, 0)], axis=2)
+
+
+def _resized(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(pixels)).resize(size[::-1], Image.Resampling.BILINEAR)
+
+
+def _write_mirrored(window: Pixels, out: NDArray[np.float32]) -> None:
+    """Write the window, flipped left to right, into `out`, both (height, width, channels)."""
+    # torch flips pixels far faster than numpy. A few rows at a time keep it on this thread; the copy avoids its warning
+    # about read-only arrays.
     rows = max(1, _NUMBERS_ON_ONE_THREAD // window[0].size)
     for start in range(0, len(window), rows):
         out[start : start + rows] = torch.from_numpy(window[start : start + rows].copy()).flip(1).numpy()
 
 
 def _rows(image: NDArray[Value]) -> NDArray[Value]:
-    """(H, W, 3) as (H, 3 W), the same memory."""
+    """(H, W, channels) as (H, channels * W), the same memory."""
     return image.reshape(image.shape[0], -1)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..cores import available_cores
-from ..data.decode import decode, square
+from ..data.decode import decode, scale_and_crop
 from ..data.store import Geometry
 from .section import Section
 
@@ -47,6 +47,7 @@ def decoded_per_second(content: bytes, geometry: Geometry) -> float:
     """Images per second on one core."""
     started, count = time.perf_counter(), 0
     while time.perf_counter() - started < _SECONDS:
-        square(decode(content, ".jpg")[0], geometry)
+        pixels, _ = decode(content, ".jpg", channels=geometry.channels, bits=geometry.bits)
+        scale_and_crop(pixels, geometry)
         count += 1
     return count / (time.perf_counter() - started)

@@ -43,8 +43,8 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
     geometry = geometry_of(file) if file is not None else store.geometry if store is not None else Geometry()
     if store is not None and store.geometry != geometry:
         raise UserError(
-            f"{printable(store.path)} holds images of {store.geometry.crop} pixels a side, but {file and file.name} "
-            f"wants {geometry.crop}: give the store that was prepared for it"
+            f"{printable(store.path)} holds images with {store.geometry.in_words()}, but {file and file.name} "
+            f"wants {geometry.in_words()}: give the store that was prepared for it"
         )
     memory, device = memory_here(), find_device(None)
     yield machine(memory)

@@ -28,6 +28,7 @@ from ..device import is_out_of_memory, place_images, place_network
 from ..network_file import NetworkFile
 from ..progress import Progress
 from ..runs.console import duration
+from ..sides import Sides
 from ..temporary_folder import temporary_folder
 from ..training.heads import heads_of, loss_of_heads
 from ..training.optimizer import Optimizer, optimizer_of
@@ -70,16 +71,17 @@ def pixels_of(store: Store) -> Pixels:
 def noise_images(geometry: Geometry) -> Iterator[Pixels]:
     """A few images of noise in a temporary file, used if no store is given."""
     rng = np.random.default_rng(0)
-    side = geometry.crop
-    pixels = rng.integers(0, 256, (_STAND_IN_IMAGES, side, side, 3), dtype=np.uint8)
-    covariance = np.cov(pixels.reshape(-1, 3).T / 255)
+    stored = np.uint8 if geometry.bits == 8 else np.uint16
+    pixels = rng.integers(0, np.iinfo(stored).max, (_STAND_IN_IMAGES, *geometry.shape), stored, endpoint=True)
+    values = pixels / (np.iinfo(stored).max / 255)
+    covariance = np.atleast_2d(np.cov(values.reshape(-1, geometry.channels).T / 255))
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
     with temporary_folder() as folder:
         pixels.tofile(folder / "noise.u8")
         shards = (Shard("noise.u8", len(pixels), pixels.nbytes, ""),)
         labels, names = np.zeros(len(pixels), np.int64), ("",) * len(pixels)
-        split = Split(RawPixels(folder, side, shards), shards, labels, names)
-        statistics = DatasetStatistics(("noise",), geometry, pixels.mean(axis=0), eigenvalues, eigenvectors, "")
+        split = Split(RawPixels(folder, geometry.shape, shards, geometry.bits), shards, labels, names)
+        statistics = DatasetStatistics(("noise",), geometry, values.mean(axis=0), eigenvalues, eigenvectors, "")
         yield Pixels(split, statistics, pixels.nbytes, is_store=False)
 
 
@@ -89,7 +91,9 @@ def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int, device:
     As in training, a GPU renders the views itself.
     """
     if file is None:
-        size, augment = min(_PAPER_SIZE, pixels.statistics.geometry.crop), PAPER_AUGMENTATION
+        height, width, _ = pixels.statistics.geometry.shape
+        size: Sides = (min(_PAPER_SIZE, height), min(_PAPER_SIZE, width))
+        augment = PAPER_AUGMENTATION
         renderer = Renderer(size, pixels.statistics.mean_image)
     else:
         size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, pixels.statistics)
@@ -191,7 +195,7 @@ def throughput(
         read: bytes per second of the disk.
         free_memory: bytes that the page cache can use.
     """
-    image_bytes = pixels.statistics.geometry.crop**2 * 3
+    image_bytes = pixels.statistics.geometry.image_bytes
     source = "the store" if pixels.is_store else "images of noise"
     rows = [("loading", f"{loading:,.0f} images/s, {_threads(workers)}, from {source}")]
     supply, limit = loading, "loading images"

@@ -22,9 +22,9 @@ from ..errors import UserError
 from ..network_file import ModuleFile, NetworkFile, load_module_file
 from ..runs.run_folder import RunFolder
 from ..runs.starting_weights import starting_weights
+from ..sides import MOST_CHANNELS, Sides
 from .trained_network import TrainedNetwork, load_trained_network
 
-_CHANNELS = (1, 3)  # of the images that can be prepared
 NETWORK_ENDINGS = (".py", ".net")  # the loader says what to do with a spec
 _WEIGHTS = (".pt", ".pth", ".safetensors", ".caffemodel", ".weights")
 
@@ -83,26 +83,31 @@ def prepared(file: ModuleFile, said: Preparation) -> NetworkFile | None:
         return None if file.recipe is None else NetworkFile.of(file, file.recipe)
     if said.mean_image is not None:
         return _with_mean_image(file, said, said.mean_image)
-    channels, height, width = file.input_shape
-    if channels not in _CHANNELS or height != width:
+    if file.channels > MOST_CHANNELS:
         shape = "x".join(map(str, file.input_shape))
         raise UserError(
-            f"{printable(file.path)} reads images of {shape}: only square images of 1 or 3 channels can be prepared"
+            f"{printable(file.path)} reads images of {shape}: only images of 1 to {MOST_CHANNELS} channels can be "
+            "prepared"
         )
-    size = height if file.recipe is None else geometry_of(NetworkFile.of(file, file.recipe)).crop
-    side = said.resize or size
-    if side < height:
-        raise UserError(f"--resize {side}: {file.name} reads images of {height}x{width}: expected {height} or more")
-    mean, scale = _colors("--mean", said.mean or (0.0,), channels), _colors("--scale", said.scale or (1.0,), channels)
+    _, height, width = file.input_shape
+    least = max(height, width)
+    if said.resize is not None and said.resize < least:
+        raise UserError(
+            f"--resize {said.resize}: {file.name} reads images of {height}x{width}: expected {least} or more"
+        )
+    own = None if file.recipe is None else geometry_of(NetworkFile.of(file, file.recipe))
+    size = said.resize or (file.size if own is None else own.crop)
+    resize = recipes.Resize(size, 16 if own is not None and own.bits == 16 else 8)
+    mean, scale = (
+        _colors("--mean", said.mean or (0.0,), file.channels),
+        _colors("--scale", said.scale or (1.0,), file.channels),
+    )
     if not all(np.isfinite([*mean, *scale])) or 0 in scale:
         raise UserError("--mean and --scale: expected finite numbers, and no scale of 0")
-    red, green, blue = (255 * each for each in scale)
-    normalize = recipes.Normalize((mean[0] / 255, mean[1] / 255, mean[2] / 255), (1 / red, 1 / green, 1 / blue))
+    normalize = recipes.Normalize(tuple(each / 255 for each in mean), tuple(1 / (255 * each) for each in scale))
     return NetworkFile.of(
         file,
-        replace(
-            file.recipe or _only_shown(height), prepare=(recipes.Resize(side), recipes.CenterCrop(side), normalize)
-        ),
+        replace(file.recipe or _only_shown(file.size), prepare=(resize, recipes.CenterCrop(size), normalize)),
     )
 
 
@@ -112,21 +117,22 @@ def _with_mean_image(file: ModuleFile, said: Preparation, mean: MeanImage) -> Ne
     option = f"--mean {printable(mean.path)}"
     if colors != channels:
         raise UserError(f"{option} has {colors} channels, but {file.name} reads {channels}")
-    if high != wide or min(high, wide) < max(height, width):
+    if high < height or wide < width or (high == wide) != (height == width):
+        form = "a square" if height == width else "a rectangle"
         raise UserError(
-            f"{option} has {high}x{wide} values, but {file.name} reads images of {height}x{width}: expected a square "
+            f"{option} has {high}x{wide} values, but {file.name} reads images of {height}x{width}: expected {form} "
             "that is not smaller"
         )
-    if said.resize not in (None, high):
+    if said.resize is not None and not said.resize == high == wide:
         raise UserError(f"--resize {said.resize}: the mean image has {high}x{wide} values: leave --resize out")
     if said.scale is not None:
         raise UserError(f"{option} and --scale have no counterpart together: give the mean as R,G,B")
     steps: tuple[recipes.PrepareStep, ...] = (
-        recipes.Resize(high),
-        recipes.CenterCrop(high),
+        recipes.Resize(high if high == wide else (high, wide)),
+        recipes.CenterCrop((high, wide)),
         recipes.Subtract("mean_image"),
     )
-    return NetworkFile.of(file, replace(file.recipe or _only_shown(height), prepare=steps))
+    return NetworkFile.of(file, replace(file.recipe or _only_shown(file.size), prepare=steps))
 
 
 def load_classifier(source: Path, weights: Path | None, said: Preparation, device: torch.device) -> TrainedNetwork:
@@ -187,9 +193,9 @@ def _statistics(file: NetworkFile, weights: Path, said: Preparation, outputs: in
         classes = known.classes
         mean = known.mean_image if known.geometry == geometry else None
     else:
-        classes, color = _described(weights)
+        classes, color = _described(weights, geometry.channels)
         if color is not None and subtracted == ["mean_color"]:
-            mean = np.broadcast_to(np.array(color), (geometry.crop, geometry.crop, 3))
+            mean = np.broadcast_to(np.array(color), geometry.shape)
     check_classes(said, file.name, outputs)
     if said.mean_image is not None:
         return with_mean_image(file, said.mean_image, said.classes or classes)
@@ -199,20 +205,20 @@ def _statistics(file: NetworkFile, weights: Path, said: Preparation, outputs: in
             f"on, which is not known for {printable(weights)}: say what to subtract with --mean, as in "
             "--mean 104,117,123, or predict with the run"
         )
-    black = np.zeros((geometry.crop, geometry.crop, 3))
+    black, channels = np.zeros(geometry.shape), geometry.channels
     return DatasetStatistics(
-        said.classes or classes, geometry, black if mean is None else mean, np.zeros(3), np.eye(3), ""
+        said.classes or classes, geometry, black if mean is None else mean, np.zeros(channels), np.eye(channels), ""
     )
 
 
 def with_mean_image(file: NetworkFile, mean: MeanImage, classes: tuple[str, ...]) -> DatasetStatistics:
     """The statistics of unknown images, of which this mean image is known."""
     geometry = geometry_of(file)
-    values = np.broadcast_to(mean.values, (geometry.crop, geometry.crop, 3))
-    return DatasetStatistics(classes, geometry, values, np.zeros(3), np.eye(3), "")
+    values, channels = np.broadcast_to(mean.values, geometry.shape), geometry.channels
+    return DatasetStatistics(classes, geometry, values, np.zeros(channels), np.eye(channels), "")
 
 
-def _described(weights: Path) -> tuple[tuple[str, ...], list[float] | None]:
+def _described(weights: Path, channels: int) -> tuple[tuple[str, ...], list[float] | None]:
     """The classes and the mean colour that `alexc weights export` writes into a file."""
     if weights.suffix != ".safetensors":
         return (), None
@@ -224,11 +230,13 @@ def _described(weights: Path) -> tuple[tuple[str, ...], list[float] | None]:
         return (), None
     if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):
         classes = []
-    is_color = isinstance(color, list) and len(color) == 3 and all(isinstance(each, float | int) for each in color)
+    is_color = (
+        isinstance(color, list) and len(color) == channels and all(isinstance(each, float | int) for each in color)
+    )
     return tuple(classes), color if is_color else None
 
 
-def _only_shown(size: int) -> recipes.Recipe:
+def _only_shown(size: Sides) -> recipes.Recipe:
     """A recipe for a network that is not trained: the central view of an image."""
     return recipes.Recipe(
         prepare=(),
@@ -244,7 +252,7 @@ def _only_shown(size: int) -> recipes.Recipe:
 
 def _colors(option: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     if len(values) == 1:
-        return values * 3
+        return values * channels
     if len(values) != channels:
         raise UserError(f"{option} has {len(values)} numbers: expected one, or {channels}, one for each channel")
     return values

@@ -41,7 +41,7 @@ def measured_images(data: Path, geometry: Geometry, part: Part | None, training:
 
     Args:
         data: a store or a source of images.
-        geometry: how images become square.
+        geometry: how images are scaled and cut, and their channels.
         part: the part to measure on; by default the validation images, or all where nothing is held out.
         training: whether the network was trained on `data`, or takes its mean and colours from it.
 

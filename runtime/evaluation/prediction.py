@@ -11,7 +11,7 @@ import torch
 
 from alexc.printable import printable
 
-from ..data.decode import load_image, square
+from ..data.decode import load_image, scale_and_crop
 from ..data.folder_layout import is_ignored
 from ..data.folder_tree import DISK
 from ..data.image_folder import files_below
@@ -20,8 +20,6 @@ from ..label_losses import scores_of
 from ..recipes import CrossEntropy
 from .measure import TOP, answers_of, average
 from .trained_network import TrainedNetwork
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow and OpenCV convert to grey
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,14 @@ def predict(trained: TrainedNetwork, image: Path, top: int = TOP) -> list[Guess]
     Raises:
         BadImage: the file cannot be used as an image.
     """
-    pixels, _ = load_image(image)
-    stored = square(pixels, trained.statistics.geometry)
-    views, size, renderer = trained.test_views(), trained.file.size, trained.renderer()
-    rendered = np.empty((len(views), size, size, 3), np.float32)
+    geometry = trained.statistics.geometry
+    pixels, _ = load_image(image, channels=geometry.channels, bits=geometry.bits)
+    stored = scale_and_crop(pixels, geometry)
+    views, renderer = trained.test_views(), trained.renderer()
+    channels, height, width = trained.file.input_shape
+    rendered = np.empty((len(views), height, width, channels), np.float32)
     for view, out in zip(views, rendered, strict=True):
         renderer.render(stored, view, out)
-    if trained.file.input_shape[0] == 1:
-        rendered = (rendered @ _LUMA)[..., None]
     shown = torch.from_numpy(rendered).permute(0, 3, 1, 2)
     loss = trained.file.recipe.loss
     answers = answers_of(trained.network, shown, len(views), loss)

@@ -13,19 +13,20 @@ from torch import nn
 from .. import recipes
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import geometry_of
+from ..data.store import Geometry
 from ..data.views import central_view
 from ..network_file import ModuleFile, NetworkFile
 
-_COLORS = 3
+_CHANNELS = {1: "Grey", 2: "Grey and alpha", 3: "Red, green and blue", 4: "Red, green, blue and alpha"}
 _UNKNOWN = {"preprocessing": "How images are prepared is not known"}
 
 
 def description(file: ModuleFile, network: nn.Module, statistics: DatasetStatistics | None) -> dict[str, str]:
     """Texts by name; lists are JSON.
 
-    `preprocessing` describes the preparation in words. `subtract` and `multiply` are its numbers for red, green and
-    blue, and `subtract_image` is the mean image: a .npy file of float32 (channels, size, size), in base64. Without a
-    recipe, the preparation is not known.
+    `preprocessing` describes the preparation in words. `subtract` and `multiply` are its numbers for each channel, and
+    `subtract_image` is the mean image: a .npy file of float32 (channels, height, width), in base64. Without a recipe,
+    the preparation is not known.
 
     Args:
         file: the network file.
@@ -49,14 +50,20 @@ def description(file: ModuleFile, network: nn.Module, statistics: DatasetStatist
 
 
 def _preparation(file: NetworkFile, statistics: DatasetStatistics | None) -> dict[str, str]:
-    geometry, size = geometry_of(file), file.size
+    geometry, (_, height, width) = geometry_of(file), file.input_shape
+    stored = geometry.shape[:2]
+    resized = (
+        f"the shorter side to {geometry.resize} pixels"
+        if isinstance(geometry.resize, int)
+        else f"to {_by(geometry.resize)}"
+    )
     words = [
-        "Red, green and blue, 0..255" if file.input_shape[0] == _COLORS else "Grey, 0..255",
-        f"scale the shorter side to {geometry.resize} pixels (bilinear, antialiased)",
-        f"cut the central {geometry.crop}x{geometry.crop}",
+        f"{_CHANNELS[geometry.channels]}, 0..255" + (" in steps of 1/257" if geometry.bits > 8 else ""),
+        f"scale {resized} (bilinear, antialiased)",
+        f"cut the central {_by(stored)}",
     ]
-    if size != geometry.crop:
-        words.append(f"of that the central {size}x{size}")
+    if (height, width) != stored:
+        words.append(f"of that the central {_by((height, width))}")
     numbers: dict[str, str] = {}
     for part in file.recipe.prepare:
         match part:
@@ -65,21 +72,28 @@ def _preparation(file: NetworkFile, statistics: DatasetStatistics | None) -> dic
                     words.append(f"subtract the {what.replace('_', ' ')} of the images that it was trained on")
                 elif what == "mean_image":
                     words.append("subtract `subtract_image`")
-                    numbers["subtract_image"] = _central_mean_image(statistics, size, file.input_shape[0])
+                    numbers["subtract_image"] = _central_mean_image(statistics, (height, width))
                 else:
                     words.append("subtract `subtract`")
                     numbers["subtract"] = json.dumps(statistics.mean_image.mean(axis=(0, 1)).tolist())
             case recipes.Normalize(mean, std):
-                channels = file.input_shape[0]
                 words.append("subtract `subtract`; multiply by `multiply`")
-                numbers["subtract"] = json.dumps([255 * each for each in mean][:channels])
-                numbers["multiply"] = json.dumps([1 / (255 * each) for each in std][:channels])
+                numbers["subtract"] = json.dumps([255 * each for each in _of_channels(mean, geometry)])
+                numbers["multiply"] = json.dumps([1 / (255 * each) for each in _of_channels(std, geometry)])
     return {"preprocessing": "; ".join(words) + "; channels first"} | numbers
 
 
-def _central_mean_image(statistics: DatasetStatistics, size: int, channels: int) -> str:
+def _of_channels(values: tuple[float, ...], geometry: Geometry) -> tuple[float, ...]:
+    return values * geometry.channels if len(values) == 1 else values
+
+
+def _by(sides: tuple[int, int]) -> str:
+    return f"{sides[0]}x{sides[1]}"
+
+
+def _central_mean_image(statistics: DatasetStatistics, size: tuple[int, int]) -> str:
     view = central_view(statistics.geometry.crop, size)
-    window = statistics.mean_image[view.top : view.top + size, view.left : view.left + size, :channels]
+    window = statistics.mean_image[view.top : view.top + size[0], view.left : view.left + size[1]]
     content = io.BytesIO()
     np.save(content, np.ascontiguousarray(window.transpose(2, 0, 1), np.float32), allow_pickle=False)
     return base64.b64encode(content.getvalue()).decode()

@@ -43,7 +43,7 @@ class Subject:
         file: its file; with the recipe that the command line says, if it says one.
         network: on the CPU, in evaluation mode.
         statistics: the classes and statistics of its training data; None for weights without a run.
-        images: test inputs by name, each (SAMPLES, 3, size, size).
+        images: test inputs by name, each (SAMPLES, channels, height, width).
     """
 
     file: ModuleFile

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..data.displayed import as_rgb
+from ..data.split import Pixels
+
 _QUALITY = 88
 
 
-def photograph_uri(pixels: NDArray[np.uint8], most: int) -> str:
-    """A JPEG of an image (H, W, 3), scaled down if a side has more than `most` pixels."""
-    image = Image.fromarray(np.ascontiguousarray(pixels))
+def photograph_uri(pixels: Pixels, most: int) -> str:
+    """A JPEG of a stored image (H, W, channels), scaled down if a side has more than `most` pixels."""
+    image = Image.fromarray(as_rgb(pixels))
     image.thumbnail((most, most), Image.Resampling.LANCZOS)
     content = io.BytesIO()
     image.save(content, "jpeg", quality=_QUALITY, subsampling=0)
@@ -22,9 +25,9 @@ def photograph_uri(pixels: NDArray[np.uint8], most: int) -> str:
 
 
 def exact_uri(pixels: NDArray[np.uint8]) -> str:
-    """A lossless PNG of an image (H, W, 3)."""
+    """A lossless PNG of an image (H, W, channels)."""
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(content, "png")
+    Image.fromarray(as_rgb(pixels)).save(content, "png")
     return _uri("image/png", content.getvalue())
 
 

@@ -13,6 +13,7 @@ from .embedded_image import exact_uri
 from .layer_order import PassedLayer
 from .missing import Missing
 
+_SHOWN = (1, 3)  # channels
 _GREY = 128
 
 
@@ -49,8 +50,8 @@ def draw_kernels(layers: Sequence[PassedLayer]) -> Kernels | Missing:
     if not isinstance(convolution, nn.Conv2d):
         kind = type(convolution).__name__
         return Missing(f"The first layer with weights, {name}, is no convolution but a {kind}: it has no kernels.")
-    if convolution.in_channels != 3 or convolution.groups != 1:
-        return Missing(f"The kernels of the first convolution, {name}, do not read red, green and blue.")
+    if convolution.in_channels not in _SHOWN or convolution.groups != 1:
+        return Missing(f"The kernels of the first convolution, {name}, do not read red, green and blue, or grey.")
     pictures = [exact_uri(kernel_picture(kernel)) for kernel in convolution.weight.detach().float().cpu().numpy()]
     size = len(pictures) // _towers(layers[first + 1 :], len(pictures))
     towers = tuple(tuple(pictures[start : start + size]) for start in range(0, len(pictures), size))
@@ -59,10 +60,10 @@ def draw_kernels(layers: Sequence[PassedLayer]) -> Kernels | Missing:
 
 
 def kernel_picture(kernel: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(H, W, 3), 0..255, of a kernel (3, H, W): from its smallest weight to its largest; grey if all are equal."""
+    """(H, W, channels), 0..255, of a kernel (channels, H, W): black is its least weight; grey if all are equal."""
     least, largest = float(kernel.min()), float(kernel.max())
     if not largest > least:
-        return np.full((*kernel.shape[1:], 3), _GREY, np.uint8)
+        return np.full((*kernel.shape[1:], len(kernel)), _GREY, np.uint8)
     scaled = (kernel.astype(np.float64) - least) / (largest - least)
     return np.moveaxis((scaled * 255).round().astype(np.uint8), 0, 2)
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from alexc.runtime.data.dataset_statistics import load_statistics
-from alexc.runtime.data.decode import square
+from alexc.runtime.data.decode import scale_and_crop
 from alexc.runtime.data.recipe_check import geometry_of, renderer_of
 from alexc.runtime.data.views import central_view
 from alexc.runtime.errors import UserError
@@ -94,7 +94,7 @@ def test_images_can_be_made_ready_by_what_is_said(step: str, numbers: set[str], 
     ):  # scaled, Pillow rounds in its own way
         pixels = np.random.default_rng(3).integers(0, 256, size, np.uint8)
         ours = np.empty((16, 16, 3), np.float32)
-        renderer_of(file, statistics).render(square(pixels, geometry_of(file)), central_view(20, 16), ours)
+        renderer_of(file, statistics).render(scale_and_crop(pixels, geometry_of(file)), central_view(20, 16), ours)
         theirs = prepared(Image.fromarray(pixels), said)[0]
         np.testing.assert_allclose(theirs, ours.transpose(2, 0, 1), rtol=1e-5, atol=allowed)
 
@@ -150,7 +150,7 @@ def logits_of(run: RunFolder, image: Image.Image) -> NDArray[np.float32]:
     """What the trained network makes of the central view of an image; (1, outputs)."""
     trained = load_trained_network(run.path, CPU)
     view = np.empty((16, 16, 3), np.float32)
-    trained.renderer().render(square(np.array(image), geometry_of(trained.file)), central_view(20, 16), view)
+    trained.renderer().render(scale_and_crop(np.array(image), geometry_of(trained.file)), central_view(20, 16), view)
     with torch.no_grad():
         made: NDArray[np.float32] = trained.network(torch.from_numpy(view).permute(2, 0, 1)[None]).numpy()
     return made

@@ -34,7 +34,9 @@ class MemorySplit(Split):
     """A split whose pixels lie in memory, and that counts how often it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(RawPixels(Path(), STORED, ()), (), np.arange(IMAGES) % 2, tuple(map(str, range(IMAGES))))
+        super().__init__(
+            RawPixels(Path(), (STORED, STORED, 3), ()), (), np.arange(IMAGES) % 2, tuple(map(str, range(IMAGES)))
+        )
         self.pixels = RNG.integers(0, 256, (IMAGES, STORED, STORED, 3), dtype=np.uint8)
         self.asked = 0
         self.lock = threading.Lock()

@@ -18,7 +18,7 @@ from torchvision import transforms  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from alexc.runtime.data import decoding_work
-from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, decode, load_image, square
+from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, decode, load_image, scale_and_crop
 from alexc.runtime.data.decoding_work import BadImage
 from alexc.runtime.data.plain_jpeg import plain_jpeg, scans_of
 from alexc.runtime.data.store import Geometry
@@ -106,7 +106,7 @@ class TestOddImages:
             image, treatments = load_image(ODD / name)
             assert image.shape[2:] == (3,)
             assert treatments == expected
-            assert square(image, Geometry()).shape == (256, 256, 3)
+            assert scale_and_crop(image, Geometry()).shape == (256, 256, 3)
 
 
 def photograph(mode: str = "RGB", size: tuple[int, int] = (60, 40)) -> Image.Image:
@@ -147,7 +147,7 @@ class TestSquare:
     def test_equals_torchvision(self, size: tuple[int, int], geometry: Geometry) -> None:
         rng = np.random.default_rng(size)
         image = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
-        np.testing.assert_array_equal(square(image, geometry), resized_by_torchvision(image, geometry))
+        np.testing.assert_array_equal(scale_and_crop(image, geometry), resized_by_torchvision(image, geometry))
 
     def test_hundreds_of_sizes(self) -> None:
         rng = np.random.default_rng(0)
@@ -156,7 +156,7 @@ class TestSquare:
             resize = int(rng.integers(2, 120))  # torch 2.14 fails at a single pixel of a tensor that lies by channels
             geometry = Geometry(resize, int(rng.integers(1, resize + 1)))
             image = rng.integers(0, 256, (height, width, 3), np.uint8)
-            made = square(image, geometry)
+            made = scale_and_crop(image, geometry)
             assert made.flags.c_contiguous
             np.testing.assert_array_equal(made, resized_by_torchvision(image, geometry), f"{image.shape} {geometry}")
 
@@ -167,7 +167,7 @@ class TestSquare:
         differences = []
         for path in sorted(SAMPLE.iterdir()):
             reference = np.asarray(first(Image.open(path).convert("RGB"))).astype(int)
-            differences.append(np.abs(reference - square(load_image(path)[0], Geometry())))
+            differences.append(np.abs(reference - scale_and_crop(load_image(path)[0], Geometry())))
         assert len(differences) == 100
         assert f"{np.mean(differences):.2f}" == "0.00"
         assert np.max(differences) <= 2
@@ -175,11 +175,11 @@ class TestSquare:
 
     def test_a_single_pixel(self) -> None:
         image = np.tile(np.array([7, 90, 200], np.uint8), (9, 9, 1))
-        assert square(image, Geometry(1, 1)).tolist() == [[[7, 90, 200]]]
+        assert scale_and_crop(image, Geometry(1, 1)).tolist() == [[[7, 90, 200]]]
 
     def test_a_thread_of_pixels_is_refused_before_it_fills_the_memory(self) -> None:
         with pytest.raises(BadImage, match="too narrow: 1 x 5000"):
-            square(np.zeros((5000, 1, 3), np.uint8), Geometry())
+            scale_and_crop(np.zeros((5000, 1, 3), np.uint8), Geometry())
 
 
 class TestPlainJpegs:

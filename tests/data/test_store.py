@@ -36,7 +36,7 @@ SHARD_SIZES: dict[SplitName, tuple[int, ...]] = {"train": (3, 1, 2), "val": (2,)
 
 def random_pixels(split: SplitName) -> NDArray[np.uint8]:
     rng = np.random.default_rng(len(split))
-    return rng.integers(0, 256, (sum(SHARD_SIZES[split]), GEOMETRY.crop, GEOMETRY.crop, 3), np.uint8)
+    return rng.integers(0, 256, (sum(SHARD_SIZES[split]), *GEOMETRY.shape), np.uint8)
 
 
 def write_example(folder: Path) -> Path:
@@ -244,7 +244,7 @@ class TestUnfitStores:
 
     def test_another_version(self, store_folder: Path) -> None:
         self.edit(store_folder, version=1)
-        self.expect(store_folder, "version 1; this alexc reads versions 2, 3 and 4")
+        self.expect(store_folder, "version 1; this alexc reads versions 2, 3, 4 and 5")
 
     def test_version_2_is_read(self, store_folder: Path) -> None:
         self.edit(store_folder, version=2)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alexc.runtime.data import synthetic_images
-from alexc.runtime.data.decode import load_image, square
+from alexc.runtime.data.decode import load_image, scale_and_crop
 from alexc.runtime.data.store import Geometry, SplitName
 from alexc.runtime.data.synthetic_images import COUNTS, SHAPES, draw_data_set, draw_image
 from alexc.runtime.errors import UserError
@@ -89,7 +89,7 @@ def test_the_mean_colour_does_not_tell_the_class() -> None:
         """(shapes, count, 3)."""
         small = Geometry(72, 64)
         pictures = [[np.array(draw_image(split, shape, n).convert("RGB")) for n in range(count)] for shape in SHAPES]
-        return np.array([[square(picture, small).mean(axis=(0, 1)) for picture in row] for row in pictures])
+        return np.array([[scale_and_crop(picture, small).mean(axis=(0, 1)) for picture in row] for row in pictures])
 
     centers = mean_colors("train", 20).mean(axis=1)
     val = mean_colors("val", 20)

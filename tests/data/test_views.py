@@ -197,7 +197,7 @@ def test_color_noise_ends_at_an_epoch_with_its_rescaling() -> None:
 def test_color_noise_of_2012_has_its_standard_deviations() -> None:
     """0.1 times the standard deviation along each component, divided by 1.1 with the view."""
     deviations = np.array([19.720833049149668, 37.09388853298572, 121.78006099293066])
-    source = ImageSource(STORED, SIZE, (deviations / 255) ** 2, np.eye(3))
+    source = ImageSource((STORED, STORED), (SIZE, SIZE), (deviations / 255) ** 2, np.eye(3))
     components = PCAColor(0.1, "stddev", until=68, rescale="yes").components(source)
     np.testing.assert_allclose(np.diag(components) / 255 / 1.1, [0.0070306, 0.0132242, 0.0434153], rtol=1e-5)
 

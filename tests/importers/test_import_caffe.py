@@ -507,9 +507,31 @@ def test_what_is_done_to_images(transform: str, prepare: str, augment: str, code
     assert [each.code for each in result.findings] == codes
 
 
+def test_a_recipe_for_grey_images() -> None:
+    text = trained("crop_size: 24 force_gray: true scale: 0.00390625 mean_value: 33")
+    graph, result = imported(text, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumptions(50_000))
+    assert graph.net.recipe is not None
+    prepare = recipe_texts(graph.net.recipe)["prepare"]
+    assert prepare == "resize 32 -> center_crop 32 -> normalize mean=0.12941176 std=1.0039216"
+    assert str(graph.net.input) == "1x24x24"
+    assert not result.findings
+
+
+def test_a_recipe_for_images_that_are_no_squares() -> None:
+    text = trained("mirror: true").replace('type: "Data"', 'type: "ImageData"')
+    text = text.replace("data_param {", "image_data_param { new_height: 24 new_width: 40")
+    graph, _ = imported(text, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumptions(50_000))
+    assert graph.net.recipe is not None
+    texts = recipe_texts(graph.net.recipe)
+    assert (texts["prepare"], texts["test"]) == ("resize 24x40 -> center_crop 24x40", "center 24x40")
+
+
 def test_a_recipe_for_images_that_alexc_cannot_show_is_a_comment() -> None:
-    grey = trained("crop_size: 24 force_gray: true")
-    graph, result = imported(grey, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumptions(50_000))
+    wide = trained("crop_size: 24").replace('"Data"', '"MemoryData"')
+    wide = wide.replace(
+        "data_param { batch_size: 100", "memory_data_param { batch_size: 100 channels: 5 height: 24 width: 24"
+    )
+    graph, result = imported(wide, 'base_lr: 0.1 max_iter: 5000 lr_policy: "fixed"', Assumptions(50_000))
     assert graph.net.recipe is None
     assert result.text is not None
     assert "# train {\n#   prepare resize 32" in result.text

@@ -99,10 +99,10 @@ SECOND = HAND_WRITTEN[HAND_WRITTEN.index("class Tiny") : HAND_WRITTEN.index("REC
         (HAND_WRITTEN.replace("input_shape", "size"), r"tiny\.py: Tiny has no input_shape"),
         (HAND_WRITTEN.replace("RECIPE", SECOND + "RECIPE"), r"tiny\.py has 2 networks \(Tiny, Other\)"),
         (
-            HAND_WRITTEN.replace("(3, 12, 12)", "(1, 12, 12)"),
-            r"input_shape is \(1, 12, 12\): expected \(3, size, size\)",
+            HAND_WRITTEN.replace("(3, 12, 12)", "(5, 12, 12)"),
+            r"input_shape is \(5, 12, 12\): expected 1 to 4 channels",
         ),
-        (HAND_WRITTEN.replace("(3, 12, 12)", "(3, 12, 14)"), r"input_shape is \(3, 12, 14\)"),
+        (HAND_WRITTEN.replace("(3, 12, 12)", "(0, 12, 14)"), r"input_shape is \(0, 12, 14\)"),
         (HAND_WRITTEN.replace("(3, 12, 12)", "'big'"), r"input_shape is 'big'"),
         (HAND_WRITTEN.replace("def reset_parameters", "def restart"), r"Tiny has no method reset_parameters"),
     ],
@@ -161,6 +161,16 @@ def test_a_network_that_does_not_classify(tmp_path: Path, before: str, after: st
         ("TenCrop(12)", "CenterView(14)", r"CenterView\(14\) does not fit Tiny"),
         ("CenterCrop(14)", "CenterCrop(11)", r"Tiny reads images of 12x12, but CenterCrop\(11\) stores smaller ones"),
         ("Resize(16)", "Resize(13)", r"resize 13 and crop 14 do not fit"),
+        ("RandomCrop(12)", "RandomCrop((12, 13))", r"RandomCrop\(\(12, 13\)\) does not fit Tiny"),
+        (
+            "CenterCrop(14)",
+            "CenterCrop((14, 11))",
+            r"images of 12x12, but CenterCrop\(\(14, 11\)\) stores smaller",
+        ),
+        ("CenterCrop(14)", "CenterCrop((14, 14, 3))", r"\(14, 14, 3\) is not the size of an image"),
+        ("Resize(16)", "Resize('big')", r"'big' is not the size of an image: expected a number of pixels, or"),
+        ("Resize(16)", "Resize(16, bits=16)", r"images of 3 channels of 16 bits cannot be stored"),
+        ('Subtract("mean_image")', "Normalize((0.5,), (0.2, 0.2))", r"Normalize has 1 values of mean and 2 of std"),
         ("batch=8", "batch=0", r"RECIPE's batch is 0: expected more than zero"),
         ("lr=0.01", "lr=float('nan')", r"RECIPE's lr is nan"),
     ],
@@ -169,6 +179,22 @@ def test_a_recipe_that_does_not_fit(tmp_path: Path, before: str, after: str, mes
     file = load_network_file(write(tmp_path, HAND_WRITTEN.replace(before, after)))
     with pytest.raises(UserError, match=message):
         geometry_of(file)
+
+
+@pytest.mark.parametrize(
+    ("step", "resize", "message"),
+    [
+        ("ColorJitter(hue=0.1)", "Resize(16)", r"ColorJitter changes images of 3 channels, not of 1"),
+        ("ColorJitter(0.1)", "Resize(16, bits=16)", r"ColorJitter changes images of 8 bits, not of 16"),
+    ],
+)
+def test_a_colour_step_that_does_not_fit_a_grey_network(tmp_path: Path, step: str, resize: str, message: str) -> None:
+    text = HAND_WRITTEN.replace("(3, 12, 12)", "(1, 12, 12)").replace("PCAColor(0.1)", step)
+    text = text.replace(
+        "from torch import", "from alexc.runtime.augmentations.color_jitter import ColorJitter\nfrom torch import"
+    )
+    with pytest.raises(UserError, match=message):
+        geometry_of(load_network_file(write(tmp_path, text.replace("Resize(16)", resize))))
 
 
 @pytest.mark.parametrize(

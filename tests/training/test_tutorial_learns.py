@@ -74,10 +74,10 @@ def losses_of(folder: Path, images: NDArray[np.uint8], text: str, steps: int) ->
     (folder / "network.py").write_text(Net.from_file(folder / "network.net").python())
     file = load_network_file(folder / "network.py")
     geometry = geometry_of(file)
-    stored = np.stack([np.asarray(Image.fromarray(each).resize((geometry.crop, geometry.crop))) for each in images])
+    stored = np.stack([np.asarray(Image.fromarray(each).resize(geometry.shape[:2])) for each in images])
     statistics = DatasetStatistics(tuple(SHAPES), geometry, stored.mean(0), np.ones(3), np.eye(3), "")
     renderer, view = renderer_of(file, statistics), central_view(geometry.crop, file.size)
-    rendered = np.empty((len(images), file.size, file.size, 3), np.float32)
+    rendered = np.empty((len(images), *file.input_shape[1:], 3), np.float32)
     for image, pixels in zip(stored, rendered, strict=True):
         renderer.render(image, view, pixels)
     batch = torch.from_numpy(rendered).permute(0, 3, 1, 2)
