@@ -27,6 +27,9 @@ PUBLISHED = {
     "zfnet": 62_357_608,
     "nin": 7_595_176,
     "googlenet": 6_998_552 + 3_188_840 + 3_190_888,  # with the two auxiliary heads of training
+    "lenet": 520 + 25_050 + 400_500 + 5_010,  # Caffe's lenet.prototxt
+    # The paper's 60,000 of c1, s2, c3, s4, c5 and f6, and the ten units of the softmax.
+    "lenet5": 156 + 12 + 1_516 + 32 + 48_120 + 10_164 + 850,
     "cifar_80sec": 2_432 + 25_632 + 51_264 + 65_600 + 650,
     "cifar_18pct": 2_432 + 25_632 + 51_264 + 10_250,
     # separate kernels and biases at each of 6x6 positions

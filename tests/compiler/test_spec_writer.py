@@ -20,7 +20,7 @@ from tests.conftest import ROOT, Alexc
 
 SPECS = sorted([*(ROOT / "spec").glob("*.net"), *(ROOT / "examples").glob("*.net")])
 # Blocks in lines of blocks: lines are cut, so the file has more rows of counts, and other names of values in `forward`.
-NESTED = {"efficientnet_b0", "inception_v3", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf"}
+NESTED = {"efficientnet_b0", "inception_v3", "lenet5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf"}
 
 
 def read(text: str) -> Graph:
