@@ -11,6 +11,7 @@ from typing import Literal
 from alexc.printable import printable
 
 from ..errors import UserError
+from .folder_names import is_of_a_system
 from .folder_tree import DISK, FolderTree, ending
 
 EXPECTED = (
@@ -139,8 +140,8 @@ def part_of(path: str) -> Part | None:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file is clearly not an image, by its name."""
-    return name.startswith(".") or ending(name) in _NOT_IMAGES
+    """Whether a file, or a folder that counts as one, is clearly not an image, by its name."""
+    return name.startswith(".") or ending(name) in _NOT_IMAGES or is_of_a_system(name)
 
 
 def names(of: Iterable[str]) -> str:

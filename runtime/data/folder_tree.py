@@ -12,6 +12,7 @@ from alexc.printable import printable
 
 from ..errors import UserError
 from .decode import KNOWN_ENDINGS
+from .folder_names import is_of_a_system, path_in_its_form
 from .image_list import SourceFile
 from .packed_file import PackedFile
 
@@ -74,6 +75,7 @@ class FolderTree:
     def file_named(self, root: Path, top: Path, name: str) -> SourceFile:
         """The file `name` below the folder `top` of the source `root`; its path is relative to the source."""
         assert root == top
+        name = path_in_its_form(name, lambda path: _exists(os.path.join(top, path)))  # noqa: PTH118 - as below
         try:
             status = os.stat(os.path.join(top, name))  # noqa: PTH116, PTH118 - a million names: a Path takes seconds
         except (OSError, ValueError):  # it is reported by name when it is read
@@ -93,9 +95,9 @@ class FolderTree:
         return PackedFile(shown, path, shown, status.st_mtime_ns, 0, status.st_size)
 
     def class_folders(self, top: Path) -> list[str]:
-        """The names of the folders in a folder, sorted, without hidden ones and what macOS adds to archives."""
+        """The names of the folders in a folder, sorted, without hidden ones and those of systems."""
         found = (entry.name for entry in self.entries(top) if is_folder(entry))
-        return sorted(name for name in found if not name.startswith(".") and name != "__MACOSX")
+        return sorted(name for name in found if not name.startswith(".") and not is_of_a_system(name))
 
     def holds_images(self, folder: Path) -> bool:
         """Whether files in the folder itself have the names of images."""
@@ -103,6 +105,14 @@ class FolderTree:
 
 
 DISK = FolderTree()
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def is_folder(entry: Entry) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from alexc.printable import printable
@@ -20,6 +21,7 @@ from .folder_layout import (
     names,
     unwrapped,
 )
+from .folder_names import composed, is_of_a_system
 from .folder_tree import DISK, Entry, FolderTree, ending, is_folder
 from .image_list import ImageList
 from .store import SplitName
@@ -63,15 +65,16 @@ def list_whole_folder(root: Path, database: sqlite3.Connection, tree: FolderTree
     if len(layout.splits) > 1:
         raise UserError(f"{printable(layout.top)} has {names(layout.splits)}: name one of these folders")
     top = unwrapped(layout.top / next(iter(layout.splits), ""), tree)
-    images = ImageList(database, layout.root, tuple(_classes(tree, top, least=1)))
-    images.sort("all images, for testing", _add_files(images, tree, top, "train"))
+    classes = _classes(tree, top, least=1)
+    images = ImageList(database, layout.root, tuple(classes))
+    images.sort("all images, for testing" + _forms(classes), _add_files(images, tree, top, classes, "train"))
     return images
 
 
 def _as_split(layout: FolderLayout, train: Path, validation: Path, database: sqlite3.Connection) -> ImageList:
     tree = layout.tree
     classes, val_classes = _classes(tree, train), _classes(tree, validation)
-    if classes != val_classes:
+    if classes.keys() != val_classes.keys():
         raise UserError(
             f"{printable(layout.top)}: {layout.shown(train)} and {layout.shown(validation)} have different classes; "
             + "; ".join(
@@ -84,16 +87,21 @@ def _as_split(layout: FolderLayout, train: Path, validation: Path, database: sql
             )
         )
     images = ImageList(database, layout.root, tuple(classes))
-    ignored = _add_files(images, tree, train, "train") + _add_files(images, tree, validation, "val")
+    ignored = _add_files(images, tree, train, classes, "train")
+    ignored += _add_files(images, tree, validation, val_classes, "val") + _folders_of_systems(tree, layout.top)
     read = f"train from {layout.shown(train)}/, val from {layout.shown(validation)}/"
-    images.sort(read + _not_read(layout, train, validation), ignored)
+    read += _not_read(layout, train, validation) + _forms(classes, val_classes)
+    images.sort(read, ignored)
     return images
 
 
 def _split_by_hash(layout: FolderLayout, top: Path, why: str, database: sqlite3.Connection) -> ImageList:
     """Move a fifth of each class, at least one image, to val."""
-    images = ImageList(database, layout.root, tuple(_classes(layout.tree, top)))
-    ignored = _add_files(images, layout.tree, top, "train")
+    tree = layout.tree
+    classes = _classes(tree, top)
+    images = ImageList(database, layout.root, tuple(classes))
+    ignored = _add_files(images, tree, top, classes, "train")
+    ignored += 0 if layout.is_flat else _folders_of_systems(tree, layout.top)
     lone = images.lone_class()
     if lone is not None:
         raise UserError(
@@ -102,7 +110,7 @@ def _split_by_hash(layout: FolderLayout, top: Path, why: str, database: sqlite3.
         )
     images.hold_out()
     why += ": a fifth of each class, chosen by a hash of the path, is val"
-    images.sort(why + _not_read(layout, top), ignored)
+    images.sort(why + _not_read(layout, top) + _forms(classes), ignored)
     return images
 
 
@@ -114,18 +122,37 @@ def _not_read(layout: FolderLayout, *read: Path) -> str:
     return f"; not read: {names(left)}" if left else ""
 
 
-def _classes(tree: FolderTree, top: Path, least: int = 2) -> list[str]:
-    classes = tree.class_folders(top)
+def _classes(tree: FolderTree, top: Path, least: int = 2) -> dict[str, list[str]]:
+    """The folders of each class, sorted by the name of the class; several if it is written in several Unicode forms."""
+    folders = tree.class_folders(top)
+    classes: dict[str, list[str]] = {name: [] for name in sorted({composed(folder) for folder in folders})}
+    for folder in folders:
+        classes[composed(folder)].append(folder)
     if not classes:
         raise UserError(_no_classes(tree, top))
     if len(classes) < least:
-        only = printable(top / classes[0])
+        only = printable(top / folders[0])
         raise UserError(f"{printable(top)} has one class folder only, {only}: {EXPECTED}, with two classes or more")
-    _refuse_hidden_splits(tree, top, classes)
+    _refuse_hidden_splits(tree, top, folders)
     return classes
 
 
-def _refuse_hidden_splits(tree: FolderTree, top: Path, classes: list[str]) -> None:
+def _forms(*splits: Mapping[str, list[str]]) -> str:
+    """How many classes have folders in several Unicode forms, as the end of a sentence; "" if none has."""
+    forms: dict[str, set[str]] = {}
+    for classes in splits:
+        for name, folders in classes.items():
+            forms.setdefault(name, set()).update(folders)
+    several = sum(len(each) > 1 for each in forms.values())
+    return f"; class names in several Unicode forms: {several:,}" if several else ""
+
+
+def _folders_of_systems(tree: FolderTree, top: Path) -> int:
+    """The number of folders, beside those of the user, that a system made; those in class folders are counted there."""
+    return sum(is_of_a_system(entry.name) for entry in tree.entries(top))
+
+
+def _refuse_hidden_splits(tree: FolderTree, top: Path, classes: Sequence[str]) -> None:
     """Refuse folders without images that all hold the same folders: they are probably splits."""
     shared: set[str] | None = None
     for name in classes:
@@ -143,27 +170,30 @@ def _refuse_hidden_splits(tree: FolderTree, top: Path, classes: list[str]) -> No
         )
 
 
-def _add_files(images: ImageList, tree: FolderTree, top: Path, split: SplitName) -> int:
-    """Add the files in a folder of class folders to the list; returns the number of ignored files."""
-    ignored = 0
+def _add_files(
+    images: ImageList, tree: FolderTree, top: Path, classes: Mapping[str, list[str]], split: SplitName
+) -> int:
+    """Add the files in the folders of the classes in `top` to the list; returns the number of ignored files."""
+    ignored = _folders_of_systems(tree, top)
     above = len(os.path.join(images.root, ""))  # noqa: PTH118 - with one separator behind it, of "/" too
     with Progress(f"list {printable(top.name)}", len(images.classes), "folders") as progress:
-        for label, name in enumerate(images.classes):
+        for label, folders in enumerate(classes.values()):
             found = 0
-            for entry in files_below(tree, top / name):
+            for entry in chain.from_iterable(files_below(tree, top / folder) for folder in folders):
                 if is_ignored(entry.name):
                     ignored += 1
                 else:
                     images.add(split, tree.source_file(entry, above, label))
                     found += 1
             if not found:
-                raise UserError(f"{printable(top / name)} has no images: every class folder needs some, or remove it")
+                empty = printable(top / folders[0])
+                raise UserError(f"{empty} has no images: every class folder needs some, or remove it")
             progress.advance()
     return ignored
 
 
 def files_below(tree: FolderTree, top: Path) -> Iterator[Entry]:
-    """The files in a folder and its subfolders; a hidden folder counts as a file.
+    """The files in a folder and its subfolders; a hidden folder, or one of a system, counts as a file.
 
     Raises:
         UserError: a folder is reached twice, by a link; a few links could lead to millions of paths.
@@ -177,7 +207,7 @@ def files_below(tree: FolderTree, top: Path) -> Iterator[Entry]:
             raise UserError(f"{printable(folder)} is a link {where}: remove the link")
         seen.add(found)
         for entry in tree.entries(folder):
-            if is_folder(entry) and not entry.name.startswith("."):
+            if is_folder(entry) and not entry.name.startswith(".") and not is_of_a_system(entry.name):
                 waiting.append(Path(entry.path))
             else:
                 yield entry

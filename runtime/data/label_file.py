@@ -25,6 +25,7 @@ from ..errors import UserError
 from ..files import require_regular_file
 from .decoding_work import BadImage
 from .folder_layout import Part, names, part_named
+from .folder_names import composed
 from .folder_tree import DISK, FolderTree
 from .image_list import ImageList
 from .labelled_images import MOST_LABELS, LabelledImages
@@ -111,11 +112,11 @@ def list_labelled(file: LabelFile, whole: bool, database: sqlite3.Connection) ->
         UserError: a line is wrong; or there are too few images or labels, or a class is in only one split.
     """
     images = LabelledImages(printable(file.path), file.several, database)
-    for row in _rows(file):
-        _add(images, row, file)
+    matched = sum(_add(images, row, file) for row in _rows(file))
     kind = "several labels per image" if file.several else "classes"
     left = [name for name in file.columns if name not in ("file", "label", "labels", "split")]
     unread = f"; not read: the columns {names(left)}" if left else ""
+    unread += f"; file names in another Unicode form: {matched:,}" if matched else ""
     return images.listed(file.root, whole, f"{kind} from {file.path.name}", unread)
 
 
@@ -171,7 +172,8 @@ def csv_lines(path: Path, packed: PackedFile | None = None) -> Iterator[tuple[in
         raise UserError(f"{printable(path)} is damaged: {error}") from None
 
 
-def _add(images: LabelledImages, row: _Row, file: LabelFile) -> None:
+def _add(images: LabelledImages, row: _Row, file: LabelFile) -> bool:
+    """Add an image; returns whether its name is in another Unicode form than the one that the line has."""
     found = file.tree.file_named(file.root, file.path.parent, row.file)
     try:
         images.add(found, row.labels, row.part, row.line)
@@ -181,6 +183,7 @@ def _add(images: LabelledImages, row: _Row, file: LabelFile) -> None:
         several = "" if file.several else "; the column `labels` can have several for one file"
         what = f"names {printable(row.file)} again, as line {images.line_of(found.path)}{several}"
         raise _wrong(file.path, row.line, what) from None
+    return not found.path.endswith(row.file)
 
 
 def _rows(file: LabelFile) -> Iterator[_Row]:
@@ -194,7 +197,8 @@ def _rows(file: LabelFile) -> Iterator[_Row]:
         if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in str(path):
             what = f"names the file {printable(row['file'])!r}: expected a path below the folder of the label file"
             raise _wrong(file.path, line, what)
-        labels = tuple(row["labels"].split()) if file.several else (row["label"].strip(),)
+        written = row["labels"].split() if file.several else [row["label"].strip()]
+        labels = tuple(map(composed, written))
         if "" in labels or any(len(label) > _LONGEST_NAME for label in labels):
             raise _wrong(file.path, line, f"has a label of no character, or of more than {_LONGEST_NAME}")
         part = part_named(row["split"].strip()) if "split" in row else None

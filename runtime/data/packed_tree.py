@@ -13,6 +13,7 @@ from alexc.printable import printable
 
 from ..files import require_regular_file
 from ..progress import Progress
+from .folder_names import path_in_its_form
 from .folder_tree import Entry, FolderTree
 from .image_list import SourceFile
 from .memory_limit import memory_limit
@@ -96,13 +97,17 @@ class PackedTree(FolderTree):
 
     def file_named(self, root: Path, top: Path, name: str) -> SourceFile:
         """The file `name` below the folder `top`."""
-        path = str((top / name).relative_to(root))
+        path = path_in_its_form(str((top / name).relative_to(root)), self._has)
         folder, _, last = path.rpartition("/")
         found = self._find(folder, last, folders=False)
         if found is None:
             return SourceFile(path, 0, 0, 0, "", form="unusable cannot be read: it is not in the archive")
         offset, size, form = found
         return SourceFile(path, 0, size, self._archive.mtime, self._archive.archive, offset, form=form)
+
+    def _has(self, path: str) -> bool:
+        folder, _, last = path.rpartition("/")
+        return any(self._find(folder, last, folders) is not None for folders in (False, True))
 
     def packed_file(self, root: Path, entry: Entry) -> PackedFile:
         """A file in the archive."""

@@ -16,6 +16,7 @@ from alexc.printable import printable
 from ..cores import available_cores
 from ..data.batch_loader import BatchLoader
 from ..data.folder_layout import Part, names
+from ..data.folder_names import composed
 from ..data.prepare import store_for
 from ..data.prepare_report import preparation_summary
 from ..data.recipe_check import check_labels, geometry_of
@@ -99,7 +100,8 @@ def evaluate_run(
     scores: dict[str, Scores | LabelScores] = {}
     if len(views) > 1:
         scores[f"{len(views)} crops"] = all_views.scores()
-    missing = tuple(name for name in trained.statistics.classes if name not in images.store.classes)
+    there = set(map(composed, images.store.classes))
+    missing = tuple(name for name in trained.statistics.classes if composed(name) not in there)
     return Evaluation(trained, images, missing, scores | {"centre": central.scores()})
 
 
@@ -243,12 +245,13 @@ def _with_labels_of(trained: TrainedNetwork, images: MeasuredImages) -> Split:
     Raises:
         UserError: the network does not know a class.
     """
-    known = {name: label for label, name in enumerate(trained.statistics.classes)}
-    if not known.keys() >= set(images.store.classes):
+    known = {composed(name): label for label, name in enumerate(trained.statistics.classes)}
+    names = [composed(name) for name in images.store.classes]
+    if not known.keys() >= set(names):
         raise _other_classes(trained, images.store)
-    if images.store.classes == trained.statistics.classes:
+    label_of = np.array([known[name] for name in names])
+    if len(known) == len(names) and (label_of == np.arange(len(names))).all():
         return images.split
-    label_of = np.array([known[name] for name in images.store.classes])
     return images.split.relabelled(label_of)
 
 
@@ -261,12 +264,12 @@ def _data_of(trained: TrainedNetwork) -> Path:
 
 
 def _check_classes(trained: TrainedNetwork, store: Store) -> None:
-    if store.classes != trained.statistics.classes:
+    if list(map(composed, store.classes)) != list(map(composed, trained.statistics.classes)):
         raise _other_classes(trained, store)
 
 
 def _other_classes(trained: TrainedNetwork, store: Store) -> UserError:
-    here, there = set(store.classes), set(trained.statistics.classes)
+    here, there = set(map(composed, store.classes)), set(map(composed, trained.statistics.classes))
     strange = sorted(here - there) or sorted(there - here)
     example = f", for example {printable(strange[0])!r}" if strange else ""
     return UserError(
