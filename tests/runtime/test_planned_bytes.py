@@ -63,7 +63,8 @@ def ranks_over(placed: PlacedGraph, device: int, axes: tuple[str, ...]) -> tuple
 
 def placed_network(names: dict[str, Any], placed: PlacedGraph, mesh: Mesh, batch: int) -> tuple[nn.Module, Tensor]:
     network: nn.Module = names[placed.class_name](mesh).train()
-    fix_masks(network, 0, 0)
+    with torch.device("cpu"):  # the keys of the masks are numbers, also where the network is on the meta device
+        fix_masks(network, 0, 0)
     _, parts = mesh.share(names["PLACEMENT"].images)
     return network, torch.empty(batch // parts, *placed.graph.net.input.sizes)
 
