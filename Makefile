@@ -8,8 +8,9 @@ COMPILED := $(wildcard $(foreach folder,spec examples,$(patsubst generated/%.py,
 PLACED := spec/alexnet.net $(patsubst %,--placement %,two_gpus one_weird_trick pod)
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-# Each process is given one core: threads that share cores wait for one another.
-SIDE_BY_SIDE := OMP_NUM_THREADS=1
+# Each process is given one core: threads that share cores wait for one another. Python keeps what it has compiled, also where
+# the environment says not to: hundreds of processes start.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PROCESSES := --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo test quick lint generated clean

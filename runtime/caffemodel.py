@@ -69,7 +69,7 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[int, tuple[int, int]]]] = {
 }
 _LEGACY_AXES = ("num", "channels", "height", "width")
 _V1_TYPES = {4: "Convolution", 14: "InnerProduct"}  # types with weights that alexc has too
-_SAME_TYPES = dict.fromkeys(("ConvolutionDepthwise", "DepthwiseConvolution"), "Convolution")  # of forks
+_SAME_TYPES: dict[str, str] = dict.fromkeys(("ConvolutionDepthwise", "DepthwiseConvolution"), "Convolution")  # of forks
 _V0_TYPES = {"conv": "Convolution", "innerproduct": "InnerProduct"}
 # Layers with weights that do not mix channels, and what they are called after the name of the layer before them.
 _CHANNELWISE = {"BatchNorm": "batchnorm", "Scale": "layer_scale", "Bias": "layer_scale", "PReLU": "prelu"}

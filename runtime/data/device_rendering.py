@@ -99,8 +99,11 @@ class DeviceRenderer:
             return Rendering(self._padded(pixels, table, stored))
         with torch.cuda.stream(self._stream):
             pixels, table = (each.to(self._device, non_blocking=True) for each in (pixels, table))
-            copied = self._stream.record_event()
-            return Rendering(self._padded(pixels, table, stored), copied, self._stream.record_event())
+            copied, rendered = torch.cuda.Event(), torch.cuda.Event()  # type: ignore[no-untyped-call]
+            copied.record()
+            views = self._padded(pixels, table, stored)
+            rendered.record()
+            return Rendering(views, copied, rendered)
 
     def _padded(self, pixels: Tensor, table: Tensor, stored: Tensor | None) -> Tensor:
         views, count = [], len(table)

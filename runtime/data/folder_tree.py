@@ -23,13 +23,16 @@ class Entry(Protocol):
     @property
     def name(self) -> str:
         """Its last part."""
+        ...
 
     @property
     def path(self) -> str:
         """Its absolute path; in a zip or tar file, below the path of that file."""
+        ...
 
     def is_dir(self) -> bool:
         """Whether it is a folder."""
+        ...
 
 
 class FolderTree:

@@ -67,8 +67,9 @@ class PackedFormat:
 
 def parts_of(files: Sequence[PackedFile]) -> list[Part | None]:
     """The split of each file, by its name; where some files name one, the others are for training."""
-    parts = [part_of(file.path) for file in files]
-    return [part or "train" for part in parts] if any(parts) else parts
+    parts: list[Part | None] = [part_of(file.path) for file in files]
+    rest: Part | None = "train" if any(parts) else None
+    return [part or rest for part in parts]
 
 
 def read_text(kind: str, files: Sequence[PackedFile]) -> str:

@@ -221,9 +221,11 @@ class Images(Protocol):
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3), RGB."""
+        ...
 
     def targets(self, images: NDArray[np.int64], outputs: int) -> NDArray[np.int64] | NDArray[np.int8]:
         """What a loss compares with: class indices, (images,), or for several labels (images, outputs), 0 or 1."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

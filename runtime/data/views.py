@@ -261,7 +261,7 @@ def _scaled(window: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(pixels)).resize(size[::-1], Image.Resampling.BILINEAR)
+    return Image.fromarray(np.ascontiguousarray(pixels)).resize((size[1], size[0]), Image.Resampling.BILINEAR)
 
 
 def _write_mirrored(window: Pixels, out: NDArray[np.float32]) -> None:

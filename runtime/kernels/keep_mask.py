@@ -1,5 +1,8 @@
 """The mask of dropout on a GPU, in one pass: the hash of `layers.dropout.keep_mask`, in 32-bit numbers."""
 
+# Triton's language has types of its own.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import torch

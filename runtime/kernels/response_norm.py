@@ -6,6 +6,9 @@ kernel reads its inputs once and writes its result once, and sums in float32. A 
 and all maps of a tower at each of them.
 """
 
+# Triton's language has types of its own.
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportFunctionMemberAccess=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

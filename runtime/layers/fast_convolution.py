@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -38,7 +38,9 @@ class FastConv2d(nn.Conv2d):
     def _by_group(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         biases = [None] * self.groups if bias is None else bias.chunk(self.groups)
         groups = zip(x.chunk(self.groups, 1), weight.chunk(self.groups), biases, strict=True)
-        return torch.cat([F.conv2d(*group, self.stride, self.padding, self.dilation) for group in groups], 1)
+        convolve: Callable[..., Tensor] = torch.conv2d
+        rules = self.stride, self.padding, self.dilation
+        return torch.cat([convolve(*group, *rules) for group in groups], 1)
 
 
 def use_fast_convolutions(network: nn.Module) -> None:

@@ -337,7 +337,7 @@ def test_a_window_is_scaled_channel_by_channel(channels: int, bits: int, mirrore
     exact = image if bits == 8 else image.astype(np.float32)
     for channel in range(channels):
         window = Image.fromarray(np.ascontiguousarray(exact[2:14, 3:21, channel]))
-        scaled = np.asarray(window.resize(SIZE[::-1], Image.Resampling.BILINEAR)) / (1 if bits == 8 else 257)
+        scaled = np.asarray(window.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)) / (1 if bits == 8 else 257)
         np.testing.assert_allclose(made[..., channel], scaled[:, ::-1] if mirrored else scaled, atol=1e-4)
 
 
@@ -362,7 +362,8 @@ def test_brightness_and_contrast_of_grey_images_are_torchvisions() -> None:
     steps = (ColorAdjustment("adjust_brightness", 1.3), ColorAdjustment("adjust_contrast", 0.6))
     made = rendered(image, View(1, 2, adjustments=steps), np.zeros((HEIGHT, WIDTH, 1)))
     window = Image.fromarray(np.ascontiguousarray(image[1:10, 2:18, 0]))
-    window = v2.functional.adjust_contrast(v2.functional.adjust_brightness(window, 1.3), 0.6)
+    tv: Any = v2.functional  # it takes Pillow's images too
+    window = tv.adjust_contrast(tv.adjust_brightness(window, 1.3), 0.6)
     np.testing.assert_array_equal(made[..., 0], np.asarray(window))
 
 

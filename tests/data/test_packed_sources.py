@@ -402,6 +402,7 @@ def test_paths_in_an_archive_lead_nowhere_else(tmp_path: Path) -> None:
         ("x.bin", b"nothing that is known", "is not a folder: expected DATA/train"),
         ("x.bin", b"", "; and no file that is read: a zip or tar file of a folder; idx files"),
     ],
+    ids=["tar", "tar.gz", "zip", "no images", "unknown", "empty"],  # the archives hold the time of this test
 )  # fmt: skip
 def test_a_file_without_images_is_told(tmp_path: Path, name: str, text: bytes, said: str) -> None:
     with pytest.raises(UserError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -291,8 +292,12 @@ def maps_of(found: Imported, image: Tensor) -> dict[str, Tensor]:
     for parameter in network.parameters():
         nn.init.normal_(parameter)
     made: dict[str, Tensor] = {}
+
+    def keep(name: str, _layer: nn.Module, _given: object, output: Tensor) -> None:
+        made.setdefault(name, output.clone())
+
     for name, layer in network.named_children():
-        layer.register_forward_hook(lambda _layer, _given, output, name=name: made.setdefault(name, output.clone()))
+        layer.register_forward_hook(partial(keep, name))
     return made | {"end": network(image)}
 
 

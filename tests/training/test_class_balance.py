@@ -88,8 +88,9 @@ def test_the_weighted_loss_is_that_of_torch_whatever_the_parts() -> None:
 def test_balanced_weights_are_those_of_scikit_learn(store: Store) -> None:
     weights = class_weights_of(BALANCED, None, store, CrossEntropy())
     counts = np.bincount(store.train.labels)
+    assert weights is not None
     assert weights == tuple(len(store.train) / (2 * counts))
-    assert sum(weights * counts) == pytest.approx(len(store.train))
+    assert np.dot(weights, counts) == pytest.approx(len(store.train))
     assert class_weights_of(None, {"class_weights": [1.0, 2.0]}, store, CrossEntropy()) == (1.0, 2.0)
     assert class_weights_of(None, {}, store, CrossEntropy()) is None
 
@@ -119,7 +120,7 @@ def test_a_file_has_a_weight_for_each_class(tmp_path: Path, store: Store) -> Non
 
 
 def test_the_weighted_sampler_draws_every_class_equally_often(store: Store) -> None:
-    labels, images = np.asarray(store.train.labels), Counter[int]()
+    labels, images, drawn = np.asarray(store.train.labels), Counter[int](), np.zeros(0, np.int64)
     for epoch in range(400):
         drawn = drawn_images(store.train, 2, seed=3, epoch=epoch)
         assert len(drawn) == len(store.train)
