@@ -7,6 +7,8 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .printable import printable, printable_lines
 
@@ -56,6 +58,28 @@ def report(error: Exception) -> int:
         )
         return EXIT_BUG
     return EXIT_USER_ERROR
+
+
+class OneByOne:
+    """Reports an error of one file among several, so that the others go on.
+
+    Attributes:
+        failed: whether there was an error.
+    """
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Print an error of the user in the block, and end the block."""
+        from alexc.runtime.errors import UserError
+
+        try:
+            yield
+        except UserError as error:
+            report(error)
+            self.failed = True
 
 
 def discard_output() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,9 +13,11 @@ from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.reading import read_source
 from alexc.compiler.text.source import Source
 
+from .nearby import nearby
 from .printable import printable
 from .spec_error import SpecError
 
+_FOREIGN = (".prototxt", ".cfg")
 _WEIGHTS = (".caffemodel", ".weights", ".safetensors", ".pt", ".pth")
 
 
@@ -50,19 +52,24 @@ def read_foreign(path: Path) -> tuple[Source, list[Diagnostic]]:
             f"{printable(path)}: this file contains weights; give the files that describe the network, and import the "
             "weights afterwards with `alexc weights import`"
         )
-    with _reading(path, "expected a .prototxt of Caffe, a .cfg of darknet or cuda-convnet, or torchvision:NAME"):
+    expected = "expected a .prototxt of Caffe, a .cfg of darknet or cuda-convnet, or torchvision:NAME"
+    with _reading(path, expected, _FOREIGN):
         return read_source(path, str(path))
 
 
 @contextmanager
-def _reading(path: Path, expected: str = "a spec is a `.net` file, such as spec/alexnet.net") -> Iterator[None]:
+def _reading(
+    path: Path,
+    expected: str = "a spec is a `.net` file, such as spec/alexnet.net",
+    suffixes: Sequence[str] = (".net",),
+) -> Iterator[None]:
     shown = printable(path)
     if path.suffix == ".py" and path.is_file():
         raise SpecError(f"{shown}: this is a Python file; {expected}; if the content is one, rename the file")
     try:
         yield
     except FileNotFoundError:
-        raise SpecError(f"{shown}: there is no such file; {expected}") from None
+        raise SpecError(f"{shown}: there is no such file; {expected}{nearby(path, *suffixes)}") from None
     except IsADirectoryError:
         raise SpecError(f"{shown}: this is a folder; {expected}") from None
     except OSError as error:

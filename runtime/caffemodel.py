@@ -23,6 +23,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alexc.nearby import nearby
 from alexc.printable import printable
 
 from .errors import UserError
@@ -118,7 +119,8 @@ def read_caffemodel(path: Path) -> ForeignWeights:
         require_regular_file(path)
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{printable(path)} does not exist: expected a .caffemodel file") from None
+        there = nearby(path, ".caffemodel")
+        raise UserError(f"{printable(path)} does not exist: expected a .caffemodel file{there}") from None
     except OSError as error:
         raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from None
     try:

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from alexc.nearby import nearby
 from alexc.printable import printable
 
 from .errors import UserError
@@ -217,7 +218,8 @@ def _read(path: Path) -> bytes:
         require_regular_file(path)
         return path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{shown} does not exist: expected a Python file that `alexc compile` wrote") from None
+        expected = "expected a Python file that `alexc compile` wrote"
+        raise UserError(f"{shown} does not exist: {expected}{nearby(path, '.py')}") from None
     except OSError as error:
         raise UserError(f"{shown} cannot be read ({error.strerror}): expected a Python file") from None
 

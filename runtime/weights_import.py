@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from alexc.nearby import nearby
 from alexc.printable import printable
 
 from .caffemodel import ForeignWeights, read_caffemodel
@@ -166,7 +167,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         require_regular_file(path)
         loaded = _read_safetensors(path) if path.suffix == _SAFETENSORS else _read_archive(path)
     except FileNotFoundError:
-        raise UserError(f"{shown} does not exist: expected a .safetensors file or a checkpoint of torch") from None
+        expected = "expected a .safetensors file or a checkpoint of torch"
+        there = nearby(path, _SAFETENSORS, ".pt", ".pth")
+        raise UserError(f"{shown} does not exist: {expected}{there}") from None
     except IsADirectoryError:
         raise UserError(
             f"{shown} is a folder: expected a .safetensors file or a checkpoint of torch; {_FROM_A_RUN}"

@@ -15,6 +15,7 @@ from alexc.compiler.pipeline import Checked
 from alexc.compiler.text.diagnostics import in_order, render_all
 from alexc.compiler.text.reports import as_github, as_json, as_sarif
 
+from ..failures import OneByOne
 from ..net_options import MostParameters
 from ..printable import printable
 from ..spec_file import read_spec
@@ -42,12 +43,18 @@ def check(
 ) -> None:
     """Check specs and report every error.
 
-    The exit code is 1 if there are errors, in every format.
+    The exit code is 1 if there are errors, in every format. A file that cannot be read does not stop the others.
     """
-    checked = {path: read_spec(path, most_parameters) for path in specs}
+    checked: dict[Path, Checked] = {}
+    reading = OneByOne()
+    for path in specs:
+        with reading.reported():
+            checked[path] = read_spec(path, most_parameters)
+    if not checked:
+        raise typer.Exit(1)
     findings = [each for spec in checked.values() for each in in_order(spec.source, spec.diagnostics)]
     if format_ is Format.json:
-        print(json.dumps({"specs": [str(path) for path in specs], "findings": as_json(findings)}, indent=2))
+        print(json.dumps({"specs": [str(path) for path in checked], "findings": as_json(findings)}, indent=2))
     elif format_ is Format.sarif:
         print(json.dumps(as_sarif(findings, version("alexc")), indent=2))
     elif format_ is Format.github:
@@ -55,7 +62,7 @@ def check(
     else:
         for path, spec in checked.items():
             print(_message(path, spec))
-    if any(each.severity == "error" for each in findings):
+    if reading.failed or any(each.severity == "error" for each in findings):
         raise typer.Exit(1)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,9 +18,12 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_overwritable, require_regular_file, write_error, write_text
 
+from ..failures import OneByOne
 from ..net import Net
 from ..net_options import MostParameters, read_net
 from ..printable import printable
+
+_FOLDER = Path("generated")
 
 
 class Emitted(StrEnum):
@@ -30,9 +35,12 @@ class Emitted(StrEnum):
 
 def compile_(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to compile.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write to.")] = Path(
-        "generated"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--out", metavar="DIR", help="The folder to write to. If it ends in `.py`, it is the file to write."
+        ),
+    ] = _FOLDER,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 if a file is not up to date.")
     ] = False,
@@ -52,65 +60,102 @@ def compile_(
 ) -> None:
     """Write the PyTorch module of each spec.
 
-    alexnet.net becomes DIR/alexnet.py; with --placement two_gpus, DIR/alexnet_two_gpus.py.
+    alexnet.net becomes DIR/alexnet.py; with --placement two_gpus, DIR/alexnet_two_gpus.py. An error in one spec does
+    not stop the others.
     """
     if emit is Emitted.NET and placements:
         raise UserError("--emit net writes the spec with all its placements; leave out --placement")
     if emit is Emitted.NET:
-        for spec in specs:
-            print(read_net([spec], most_parameters=most_parameters).expanded(), end="")
+        _print_expanded(specs, most_parameters)
         return
-    targets: dict[Path, _Target] = {}
+    if _is_file(out) and len(specs) * len(placements or (None,)) > 1:
+        raise UserError(f"-o {printable(out)} names one file, but there are several to write: name a folder")
+    targets, files = list[_Target](), OneByOne()
     for spec in specs:
-        net = read_net([spec], most_parameters=most_parameters)
-        for placement in placements or (None,):
-            asked = _Target(spec, net, placement)
-            target = out / f"{asked.module_name()}.py"
-            if target in targets:
-                other = printable(targets[target].spec)
-                twice = f"{printable(spec)}: would be written to {printable(target)}, as {other} is"
-                raise UserError(f"{twice}; rename one of the two")
-            targets[target] = asked
-    texts = {target: asked.net.python(asked.placement) for target, asked in targets.items()}
-    stale = [target for target, text in texts.items() if not _is_current(target, text)]
+        with files.reported():
+            net = read_net([spec], most_parameters=most_parameters)
+            targets += [_target(spec, net, placement, out) for placement in placements or (None,)]
+    _check_distinct(targets)
+    texts: dict[_Target, tuple[str, bool]] = {}
+    for target in targets:
+        with files.reported():
+            text = target.net.python(target.placement)
+            texts[target] = text, _is_current(target.path, text)
+    stale = [target for target, (_, is_current) in texts.items() if not is_current]
     if check and stale:
         for target in stale:
-            shown = printable(targets[target].spec)
-            command = f"alexc compile {shown}{targets[target].option()}"
-            print(f"{printable(target)}: not the current output for {shown}; run `{command}`")
+            shown, command = printable(target.spec), f"alexc compile {printable(target.spec)}{target.options(out)}"
+            print(f"{printable(target.path)}: not the current output for {shown}; run `{command}`")
         raise typer.Exit(1)
-    for target, text in texts.items():
-        if target in stale:
-            _write(target, text)
-        print(f"{printable(target)}  {'written' if target in stale else 'unchanged'}")
+    for target, (text, is_current) in texts.items():
+        with files.reported():
+            if not is_current:
+                _write(target.path, text)
+            print(f"{printable(target.path)}  {'unchanged' if is_current else 'written'}")
+    if files.failed:
+        raise typer.Exit(1)
 
 
-@dataclass(frozen=True)
+def _print_expanded(specs: Sequence[Path], most_parameters: int) -> None:
+    files = OneByOne()
+    for spec in specs:
+        with files.reported():
+            print(read_net([spec], most_parameters=most_parameters).expanded(), end="")
+    if files.failed:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, eq=False)
 class _Target:
     """A file to write: a spec for one device, or for a placement."""
 
+    path: Path
     spec: Path
     net: Net
     placement: str | None
 
-    def module_name(self) -> str:
-        """The name of the Python file, without its suffix."""
-        return _module_name(self.spec) + (f"_{self.placement}" if self.placement else "")
+    def options(self, out: Path) -> str:
+        """The options of the command that writes this file alone."""
+        folder = "" if out == _FOLDER else f" -o {shlex.quote(printable(out))}"
+        return folder + (f" --placement {self.placement}" if self.placement else "")
 
-    def option(self) -> str:
-        """The command-line option for the placement."""
-        return f" --placement {self.placement}" if self.placement else ""
+
+def _is_file(out: Path) -> bool:
+    return out.suffix == ".py" and not out.is_dir()
+
+
+def _target(spec: Path, net: Net, placement: str | None, out: Path) -> _Target:
+    name = _module_name(spec)
+    if _is_file(out):
+        _require_importable(out)
+        return _Target(out, spec, net, placement)
+    return _Target(out / f"{name}{f'_{placement}' if placement else ''}.py", spec, net, placement)
+
+
+def _check_distinct(targets: Sequence[_Target]) -> None:
+    first: dict[Path, Path] = {}
+    for target in targets:
+        if target.path in first:
+            twice = f"{printable(target.spec)}: would be written to {printable(target.path)}, as"
+            raise UserError(f"{twice} {printable(first[target.path])} is; rename one of the two")
+        first[target.path] = target.spec
 
 
 def _module_name(spec: Path) -> str:
     name = spec.stem.replace("-", "_")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(
-            f"{printable(spec)}: a Python module cannot be called `{name!a}`; rename the file, as in my_net.net"
-        )
+    _require_importable(spec, name)
     if spec.suffix != ".net":
         raise UserError(f"{str(spec)!a}: the name of a spec ends in `.net`; rename the file, as in {name}.net")
     return name
+
+
+def _require_importable(path: Path, name: str | None = None) -> None:
+    name = path.stem if name is None else name
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(
+            f"{printable(path)}: a Python module cannot be called `{name!a}`; rename the file, as in "
+            f"my_net{path.suffix}"
+        )
 
 
 def _is_current(target: Path, text: str) -> bool:
@@ -124,7 +169,7 @@ def _is_current(target: Path, text: str) -> bool:
 
 
 def _write(target: Path, text: str) -> None:
-    check_overwritable(target, MADE_BY, "give another folder with -o")
+    check_overwritable(target, MADE_BY, "give another path with -o")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from difflib import unified_diff
 from pathlib import Path
 from stat import S_IMODE
@@ -11,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from alexc.compiler.text.diagnostics import render_all
 from alexc.compiler.tree.format import format_spec
 from alexc.runtime.files import write_text
 
+from ..failures import OneByOne
 from ..printable import printable, printable_lines
+from ..spec_error import SpecError
 from ..spec_file import read_unchecked
 
 
@@ -32,35 +32,35 @@ def fmt(
 
     Comments stay where they are. A file with errors is reported and not changed; the exit code is then 1.
     """
-    failed = False
+    stale, files = False, OneByOne()
     for path in specs:
-        texts = _texts(path)
-        if texts is None:
-            failed = True
-            continue
-        before, after = texts
-        if diff:
-            print(_diff(path, before, after), end="")
-        elif check and before != after:
-            print(f"{printable(path)}: is not formatted; run `alexc fmt {printable(path)}`")
-        elif not check:
-            if before != after:
-                _rewrite(path, after)
-            print(f"{printable(path)}: {'unchanged' if before == after else 'formatted'}")
-        failed = failed or ((check or diff) and before != after)
-    if failed:
+        with files.reported():
+            before, after = _texts(path)
+            if diff:
+                print(_diff(path, before, after), end="")
+            elif check and before != after:
+                print(f"{printable(path)}: is not formatted; run `alexc fmt {printable(path)}`")
+            elif not check:
+                if before != after:
+                    _rewrite(path, after)
+                print(f"{printable(path)}: {'unchanged' if before == after else 'formatted'}")
+            stale = stale or ((check or diff) and before != after)
+    if files.failed or stale:
         raise typer.Exit(1)
 
 
-def _texts(path: Path) -> tuple[str, str] | None:
-    """A spec's text before and after formatting; None if it has errors, which are printed."""
+def _texts(path: Path) -> tuple[str, str]:
+    """A spec's text before and after formatting.
+
+    Raises:
+        SpecError: it has errors.
+    """
     source, diagnostics = read_unchecked(path)
     text = None
     if not diagnostics:
         text, diagnostics = format_spec(source)
     if text is None:
-        print(render_all(source, diagnostics), file=sys.stderr)
-        return None
+        raise SpecError.of(source, diagnostics)
     return source.text, text
 
 

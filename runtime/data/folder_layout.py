@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
 
 from ..errors import UserError
@@ -92,7 +93,7 @@ def find_layout(root: Path, tree: FolderTree = DISK) -> FolderLayout:
         UserError: `root` is not a folder or cannot be read, or `train` may be a split as well as a class.
     """
     if not tree.is_tree(root):
-        raise UserError(f"{printable(root)} is not a folder: {EXPECTED}")
+        raise UserError(f"{printable(root)} is not a folder: {EXPECTED}{nearby(root, FOLDER)}")
     top = unwrapped(root, tree, keep_splits=True)
     folders = tree.class_folders(top)
     splits = _splits(folders)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
 
 from ..errors import UserError
@@ -171,7 +172,8 @@ def _file(root: Path) -> PackedFile:
         require_regular_file(root)
         status = root.stat()
     except FileNotFoundError:
-        raise UserError(f"{printable(root)} is not a folder: {EXPECTED}") from None
+        there = nearby(root, FOLDER, ".zip", ".tar", ".tgz", ".gz", ".parquet")
+        raise UserError(f"{printable(root)} is not a folder: {EXPECTED}{there}") from None
     except OSError as error:
         raise UserError(f"{printable(root)} cannot be read: {error.strerror}") from None
     return PackedFile(root.name, root, "", status.st_mtime_ns, 0, status.st_size)

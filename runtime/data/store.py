@@ -29,6 +29,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
 
 from ..errors import UserError
@@ -316,7 +317,7 @@ def _why_no_store(path: Path) -> str:
     if path.name.endswith(".partial") or path.with_name(f"{path.name}.partial").is_dir():
         return "is an unfinished store: run `alexc prepare` again, and it continues"
     if not path.is_dir():
-        return "is not a folder: expected a store that `alexc prepare` made"
+        return f"is not a folder: expected a store that `alexc prepare` made{nearby(path, FOLDER)}"
     return f"is not a store (it has no {MANIFEST}): make one with `alexc prepare DATA --out STORE`"
 
 

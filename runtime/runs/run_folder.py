@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
 
 from ..bytes_text import bytes_text
@@ -181,7 +182,7 @@ class RunFolder:
             if not self.path.exists():
                 raise UserError(
                     f"{printable(self.path)} does not exist: expected a folder that `alexc train` made; `alexc runs` "
-                    "lists the runs"
+                    f"lists the runs{nearby(self.path, FOLDER)}"
                 ) from None
             raise UserError(
                 f"{printable(self.path)} is not a run: expected a folder that `alexc train` made, with run.json in it"

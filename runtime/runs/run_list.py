@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
 
 from ..errors import UserError
@@ -79,7 +80,8 @@ def listed_runs(folder: Path) -> tuple[list[ListedRun], list[str]]:
         UserError: the folder does not exist, or has no runs.
     """
     if not folder.is_dir():
-        raise UserError(f"{printable(folder)} is not a folder: expected one with runs in it, as `alexc train` makes")
+        expected = "expected one with runs in it, as `alexc train` makes"
+        raise UserError(f"{printable(folder)} is not a folder: {expected}{nearby(folder, FOLDER)}")
     found: list[ListedRun] = []
     damaged: list[str] = []
     for record in sorted(folder.rglob("run.json")):

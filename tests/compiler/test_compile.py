@@ -235,6 +235,66 @@ def test_a_link_is_not_followed(tmp_path: Path, alexc: Alexc) -> None:
     assert elsewhere.read_text() == "Made by alexc from"
 
 
+SMALL = "network A {\n  input 3x8x8\n  fc: linear 2 -> softmax\n}\n"
+
+
+def test_out_can_name_the_file(tmp_path: Path, alexc: Alexc) -> None:
+    (tmp_path / "net.net").write_text(SMALL)
+    result = alexc("compile", "net.net", "-o", "made/mine.py")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "made/mine.py  written\n", "")
+    alexc("compile", "net.net")
+    assert (tmp_path / "made" / "mine.py").read_bytes() == (tmp_path / "generated" / "net.py").read_bytes()
+    assert alexc("compile", "net.net", "-o", "made/mine.py", "--check").returncode == 0
+    (tmp_path / "net.net").write_text(SMALL.replace("linear 2", "linear 3"))
+    stale = alexc("compile", "net.net", "-o", "made/mine.py", "--check")
+    assert "; run `alexc compile net.net -o made/mine.py`" in stale.stdout
+    (tmp_path / "folder.py").mkdir()
+    assert alexc("compile", "net.net", "-o", "folder.py").stdout == "folder.py/net.py  written\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a.net", "b.net", "-o", "x.py"), "-o x.py names one file, but there are several to write"),
+        (("a.net", "--placement", "p", "--placement", "q", "-o", "x.py"), "-o x.py names one file"),
+        (("a.net", "-o", "class.py"), "class.py: a Python module cannot be called"),
+        (("a.net", "-o", "mine.py"), "mine.py: exists and was not made by alexc"),
+    ],
+)
+def test_a_file_that_out_cannot_name(tmp_path: Path, alexc: Alexc, arguments: tuple[str, ...], message: str) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.net").write_text(SMALL)
+    (tmp_path / "mine.py").write_text("mine = 1\n")
+    result = alexc("compile", *arguments)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert message in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"a.net", "b.net", "mine.py"}
+    assert (tmp_path / "mine.py").read_text() == "mine = 1\n"
+
+
+def test_a_bad_spec_does_not_stop_the_others(tmp_path: Path, alexc: Alexc) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.net").write_text(SMALL)
+    (tmp_path / "bad.net").write_text(SMALL.replace("linear", "lineal"))
+    specs = ("a.net", "bad.net", "missing.net", "a b.net", "b.net")
+    (tmp_path / "a b.net").write_text(SMALL)
+    result = alexc("compile", *specs)
+    assert (result.returncode, result.stdout) == (1, "generated/a.py  written\ngenerated/b.py  written\n")
+    assert "bad.net:3:7" in result.stderr
+    assert "error: missing.net: there is no such file" in result.stderr
+    assert "a b.net: a Python module cannot be called" in result.stderr
+    emitted = alexc("compile", "bad.net", "a.net", "--emit", "net")
+    assert (emitted.returncode, emitted.stdout.split()[:2]) == (1, ["network", "A"])
+    checked = alexc("check", *specs)
+    assert checked.returncode == 1
+    assert all(f"{name}.net: no errors" in checked.stdout for name in ("a", "a b", "b"))
+    assert "bad.net:3:7" in checked.stdout
+    assert "missing.net: there is no such file" in checked.stderr
+    formatted = alexc("fmt", *specs)
+    assert (formatted.returncode, formatted.stdout.count("\n")) == (1, 4)  # what parses, names aside
+    assert "missing.net: there is no such file" in formatted.stderr
+
+
 @pytest.mark.parametrize("name", ["class.net", "1.net", "a b.net", "ｃｌａｓｓ.net", "..net", "a.b.net"])
 def test_a_file_name_that_python_cannot_import_is_refused(tmp_path: Path, alexc: Alexc, name: str) -> None:
     spec = tmp_path / name
