@@ -80,6 +80,10 @@ def train(
     tf32: Annotated[
         bool, typer.Option("--tf32", help="Let a GPU multiply float32 numbers in TF32: faster, with a 10-bit mantissa.")
     ] = False,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate; its schedule stays.", show_default="the recipe's")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", show_default="the recipe's")] = None,
     accumulate: Annotated[
         int | None,
         typer.Option(min=1, help="Accumulate gradients over N micro-batches, to save memory.", show_default="1"),
@@ -149,6 +153,8 @@ def train(
         freeze=tuple(freeze or ()),
         epochs=epochs,
         batch=batch,
+        lr=lr,
+        weight_decay=weight_decay,
         accumulate=accumulate,
         class_weights=class_weights if class_weights in (None, BALANCED) else Path(class_weights),
         sampler=sampler,

@@ -89,6 +89,10 @@ def _options(record: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("frozen", ", ".join(map(printable, record["freeze"]))))
     if record.get("amp"):
         rows.append(("precision", printable(record["amp"])))
+    if record.get("lr") is not None:
+        rows.append(("learning rate", f"{float(record['lr']):g}, in place of the recipe's"))
+    if record.get("weight_decay") is not None:
+        rows.append(("weight decay", f"{float(record['weight_decay']):g}, in place of the recipe's"))
     if record.get("accumulate", 1) > 1:
         rows.append(("accumulated", f"each batch in {int(record['accumulate'])} parts"))
     if record.get("class_weights"):

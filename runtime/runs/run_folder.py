@@ -61,6 +61,8 @@ _REQUIRED: dict[str, Callable[[Any], bool]] = {  # what run.json must hold
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {  # what an older version did not write
     "freeze": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
     "amp": lambda value: value in (None, "bf16", "fp16"),
+    "lr": lambda value: value is None or _is_positive(value),
+    "weight_decay": lambda value: value is None or value == 0 or _is_positive(value),
     "accumulate": lambda value: type(value) is int and value > 0,
     "class_weights": lambda value: value is None or (isinstance(value, list) and all(map(_is_positive, value))),
     "sampler": lambda value: value in ("random", "weighted"),

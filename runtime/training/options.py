@@ -41,6 +41,8 @@ class TrainOptions:
         freeze: layers that are not trained; by default none, or those of the run to resume.
         epochs: by default those of the run to resume, else the recipe's.
         batch: images per step; by default the batch size of the run to resume, else the recipe's.
+        lr: replaces the learning rate of the recipe; by default that of the run to resume.
+        weight_decay: replaces the weight decay of the recipe; by default that of the run to resume.
         accumulate: micro-batches per batch; by default that of the run to resume, else 1.
         class_weights: `balanced` or a file of weights of the classes in the loss; by default those of the run to
             resume.
@@ -72,6 +74,8 @@ class TrainOptions:
     freeze: tuple[str, ...] = ()
     epochs: int | None = None
     batch: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
     accumulate: int | None = None
     class_weights: Path | Literal["balanced"] | None = None
     sampler: Sampler | None = None
@@ -106,6 +110,8 @@ def command_line(options: TrainOptions) -> list[str]:
         *(("--freeze", layer) for layer in options.freeze),
         ("--epochs", options.epochs),
         ("--batch", options.batch),
+        ("--lr", options.lr),
+        ("--weight-decay", options.weight_decay),
         ("--accumulate", options.accumulate),
         ("--class-weights", options.class_weights),
         ("--sampler", options.sampler),

@@ -25,7 +25,13 @@ from .options import AUTO, TrainOptions, resume_command, start_command
 from .state import TrainingState
 
 _MOST_LAYERS_SHOWN = 5
-_SINCE_LATER = {"class_weights": None, "sampler": "random"}  # what a checkpoint of an earlier alexc means
+_OF_RECIPE = ("lr", "weight_decay")
+_SINCE_LATER = {  # what a checkpoint of an earlier alexc means
+    "class_weights": None,
+    "sampler": "random",
+    "lr": None,
+    "weight_decay": None,
+}
 
 
 @dataclass(frozen=True)
@@ -156,11 +162,13 @@ def check_same(
             f"{shown} was trained on other data than it is given now: give the folder or the store that it began with "
             "as --data, or train into another folder"
         )
-    for name in ("seed", "batch", "freeze", "amp", "accumulate", "sampler"):
+    for name in ("seed", "batch", "freeze", "amp", "accumulate", "sampler", "lr", "weight_decay"):
         if checkpoint[name] != identity[name]:
-            given, begun = (_option_text(each[name]) for each in (identity, checkpoint))
+            option, asked = name.replace("_", "-"), getattr(options, name)
+            given = _option_text(identity[name] if asked in (None, ()) else asked)
+            begun = "that of the recipe" if name in _OF_RECIPE and checkpoint[name] is None else checkpoint[name]
             raise UserError(
-                f"--{name} {given}: {shown} was begun with {name} {begun}; leave the option out, "
+                f"--{option} {given}: {shown} was begun with {option} {_option_text(begun)}; leave the option out, "
                 "or train into another folder"
             )
     if checkpoint["class_weights"] != identity["class_weights"]:
@@ -202,4 +210,4 @@ def _differing_layers(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -
 
 
 def _option_text(value: object) -> str:
-    return ",".join(value) or "none" if isinstance(value, list) else "none" if value is None else str(value)
+    return ",".join(value) or "none" if isinstance(value, (list, tuple)) else "none" if value is None else str(value)

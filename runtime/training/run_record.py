@@ -43,6 +43,8 @@ def identity_of(plan: Plan) -> dict[str, Any]:
         "batch": plan.settings.recipe.batch,
         "freeze": list(plan.settings.freeze),
         "amp": plan.settings.amp,
+        "lr": plan.settings.lr,
+        "weight_decay": plan.settings.weight_decay,
         "accumulate": plan.settings.accumulate,
         "class_weights": None if plan.class_weights is None else list(plan.class_weights),
         "sampler": plan.settings.sampler,
@@ -83,6 +85,8 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "seed": settings.seed,
         "freeze": list(settings.freeze),
         "amp": settings.amp,
+        "lr": settings.lr,
+        "weight_decay": settings.weight_decay,
         "accumulate": settings.accumulate,
         "class_weights": None if plan.class_weights is None else list(plan.class_weights),
         "sampler": settings.sampler,
@@ -109,12 +113,24 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
             *_mesh_row(plan.rank),
             ("batch", f"{settings.recipe.batch} images, {trainer.steps_per_epoch:,} steps per epoch"),
             ("epochs", _length_text(trainer)),
+            *_optimizer_rows(plan),
             *_balance_rows(plan),
             ("seed", str(settings.seed)),
             ("run", str(plan.chosen.folder.path)),
         ],
         _resume_notes(plan, trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
     )
+
+
+def _optimizer_rows(plan: Plan) -> list[tuple[str, str]]:
+    """What the options change of the recipe's optimizer."""
+    recipe = plan.file.recipe.optimizer
+    rows = []
+    if plan.settings.lr is not None:
+        rows.append(("rate", f"{plan.settings.lr:g}, in place of the recipe's {recipe.lr:g}"))
+    if plan.settings.weight_decay is not None:
+        rows.append(("decay", f"{plan.settings.weight_decay:g}, in place of the recipe's {recipe.weight_decay:g}"))
+    return rows
 
 
 def _balance_rows(plan: Plan) -> list[tuple[str, str]]:

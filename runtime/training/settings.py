@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ class Settings:
     """What a training does, as far as the options decide it.
 
     Attributes:
-        recipe: the recipe of the network file with the batch size, length and precision of this training.
+        recipe: the recipe of the network file with the batch size, length, precision, rate and decay of this training.
         amp: what run.json and the checkpoints record of --amp; the recipe holds the precision itself.
         data: a store or a folder of images; None for the built-in images.
         seed: the seed of all random draws.
@@ -33,6 +34,8 @@ class Settings:
         accumulate: micro-batches per batch.
         workers: threads that prepare batches.
         sampler: how an epoch draws images.
+        lr: what is recorded of --lr; None if the recipe of the network file has the same.
+        weight_decay: the same of --weight-decay.
     """
 
     recipe: Recipe
@@ -43,6 +46,8 @@ class Settings:
     accumulate: int
     workers: int
     sampler: Sampler = "random"
+    lr: float | None = None
+    weight_decay: float | None = None
 
     def micro_batch_size(self, images: int) -> int:
         """The images per micro-batch of a batch; the last one may be smaller, and there may be fewer."""
@@ -72,10 +77,15 @@ def settings_of(
         device: the device that computes.
 
     Raises:
-        UserError: the seed is larger than a generator accepts.
+        UserError: the seed is larger than a generator accepts, or a learning rate or weight decay is not a number of
+            their range.
     """
     if options.seed is not None and options.seed > LARGEST_SEED:
         raise UserError(f"--seed {options.seed} is too large: at most {LARGEST_SEED}")
+    if options.lr is not None and not 0 < options.lr < math.inf:
+        raise UserError(f"--lr {options.lr}: expected a number above 0")
+    if options.weight_decay is not None and not 0 <= options.weight_decay < math.inf:
+        raise UserError(f"--weight-decay {options.weight_decay}: expected 0 or a number above it")
     recipe = file.recipe
     before = record or {
         "data": None,
@@ -86,15 +96,23 @@ def settings_of(
     }
     iterations = None if options.epochs else before.get("iterations")
     amp = options.amp or before.get("amp")
+    optimizer = replace(
+        recipe.optimizer,
+        lr=_first(options.lr, before.get("lr"), recipe.optimizer.lr),
+        weight_decay=_first(options.weight_decay, before.get("weight_decay"), recipe.optimizer.weight_decay),
+    )
     return Settings(
         recipe=replace(
             recipe,
             epochs=None if iterations else options.epochs or before["epochs"],
             iterations=iterations,
             batch=options.batch or before["batch"],
+            optimizer=optimizer,
             precision={None: recipe.precision, "bf16": BFloat16(), "fp16": Float16()}[amp],
         ),
         amp=amp,
+        lr=None if optimizer.lr == recipe.optimizer.lr else optimizer.lr,
+        weight_decay=None if optimizer.weight_decay == recipe.optimizer.weight_decay else optimizer.weight_decay,
         data=_data_path(options.data, before["data"]),
         seed=before["seed"] if options.seed is None else options.seed,
         freeze=options.freeze or tuple(before.get("freeze", ())),
@@ -107,6 +125,10 @@ def settings_of(
 def default_workers(device: torch.device) -> int:
     """The number of threads that prepare batches by default: on the CPU, training itself needs the cores."""
     return 1 if device.type == "cpu" else min(8, max(1, available_cores() // 2))
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)
 
 
 def _data_path(given: Path | None, before: str | None) -> Path | None:

@@ -198,6 +198,39 @@ def test_amp_replaces_the_precision_of_the_recipe(home: Path, tmp_path: Path) ->
     assert not torch.equal(plain["weights"]["fc.weight"], asked["weights"]["fc.weight"])
 
 
+def test_the_rate_and_the_decay_replace_those_of_the_recipe(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = tiny.write_network(tmp_path, ("lr=0.02", "lr=0.01"), ("weight_decay=0.0005", "weight_decay=0.05"))
+    tiny.run_to(tiny.options(said, home / "store", tmp_path / "said", epochs=1))
+    capsys.readouterr()
+    asked = train(home, tmp_path / "asked", steps=2, epochs=1, lr=0.01, weight_decay=0.05)
+    printed = capsys.readouterr().out
+    assert "rate      0.01, in place of the recipe's 0.02" in printed
+    assert "decay     0.05, in place of the recipe's 0.0005" in printed
+    record = json.loads((tmp_path / "asked" / "run.json").read_text())
+    assert (record["lr"], record["weight_decay"], asked["lr"], asked["weight_decay"]) == (0.01, 0.05, 0.01, 0.05)
+    for change, words in (
+        ({"lr": 0.02}, "--lr 0.02: .* was begun with lr 0.01; leave the option out"),
+        ({"weight_decay": 0.0}, "--weight-decay 0.0: .* was begun with weight-decay 0.05"),
+    ):
+        with pytest.raises(UserError, match=words):
+            train(home, tmp_path / "asked", resume=True, **change)
+    resumed = train(home, tmp_path / "asked", resume=True, lr=0.01)  # the run keeps the other one
+    spoken = tiny.checkpoint(tmp_path / "said" / "last.pt")
+    assert all(torch.equal(value, spoken["weights"][name]) for name, value in resumed["weights"].items())
+
+
+def test_the_rate_of_the_recipe_is_no_other_rate(home: Path, tmp_path: Path) -> None:
+    assert train(home, tmp_path / "run", steps=1, epochs=1, lr=0.02, weight_decay=0.0005)["lr"] is None
+    train(home, tmp_path / "run", steps=2, resume=True)
+    with pytest.raises(UserError, match=r"--lr 0.1: .* was begun with lr that of the recipe"):
+        train(home, tmp_path / "run", resume=True, lr=0.1)
+    for change in ({"lr": 0.0}, {"lr": float("nan")}, {"weight_decay": -1.0}, {"weight_decay": float("inf")}):
+        with pytest.raises(UserError, match=r"^--(lr|weight-decay) \S+: expected"):
+            train(home, tmp_path / "other", **change)
+
+
 @needs_compiler
 def test_a_compiled_training_is_the_same_and_can_be_resumed_uncompiled(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
