@@ -6,12 +6,20 @@ import sys
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alexc.runtime.errors import UserError
+
+from ..printable import printable
+
+if TYPE_CHECKING:
+    from alexc.runtime.data.store import Geometry
+
 EXIT_INTERRUPTED = 130
 DEFAULT_QUALITY = 90
+_DEFAULT_SIDES = "256"
 _MOST_DIGITS = 10
 
 
@@ -42,18 +50,40 @@ def prepare(
         Path | None,
         typer.Option("--out", "-o", metavar="STORE", help="The folder to write.", show_default="stores/NAME-CROP-HASH"),
     ] = None,
+    for_: Annotated[
+        Path | None,
+        typer.Option(
+            "--for",
+            metavar="SPEC",
+            help="Make the store that this network trains from; replaces --resize, --crop, --channels and --bits.",
+        ),
+    ] = None,
     resize: Annotated[
-        str, typer.Option(metavar="N|HxW", help="Scale the shorter side to N pixels, or the image to HxW.")
-    ] = "256",
+        str | None,
+        typer.Option(
+            metavar="N|HxW",
+            help="Scale the shorter side to N pixels, or the image to HxW.",
+            show_default=_DEFAULT_SIDES,
+        ),
+    ] = None,
     crop: Annotated[
-        str, typer.Option(metavar="N|HxW", help="Keep the central square of N pixels per side, or the central HxW.")
-    ] = "256",
+        str | None,
+        typer.Option(
+            metavar="N|HxW",
+            help="Keep the central square of N pixels per side, or the central HxW.",
+            show_default=_DEFAULT_SIDES,
+        ),
+    ] = None,
     channels: Annotated[
-        int, typer.Option(min=1, max=4, help="1 for grey images, 3 for RGB; 2 and 4 add the opacity (alpha).")
-    ] = 3,
+        int | None,
+        typer.Option(
+            min=1, max=4, help="1 for grey images, 3 for RGB; 2 and 4 add the opacity (alpha).", show_default="3"
+        ),
+    ] = None,
     bits: Annotated[
-        Bits, typer.Option(help="Bits per pixel; with 16, grey images of 16 bits keep all their values.")
-    ] = Bits.EIGHT,
+        Bits | None,
+        typer.Option(help="Bits per pixel; with 16, grey images of 16 bits keep all their values.", show_default="8"),
+    ] = None,
     format: Annotated[
         Format, typer.Option(help="`jpeg` is about 9x smaller than `raw`, and slower to train on.")
     ] = Format.RAW,
@@ -93,13 +123,21 @@ def prepare(
     """
     if quality is not None and format is Format.RAW:
         raise typer.BadParameter("is the quality of JPEGs: add --format jpeg", param_hint="--quality")
+    sizes = {"--resize": resize, "--crop": crop, "--channels": channels, "--bits": bits}
+    given = [option for option, value in sizes.items() if value is not None]
+    if for_ is not None and given:
+        raise typer.BadParameter(f"says how images are stored: leave {given[0]} out", param_hint="--for")
     from alexc.runtime.cores import available_cores
     from alexc.runtime.data import prepare as preparing
     from alexc.runtime.data.prepare_report import preparation_report
     from alexc.runtime.data.store import Geometry
 
     stored = None if format is Format.RAW else quality or DEFAULT_QUALITY
-    geometry = Geometry(_sides("--resize", resize), _sides("--crop", crop), channels, int(bits))
+    geometry = (
+        _geometry_for(for_)
+        if for_ is not None
+        else Geometry(_sides("--resize", resize), _sides("--crop", crop), channels or 3, int(bits or Bits.EIGHT))
+    )
     processes = workers or available_cores()
     if dry_run:
         from alexc.runtime.data.estimate import estimate, estimate_text
@@ -116,10 +154,38 @@ def prepare(
     print(preparation_report(store))
 
 
-def _sides(option: str, text: str) -> int | tuple[int, int]:
+def _sides(option: str, given: str | None) -> int | tuple[int, int]:
     """One number, or height x width."""
+    text = given or _DEFAULT_SIDES
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < _MOST_DIGITS for part in parts):
         raise typer.BadParameter("expected pixels as in 256, or height x width as in 480x640", param_hint=option)
     height, *rest = map(int, parts)
     return (height, rest[0]) if rest else height
+
+
+def _geometry_for(network: Path) -> Geometry:
+    """How the recipe of a spec, or of a compiled network, stores images.
+
+    Raises:
+        UserError: it cannot be read, has errors, or has no recipe.
+    """
+    from alexc.runtime.data.store import Geometry
+
+    if network.suffix == ".py":
+        from alexc.runtime.data.recipe_check import geometry_of
+        from alexc.runtime.network_file import load_network_file
+
+        return geometry_of(load_network_file(network))
+    from alexc.compiler.recipe.steps import CenterCrop, Resize
+
+    from ..net_options import read_net
+
+    net = read_net([network]).graph.net
+    if net.recipe is None:
+        raise UserError(
+            f"--for {printable(network)}: the spec has no recipe: add a `train` block, or give --resize and --crop"
+        )
+    (resize,) = (step for step in net.recipe.prepare if isinstance(step, Resize))
+    (crop,) = (step for step in net.recipe.prepare if isinstance(step, CenterCrop))
+    return Geometry(resize.shorter, crop.size, net.input.channels, resize.bits)
