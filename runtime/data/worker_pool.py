@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from ctypes import c_bool
 from functools import cache
 from itertools import islice
+from multiprocessing import spawn
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.util import Finalize
 from typing import TypeVar
@@ -36,6 +37,7 @@ _LONGEST_FOLDER_OF_SOCKETS = 107 - len("/listener-12345678")  # bytes; the path 
 _SECONDS_BETWEEN_LOOKS = 0.1  # at the signals that came
 
 _stop = c_bool(False)
+_starting = threading.Lock()  # held by the thread that starts workers
 
 
 class Stopped(Exception):  # noqa: N818 - the parent's wish, not an error
@@ -127,7 +129,7 @@ def _run(
     running: dict[Future[None], Task] = {}
     try:
         while not noticed:
-            with _held_back(signal.SIGINT, signal.SIGHUP):  # a worker that starts here inherits this
+            with _held_back(signal.SIGINT, signal.SIGHUP), _without_main():  # a worker that starts here inherits this
                 for task in islice(waiting, workers - len(running)):
                     running[pool.submit(function, task)] = task
             if not running:
@@ -137,6 +139,28 @@ def _run(
                 finished(running.pop(future))
     except BrokenProcessPool:
         raise WorkerDied(list(running.values())) from None
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Do not let workers that this thread starts import the caller's script, which they need nothing of.
+
+    A script without `if __name__ == "__main__":` would start the same work again in each of them.
+    """
+    here = threading.get_ident()
+
+    def preparation_data(name: str) -> dict[str, object]:
+        data = before(name)
+        hidden = {"init_main_from_name", "init_main_from_path"} if threading.get_ident() == here else set()
+        return {key: value for key, value in data.items() if key not in hidden}
+
+    with _starting:
+        before = spawn.get_preparation_data
+        spawn.get_preparation_data = preparation_data
+        try:
+            yield
+        finally:
+            spawn.get_preparation_data = before
 
 
 @contextmanager

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import spawn
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
 
 from alexc.runtime.data.worker_pool import WorkerDied, _exits_by_signals, _run, _use_own_folder_for_sockets
 from alexc.runtime.errors import UserError
+from tests.support.commands import Command
+from tests.support.tiny_training import make_images
 
 SIGNALS: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
@@ -90,3 +96,45 @@ def test_a_temporary_folder_that_is_too_long_for_sockets(tmp_path: Path, monkeyp
     with pytest.raises(UserError, match=r"is too long for sockets: set TMPDIR to another"):
         _use_own_folder_for_sockets.__wrapped__()
     assert not list(deep.iterdir())
+
+
+SCRIPT = """
+from pathlib import Path
+from alexc.runtime.data.prepare import prepare
+from alexc.runtime.data.store import Geometry
+print("the script runs", flush=True)
+print(prepare(Path("images"), Path("store"), Geometry(24, 20), workers=2).classes)
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_not_run_by_workers(tmp_path: Path) -> None:
+    make_images(tmp_path / "images")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    first = "import runpy; runpy.run_path('script.py', run_name='__main__')"
+    process = Command("explain", "E0301", cwd=tmp_path, first=first)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert printed.startswith("the script runs\n('")
+    assert printed.count("the script runs") == 1
+
+
+def test_only_the_thread_that_starts_workers_hides_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keys() -> set[str]:
+        return {key for key in spawn.get_preparation_data("any") if key.startswith("init_main")}
+
+    seen: list[set[str]] = []
+
+    def looks() -> None:
+        seen.append(keys())
+        other = threading.Thread(target=lambda: seen.append(keys()))
+        other.start()
+        other.join()
+
+    before = spawn.get_preparation_data
+    main = ModuleType("__main__")
+    main.__file__ = "script.py"
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    Pool(looks).run(1, [])
+    assert seen == [set(), {"init_main_from_path"}]
+    assert spawn.get_preparation_data is before
