@@ -275,7 +275,9 @@ class TestExamination:
     @pytest.mark.slow
     def test_a_store_that_does_not_fit_the_network(self, home: Path) -> None:
         other = tiny.write_network(home, ("CenterCrop(20)", "CenterCrop(21)"), name="other.py")
-        with pytest.raises(UserError, match="holds images of 20 pixels a side, but Tiny wants 21"):
+        with pytest.raises(
+            UserError, match="holds images with shorter side 24 and crop 20, 3 channels, but Tiny wants .* crop 21, 3"
+        ):
             list(examination.examine(home / "store", other))
 
 

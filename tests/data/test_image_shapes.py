@@ -337,7 +337,7 @@ def test_a_window_is_scaled_channel_by_channel(channels: int, bits: int, mirrore
     exact = image if bits == 8 else image.astype(np.float32)
     for channel in range(channels):
         window = Image.fromarray(np.ascontiguousarray(exact[2:14, 3:21, channel]))
-        scaled = np.asarray(window.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)) / (1 if bits == 8 else 257)
+        scaled = np.asarray(window.resize((SIZE[1], SIZE[0]), Image.Resampling.BILINEAR)) / (1 if bits == 8 else 257)
         np.testing.assert_allclose(made[..., channel], scaled[:, ::-1] if mirrored else scaled, atol=1e-4)
 
 

@@ -67,7 +67,7 @@ def test_the_parameters_are_as_many(name: str) -> None:
         ("3x8x8", "error[E0907]: as a spec: `features_0.maxpool` has a window of 3"),
         (
             "1x224x224",
-            "warning[W0901]: the recipe is left out because it does not fit the network: recipes show square",
+            "warning[W0901]: the recipe is left out because it does not fit the network: `normalize` has values for 3",
         ),
     ],
 )

@@ -208,7 +208,13 @@ def trained(
         recipe=compiled(net)["RECIPE"], freeze=frozen, seed=SEED, steps_per_epoch=lambda images: images // IMAGES
     )
     plan = SimpleNamespace(
-        network=network, whole=whole, outputs=12, rank=rank, settings=settings, device=torch.device("cpu")
+        network=network,
+        whole=whole,
+        outputs=12,
+        rank=rank,
+        settings=settings,
+        device=torch.device("cpu"),
+        class_weights=None,
     )
     model = Model(cast("Any", plan))
     state = SimpleNamespace(step=0, epoch=0)
