@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 
 ROOT = Path(__file__).parent
-LINKS = ("compiler", "importers", "language_server", "runtime", "spec")
+LINKS = ("compiler", "examples", "importers", "language_server", "runtime", "spec")
 
 # The web address of the repository, such as "https://github.com/OWNER/NAME". It is empty while there is none.
 REPOSITORY = ""

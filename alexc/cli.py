@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
-from typer.main import get_command, get_group
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -29,6 +29,8 @@ class Entry:
 
 PANELS = {
     "About a spec": {
+        "new": Entry("new:new", "Write a spec to start from."),
+        "examples": Entry("examples:examples", "List the specs that ship with alexc, or copy them."),
         "check": Entry("check:check", "Check specs and report every error."),
         "summary": Entry("summary:summary", "Show the shapes, weights, neurons and multiply-adds of every layer."),
         "compile": Entry("compile:compile_", "Write the PyTorch module of each spec."),
@@ -82,14 +84,28 @@ def load(name: str) -> Command:
     return get_command(alone)
 
 
-app = get_group(
-    typer.Typer(
-        name="alexc",
-        help="Compile a description of a neural network to PyTorch, and train it.",
-        no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-)
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"alexc {version('alexc')}")
+        raise typer.Exit
+
+
+_typer = typer.Typer(name="alexc", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@_typer.callback()
+def _alexc(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Compile a description of a neural network to PyTorch, and train it."""
+
+
+app = get_command(_typer)
+assert isinstance(app, TyperGroup)
 for panel, commands in PANELS.items():
     for name, entry in commands.items():
         app.add_command(_Lazy(name, help=entry.help, rich_help_panel=panel))

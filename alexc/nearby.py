@@ -64,9 +64,9 @@ def _below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def _like(asked: Path, found: Sequence[Path]) -> str:
-    names = {each.stem: each for each in reversed(found)} | {each.name: each for each in reversed(found)}
-    near = get_close_matches(asked.name, names, n=1, cutoff=0.6)
-    return f"; did you mean {printable(names[near[0]])}?" if near else ""
+    stems = {each.stem: each for each in reversed(found)}
+    near = get_close_matches(asked.stem, stems, n=1)
+    return f"; did you mean {printable(stems[near[0]])}?" if near else ""
 
 
 def _list(folder: Path, found: Sequence[Path]) -> str:

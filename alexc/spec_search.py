@@ -6,7 +6,6 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from alexc.compiler.files.pytorch import Origin, origin_of, write_pytorch
@@ -20,6 +19,7 @@ from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.training.options import FoundSpec
 
 from .printable import printable
+from .shipped import shipped_specs
 from .spec_file import read_spec
 
 
@@ -99,10 +99,8 @@ def _places(network: Path, name: str) -> Iterator[Path]:
             if path.is_file() and path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
-    shipped = files("alexc.spec").joinpath(name)
-    if shipped.is_file():
-        with as_file(shipped) as path:
-            yield path
+    if name in shipped_specs():
+        yield shipped_specs()[name]
 
 
 def _folders(*heres: Path) -> Iterator[Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_overwritable, require_regular_file, write_error, write_text
 
 from ..failures import OneByOne
+from ..module_name import require_importable
 from ..net import Net
 from ..net_options import MostParameters, read_net
 from ..printable import printable
@@ -127,7 +126,7 @@ def _is_file(out: Path) -> bool:
 def _target(spec: Path, net: Net, placement: str | None, out: Path) -> _Target:
     name = _module_name(spec)
     if _is_file(out):
-        _require_importable(out)
+        require_importable(out, out.stem)
         return _Target(out, spec, net, placement)
     return _Target(out / f"{name}{f'_{placement}' if placement else ''}.py", spec, net, placement)
 
@@ -143,19 +142,10 @@ def _check_distinct(targets: Sequence[_Target]) -> None:
 
 def _module_name(spec: Path) -> str:
     name = spec.stem.replace("-", "_")
-    _require_importable(spec, name)
+    require_importable(spec, name)
     if spec.suffix != ".net":
         raise UserError(f"{str(spec)!a}: the name of a spec ends in `.net`; rename the file, as in {name}.net")
     return name
-
-
-def _require_importable(path: Path, name: str | None = None) -> None:
-    name = path.stem if name is None else name
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(
-            f"{printable(path)}: a Python module cannot be called `{name!a}`; rename the file, as in "
-            f"my_net{path.suffix}"
-        )
 
 
 def _is_current(target: Path, text: str) -> bool:

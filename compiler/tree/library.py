@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+
+from alexc.nearby import nearby
+from alexc.shipped import shipped_specs
 
 from ..text.diagnostics import Diagnostic
 from ..text.reading import read_source
@@ -28,16 +32,18 @@ class Library:
             self._trees[tree.source.path.resolve()] = tree
 
     def load(self, base: Base, source: Source) -> tuple[Tree | None, list[Diagnostic]]:
-        """The tree of the file at `base.path`, a path relative to the folder of `source`."""
+        """The tree of the file at `base.path`, a path relative to the folder of `source`, or of the shipped spec."""
         assert base.path is not None
-        if source.path is None:
+        if source.path is None and base.path not in shipped_specs():
             message = "this spec is not a file, so it cannot extend a file"
             return None, [Diagnostic("E0602", message, base.span, help="extend a block of the same text by its name")]
         if not base.path.endswith(".net"):
             message = f"`{base.span.text}` is not the path of a `.net` file"
-            return None, [Diagnostic("E0602", message, base.span, help='for example: `extends "../spec/alexnet.net"`')]
-        path = source.path.parent / base.path
+            return None, [Diagnostic("E0602", message, base.span, help='for example: `extends "alexnet.net"`')]
+        path = Path(base.path) if source.path is None else source.path.parent / base.path
         try:
+            if source.path is None or not (path.exists() or path.resolve() in self._opened):
+                path = shipped_specs().get(base.path, path)
             known = path.resolve()
             if known not in self._trees:
                 self._trees[known] = None
@@ -46,7 +52,8 @@ class Library:
             return tree, []
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not a valid path"
-            return None, [Diagnostic("E0602", f"{path} cannot be read: {reason.lower()}", base.span)]
+            helpful = _help(base.path, path) if isinstance(error, FileNotFoundError) else ""
+            return None, [Diagnostic("E0602", f"{path} cannot be read: {reason.lower()}", base.span, help=helpful)]
 
     def _open(self, path: Path, known: Path) -> tuple[Tree | None, list[Diagnostic]]:
         name = os.path.normpath(path)
@@ -61,3 +68,16 @@ class Library:
             return None, diagnostics
         self._trees[known] = tree
         return tree, []
+
+
+def _help(named: str, path: Path) -> str:
+    """What there is in place of a missing file: files near it, and shipped specs if only a name was given."""
+    hint = nearby(path, ".net").removeprefix("; ")
+    if "/" in named:
+        return hint
+    near = get_close_matches(Path(named).stem, [path.stem for path in shipped_specs().values()], n=1)
+    if near:
+        hint = f"did you mean `{near[0]}.net`, which ships with alexc?"
+    elif not hint.startswith("did you mean"):
+        hint = "`alexc examples` lists those that do"
+    return f"no file of this name lies beside the spec, and none ships with alexc; {hint}"

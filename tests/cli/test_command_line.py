@@ -102,7 +102,7 @@ def test_the_same_program_as_a_module_and_as_a_script(alexc: Alexc, tmp_path: Pa
 
 def test_each_kind_of_thing_has_one_placeholder() -> None:
     """Whatever names a file or a folder is called by the kind of thing that it is, in every command."""
-    kinds = {"SPEC", "FILE", "NETWORK", "RUN", "DATA", "STORE", "WEIGHTS", "IMAGE", "DIR", "A", "B", "CODE"}
+    kinds = {"SPEC", "FILE", "NETWORK", "RUN", "DATA", "STORE", "WEIGHTS", "IMAGE", "DIR", "A", "B", "CODE", "EXAMPLE"}
     paths = {"out", "data", "weights", "spec", "into"}
     found = {name: load(name) for name in COMMANDS}
     weights = found["weights"]

@@ -24,6 +24,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("specs/resnet5.net", "; did you mean specs/resnet50.net?"),
         ("resnet50.net", "; did you mean specs/resnet50.net?"),
         ("resnet50", "; did you mean specs/resnet50.net?"),
+        ("q.net", "; the current folder holds a.net, b.net"),
         ("nothing_like_it", "; the current folder holds a.net, b.net"),
         ("specs/nothing_like_it", "; specs holds resnet50.net, vgg.net"),
         ("specz/a.net", "; there is no folder specz; did you mean specs?"),

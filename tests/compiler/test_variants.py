@@ -218,9 +218,34 @@ def test_a_syntax_error_is_shown_in_the_other_file(tmp_path: Path) -> None:
     assert message.count("error[") == 1
 
 
+def test_a_name_alone_finds_a_shipped_spec_if_no_file_has_it(tmp_path: Path) -> None:
+    write(tmp_path, b='network B extends "alexnet.net" {\n  without lrn\n}\n')
+    shipped = check_file(tmp_path / "b.net")
+    assert shipped.graph is not None, shown(shipped)
+    assert shipped.graph.parameters == 60_965_224
+    text = (tmp_path / "b.net").read_text()
+    for name in ("six_layers_146.net", "resnet50.net"):
+        assert (
+            check_text(text.replace("alexnet.net", name).replace("  without lrn\n", ""), "text.net").graph is not None
+        )
+    write(tmp_path, alexnet=BASE)
+    beside = check_file(tmp_path / "b.net")
+    assert beside.graph is None or beside.graph.parameters < 60_965_224
+    (tmp_path / "alexnet.net").unlink()
+    unsaved = {(tmp_path / "alexnet.net").resolve(): BASE.replace("lrn", "lrm")}
+    in_editor = check_text(text, "b.net", tmp_path / "b.net", unsaved)
+    assert "`lrm`" in shown(in_editor)
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [
+        ("alexnt.net", "none ships with alexc; did you mean `alexnet.net`, which ships with alexc?"),
+        ("folders.net", "none ships with alexc; `alexc examples` lists those that do"),
+        ("byte.net", "bytes.net?"),
+        ("q.net", "none ships with alexc; `alexc examples` lists those that do"),
+        ("./alexnet.net", "cannot be read: no such file or directory"),
+        ("../spec/alexnet.net", "there is no folder"),
         ("missing.net", "cannot be read: no such file or directory"),
         ("b.py", "is not the path of a `.net` file"),
         ("/etc/passwd", "is not the path of a `.net` file"),

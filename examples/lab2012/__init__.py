@@ -1,0 +1,1 @@
+"""The networks of 2012, shipped with the package."""
