@@ -64,7 +64,7 @@ class Net:
 
     @classmethod
     def from_text(cls, text: str, name: str = "text.net", most_parameters: int = MOST_PARAMETERS) -> Net:
-        """Read a spec from its text. The text cannot extend a file.
+        """Read a spec from its text. The text can only extend specs that ship with alexc.
 
         Args:
             text: the spec.

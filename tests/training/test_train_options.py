@@ -210,10 +210,11 @@ def test_the_rate_and_the_decay_replace_those_of_the_recipe(
     assert "decay     0.05, in place of the recipe's 0.0005" in printed
     record = json.loads((tmp_path / "asked" / "run.json").read_text())
     assert (record["lr"], record["weight_decay"], asked["lr"], asked["weight_decay"]) == (0.01, 0.05, 0.01, 0.05)
-    for change, words in (
+    refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({"lr": 0.02}, "--lr 0.02: .* was begun with lr 0.01; leave the option out"),
         ({"weight_decay": 0.0}, "--weight-decay 0.0: .* was begun with weight-decay 0.05"),
-    ):
+    )
+    for change, words in refused:
         with pytest.raises(UserError, match=words):
             train(home, tmp_path / "asked", resume=True, **change)
     resumed = train(home, tmp_path / "asked", resume=True, lr=0.01)  # the run keeps the other one
@@ -226,7 +227,9 @@ def test_the_rate_of_the_recipe_is_no_other_rate(home: Path, tmp_path: Path) -> 
     train(home, tmp_path / "run", steps=2, resume=True)
     with pytest.raises(UserError, match=r"--lr 0.1: .* was begun with lr that of the recipe"):
         train(home, tmp_path / "run", resume=True, lr=0.1)
-    for change in ({"lr": 0.0}, {"lr": float("nan")}, {"weight_decay": -1.0}, {"weight_decay": float("inf")}):
+    wrong: list[dict[str, Any]]
+    wrong = [{"lr": 0.0}, {"lr": float("nan")}, {"weight_decay": -1.0}, {"weight_decay": float("inf")}]
+    for change in wrong:
         with pytest.raises(UserError, match=r"^--(lr|weight-decay) \S+: expected"):
             train(home, tmp_path / "other", **change)
 
