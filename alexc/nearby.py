@@ -13,6 +13,7 @@ from .printable import printable
 
 FOLDER = ""  # in place of a suffix
 _MOST_READ = 1000  # entries of one folder
+_MOST_FOLDERS = 50
 _MOST_SHOWN = 5
 
 
@@ -55,11 +56,9 @@ def _entries(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 def _below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     found: list[Path] = []
-    for each in _entries(folder, (FOLDER,)):
+    for each in _entries(folder, (FOLDER,))[:_MOST_FOLDERS]:
         with suppress(OSError):  # a folder that may not be looked into
             found += _entries(each, suffixes)
-        if len(found) > _MOST_READ:
-            break
     return found
 
 

@@ -122,7 +122,8 @@ def test_a_package_imports_its_own_modules_relatively(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["summary", "draw", "plan", "compile", "check", "fmt", "diff", "explain", "import", "--help"]
+    "command",
+    ["summary", "draw", "plan", "compile", "check", "fmt", "diff", "explain", "import", "new", "examples", "--help"],
 )
 def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -> None:
     spec = str(ROOT / "spec" / "alexnet.net")
@@ -136,6 +137,8 @@ def test_commands_about_specs_never_import_torch(command: str, tmp_path: Path) -
         "diff": ["diff", spec, spec],
         "explain": ["explain", "E0301"],
         "import": ["import", str(ROOT / "tests" / "importers" / "files" / "caffe" / "residual_deploy.prototxt")],
+        "new": ["new", "mine", "--from", "resnet50"],
+        "examples": ["examples"],
         "--help": ["--help"],
     }[command]
     code = (
