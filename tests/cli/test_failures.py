@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 import alexc
 import alexc.__main__ as program
@@ -173,11 +174,13 @@ def test_names_and_comments_reach_the_terminal_without_steering_characters(
     for call in (
         lambda: net.plan(f"x{STEERS}"),
         lambda: Net.from_file("plain.net", f"b{STEERS}.net"),
-        lambda: compile_([spec]),
     ):
         with pytest.raises(UserError) as raised:
             call()
         messages.append(str(raised.value))
+    with pytest.raises(typer.Exit):
+        compile_([spec])
+    messages.append(capsys.readouterr().err)
     compile_([Path("plain.net")], out=Path(f"out{STEERS}"))
     with pytest.raises(UserError) as raised:
         compile_([Path("plain.net"), Path("plain.net")], out=Path(f"out{STEERS}"))
