@@ -276,7 +276,7 @@ class TestExamination:
     def test_a_store_that_does_not_fit_the_network(self, home: Path) -> None:
         other = tiny.write_network(home, ("CenterCrop(20)", "CenterCrop(21)"), name="other.py")
         with pytest.raises(
-            UserError, match="holds images with shorter side 24 and crop 20, 3 channels, but Tiny wants .* crop 21, 3"
+            UserError, match=r"holds images with shorter side 24 and crop 20, 3 channels, but Tiny wants .* crop 21, 3"
         ):
             list(examination.examine(home / "store", other))
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 BOUNDED = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 SEEDS = st.integers(0, 2**32 - 1)
-JOINS = ("add", "concat", "multiply")
+JOINS = ("add", "concat", "maximum", "multiply")
 KINDS = sorted(set(LAYERS) - set(JOINS))
 
 
