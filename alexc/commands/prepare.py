@@ -104,13 +104,12 @@ def prepare(
         float, typer.Option(min=0.0, max=1.0, help="Fail if more than this share of the files is unusable.")
     ] = 0.01,
 ) -> None:
-    r"""Decode images once, into the store that training reads.
+    """Decode images once, into the store that training reads.
 
     If it is interrupted, run the same command again to continue. Unusable files are skipped and reported by name.
 
     DATA is one of these. Its content tells which, not its name:
 
-    \b
     - a folder with train/<class>/ and val/<class>/, or with <class>/
     - a folder with labels.csv or labels.tsv: file,label or file,labels, and split
     - a zip or tar file of such a folder, compressed or not
