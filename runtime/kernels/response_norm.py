@@ -1,9 +1,7 @@
 """Local response normalisation on a GPU: a kernel for the forward pass and one for the backward pass.
 
-With s_i = k + alpha * sum_j a_j^2, the result is a_i s_i^-beta, and its gradient is
-g_i s_i^-beta - 2 alpha beta a_i sum_j g_j a_j s_j^(-beta - 1), where the second window is the mirrored first one. Each
-kernel reads its inputs once and writes its result once, and sums in float32. A program works on a tile: some positions,
-and all maps of a tower at each of them.
+The formulas are those of `layers.local_response_norm`. Each kernel reads its inputs once, writes its result once, and
+sums in float32. A program works on a tile: some positions, and all maps of a tower at each of them.
 """
 
 # Triton's language has types of its own.
@@ -63,7 +61,7 @@ def differentiate(
 
 @triton_op("alexc::response_norm", mutates_args=())
 def response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
-    """`normalise` for torch.compile; it has the first derivative. Called directly, it takes five times as long."""
+    """`normalise` for torch.compile; it has the first derivative. A direct call costs the CPU more than the kernel costs a GPU."""
     return normalise(x, size, alpha, beta, k, towers, wrap_triton)
 
 

@@ -472,7 +472,7 @@ train {{
 @pytest.mark.usefixtures("alone")
 @kinds
 def test_a_network_of_these_images_is_trained_evaluated_and_reported(channels: int, bits: int, tmp_path: Path) -> None:
-    """Prepared by the training itself; what a file is predicted as is the mean over the ten crops of numpy."""
+    """The training makes the store. The prediction for a file is the mean over its ten crops, as numpy computes it."""
     import torch
 
     images = make_images(tmp_path / "images", channels, bits)
