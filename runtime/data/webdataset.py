@@ -1,7 +1,7 @@
 """Lists the images of WebDataset shards: tar files in which KEY.jpg is an image and KEY.cls its class.
 
-A key is the path of a file up to the first dot in its name. The files of one key stand next to each other. The class is a
-number or a name, as text. Source: https://github.com/webdataset/webdataset
+A key is the path of a file up to the first dot in its name. The files of one key stand next to each other. The class is
+a number or a name, as text. Source: https://github.com/webdataset/webdataset
 """
 
 from __future__ import annotations

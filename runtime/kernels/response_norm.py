@@ -61,7 +61,10 @@ def differentiate(
 
 @triton_op("alexc::response_norm", mutates_args=())
 def response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, towers: int) -> Tensor:
-    """`normalise` for torch.compile; it has the first derivative. A direct call costs the CPU more than the kernel costs a GPU."""
+    """`normalise` for torch.compile, with the first derivative.
+
+    A direct call costs the CPU more than the kernel costs a GPU.
+    """
     return normalise(x, size, alpha, beta, k, towers, wrap_triton)
 
 

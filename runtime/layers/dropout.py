@@ -106,7 +106,8 @@ def _mask_of(
     return keep_mask(int(key.item()), images, units, p, device, (first_image, first_unit))
 
 
-# One custom operation, because torch.compile would inline each hash. A direct call costs the CPU more than the kernel costs a GPU.
+# One custom operation, because torch.compile would inline each hash. A direct call of it costs the CPU more than the
+# kernel costs a GPU.
 _mask_operation = torch.library.custom_op("alexc::keep_mask", _mask_of, mutates_args=())
 
 
