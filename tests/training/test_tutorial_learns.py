@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ def images() -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("text", SPECS)
 def test_the_loss_of_the_tutorials_training_falls(tmp_path: Path, images: NDArray[np.uint8], text: str) -> None:
-    losses = losses_of(tmp_path, images, text, STEPS)
+    losses = list(islice(losses_of(tmp_path, images, text), STEPS))
     assert losses[0] == pytest.approx(math.log(10), abs=0.1)  # that of equal probabilities
     assert max(losses) < 2.5
     assert losses[-1] < 2.0, losses
@@ -61,15 +63,23 @@ train extends "{ROOT}/examples/squeezenet1_0.net" {{
 
 @pytest.mark.slow
 def test_the_loss_of_the_shipped_squeezenet_falls(tmp_path: Path, images: NDArray[np.uint8]) -> None:
-    """The optimizer and the initial weights are the example's. From `kaiming`, all outputs become zero."""
-    losses = losses_of(tmp_path, images, SMALLER_SQUEEZENET, 70)
+    """The optimizer and the initial weights are the example's. From `kaiming`, all outputs become zero.
+
+    The example's learning rate is that of batches of 512. With these ten images the loss jumps sooner or later,
+    at a step that differs from processor to processor: what is shown is the way down before it.
+    """
+    losses: list[float] = []
+    for loss in islice(losses_of(tmp_path, images, SMALLER_SQUEEZENET), 250):
+        losses.append(loss)
+        if loss < 2.1:
+            break
     assert losses[0] == pytest.approx(math.log(10), abs=0.1)
-    assert max(losses) < 2.6
-    assert min(losses) < 2.1, losses
+    assert max(losses) < 2.4
+    assert losses[-1] < 2.1, losses
 
 
-def losses_of(folder: Path, images: NDArray[np.uint8], text: str, steps: int) -> list[float]:
-    """The losses of the first steps of the recipe in `text`, on one batch of images."""
+def losses_of(folder: Path, images: NDArray[np.uint8], text: str) -> Iterator[float]:
+    """The losses of one step after the other of the recipe in `text`, on one batch of images."""
     (folder / "network.net").write_text(text)
     (folder / "network.py").write_text(Net.from_file(folder / "network.net").python())
     file = load_network_file(folder / "network.py")
@@ -84,11 +94,9 @@ def losses_of(folder: Path, images: NDArray[np.uint8], text: str, steps: int) ->
     labels = torch.arange(len(SHAPES))
     network = file.build(seed=0)
     optimizer = optimizer_of(file.recipe.optimizer, network)
-    losses = []
-    for _ in range(steps):
+    while True:
         optimizer.zero_grad()
         loss = cross_entropy_of_heads(network, (network(batch),), labels, len(labels))
         torch.autograd.backward(loss)
         optimizer.step()
-        losses.append(loss.item())
-    return losses
+        yield loss.item()
