@@ -30,7 +30,7 @@ from torchvision import transforms as v1
 from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
-from alexc.runtime.augmentations.augmentation import ImageSource, View
+from alexc.runtime.augmentations.augmentation import ImageSource
 from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
@@ -222,15 +222,11 @@ def fed_by(
 ) -> float:
     """Load whole epochs with BatchLoader; the sum of one pixel per batch makes sure that each batch was read."""
     views = TrainingViews(PAPERS, statistics, SHOWN, seed=0)
-
-    def views_of(epoch: int) -> Callable[[int], tuple[View]]:
-        return lambda image: (views.view(epoch, image),)
-
     seen = 0.0
     with BatchLoader(Renderer(SHOWN, statistics.mean_image), SHOWN, BATCH, threads, on_device) as feed:
         for epoch in epochs:
-            groups = groups_of(epoch_order(0, epoch, len(split)), BATCH)
-            for batch in feed.batches(split, groups, views_of(epoch)):
+            order = epoch_order(0, epoch, len(split))
+            for batch in feed.batches(split, groups_of(order, BATCH), views.of_epoch(epoch, order).take):
                 seen += float(batch.images[0, 0, 0, 0])
     return seen
 

@@ -327,9 +327,8 @@ def _batches_of(trainer: Trainer, epoch: int, times: int) -> Iterator[Batch]:
     """The batches of so many epochs without a pause between them."""
     data = trainer.data
     order = epoch_order(0, epoch, len(data.store.train))
-    view_of = data.views.of_epoch(epoch, order)
     groups = groups_of(np.tile(order, times), trainer.settings.recipe.batch)
-    return data.loader.batches(data.store.train, groups, lambda image: (view_of(image),))
+    return data.loader.batches(data.store.train, groups, data.views.of_epoch(epoch, order).take)
 
 
 def _rate(trainer: Trainer, batches: Iterator[Batch]) -> tuple[float, float]:

@@ -1,43 +1,17 @@
-"""What every augmentation does: draw a change of a view."""
+"""What every augmentation does: draw random numbers, and change views by them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..sides import Sides
-
-Adjustment = Callable[[Image.Image], Image.Image]
-Overlay = Callable[[NDArray[np.float32]], None]
-
-
-@dataclass(slots=True)
-class View:
-    """A window of a stored image, and what is done to its pixels; augmentations change it while it is drawn.
-
-    Attributes:
-        top: the first row of the window.
-        left: its first column, before mirroring.
-        mirrored: whether the view is flipped left to right.
-        color: added to each channel, in grey levels of 0..255; all zeros, for any number of channels, add nothing.
-        window: height and width of a window that is scaled to the size of the view; None for one of that size.
-        adjustments: applied in order to the window as an 8-bit image of the size of the view.
-        overlays: applied in order to the finished view, (height, width, channels), in place.
-    """
-
-    top: int
-    left: int
-    mirrored: bool = False
-    color: tuple[float, ...] = (0.0, 0.0, 0.0)
-    window: tuple[int, int] | None = None
-    adjustments: tuple[Adjustment, ...] = ()
-    overlays: tuple[Overlay, ...] = ()
+from .view import Numbers, Views
 
 
 @dataclass(frozen=True)
@@ -57,18 +31,15 @@ class ImageSource:
     eigenvectors: NDArray[np.float64]
 
 
-Draw = Callable[[View, np.random.Generator], None]
-
-
 class Augmentation(ABC):
     """A step of `augment`, as a recipe holds it.
 
     Attributes:
-        draw_order: the place of its draws among those of all augmentations. The random numbers of every step depend on
-            the steps that draw before it, so this never changes.
+        draw_order: its place among the changes of all augmentations. Its random numbers depend on it, so it never
+            changes.
         scales: whether it scales windows, which a mean image does not fit.
         adjusts: whether it changes 8-bit images, before anything is subtracted; it cannot change images of 16 bits.
-        group: the images in a row of the epoch's order that share its draws.
+        group: the images in a row of the epoch's order that share its random numbers.
         until: the number of epochs in which it has an effect; None for all.
     """
 
@@ -89,5 +60,9 @@ class Augmentation(ABC):
         return None
 
     @abstractmethod
-    def drawing(self, source: ImageSource) -> Draw:
-        """A function that draws this step for a view, and changes the view."""
+    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+        """(views, numbers): what is random about each of so many views."""
+
+    @abstractmethod
+    def change(self, views: Views, drawn: Numbers) -> None:
+        """Change each view by its row of `drawn`, which `draw` made."""

@@ -9,7 +9,10 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from .augmentation import Augmentation, Draw, ImageSource, View
+from .augmentation import Augmentation, ImageSource
+from .view import Adjustment, Numbers, Views
+
+_FUNCTIONS = ("adjust_brightness", "adjust_contrast", "adjust_saturation", "adjust_hue")
 
 
 @dataclass(frozen=True)
@@ -49,22 +52,20 @@ class ColorJitter(Augmentation):
         """One or three, as in torchvision."""
         return (3,) if self.saturation or self.hue else (1, 3)
 
-    def drawing(self, source: ImageSource) -> Draw:  # noqa: ARG002 - it depends on no property of the images
-        """Four amounts, then their order."""
-        shares = (
-            ("adjust_brightness", self.brightness),
-            ("adjust_contrast", self.contrast),
-            ("adjust_saturation", self.saturation),
-            ("adjust_hue", self.hue),
-        )
+    @property
+    def _shares(self) -> tuple[float, ...]:
+        return self.brightness, self.contrast, self.saturation, self.hue
 
-        def draw(view: View, random: np.random.Generator) -> None:
-            amounts = [
-                ColorAdjustment(name, random.uniform(-share, share) + (0 if name == "adjust_hue" else 1))
-                for name, share in shares
-            ]
-            order = random.permutation(len(shares)).tolist()
-            drawn = tuple(amounts[place] for place in order if shares[place][1])
-            view.adjustments = (*view.adjustments, *drawn)
+    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:  # noqa: ARG002
+        """(views, 8): the amounts of the four, then their order."""
+        amounts = random.uniform(-1, 1, (views, 4)) * self._shares + (1, 1, 1, 0)
+        orders = random.permuted(np.tile(np.arange(4.0), (views, 1)), axis=1)
+        return np.hstack([amounts, orders])
 
-        return draw
+    def change(self, views: Views, drawn: Numbers) -> None:
+        """Adjust the colours of each view."""
+        views.adjusted = (*views.adjusted, (self._adjustments, drawn))
+
+    def _adjustments(self, drawn: list[float]) -> tuple[Adjustment, ...]:
+        order = [int(place) for place in drawn[4:]]
+        return tuple(ColorAdjustment(_FUNCTIONS[place], drawn[place]) for place in order if self._shares[place])

@@ -6,23 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .augmentation import Augmentation, Draw, ImageSource, View
-
-
-@dataclass(frozen=True)
-class Hole:
-    """A rectangle of the view that is set to zero."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    def __call__(self, pixels: NDArray[np.float32]) -> None:
-        """Blank it in `pixels` (height, width, channels)."""
-        pixels[self.top : self.bottom, self.left : self.right] = 0
+from .augmentation import Augmentation, ImageSource
+from .view import Numbers, Views
 
 
 @dataclass(frozen=True)
@@ -33,13 +19,12 @@ class Cutout(Augmentation):
 
     size: int
 
-    def drawing(self, source: ImageSource) -> Draw:
-        """Two draws: row and column of the centre. The square is cut off at the edges of the view."""
-        height, width = source.size
+    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+        """(views, 4): top, left, bottom and right. The square is cut off at the edges of the view."""
+        first = random.integers(source.size, size=(views, 2)) - self.size // 2
+        last = np.minimum(first + self.size, source.size)
+        return np.hstack([np.maximum(first, 0), last]).astype(np.float64)
 
-        def draw(view: View, random: np.random.Generator) -> None:
-            top, left = (int(random.integers(side)) - self.size // 2 for side in source.size)
-            bottom, right = min(height, top + self.size), min(width, left + self.size)
-            view.overlays = (*view.overlays, Hole(max(0, top), max(0, left), bottom, right))
-
-        return draw
+    def change(self, views: Views, drawn: Numbers) -> None:
+        """Blank the squares."""
+        views.holes = (*views.holes, drawn.astype(np.int64))

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .augmentation import Augmentation, Draw, ImageSource, View
+from .augmentation import Augmentation, ImageSource
+from .view import Numbers, Views
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,10 @@ class Mirror(Augmentation):
     probability: float = 0.5
     group: int = 1
 
-    def drawing(self, source: ImageSource) -> Draw:  # noqa: ARG002 - it depends on no property of the images
-        """One draw from 0..1."""
+    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:  # noqa: ARG002
+        """(views, 1), from 0..1."""
+        return random.random((views, 1))
 
-        def draw(view: View, random: np.random.Generator) -> None:
-            view.mirrored = random.random() < self.probability
-
-        return draw
+    def change(self, views: Views, drawn: Numbers) -> None:
+        """Flip those whose number is below the probability."""
+        views.mirrored = drawn[:, 0] < self.probability

@@ -6,20 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .augmentation import Augmentation, Draw, ImageSource, View
-
-
-@dataclass(frozen=True)
-class Division:
-    """Divides a view by a number."""
-
-    by: np.float32
-
-    def __call__(self, pixels: NDArray[np.float32]) -> None:
-        """Divide `pixels` (height, width, channels) in place."""
-        np.divide(pixels, self.by, out=pixels)
+from .augmentation import Augmentation, ImageSource
+from .view import Numbers, Views
 
 
 @dataclass(frozen=True)
@@ -38,18 +27,23 @@ class PCAColor(Augmentation):
     until: int | None = None
     rescale: Literal["yes", "no"] = "no"
 
-    def drawing(self, source: ImageSource) -> Draw:
-        """A draw from N(0, 1) for each component, as many as there are channels."""
-        components = self.components(source)
+    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+        """(views, channels): the shift of each channel, from a draw from N(0, 1) for each component."""
+        components = self.components(source).T
+        amounts = random.standard_normal((views, len(components)))
+        # Added one by one: a product of matrices rounds as its library likes.
+        shifts = np.zeros((views, len(components)))
+        for place, component in enumerate(components):
+            shifts += amounts[:, place, None] * component
+        return shifts
 
-        def draw(view: View, random: np.random.Generator) -> None:
-            view.color = tuple((components @ random.standard_normal(len(components))).tolist())
-            if self.rescale == "yes":
-                view.overlays = (*view.overlays, Division(np.float32(1 + self.std)))
+    def change(self, views: Views, drawn: Numbers) -> None:
+        """Shift the colours."""
+        views.colors = drawn
+        if self.rescale == "yes":
+            views.divisor = float(np.float32(1 + self.std))
 
-        return draw
-
-    def components(self, source: ImageSource) -> NDArray[np.float64]:
+    def components(self, source: ImageSource) -> Numbers:
         """(channels, channels): column i is what a draw of 1 adds along component i, in grey levels of 0..255."""
         scale = source.eigenvalues if self.by == "eigenvalue" else np.sqrt(source.eigenvalues)
         return np.asarray(source.eigenvectors * (self.std * scale * 255))

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ..sides import Sides
-from .augmentation import Augmentation, Draw, ImageSource, View
+from .augmentation import Augmentation, ImageSource
+from .view import Numbers, Views
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,11 @@ class RandomCrop(Augmentation):
         """The size of the view."""
         return self.size
 
-    def drawing(self, source: ImageSource) -> Draw:
-        """Every place is equally likely."""
-        rows, columns = (stored - size + 1 for stored, size in zip(source.stored, source.size, strict=True))
+    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+        """(views, 2): row and column; every place is equally likely."""
+        places = np.subtract(source.stored, source.size) + 1
+        return random.integers(places, size=(views, 2)).astype(np.float64)
 
-        def draw(view: View, random: np.random.Generator) -> None:
-            view.top, view.left = int(random.integers(rows)), int(random.integers(columns))
-
-        return draw
+    def change(self, views: Views, drawn: Numbers) -> None:
+        """Move each window to its place."""
+        views.places = drawn.astype(np.int64)

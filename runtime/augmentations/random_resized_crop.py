@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from ..sides import Sides
-from .augmentation import Augmentation, Draw, ImageSource, View
+from .augmentation import Augmentation, ImageSource
+from .view import Numbers, Views
 
 _ATTEMPTS = 10
 
@@ -34,25 +35,28 @@ class RandomResizedCrop(Augmentation):
         """The size of the view."""
         return self.size
 
-    def drawing(self, source: ImageSource) -> Draw:
-        """Drawn as torchvision's RandomResizedCrop draws."""
-
-        def draw(view: View, random: np.random.Generator) -> None:
-            view.top, view.left, *window = self._window(random, source.stored)
-            view.window = (window[0], window[1])
-
-        return draw
-
-    def _window(self, random: np.random.Generator, stored: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Top, left, height and width."""
-        most_rows, most_columns = stored
+    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+        """(views, 4): top, left, height and width, drawn as torchvision's RandomResizedCrop draws."""
+        drawn = np.tile(np.array(self._central(source.stored), np.float64), (views, 1))
+        missing = np.arange(views)
+        widest = math.log(self.aspect)
         for _ in range(_ATTEMPTS):
-            area = most_rows * most_columns * random.uniform(self.smallest, 1)
-            aspect = math.exp(random.uniform(-math.log(self.aspect), math.log(self.aspect)))
-            height, width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
-            if 0 < height <= most_rows and 0 < width <= most_columns:
-                top, left = random.integers(most_rows - height + 1), random.integers(most_columns - width + 1)
-                return int(top), int(left), height, width
+            area = math.prod(source.stored) * random.uniform(self.smallest, 1, len(missing))
+            aspect = np.exp(random.uniform(-widest, widest, len(missing)))
+            sizes = np.rint(np.sqrt(np.stack([area / aspect, area * aspect], axis=1))).astype(np.int64)
+            fits = ((sizes > 0) & (sizes <= source.stored)).all(axis=1)
+            found, sizes = missing[fits], sizes[fits]
+            drawn[found] = np.hstack([random.integers(np.subtract(source.stored, sizes) + 1), sizes])
+            missing = missing[~fits]
+        return drawn
+
+    def _central(self, stored: tuple[int, int]) -> tuple[int, int, int, int]:
+        """The largest central window of a shape that is allowed."""
+        most_rows, most_columns = stored
         height = min(most_rows, round(most_columns * self.aspect))
         width = min(most_columns, round(most_rows * self.aspect))
         return (most_rows - height) // 2, (most_columns - width) // 2, height, width
+
+    def change(self, views: Views, drawn: Numbers) -> None:
+        """Scale the windows."""
+        views.places, views.windows = np.hsplit(drawn.astype(np.int64), 2)

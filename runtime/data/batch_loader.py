@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..augmentations.augmentation import View
+from ..augmentations.view import View, Views, ViewsOf
 from ..parallel.batch_shard import BatchShard
 from ..sides import Sides, height_and_width
 from .device_rendering import DeviceRenderer, Rendering, table_of
@@ -23,6 +23,7 @@ from .split import Images, number_in_source, source_of
 from .views import Renderer
 
 WHOLE_BATCH = BatchShard()
+_NO_TABLE = torch.empty(0, 0)
 NOTHING_STORED: Mapping[Images, Tensor] = {}
 
 
@@ -106,15 +107,13 @@ class BatchLoader:
     ) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def batches(
-        self, split: Images, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
-    ) -> Generator[Batch]:
+    def batches(self, split: Images, groups: Sequence[NDArray[np.int64]], views: ViewsOf) -> Generator[Batch]:
         """A batch for each group of image numbers, in order: this rank's part of it.
 
         Args:
             split: the images.
             groups: the image numbers of each batch.
-            views: the views of an image, by its number; the same number for every image.
+            views: the views of images.
         """
         drawn = self._drawn(split, groups, views)
         if self._on_device is None:
@@ -146,9 +145,7 @@ class BatchLoader:
             while ahead:
                 yield oldest()
 
-    def _drawn(
-        self, split: Images, groups: Sequence[NDArray[np.int64]], views: Callable[[int], Sequence[View]]
-    ) -> Generator[_Drawn]:
+    def _drawn(self, split: Images, groups: Sequence[NDArray[np.int64]], views: ViewsOf) -> Generator[_Drawn]:
         """What the threads make of each group, in order; the next one may overwrite its pixels."""
         free = list(self._buffers)
         underway: deque[tuple[Tensor, Future[_Drawn]]] = deque()
@@ -174,33 +171,34 @@ class BatchLoader:
                 if not batch.cancel():
                     batch.exception()  # waits, because no thread may write into a buffer that the next call returns
 
-    def _draw(
-        self, split: Images, group: NDArray[np.int64], views: Callable[[int], Sequence[View]], buffer: Tensor
-    ) -> _Drawn:
-        out = buffer.numpy()
-        # All views of an image go to the same rank: a batch is split between images.
-        count = len(views(int(group[0]))) if len(group) else 1
-        row = 0
-        # All views are drawn before the first is rendered, because rendering evicts the drawing code from the cache.
-        own = [(index, views(index)) for index in self._share.select(group).tolist()]
-        write: Callable[[NDArray[Any], View, NDArray[Any]], None]
-        write = self._renderer.render if self._on_device is None else self._renderer.cut
+    def _draw(self, split: Images, group: NDArray[np.int64], views: ViewsOf, buffer: Tensor) -> _Drawn:
+        count = len(views(group[:1])) if len(group) else 1
+        own = self._share.select(group)
+        shown = views(own)
         rows = self._share.rows_read(len(group)) * count
         labels = self._share.labels(split.targets(group, self._outputs)).repeat_interleave(count, dim=0)
-        cut = [view for _, shown in own for view in shown] if self._on_device is not None else []
-        table = table_of(cut, self._renderer.channels)
+        table = _NO_TABLE if self._on_device is None else table_of(shown, self._renderer.channels)
         if source_of(split) in self._stored:
             numbers = torch.zeros(rows, dtype=torch.int64)
-            shown_images = [number_in_source(split, index) for index, shown in own for _ in shown]
-            numbers[: len(table)] = torch.tensor(shown_images, dtype=torch.int64)
+            in_store = torch.tensor([number_in_source(split, index) for index in own.tolist()], dtype=torch.int64)
+            numbers[: len(shown)] = in_store.repeat_interleave(count)
             return _Drawn(numbers, table, labels, len(group))
-        for index, shown in own:
-            image = split.image(index)
-            for view in shown:
-                write(image, view, out[row])
-                row += 1
-        out[row:rows] = 0
+        out = buffer.numpy()
+        self._write(split, own, shown, out)
+        out[len(shown) : rows] = 0
         return _Drawn(buffer[:rows], table, labels, len(group))
+
+    def _write(self, split: Images, images: NDArray[np.int64], views: Views, out: NDArray[Any]) -> None:
+        """Write each view of each image, or if a device renders, its window."""
+        write: Callable[[NDArray[Any], View, NDArray[Any]], None]
+        write = self._renderer.render if self._on_device is None else self._renderer.cut
+        # All views are made before the first is rendered, because rendering evicts this code from the cache.
+        shown, numbers = list(zip(views, out, strict=False)), images.tolist()
+        count = len(shown) // max(1, len(numbers))
+        for place, index in enumerate(numbers):
+            image = split.image(index)
+            for view, target in shown[place * count : (place + 1) * count]:
+                write(image, view, target)
 
 
 def groups_of(order: NDArray[np.int64], images: int) -> list[NDArray[np.int64]]:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..augmentations.augmentation import View
-from ..augmentations.cutout import Hole
-from ..augmentations.pca_color import Division
+from ..augmentations.view import Views
 from .store import STEPS_OF_16_BITS
 from .views import Renderer, central_view
 
 _FIRST_COLOR = 4  # column of a table
 
 
-def table_of(views: Sequence[View], channels: int = 3) -> Tensor:
+def table_of(views: Views, channels: int = 3) -> Tensor:
     """What `DeviceRenderer` must know of views of so many channels: a row for each, float64.
 
     The columns are top, left, mirrored, divisor, the added colour, and for each hole its top, left, bottom and right.
     """
-    no_color = (0.0,) * channels
-    holes = [[overlay for overlay in view.overlays if isinstance(overlay, Hole)] for view in views]
-    most = max(map(len, holes), default=0)
-    rows = []
-    for view, own in zip(views, holes, strict=True):
-        divisors = [float(overlay.by) for overlay in view.overlays if isinstance(overlay, Division)]
-        assert len(divisors) + len(own) == len(view.overlays), view.overlays
-        edges = [edge for hole in own for edge in (hole.top, hole.left, hole.bottom, hole.right)]
-        blank = [0] * (4 * (most - len(own)))
-        color = view.color if any(view.color) else no_color
-        rows.append([view.top, view.left, view.mirrored, *(divisors or [1.0]), *color, *edges, *blank])
-    return torch.tensor(rows, dtype=torch.float64)
+    count = len(views)
+    colors = np.zeros((count, channels)) if views.colors is None else views.colors
+    columns = (views.places, views.mirrored, np.full(count, views.divisor), colors, *views.holes)
+    return torch.from_numpy(np.column_stack(columns).astype(np.float64, copy=False))
 
 
 class Rendering:

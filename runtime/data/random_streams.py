@@ -1,4 +1,4 @@
-"""Random streams that are functions of (seed, epoch, image), so no generator state is ever saved."""
+"""Random numbers that are functions of (seed, epoch, image), so no generator state is ever saved."""
 
 from __future__ import annotations
 
@@ -16,30 +16,16 @@ class Purpose(IntEnum):
     ORDER = 0
     VIEW = 1
     RATE = 2
-    GROUP_OF_VIEWS = 3
 
 
-def generator(seed: int, purpose: Purpose, epoch: int, image: int = 0) -> np.random.Generator:
-    """A generator for this purpose, epoch and image. It is counter-based, so starting anywhere costs nothing."""
-    # The generator itself increments the lowest word of the counter.
-    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, image, epoch]))
+def generator(seed: int, purpose: Purpose, epoch: int, part: int = 0, step: int = 0) -> np.random.Generator:
+    """A generator for this purpose and epoch, for a part of its images and a step of `augment`, if it is for one.
 
-
-class Stream:
-    """Gives the generators of `generator` for one seed and purpose, ten times as fast: each call restarts the same one.
-
-    It belongs to one thread, and a generator is good until the next call.
+    It is counter-based, so starting anywhere costs nothing.
     """
-
-    def __init__(self, seed: int, purpose: Purpose) -> None:
-        self._generator = generator(seed, purpose, 0)
-        self._start = self._generator.bit_generator.state
-
-    def at(self, epoch: int, image: int) -> np.random.Generator:
-        """The generator for this epoch and image."""
-        self._start["state"]["counter"] = (0, 0, image, epoch)
-        self._generator.bit_generator.state = self._start
-        return self._generator
+    # The generator itself increments the lowest word of the counter.
+    key = [seed, purpose + step * len(Purpose)]
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, part, epoch]))
 
 
 def first_of_group(order: NDArray[np.int64], size: int) -> NDArray[np.int64]:

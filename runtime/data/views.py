@@ -6,7 +6,7 @@ Section 4.1 of the paper: random crops, mirroring and colour noise in training; 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
@@ -16,19 +16,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import recipes
-from ..augmentations.augmentation import Augmentation, ImageSource, View
-from ..augmentations.mirror import Mirror
-from ..augmentations.pca_color import PCAColor
+from ..augmentations.augmentation import Augmentation, ImageSource
+from ..augmentations.view import Numbers, View, Views
 from ..sides import Sides, height_and_width
 from .dataset_statistics import DatasetStatistics
-from .random_streams import Purpose, Stream, first_of_group
+from .random_streams import Purpose, first_of_group, generator
 from .split import Pixels
 from .store import STEPS_OF_16_BITS
 
 Value = TypeVar("Value", bound=np.generic)
-# Drawn without effect if a recipe does not have them, so that later draws do not depend on whether it does.
-_ALWAYS_DRAWN: tuple[Augmentation, ...] = (Mirror(0.0), PCAColor(0.0))
-NO_GROUPS: Mapping[int, int] = {}
+_DRAWN_AT_ONCE = 4096
+_KINDS = 64  # more than there are kinds of augmentations
 _COLORS = 3
 _NUMBERS_ON_ONE_THREAD = 32_000  # torch uses several threads for 32,768 numbers or more
 
@@ -100,44 +98,32 @@ class TrainingViews:
 
     def __init__(self, augment: Sequence[Augmentation], statistics: DatasetStatistics, size: Sides, seed: int) -> None:
         stored = statistics.geometry.crop
-        source = ImageSource(
+        self._source = ImageSource(
             height_and_width(stored), height_and_width(size), statistics.eigenvalues, statistics.eigenvectors
         )
-        kinds = {type(step) for step in augment}
-        steps = [*augment, *(step for step in _ALWAYS_DRAWN if type(step) not in kinds)]
-        self._steps = sorted(steps, key=lambda step: step.draw_order)
-        self._draws = [step.drawing(source) for step in self._steps]
+        self._steps = sorted(augment, key=lambda step: step.draw_order)
         self._center = central_view(stored, size)
         self._seed = seed
-        self._streams = threading.local()
 
-    def of_epoch(self, epoch: int, order: NDArray[np.int64]) -> Callable[[int], View]:
+    def of_epoch(self, epoch: int, order: NDArray[np.int64]) -> Views:
         """The view of each training image, by its number, in an epoch that shows the images in this order."""
-        first = {size: first_of_group(order, size) for size in {step.group for step in self._steps} if size > 1}
-        return lambda image: self.view(epoch, image, {size: int(of[image]) for size, of in first.items()})
-
-    def view(self, epoch: int, image: int, first: Mapping[int, int] = NO_GROUPS) -> View:
-        """The view of training image number `image` in this epoch.
-
-        Args:
-            epoch: the epoch, from 0.
-            image: the number of the image.
-            first: the first image of the group that it belongs to, by the size of the group; by default itself.
-        """
-        own = self._stream(1).at(epoch, image)
-        shared = {size: self._stream(size).at(epoch, leader) for size, leader in first.items()}
-        view = View(self._center.top, self._center.left)
-        for step, draw in zip(self._steps, self._draws, strict=True):
+        images = len(order)
+        views = Views.of([self._center]).take(np.zeros(images, np.int64))
+        for place, step in enumerate(self._steps):
             if step.until is None or epoch < step.until:
-                draw(view, shared.get(step.group, own))
-        return view
+                # Two steps of a kind draw different numbers, and those of other kinds change neither.
+                earlier = sum(type(each) is type(step) for each in self._steps[:place])
+                drawn = self._drawn(step, epoch, images, step.draw_order + _KINDS * earlier)
+                step.change(views, drawn if step.group == 1 else drawn[first_of_group(order, step.group)])
+        return views
 
-    def _stream(self, size: int) -> Stream:
-        """This thread's stream for groups of this size; 1 for single images."""
-        streams: dict[int, Stream] = vars(self._streams).setdefault("by_size", {})
-        if size not in streams:
-            streams[size] = Stream(self._seed, Purpose.VIEW if size == 1 else Purpose.GROUP_OF_VIEWS)
-        return streams[size]
+    def _drawn(self, step: Augmentation, epoch: int, images: int, number: int) -> Numbers:
+        """(images, numbers): what step number `number` draws. It does not depend on the number of images."""
+        parts = [
+            step.draw(self._source, generator(self._seed, Purpose.VIEW, epoch, part, number), _DRAWN_AT_ONCE)
+            for part in range(-(-images // _DRAWN_AT_ONCE))
+        ]
+        return np.concatenate(parts)[:images]
 
 
 class Renderer:

@@ -97,15 +97,16 @@ def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int, device:
         renderer = Renderer(size, pixels.statistics.mean_image)
     else:
         size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, pixels.statistics)
-    views = TrainingViews(augment, pixels.statistics, size, seed=0)
+    order = epoch_order(0, 0, len(pixels.split))
+    views = TrainingViews(augment, pixels.statistics, size, seed=0).of_epoch(0, order)
     rows = min(_FEED_BATCH, len(pixels.split))
-    groups = groups_of(epoch_order(0, 0, len(pixels.split)), rows)
+    groups = groups_of(order, rows)
     shown = 0
     on_device = device if device.type == "cuda" else None
     with BatchLoader(renderer, size, rows, workers, on_device) as loader:
         started = time.perf_counter()
         while time.perf_counter() - started < _FEED_SECONDS:
-            for batch in loader.batches(pixels.split, groups, lambda image: (views.view(0, image),)):
+            for batch in loader.batches(pixels.split, groups, views.take):
                 shown += batch.count
                 if time.perf_counter() - started >= _FEED_SECONDS:
                     break

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..augmentations.augmentation import View
+from ..augmentations.view import View, same_views
 from ..data.batch_loader import BatchLoader, groups_of
 from ..data.split import Split
 from ..device import place_images
@@ -185,7 +185,7 @@ def _answers(
     loss: Loss,
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
     network.eval()
-    for batch in feed.batches(split, groups, lambda _: views):
+    for batch in feed.batches(split, groups, same_views(views)):
         before_batch()
         yield answers_of(network, batch.images, len(views), loss), batch.labels[:: len(views)], batch.count
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from alexc.printable import printable
 
-from ..augmentations.augmentation import View
+from ..augmentations.view import View
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import geometry_of, renderer_of
 from ..data.views import Renderer, views_for_test

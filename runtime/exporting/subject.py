@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from alexc.printable import printable
 
+from ..augmentations.view import same_views
 from ..data.batch_loader import BatchLoader
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_check import renderer_of
@@ -98,5 +99,5 @@ def _validation_images(folder: Path, file: NetworkFile, statistics: DatasetStati
     view = central_view(store.geometry.crop, file.size)
     with BatchLoader(renderer_of(file, statistics), file.size, SAMPLES, threads=1) as feed:
         group = np.arange(SAMPLES) % len(store.val)
-        (batch,) = feed.batches(store.val, [group], lambda _: [view])
+        (batch,) = feed.batches(store.val, [group], same_views([view]))
         return {"validation": batch.images.contiguous()}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from alexc.printable import printable
 
+from ..augmentations.view import same_views
 from ..data.batch_loader import BatchLoader, groups_of
 from ..data.split import Split
 from ..data.spread import spread
@@ -157,6 +158,6 @@ def _read_by(
     """The numbers of a batch of images, and the layer's input for each, (N, values)."""
     center = central_view(trained.statistics.geometry.crop, trained.file.size)
     groups = groups_of(np.array(numbers, np.int64), rows)
-    for group, batch in zip(groups, feed.batches(split, groups, lambda _: (center,)), strict=True):
+    for group, batch in zip(groups, feed.batches(split, groups, same_views([center])), strict=True):
         answers_of(trained.network, batch.images, 1)
         yield group, given.value.reshape(batch.count, -1).cpu().double().numpy()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from alexc.printable import printable
 
-from ..augmentations.augmentation import View
+from ..augmentations.view import View
 from ..data.batch_loader import Batch, BatchLoader, groups_of
 from ..data.random_streams import epoch_order
 from ..data.split import DrawnImages, Images
@@ -292,8 +292,7 @@ class Trainer:
             groups = groups[: settings.recipe.iterations - self.state.step]
         cut = [groups_of(group, settings.micro_batch_size(len(group))) for group in groups]
         flat = [micro_batch for micro_batches in cut for micro_batch in micro_batches]
-        view_of = data.views.of_epoch(epoch, order)
-        batches = data.loader.batches(split, flat, lambda image: (view_of(image),))
+        batches = data.loader.batches(split, flat, data.views.of_epoch(epoch, order).take)
         with closing(batches):
             for group, micro_batches in zip(groups, cut, strict=True):
                 weight = self._weight_of(split, group)

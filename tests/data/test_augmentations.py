@@ -19,6 +19,7 @@ from alexc.runtime.data.dataset_statistics import DatasetStatistics
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews
 from tests.support.compiled import names_of
+from tests.support.drawn_views import views_of
 
 STORED, SIZE, IMAGES = 24, 16, 20
 AS_WRITTEN = {
@@ -70,8 +71,8 @@ def shown(augment: tuple[Augmentation, ...]) -> list[NDArray[np.float32]]:
     views, renderer = TrainingViews(augment, statistics, SIZE, seed=3), Renderer(SIZE, statistics.mean_image)
     images = draw.integers(0, 256, (IMAGES, STORED, STORED, 3), dtype=np.uint8)
     made = [np.empty((SIZE, SIZE, 3), np.float32) for _ in images]
-    for number, (image, out) in enumerate(zip(images, made, strict=True)):
-        renderer.render(image, views.view(0, number), out)
+    for image, view, out in zip(images, views_of(views, 0, IMAGES), made, strict=True):
+        renderer.render(image, view, out)
     return made
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from alexc.runtime.augmentations.augmentation import View
 from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
+from alexc.runtime.augmentations.view import Views, same_views
 from alexc.runtime.data.batch_loader import Batch, BatchLoader, groups_of
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
 from alexc.runtime.data.random_streams import epoch_order
@@ -27,7 +27,7 @@ RNG = np.random.default_rng(0)
 FACTS = DatasetStatistics(
     ("a", "b"), Geometry(STORED, STORED), RNG.uniform(0, 255, (STORED, STORED, 3)), np.ones(3), np.eye(3), "x"
 )
-VIEWS = TrainingViews((RandomCrop(SIZE), Mirror(), PCAColor(0.1)), FACTS, SIZE, seed=1)
+VIEWS = TrainingViews((RandomCrop(SIZE), Mirror(), PCAColor(0.1)), FACTS, SIZE, seed=1).of_epoch(0, np.arange(IMAGES))
 
 
 class MemorySplit(Split):
@@ -51,10 +51,6 @@ class MemorySplit(Split):
 SPLIT = MemorySplit()
 
 
-def training_views(image: int) -> tuple[View, ...]:
-    return (VIEWS.view(0, image),)
-
-
 def feed(threads: int, batch: int = 5) -> BatchLoader:
     return BatchLoader(Renderer(SIZE, FACTS.mean_image), SIZE, batch, threads)
 
@@ -64,7 +60,7 @@ def copies(threads: int) -> list[Batch]:
         groups = groups_of(epoch_order(1, 0, IMAGES), 5)
         return [
             Batch(batch.images.clone(), batch.labels, batch.count)
-            for batch in source.batches(SPLIT, groups, training_views)
+            for batch in source.batches(SPLIT, groups, VIEWS.take)
         ]
 
 
@@ -76,7 +72,7 @@ def test_holds_the_views_of_its_images_in_order() -> None:
     images = torch.cat([batch.images for batch in batches])
     for row, index in enumerate(order.tolist()):
         expected = np.empty((SIZE, SIZE, 3), np.float32)
-        Renderer(SIZE, FACTS.mean_image).render(SPLIT.image(index), VIEWS.view(0, index), expected)
+        Renderer(SIZE, FACTS.mean_image).render(SPLIT.image(index), list(VIEWS)[index], expected)
         torch.testing.assert_close(images[row].permute(1, 2, 0), torch.from_numpy(expected), rtol=0, atol=0)
 
 
@@ -89,7 +85,7 @@ def test_is_the_same_for_any_number_of_threads(threads: int) -> None:
 
 def test_is_channels_last_float32() -> None:
     with feed(1) as source:
-        batch = next(iter(source.batches(SPLIT, [np.arange(5)], training_views)))
+        batch = next(iter(source.batches(SPLIT, [np.arange(5)], VIEWS.take)))
         assert batch.images.shape == (5, 3, SIZE, SIZE)
         assert batch.images.dtype == torch.float32
         assert batch.images.is_contiguous(memory_format=torch.channels_last)
@@ -97,7 +93,7 @@ def test_is_channels_last_float32() -> None:
 
 def test_several_views_of_an_image_lie_side_by_side() -> None:
     with feed(2, batch=20) as source:
-        (batch,) = source.batches(SPLIT, [np.array([4, 7])], lambda _: ten_views(STORED, SIZE))
+        (batch,) = source.batches(SPLIT, [np.array([4, 7])], same_views(ten_views(STORED, SIZE)))
         assert batch.labels.tolist() == [0] * 10 + [1] * 10
         first = torch.from_numpy(SPLIT.pixels[7, :SIZE, :SIZE] - FACTS.mean_image[:SIZE, :SIZE])
         torch.testing.assert_close(batch.images[10].permute(1, 2, 0).double(), first, rtol=0, atol=1e-4)
@@ -107,7 +103,7 @@ def test_several_views_of_an_image_lie_side_by_side() -> None:
 def test_is_only_a_few_batches_ahead(threads: int) -> None:
     split = MemorySplit()
     with feed(threads, batch=1) as source:
-        batches = source.batches(split, groups_of(np.arange(IMAGES), 1), training_views)
+        batches = source.batches(split, groups_of(np.arange(IMAGES), 1), VIEWS.take)
         next(batches)
         deadline = time.monotonic() + 5
         while split.asked < threads + 1 and time.monotonic() < deadline:
@@ -118,7 +114,7 @@ def test_is_only_a_few_batches_ahead(threads: int) -> None:
 
 def test_a_batch_in_use_is_not_overwritten() -> None:
     with feed(3) as source:
-        for batch in source.batches(SPLIT, groups_of(np.arange(IMAGES), 5), training_views):
+        for batch in source.batches(SPLIT, groups_of(np.arange(IMAGES), 5), VIEWS.take):
             before = batch.images.clone()
             time.sleep(0.02)  # gives the threads time to spoil it
             assert torch.equal(batch.images, before)
@@ -128,18 +124,18 @@ def test_can_be_left_in_the_middle_and_used_again() -> None:
     with feed(2) as source:
         groups = groups_of(np.arange(IMAGES), 5)
         for _ in range(20):
-            left = source.batches(SPLIT, groups, training_views)
+            left = source.batches(SPLIT, groups, VIEWS.take)
             next(left)
             left.close()
-        whole = [batch.labels for batch in source.batches(SPLIT, groups, training_views)]
+        whole = [batch.labels for batch in source.batches(SPLIT, groups, VIEWS.take)]
         assert torch.cat(whole).tolist() == SPLIT.labels.tolist()
 
 
 def test_an_error_while_rendering_reaches_the_reader() -> None:
-    def broken(image: int) -> tuple[View, ...]:
-        if image == 12:
+    def broken(images: NDArray[np.int64]) -> Views:
+        if 12 in images:
             raise OSError("the disk is gone")
-        return training_views(image)
+        return VIEWS.take(images)
 
     with feed(2) as source, pytest.raises(OSError, match="the disk is gone"):
         list(source.batches(SPLIT, groups_of(np.arange(IMAGES), 5), broken))
@@ -147,4 +143,4 @@ def test_an_error_while_rendering_reaches_the_reader() -> None:
 
 def test_an_empty_split_makes_no_batch() -> None:
     with feed(2) as source:
-        assert list(source.batches(SPLIT, [], training_views)) == []
+        assert list(source.batches(SPLIT, [], VIEWS.take)) == []

@@ -17,6 +17,7 @@ from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.augmentations.random_resized_crop import RandomResizedCrop
+from alexc.runtime.augmentations.view import Views
 from alexc.runtime.data.batch_loader import NOTHING_STORED, BatchLoader, groups_of
 from alexc.runtime.data.device_rendering import DeviceRenderer, table_of
 from alexc.runtime.data.device_store import stored_on
@@ -60,7 +61,7 @@ def batches(
     pixels = torch.from_numpy(np.stack([SPLIT.image(image) for image in range(IMAGES)]))
     kept: Mapping[Images, torch.Tensor] = {SPLIT: pixels.to(on_device)} if stored else NOTHING_STORED
     with BatchLoader(renderer, SIZE, 5, 2, on_device, kept, share or BatchShard()) as loader:
-        made = loader.batches(images, groups, lambda image: (views.view(0, image),))
+        made = loader.batches(images, groups, views.of_epoch(0, np.arange(IMAGES)).take)
         return [(batch.images.cpu().clone(), batch.labels, batch.count) for batch in made]
 
 
@@ -116,7 +117,7 @@ def test_whole_images_on_the_device_give_the_same_views() -> None:
     renderer = RENDERERS["mean image"]
     stored = torch.from_numpy(np.stack([SPLIT.image(image) for image in range(IMAGES)])).to(DEVICE)
     rendered = DeviceRenderer(renderer, DEVICE).render(
-        stored, table_of(views).to(DEVICE), torch.from_numpy(images).to(DEVICE)
+        stored, table_of(Views.of(views)).to(DEVICE), torch.from_numpy(images).to(DEVICE)
     )
     made = rendered.cpu()
     for row, (image, view) in enumerate(zip(images.tolist(), views, strict=True)):

@@ -18,13 +18,14 @@ from typer import BadParameter
 from alexc import Net
 from alexc.cli import app
 from alexc.runtime import recipes
-from alexc.runtime.augmentations.augmentation import Augmentation, View
+from alexc.runtime.augmentations.augmentation import Augmentation
 from alexc.runtime.augmentations.color_jitter import ColorAdjustment
 from alexc.runtime.augmentations.cutout import Cutout
 from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.augmentations.random_resized_crop import RandomResizedCrop
+from alexc.runtime.augmentations.view import View, same_views
 from alexc.runtime.data import prepare as preparing
 from alexc.runtime.data.batch_loader import BatchLoader
 from alexc.runtime.data.contact_sheet import write_contact_sheet
@@ -44,6 +45,7 @@ from alexc.runtime.evaluation.trained_network import load_trained_network
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.reporting.page import make_report
 from tests.support import tiny_training as tiny
+from tests.support.drawn_views import views_of
 from tests.support.one_process import make_shards_here
 
 Array = NDArray[Any]
@@ -309,7 +311,7 @@ def replace_color(view: View, channels: int) -> View:
 def test_crops_mirrors_and_colour_noise_are_those_of_numpy(channels: int, bits: int) -> None:
     image, known = noise(channels, bits), facts(channels, bits)
     views = TrainingViews((RandomCrop(SIZE), Mirror(), PCAColor(0.1)), known, SIZE, seed=3)
-    drawn = [views.view(0, number) for number in range(60)]
+    drawn = views_of(views, 0, 60)
     assert {view.top for view in drawn} == set(range(HEIGHT - SIZE[0] + 1))
     assert {view.left for view in drawn} == set(range(WIDTH - SIZE[1] + 1))
     assert {view.mirrored for view in drawn} == {False, True}
@@ -324,7 +326,7 @@ def test_colour_noise_is_along_the_principal_components(channels: int) -> None:
     """Covariance V diag((0.1 * eigenvalue)^2) V^T on the scale of 0..1, over as many channels as there are."""
     known = facts(channels)
     views = TrainingViews((PCAColor(0.1),), known, SIZE, seed=5)
-    draws = np.array([views.view(0, image).color for image in range(3000)]) / 255
+    draws = np.array([view.color for view in views_of(views, 0, 3000)]) / 255
     along = draws @ known.eigenvectors
     np.testing.assert_allclose(along.std(axis=0), 0.1 * known.eigenvalues, rtol=0.06)
 
@@ -347,7 +349,7 @@ def test_windows_of_a_rectangle_are_drawn_as_torchvision_draws_them() -> None:
     known = facts(1)
     for smallest, aspect in ((0.2, 1.5), (0.95, 1.05)):  # of the second, no window fits: the fallback
         rule = RandomResizedCrop(SIZE, smallest, aspect)
-        ours = [TrainingViews((rule,), known, SIZE, seed=1).view(0, image) for image in range(900)]
+        ours = views_of(TrainingViews((rule,), known, SIZE, seed=1), 0, 900)
         windows = np.array([(view.top, view.left, *(view.window or ())) for view in ours], float)
         crop, image = v2.RandomResizedCrop(SIZE, (smallest, 1.0), (1 / aspect, aspect)), torch.zeros(1, HEIGHT, WIDTH)
         torch.manual_seed(0)
@@ -372,7 +374,7 @@ def test_cutout_blanks_every_channel(channels: int) -> None:
     image, known = noise(channels, 8), facts(channels)
     views = TrainingViews((Cutout(6),), known, SIZE, seed=3)
     center = rendered(image, central_view((HEIGHT, WIDTH), SIZE), known.mean_image)
-    blanked = [rendered(image, views.view(0, number), known.mean_image) for number in range(40)]
+    blanked = [rendered(image, view, known.mean_image) for view in views_of(views, 0, 40)]
     for made in blanked:
         hole = (made == 0).all(axis=2)
         np.testing.assert_array_equal(made[~hole], center[~hole])
@@ -396,7 +398,7 @@ def test_a_batch_of_grey_rectangles(tmp_path: Path) -> None:
     view = central_view((HEIGHT, WIDTH), SIZE)
     renderer = Renderer(SIZE, store.mean_image, bits=16)
     with BatchLoader(renderer, SIZE, 4, threads=1) as loader:
-        (batch,) = loader.batches(store.train, [np.arange(3)], lambda _: (view,))
+        (batch,) = loader.batches(store.train, [np.arange(3)], same_views([view]))
     assert batch.images.shape == (3, 1, *SIZE)
     window = slice(view.top, view.top + SIZE[0]), slice(view.left, view.left + SIZE[1])
     for number in range(3):
@@ -424,7 +426,7 @@ def test_a_device_renders_the_same_bits(
     shown = []
     for on_device, stored in ((None, {}), (device, {}), (device, cached)):
         with BatchLoader(renderer, SIZE, 4, 1, on_device, stored=stored) as loader:
-            (batch,) = loader.batches(store.train, [np.arange(4)], lambda image: (views.view(0, image),))
+            (batch,) = loader.batches(store.train, [np.arange(4)], views.of_epoch(0, np.arange(len(store.train))).take)
             shown.append(batch.images.cpu().clone())
     assert torch.equal(shown[0], shown[1])
     assert torch.equal(shown[0], shown[2])

@@ -14,17 +14,19 @@ from PIL import Image
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from alexc.runtime import recipes
-from alexc.runtime.augmentations.augmentation import ImageSource, View
+from alexc.runtime.augmentations.augmentation import ImageSource
 from alexc.runtime.augmentations.color_jitter import ColorAdjustment, ColorJitter
-from alexc.runtime.augmentations.cutout import Cutout, Hole
+from alexc.runtime.augmentations.cutout import Cutout
 from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
 from alexc.runtime.augmentations.random_resized_crop import RandomResizedCrop
+from alexc.runtime.augmentations.view import Hole, View
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
-from alexc.runtime.data.random_streams import Purpose, Stream, epoch_order, generator
+from alexc.runtime.data.random_streams import Purpose, epoch_order, generator
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews, central_view, ten_views, views_for_test
+from tests.support.drawn_views import views_of
 
 tv: Any = v2.functional
 ResizedCrop: Any = v2.RandomResizedCrop
@@ -87,19 +89,27 @@ def test_a_recipe_names_its_test_views() -> None:
 
 
 def test_views_are_functions_of_seed_epoch_and_image() -> None:
+    """Not of the order, of the number of images, of the rows taken, or of what was drawn before."""
     one, other = (TrainingViews(AUGMENT, FACTS, SIZE, seed=7) for _ in range(2))
-    plan = [(epoch, image) for epoch in range(3) for image in range(50)]
-    forwards = {key: one.view(*key) for key in plan}
-    backwards = {key: other.view(*key) for key in reversed(plan)}
-    assert forwards == backwards
-    assert len({astuple(view) for view in forwards.values()}) == len(plan)
-    assert all(
-        TrainingViews(AUGMENT, FACTS, SIZE, seed=8).view(*key) != view for key, view in list(forwards.items())[:9]
-    )
+    forwards = [views_of(one, epoch, 1500) for epoch in range(3)]
+    for epoch in reversed(range(3)):
+        order = epoch_order(7, epoch, 1600)
+        assert list(other.of_epoch(epoch, order).take(order)) == [list(other.of_epoch(epoch, order))[i] for i in order]
+        assert list(other.of_epoch(epoch, order))[:1500] == forwards[epoch]
+    drawn_views = [astuple(view) for views in forwards for view in views]
+    assert len(set(drawn_views)) == len(drawn_views)
+    different = views_of(TrainingViews(AUGMENT, FACTS, SIZE, seed=8), 0, 1500)
+    assert all(mine != its for mine, its in zip(forwards[0], different, strict=True))
+
+
+def test_two_steps_of_a_kind_draw_different_numbers() -> None:
+    for view in views_of(TrainingViews((Cutout(8), Cutout(8)), FACTS, SIZE, seed=1), 0, 9):
+        first, second = view.overlays
+        assert first != second
 
 
 def test_windows_and_mirrors_are_spread_evenly() -> None:
-    views = [TrainingViews(AUGMENT, FACTS, SIZE, 1).view(0, image) for image in range(4000)]
+    views = views_of(TrainingViews(AUGMENT, FACTS, SIZE, 1), 0, 4000)
     places = STORED - SIZE + 1
     for values in ([view.top for view in views], [view.left for view in views]):
         counts = np.bincount(values, minlength=places)
@@ -115,7 +125,7 @@ def test_color_noise_has_the_papers_distribution(by: str) -> None:
     """p (a * lambda): covariance P diag((0.1 * lambda)^2) P^T on the 0..1 scale, and mean zero."""
     noise = PCAColor(0.1, "eigenvalue" if by == "eigenvalue" else "stddev")
     views = TrainingViews((noise,), FACTS, SIZE, seed=5)
-    draws = np.array([views.view(2, image).color for image in range(8000)]) / 255
+    draws = np.array([view.color for view in views_of(views, 2, 8000)]) / 255
     weight = EIGENVALUES if by == "eigenvalue" else np.sqrt(EIGENVALUES)
     expected = sum((0.1 * weight[i]) ** 2 * np.outer(EIGENVECTORS[:, i], EIGENVECTORS[:, i]) for i in range(3))
     np.testing.assert_allclose(np.cov(draws.T), expected, atol=0.06 * np.abs(expected).max())
@@ -127,14 +137,13 @@ def test_color_noise_has_the_papers_distribution(by: str) -> None:
 
 def test_without_augmentation_the_view_is_the_central_one() -> None:
     views = TrainingViews((), FACTS, SIZE, seed=5)
-    drawn_views = [views.view(epoch, image) for epoch in range(4) for image in range(9)]
+    drawn_views = [view for epoch in range(4) for view in views_of(views, epoch, 9)]
     assert drawn_views == [central_view(STORED, SIZE)] * len(drawn_views)
 
 
 def test_parts_of_a_recipe_draw_independently() -> None:
     whole, crop_only = TrainingViews(AUGMENT, FACTS, SIZE, 3), TrainingViews(AUGMENT[:1], FACTS, SIZE, 3)
-    for image in range(20):
-        one, other = whole.view(1, image), crop_only.view(1, image)
+    for one, other in zip(views_of(whole, 1, 20), views_of(crop_only, 1, 20), strict=True):
         assert (one.top, one.left) == (other.top, other.left)
         assert (other.mirrored, other.color) == (False, (0, 0, 0))
 
@@ -142,7 +151,7 @@ def test_parts_of_a_recipe_draw_independently() -> None:
 @pytest.mark.parametrize(("probability", "share"), [(0.0, 0.0), (1.0, 1.0), (0.25, 0.25)])
 def test_mirror_probability(probability: float, share: float) -> None:
     views = TrainingViews((Mirror(probability),), FACTS, SIZE, 3)
-    assert np.mean([views.view(0, image).mirrored for image in range(2000)]) == pytest.approx(share, abs=0.04)
+    assert np.mean([view.mirrored for view in views_of(views, 0, 2000)]) == pytest.approx(share, abs=0.04)
 
 
 def test_a_group_of_images_shares_its_crop_and_its_mirroring() -> None:
@@ -152,14 +161,13 @@ def test_a_group_of_images_shares_its_crop_and_its_mirroring() -> None:
     groups = []
     for epoch in range(40):
         order = epoch_order(3, epoch, 100)
-        view_of = views.of_epoch(epoch, order)
-        shown = [view_of(int(image)) for image in order]
+        shown = list(views.of_epoch(epoch, order).take(order))
         assert len({view.color for view in shown}) == 100
         places = [(view.top, view.left, view.mirrored) for view in shown]
         cut = [places[start : start + 32] for start in range(0, 100, 32)]
         assert [len(set(group)) for group in cut] == [1, 1, 1, 1]
         groups += [group[0] for group in cut]
-        assert view_of(7) == views.of_epoch(epoch, order)(7)
+        assert shown == list(views.of_epoch(epoch, order).take(order))
     assert abs(np.mean([mirrored for _, _, mirrored in groups]) - 0.5) < 0.12
     assert len(set(groups)) > 100
 
@@ -167,13 +175,13 @@ def test_a_group_of_images_shares_its_crop_and_its_mirroring() -> None:
 def test_groups_of_one_are_the_views_of_single_images() -> None:
     order = epoch_order(3, 5, 60)
     views = TrainingViews(AUGMENT, FACTS, SIZE, seed=3)
-    assert [views.of_epoch(5, order)(image) for image in range(60)] == [views.view(5, image) for image in range(60)]
+    assert list(views.of_epoch(5, order)) == views_of(views, 5, 60)
 
 
 def test_crops_and_mirroring_can_be_drawn_for_groups_of_different_sizes() -> None:
     order = epoch_order(1, 0, 64)
-    view_of = TrainingViews((RandomCrop(SIZE, group=16), Mirror(group=4)), FACTS, SIZE, seed=1).of_epoch(0, order)
-    shown = [view_of(int(image)) for image in order]
+    views = TrainingViews((RandomCrop(SIZE, group=16), Mirror(group=4)), FACTS, SIZE, seed=1).of_epoch(0, order)
+    shown = list(views.take(order))
     crops = [{(view.top, view.left) for view in shown[start : start + 16]} for start in range(0, 64, 16)]
     mirrors = [{view.mirrored for view in shown[start : start + 4]} for start in range(0, 64, 4)]
     assert {len(group) for group in crops + mirrors} == {1}
@@ -188,10 +196,10 @@ def test_color_noise_ends_at_an_epoch_with_its_rescaling() -> None:
     window = slice(center.top, center.top + SIZE), slice(center.left, center.left + SIZE)
     centred = IMAGE[window].astype(np.float64) - MEAN[window]
     for epoch in (0, 67, 68, 90):
-        shift = plain.view(epoch, 5).color
+        shift = views_of(plain, epoch, 6)[5].color
         wanted = (centred + shift) / 1.1 if epoch < 68 else centred
         assert max(map(abs, shift)) > 0
-        np.testing.assert_allclose(rendered(views.view(epoch, 5)), wanted, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(rendered(views_of(views, epoch, 6)[5]), wanted, rtol=1e-5, atol=1e-4)
 
 
 def test_color_noise_of_2012_has_its_standard_deviations() -> None:
@@ -220,14 +228,6 @@ def test_order_is_a_permutation_of_its_own_for_every_epoch_and_seed() -> None:
 
 def test_purposes_draw_different_numbers() -> None:
     assert generator(1, Purpose.ORDER, 0).random() != generator(1, Purpose.VIEW, 0).random()
-
-
-def test_a_stream_gives_the_numbers_of_its_generators() -> None:
-    stream = Stream(7, Purpose.VIEW)
-    for epoch, image in ((0, 0), (0, 5), (2**40, 2**41), (0, 5)):
-        new, restarted = generator(7, Purpose.VIEW, epoch, image), stream.at(epoch, image)
-        assert new.integers(0, 30, size=3).tolist() == [int(restarted.integers(30)) for _ in range(3)]
-        assert new.standard_normal(3).tolist() == restarted.standard_normal(3).tolist()
 
 
 PLAIN = np.broadcast_to(MEAN.mean(axis=(0, 1)), MEAN.shape)
@@ -273,7 +273,7 @@ def test_windows_are_drawn_as_torchvision_draws_them() -> None:
     """Means and deviations of area and shape over many draws; no window leaves the image."""
     rule = RandomResizedCrop(SIZE, smallest=0.2, aspect=1.5)
     views = TrainingViews((rule,), FACTS, SIZE, seed=1)
-    ours = [views.view(0, image) for image in range(4000)]
+    ours = views_of(views, 0, 4000)
     windows = np.array([view.window for view in ours], float)
     assert all(view.top + h <= STORED and view.left + w <= STORED for view, (h, w) in zip(ours, windows, strict=True))
     torch.manual_seed(0)
@@ -302,8 +302,8 @@ def test_colors_are_changed_as_torchvision_changes_them(window: tuple[int, int] 
 def test_the_amounts_and_the_order_of_jitter_are_drawn() -> None:
     views = TrainingViews((ColorJitter(0.4, 0.3, 0.0, 0.1),), FACTS, SIZE, seed=2)
     drawn_amounts = [
-        [(each.function, each.amount) for each in views.view(0, image).adjustments if isinstance(each, ColorAdjustment)]
-        for image in range(600)
+        [(each.function, each.amount) for each in view.adjustments if isinstance(each, ColorAdjustment)]
+        for view in views_of(views, 0, 600)
     ]
     assert {len(jitter) for jitter in drawn_amounts} == {3}
     assert len({tuple(name for name, _ in jitter) for jitter in drawn_amounts}) == 6
@@ -317,8 +317,7 @@ def test_cutout_blanks_a_square_that_may_lie_partly_outside() -> None:
     views = TrainingViews((Cutout(8),), FACTS, SIZE, seed=3)
     whole = drawn(views_for_test(recipes.CenterView(SIZE), STORED)[0])
     shares = []
-    for image in range(300):
-        view = views.view(0, image)
+    for view in views_of(views, 0, 300):
         (hole,) = view.overlays
         assert isinstance(hole, Hole)
         top, left, bottom, right = hole.top, hole.left, hole.bottom, hole.right
@@ -339,9 +338,8 @@ def test_further_steps_leave_the_draws_of_the_paper_as_they_are() -> None:
         PCAColor(0.1),
         Cutout(5),
     )
-    for image in range(20):
-        one = TrainingViews(AUGMENT, FACTS, SIZE, seed=4).view(1, image)
-        other = TrainingViews(more, FACTS, SIZE, seed=4).view(1, image)
+    drawn_views = (views_of(TrainingViews(augment, FACTS, SIZE, seed=4), 1, 20) for augment in (AUGMENT, more))
+    for one, other in zip(*drawn_views, strict=True):
         assert (one.top, one.left, one.mirrored, one.color) == (other.top, other.left, other.mirrored, other.color)
 
 

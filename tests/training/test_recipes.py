@@ -18,7 +18,7 @@ from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.net.spec_text import recipe_texts
 from alexc.compiler.pipeline import check_text
 from alexc.runtime import recipes
-from alexc.runtime.augmentations.augmentation import View
+from alexc.runtime.augmentations.view import View
 from alexc.runtime.data.dataset_statistics import statistics_of
 from alexc.runtime.data.recipe_check import renderer_of
 from alexc.runtime.data.store import open_store

@@ -27,6 +27,7 @@ from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
 from alexc.runtime.training.trainer import Stopped
 from tests.support import tiny_training as tiny
+from tests.support.drawn_views import views_of
 
 STEPS = tiny.STEPS_PER_EPOCH * tiny.EPOCHS
 
@@ -70,7 +71,7 @@ def test_equals_a_separate_loop_in_plain_tensor_arithmetic(home: Path, tmp_path:
             chosen = order[start : start + tiny.BATCH]
             images = np.empty((len(chosen), tiny.SIZE, tiny.SIZE, 3), np.float32)
             for row, index in enumerate(chosen):
-                renderer.render(store.train.image(index), views.view(epoch, index), images[row])
+                renderer.render(store.train.image(index), views_of(views, epoch, index + 1)[index], images[row])
             fix_masks(network, seed=5, step=len(losses))
             logits = network(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
             wanted = torch.from_numpy(store.train.labels[chosen])

@@ -36,6 +36,7 @@ from alexc.runtime.runs.epoch_metrics import EpochMetrics
 from alexc.runtime.training.plateau import PlateauSchedule
 from alexc.runtime.training.set_up import set_up
 from tests.support import paper_oracle as paper
+from tests.support.drawn_views import views_of
 from tests.support.paper_oracle import Array, Given, Labels, Pixels
 from tests.support.photographs import photographs
 from tests.support.tiny_training import options
@@ -205,7 +206,7 @@ def oracle_trajectory(network: nn.Module, views: TrainingViews, train_images: Im
 
 
 def render(image: Pixels, mean: Array, views: TrainingViews, epoch: int, number: int) -> Array:
-    drawn = views.view(epoch, number)
+    drawn = views_of(views, epoch, number + 1)[number]
     colour = np.array(drawn.color, dtype=np.float64)
     return paper.view(image, mean, drawn.top, drawn.left, SIZE, drawn.mirrored) + colour[:, None, None]
 
@@ -331,7 +332,7 @@ def test_colour_noise_is_drawn_once_per_image_and_use_along_the_components(sourc
     pixels = images_of(source, "train", store.train).pixels
     values, vectors = paper.principal_components(paper.colour_covariance(pixels))
     views = TrainingViews((PCAColor(0.1),), statistics_of(store), SIZE, SEED)
-    added = np.array([views.view(epoch, image).color for epoch in range(50) for image in range(100)])
+    added = np.array([view.color for epoch in range(50) for view in views_of(views, epoch, 100)])
     draws = added @ vectors / (255 * values)
     for seen, draw in zip(added[:10], draws[:10], strict=True):
         assert paper.colour_noise(values, vectors, draw) == pytest.approx(seen, rel=1e-9)
