@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
@@ -98,6 +99,8 @@ class BatchLoader:
         pinned = on_device is not None and on_device.type == "cuda"  # a GPU copies such memory while it computes
         self._buffers = [torch.empty(shape, dtype=dtype, pin_memory=pinned) for _ in range(threads + 1)]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="feed")
+        if on_device is not None:
+            _use_one_core_each(self._threads, threads)
 
     def __enter__(self) -> BatchLoader:
         return self
@@ -183,8 +186,15 @@ class BatchLoader:
             in_store = torch.tensor([number_in_source(split, index) for index in own.tolist()], dtype=torch.int64)
             numbers[: len(shown)] = in_store.repeat_interleave(count)
             return _Drawn(numbers, table, labels, len(group))
+        windows = None
+        if self._on_device is not None and shown.windows is None and not shown.adjusted:
+            windows = split.windows(own.repeat(count), shown.places, self._renderer.size)
         out = buffer.numpy()
-        self._write(split, own, shown, out)
+        if windows:
+            # One call, which lets go of the interpreter's lock once: the thread that launches kernels needs it.
+            torch.cat(windows, out=buffer[: len(shown)].view(-1, windows[0].shape[1]))
+        else:
+            self._write(split, own, shown, out)
         out[len(shown) : rows] = 0
         return _Drawn(buffer[:rows], table, labels, len(group))
 
@@ -199,6 +209,19 @@ class BatchLoader:
             image = split.image(index)
             for view, target in shown[place * count : (place + 1) * count]:
                 write(image, view, target)
+
+
+def _use_one_core_each(pool: ThreadPoolExecutor, threads: int) -> None:
+    """Let torch use one core in each thread of the pool, and as many as before elsewhere."""
+    elsewhere, all_started = torch.get_num_threads(), threading.Barrier(threads)
+
+    def use_one_core() -> None:
+        torch.get_num_threads()  # a thread that never asked takes the number of the process later
+        torch.set_num_threads(1)  # of this thread, and of threads that begin later
+        all_started.wait()
+
+    wait([pool.submit(use_one_core) for _ in range(threads)])
+    torch.set_num_threads(elsewhere)
 
 
 def groups_of(order: NDArray[np.int64], images: int) -> list[NDArray[np.int64]]:

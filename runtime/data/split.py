@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, overload
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from alexc.printable import printable
 
 from ..errors import UserError
 from .plain_jpeg import plain_jpeg, scans_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Pixels = NDArray[Any]  # uint8; uint16 for images of 16 bits
 _BLOCK = 1 << 20
@@ -53,12 +57,24 @@ class _MappedShard:
         except (OSError, ValueError) as error:
             raise _damaged(path, str(error)) from None
         self._content: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
+        self._tensor: Tensor | None = None
 
     def content(self) -> NDArray[np.uint8]:
         # Reading beyond the end of the file would kill the process with SIGBUS, without a message.
         if self._map.size() < len(self._map):
             raise _damaged(self._path, "it was cut off while it was in use")
         return self._content
+
+    def tensor(self) -> Tensor:
+        """The same bytes; nothing may write to them."""
+        if self._tensor is None:
+            import torch  # the workers of `prepare` do without it
+
+            # torch would warn of an array that cannot be written.
+            place = {**self._content.__array_interface__, "data": (self._content.ctypes.data, False)}
+            bytes_of_file = np.asarray(SimpleNamespace(__array_interface__=place, kept=self._content))
+            self._tensor = torch.from_numpy(bytes_of_file)
+        return self._tensor
 
 
 class RawPixels:
@@ -84,6 +100,32 @@ class RawPixels:
         """
         image: Pixels = self.mapped(shard).view(self._type).reshape(-1, *self._shape)[place]
         return image
+
+    def tensor(self, shard: int) -> Tensor | None:
+        """(bytes,): a whole shard, if a pixel is there as it is, in 8 bits.
+
+        Raises:
+            UserError: the shard was removed or cut off since the store was opened.
+        """
+        self.mapped(shard)
+        return self._maps[shard].tensor() if self._type.itemsize == 1 else None
+
+    def windows(
+        self, tensors: Sequence[Tensor], images: NDArray[np.int64], places: NDArray[np.int64], size: tuple[int, int]
+    ) -> list[Tensor]:
+        """The window (height, channels * width) of each image, a view of the shard that holds it.
+
+        Args:
+            tensors: for each window, its shard.
+            images: (N,), the place of each image in its shard.
+            places: (N, 2), the first row and column of each window.
+            size: height and width of all windows.
+        """
+        rows, columns, channels = self._shape
+        row = columns * channels
+        starts = images * (rows * row) + places @ np.array((row, channels))
+        shape = (size[0], size[1] * channels)
+        return [shard.as_strided(shape, (row, 1), start) for shard, start in zip(tensors, starts.tolist(), strict=True)]
 
     def mapped(self, shard: int) -> NDArray[np.uint8]:
         """(bytes,): a whole shard, mapped at its first use."""
@@ -139,6 +181,10 @@ class JpegPixels(RawPixels):
         if pixels is None:
             raise self.damaged(shard, f"image {place} is not a valid JPEG of {height} x {width} pixels")
         return pixels
+
+    def tensor(self, shard: int) -> None:  # noqa: ARG002
+        """None: no pixel is there as it is."""
+        return
 
 
 class FileNames(Sequence[str]):
@@ -223,6 +269,12 @@ class Images(Protocol):
         """(H, W, 3), RGB."""
         ...
 
+    def windows(
+        self, images: NDArray[np.int64], places: NDArray[np.int64], size: tuple[int, int]
+    ) -> list[Tensor] | None:
+        """Windows of images as they lie in memory, (height, channels * width); None if they do not lie there."""
+        ...
+
     def targets(self, images: NDArray[np.int64], outputs: int) -> NDArray[np.int64] | NDArray[np.int8]:
         """What a loss compares with: class indices, (images,), or for several labels (images, outputs), 0 or 1."""
         ...
@@ -243,6 +295,12 @@ class DrawnImages:
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3), RGB."""
         return self.split.image(int(self.drawn[index]))
+
+    def windows(
+        self, images: NDArray[np.int64], places: NDArray[np.int64], size: tuple[int, int]
+    ) -> list[Tensor] | None:
+        """As of `Split`."""
+        return self.split.windows(self.drawn[images], places, size)
 
     def targets(self, images: NDArray[np.int64], outputs: int) -> NDArray[np.int64] | NDArray[np.int8]:
         """What a loss compares with, as for `Split`."""
@@ -329,6 +387,31 @@ class Split:
         if shard in self._unchecked:
             self._check_in_time(shard)
         return pixels
+
+    def windows(
+        self, images: NDArray[np.int64], places: NDArray[np.int64], size: tuple[int, int]
+    ) -> list[Tensor] | None:
+        """Windows of raw pixels of 8 bits, for many images at once; None for other pixels.
+
+        Args:
+            images: (N,), the number of each window's image.
+            places: (N, 2), the first row and column of each window.
+            size: height and width of all windows.
+
+        Returns:
+            For each window (height, channels * width), a view of the memory-mapped file.
+
+        Raises:
+            UserError: the store is damaged there.
+        """
+        shards = np.searchsorted(self._starts, images, side="right") - 1
+        tensors = {shard: self._pixels.tensor(shard) for shard in np.unique(shards).tolist()}
+        mapped = [tensor for shard in shards.tolist() if (tensor := tensors[shard]) is not None]
+        if len(mapped) < len(images):
+            return None
+        for shard in tensors.keys() & self._unchecked:
+            self._check_in_time(shard)
+        return self._pixels.windows(mapped, images - np.array(self._starts)[shards], places, size)
 
     def is_intact(self, shard: int) -> bool:
         """Whether a shard has the hash of the bytes that were written."""

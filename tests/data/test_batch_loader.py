@@ -47,6 +47,10 @@ class MemorySplit(Split):
         image: NDArray[np.uint8] = self.pixels[index]
         return image
 
+    def windows(self, images: object, places: object, size: object) -> None:
+        """None, so that images are asked for one by one, as those of a store of JPEGs."""
+        return
+
 
 SPLIT = MemorySplit()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,32 @@ def assert_same(
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_augmentation_has_the_same_bits(recipe: str, renderer: str) -> None:
     assert_same(RENDERERS[renderer], RECIPES[recipe])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_windows_that_are_cut_from_shards_have_the_same_bits(recipe: str, tmp_path: Path) -> None:
+    """Many at once from memory-mapped files, of images in any order and several times."""
+    store = open_store(tiny.make_store(tmp_path))
+    assert len(store.train.shards) > 1
+    images = DrawnImages(store.train, np.random.default_rng(0).integers(0, len(store.train), IMAGES))
+    assert images.windows(np.array([3]), np.array([[1, 2]]), (4, 5)) is not None
+
+    views = TrainingViews(RECIPES[recipe], FACTS, SIZE, seed=3).of_epoch(0, np.arange(IMAGES))
+    shown = []
+    for device in (None, DEVICE):
+        with BatchLoader(Renderer(SIZE, store.mean_image), SIZE, 5, 2, device) as loader:
+            made = loader.batches(images, groups_of(np.arange(IMAGES), 5), views.take)
+            shown.append(torch.cat([batch.images.cpu().clone() for batch in made]))
+    assert torch.equal(shown[0], shown[1])
+
+
+def test_the_threads_of_the_loader_use_one_core_each() -> None:
+    before = torch.get_num_threads()
+    with BatchLoader(RENDERERS["nothing"], SIZE, 5, 3, DEVICE) as loader:
+        assert torch.get_num_threads() == before
+        assert [each.result() for each in [loader._threads.submit(torch.get_num_threads) for _ in range(9)]] == [1] * 9
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(torch.get_num_threads).result() == before
 
 
 @pytest.mark.parametrize("renderer", ["colour", "nothing"])
