@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,24 +12,21 @@ from torch import Tensor, nn
 
 from ..kernels import kernels_run_on
 from ..parallel.mesh import Axis, share
+from .torch_only import dropout as torch_only
+from .torch_only.dropout import dropped_hashes, hash_mask
 
-_LOW_32 = 0xFFFFFFFF
 _CPU = torch.device("cpu")
 
 
-class Dropout(nn.Module):
-    """Sets each value to zero with probability `p` in training (section 4.2 of the paper).
+class Dropout(torch_only.Dropout):
+    """`torch_only`'s, for meshes too. The mask depends only on `key` and on the position of a value.
 
-    `scale="test"`, as in the paper: training keeps the other values unchanged, and at test time all values are
-    multiplied by 1 - p. `scale="train"`, as in torch: training divides the other values by 1 - p, and test time changes
-    nothing.
-
-    The mask depends only on `key` and on the position of a value. The training loop sets the key with `fix_masks`.
-    Without that, each call draws a new key from torch's generator, so `torch.manual_seed` works as usual.
+    The training loop sets the key with `fix_masks`. Without that, each call draws a new key from torch's generator. On
+    a GPU, a kernel makes the mask.
 
     Args:
-        p: the probability.
-        scale: see above.
+        p: the probability that a value is set to zero.
+        scale: whether values are scaled at test time, as in the paper, or in training, as in torch.
         images: the axes of a mesh that split the images, outermost first.
         units: the axes that split the units, or the channels of maps.
     """
@@ -36,32 +34,18 @@ class Dropout(nn.Module):
     def __init__(
         self, p: float, scale: Literal["test", "train"], images: Sequence[Axis] = (), units: Sequence[Axis] = ()
     ) -> None:
-        super().__init__()
-        self.p = p
-        self.scale = scale
+        super().__init__(p, scale)
         self.image_share, self.unit_share = share(images)[0], share(units)[0]  # the index of this part
         self.key: Tensor | None = None  # (), int64: a Python number would recompile at every step
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape (N, *) to the same shape."""
-        if not self.training:
-            return x * (1 - self.p) if self.scale == "test" else x
+    def mask(self, x: Tensor) -> Tensor:
+        """Boolean (images, units): the values to keep."""
         key = torch.randint(2**31, ()) if self.key is None else self.key
-        shape = self.mask_shape(x)
-        images, units = shape[0], shape[1:].numel()
+        images, *sizes = self.mask_shape(x)
+        units = math.prod(sizes)
         first = self.image_share * images, self.unit_share * units
         make = _mask_operation if torch.compiler.is_compiling() else _mask_of
-        kept = make(key, images, units, self.p, x.device, *first).view(shape)
-        y = torch.where(kept, x, torch.zeros((), dtype=x.dtype, device=x.device))
-        return y if self.scale == "test" else y / (1 - self.p)
-
-    def mask_shape(self, x: Tensor) -> torch.Size:
-        """The shape of the mask for `x`: a value of the mask for each value."""
-        return x.shape
-
-    def extra_repr(self) -> str:
-        """The arguments, for `repr`."""
-        return f"p={self.p}, scale={self.scale!r}"
+        return make(key, images, units, self.p, x.device, *first)
 
 
 def fix_masks(network: nn.Module, seed: int, step: int, first: int = 0, device: torch.device = _CPU) -> None:
@@ -87,10 +71,9 @@ def keep_mask(
     key: int, images: int, units: int, p: float, device: torch.device, first: tuple[int, int] = (0, 0)
 ) -> Tensor:
     """Boolean (images, units), true with probability 1 - p: a hash of (key, image, unit), counted from `first`."""
-    rows = torch.arange(first[0], first[0] + images, device=device)[:, None]
-    columns = torch.arange(first[1], first[1] + units, device=device)[None]
-    mixed = _mix(_mix(_mix(rows + key) + 0x9E3779B9) ^ _mix(columns + 0x85EBCA6B))
-    return _mix(mixed) >= _dropped(p)
+    rows = torch.arange(first[0], first[0] + images, device=device)
+    columns = torch.arange(first[1], first[1] + units, device=device)
+    return hash_mask(key, rows, columns, p)
 
 
 def _mask_of(
@@ -101,7 +84,7 @@ def _mask_of(
         from ..kernels.keep_mask import keep_mask_on_gpu
 
         return keep_mask_on_gpu(
-            key.to(device, non_blocking=True), images, units, _dropped(p), (first_image, first_unit)
+            key.to(device, non_blocking=True), images, units, dropped_hashes(p), (first_image, first_unit)
         )
     return keep_mask(int(key.item()), images, units, p, device, (first_image, first_unit))
 
@@ -114,16 +97,3 @@ _mask_operation = torch.library.custom_op("alexc::keep_mask", _mask_of, mutates_
 @_mask_operation.register_fake
 def _(_key: Tensor, images: int, units: int, _p: float, device: torch.device, *_first: int) -> Tensor:
     return torch.empty(images, units, dtype=torch.bool, device=device)
-
-
-def _dropped(p: float) -> int:
-    """The number of 32-bit hashes whose values are dropped."""
-    return int(p * 2**32)
-
-
-def _mix(x: Tensor) -> Tensor:
-    """A 32-bit integer hash (lowbias32) in int64: the same bits on every device."""
-    x = x & _LOW_32
-    x = ((x ^ (x >> 16)) * 0x7FEB352D) & _LOW_32
-    x = ((x ^ (x >> 15)) * 0x846CA68B) & _LOW_32
-    return x ^ (x >> 16)

@@ -1,13 +1,7 @@
-"""The initial values of weights and biases.
-
-fan_in is the number of inputs of a kernel or unit. fan_out is the number of kernels or units of the whole layer, times
-the values of a kernel in one map. The size of the maps and the placement change neither.
-"""
+"""The initial values of weights and biases, also of a device's part of a layer."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,78 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..parallel.mesh import Axis, share
-from .local_convolution import LocalConv2d
 from .only_on import Absent
-from .shuffled_convolution import ShuffledConv2d
-from .tree_linear import TreeLinear
+from .torch_only import initial_values as torch_only
+from .torch_only.initial_values import Constant, Distribution, Kaiming, LeCun, Normal, Uniform, Xavier
 
-
-@dataclass(frozen=True)
-class Normal:
-    """The normal distribution with this mean and standard deviation."""
-
-    mean: float
-    std: float
-
-    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
-        """Draw every value of `weight`."""
-        nn.init.normal_(weight, self.mean, self.std, generator)
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """The uniform distribution between two bounds."""
-
-    low: float
-    high: float
-
-    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
-        """Draw every value of `weight`."""
-        nn.init.uniform_(weight, self.low, self.high, generator)
-
-
-@dataclass(frozen=True)
-class Constant:
-    """The same value everywhere."""
-
-    value: float
-
-    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
-        """Set every value of `weight`."""
-        nn.init.constant_(weight, self.value)
-
-
-@dataclass(frozen=True)
-class Xavier:
-    """Normal, with variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio 2010)."""
-
-    gain: float = 1.0
-
-    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:
-        """Draw every value of `weight`, (rows, inputs, ...), of a layer that has this many kernels or units in all."""
-        fan_in, fan_out = weight[0].numel(), kernels * weight[0, 0].numel()
-        nn.init.normal_(weight, 0.0, self.gain * math.sqrt(2 / (fan_in + fan_out)), generator)
-
-
-@dataclass(frozen=True)
-class Kaiming:
-    """Normal, with variance 2 / fan_in, for layers before a ReLU (He et al. 2015)."""
-
-    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
-        """Draw every value of `weight`."""
-        nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
-
-
-@dataclass(frozen=True)
-class LeCun:
-    """Uniform around 0, with variance gain^2 / fan_in (LeCun et al. 1998)."""
-
-    gain: float = 1.0
-
-    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:  # noqa: ARG002
-        """Draw every value of `weight`."""
-        nn.init.kaiming_uniform_(weight, nonlinearity="linear", generator=generator)
-        weight.mul_(self.gain)
+__all__ = ["Constant", "Kaiming", "LeCun", "Normal", "Uniform", "Xavier", "initialise"]
 
 
 def initialise(
@@ -95,13 +22,10 @@ def initialise(
     seed: int | None,
     shard: Sequence[Axis] = (),
     *,
-    weight: Normal | Uniform | Constant | Xavier | Kaiming | LeCun,
+    weight: Distribution,
     bias: float | None,
 ) -> None:
-    """Initialise the weight and the bias of a layer.
-
-    With a `seed`, the weight is drawn on the CPU in float32 from its own generator, seeded by (seed, `name`). So it is
-    the same on every device, and in every network with such a layer. Without a seed, torch's global generator draws.
+    """Initialise the weight and the bias of a layer as `torch_only`'s does, or of a device's part of it.
 
     Args:
         layer: a module with a `weight` and perhaps a `bias`.
@@ -114,30 +38,24 @@ def initialise(
     """
     if isinstance(layer, Absent):
         return
-    target = layer.weight
-    assert isinstance(target, Tensor)
-    if target.is_meta:  # a meta tensor has no values
-        return
     index, shares = share(shard)
-    kernels = shares * (layer.out_channels if isinstance(layer, LocalConv2d) else target.shape[0])
-    with torch.no_grad():
-        if seed is None:
-            weight.fill(target, None, kernels)
+    torch_only.initialise(layer, name, seed, weight=_Part(weight, index, shares) if shares > 1 else weight, bias=bias)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The part of this process of a weight that several devices share along dimension 0."""
+
+    of: Distribution
+    index: int
+    shares: int
+
+    def fill(self, weight: Tensor, generator: torch.Generator | None, kernels: int) -> None:
+        """Draw this part; with a generator, draw the whole weight and take this part of it."""
+        kernels *= self.shares
+        if generator is None:
+            self.of.fill(weight, None, kernels)
         else:
-            drawn = torch.empty(shares * target.shape[0], *target.shape[1:])
-            weight.fill(drawn, _generator(f"{seed}/{name}.weight"), kernels)
-            target.copy_(drawn.chunk(shares)[index])
-        if bias is not None:
-            assert isinstance(layer.bias, Tensor)
-            layer.bias.fill_(bias)
-        if isinstance(layer, TreeLinear):
-            layer.reset_inner_nodes()
-        if isinstance(layer, ShuffledConv2d):
-            layer.draw_order(None if seed is None else _generator(f"{seed}/{name}.order"))
-        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-            layer.reset_running_stats()
-
-
-def _generator(key: str) -> torch.Generator:
-    digest = hashlib.sha256(key.encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+            whole = torch.empty(self.shares * len(weight), *weight.shape[1:])
+            self.of.fill(whole, generator, kernels)
+            weight.copy_(whole.chunk(self.shares)[self.index])

@@ -1,4 +1,4 @@
-"""Layer normalisation of feature maps over their channels, as in ConvNeXt (Liu et al. 2022)."""
+"""Layer normalisation of maps over their channels, as in ConvNeXt (Liu et al. 2022)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A learned factor for each feature map: LayerScale of "Going deeper with Image Transformers" (Touvron et al. 2021)."""
+"""A learned factor for each feature map: LayerScale (Touvron et al. 2021)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class LayerScale(nn.Module):
-    """Multiplies each map, or unit, by its weight, and adds its bias if there are biases.
+    """Multiplies each map, or unit, by its weight, and adds its bias if it has one.
 
     Args:
         channels: the number of maps or units.

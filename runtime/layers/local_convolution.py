@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,9 +14,10 @@ Pair = tuple[int, int]
 class LocalConv2d(nn.Module):
     """Like `nn.Conv2d`, but with a separate kernel and bias for each output value.
 
-    `weight` is (out_channels * H' * W', in_channels / groups, kernel height, kernel width), with the positions of a
-    channel next to each other. So torch's initialisers see the right fan-in, but a fan-out H' * W' times too large;
-    `initialise` corrects it. `bias` is (out_channels, H', W').
+    `weight` is (out_channels * H' * W', in_channels / groups, kernel height, kernel
+    width), with the positions of a channel next to each other. So torch's initialisers
+    see the right fan-in, but a fan-out H' * W' times too large; `initialise` corrects
+    it. `bias` is (out_channels, H', W').
 
     Args:
         in_channels: the number of input maps.
@@ -40,34 +43,45 @@ class LocalConv2d(nn.Module):
     ) -> None:
         super().__init__()
         if in_channels % groups or out_channels % groups:
-            raise ValueError(f"{groups} groups cannot share {in_channels} and {out_channels} channels evenly")
+            channels = f"{in_channels} and {out_channels} channels"
+            raise ValueError(f"{groups} groups cannot share {channels} evenly")
         self.out_channels, self.groups = out_channels, groups
-        self.kernel_size, self.stride, self.padding = _pair(kernel_size), _pair(stride), _pair(padding)
+        self.kernel_size, self.stride = _pair(kernel_size), _pair(stride)
+        self.padding = _pair(padding)
         self.height, self.width = (
             (side + 2 * pad - kernel) // step + 1
-            for side, pad, kernel, step in zip(size, self.padding, self.kernel_size, self.stride, strict=True)
+            for side, pad, kernel, step in zip(
+                size,
+                self.padding,
+                self.kernel_size,
+                self.stride,
+                strict=True,
+            )
         )
-        values = out_channels * self.height * self.width
-        self.weight = nn.Parameter(torch.empty(values, in_channels // groups, *self.kernel_size))
-        self.bias = nn.Parameter(torch.zeros(out_channels, self.height, self.width)) if bias else None
+        shape = (out_channels, self.height, self.width)
+        kernel_shape = (in_channels // groups, *self.kernel_size)
+        self.weight = nn.Parameter(torch.empty(math.prod(shape), *kernel_shape))
+        self.bias = nn.Parameter(torch.zeros(shape)) if bias else None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         places = self.height * self.width
-        windows = F.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
-        windows = windows.reshape(x.shape[0], self.groups, -1, places).permute(
-            1, 3, 2, 0
-        )  # (groups, places, values, N)
-        weight = self.weight.reshape(self.groups, self.out_channels // self.groups, places, -1).transpose(1, 2)
-        y = torch.matmul(weight, windows).permute(3, 0, 2, 1)  # (N, groups, channels of a group, places)
+        per_group = self.out_channels // self.groups
+        windows = F.unfold(x, self.kernel_size, 1, self.padding, self.stride)
+        windows = windows.reshape(x.shape[0], self.groups, -1, places)
+        windows = windows.permute(1, 3, 2, 0)  # (groups, places, values, N)
+        weight = self.weight.reshape(self.groups, per_group, places, -1)
+        y = torch.matmul(weight.transpose(1, 2), windows)
+        y = y.permute(3, 0, 2, 1)  # (N, groups, channels of a group, places)
         y = y.reshape(-1, self.out_channels, self.height, self.width)
         return y if self.bias is None else y + self.bias
 
     def extra_repr(self) -> str:
         """The arguments, for `repr`."""
         made = f"{self.out_channels}x{self.height}x{self.width}"
-        return f"{made}, kernel_size={self.kernel_size}, stride={self.stride}, groups={self.groups}"
+        kernels = f"kernel_size={self.kernel_size}, stride={self.stride}"
+        return f"{made}, {kernels}, groups={self.groups}"
 
 
 def _pair(value: int | Pair) -> Pair:

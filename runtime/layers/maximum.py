@@ -1,4 +1,4 @@
-"""The elementwise maximum of several layers: Caffe's `Eltwise` with `operation: MAX`."""
+"""The elementwise maximum of layers: Caffe's `Eltwise` with `operation: MAX`."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from torch import Tensor
 
 
 def maximum(layers: Sequence[Tensor]) -> Tensor:
-    """The largest of the values of two or more tensors of one shape; equal values share the gradient."""
+    """The largest values of tensors of one shape; equal values share the gradient."""
     return reduce(torch.maximum, layers)

@@ -1,4 +1,4 @@
-"""A grouped convolution over randomly chosen maps: cuda-convnet's `randSparse` (Krizhevsky 2011)."""
+"""A grouped convolution over random maps: cuda-convnet's `randSparse` (Krizhevsky 2011)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 class ShuffledConv2d(nn.Conv2d):
     """A convolution whose groups read the maps in the order of random permutations.
 
-    Each tower has `groups` groups. For each tower that it reads, it has `shuffles` permutations of the maps in a row;
-    group g reads the g-th part of this list. The buffer `order` has the maps of all groups. `draw_order` draws it.
+    Each tower has `groups` groups. For each tower that it reads, it has `shuffles`
+    permutations of the maps in a row; group g reads the g-th part of this list. The
+    buffer `order` has the maps of all groups. `draw_order` draws it.
 
     Args:
         channels: the maps of the input.
@@ -39,28 +40,34 @@ class ShuffledConv2d(nn.Conv2d):
         towers: int = 1,
         reads: Literal["tower", "all"] = "all",
         sources: int = 1,
-        **others: Any,  # noqa: ANN401
+        **others: Any,
     ) -> None:
-        per_tower = shuffles * (channels // sources if reads == "tower" else channels)
-        super().__init__(towers * per_tower, kernels, kernel_size, groups=towers * groups, **others)
-        self.shuffles, self.towers, self.reads, self.sources = shuffles, towers, reads, sources
-        self.register_buffer("order", torch.empty(towers * per_tower, dtype=torch.int64))
+        per_tower = channels // sources if reads == "tower" else channels
+        count = towers * shuffles * per_tower
+        super().__init__(count, kernels, kernel_size, groups=towers * groups, **others)
+        self.shuffles, self.towers = shuffles, towers
+        self.reads, self.sources = reads, sources
+        self.register_buffer("order", torch.empty(count, dtype=torch.int64))
         self.draw_order(None)
 
     def draw_order(self, generator: torch.Generator | None) -> None:
         """Draw new permutations, on the CPU."""
         if self.order.is_meta:
             return
-        groups = self.groups // self.towers
-        lists = []
+        groups, lists = self.groups // self.towers, []
         for tower in range(self.towers):
             own = [tower] if self.reads == "tower" else range(self.sources)
-            each = len(self.order) // (self.towers * self.shuffles * len(own))  # the maps of a tower that it reads
+            # the maps of a tower that it reads
+            each = len(self.order) // (self.towers * self.shuffles * len(own))
             runs = []
             for source in own:
-                drawn = [torch.randperm(each, generator=generator, device="cpu") for _ in range(self.shuffles)]
-                runs.append((torch.cat(drawn) + source * each).view(groups, -1))
-            lists.append(torch.cat(runs, 1).flatten())  # group by group, in each the maps of every source
+                drawn = []
+                for _ in range(self.shuffles):
+                    order = torch.randperm(each, generator=generator, device="cpu")
+                    drawn.append(order + source * each)
+                runs.append(torch.cat(drawn).view(groups, -1))
+            # group by group, in each the maps of every source
+            lists.append(torch.cat(runs, 1).flatten())
         self.order.copy_(torch.cat(lists))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
-from torch import Tensor
-
 from ..parallel.mesh import Axis
 from .dropout import Dropout
+from .torch_only import stochastic_depth as torch_only
 
 
-class StochasticDepth(Dropout):
+class StochasticDepth(torch_only.StochasticDepth, Dropout):
     """Sets all values of an image to zero with probability `p` in training.
 
     `scale` and `images` are those of `Dropout`. Devices that share the channels of an image choose the same.
     """
 
     def __init__(self, p: float, scale: Literal["test", "train"], images: Sequence[Axis] = ()) -> None:
-        super().__init__(p, scale, images)
-
-    def mask_shape(self, x: Tensor) -> torch.Size:
-        """One value per image."""
-        return torch.Size((x.shape[0], *[1] * (x.dim() - 1)))
+        Dropout.__init__(self, p, scale, images)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..parallel.mesh import Axis, share
+from .torch_only.towers import copy_crosses
 
 
 def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
@@ -40,12 +41,4 @@ def read_cross(x: Tensor, rows: int, columns: int, axes: Sequence[Axis] = ()) ->
     """
     count = rows * columns
     index, devices = share(axes)
-    towers = range(index * count // devices, (index + 1) * count // devices)
-    read = [
-        other
-        for tower in towers
-        for other in range(count)
-        if other // columns == tower // columns or other % columns == tower % columns
-    ]
-    parts = x.reshape(x.shape[0], count, x.shape[1] // count, *x.shape[2:])  # (N, towers, C / towers, ...)
-    return parts[:, read].flatten(1, 2)
+    return copy_crosses(x, rows, columns, range(index * count // devices, (index + 1) * count // devices))

@@ -1,4 +1,4 @@
-"""A fully connected layer over a class tree: the `treefc` layers of cuda-convnet in 2012."""
+"""A fully connected layer over a class tree: cuda-convnet's `treefc` layers of 2012."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from torch import Tensor, nn
 
 
 class TreeLinear(nn.Module):
-    """Like `nn.Linear`, but the weights of a unit are the sum of the vectors from its leaf to the root of a tree.
+    """Like `nn.Linear`, with weights that are sums over a tree.
 
-    `weight` is (units, features): the vectors of the leaves. `above_N` has those of the inner nodes above N leaves,
-    (nodes, features), in the order of their numbers; they start from zero. `bias` is (units,).
+    The weights of a unit are the sum of the vectors from its leaf to the root.
+    `weight` is (units, features): the vectors of the leaves. `above_N` has those of the
+    inner nodes above N leaves, (nodes, features), in the order of their numbers; they
+    start from zero. `bias` is (units,).
 
     Args:
         features: the number of input values.
         units: the number of units, which are the leaves 0 to `units` - 1.
-        tree: the parent of each node but the root, which is the last node; a parent has a larger number than its
-            children. By default there are no inner nodes.
+        tree: the parent of each node but the root, which is the last node; a parent has
+            a larger number than its children. By default there are no inner nodes.
         bias: whether there are biases.
     """
 
-    def __init__(self, features: int, units: int, *, tree: Sequence[int] = (), bias: bool = True) -> None:
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        *,
+        tree: Sequence[int] = (),
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         parents, nodes = list(tree), len(tree) + 1 if tree else units
         leaves, depth = [1] * units + [0] * (nodes - units), [0] * nodes
@@ -37,13 +46,16 @@ class TreeLinear(nn.Module):
         self._above = sorted({leaves[node] for node in inner})
         for number in self._above:
             alike = sum(leaves[node] == number for node in inner)
-            self.register_parameter(f"above_{number}", nn.Parameter(torch.zeros(alike, features)))
-        ordered = sorted(inner, key=lambda node: (leaves[node], node))  # as the parameters lie one after the other
+            vectors = nn.Parameter(torch.zeros(alike, features))
+            self.register_parameter(f"above_{number}", vectors)
+        # as the parameters lie one after the other
+        ordered = sorted(inner, key=lambda node: (leaves[node], node))
         self._place = {node: place for place, node in enumerate(ordered)}
         self._levels = max((depth[node] for node in inner), default=0)
         for level in range(1, self._levels + 1):
-            self._keep(f"children_{level}", [node for node in inner if depth[node] == level])
-            self._keep(f"parents_{level}", [parents[node] for node in inner if depth[node] == level])
+            children = [node for node in inner if depth[node] == level]
+            self._keep(f"children_{level}", children)
+            self._keep(f"parents_{level}", [parents[node] for node in children])
         self._keep("parents_of_leaves", parents[:units])
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
@@ -57,9 +69,11 @@ class TreeLinear(nn.Module):
         """(units, features): the sum of the vectors from each leaf to the root."""
         if not self._above:
             return self.weight
-        inner = torch.cat([self.get_parameter(f"above_{number}") for number in self._above])
+        names = [f"above_{number}" for number in self._above]
+        inner = torch.cat([self.get_parameter(name) for name in names])
         for level in range(1, self._levels + 1):  # from the root down
-            children, parents = self.get_buffer(f"children_{level}"), self.get_buffer(f"parents_{level}")
+            children = self.get_buffer(f"children_{level}")
+            parents = self.get_buffer(f"parents_{level}")
             inner = inner.index_add(0, children, inner[parents])
         return self.weight + inner[self.get_buffer("parents_of_leaves")]
 

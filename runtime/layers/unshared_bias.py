@@ -1,4 +1,4 @@
-"""A convolution with a bias for each output value: cuda-convnet's `sharedBiases=0` (Krizhevsky 2011)."""
+"""A convolution with a bias per value: cuda-convnet's `sharedBiases=0` (Krizhevsky 2011)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 
 class UnsharedBiasConv2d(nn.Conv2d):
-    """Like `nn.Conv2d`, but `bias` is (out_channels, H', W'): the places share the kernels, not the biases.
+    """Like `nn.Conv2d`, but the places share only the kernels, not the biases.
+
+    `bias` is (kernels, H', W').
 
     Args:
         channels: the maps of the input.
@@ -18,7 +20,14 @@ class UnsharedBiasConv2d(nn.Conv2d):
         others: further arguments of `nn.Conv2d`.
     """
 
-    def __init__(self, channels: int, kernels: int, *, places: tuple[int, int], **others: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        channels: int,
+        kernels: int,
+        *,
+        places: tuple[int, int],
+        **others: Any,
+    ) -> None:
         super().__init__(channels, kernels, bias=False, **others)
         self.bias = nn.Parameter(torch.zeros(kernels, *places))
 
@@ -32,4 +41,5 @@ class UnsharedBiasConv2d(nn.Conv2d):
         """The arguments, for `repr`."""
         assert self.bias is not None
         made = "x".join(map(str, self.bias.shape))
-        return f"{self.in_channels}, {made}, kernel_size={self.kernel_size}, stride={self.stride}, groups={self.groups}"
+        kernels = f"kernel_size={self.kernel_size}, stride={self.stride}"
+        return f"{self.in_channels}, {made}, {kernels}, groups={self.groups}"

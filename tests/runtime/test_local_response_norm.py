@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alexc.runtime.kernels.sliced_norm import sliced_norm
-from alexc.runtime.layers import local_response_norm
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
+from alexc.runtime.layers.torch_only import local_response_norm
 
 FORMATS = (torch.contiguous_format, torch.channels_last)
 SIZES = (1, 2, 3, 4, 5, 7, 20)
