@@ -6,6 +6,8 @@ BIN := .venv/bin
 COMPILED := $(wildcard $(foreach folder,spec examples,$(patsubst generated/%.py,$(folder)/%.net,$(wildcard generated/*.py))))
 # The placements of the flagship that are checked in beside it.
 PLACED := spec/alexnet.net $(patsubst %,--placement %,two_gpus one_weird_trick pod)
+# The pictures of networks in docs/, which are named as their specs.
+PICTURES := $(basename $(notdir $(wildcard docs/pictures/*.svg)))
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 # Each process is given one core: threads that share cores wait for one another. Python keeps what it has compiled, also where
@@ -51,6 +53,9 @@ generated: .venv/installed
 	$(BIN)/python -m tools.language_reference
 	$(BIN)/python -m tools.textmate_grammar
 	$(BIN)/python -m tools.docs_output
+	@for name in $(PICTURES); do \
+		$(BIN)/alexc draw $$(ls -d spec/*.net examples/*.net examples/*/*.net | grep "/$$name.net") -o docs/pictures/$$name.svg; \
+	done
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

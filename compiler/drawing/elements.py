@@ -124,6 +124,12 @@ def around(points: Sequence[Point]) -> Box:
     )
 
 
+def overlap(first: Box, second: Box) -> bool:
+    """Whether two rectangles overlap or touch."""
+    across = first.left <= second.right and second.left <= first.right
+    return across and first.top <= second.bottom and second.top <= first.bottom
+
+
 def box_of(elements: Sequence[Element]) -> Box:
     """The smallest rectangle that contains all elements."""
     boxes = [element.box for element in elements]

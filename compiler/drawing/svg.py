@@ -45,20 +45,46 @@ _LINES = {
     "reads": ("kernel", "stroke-width: .8"),
     "across": ("across", "stroke-width: 1; stroke-dasharray: 1.5 2.5; stroke-linecap: round"),
     "flow": ("soft", "stroke-width: 1"),
+    "lead": ("soft", "stroke-width: 1"),
     "frame": ("soft", "stroke-width: 1; stroke-dasharray: 5 4"),
 }
 
+# How pages tell their theme, which may differ from the reader's preference: Jupyter, VS Code, Colab, Material and
+# Zensical, Sphinx. A picture that is part of the page follows it; a picture in an <img> cannot see it.
+_LIGHT_PAGES = (
+    '[data-jp-theme-light="true"]',
+    '[data-vscode-theme-kind$="light"]',
+    'html[theme="light"]',
+    '[data-md-color-scheme="default"]',
+    '[data-theme="light"]',
+)
+_DARK_PAGES = (
+    '[data-jp-theme-light="false"]',
+    '[data-vscode-theme-kind="vscode-dark"]',
+    '[data-vscode-theme-kind="vscode-high-contrast"]',
+    'html[theme="dark"]',
+    '[data-md-color-scheme="slate"]',
+    '[data-theme="dark"]',
+)
 
-def svg_of(drawing: Drawing, theme: Theme = "either") -> str:
-    """The text of the SVG file. With the theme `either`, the colours follow the reader's preference."""
+
+def svg_of(drawing: Drawing, theme: Theme = "either", number: int | None = None) -> str:
+    """The text of the SVG file.
+
+    Args:
+        drawing: the drawing.
+        theme: the colours. `either` follows the theme of the page; for a file, it follows the reader's preference.
+        number: a number that becomes part of all identifiers, for a page that has other drawings of the same network.
+    """
     box = drawing.box
-    name = f"alexc-{_identifier(drawing.title)}"
+    name = f"alexc-{_identifier(drawing.title)}{'' if number is None else f'-{number}'}"
     width, height = map(_number, drawing.size)
     view = " ".join(map(_number, (box.left, box.top, *drawing.size)))
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {MADE_BY} role="graphics-document document" '
-            f'viewBox="{view}" width="{width}" height="{height}" aria-labelledby="{name}-title {name}-description">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {MADE_BY} data-colors="{theme}" '
+            f'role="graphics-document document" viewBox="{view}" width="{width}" height="{height}" '
+            f'aria-labelledby="{name}-title {name}-description">',
             f'<title id="{name}-title">{escape(drawing.title)}</title>',
             f'<desc id="{name}-description">{escape(drawing.description)}</desc>',
             f"<style>\n{_style(theme)}\n</style>",
@@ -79,15 +105,21 @@ def _style(theme: Theme) -> str:
             **{f"polygon.{look}": f"fill-opacity: {share}; stroke-linejoin: round" for look, share in _FACES.items()},
         }
     )
-    light, dark = _rules(_colors(_LIGHT)), _rules(_colors(_DARK))
-    if theme == "either":
-        return f"{fixed}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
-    return f"{fixed}\n{dark if theme == 'dark' else light}"
+    colored = f'[data-colors="{theme}"]'
+    light, dark = (_rules(_colors(colors), colored) for colors in (_LIGHT, _DARK))
+    if theme != "either":
+        return f"{fixed}\n{dark if theme == 'dark' else light}"
+    # Programs that are no browser skip what is in @media, and need not understand nested rules.
+    light_pages, dark_pages = (f":is({', '.join(pages)})" for pages in (_LIGHT_PAGES, _DARK_PAGES))
+    return (
+        f"{fixed}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+        f"@media screen {{\n{light_pages} {{\n{light}\n}}\n{dark_pages} {{\n{dark}\n}}\n}}"
+    )
 
 
-def _rules(rules: Mapping[str, str]) -> str:
+def _rules(rules: Mapping[str, str], where: str = "") -> str:
     """CSS rules that apply only inside the drawing, also when it is part of an HTML page."""
-    return "\n".join(f".alexc-picture {what} {{ {how} }}" for what, how in rules.items())
+    return "\n".join(f".alexc-picture{where} {what} {{ {how} }}" for what, how in rules.items())
 
 
 def _colors(colors: Mapping[str, str]) -> dict[str, str]:

@@ -9,15 +9,20 @@ from dataclasses import replace
 from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path
+from random import Random
 
+import numpy as np
 import pytest
 from matplotlib import get_data_path
+from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
+from alexc.compiler.drawing import legend as meaning
 from alexc.compiler.drawing.blocks import blocks_of, fold
 from alexc.compiler.drawing.draw import draw_svg, drawing_of
 from alexc.compiler.drawing.elements import Box, Curve, Drawing, Face, Group, Line, Point, Text, around
 from alexc.compiler.drawing.stages import is_chain
+from alexc.compiler.drawing.svg import svg_of
 from alexc.compiler.drawing.text_width import ASCENT, DESCENT, text_width
 from alexc.compiler.drawing.volumes import Scale
 from alexc.compiler.graph.graph import Graph
@@ -25,7 +30,7 @@ from alexc.compiler.layers.kind import Shape
 from alexc.compiler.pipeline import check_file, check_text
 from tests.conftest import ROOT, Alexc
 
-SPECS = [*sorted((ROOT / "examples").glob("*.net")), ROOT / "spec" / "alexnet.net"]
+SPECS = [*sorted((ROOT / "examples").glob("**/*.net")), ROOT / "spec" / "alexnet.net"]
 FLAGSHIP = ROOT / "spec" / "alexnet.net"
 PICTURES = ROOT / "docs" / "pictures"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -139,6 +144,48 @@ def assert_no_elements_overlap(drawing: Drawing) -> None:
             assert within(element.box, drawing.box), element
 
 
+def crosses(starts: NDArray[np.float64], ends: NDArray[np.float64], box: Box) -> bool:
+    """Whether a part of one of the straight lines (N, 2), (N, 2) is inside the box."""
+    steps = np.where(ends == starts, 1e-9, ends - starts)
+    sides = np.stack([(np.array(corner) - starts) / steps for corner in (box[:2], box[2:])])
+    enters, leaves = sides.min(axis=0).max(axis=1), sides.max(axis=0).min(axis=1)
+    return bool((np.maximum(enters, 0) < np.minimum(leaves, 1)).any())
+
+
+def lines_of_svg(root: ElementTree.Element) -> Iterator[list[Point]]:
+    """The points of each connecting line in an SVG file; a Bézier curve becomes 16 straight parts."""
+    for element in root.iter(f"{SVG}polyline"):
+        if element.get("class") != "frame":
+            yield [Point(*map(float, pair.split(","))) for pair in element.get("points", "").split()]
+    for element in root.iter(f"{SVG}path"):
+        points: list[Point] = []
+        for step, numbers in re.findall(r"([MVC])([-\d., ]+)", element.get("d", "")):
+            given = [float(number) for number in re.split(r"[ ,]+", numbers.strip())]
+            if step == "V":
+                points.append(Point(points[-1].x, given[0]))
+            elif step == "M":
+                points.append(Point(*given))
+            else:
+                along = [points[-1], *(Point(*given[at : at + 2]) for at in (0, 2, 4))]
+                for t in (number / 16 for number in range(1, 17)):
+                    shares = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+                    x, y = (sum(share * at[side] for share, at in zip(shares, along, strict=True)) for side in (0, 1))
+                    points.append(Point(x, y))
+        yield points
+
+
+def crossed_texts(svg: str) -> list[str]:
+    """The texts of an SVG file that a connecting line crosses, computed from the file alone."""
+    root = ElementTree.fromstring(svg)
+    texts = []
+    for element in root.iter(f"{SVG}text"):
+        at = Point(float(element.get("x", "")), float(element.get("y", "")))
+        words, size, anchor = element.text or "", float(element.get("font-size", "")), element.get("text-anchor", "")
+        texts.append(Text(at, words, "", size, anchor))
+    parts = np.array([part for points in lines_of_svg(root) for part in pairwise(points)])
+    return [text.words for text in texts if crosses(parts[:, 0], parts[:, 1], text.box)]
+
+
 def assert_no_line_crosses_a_text_or_a_box(drawing: Drawing) -> None:
     groups = drawing.groups
     boxes = [face.box for face in faces_of(groups)]
@@ -181,6 +228,59 @@ def test_an_overlap_is_detected() -> None:
 @pytest.mark.parametrize("path", [path for path in SPECS if not is_chain(graph_of(path))], ids=lambda path: path.stem)
 def test_no_line_crosses_a_text_or_a_box_of_a_branched_network(path: Path) -> None:
     assert_no_line_crosses_a_text_or_a_box(drawing_of(graph_of(path)))
+
+
+def tower_net(draw: Random) -> str:
+    """A network of towers with random sizes, windows and connections."""
+    towers, count = draw.choice([("2", 2), ("3", 3), ("4", 4), ("2x2", 4), ("2x3", 6), ("7", 7)])
+    reads = ["tower", "all", *(["row", "cross"] if "x" in towers else [])]
+    pools = ["", "", " -> maxpool 3 stride=2 pad=1", " -> relu -> avgpool 2"]
+    lines = [f"c0: conv {count * draw.choice([1, 8, 40])} kernel={draw.choice([1, 3, 11])} -> relu"]
+    for number in range(1, draw.randint(2, 7)):
+        kernels = count * draw.choice([1, 4, 64, 120])
+        lines.append(f"c{number}: conv {kernels} kernel=3 pad=1 reads={draw.choice(reads)}{draw.choice(pools)}")
+    dense = range(draw.randint(1, 4))
+    lines += [f"f{number}: linear {count * draw.choice([1, 50, 512])} reads={draw.choice(reads)}" for number in dense]
+    lines.append(f"out: linear {count * draw.choice([1, 250, 5000])} reads=all -> softmax")
+    side, body = draw.choice([64, 227, 300]), "\n  ".join(lines)
+    return f"network Towers {{\n  input 3x{side}x{side}\n  towers {towers}\n  {body}\n}}\n"
+
+
+@each_spec
+def test_no_line_crosses_a_text(path: Path) -> None:
+    assert crossed_texts(draw_svg(graph_of(path))) == []
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_line_crosses_a_text_of_random_towers(seed: int) -> None:
+    text = tower_net(Random(seed))
+    assert crossed_texts(draw_svg(graph_of(text))) == [], text
+    assert_no_elements_overlap(drawing_of(graph_of(text)))
+
+
+def test_a_line_that_crosses_a_text_of_the_file_is_detected() -> None:
+    svg = draw_svg(graph_of(FLAGSHIP))
+    name = re.search(r'<text class="name" x="([\d.]+)" y="([\d.]+)"[^>]*>conv3<', svg)
+    assert name is not None
+    x, y = map(float, name.groups())
+    for line in (
+        f'<polyline class="reads" points="{x - 200},{y - 3} {x + 200},{y - 1}"/>',
+        f'<polyline class="lead" points="{x},{y - 40} {x},{y + 40}"/>',
+        f'<path class="flow" d="M{x},{y - 40} V{y - 20} C{x},{y} {x + 5},{y} {x + 5},{y + 20}"/>',
+    ):
+        assert "conv3" in crossed_texts(svg.replace("</svg>", f"{line}</svg>"))
+
+
+@each_spec
+def test_the_legend_explains_what_occurs(path: Path) -> None:
+    *figure, legend = drawing_of(graph_of(path)).groups
+    shown = {element.look for group in figure for element in group.elements if not isinstance(element, Text)}
+    looks = {element.look for element in legend.elements if not isinstance(element, Text)}
+    meanings = meaning.CHAIN if is_chain(graph_of(path)) else meaning.BRANCHES
+    assert looks - {"kernel"} == shown & set(meanings)
+    assert [text.words for text in texts_of([legend])] == [meanings[look] for look in meanings if look in shown]
+    unexplained = {"image", "lead", "kernel"} if is_chain(graph_of(path)) else {"image", "flow"}
+    assert shown - set(meanings) <= unexplained
 
 
 def test_a_line_that_crosses_a_text_is_detected() -> None:
@@ -276,7 +376,8 @@ def looks_of(group: Group) -> list[str]:
 def test_lines_cross_where_a_layer_reads_all_and_nowhere_else() -> None:
     graph = graph_of(FLAGSHIP)
     drawing = drawing_of(graph)
-    crossing = {group.name for group in drawing.groups if "across" in looks_of(group)}
+    *figure, _ = drawing.groups
+    crossing = {group.name for group in figure if "across" in looks_of(group)}
     assert crossing == {"conv3", "fc6", "fc7", "fc8"}
     for node in graph.nodes:
         if node.neurons and node.given[0].towers > 1:
@@ -325,7 +426,7 @@ def test_lines_lead_from_the_towers_that_are_read() -> None:
         lines = [element for element in group_named(drawing, name).elements if isinstance(element, Line)]
         assert len(lines) == (12 if name == "conv3" else 8)
         for line in lines:
-            start, end = line.points
+            start, *_, end = line.points
             assert ((start.y > below) != (end.y > middle)) == (line.look == "across")
 
 
@@ -361,7 +462,8 @@ def test_scales_keep_the_order_of_sizes() -> None:
 def test_only_some_of_many_towers_are_drawn_and_the_heading_says_so() -> None:
     drawing = drawing_of(graph_of(TOWERS))
     assert any("4 of the towers are drawn" in text.words for text in texts_of(drawing.groups))
-    assert len([face for face in faces_of(drawing.groups) if face.look == "maps"]) == 2 * 4 * 3
+    *figure, _ = drawing.groups
+    assert len([face for face in faces_of(figure) if face.look == "maps"]) == 2 * 4 * 3
 
 
 def test_repeated_blocks_are_drawn_once() -> None:
@@ -441,17 +543,35 @@ def test_colours_are_for_light_and_dark() -> None:
     either, light, dark = (draw_svg(graph, theme) for theme in ("either", "light", "dark"))
     assert either.count("@media (prefers-color-scheme: dark)") == 1
     assert "@media" not in light + dark
-    before, after = either.split("@media")
-    assert ".alexc-picture .paper { fill: #ffffff }" in before
-    assert ".alexc-picture .paper { fill: #0d1117 }" in after
-    for text in (light, dark):
+    before, after, pages = either.split("@media")
+    assert '.alexc-picture[data-colors="either"] .paper { fill: #ffffff }' in before
+    assert '.alexc-picture[data-colors="either"] .paper { fill: #0d1117 }' in after
+    light_pages, dark_pages = re.findall(r":is\((.*)\) \{\n((?:\..*\n)+)\}", pages)
+    for attribute in ('[data-jp-theme-light="true"]', '[data-theme="light"]', 'html[theme="light"]'):
+        assert attribute in light_pages[0]
+        assert attribute.replace("light", "dark").replace("-dark=", "-light=").replace("true", "false") in dark_pages[0]
+    assert light_pages[1].rstrip() in before
+    assert dark_pages[1].rstrip() in after
+    for theme, text in (("light", light), ("dark", dark)):
+        assert f'[data-colors="{theme}"] .paper' in text
+        assert '[data-colors="either"]' not in text
         without_colors = [rule for rule in before.splitlines() if rule.startswith(".alexc") and "#" not in rule]
         assert len(without_colors) > 10
         assert [rule for rule in without_colors if rule not in text.splitlines()] == []
     used = set(re.findall(r'class="(\w+)"', either)) - {"alexc-picture"}
     for look in used:
         for style in (before, after.split("</style>")[0]):
-            assert re.search(rf"\.alexc-picture (polygon)?\.{look} \{{[^}}]*(fill|stroke): #", style), look
+            assert re.search(rf"\.alexc-picture\S* (polygon)?\.{look} \{{[^}}]*(fill|stroke): #", style), look
+
+
+def test_pictures_of_one_network_on_a_page_share_no_identifier() -> None:
+    drawing = drawing_of(graph_of(FLAGSHIP))
+    first, second = (
+        {element.get("id") for element in ElementTree.fromstring(svg_of(drawing, number=number)).iter()} - {None}
+        for number in (1, 2)
+    )
+    assert len(first) == len(second) > 8
+    assert first & second == set()
 
 
 @pytest.mark.parametrize("picture", sorted(path.stem for path in PICTURES.glob("*.svg")))
