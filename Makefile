@@ -15,7 +15,7 @@ DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PROCESSES := --numprocesses auto --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test quick lint generated clean
+.PHONY: demo test quick lint generated docs clean
 
 # AlexNet for a few steps at full size, then a small network until it has learned, on images that alexc draws itself.
 demo: .venv/installed
@@ -56,6 +56,10 @@ generated: .venv/installed
 	@for name in $(PICTURES); do \
 		$(BIN)/alexc draw $$(ls -d spec/*.net examples/*.net examples/*/*.net | grep "/$$name.net") -o docs/pictures/$$name.svg; \
 	done
+
+# The documentation as a site, in build/site/html/. A broken link ends it with an error.
+docs: .venv/installed
+	$(BIN)/python -m tools.docs_site
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -98,7 +98,8 @@ def svg_of(drawing: Drawing, theme: Theme = "either", number: int | None = None)
 def _style(theme: Theme) -> str:
     fixed = _rules(
         {
-            "text": f"font-family: {_FONTS}",
+            "text": f"font-family: {_FONTS}; letter-spacing: normal",
+            "a": "text-decoration: none",
             ".name": "font-weight: bold",
             ".label": "paint-order: stroke; stroke-width: 3; stroke-linejoin: round",
             **{f".{look}": f"fill: none; {how}" for look, (_, how) in _LINES.items()},

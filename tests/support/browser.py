@@ -107,6 +107,10 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def write(self, text: str) -> None:
+        """Write a text where the cursor is."""
+        self._ask("Input.insertText", text=text)
+
     def picture(self) -> NDArray[np.uint8]:
         """(H, W, 3): the whole page from top to bottom."""
         width, height = self.value("[innerWidth, document.documentElement.scrollHeight]")
