@@ -37,10 +37,19 @@ def nearby(path: Path, *suffixes: str) -> str:
         if folder != path.parent:
             missing = folder / path.relative_to(folder).parts[0]
             folders = _entries(folder, (FOLDER,))
-            return f"; there is no folder {printable(missing)}{_like(missing, folders) or _list(folder, folders)}"
-        here, below = _entries(folder, suffixes), _below(folder, suffixes)
-        return _like(path, here) or _like(path, below) or _list(folder, [each for each in here if each.suffix])
+            there = _did_you_mean(_most_like(missing, folders)) or _list(folder, folders)
+            return f"; there is no folder {printable(missing)}{there}"
+        here = [each for each in _entries(folder, suffixes) if each.suffix]
+        return _did_you_mean(most_like(path, *suffixes)) or _list(folder, here)
     return ""
+
+
+def most_like(path: Path, *suffixes: str) -> Path | None:
+    """What is most like a path that does not exist: in its folder, or else in the folders in it; None without such."""
+    with suppress(OSError, ValueError):
+        if path.parent.is_dir():
+            return _most_like(path, _entries(path.parent, suffixes)) or _most_like(path, _below(path.parent, suffixes))
+    return None
 
 
 def _entries(folder: Path, suffixes: Sequence[str]) -> list[Path]:
@@ -62,10 +71,14 @@ def _below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return found
 
 
-def _like(asked: Path, found: Sequence[Path]) -> str:
+def _most_like(asked: Path, found: Sequence[Path]) -> Path | None:
     stems = {each.stem: each for each in reversed(found)}
     near = get_close_matches(asked.stem, stems, n=1)
-    return f"; did you mean {printable(stems[near[0]])}?" if near else ""
+    return stems[near[0]] if near else None
+
+
+def _did_you_mean(near: Path | None) -> str:
+    return "" if near is None else f"; did you mean {printable(near)}?"
 
 
 def _list(folder: Path, found: Sequence[Path]) -> str:

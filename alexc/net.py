@@ -14,7 +14,8 @@ from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from alexc.compiler.pipeline import Checked, check_text
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
-from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.fixes import did_you_mean
 from alexc.compiler.text.source import Source
 
 from .printable import printable

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alexc.compiler.text.diagnostics import did_you_mean
+from alexc.compiler.text.fixes import did_you_mean
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_new, write_error, write_new
 

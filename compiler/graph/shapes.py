@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..layers.kind import Join, Shape, ShapeError
+from ..layers.kind import ArgumentEdit, Join, Shape, ShapeError
 from ..net.net import Layer, Net
 from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, list_in_words
-from ..text.source import Span
+from ..text.fixes import Fix, Help
 from .graph import Graph, Node
 
 MOST_PARAMETERS = 10**11  # the default limit
@@ -24,12 +24,12 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
     diagnostics: list[Diagnostic] = []
-    spans: dict[str | None, Span] = {None: net.input_span}
+    above: dict[str | None, Layer] = {}
     values = net.input.values
     for layer in net.layers:
         if len(diagnostics) >= MOST_ERRORS:
             break
-        spans[layer.name] = layer.span
+        above[layer.name] = layer
         if not all(name in made for name in layer.inputs):
             continue  # it depends on a layer with an error
         given = tuple(made[name] for name in layer.inputs)
@@ -37,7 +37,7 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
             kind = layer.kind
             output = kind.join(given, net.towers) if isinstance(kind, Join) else kind.output(given[0], net.towers)
         except ShapeError as error:
-            diagnostics.append(_diagnose(spans, layer, given, error))
+            diagnostics.append(_diagnose(net, above, layer, given, error))
             continue
         values += 0 if kind.alias else output.values
         if values > MOST_VALUES:
@@ -103,10 +103,11 @@ def _unread(graph: Graph) -> list[Diagnostic]:
 
 
 def _diagnose(
-    spans: Mapping[str | None, Span], layer: Layer, given: tuple[Shape, ...], error: ShapeError
+    net: Net, above: Mapping[str | None, Layer], layer: Layer, given: tuple[Shape, ...], error: ShapeError
 ) -> Diagnostic:
     others = tuple(
-        Label(spans[name], f"shape {shape}") for name, shape in dict(zip(layer.inputs, given, strict=True)).items()
+        Label(above[name].span if name in above else net.input_span, f"shape {shape}")
+        for name, shape in dict(zip(layer.inputs, given, strict=True)).items()
     )
     reads = [
         f"{shape} from {f'`{name}`' if name else 'the input'}" for name, shape in zip(layer.inputs, given, strict=True)
@@ -118,5 +119,15 @@ def _diagnose(
         layer.argument_spans.get(error.argument or "", layer.span),
         f"reads {list_in_words(reads)}{towers}",
         others,
-        error.help,
+        Help(error.help, *(_fix(edit, layer, above) for edit in error.edits)),
     )
+
+
+def _fix(edit: ArgumentEdit, layer: Layer, above: Mapping[str | None, Layer]) -> Fix | None:
+    """The edit in the text; None if no written word has to change."""
+    found: Layer | None = layer
+    if edit.before:
+        found = above.get(layer.inputs[0])
+        while found is not None and edit.argument not in type(found.kind).model_fields:
+            found = above.get(found.inputs[0])
+    return None if found is None else found.with_argument(edit.argument, edit.value)

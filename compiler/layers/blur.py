@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from .arguments import LARGEST_SIZE, Expects, Positive
-from .kind import EachChannel, Shape, ShapeError, TorchCall, TorchFunction, require_maps
+from .kind import ArgumentEdit, EachChannel, Shape, ShapeError, TorchCall, TorchFunction, require_maps
 from .python_text import literal
 
 
@@ -28,7 +28,9 @@ class Blur(EachChannel):
         require_maps(given)
         if self.size % 2 == 0:
             message = f"has a window of {self.size} places, which has no centre"
-            raise ShapeError("E0303", message, "size", f"use an odd size, such as {self.size + 1}")
+            odd = str(self.size + 1)
+            edits = (ArgumentEdit("size", odd),)
+            raise ShapeError("E0303", message, "size", f"use an odd size, such as {odd}", edits)
         return given
 
     def torch(self, given: Shape, output: Shape) -> TorchFunction:  # noqa: ARG002

@@ -8,7 +8,7 @@ from typing import ClassVar
 from .arguments import OptionalCount, Sizes, YesOrNo
 from .bounded import Bounded
 from .convolving import Convolving
-from .kind import Cut, OnMesh, Shape, ShapeError, TorchCall, TorchModule, Weights
+from .kind import ArgumentEdit, Cut, OnMesh, Shape, ShapeError, TorchCall, TorchModule, Weights
 
 
 class Conv(Bounded, Convolving):
@@ -42,11 +42,15 @@ class Conv(Bounded, Convolving):
         """(channels, height, width) to (kernels, height', width')."""
         if self.shuffles is not None and self.reads in ("row", "cross"):
             message = f"has `reads={self.reads}`, but shuffled maps come from one tower or from all"
-            raise ShapeError("E0303", message, "reads", "write `reads=tower` or `reads=all`, or remove `shuffles`")
+            helpful = "write `reads=tower` or `reads=all`, or remove `shuffles`"
+            edits = (ArgumentEdit("reads", "tower"), ArgumentEdit("reads", "all"), ArgumentEdit("shuffles", None))
+            raise ShapeError("E0303", message, "reads", helpful, edits)
         self.check_norms()
         if self.shared_bias == "no" and (self.bias is None or self.shuffles is not None):
-            other = "`bias=none`" if self.bias is None else "`shuffles`"
-            raise ShapeError("E0303", f"has `shared_bias=no` and {other}", "shared_bias", "remove one of them")
+            other, written = ("bias", "bias=none") if self.bias is None else ("shuffles", "shuffles")
+            either = (ArgumentEdit("shared_bias", None), ArgumentEdit(other, None))
+            message = f"has `shared_bias=no` and `{written}`"
+            raise ShapeError("E0303", message, "shared_bias", "remove one of them", either)
         shape = super().output(given, towers)
         if self.shuffles is not None and given.channels // given.towers * self.shuffles % self.groups:
             count = given.channels // given.towers

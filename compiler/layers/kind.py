@@ -79,6 +79,18 @@ class Shape:
         return "x".join(map(str, self.sizes))
 
 
+@dataclass(frozen=True)
+class ArgumentEdit:
+    """A change of an argument that removes a `ShapeError`: another value, or None to remove the argument.
+
+    `before` means the argument of the layer that this one reads.
+    """
+
+    argument: str
+    value: str | None
+    before: bool = False
+
+
 class ShapeError(Exception):
     """A layer cannot take its input.
 
@@ -87,11 +99,19 @@ class ShapeError(Exception):
         message: what is wrong, with the numbers; it completes "`conv4` …".
         argument: the wrong argument, or None if the whole layer is wrong.
         help: how to fix it.
+        edits: the changes of arguments that `help` describes; several are alternatives.
     """
 
-    def __init__(self, code: str, message: str, argument: str | None = None, help: str = "") -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        argument: str | None = None,
+        help: str = "",
+        edits: tuple[ArgumentEdit, ...] = (),
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.argument, self.help = code, message, argument, help
+        self.code, self.message, self.argument, self.help, self.edits = code, message, argument, help, edits
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from .arguments import Count, NotNegative, Positive, one_of
-from .kind import Cut, Kind, OnMesh, Shape, ShapeError, TorchCall, TorchModule, require_maps
+from .kind import ArgumentEdit, Cut, Kind, OnMesh, Shape, ShapeError, TorchCall, TorchModule, require_maps
 from .python_text import literal
 
 
@@ -40,16 +40,18 @@ class Lrn(Kind):
         if self.within == "map":
             if self.over is not None:
                 message = "normalises within each map, so `over` has no effect"
-                raise ShapeError("E0303", message, "over", "remove `over`")
+                raise ShapeError("E0303", message, "over", "remove `over`", (ArgumentEdit("over", None),))
             return given
         if self.about is not None:
             message = "has `about=mean`, which needs the mean of a window in the map"
-            raise ShapeError("E0303", message, "about", "add `within=map`, or remove `about=mean`")
+            edits = (ArgumentEdit("within", "map"), ArgumentEdit("about", None))
+            raise ShapeError("E0303", message, "about", "add `within=map`, or remove `about=mean`", edits)
         if given.towers > 1 and self.over is None:
             raise ShapeError(
                 "E0301",
                 f"needs `over`, because its input is split into {given.towers} towers",
                 help="write `over=tower` to normalise inside each tower, or `over=all` to normalise across all towers",
+                edits=(ArgumentEdit("over", "tower"), ArgumentEdit("over", "all")),
             )
         return given
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from .arguments import Margins, OptionalSizes, Sizes, one_of
-from .kind import EachChannel, Shape, ShapeError, require_maps
+from .kind import ArgumentEdit, EachChannel, Shape, ShapeError, require_maps
 from .window import Rounding, arguments_in_torch, places
 
 
@@ -22,6 +22,7 @@ class Pooling(EachChannel):
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """(channels, height, width) to (channels, height', width')."""
         channels, height, width = require_maps(given)
+        largest = [min(pad, window // 2) for pad, window in zip(self.pad, self.window, strict=True)]
         for pad, window in zip(self.pad, self.window, strict=True):
             if pad > window // 2:
                 raise ShapeError(
@@ -29,6 +30,7 @@ class Pooling(EachChannel):
                     f"has a padding of {pad}, which is more than half of its window of {window}",
                     "pad",
                     f"use a padding of at most {window // 2}",
+                    (ArgumentEdit("pad", "x".join(map(str, dict.fromkeys(largest)))),),
                 )
         (down, right), (high, wide) = self.stride or self.window, self.window
         sides = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from .arguments import Expects, one_of
-from .kind import Shape, ShapeError, TorchCall, in_grid
+from .kind import ArgumentEdit, Shape, ShapeError, TorchCall, in_grid
 from .python_text import in_tuple
 
 Reads = Annotated[Literal["tower", "row", "cross", "all"] | None, one_of("tower", "row", "cross", "all")]
@@ -30,6 +30,7 @@ def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
             "E0301",
             f"needs `reads`, because its input is split into {given.towers} towers",
             help="write `reads=tower` if each tower reads only its own maps, or `reads=all` if it reads all maps",
+            edits=(ArgumentEdit("reads", "tower"), ArgumentEdit("reads", "all")),
         )
     if reads not in (None, "all") and given.towers != towers:
         raise ShapeError(
@@ -37,6 +38,7 @@ def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
             f"has `reads={reads}`, but its input is not split into towers",
             "reads",
             help="write `reads=all` or remove `reads`: every tower reads the whole input",
+            edits=(ArgumentEdit("reads", "all"), ArgumentEdit("reads", None)),
         )
     grid = in_grid(towers)
     if reads in ("row", "cross") and min(grid.rows, grid.columns) < 2:
@@ -103,6 +105,18 @@ def require_one_tower(reads: Reads, towers: int) -> None:
             f"has `towers=1`, so it cannot have `reads={reads}`",
             "reads",
             help="write `reads=all`, or remove `towers=1`",
+            edits=(ArgumentEdit("reads", "all"), ArgumentEdit("towers", None)),
+        )
+
+
+def require_channels_together(given: Shape, what: str) -> None:
+    """Raise a ShapeError if the channels of an input are split into towers; `what` completes "it cannot …"."""
+    if given.towers > 1:
+        raise ShapeError(
+            "E0303",
+            f"gets channels that are split into {given.towers} towers, which it cannot {what}",
+            help="write `towers=1` in the layer before it",
+            edits=(ArgumentEdit("towers", "1", before=True),),
         )
 
 
@@ -110,12 +124,13 @@ def require_even(what: str, count: int, towers: int, argument: str | None) -> No
     """Raise a ShapeError if `count` kernels or units cannot be split into `towers` equal parts."""
     if count % towers:
         down, up = count - count % towers, count + towers - count % towers
-        near = f"{down} or {up}" if down else str(up)
+        near = [str(each) for each in (down, up) if each]
         raise ShapeError(
             "E0302",
             f"has {count} {what}, which cannot be split evenly into {towers} towers",
             argument,
-            help=f"use a multiple of {towers}, such as {near}",
+            help=f"use a multiple of {towers}, such as {' or '.join(near)}",
+            edits=tuple(ArgumentEdit(argument, each) for each in near) if argument else (),
         )
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from .arguments import Count
 from .kind import Kind, Shape, ShapeError, TorchCall, TorchFunction, require_maps
+from .reading import require_channels_together
 
 
 class Reorg(Kind):
@@ -22,9 +23,7 @@ class Reorg(Kind):
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """(channels, height, width) to (channels * stride * stride, height / stride, width / stride)."""
         channels, height, width = require_maps(given)
-        if given.towers > 1:
-            message = f"gets channels that are split into {given.towers} towers, which it cannot cut"
-            raise ShapeError("E0303", message, help="write `towers=1` in the layer before it")
+        require_channels_together(given, "cut")
         if height % self.stride or width % self.stride or channels % self.stride**2:
             message = (
                 f"cannot cut {given} evenly: {self.stride} must divide height and width, and {self.stride**2} the "

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from .arguments import LARGEST_SIZE, Expects, OptionalCount
-from .kind import Kind, Shape, ShapeError, TorchIndex
+from .kind import ArgumentEdit, Kind, Shape, ShapeError, TorchIndex
+from .reading import require_channels_together
 
 
 class Slice(Kind):
@@ -25,14 +26,13 @@ class Slice(Kind):
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """(channels, height, width) to (end - first, height, width)."""
-        if given.towers > 1:
-            message = f"gets channels that are split into {given.towers} towers, which it cannot slice"
-            raise ShapeError("E0303", message, help="write `towers=1` in the layer before it")
+        require_channels_together(given, "slice")
         end = given.channels if self.end is None else self.end
         if not self.first < end <= given.channels:
             message = f"keeps the channels from {self.first} up to {end}, but there are {given.channels}"
             help_ = f"use numbers up to {given.channels}, the first one less than `end`"
-            raise ShapeError("E0303", message, "first" if self.end is None else "end", help_)
+            edits = (ArgumentEdit("end", str(given.channels)),) if self.first < given.channels else ()
+            raise ShapeError("E0303", message, "first" if self.end is None else "end", help_, edits)
         return Shape((end - self.first, *given.sizes[1:]))
 
     def torch(self, given: Shape, output: Shape) -> TorchIndex:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from .arguments import Count
 from .kind import Kind, Shape, ShapeError, TorchCall, TorchFunction
+from .reading import require_channels_together
 
 
 class Widen(Kind):
@@ -22,9 +23,7 @@ class Widen(Kind):
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """(channels, height, width) to (`channels`, height, width)."""
-        if given.towers > 1:
-            message = f"gets channels that are split into {given.towers} towers, which it cannot widen"
-            raise ShapeError("E0303", message, help="write `towers=1` in the layer before it")
+        require_channels_together(given, "widen")
         if self.channels < given.channels:
             message = f"makes {self.channels} channels, but there are already {given.channels}"
             raise ShapeError("E0303", message, "channels", "`slice` keeps some of the channels")

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from ..layers.arguments import Arguments
 from ..layers.initial_values import DISTRIBUTIONS, Distribution
-from ..text.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
+from ..text.diagnostics import Diagnostic, Label, list_in_words
+from ..text.fixes import Help, did_you_mean, remove_words
 from ..text.source import Span
 from ..tree.tree import Argument, Call, Dimensions, LayerRange, Number, Value, Word
 
@@ -83,7 +84,7 @@ def _match(
                     "E0202",
                     f"`{kind.text}` has no argument `{argument.key.text}`",
                     argument.key.span,
-                    help=did_you_mean(argument.key.text, model.model_fields) or f"`{kind.text}` takes no arguments",
+                    help=did_you_mean(argument.key.span, model.model_fields) or f"`{kind.text}` takes no arguments",
                 )
             )
             continue
@@ -95,7 +96,7 @@ def _match(
                     argument.span,
                     "second value",
                     (Label(given[field].span, "first value"),),
-                    "remove one of the two",
+                    Help("remove one of the two", remove_words(argument.span), remove_words(given[field].span)),
                 )
             )
             continue
@@ -180,7 +181,7 @@ def _distribution(value: Value) -> tuple[Distribution | None, Diagnostic | None]
             return None, Diagnostic("E0204", message, value.span, help=helpful)
     if name.text not in DISTRIBUTIONS:
         return None, Diagnostic(
-            "E0204", f"there is no distribution `{name.text}`", name.span, help=did_you_mean(name.text, DISTRIBUTIONS)
+            "E0204", f"there is no distribution `{name.text}`", name.span, help=did_you_mean(name.span, DISTRIBUTIONS)
         )
     arguments = [Argument(None, (each,), each.span) for each in values]
     distribution, _, diagnostics = bind(DISTRIBUTIONS[name.text], name, arguments, {})
@@ -192,4 +193,4 @@ def _wrong_value(model: type[Arguments], field: str, argument: Argument) -> Diag
     expected = model.expectation(field)
     message = f"must be {expected.words}, not `{span.text}`"
     subject = f"`{field}` of `{model.keyword}`" if model.keyword else "the number"
-    return Diagnostic("E0204", f"{subject} {message}", span, help=did_you_mean(span.text, expected.choices))
+    return Diagnostic("E0204", f"{subject} {message}", span, help=did_you_mean(span, expected.choices))

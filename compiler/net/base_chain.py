@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..text.diagnostics import Diagnostic, Label, did_you_mean
-from ..text.source import Source
+from ..text.diagnostics import Diagnostic, Label
+from ..text.fixes import Fix, Help, did_you_mean
+from ..text.source import Source, Span
 from ..tree.tree import Base, Block, Tree
 from ..vocabulary import NETWORK
 
@@ -31,11 +32,17 @@ def chain_of(block: Block, tree: Tree, load: Load, diagnostics: list[Diagnostic]
         if any(step[0] is each for each, _ in chain):
             others = tuple(Label(each.span, "part of the circle") for each, _ in chain[1:])
             message = f"`{base.span.text}` extends itself through other blocks"
-            helpful = "remove one `extends`"
+            helpful = Help("remove one `extends`", *(_without_base(each) for each, _ in reversed(chain)))
             diagnostics.append(Diagnostic("E0601", message, base.span, others=others, help=helpful))
             return []
         chain.append(step)
     return chain[::-1]
+
+
+def _without_base(block: Block) -> Fix | None:
+    if block.base is None or block.parameters:
+        return None
+    return Fix(Span(block.span.source, block.span.end, block.base.span.end), "")
 
 
 def _base_of(
@@ -63,9 +70,10 @@ def _base_block(block: Block, base: Base, tree: Tree, diagnostics: list[Diagnost
     if not found:
         what = f" `{base.name.text}`" if base.name else ""
         message = f"there is no {kind}{what} to extend in {tree.source.name}"
-        helpful = did_you_mean(base.name.text, names) if base.name else ""
+        helpful = did_you_mean(base.name.span, names) if base.name else ""
     else:
         message = f"{tree.source.name} has {len(found)} `{kind}` blocks, so `extends` must name one"
-        helpful = f'write `extends "{base.path}" {names[0]}`' if base.path and names else ""
+        bases = [f'"{base.path}" {name}' for name in names] if base.path else []
+        helpful = Help(f"write `extends {bases[0]}`", *(Fix(base.span, each) for each in bases)) if bases else ""
     diagnostics.append(Diagnostic("E0602", message, base.span, help=helpful))
     return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..layers.registry import kinds
-from ..text.diagnostics import Diagnostic, Label, did_you_mean, list_in_words
+from ..text.diagnostics import Diagnostic, Label, list_in_words
+from ..text.fixes import Help, add_words, did_you_mean, remove_words
 from ..text.source import Span
 from ..tree.tree import Block, Step, Value
 from ..vocabulary import INPUT, NO_LINE_NAMES, SETTINGS
@@ -18,9 +19,9 @@ def read_blocks(blocks: Sequence[Block], diagnostics: list[Diagnostic]) -> dict[
     for block in blocks:
         name = block.name
         if name is None:
-            diagnostics.append(
-                Diagnostic("E0206", "a block needs a name", block.span, help="write `block inception(n) { … }`")
-            )
+            named = add_words(block.keyword.span, "inception" if block.parameters else "inception(n)")
+            helpful = Help("write `block inception(n) { … }`", named)
+            diagnostics.append(Diagnostic("E0206", "a block needs a name", block.span, help=helpful))
         elif complaint := _objection(name.text):
             message = f"`{name.text}` {complaint}"
             diagnostics.append(Diagnostic("E0206", message, name.span, help="choose another name"))
@@ -66,6 +67,7 @@ def bind_parameters(block: Block, step: Step, diagnostics: list[Diagnostic]) -> 
     """The value of each parameter in one use of a block; None after an error, which is reported."""
     names = [parameter.name.text for parameter in block.parameters]
     given: dict[str, Value] = {}
+    written: dict[str, Span] = {}
     problems: list[Diagnostic] = []
     places = iter(names)
     defined = (Label(block.span, "defined here"),)
@@ -74,15 +76,16 @@ def bind_parameters(block: Block, step: Step, diagnostics: list[Diagnostic]) -> 
         value, *more = argument.values
         if name is None or name not in names or more:
             takes = f"takes only {list_in_words([f'`{each}`' for each in names])}" if names else "takes no arguments"
-            helpful = did_you_mean(argument.key.text, names) if argument.key else ""
+            helpful = did_you_mean(argument.key.span, names) if argument.key else ""
             place = argument.key.span if argument.key else argument.span
             problems.append(Diagnostic("E0202", f"the block `{step.kind.text}` {takes}", place, "", defined, helpful))
         elif name in given:
             first = (Label(given[name].span, "first value"),)
             message = f"`{name}` of the block `{step.kind.text}` is given twice"
-            problems.append(Diagnostic("E0205", message, argument.span, "", first, "remove one of the two"))
+            helpful = Help("remove one of the two", remove_words(argument.span), remove_words(written[name]))
+            problems.append(Diagnostic("E0205", message, argument.span, "", first, helpful))
         else:
-            given[name] = value
+            given[name], written[name] = value, argument.span
     for parameter in block.parameters:
         if parameter.default is not None:
             given.setdefault(parameter.name.text, parameter.default)

@@ -22,6 +22,7 @@ from ..recipe.steps import (
     Schedule,
     TestViews,
 )
+from ..text.fixes import Fix, add_words, remove_words, set_argument
 from ..text.source import Source, Span
 
 
@@ -37,6 +38,8 @@ class Layer:
         inputs: the names of the layers that it reads; None for the network's input.
         span: the place of the kind's word.
         argument_spans: the place of each written argument.
+        written: the kind with its arguments, without those of `default` lines and of a variant's edits.
+        inherited: the arguments that `default` lines give.
     """
 
     name: str
@@ -46,6 +49,15 @@ class Layer:
     inputs: tuple[str | None, ...]
     span: Span
     argument_spans: Mapping[str, Span]
+    written: Span
+    inherited: frozenset[str] = frozenset()
+
+    def with_argument(self, name: str, value: str | None) -> Fix | None:
+        """The edit that gives an argument another value, or removes it; None if it is not written here."""
+        span = None if name in self.inherited else self.argument_spans.get(name)
+        if value is None:
+            return None if span is None else remove_words(span)
+        return add_words(self.written, f"{name}={value}") if span is None else set_argument(span, name, value)
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,8 @@ class Keep:
 class Placement:
     """Assigns the parts of a network to devices. `mesh` has its axes, the outermost first.
 
-    With `half`, what the devices send each other of activations and their gradients is rounded to float16.
+    With `half`, what the devices send each other of activations and their gradients is rounded to float16. `mesh_span`
+    is the statement of the mesh.
     """
 
     name: str
@@ -90,6 +103,7 @@ class Placement:
     splits: tuple[Split, ...]
     keeps: tuple[Keep, ...]
     half: bool = False
+    mesh_span: Span | None = field(default=None, compare=False)
 
     @property
     def devices(self) -> int:
@@ -101,7 +115,8 @@ class Placement:
 class Recipe:
     """A `train` block. An optional statement that is not written is None; one of `epochs` and `iterations` is written.
 
-    `spans` are the places of the statements and of their steps, by their first words.
+    `spans` are the places of the statements and of their steps, by their first words; `augment.0` is the first step of
+    `augment`, and `augment.0.size` the argument `size` of this step.
     """
 
     prepare: tuple[PrepareStep, ...]

@@ -9,9 +9,22 @@ from math import prod
 from ..layers.arguments import LARGEST_SIZE
 from ..layers.kind import Join, Kind, Shape, Towers
 from ..layers.registry import kinds
-from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label, did_you_mean
+from ..text.diagnostics import MOST_ERRORS, Diagnostic, Label
+from ..text.fixes import Fix, Help, did_you_mean, new_line_between, remove_statement, remove_words
 from ..text.source import Span
-from ..tree.tree import Argument, Block, Dimensions, Number, Pipeline, Statement, Step, Word, only_value
+from ..tree.tree import (
+    Argument,
+    Block,
+    Dimensions,
+    Number,
+    Pipeline,
+    Statement,
+    Step,
+    Word,
+    first_line,
+    last_line,
+    only_value,
+)
 from ..vocabulary import DEFAULT, INPUT, SETTINGS
 from .argument_binding import bind
 from .block_definitions import read_blocks
@@ -53,7 +66,8 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
         settings.read([each for each in block.statements if is_setting(each)])
     if result.input is None and not settings.seen(INPUT):
         message = "the network has no `input`"
-        helpful = "add a line such as `input 3x227x227`: channels x height x width"
+        line = "input 3x227x227"
+        helpful = Help(f"add a line such as `{line}`: channels x height x width", first_line(root, line))
         result.diagnostics.append(Diagnostic("E0210", message, root.span, help=helpful))
     expander = Expander(definitions, result.diagnostics)
     editor = Editor(expander.expand(_lines(root)), expander)
@@ -61,7 +75,8 @@ def read_network(chain: Sequence[Block], blocks: Sequence[Block]) -> NetworkBloc
         editor.apply(_lines(variant))
     if not editor.items and not result.diagnostics:
         message = "the network has no layers"
-        helpful = "add a line such as `conv 96 kernel=11`"
+        line = "conv 96 kernel=11"
+        helpful = Help(f"add a line such as `{line}`", last_line(own, line))
         result.diagnostics.append(Diagnostic("E0210", message, own.span, help=helpful))
     result.lines = list(dict.fromkeys([*(item.statement for item in editor.items), *expander.broken]))
     if not any(each.code == "E0604" for each in result.diagnostics):  # so all parts are there
@@ -95,7 +110,7 @@ class _Settings:
     def read(self, statements: Sequence[Statement]) -> None:
         """Read the settings of one block."""
         here: dict[str, Span] = {}
-        fresh: dict[tuple[str, str], Argument] = {}
+        fresh: dict[tuple[str, str], tuple[Argument, Fix]] = {}
         for statement in statements:
             assert isinstance(statement, Pipeline)
             step = statement.steps[0]
@@ -105,13 +120,15 @@ class _Settings:
                     "E0204",
                     f"`{name}` is a setting, so no step can follow it",
                     statement.steps[1].span,
-                    help="start a new line",
+                    help=Help("start a new line", new_line_between(step.span, statement.steps[1].span)),
                 )
             elif name == DEFAULT:
                 self._read_default(step, fresh)
             elif name in here:
                 first = Label(here[name], "first given here")
-                self._report("E0210", f"`{name}` is given twice", statement.span, first, "remove one of the two")
+                both = remove_statement(statement.span), remove_statement(here[name])
+                helpful = Help("remove one of the two", *both)
+                self._report("E0210", f"`{name}` is given twice", statement.span, first, helpful)
             else:
                 here[name] = statement.span
                 self._seen.add(name)
@@ -138,7 +155,7 @@ class _Settings:
             message = f"`towers` must be a whole number from 1 to {MOST_TOWERS}, or rows x columns as in `2x2`"
             self._report("E0204", message, step.span)
 
-    def _read_default(self, step: Step, fresh: dict[tuple[str, str], Argument]) -> None:
+    def _read_default(self, step: Step, fresh: dict[tuple[str, str], tuple[Argument, Fix]]) -> None:
         named = [argument for argument in step.arguments if argument.key is None]
         given = [argument for argument in step.arguments if argument.key is not None]
         words = [value for argument in named for value in argument.values]
@@ -150,23 +167,27 @@ class _Settings:
             kind = kinds().get(word.text) if isinstance(word, Word) else None
             if kind is None:
                 message = f"unknown layer kind `{word.span.text}`"
-                self._report("E0201", message, word.span, help=did_you_mean(word.span.text, kinds()))
+                self._report("E0201", message, word.span, help=did_you_mean(word.span, kinds()))
                 continue
             for argument in given:
-                self._add_default(kind, argument, fresh)
+                removal = remove_words(argument.span) if len(given) > 1 else remove_statement(step.span)
+                self._add_default(kind, argument, removal, fresh)
 
-    def _add_default(self, kind: type[Kind], argument: Argument, fresh: dict[tuple[str, str], Argument]) -> None:
+    def _add_default(
+        self, kind: type[Kind], argument: Argument, removal: Fix, fresh: dict[tuple[str, str], tuple[Argument, Fix]]
+    ) -> None:
         assert argument.key is not None
         key = argument.key
         if key.text not in kind.model_fields:
             message = f"`{kind.keyword}` has no argument `{key.text}`"
-            self._report("E0202", message, key.span, help=did_you_mean(key.text, kind.model_fields))
+            self._report("E0202", message, key.span, help=did_you_mean(key.span, kind.model_fields))
         elif (kind.keyword, key.text) in fresh:
-            first = Label(fresh[kind.keyword, key.text].span, "first default")
+            before, other_removal = fresh[kind.keyword, key.text]
             message = f"`{key.text}` of `{kind.keyword}` has two defaults"
-            self._report("E0205", message, argument.span, first, "remove one of the two")
+            helpful = Help("remove one of the two", removal, other_removal)
+            self._report("E0205", message, argument.span, Label(before.span, "first default"), helpful)
         else:
-            fresh[kind.keyword, key.text] = argument
+            fresh[kind.keyword, key.text] = argument, removal
             self.defaults.setdefault(kind.keyword, {})[key.text] = argument
 
     def _report(self, code: str, headline: str, span: Span, other: Label | None = None, help: str = "") -> None:
@@ -221,7 +242,7 @@ class _Linker:
             if part.name == part.line:
                 known |= {*SETTINGS, *self._ends}
             message = f"unknown layer kind `{part.kind.text}`"
-            self._report(Diagnostic("E0201", message, part.kind.span, help=did_you_mean(part.kind.text, known)))
+            self._report(Diagnostic("E0201", message, part.kind.span, help=did_you_mean(part.kind.span, known)))
             return
         inputs: tuple[str | None, ...] = (before,)
         arguments = part.arguments
@@ -233,8 +254,10 @@ class _Linker:
         for problem in problems:
             self._report(problem)
         if model is not None:
+            written = part.kind.span.to(part.arguments[-1].span if part.arguments else part.kind.span)
+            inherited = frozenset(name for name, each in defaults.items() if spans.get(name) is each.span)
             self._result.layers.append(
-                Layer(part.name, part.line, part.statement, model, inputs, part.kind.span, spans)
+                Layer(part.name, part.line, part.statement, model, inputs, part.kind.span, spans, written, inherited)
             )
 
     def _joined(self, part: Part, before: str | None) -> tuple[str | None, ...]:
@@ -266,7 +289,7 @@ class _Linker:
                 return None  # the error in that line is already reported
         inside = {name.removeprefix(scope.prefix) for name in self._ends if name.startswith(scope.prefix)}
         message = f"there is no layer `{word.text}` above this line"
-        self._report(Diagnostic("E0211", message, word.span, help=did_you_mean(word.text, inside)))
+        self._report(Diagnostic("E0211", message, word.span, help=did_you_mean(word.span, inside)))
         return None
 
     def _report(self, diagnostic: Diagnostic) -> None:

@@ -6,9 +6,22 @@ from collections.abc import Sequence
 from math import prod
 
 from .. import vocabulary as words
-from ..text.diagnostics import Diagnostic, Label, did_you_mean
+from ..text.diagnostics import Diagnostic, Label
+from ..text.fixes import Fix, Help, add_words, did_you_mean
 from ..text.source import Span
-from ..tree.tree import Argument, Block, LayerRange, Number, Pipeline, Statement, Step, Value, Word, first_word
+from ..tree.tree import (
+    Argument,
+    Block,
+    LayerRange,
+    Number,
+    Pipeline,
+    Statement,
+    Step,
+    Value,
+    Word,
+    first_line,
+    first_word,
+)
 from ..vocabulary import CHANNELS, HALF, IMAGES, KEEP, MESH, SEND, SPLIT, SPLIT_WORDS
 from .name_check import objection
 from .net import Axis, Keep, Placement, Split
@@ -35,7 +48,8 @@ def read_placement_block(
     block = chain[-1]
     reader = _Reader(statement_names)
     if block.name is None:
-        reader.report("E0206", "a placement needs a name", block.keyword.span, help="write `placement two_gpus { … }`")
+        helpful = Help("write `placement two_gpus { … }`", add_words(block.keyword.span, "two_gpus"))
+        reader.report("E0206", "a placement needs a name", block.keyword.span, help=helpful)
     elif complaint := objection(block.name.text):
         reader.report("E0206", f"`{block.name.text}` {complaint}", block.name.span, help="choose another name")
     statements = _merged(chain)
@@ -43,11 +57,18 @@ def read_placement_block(
     for statement in [*meshes, *(each for each in statements if each not in meshes)]:
         reader.read(statement)
     if not meshes:
-        reader.report("E0210", "the placement has no `mesh`", block.span, help=f"add a line such as `{_FORMS[MESH]}`")
+        helpful = Help(f"add a line such as `{_FORMS[MESH]}`", first_line(block, _FORMS[MESH]))
+        reader.report("E0210", "the placement has no `mesh`", block.span, help=helpful)
     if reader.diagnostics or block.name is None:
         return None, reader.diagnostics
     return Placement(
-        block.name.text, block.name.span, tuple(reader.mesh), tuple(reader.splits), tuple(reader.keeps), reader.half
+        block.name.text,
+        block.name.span,
+        tuple(reader.mesh),
+        tuple(reader.splits),
+        tuple(reader.keeps),
+        reader.half,
+        reader.mesh_span,
     ), []
 
 
@@ -66,6 +87,7 @@ class _Reader:
         self._names = list(statement_names)
         self._axis_spans: dict[str, Span] = {}
         self.mesh: list[Axis] = []
+        self.mesh_span: Span | None = None
         self.splits: list[Split] = []
         self.keeps: list[Keep] = []
         self.half = False
@@ -80,7 +102,7 @@ class _Reader:
         word = first_word(statement)
         if not isinstance(statement, Pipeline) or statement.label or word.text not in readers:
             message = f"a placement has no statement `{word.text}`"
-            self.report("E0202", message, word.span, help=did_you_mean(word.text, readers))
+            self.report("E0202", message, word.span, help=did_you_mean(word.span, readers))
         else:
             step, *more = statement.steps
             if more:
@@ -95,6 +117,7 @@ class _Reader:
         if self.mesh:
             helpful = "put all axes into one: `mesh copy=4 tower=2`"
             self.report("E0210", "the placement has two `mesh` statements", step.span, help=helpful)
+        self.mesh_span = self.mesh_span or step.span
         if not step.arguments:
             self._invalid(MESH, step.span)
         for argument in step.arguments:
@@ -167,7 +190,7 @@ class _Reader:
             if not self.mesh:  # already reported: the mesh is missing or invalid
                 return False
             message = f"the mesh has no axis `{axis.text}`"
-            self.report("E0401", message, axis.span, help=did_you_mean(axis.text, self._axis_spans))
+            self.report("E0401", message, axis.span, help=did_you_mean(axis.span, self._axis_spans))
             return False
         return True
 
@@ -189,11 +212,12 @@ class _Reader:
         unknown = [word for word in dict.fromkeys((first, last)) if word.text not in self._names]
         for word in unknown:
             message = f"the network has no layer `{word.text}`"
-            self.report("E0402", message, word.span, help=did_you_mean(word.text, self._names))
+            self.report("E0402", message, word.span, help=did_you_mean(word.span, self._names))
         if unknown:
             return set()
         start, end = self._names.index(first.text), self._names.index(last.text)
         if start > end:
             message = f"`{last.text}` comes before `{first.text}`"
-            self.report("E0402", message, first.span.to(last.span), help=f"write `{last.text}..{first.text}`")
+            place, forward = first.span.to(last.span), f"{last.text}..{first.text}"
+            self.report("E0402", message, place, help=Help(f"write `{forward}`", Fix(place, forward)))
         return set(self._names[start : end + 1])

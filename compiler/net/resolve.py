@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..text.diagnostics import Diagnostic, Label, did_you_mean
+from ..text.diagnostics import Diagnostic, Label
+from ..text.fixes import Help, add_words, did_you_mean
 from ..text.source import Span
 from ..tree.tree import Block, Tree
 from ..vocabulary import BLOCK, BLOCKS, NETWORK, PLACEMENT, TRAIN
@@ -56,7 +57,8 @@ def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
 def _check_name(block: Block, diagnostics: list[Diagnostic]) -> None:
     if block.name is None:
         message = "a network needs a name"
-        diagnostics.append(Diagnostic("E0206", message, block.keyword.span, help="write `network MyNet { … }`"))
+        helpful = Help("write `network MyNet { … }`", add_words(block.keyword.span, "MyNet"))
+        diagnostics.append(Diagnostic("E0206", message, block.keyword.span, help=helpful))
     elif complaint := objection(block.name.text):
         message = f"`{block.name.text}` {complaint}"
         diagnostics.append(Diagnostic("E0206", message, block.name.span, help="choose another name"))
@@ -68,7 +70,7 @@ def _unknown_blocks(tree: Tree) -> list[Diagnostic]:
             "E0208",
             f"unknown block `{block.keyword.text}`",
             block.keyword.span,
-            help=did_you_mean(block.keyword.text, BLOCKS),
+            help=did_you_mean(block.keyword.span, BLOCKS),
         )
         for block in tree.blocks
         if block.keyword.text not in BLOCKS

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..layers.arguments import Arguments
 from ..recipe.steps import CHOICES, LENGTHS, NUMBERS, PIPELINES
-from ..text.diagnostics import Diagnostic, Label, did_you_mean
+from ..text.diagnostics import Diagnostic, Label
+from ..text.fixes import Fix, Help, did_you_mean, remove_statement
 from ..text.source import Span
-from ..tree.tree import Block, Pipeline, Step, Word, first_word
+from ..tree.tree import Block, Pipeline, Step, Word, first_word, last_line
 from .argument_binding import bind
 from .net import Recipe
 
@@ -59,17 +60,16 @@ def read_train_block(chain: Sequence[Block]) -> tuple[Recipe | None, list[Diagno
     values: dict[str, Any] = dict(_OPTIONAL)
     spans: dict[str, Span] = {}
     for name, statement in statements.items():
-        values[name], problems = _read_statement(name, statement)
-        spans[name] = statement.span
-        spans |= {step.kind.text: step.span for step in _steps(name, statement) if step is not None}
+        values[name], places, problems = _read_statement(name, statement)
+        spans |= {name: statement.span, **places}
         diagnostics += problems
     values |= {other: None for other, name in (LENGTHS, LENGTHS[::-1]) if name in values and other not in values}
     misspelt = {match for each in diagnostics for match in get_close_matches(each.span.text, _EXAMPLES, n=1)}
     for name, example in _EXAMPLES.items():
         if name not in values and name not in misspelt and name != "iterations":
-            diagnostics.append(
-                Diagnostic("E0210", f"the recipe does not say its `{name}`", chain[-1].span, help=f"{name} {example}")
-            )
+            helpful = Help(f"{name} {example}", last_line(chain[-1], f"{name} {example}"))
+            message = f"the recipe does not say its `{name}`"
+            diagnostics.append(Diagnostic("E0210", message, chain[-1].span, help=helpful))
     return (None if diagnostics else Recipe(**values, spans=spans)), diagnostics
 
 
@@ -79,7 +79,7 @@ def _statements_of(block: Block, diagnostics: list[Diagnostic]) -> dict[str, Pip
         keyword = first_word(statement)
         if not isinstance(statement, Pipeline) or statement.label or keyword.text not in _EXAMPLES:
             message = f"a recipe has no statement `{keyword.text}`"
-            diagnostics.append(Diagnostic("E0202", message, keyword.span, help=did_you_mean(keyword.text, _EXAMPLES)))
+            diagnostics.append(Diagnostic("E0202", message, keyword.span, help=did_you_mean(keyword.span, _EXAMPLES)))
         elif keyword.text in statements:
             first = Label(statements[keyword.text].span, "first here")
             message = f"`{keyword.text}` is given twice"
@@ -90,35 +90,41 @@ def _statements_of(block: Block, diagnostics: list[Diagnostic]) -> dict[str, Pip
     if len(lengths) == len(LENGTHS):
         message = "the length of the training is given twice, in `epochs` and in `iterations`"
         first = Label(lengths[0].span, "first length")
-        diagnostics.append(Diagnostic("E0210", message, lengths[1].span, others=(first,), help="remove one of the two"))
+        helpful = Help("remove one of the two", *(remove_statement(each.span) for each in reversed(lengths)))
+        diagnostics.append(Diagnostic("E0210", message, lengths[1].span, others=(first,), help=helpful))
     return statements
 
 
-def _read_statement(name: str, statement: Pipeline) -> tuple[Any, list[Diagnostic]]:
+def _read_statement(name: str, statement: Pipeline) -> tuple[Any, dict[str, Span], list[Diagnostic]]:
+    """The value of a statement, the places of its steps and of their arguments, and the errors."""
     first = statement.steps[0]
     if len(statement.steps) > 1 and name not in PIPELINES:
         surplus = statement.steps[1].span
-        return None, [Diagnostic("E0204", f"`{name}` takes one thing, not a pipeline", surplus)]
+        return None, {}, [Diagnostic("E0204", f"`{name}` takes one thing, not a pipeline", surplus)]
     if name in NUMBERS:
         number, _, problems = bind(NUMBERS[name], first.kind, first.arguments, {})
-        return (number.value if number else None), problems
+        return (number.value if number else None), {}, problems
     values: list[Arguments] = []
+    spans: dict[str, Span] = {}
     diagnostics: list[Diagnostic] = []
-    for step in _steps(name, statement):
+    for position, step in enumerate(_steps(name, statement)):
         if step is None:
             choices = " or ".join(f"`{choice.keyword}`" for choice in CHOICES[name])
             message = f"`{name}` does not say what"
-            diagnostics.append(
-                Diagnostic("E0203", message, first.span, f"expected {choices}", help=f"{name} {_EXAMPLES[name]}")
-            )
+            example = f"{name} {_EXAMPLES[name]}"
+            whole = Fix(first.span, example) if first.span == statement.span and not first.arguments else None
+            helpful = Help(example, whole)
+            diagnostics.append(Diagnostic("E0203", message, first.span, f"expected {choices}", help=helpful))
             continue
-        value, problems = _read_step(name, step)
+        value, arguments, problems = _read_step(name, step)
+        spans |= {step.kind.text: step.span, f"{name}.{position}": step.span}
+        spans |= {f"{name}.{position}.{argument}": span for argument, span in arguments.items()}
         diagnostics += problems
         if value is not None:
             values.append(value)
     if diagnostics:
-        return None, diagnostics
-    return (tuple(values) if name in PIPELINES else values[0]), []
+        return None, spans, diagnostics
+    return (tuple(values) if name in PIPELINES else values[0]), spans, []
 
 
 def _steps(name: str, statement: Pipeline) -> list[Step | None]:
@@ -136,10 +142,9 @@ def _inner_step(step: Step) -> Step | None:
     return Step(kind, step.arguments[1:], kind.span.to(step.span))
 
 
-def _read_step(statement: str, step: Step) -> tuple[Arguments | None, list[Diagnostic]]:
+def _read_step(statement: str, step: Step) -> tuple[Arguments | None, dict[str, Span], list[Diagnostic]]:
     choices = {choice.keyword: choice for choice in CHOICES[statement]}
     if step.kind.text not in choices:
         message = f"`{statement}` knows no `{step.kind.text}`"
-        return None, [Diagnostic("E0201", message, step.kind.span, help=did_you_mean(step.kind.text, choices))]
-    value, _, problems = bind(choices[step.kind.text], step.kind, step.arguments, {})
-    return value, problems
+        return None, {}, [Diagnostic("E0201", message, step.kind.span, help=did_you_mean(step.kind.span, choices))]
+    return bind(choices[step.kind.text], step.kind, step.arguments, {})

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from .. import vocabulary as words
 from ..layers.registry import kinds
-from ..text.diagnostics import Diagnostic, did_you_mean
+from ..text.diagnostics import Diagnostic
+from ..text.fixes import Fix, Help, did_you_mean, remove_words
 from ..text.source import Span
 from ..tree.tree import Argument, Change, Nested, Pipeline, Statement, Step, Word
 from .expanded_parts import Enter, Item, Part, Scope
@@ -96,7 +97,9 @@ class Editor:
             self._nothing(word, self._kinds(), what="")
         elif isinstance(statement, Pipeline) and len(statement.steps) > 1:
             message = "`every` replaces a layer kind by one other kind, not by a pipeline"
-            self._report("E0605", message, statement.steps[1].span, help="remove the steps after the first")
+            surplus = Span(statement.span.source, statement.steps[0].span.end, statement.span.end)
+            helpful = Help("remove the steps after the first", Fix(surplus, ""))
+            self._report("E0605", message, statement.steps[1].span, help=helpful)
         else:
             self._everywhere.append((word, statement))
             self.items = _changed_everywhere(self.items, word, statement)
@@ -131,7 +134,7 @@ class Editor:
         """The parts that join the line of another part. They get names as if they were written in that line."""
         for name in names:
             message = f"`{beside.name}` is part of a line, so a step inserted beside it cannot have its own name"
-            self._report("E0605", message, name.span, help=f"remove `{name.text}`")
+            self._report("E0605", message, name.span, help=Help(f"remove `{name.text}`", remove_words(name.span)))
         return [
             Part(
                 f"{beside.name}.",
@@ -190,7 +193,7 @@ class Editor:
 
     def _nothing(self, word: Word, known: set[str], help: str = "", what: str = "layer ") -> None:
         what = "" if word.text in kinds() else what
-        near = did_you_mean(word.text, known)
+        near = did_you_mean(word.span, known)
         message = f"the extended network has no {what}`{word.text}`"
         self._report("E0603", message, word.span, help=help if help and not near.startswith("did you mean") else near)
 

@@ -88,7 +88,7 @@ def _exchange_node(exchange: Exchange, given: Shape, placed: PlacedGraph) -> Nod
         arguments=tuple(_arguments(exchange, placed)),
     )
     span = placed.placement.span
-    layer = Layer(exchange.name, exchange.name, exchange.statement, kind, (exchange.reads,), span, {})
+    layer = Layer(exchange.name, exchange.name, exchange.statement, kind, (exchange.reads,), span, {}, span)
     return Node(layer, (given,), placed.after(exchange), None, 0, 0)
 
 

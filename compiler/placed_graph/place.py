@@ -15,6 +15,7 @@ from ..net.expanded_parts import attribute_of
 from ..net.name_check import objection
 from ..net.net import Keep, Layer, Placement, Split
 from ..text.diagnostics import Diagnostic, Label
+from ..text.fixes import Fix, Help, add_line_after
 from .placed_graph import Exchange, Layout, Part, PlacedGraph, PlacedLayer, Transition, placed_name
 
 
@@ -81,7 +82,7 @@ def _rules_of_axis(graph: Graph, placement: Placement, number: int, diagnostics:
     rules = [rule for rule in rules if rule.axis == axis.name]
     if not rules:
         message = f"nothing is split over the axis `{axis.name}`: its {axis.devices} devices would compute the same"
-        diagnostics.append(Diagnostic("E0405", message, axis.span, help=f"split images by {axis.name}"))
+        diagnostics.append(Diagnostic("E0405", message, axis.span, help=_split_images(placement, axis.name)))
     found: dict[str, _Rule] = {}
     rest: Split | None = None
     for rule in rules:
@@ -99,6 +100,14 @@ def _rules_of_axis(graph: Graph, placement: Placement, number: int, diagnostics:
     if rest is not None:
         found = {name: found.get(name, _Rule(rest.what, rest)) for name in graph.statements()}
     return found
+
+
+def _split_images(placement: Placement, axis: str) -> Help:
+    """The help for an axis that nothing is split over: a statement after the last one of the placement."""
+    line = f"split images by {axis}"
+    spans = [*(split.span for split in placement.splits), *(keep.span for keep in placement.keeps)]
+    last = max(spans, key=lambda span: span.start, default=placement.mesh_span)
+    return Help(line, None if last is None else add_line_after(last, line))
 
 
 def _idle_device(placed: PlacedGraph) -> Diagnostic | None:
@@ -366,11 +375,18 @@ class _Placer:
                 error.help,
             )
 
+    def _swapped_axes(self) -> Fix | None:
+        """The edit that swaps the axes; None if there are more than two, so that it is open which two are meant."""
+        place, mesh = self._placement.mesh_span, self._placement.mesh
+        if place is None or len(mesh) != 2:
+            return None
+        return Fix(place, " ".join(["mesh", *(f"{axis.name}={axis.devices}" for axis in reversed(mesh))]))
+
     def _cannot_order(self, reader: Layer) -> Diagnostic:
         return Diagnostic(
             "E0406",
             f"two axes split the same dimension of the input of `{reader.name}`, but only the outer one must change",
             self._placement.span,
             others=(Label(reader.span, "this layer needs its input in another layout"),),
-            help="swap the two axes in `mesh`: the one that changes must be the last",
+            help=Help("swap the two axes in `mesh`: the one that changes must be the last", self._swapped_axes()),
         )

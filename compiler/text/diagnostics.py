@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from alexc.printable import printable
 
+from .fixes import Fix, Help
 from .source import Source, Span
 
 MOST_ERRORS = 100  # a stage stops after this number
-MOST_SUGGESTIONS = 1000  # with more known words, none is suggested
 LONGEST_LINE = 160  # characters of the user's line that a message shows
 
 TITLES = {
@@ -84,7 +83,7 @@ class Diagnostic:
         span: where it is wrong.
         label: a text that is shown below the place.
         others: other places that are part of the error.
-        help: how to fix it: the edit or the command.
+        help: how to fix it: the edit or the command. A `Help` has the edit as data, too.
     """
 
     code: str
@@ -102,16 +101,10 @@ class Diagnostic:
         """`error` or `warning`."""
         return "warning" if self.code.startswith("W") else "error"
 
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A `help` for a misspelt word: the most similar known word, or all known words if none is similar."""
-    words = sorted(known)
-    if len(words) > MOST_SUGGESTIONS:
-        return ""
-    near = get_close_matches(word, words, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean `{near[0]}`?"
-    return f"use one of: {', '.join(words)}" if words else ""
+    @property
+    def fixes(self) -> tuple[Fix, ...]:
+        """The edits that remove it; several are alternatives."""
+        return self.help.fixes if isinstance(self.help, Help) else ()
 
 
 def list_in_words(things: Sequence[str], last: str = "and") -> str:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from alexc.nearby import nearby
+from alexc.nearby import most_like, nearby
 from alexc.shipped import shipped_specs
 
 from ..text.diagnostics import Diagnostic
+from ..text.fixes import Fix, Help
 from ..text.reading import read_source
-from ..text.source import Source
+from ..text.source import Source, Span
 from .syntax import parse
 from .tree import Base, Tree
 
@@ -52,7 +53,7 @@ class Library:
             return tree, []
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not a valid path"
-            helpful = _help(base.path, path) if isinstance(error, FileNotFoundError) else ""
+            helpful = _help(base, base.path, path) if isinstance(error, FileNotFoundError) else ""
             return None, [Diagnostic("E0602", f"{path} cannot be read: {reason.lower()}", base.span, help=helpful)]
 
     def _open(self, path: Path, known: Path) -> tuple[Tree | None, list[Diagnostic]]:
@@ -70,14 +71,31 @@ class Library:
         return tree, []
 
 
-def _help(named: str, path: Path) -> str:
+def _help(base: Base, named: str, path: Path) -> Help:
     """What there is in place of a missing file: files near it, and shipped specs if only a name was given."""
-    hint = nearby(path, ".net").removeprefix("; ")
+    like = most_like(path, ".net")
+    hint, meant = nearby(path, ".net").removeprefix("; "), "" if like is None else _beside(like, path)
     if "/" in named:
-        return hint
+        return Help(hint, _renamed(base, named, meant))
     near = get_close_matches(Path(named).stem, [path.stem for path in shipped_specs().values()], n=1)
     if near:
-        hint = f"did you mean `{near[0]}.net`, which ships with alexc?"
-    elif not hint.startswith("did you mean"):
+        meant = f"{near[0]}.net"
+        hint = f"did you mean `{meant}`, which ships with alexc?"
+    elif not meant:
         hint = "`alexc examples` lists those that do"
-    return f"no file of this name lies beside the spec, and none ships with alexc; {hint}"
+    text = f"no file of this name lies beside the spec, and none ships with alexc; {hint}"
+    return Help(text, _renamed(base, named, meant))
+
+
+def _beside(found: Path, path: Path) -> str:
+    """The path of a file as `extends` names it, where `path` is missing."""
+    return Path(os.path.relpath(found, path.parent)).as_posix()
+
+
+def _renamed(base: Base, named: str, meant: str) -> Fix | None:
+    """The edit that extends another file; None if no other file is meant."""
+    if not meant or '"' in meant or not meant.isprintable():
+        return None
+    start = base.span.start + 1  # after the quotation mark
+    folder, slash, _ = named.rpartition("/")
+    return Fix(Span(base.span.source, start, start + len(named)), f"{folder}{slash}{meant}")

@@ -12,6 +12,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 from lark.lark import PostLex
 
 from ..text.diagnostics import Diagnostic, list_in_words
+from ..text.fixes import Help, close_block, remove_words
 from ..text.source import Source, Span
 from .tree import (
     Argument,
@@ -132,7 +133,7 @@ def _diagnose(source: Source, error: UnexpectedInput) -> Diagnostic:
             "the file ends inside a block",
             end,
             "the block's `}` is missing here",
-            help="close the block with `}` on a line of its own",
+            help=Help("close the block with `}` on a line of its own", close_block(source)),
         )
     found = "the end of the line" if token.type == "_NEWLINE" else f"`{token}`"
     place = Span(source, token.start_pos or 0, (token.start_pos or 0) + (1 if token.type == "_NEWLINE" else len(token)))
@@ -165,10 +166,17 @@ def _diagnose_characters(source: Source, place: int) -> Diagnostic:
         )
     hint = {
         '"': "use quotation marks only around the path after `extends`, and close them on the same line",
-        ";": "remove it: a statement ends at the end of its line",
+        ";": Help(
+            "remove it: a statement ends at the end of its line", remove_words(span) if _ends_line(span) else None
+        ),
     }
     shown = f"`{found}`" if found.isprintable() else f"the character U+{ord(found):04X}"
     return Diagnostic("E0101", f"{shown} has no meaning in a spec", span, help=hint.get(found, ""))
+
+
+def _ends_line(span: Span) -> bool:
+    """Whether only blanks or a comment follow in the line."""
+    return re.compile(r"[ \t\f]*(?:[#\r\n]|\Z)").match(span.source.text, span.end) is not None
 
 
 class _TooDeep(Exception):  # noqa: N818 - it reports an error in a spec, not in the program

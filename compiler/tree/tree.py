@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..text.fixes import Fix, add_first_line, add_line_after
 from ..text.source import Source, Span
 
 
@@ -145,6 +146,19 @@ class Block:
     base: Base | None
     statements: tuple[Statement, ...]
     span: Span
+
+
+def first_line(block: Block, line: str) -> Fix | None:
+    """The edit that adds a line at the beginning of a block."""
+    return add_first_line(block.span if block.base is None else block.span.to(block.base.span), line)
+
+
+def last_line(block: Block, line: str) -> Fix | None:
+    """The edit that adds a line at the end of a block; None if the block ends in another one."""
+    if not block.statements:
+        return first_line(block, line)
+    last = block.statements[-1]
+    return None if isinstance(last, Nested) else add_line_after(last.span, line)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError
 from alexc.compiler.layers.softmax import Softmax
-from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean, list_in_words
+from alexc.compiler.text.diagnostics import Diagnostic, list_in_words
+from alexc.compiler.text.fixes import did_you_mean
 from alexc.compiler.text.source import Span
 
 from ..foreign.flattening import without_needless_flattening

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.fixes import did_you_mean
 
 from ..foreign.options import Options, ReadError
 from ..foreign.sections import Section

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from alexc.compiler.layers.adaptive_avgpool import AdaptiveAvgpool
 from alexc.compiler.layers.initial_values import Kaiming, LeCun
 from alexc.compiler.layers.kind import Join, Kind, Shape, ShapeError, require_maps
-from alexc.compiler.text.diagnostics import Diagnostic, did_you_mean
+from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.fixes import did_you_mean
 
 from ..foreign.network import ForeignLayer, make_kind
 from ..foreign.options import Options, ReadError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-from alexc.compiler.text.diagnostics import MOST_ERRORS, Diagnostic, did_you_mean
+from alexc.compiler.text.diagnostics import MOST_ERRORS, Diagnostic
+from alexc.compiler.text.fixes import did_you_mean
 from alexc.compiler.text.source import Span
 
 from .sections import Entry, Section
