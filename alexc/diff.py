@@ -12,7 +12,8 @@ from alexc.compiler.graph.diff import LayerChange, SharedWeights, Totals
 from .printable import printable
 from .table import aligned
 
-_LONGEST_LINE = 110  # for lists of names; tables are not wrapped
+_LONGEST_LINE = 110  # for lists of names; tables can be wider
+_SPARE = ("multiply-adds", "parameters", "output")
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,17 +27,23 @@ class Diff(diff.Diff):
     names: tuple[str, str]
 
     def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def text(self, width: int | None = None) -> str:
+        """The text of `alexc diff`; for a terminal of `width` columns, with wrapped cells."""
         parts = [[f"{' -> '.join(map(printable, self.names))}{': equal' if self.same else ''}"]]
         if self.settings:
             settings = [(each.name, each.before or "-", each.after or "-") for each in self.settings]
-            parts.append(aligned([("setting", "before", "after"), *settings], ()))
+            parts.append(aligned([("setting", "before", "after"), *settings], (), width))
         if self.layers:
             changes = [row for change in self.layers for row in _rows(change)]
-            parts.append(aligned([("layer", "", "what", "output", "parameters", "multiply-adds"), *changes], ()))
-        parts += [_totals(self.before, self.after), _weights(self.weights)]
+            parts.append(
+                aligned([("layer", "", "what", "output", "parameters", "multiply-adds"), *changes], (), width, _SPARE)
+            )
+        parts += [_totals(self.before, self.after, width), _weights(self.weights, width or _LONGEST_LINE)]
         return "\n\n".join("\n".join(part) for part in parts)
-
-    __repr__ = __str__
 
 
 def _rows(change: LayerChange) -> list[Sequence[str]]:
@@ -51,16 +58,16 @@ def _from_to(values: Sequence[str]) -> str:
     return " -> ".join(dict.fromkeys(values)) if set(values) != {"0"} else ""
 
 
-def _totals(before: Totals, after: Totals) -> list[str]:
+def _totals(before: Totals, after: Totals, width: int | None) -> list[str]:
     old, new = asdict(before), asdict(after)
     rows = []
     for name in old:
         change = f"{new[name] - old[name]:+,}" if new[name] != old[name] else ""
         rows.append((name.replace("_", "-"), f"{old[name]:,}", f"{new[name]:,}", change))
-    return aligned([("in all", "before", "after", "change"), *rows], ("before", "after", "change"))
+    return aligned([("in all", "before", "after", "change"), *rows], ("before", "after", "change"), width)
 
 
-def _weights(weights: SharedWeights) -> list[str]:
+def _weights(weights: SharedWeights, width: int) -> list[str]:
     if weights.load:
         return ["The weights of one load in the other: all layers with weights have the same names and shapes."]
     lines = ["The weights of one do not load in the other without changes:"]
@@ -70,9 +77,9 @@ def _weights(weights: SharedWeights) -> list[str]:
         (weights.only_before, "only in the first"),
         (weights.only_after, "only in the second"),
     ):
-        lines += _wrapped(f"{words}: {', '.join(names)}") if names else []
+        lines += _wrapped(f"{words}: {', '.join(names)}", width) if names else []
     return lines
 
 
-def _wrapped(text: str) -> list[str]:
-    return wrap(text, _LONGEST_LINE, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, min(width, _LONGEST_LINE), initial_indent="  ", subsequent_indent="    ", break_long_words=False)

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .printable import printable, printable_lines
+from .printable import printable
+from .terminal import print_message
 
 _OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 _UNUSABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
@@ -31,25 +32,23 @@ def report(error: Exception) -> int:
     from .spec_error import SpecError
 
     if isinstance(error, SpecError):
-        print(printable_lines(error.report()), file=sys.stderr)
+        print_message(error.report())
     elif isinstance(error, UserError):
-        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
+        print_message(f"error: {error}")
     elif isinstance(error, MemoryError) or (isinstance(error, (ImportError, OSError)) and _is_out_of_memory(error)):
-        print(
+        print_message(
             f"error: not enough memory ({str(error) or 'MemoryError'}): end other programs, or raise the limit of "
-            "`ulimit -v`",
-            file=sys.stderr,
+            "`ulimit -v`"
         )
     elif isinstance(error, OSError) and error.errno in _OUTPUT_LOST and error.filename is None:
         discard_output()
         if error.errno != errno.EPIPE:  # whoever closes a pipe has read enough
-            print(
-                f"error: standard output cannot be written ({error.strerror}): make room, or name another file",
-                file=sys.stderr,
+            print_message(
+                f"error: standard output cannot be written ({error.strerror}): make room, or name another file"
             )
     elif isinstance(error, OSError) and error.errno in _UNUSABLE and error.filename is not None:
         reason = str(error.strerror).lower()
-        print(f"error: {printable(error.filename)} cannot be used ({reason}): name another path", file=sys.stderr)
+        print_message(f"error: {printable(error.filename)} cannot be used ({reason}): name another path")
     else:
         traceback.print_exc()
         print(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 from alexc.compiler.graph.shapes import MANY_PARAMETERS, MOST_PARAMETERS
 
 from .net import Net
+from .terminal import print_message
 
 NET_FILES = "A `.net` file, the files of a Caffe, darknet or cuda-convnet network, or torchvision:NAME."
 InputShape = Annotated[
@@ -41,5 +41,5 @@ def read_net(files: Sequence[Path], input_: str | None = None, most_parameters: 
     if net.warnings:
         from .foreign_files import findings_text
 
-        print(findings_text(net.warnings), file=sys.stderr)
+        print_message(findings_text(net.warnings))
     return net

@@ -12,11 +12,19 @@ from alexc.compiler.placed_graph.placed_graph import Exchange, PlacedGraph
 from alexc.compiler.placed_graph.plan import PASSES, Device, Message, TooManyDifferences, UnevenBatch
 
 from .spec_error import SpecError
-from .table import aligned
+from .table import aligned, filled, wrapped
 
 Dtype = Literal["float32", "bfloat16", "float64"]
 _VALUE_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "float64": 8}
 _DEFAULT_BATCH = 128
+_LONGEST_LINE = 105  # of a note; tables can be wider
+_COMPARED = (
+    "parameters, memory, multiply-adds: the largest value of any device. Memory holds weights, gradients, velocities "
+    "and activations; multiply-adds are those of one forward pass.",
+    "work: multiply-adds of all devices, as a multiple of those of one device.",
+    "sent, B per 1,000, most for: what the device that sends most sends per step, in MB and in bytes per 1,000 "
+    "multiply-adds of the step (three forward passes), and the layer that most of it is sent for.",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,23 +48,29 @@ class Plan(planning.Plan):
         return f"a training step of {self.batch:,} images in {self.dtype}"
 
     def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def text(self, width: int | None = None) -> str:
+        """The text of `alexc plan`; for a terminal of `width` columns, with the columns that fit."""
         devices = "1 device" if self.placed.devices == 1 else f"{self.placed.devices} devices"
         busiest = self.busiest()
-        lines = [f"{self.placed.graph.net.name} on {devices}, {_mesh(self.placed)}: {self.title}", ""]
-        lines += [*_device_table(self), ""]
-        exchanges = _exchange_table(self)
+        lines = [filled(f"{self.placed.graph.net.name} on {devices}, {_mesh(self.placed)}: {self.title}", width), ""]
+        lines += [*_device_table(self, width), ""]
+        exchanges = _exchange_table(self, width)
         if len(exchanges) > 1:
             lines += [*exchanges, ""]
             if len(self.devices) > 1:
-                lines += ["Sizes are those of the device that reads or sends most.", ""]
-        lines += [*_layer_table(self, busiest), ""]
-        lines += ["B per 1,000: bytes sent per 1,000 multiply-adds of a step. A step costs three forward passes.", ""]
+                lines += [filled("Sizes are those of the device that reads or sends most.", width), ""]
+        lines += [*_layer_table(self, busiest, width), ""]
+        note = "B per 1,000: bytes sent per 1,000 multiply-adds of a step. A step costs three forward passes."
+        lines += [*_note(note, width), ""]
         sent = [f"forward {_megabytes(busiest.sent('forward'))}", f"backward {_megabytes(busiest.sent('backward'))}"]
         sent += [f"gradients {_megabytes(busiest.sent('gradients'))}"] if busiest.sent("gradients") else []
         sender = "per device" if len(self.devices) == 1 else f"by device {busiest.number}, which sends most"
-        return "\n".join([*lines, f"{_megabytes(busiest.sent())} MB sent per step {sender}: {', '.join(sent)}"])
-
-    __repr__ = __str__
+        total = f"{_megabytes(busiest.sent())} MB sent per step {sender}: {', '.join(sent)}"
+        return "\n".join([*lines, filled(total, width)])
 
 
 def make_plan(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
@@ -86,8 +100,15 @@ def default_batch(graph: Graph) -> int:
     return graph.net.recipe.batch if graph.net.recipe else _DEFAULT_BATCH
 
 
-def side_by_side(graph: Graph, plans: Mapping[str, Plan], spec: str) -> list[str]:
-    """The lines of a table with one row per plan of a network; `spec` is the path that the user gave."""
+def side_by_side(graph: Graph, plans: Mapping[str, Plan], spec: str, width: int | None = None) -> list[str]:
+    """The lines of a table with one row per plan of a network.
+
+    Args:
+        graph: the network.
+        plans: by the name of the placement.
+        spec: the path that the user gave.
+        width: the columns of the terminal, as for `aligned`.
+    """
     header = (
         "placement",
         "devices",
@@ -123,13 +144,9 @@ def side_by_side(graph: Graph, plans: Mapping[str, Plan], spec: str) -> list[str
     return [
         f"{graph.net.name}: {plan.title}",
         "",
-        *aligned(rows, set(header[1:2] + header[3:-1])),
+        *aligned(rows, set(header[1:2] + header[3:-1]), width, ("work", "most for", "mesh", "parameters", "devices")),
         "",
-        "parameters, memory, multiply-adds: the largest value of any device. Memory holds weights, gradients,",
-        "velocities and activations; multiply-adds are those of one forward pass.",
-        "work: multiply-adds of all devices, as a multiple of those of one device.",
-        "sent, B per 1,000, most for: what the device that sends most sends per step, in MB and in bytes per 1,000",
-        "multiply-adds of the step (three forward passes), and the layer that most of it is sent for.",
+        *(line for note in _COMPARED for line in _note(note, width)),
         "",
         f"To see one in full: alexc plan {spec} --placement {first}",
     ]
@@ -144,7 +161,11 @@ def _largest(device: Device) -> str:
     return f"{line} {_megabytes(by_line[line])}" if line else ""
 
 
-def _device_table(plan: Plan) -> list[str]:
+def _note(text: str, width: int | None) -> list[str]:
+    return wrapped(text, min(width or _LONGEST_LINE, _LONGEST_LINE))
+
+
+def _device_table(plan: Plan, width: int | None) -> list[str]:
     header = (
         "device",
         "parameters",
@@ -171,7 +192,7 @@ def _device_table(plan: Plan) -> list[str]:
                 f"{100 * device.multiply_adds / max(1, whole):.1f} %",
             )
         )
-    return aligned(rows, set(header[1:]))
+    return aligned(rows, set(header[1:]), width, ("share", "gradients MB", "velocities MB", "parameters"))
 
 
 def _numbers(plan: Plan, device: Device) -> str:
@@ -183,7 +204,7 @@ def _numbers(plan: Plan, device: Device) -> str:
     return f"{device.number} and {device.count - 1} like it"
 
 
-def _exchange_table(plan: Plan) -> list[str]:
+def _exchange_table(plan: Plan, width: int | None) -> list[str]:
     header = ("reader", "reads", "over", "forward", "backward", "values", "MB forward", "MB backward")
     rows: list[Sequence[str]] = [header]
     placed = plan.placed
@@ -217,7 +238,7 @@ def _exchange_table(plan: Plan) -> list[str]:
         layers = f"{summed[0].layer}…{summed[-1].layer}" if len(summed) > 1 else summed[0].layer
         sent = _megabytes(sum(each.sent for each in summed))
         rows.append(("gradients", layers, over, "-", "all-reduce", f"{values:,}", "-", sent))
-    return aligned(rows, {"values", "MB forward", "MB backward"})
+    return aligned(rows, {"values", "MB forward", "MB backward"}, width, ("values", "over", "backward", "forward"))
 
 
 def _source(exchange: Exchange, placed: PlacedGraph) -> str:
@@ -244,7 +265,7 @@ def _over(message: Message, placed: PlacedGraph) -> str:
     return " ".join(f"{axis.name}={axis.devices}" for axis in placed.mesh if axis.name in message.axes)
 
 
-def _layer_table(plan: Plan, device: Device) -> list[str]:
+def _layer_table(plan: Plan, device: Device, width: int | None) -> list[str]:
     header = ("layer", "multiply-adds", "MB sent", "B per 1,000")
     rows: list[Sequence[str]] = [header]
     place = plan.placed.coordinates(device.number)
@@ -258,7 +279,7 @@ def _layer_table(plan: Plan, device: Device) -> list[str]:
         rows.append((statement, f"{done:,}", _megabytes(sent), _ratio(sent, done)))
     total = device.sent()
     rows.append(("total", f"{device.multiply_adds:,}", _megabytes(total), _ratio(total, device.multiply_adds)))
-    return aligned(rows, set(header[1:]))
+    return aligned(rows, set(header[1:]), width)
 
 
 def _ratio(sent: int, multiply_adds: int) -> str:

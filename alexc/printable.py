@@ -14,3 +14,12 @@ def printable(text: object) -> str:
 def printable_lines(text: str) -> str:
     """A text of several lines, made safe to print: line ends and tabs stay."""
     return "".join(c if c in "\n\t" else printable(c) for c in text)
+
+
+def columns_of(text: str) -> int:
+    """The columns of a terminal that a text takes: two for a wide character, none for a combining one."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # not imported for most texts
+
+    return cell_len(text)

@@ -8,7 +8,7 @@ from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.summary import Row, note_of_unread_pixels, rows, total
 from alexc.compiler.layers.kind import towers_text
 
-from .table import aligned, html, markdown
+from .table import aligned, filled, html, markdown
 
 _HEADER = (
     "layer",
@@ -24,6 +24,7 @@ _HEADER = (
     "leaves",
 )
 _NUMERIC = frozenset({"weights", "biases", "neurons", "multiply-adds", "share"})
+_SPARE = ("share", "leaves", "then", "reads", "biases", "neurons", "kind")
 
 
 class Summary:
@@ -55,9 +56,14 @@ class Summary:
         return self.totals.weights + self.totals.biases
 
     def __str__(self) -> str:
-        return "\n".join([self.headline, "", *aligned(self._table(), _NUMERIC), "", *self._last_lines()])
+        return self.text()
 
     __repr__ = __str__
+
+    def text(self, width: int | None = None) -> str:
+        """The text of `alexc summary`; for a terminal of `width` columns, with the columns that fit."""
+        lines = [filled(text, width) for text in self._last_lines()]
+        return "\n".join([self.headline, "", *aligned(self._table(), _NUMERIC, width, _SPARE), "", *lines])
 
     def markdown(self) -> str:
         """The same text with a Markdown table."""

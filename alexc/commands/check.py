@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..failures import OneByOne
 from ..net_options import MostParameters
 from ..printable import printable
 from ..spec_file import read_spec
+from ..terminal import print_message
 
 
 class Format(StrEnum):
@@ -61,7 +63,7 @@ def check(
         print("".join(f"{line}\n" for line in as_github(findings)), end="")
     else:
         for path, spec in checked.items():
-            print(_message(path, spec))
+            print_message(_message(path, spec), sys.stdout)
     if reading.failed or any(each.severity == "error" for each in findings):
         raise typer.Exit(1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +15,7 @@ from alexc.compiler.graph.shapes import MOST_PARAMETERS
 from ..diff import Diff
 from ..net_options import MostParameters, read_net
 from ..spec_error import SpecError
+from ..terminal import print_message, terminal_width
 
 EXIT_DIFFERENT = 1
 EXIT_CANNOT_COMPARE = 2
@@ -42,9 +42,9 @@ def diff(
         nets = [read_net([spec], most_parameters=most_parameters) for spec in (before, after)]
         found = nets[0].diff(nets[1])
     except SpecError as mistake:
-        print(mistake.report(), file=sys.stderr)
+        print_message(mistake.report())
         raise typer.Exit(EXIT_CANNOT_COMPARE) from None
-    print(json.dumps(_as_json(found), indent=2) if format_ is Format.json else found)
+    print(json.dumps(_as_json(found), indent=2) if format_ is Format.json else found.text(terminal_width()))
     if not found.same:
         raise typer.Exit(EXIT_DIFFERENT)
 

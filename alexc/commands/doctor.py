@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ import typer
 
 from alexc.runtime.doctor.section import Finding, Section
 from alexc.runtime.doctor.versions import versions
+
+from ..terminal import print_message
 
 EXIT_UNSOUND = 1
 _NAMES = 12  # the width of the longest row name
@@ -48,7 +51,7 @@ def doctor(
         findings += _shown(examine(data, network))
     print("findings")
     for finding in findings:
-        print(f"  {'error' if finding.is_error else 'note'}: {finding.text}")
+        print_message(f"  {'error' if finding.is_error else 'note'}: {finding.text}", sys.stdout)
     if not findings:
         print("  none: all is well")
     if any(finding.is_error for finding in findings):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from ..terminal import print_message
 
 
 class Format(StrEnum):
@@ -72,6 +73,6 @@ def evaluate(
     trained = load_trained_network(run, find_device(device))
     evaluation = evaluate_run(trained, data, batch, split, predictions)
     if data is not None:
-        print(images_note(evaluation), file=sys.stderr)
+        print_message(images_note(evaluation))
     shown = {Format.TEXT: evaluation_text, Format.JSON: evaluation_json, Format.CSV: evaluation_csv}[format]
     print(shown(evaluation))

@@ -14,6 +14,7 @@ from alexc.runtime.files import check_new, write_error, write_new
 from ..printable import printable
 from ..shipped import shipped_specs
 from ..table import aligned
+from ..terminal import terminal_width
 
 
 def examples(
@@ -38,7 +39,7 @@ def examples(
     """
     if not names and out is None:
         rows = [("example", "network"), *((path.stem, _headline(path)) for path in shipped_specs().values())]
-        print("\n".join(aligned(rows, ())))
+        print("\n".join(aligned(rows, (), terminal_width())))
         return
     chosen = [example(name) for name in names or shipped_specs()]
     folder = out or Path()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from textwrap import indent
 from typing import Annotated
@@ -15,6 +16,8 @@ from alexc.compiler.text.source import Source
 from alexc.runtime.errors import UserError
 
 from ..printable import printable
+from ..table import filled, listed
+from ..terminal import print_message, terminal_width
 
 
 def explain(
@@ -24,19 +27,19 @@ def explain(
 ) -> None:
     """Explain an error code, with an example and its fix."""
     if code is None:
-        print("\n".join(f"{known}  {title}" for known, title in TITLES.items()))
+        print("\n".join(listed(TITLES.items(), terminal_width())))
         return
     meant = code_meant(code)
     if meant is None:
         raise UserError(f"{printable(code)}: there is no such code; `alexc explain` lists all of them")
-    print(_page(explanation(meant)))
+    print_message(_page(explanation(meant), terminal_width()), sys.stdout)
 
 
-def _page(page: Explanation) -> str:
+def _page(page: Explanation, width: int | None) -> str:
     return "\n\n".join(
         [
             f"{page.code}: {page.title}",
-            page.text,
+            filled(page.text, width),
             "An example:",
             _indented(page.example.replace("\0", ZERO_BYTE)),
             "What alexc says about it:",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from alexc.runtime.files import write_text
 
 from ..net_options import MostParameters
 from ..printable import printable
+from ..terminal import print_message
 
 IMAGENET = 1_281_167  # training images
 
@@ -59,7 +59,7 @@ def import_(
 
     written = imported(files, Assumptions(images, assumed_input(input_), most_parameters, from_start))
     if written.findings:
-        print(findings_text(written.findings), file=sys.stderr)
+        print_message(findings_text(written.findings))
     if written.text is None:
         raise typer.Exit(1)
     if out is None:

@@ -19,6 +19,7 @@ from alexc.runtime.errors import UserError
 from ..net_options import MostParameters, read_net
 from ..plan import Dtype, Plan, as_json, default_batch, make_plan, side_by_side
 from ..printable import printable
+from ..terminal import terminal_width
 
 
 class Format(StrEnum):
@@ -48,7 +49,7 @@ def plan_(
     net = read_net([spec], most_parameters=most_parameters)
     if placement is not None:
         plan = net.plan(placement, batch, dtype)
-        print(json.dumps(as_json(plan), indent=2) if format_ is Format.json else plan)
+        print(json.dumps(as_json(plan), indent=2) if format_ is Format.json else plan.text(terminal_width()))
         return
     if not net.placements:
         raise UserError(f"{printable(spec)}: has no placement; add one: `placement two_gpus {{ … }}`")
@@ -58,7 +59,7 @@ def plan_(
     if format_ is Format.json:
         print(json.dumps({name: as_json(each) for name, each in plans.items()}, indent=2))
     else:
-        print("\n".join(side_by_side(net.graph, plans, printable(spec))))
+        print("\n".join(side_by_side(net.graph, plans, printable(spec), terminal_width())))
 
 
 def _baselines(graph: Graph, plans: Mapping[str, Plan], batch: int, dtype: Dtype) -> dict[str, Plan]:

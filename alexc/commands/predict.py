@@ -14,6 +14,7 @@ import typer
 
 from ..preparation import Classes, Mean, Resize, Scale, preparation
 from ..printable import printable
+from ..terminal import print_message
 
 if TYPE_CHECKING:
     from alexc.runtime.evaluation.prediction import Guess
@@ -75,7 +76,7 @@ def predict(
             show.guesses(image, guess(trained, image, top))
         except BadImage as reason:
             bad = True
-            print(f"error: {printable(image)} cannot be used: {reason}", file=sys.stderr)
+            print_message(f"error: {printable(image)} cannot be used: {reason}")
             show.fault(image, str(reason))
     show.end()
     if bad:

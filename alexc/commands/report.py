@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..net import Net
+from ..terminal import print_message
 
 if TYPE_CHECKING:
     from alexc.runtime.runs.run_folder import RunFolder
@@ -49,7 +49,7 @@ def report(
     trained = load_trained_network(run, find_device(device))
     made = make_report(folder, trained, data, batch, _picture(folder))
     for reason in made.missing():
-        print(f"note: {reason}", file=sys.stderr)
+        print_message(f"note: {reason}")
     page = out or folder.report
     write_report(made, page)
     print(f"{printable(page)}  written")

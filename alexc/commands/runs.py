@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..table import aligned
+from ..terminal import print_message, terminal_width
 
 
 class Format(StrEnum):
@@ -29,7 +29,7 @@ def runs(
 
     Shows the settings, the best validation error and the last loss of each run, the oldest first.
     """
-    from alexc.runtime.runs.run_list import HEADER, NUMERIC, listed_runs, run_rows, runs_json
+    from alexc.runtime.runs.run_list import HEADER, NUMERIC, SPARE, listed_runs, run_rows, runs_json
 
     if format is Format.JSON:
         found, damaged = listed_runs(folder)
@@ -37,6 +37,6 @@ def runs(
     else:
         rows, damaged = run_rows(folder)
         if rows:
-            print("\n".join(aligned([HEADER, *rows], NUMERIC)))
+            print("\n".join(aligned([HEADER, *rows], NUMERIC, terminal_width(), SPARE)))
     for line in damaged:
-        print(f"warning: {line}", file=sys.stderr)
+        print_message(f"warning: {line}")

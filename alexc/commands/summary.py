@@ -18,6 +18,7 @@ from alexc.compiler.graph.summary import Row
 from ..net import Net
 from ..net_options import NET_FILES, InputShape, MostParameters, read_net
 from ..spec_file import flagship
+from ..terminal import terminal_width
 
 
 class Format(StrEnum):
@@ -50,7 +51,7 @@ def summary(
         _write_csv(net)
     else:
         counts = net.summary()
-        print(counts.markdown() if format_ is Format.markdown else counts)
+        print(counts.markdown() if format_ is Format.markdown else counts.text(terminal_width()))
 
 
 def _as_json(net: Net) -> dict[str, object]:

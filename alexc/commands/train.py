@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..terminal import print_message
+
 _AMP: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -178,7 +180,7 @@ def train(
     if test_only:
         evaluation = evaluate_weights(options)
         if data is not None:
-            print(images_note(evaluation), file=sys.stderr)
+            print_message(images_note(evaluation))
         print(evaluation_text(evaluation))
         return
     code = run_training(options) if seeds is None else run_seeds(options, seeds)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..table import aligned
+from ..terminal import terminal_width
 
 weights = typer.Typer(name="weights", help="Import or export weights.", no_args_is_help=True, add_completion=False)
 
@@ -51,7 +52,8 @@ def import_(
     target = out or Path(f"{into.stem}.safetensors")
     imported = import_weights(file, network, without or [], target, bgr)
     rows = [(printable(match.source), "->", match.target, in_words(match.shapes)) for match in imported.matches]
-    print("\n".join(aligned([("in the file", "", f"in {network.name}", "tensors"), *rows], numeric=frozenset())))
+    table = [("in the file", "", f"in {network.name}", "tensors"), *rows]
+    print("\n".join(aligned(table, (), terminal_width(), spare=["tensors"])))
     if imported.turned:
         print(f"\nturned from blue, green, red to red, green, blue: {printable(', '.join(imported.turned))}")
         if bgr is None:

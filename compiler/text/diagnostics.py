@@ -5,12 +5,11 @@ Codes that begin with E are errors. Codes that begin with W are warnings; a spec
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alexc.printable import printable
+from alexc.printable import columns_of, printable
 
 from .fixes import Fix, Help
 from .source import Source, Span
@@ -189,16 +188,9 @@ class _Excerpt:
         start -= self._first
         before = self._before + _shown(self._line[: max(start, 0)])
         marked = _shown(self._line[max(start, 0) : max(start + length, 0)])
-        return " " * _width(before) + mark * max(_width(marked), 1)
+        return " " * columns_of(before) + mark * max(columns_of(marked), 1)
 
 
 def _shown(source_text: str) -> str:
     """The user's text for a terminal: a tab takes four columns."""
     return printable(source_text.replace("\t", "    "))
-
-
-def _width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
-    )

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from alexc.printable import printable
+from alexc.terminal import print_message
 
 from .epoch_metrics import EpochMetrics, loss_text
 
@@ -58,11 +59,11 @@ def print_note(text: str) -> None:
     SIGTERM: a training saves and ends, instead of failing between two steps.
     """
     try:
-        print(text, flush=True)
+        print_message(text, sys.stdout, flush=True)
     except OSError as error:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until this process ends
         with suppress(OSError):
-            print(f"error: standard output cannot be written ({error.strerror})", file=sys.stderr, flush=True)
+            print_message(f"error: standard output cannot be written ({error.strerror})", flush=True)
         signal.raise_signal(signal.SIGTERM)
 
 

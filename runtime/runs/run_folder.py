@@ -21,7 +21,6 @@ import math
 import os
 import shlex
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -31,6 +30,7 @@ from typing import Any
 
 from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
+from alexc.terminal import print_message
 
 from ..bytes_text import bytes_text
 from ..data.dataset_statistics import DatasetStatistics, load_statistics, save_statistics
@@ -267,7 +267,7 @@ class RunFolder:
                 path.replace(path.with_suffix(".damaged"))
                 continue
             for line in damaged:
-                print(f"warning: {line}; continuing from {path.name}", file=sys.stderr)
+                print_message(f"warning: {line}; continuing from {path.name}")
             if path.name == _NEXT:  # the training was killed between the two renames of a save
                 path.replace(self.last)
             return content

@@ -30,6 +30,7 @@ HEADER = (
     "images/s",
 )
 NUMERIC = frozenset(HEADER[3:])
+SPARE = ("images/s", "rate", "seed", "batch", "in epoch", "started", "loss")  # what a narrow terminal leaves out first
 
 
 @dataclass(frozen=True)

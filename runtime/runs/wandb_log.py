@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import uuid
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -12,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from alexc.printable import printable
+from alexc.terminal import print_message
 
 from ..errors import UserError
 from .console import print_note
@@ -69,10 +69,7 @@ class WandbLog:
             send()
         except Exception as error:
             self._run = None
-            print(
-                f"warning: Weights & Biases failed ({_in_a_line(error)}); training continues without it",
-                file=sys.stderr,
-            )
+            print_message(f"warning: Weights & Biases failed ({_in_a_line(error)}); training continues without it")
 
 
 def wandb_package() -> ModuleType:

@@ -23,6 +23,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from alexc.printable import printable
+from alexc.terminal import print_message
 
 from ..cores import available_cores
 from ..data.prepare import store_for
@@ -157,7 +158,7 @@ def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[T
         _end(EXIT_USER_ERROR)
     except UserError as error:
         where = f"rank {number}: " if number else ""
-        print(f"error: {where}{error}", file=errors, flush=True)
+        print_message(f"error: {where}{error}", errors, flush=True)
         _end(EXIT_USER_ERROR)
     except Exception as error:
         if isinstance(error, RuntimeError) and any(word in str(error) for word in _LOST):
@@ -221,10 +222,10 @@ def _ending(failures: Mapping[int, ProcessFailure], options: TrainOptions, run: 
     for rank, number in killed.items():
         if number > 0:
             killed_by = f"rank {rank} was killed by {signal.Signals(number).name}, and the others were stopped"
-            print(f"error: {killed_by}. {_next_step(options, run)}", file=sys.stderr)
+            print_message(f"error: {killed_by}. {_next_step(options, run)}")
             return EXIT_USER_ERROR
     lost = f"the ranks lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke"
-    print(f"error: {lost}. {_next_step(options, run)}", file=sys.stderr)
+    print_message(f"error: {lost}. {_next_step(options, run)}")
     return EXIT_USER_ERROR
 
 

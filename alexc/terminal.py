@@ -1,0 +1,73 @@
+"""The terminal: its width, and messages in color."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TextIO
+
+from .printable import printable_lines
+
+_STYLES = {
+    "error": "bold red",
+    "warning": "bold yellow",
+    "note": "bold cyan",
+    "help": "bold green",
+    "headline": "bold",
+    "margin": "bold blue",
+    "mark": "bold red",
+    "related": "bold blue",
+}
+# The parts of a message: the name of each group is a style. An example in `alexc explain` is indented by four blanks.
+_PARTS = (
+    r"(?m)^ {0,4}(?P<error>error(\[E\d+\])?:)",
+    r"(?m)^ {0,4}(?P<warning>warning(\[W\d+\])?:)",
+    r"(?m)^ {0,4}(error|warning)\[[EW]\d+\]:(?P<headline>.*)",
+    r"(?m)^ {0,4}(?P<note>note:)",
+    r"(?m)^ *(?P<margin>\d* \||-->|:::)",
+    r"(?m)^ +\| +(?P<mark>\^.*)",
+    r"(?m)^ +\| +(?P<related>-.*)",
+    r"(?m)^ +(?P<margin>=) (?P<help>help:)",
+)
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal behind standard output; None for a pipe, a file or a notebook."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_message(text: str, file: TextIO | None = None, flush: bool = False) -> None:
+    """Print errors, warnings or notes, made safe to print, and in color on a terminal.
+
+    The text is the same without color. `NO_COLOR`, `FORCE_COLOR` and `TERM=dumb` have their usual meaning.
+
+    Args:
+        text: of one or more lines.
+        file: where to; None for standard error.
+        flush: whether to write it at once.
+    """
+    file = file or sys.stderr
+    text = printable_lines(text)
+    print(_colored(text, file) if _may_have_color(file) else text, file=file, flush=flush)
+
+
+def _may_have_color(file: TextIO) -> bool:
+    """Whether it is worth the time to import rich, which decides."""
+    return not os.environ.get("NO_COLOR") and (bool(os.environ.get("FORCE_COLOR")) or file.isatty())
+
+
+def _colored(text: str, file: TextIO) -> str:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.theme import Theme
+
+    console = Console(file=file, theme=Theme(_STYLES), soft_wrap=True)
+    if console.color_system is None or console.legacy_windows:
+        return text
+    colored = Text(text)
+    for part in _PARTS:
+        colored.highlight_regex(part)
+    with console.capture() as written:
+        console.print(colored, end="")
+    return written.get()
