@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from textwrap import wrap
 
 from alexc.compiler.graph import diff
 from alexc.compiler.graph.diff import LayerChange, SharedWeights, Totals
 
 from .printable import printable
-from .table import aligned
+from .table import aligned, wrapped
 
 _LONGEST_LINE = 110  # for lists of names; tables can be wider
 _SPARE = ("multiply-adds", "parameters", "output")
@@ -77,9 +76,5 @@ def _weights(weights: SharedWeights, width: int) -> list[str]:
         (weights.only_before, "only in the first"),
         (weights.only_after, "only in the second"),
     ):
-        lines += _wrapped(f"{words}: {', '.join(names)}", width) if names else []
+        lines += wrapped(f"  {words}: {', '.join(names)}", min(width, _LONGEST_LINE), "    ") if names else []
     return lines
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return wrap(text, min(width, _LONGEST_LINE), initial_indent="  ", subsequent_indent="    ", break_long_words=False)

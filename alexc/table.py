@@ -12,7 +12,6 @@ from .printable import columns_of
 _GAP = "  "
 _COMFORT = 16  # a column of words that needs no more is not wrapped while there is a column to leave out
 _LEAST = 8  # what a column of words keeps when its words have to be broken
-_LEAST_TEXT = 20  # the same for the text after a name
 
 
 def aligned(
@@ -45,12 +44,15 @@ def listed(rows: Iterable[tuple[str, str]], width: int | None = None) -> list[st
     """Lines with a name and a text; in a terminal of `width` columns, a text is wrapped at blanks."""
     rows = list(rows)
     margin = max((columns_of(name) for name, _ in rows), default=0) + len(_GAP)
+    if width is not None:
+        margin = min(margin, width // 2)
     lines = []
     for name, text in rows:
-        parts = [text] if width is None else wrapped(text, max(_LEAST_TEXT, width - margin))
-        lines += [
-            f"{_filled(label, margin)}{part}".rstrip() for label, part in zip_longest([name], parts, fillvalue="")
-        ]
+        if columns_of(name) + len(_GAP) > margin:
+            lines.append(name)
+            name = ""
+        first, *others = wrapped(text, width and width - margin)
+        lines += [f"{_filled(name, margin)}{first}".rstrip(), *(f"{'':<{margin}}{other}" for other in others)]
     return lines
 
 
@@ -61,9 +63,11 @@ def filled(text: str, width: int | None) -> str:
     return "\n\n".join("\n".join(wrapped(" ".join(each.split()), width)) for each in text.split("\n\n"))
 
 
-def wrapped(text: str, width: int) -> list[str]:
-    """The lines of a text that is wrapped at blanks; a longer word, such as a path, stays whole."""
-    return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
+    """The lines of a text, wrapped at blanks; a longer word, such as a path, stays whole. None wraps nothing."""
+    if width is None:
+        return [text]
+    return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _least(column: Sequence[str], numeric: Collection[str]) -> int:

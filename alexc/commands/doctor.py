@@ -12,7 +12,8 @@ import typer
 from alexc.runtime.doctor.section import Finding, Section
 from alexc.runtime.doctor.versions import versions
 
-from ..terminal import print_message
+from ..table import listed, wrapped
+from ..terminal import print_message, terminal_width
 
 EXIT_UNSOUND = 1
 _NAMES = 12  # the width of the longest row name
@@ -51,7 +52,8 @@ def doctor(
         findings += _shown(examine(data, network))
     print("findings")
     for finding in findings:
-        print_message(f"  {'error' if finding.is_error else 'note'}: {finding.text}", sys.stdout)
+        lines = wrapped(f"  {'error' if finding.is_error else 'note'}: {finding.text}", terminal_width(), "    ")
+        print_message("\n".join(lines), sys.stdout)
     if not findings:
         print("  none: all is well")
     if any(finding.is_error for finding in findings):
@@ -63,8 +65,7 @@ def _shown(sections: Iterable[Section]) -> list[Finding]:
     findings: list[Finding] = []
     for section in sections:
         print(section.title)
-        for name, value in section.rows:
-            print(f"  {name:<{_NAMES}}  {value}", flush=True)
-        print()
+        rows = [(f"  {name:<{_NAMES}}", value) for name, value in section.rows]
+        print("\n".join(listed(rows, terminal_width())), end="\n\n", flush=True)
         findings += section.findings
     return findings

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..terminal import print_message
+from ..terminal import print_message, terminal_width
 
 
 class Format(StrEnum):
@@ -74,5 +74,7 @@ def evaluate(
     evaluation = evaluate_run(trained, data, batch, split, predictions)
     if data is not None:
         print_message(images_note(evaluation))
-    shown = {Format.TEXT: evaluation_text, Format.JSON: evaluation_json, Format.CSV: evaluation_csv}[format]
-    print(shown(evaluation))
+    if format is Format.TEXT:
+        print(evaluation_text(evaluation, terminal_width()))
+    else:
+        print(evaluation_json(evaluation) if format is Format.JSON else evaluation_csv(evaluation))

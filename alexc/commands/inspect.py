@@ -32,12 +32,14 @@ def inspect(
     from alexc.runtime.files import write_error
 
     from ..printable import printable
+    from ..terminal import terminal_width
 
     opened = open_store(store)
     if verify:
         check_store(opened)
     picture = out or Path(f"{store.resolve().name}.png")
-    print(f"{preparation_report(opened)}\n\n{class_table(opened)}")
+    width = terminal_width()
+    print(f"{preparation_report(opened, width)}\n\n{class_table(opened, width)}")
     if verify:
         print("\nverified: every file is as it was written")
     try:

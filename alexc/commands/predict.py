@@ -14,7 +14,8 @@ import typer
 
 from ..preparation import Classes, Mean, Resize, Scale, preparation
 from ..printable import printable
-from ..terminal import print_message
+from ..table import listed
+from ..terminal import print_message, terminal_width
 
 if TYPE_CHECKING:
     from alexc.runtime.evaluation.prediction import Guess
@@ -88,8 +89,8 @@ class _Text:
 
     def guesses(self, image: Path, guesses: Sequence[Guess]) -> None:
         print(printable(image))
-        for each in guesses:
-            print(f"{each.probability:>8.1%}  {each.name}")
+        rows = [(f"{each.probability:>8.1%}", each.name) for each in guesses]
+        print("\n".join(listed(rows, terminal_width())))
 
     def fault(self, image: Path, reason: str) -> None:
         pass

@@ -13,6 +13,7 @@ import typer
 from alexc.runtime.errors import UserError
 
 from ..printable import printable
+from ..terminal import terminal_width
 
 if TYPE_CHECKING:
     from alexc.runtime.data.store import Geometry
@@ -141,7 +142,7 @@ def prepare(
     if dry_run:
         from alexc.runtime.data.estimate import estimate, estimate_text
 
-        print(estimate_text(estimate(data, geometry, processes, exif, stored, whole)))
+        print(estimate_text(estimate(data, geometry, processes, exif, stored, whole), terminal_width()))
         return
     destination = out or preparing.default_destination(data, geometry, exif, jpeg=stored is not None, whole=whole)
     try:
@@ -150,7 +151,7 @@ def prepare(
         with suppress(OSError):  # of a terminal that is gone
             print("stopped; the work so far is kept: run the same command again to go on", file=sys.stderr)
         raise typer.Exit(int(ending.code or 1) if isinstance(ending, SystemExit) else EXIT_INTERRUPTED) from None
-    print(preparation_report(store))
+    print(preparation_report(store, terminal_width()))
 
 
 def _sides(option: str, given: str | None) -> int | tuple[int, int]:

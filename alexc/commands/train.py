@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..terminal import print_message
+from ..terminal import print_message, terminal_width
 
 _AMP: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16"}
 
@@ -181,7 +181,7 @@ def train(
         evaluation = evaluate_weights(options)
         if data is not None:
             print_message(images_note(evaluation))
-        print(evaluation_text(evaluation))
+        print(evaluation_text(evaluation, terminal_width()))
         return
     code = run_training(options) if seeds is None else run_seeds(options, seeds)
     if code:

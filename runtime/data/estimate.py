@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alexc.printable import printable
+from alexc.table import listed
 
 from ..bytes_text import bytes_text
 from ..errors import UserError
@@ -90,8 +91,8 @@ def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, q
     )
 
 
-def estimate_text(found: Estimate) -> str:
-    """The estimate as aligned lines."""
+def estimate_text(found: Estimate, width: int | None = None) -> str:
+    """The estimate as aligned lines; in a terminal of `width` columns, they are wrapped at blanks."""
     minutes, seconds = divmod(round(found.seconds), 60)
     processes = f"{found.workers} process" + ("es" if found.workers > 1 else "")
     rows = [
@@ -104,4 +105,4 @@ def estimate_text(found: Estimate) -> str:
     ]
     if found.bad:
         rows.append(("unusable", f"{found.bad} of these {found.sampled}: `alexc prepare` lists all by name"))
-    return "\n".join(f"{name:<8}  {text}" for name, text in rows)
+    return "\n".join(listed([(f"{name:<8}", text) for name, text in rows], width))

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 
 from alexc.printable import printable
+from alexc.table import aligned, listed
 
 from ..bytes_text import bytes_text
 from ..sides import sides_text
@@ -17,21 +18,19 @@ CHANNELS = {1: "grey", 2: "grey, alpha", 3: "R, G, B", 4: "R, G, B, alpha"}
 _MOST_GROUPS_SHOWN = 10
 
 
-def preparation_report(store: Store) -> str:
-    """The report of a store, as aligned lines of text."""
-    sections = [_overview(store), _treatments(store), _quarantined(store), _duplicates(store)]
+def preparation_report(store: Store, width: int | None = None) -> str:
+    """The report of a store, as aligned lines of text; in a terminal of `width` columns, they are wrapped at blanks."""
+    sections = [_overview(store, width), _treatments(store, width), _quarantined(store, width), _duplicates(store)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def class_table(store: Store) -> str:
+def class_table(store: Store, width: int | None = None) -> str:
     """The classes with their numbers of images, as aligned lines; the first column is the label."""
     counts = [getattr(store, name).images_per_class(len(store.classes)) for name in SPLITS]
-    names = [printable(name) for name in store.classes]
-    number, name = len(str(len(names))), max(len("class"), *map(len, names))
-    lines = [f"{'':>{number}}  {'class':<{name}}" + "".join(f"{split:>11}" for split in SPLITS)]
-    for label, (text, *images) in enumerate(zip(names, *counts, strict=True)):
-        lines.append(f"{label:>{number}}  {text:<{name}}" + "".join(f"{count:>11,}" for count in images))
-    return "\n".join(lines)
+    rows = [("", "class", *SPLITS)]
+    for label, (name, *images) in enumerate(zip(store.classes, *counts, strict=True)):
+        rows.append((str(label), printable(name), *(f"{count:,}" for count in images)))
+    return "\n".join(aligned(rows, ("", *SPLITS), width))
 
 
 def preparation_summary(store: Store) -> str:
@@ -52,7 +51,7 @@ def preparation_summary(store: Store) -> str:
     return f"{layout}; {told}: `{printable(command)}` shows all"
 
 
-def _overview(store: Store) -> list[str]:
+def _overview(store: Store, width: int | None) -> list[str]:
     geometry = store.geometry
     size = bytes_text(store.train.bytes + store.val.bytes)
     kind = "raw pixels" if store.quality is None else f"JPEGs of quality {store.quality}"
@@ -71,7 +70,7 @@ def _overview(store: Store) -> list[str]:
         ("eigenvalues", ", ".join(f"{value:.5f}" for value in store.eigenvalues) + "  (of colours in 0..1)"),
         ("identity", store.identity[:16]),
     ]
-    return list(_aligned(rows))
+    return listed(rows, width)
 
 
 def _scaled(geometry: Geometry) -> str:
@@ -88,7 +87,7 @@ def _split_text(split: Split, classes: int) -> str:
     return f"{len(split):,} images, {per_class} per {what}"
 
 
-def _treatments(store: Store) -> list[str]:
+def _treatments(store: Store, width: int | None) -> list[str]:
     found = store.preparation
     notes = TREATMENTS | {
         "transparent": f"put on the colour {BACKGROUND}",
@@ -99,15 +98,15 @@ def _treatments(store: Store) -> list[str]:
         rows.append(("small", f"{found.small:>9,}  scaled up to {sides_text(store.geometry.resize)} pixels"))
     if found.ignored:
         rows.append(("ignored", f"{found.ignored:>9,}  clearly not images"))
-    return ["Treated:", *(f"  {line}" for line in _aligned(rows))] if rows else []
+    return ["Treated:", *_indented(rows, width)] if rows else []
 
 
-def _quarantined(store: Store) -> list[str]:
+def _quarantined(store: Store, width: int | None) -> list[str]:
     bad = store.preparation.quarantined
     if not bad:
         return []
     rows = [(printable(file), printable(reason)) for file, reason in bad]
-    return [f"Left out, not usable ({len(bad):,}):", *(f"  {line}" for line in _aligned(rows))]
+    return [f"Left out, not usable ({len(bad):,}):", *_indented(rows, width)]
 
 
 def _duplicates(store: Store) -> list[str]:
@@ -120,7 +119,5 @@ def _duplicates(store: Store) -> list[str]:
     return [f"The same image in two classes or splits ({len(groups):,}), kept as they are:", *lines]
 
 
-def _aligned(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
-    rows = list(rows)
-    width = max(len(name) for name, _ in rows)
-    return (f"{name:<{width}}  {text}" for name, text in rows)
+def _indented(rows: Iterable[tuple[str, str]], width: int | None) -> list[str]:
+    return listed([(f"  {name}", text) for name, text in rows], width)

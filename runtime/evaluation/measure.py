@@ -24,6 +24,11 @@ TOP = 5
 CLASSES = CrossEntropy()  # the loss of a network that gives each image one class
 
 
+def top5_tells(outputs: int) -> bool:
+    """Whether the top-5 error of a network says something: with five outputs or fewer, it is always 0."""
+    return outputs > TOP
+
+
 @dataclass(frozen=True)
 class Confusion:
     """One class, and what the network mistakes it for.

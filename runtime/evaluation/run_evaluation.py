@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from alexc.printable import printable
+from alexc.table import aligned, listed, wrapped
 
 from ..cores import available_cores
 from ..data.batch_loader import BatchLoader
@@ -27,7 +28,7 @@ from ..errors import UserError
 from ..runs.epoch_metrics import loss_text
 from .class_scores import class_records, class_table, confusion_matrix
 from .label_scores import LabelScores, tally_for
-from .measure import Scores, ViewTally, measure
+from .measure import Scores, ViewTally, measure, top5_tells
 from .measured_images import MeasuredImages, measured_images
 from .predictions_file import check_predictions, predictions_file
 from .trained_network import TrainedNetwork
@@ -122,22 +123,18 @@ def images_note(evaluation: Evaluation) -> str:
     return f"note: {printable(store.path)}: {preparation_summary(store)}"
 
 
-def evaluation_text(evaluation: Evaluation) -> str:
-    """The report as text."""
+def evaluation_text(evaluation: Evaluation, width: int | None = None) -> str:
+    """The report as text; in a terminal of `width` columns, its lines are wrapped at blanks."""
     trained, images = evaluation.trained, evaluation.images
-    lines = [
-        _source_text(trained),
-        f"data  {len(images.split):,} {images.name}, {len(images.store.classes)} classes "
-        f"({printable(images.store.path)})",
-        *_missing_text(evaluation),
-        "",
-        f"{'views':<10}{'loss':>9}{'top-1 error':>14}{'top-5 error':>14}",
-    ]
+    place = f"{len(images.store.classes)} classes ({printable(images.store.path)})"
+    rows = [_source_row(trained), ("data", f"{len(images.split):,} {images.name}, {place}"), *_missing_rows(evaluation)]
+    views = [("views", "loss", "top-1 error", "top-5 error")]
     for name, scores in evaluation.scores.items():
-        lines.append(f"{name:<10}{loss_text(scores.loss):>9}{scores.top1_error:>14.1%}{scores.top5_error:>14.1%}")
+        views.append((name, loss_text(scores.loss), f"{scores.top1_error:.1%}", f"{scores.top5_error:.1%}"))
+    table = views if top5_tells(trained.outputs) else [row[:-1] for row in views]
     main = evaluation.main
-    worst = _classes_text(trained, main) if isinstance(main, Scores) else _labels_text(trained, main)
-    return "\n".join([*lines, "", *worst])
+    worst = _classes_text(trained, main, width) if isinstance(main, Scores) else _labels_text(trained, main, width)
+    return "\n".join([*listed(rows, width), "", *aligned(table, views[0][1:], width), "", *worst])
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
@@ -183,28 +180,24 @@ def evaluation_csv(evaluation: Evaluation) -> str:
     return class_table(evaluation.trained, evaluation.main)
 
 
-def _classes_text(trained: TrainedNetwork, scores: Scores) -> Iterator[str]:
+def _classes_text(trained: TrainedNetwork, scores: Scores, width: int | None) -> list[str]:
     """The classes with the highest error."""
-    rows = scores.worst_classes(WORST)
-    names = [trained.class_name(row.label) for row in rows]
-    width = max(len("worst classes"), *map(len, names))
-    yield f"{'worst classes':<{width}}{'images':>9}{'error':>9}  most often taken for"
-    for name, row in zip(names, rows, strict=True):
+    rows = [("worst classes", "images", "error", "most often taken for")]
+    for row in scores.worst_classes(WORST):
         taken = "" if row.guess is None else f"{trained.class_name(row.guess)} ({row.times} times)"
-        yield f"{name:<{width}}{row.images:>9}{row.error:>9.1%}  {taken}".rstrip()
+        rows.append((trained.class_name(row.label), f"{row.images:,}", f"{row.error:.1%}", taken))
+    return aligned(rows, ("images", "error"), width)
 
 
-def _labels_text(trained: TrainedNetwork, scores: LabelScores) -> Iterator[str]:
+def _labels_text(trained: TrainedNetwork, scores: LabelScores, width: int | None) -> list[str]:
     """What is found of all labels, and the labels that are found least often."""
-    yield f"precision {scores.precision:.1%} and recall {scores.recall:.1%} of all labels with a score of 0.5 or more"
-    yield f"average precision {scores.average_precision:.1%} per image"
-    rows = scores.worst_labels(WORST)
-    names = [trained.class_name(row.label) for row in rows]
-    width = max(map(len, ["worst labels", *names]))
-    yield from ("", f"{'worst labels':<{width}}{'images':>9}{'precision':>12}{'recall':>9}")
-    for name, row in zip(names, rows, strict=True):
+    rows = [("worst labels", "images", "precision", "recall")]
+    for row in scores.worst_labels(WORST):
         precision = "-" if row.precision is None else f"{row.precision:.1%}"
-        yield f"{name:<{width}}{row.images:>9}{precision:>12}{row.recall:>9.1%}"
+        rows.append((trained.class_name(row.label), f"{row.images:,}", precision, f"{row.recall:.1%}"))
+    found = f"precision {scores.precision:.1%} and recall {scores.recall:.1%} of all labels with a score of 0.5 or more"
+    average = f"average precision {scores.average_precision:.1%} per image"
+    return [*wrapped(found, width), average, "", *aligned(rows, rows[0][1:], width)]
 
 
 def _of_labels(scores: LabelScores) -> dict[str, float]:
@@ -216,19 +209,19 @@ def _of_labels(scores: LabelScores) -> dict[str, float]:
     }
 
 
-def _source_text(trained: TrainedNetwork) -> str:
+def _source_row(trained: TrainedNetwork) -> tuple[str, str]:
     if trained.epochs is None:
-        return f"from  {printable(trained.source)}"
+        return "from", printable(trained.source)
     epochs = "1 epoch" if trained.epochs == 1 else f"{trained.epochs} epochs"
-    return f"run   {printable(trained.source)}, {printable(trained.checkpoint.name)} after {epochs}"
+    return "run", f"{printable(trained.source)}, {printable(trained.checkpoint.name)} after {epochs}"
 
 
-def _missing_text(evaluation: Evaluation) -> list[str]:
+def _missing_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     missing = evaluation.missing
     if not missing:
         return []
     classes = len(evaluation.trained.statistics.classes)
-    return [f"note  no image of {len(missing)} of the {classes} classes: {names(missing)}"]
+    return [("note", f"no image of {len(missing)} of the {classes} classes: {names(missing)}")]
 
 
 def _is_of_training(trained: TrainedNetwork, data: Path) -> bool:

@@ -5,51 +5,75 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from alexc.printable import printable
-from alexc.terminal import print_message
+from alexc.table import listed
+from alexc.terminal import print_message, terminal_width
 
 from .epoch_metrics import EpochMetrics, loss_text
 
-_COLUMNS = (
-    ("epoch", 7),
-    ("loss", 9),
-    ("train err", 10),
-    ("val top-1 err", 14),
-    ("val top-5 err", 14),
-    ("rate", 9),
-    ("images/s", 10),
-    ("time", 9),
-)
+_COLUMNS = {
+    "epoch": 5,
+    "loss": 8,
+    "train err": 9,
+    "val err": 7,
+    "top-5 err": 9,
+    "rate": 8,
+    "images/s": 9,
+    "time": 8,
+}
+_SPARE = ("rate", "images/s", "time", "top-5 err")  # what a narrow terminal leaves out first
 
 
-def print_header(rows: Sequence[tuple[str, str]], notes: Sequence[str]) -> None:
-    """Print the settings of the training, and the column names of the lines that follow."""
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print_note(f"{name:<{width}}  {printable(value)}")
+def print_header(rows: Sequence[tuple[str, str]], notes: Sequence[str], top5: bool) -> None:
+    """Print the settings of the training, and the column names of the lines that follow.
+
+    Args:
+        rows: names and values.
+        notes: lines below them.
+        top5: whether the lines have the top-5 error.
+    """
+    for line in listed([(name, printable(value)) for name, value in rows], terminal_width()):
+        print_note(line)
     for note in notes:
         print_note(note)
     print_note("")
-    print_note("".join(f"{name:>{columns}}" for name, columns in _COLUMNS))
+    print_note(_line({name: name for name in _COLUMNS}, top5))
 
 
-def print_epoch(epoch: int, figures: EpochMetrics, rate: float, images_per_second: float, seconds: float) -> None:
+def print_epoch(
+    epoch: int, figures: EpochMetrics, rate: float, images_per_second: float, seconds: float, top5: bool
+) -> None:
     """Print the line of an epoch."""
-    cells = (
-        str(epoch),
-        loss_text(figures.train_loss),
-        f"{figures.train_error:.1%}",
-        f"{figures.val_error:.1%}",
-        f"{figures.val_top5_error:.1%}",
-        f"{rate:.3g}",
-        f"{images_per_second:,.1f}",
-        duration(seconds),
-    )
-    print_note("".join(f"{cell:>{columns}}" for cell, (_, columns) in zip(cells, _COLUMNS, strict=True)))
+    cells = {
+        "epoch": str(epoch),
+        "loss": loss_text(figures.train_loss),
+        "train err": f"{figures.train_error:.1%}",
+        "val err": f"{figures.val_error:.1%}",
+        "top-5 err": f"{figures.val_top5_error:.1%}",
+        "rate": f"{rate:.3g}",
+        "images/s": f"{images_per_second:,.1f}",
+        "time": duration(seconds),
+    }
+    print_note(_line(cells, top5))
+
+
+def _line(cells: Mapping[str, str], top5: bool) -> str:
+    return "  ".join(cells[name].rjust(_COLUMNS[name]) for name in _shown_columns(top5))
+
+
+@cache  # the header and all lines have the same columns, also if the terminal is made narrower
+def _shown_columns(top5: bool) -> list[str]:
+    shown = [name for name in _COLUMNS if top5 or name != "top-5 err"]
+    for name in _SPARE:
+        if (terminal_width() or 80) >= sum(_COLUMNS[each] + 2 for each in shown) - 2:
+            break
+        shown = [each for each in shown if each != name]
+    return shown
 
 
 def print_note(text: str) -> None:
@@ -70,11 +94,11 @@ def print_note(text: str) -> None:
 def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
     """Print the files that exist: name, path, and a remark."""
     present = [(name, printable(path), remark) for name, path, remark in rows if path.exists()]
-    width = max((len(name) for name, _, _ in present), default=0)
     long = max((len(path) for _, path, _ in present), default=0)
     print_note("")
-    for name, path, remark in present:
-        print_note(f"{name:<{width}}  {path:<{long}}  {remark}".rstrip())
+    rows = [(name, f"{path:<{long}}  {remark}".rstrip()) for name, path, remark in present]
+    for line in listed(rows, terminal_width()):
+        print_note(line)
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ import torch
 from .. import recipes
 from ..data.prepare_report import preparation_summary
 from ..device import device_text
+from ..evaluation.measure import top5_tells
 from ..parallel.rank import Rank
 from ..runs.console import print_header
 from ..runs.wandb_log import new_wandb_id
@@ -119,6 +120,7 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
             ("run", str(plan.chosen.folder.path)),
         ],
         _resume_notes(plan, trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
+        top5_tells(plan.outputs),
     )
 
 

@@ -27,7 +27,7 @@ from ..data.views import TrainingViews
 from ..device import place_images, seed_generators
 from ..errors import UserError
 from ..evaluation.label_scores import LabelScores, tally_for
-from ..evaluation.measure import Scores, measure
+from ..evaluation.measure import Scores, measure, top5_tells
 from ..layers.dropout import fix_masks
 from ..progress import Progress
 from ..runs.console import print_epoch, print_note
@@ -381,7 +381,7 @@ class Trainer:
         images_per_second = state.images / state.seconds
         seconds += state.seconds
         run.metrics.epoch(state.step, epoch, metrics, rate, seconds, images_per_second)
-        print_epoch(epoch, metrics, rate, images_per_second, seconds)
+        print_epoch(epoch, metrics, rate, images_per_second, seconds, top5_tells(model.outputs))
         for note in (model.schedule.after_epoch(metrics), model.early_stopping.after_epoch(metrics)):
             if note is not None:
                 run.metrics.note(state.step, epoch, note)

@@ -48,9 +48,9 @@ def test_inspect_tells_counts_and_writes_the_picture(home: Path, tmp_path: Path,
     result = alexc("inspect", home / "store", "--out", tmp_path / "sheet.png")
     assert result.returncode == 0, result.stderr
     assert "26 images, 8 to 9 per class" in result.stdout
-    table = ["   class      train        val", *(f"{label}  {name:<5}" for label, name in enumerate(tiny.CLASSES))]
+    table = ["   class  train  val", *(f"{label}  {name:<5}" for label, name in enumerate(tiny.CLASSES))]
     assert [line[: len(row)] for line, row in zip(result.stdout.splitlines()[-6:-2], table, strict=True)] == table
-    assert "2  red            8          3" in result.stdout
+    assert "2  red        8    3" in result.stdout
     assert "sheet.png  written" in result.stdout
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     missing = alexc("inspect", tmp_path)

@@ -149,6 +149,15 @@ def test_report_is_aligned_and_complete(evaluation: Evaluation) -> None:
     assert len({line.index("%") for line in worst[1:]}) == 1
 
 
+@pytest.mark.parametrize(("outputs", "told"), [(4, False), (5, False), (6, True)])
+def test_the_top5_error_is_told_if_there_are_more_than_five_outputs(
+    evaluation: Evaluation, outputs: int, told: bool
+) -> None:
+    found = replace(evaluation, trained=replace(evaluation.trained, outputs=outputs))
+    assert ("top-5 error" in evaluation_text(found)) == told
+    assert max(map(len, evaluation_text(found, 60).splitlines()[4:])) <= 60
+
+
 def test_json_says_the_same(evaluation: Evaluation) -> None:
     report = json.loads(evaluation_json(evaluation))
     assert report["images"] == tiny.VAL_IMAGES
