@@ -25,9 +25,9 @@ RUNTIME = (
     "data",
     "runs",
     "evaluation",
+    "reporting",
     "training",
     "exporting",
-    "reporting",
     "doctor",
 )
 HEAVY = ("torch", "torchvision", "numpy")
@@ -177,3 +177,9 @@ def test_every_folder_with_modules_is_a_package() -> None:
     for package in PACKAGES:
         for path in modules(ROOT / package):
             assert (path.parent / "__init__.py").is_file(), path
+
+
+def test_nothing_imports_matplotlib() -> None:
+    """Its import takes long and warns where it cannot write; only its fonts are used."""
+    files = [path for folder in ("alexc", *PACKAGES, "generated") for path in modules(ROOT / folder)]
+    assert forbidden(files, "matplotlib") == []

@@ -63,19 +63,11 @@ def draw(
 
 
 def _write_png(target: Path, picture: Drawing, svg: str) -> None:
-    """Write the picture at two pixels per SVG unit, in a font that matplotlib ships."""
-    from matplotlib import get_data_path
-    from resvg_py import svg_to_bytes
+    """Write the picture at two pixels per SVG unit."""
+    from ..png import png_of
 
-    fonts = Path(get_data_path()) / "fonts" / "ttf"
     width, height = picture.size
-    png = svg_to_bytes(
-        svg_string=svg,
-        zoom=min(2.0, (_PIXELS / (width * height)) ** 0.5),
-        skip_system_fonts=True,
-        font_files=[str(fonts / "DejaVuSans.ttf"), str(fonts / "DejaVuSans-Bold.ttf")],
-        sans_serif_family="DejaVu Sans",
-    )
+    png = png_of(svg, min(2.0, (_PIXELS / (width * height)) ** 0.5))
     try:
         write_bytes(target, _marked(png))
     except OSError as error:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
+from html import escape
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
-from alexc.printable import printable
+from alexc.png import png_of
+from alexc.printable import columns_of, printable
 
 from ..files import write_bytes
 from .displayed import as_rgb
@@ -20,7 +20,11 @@ from .store import Store
 
 MOST_CLASSES, MOST_IMAGES = 10, 8
 _LONGEST_NAME = 24
-_INK = "#30343b"
+_TILE, _STEP = 120, 130  # in pixels: the side of an image, and from one to the next
+_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" font-size="12" fill="#30343b">'
+    "{texts}</svg>"
+)
 
 
 def sheet_images(store: Store) -> list[tuple[int, list[int]]]:
@@ -37,23 +41,33 @@ def write_contact_sheet(store: Store, path: Path) -> None:
         OSError: it cannot be written.
     """
     rows = sheet_images(store)
-    figure = Figure(figsize=(1.3 * MOST_IMAGES + 2.2, 1.35 * (len(rows) + 1) + 0.4), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(len(rows) + 1, MOST_IMAGES, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    grid[0, 0].imshow(as_rgb(store.mean_image.round().astype(np.uint8)))
-    _label(grid[0, 0], "mean image")
-    for number, value in enumerate(store.eigenvalues):
-        grid[0, number + 1].imshow(_component(store, number))
-        grid[0, number + 1].set_title(f"colours {number + 1}: {value:.4f}", fontsize=8, color=_INK)
-    for line, (label, images) in zip(grid[1:], rows, strict=True):
-        for axes, image in zip(line, images, strict=False):
-            axes.imshow(as_rgb(store.train.image(image)))
-        _label(line[0], printable(store.classes[label]))
+    names = ["mean image", *(_shortened(printable(store.classes[label])) for label, _ in rows)]
+    left = 24 + 8 * max(map(columns_of, names))
+    texts = [_text(left - 12, (row + 0.5) * _STEP, name, "end") for row, name in enumerate(names)]
+    tiles = [(0, 0, as_rgb(store.mean_image.round().astype(np.uint8)))]
+    for number, value in enumerate(store.eigenvalues, 1):
+        texts.append(_text(left + number * _STEP + _TILE / 2, 40, f"colours {number}: {value:.4f}", "middle"))
+        tiles.append((0, number, _component(store, number - 1)))
+    for row, (_, images) in enumerate(rows, 1):
+        tiles += [(row, column, as_rgb(store.train.image(image))) for column, image in enumerate(images)]
+    size = (left + MOST_IMAGES * _STEP, len(names) * _STEP)
+    sheet = Image.new("RGB", size, "white")
+    words = Image.open(io.BytesIO(png_of(_SVG.format(size=size, texts="".join(texts)), 1)))
+    sheet.paste(words, mask=words)
+    for row, column, pixels in tiles:
+        tile = _scaled(Image.fromarray(pixels))
+        middle = left + column * _STEP + _TILE // 2, row * _STEP + _STEP // 2
+        sheet.paste(tile, (middle[0] - tile.width // 2, middle[1] - tile.height // 2))
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
+    sheet.save(picture, "png")
     write_bytes(path, picture.getvalue())
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """The image in a square tile; an image that is enlarged keeps its pixels."""
+    scale = _TILE / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
 
 
 def _component(store: Store, number: int) -> NDArray[np.uint8]:
@@ -63,7 +77,9 @@ def _component(store: Store, number: int) -> NDArray[np.uint8]:
     return as_rgb(np.broadcast_to(np.clip(colors, 0, 255).astype(np.uint8), (64, *colors.shape)))
 
 
-def _label(axes: Axes, text: str) -> None:
-    shown = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
-    shown = shown.replace("$", r"\$")  # which would begin a formula
-    axes.text(-0.06, 0.5, shown, transform=axes.transAxes, ha="right", va="center", fontsize=9, color=_INK)
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:g}" y="{y + 4:g}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from matplotlib.ticker import MaxNLocator
-
 WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, 404, 12, 222
 MOST_POINTS = 400
 _MOST_DOTS = 40
+_MOST_STEPS = 5  # between the marks of an axis
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def draw_chart(title: str, x_title: str, lines: Sequence[Line], form: str, logar
     if not values:
         return None
     end = max(x for line in lines for x, _ in line.points)
-    x_marks = [mark for mark in _marks(0, end, whole=True) if mark <= end]
-    y_marks = _decades(min(values), max(values)) if logarithmic else _marks(0, max(values), whole=False)
+    x_marks = [mark for mark in _marks(end, least=1) if mark <= end]
+    y_marks = _decades(min(values), max(values)) if logarithmic else _marks(max(values))
     height = math.log10 if logarithmic else float
 
     def place_x(x: float) -> float:
@@ -150,14 +149,16 @@ def _path(places: Sequence[tuple[float, float | None]], stepped: bool) -> str:
     return "".join(parts)
 
 
-def _marks(low: float, high: float, whole: bool) -> list[float]:
-    """Round numbers from `low` or below to `high` or above."""
-    if high <= low:
-        high = low + 1
-    marks = [float(mark) for mark in MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 5, 10]).tick_values(low, high)]
-    first = max((mark for mark in marks if mark <= low), default=marks[0])
-    last = min((mark for mark in marks if mark >= high), default=marks[-1])
-    return [mark for mark in marks if first <= mark <= last]
+def _marks(high: float, least: float = 0) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten, of `least` or more, from zero to `high` or above: at most six."""
+    high = high if high > 0 else 1
+    exponent = math.floor(math.log10(high)) - 1
+    step = next(
+        step
+        for step in (float(f"{digit}e{power}") for power in range(exponent, exponent + 3) for digit in (1, 2, 5))
+        if step > 0 and step >= least and math.ceil(high / step) <= _MOST_STEPS
+    )
+    return [place * step for place in range(math.ceil(high / step) + 1)]
 
 
 def _decades(low: float, high: float) -> list[float]:

@@ -12,25 +12,31 @@ from ..runs.epoch_metrics import loss_text
 from .chart import Chart, Line, draw_chart, thinned
 from .missing import Missing
 
-EPOCH_HEADER = (
-    "epoch",
-    "training loss",
-    "training error",
-    "validation loss",
-    "top-1 error",
-    "top-5 error",
-    "rate",
-    "images/s",
+_TOP5 = "val_top5_error"
+_EPOCH_FIGURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("training loss", "train_loss", loss_text),
+    ("training error", "train_error", "{:.1%}".format),
+    ("validation loss", "val_loss", loss_text),
+    ("top-1 error", "val_error", "{:.1%}".format),
+    ("top-5 error", _TOP5, "{:.1%}".format),
+    ("rate", "rate", "{:.3g}".format),
+    ("images/s", "images_per_second", "{:,.0f}".format),
 )
-_EPOCH_FIGURES: tuple[tuple[str, Callable[[float], str]], ...] = (
-    ("train_loss", loss_text),
-    ("train_error", "{:.1%}".format),
-    ("val_loss", loss_text),
-    ("val_error", "{:.1%}".format),
-    ("val_top5_error", "{:.1%}".format),
-    ("rate", "{:.3g}".format),
-    ("images_per_second", "{:,.0f}".format),
-)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A chart that may have no point yet.
+
+    Attributes:
+        title: the name of the y axis.
+        lines: in drawing order.
+        chart: None if no point of a line has a number.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    chart: Chart | None
 
 
 @dataclass(frozen=True)
@@ -39,19 +45,21 @@ class Curves:
 
     Attributes:
         charts: of loss, error and rate, if they have numbers.
-        epochs: a row of metrics per epoch, with the columns of EPOCH_HEADER.
+        header: the names of the columns of `epochs`.
+        epochs: a row of metrics per epoch.
         best: the number of the epoch with the lowest validation error, from 1; None before the end of the first.
         notes: the events, each with its epoch and step.
     """
 
     charts: tuple[Chart, ...]
+    header: tuple[str, ...]
     epochs: tuple[tuple[str, ...], ...]
     best: int | None
     notes: tuple[tuple[str, str], ...]
 
 
-def curves_of(records: Sequence[dict[str, Any]]) -> Curves | Missing:
-    """The section for the records of `read_metrics`.
+def curves_of(records: Sequence[dict[str, Any]], top5: bool = True) -> Curves | Missing:
+    """The section for the records of `read_metrics`; without `top5`, it has no top-5 error.
 
     Raises:
         KeyError, TypeError, ValueError: the records are not those of a training.
@@ -61,43 +69,48 @@ def curves_of(records: Sequence[dict[str, Any]]) -> Curves | Missing:
     if not steps and not epochs:
         return Missing("The training has not recorded a step yet.")
     lowest = min(epochs, key=_error, default=None)
+    figures = [figure for figure in _EPOCH_FIGURES if top5 or figure[1] != _TOP5]
+    # Before the end of the first epoch, its number of steps is unknown.
+    # The last epoch can be shorter than the others.
+    panels = panels_of(records, epochs[0]["step"] / epochs[0]["epoch"] if epochs else None, top5)
     return Curves(
-        charts=tuple(chart for chart in _charts(steps, epochs) if chart is not None),
-        epochs=tuple(_row(record) for record in epochs),
+        charts=tuple(panel.chart for panel in panels if panel.chart is not None),
+        header=("epoch", *(title for title, _, _ in figures)),
+        epochs=tuple(_row(record, figures) for record in epochs),
         best=int(lowest["epoch"]) if lowest else None,
         notes=tuple(_note(record) for record in records if record["kind"] in ("note", "diverged")),
     )
 
 
-def _charts(steps: Sequence[dict[str, Any]], epochs: Sequence[dict[str, Any]]) -> list[Chart | None]:
-    # Before the end of the first epoch, its number of steps is unknown.
-    # The last epoch can be shorter than the others.
-    scale, axis = (epochs[0]["step"] / epochs[0]["epoch"], "epoch") if epochs else (1, "step")
+def panels_of(records: Sequence[dict[str, Any]], steps_per_epoch: float | None, top5: bool) -> list[Panel]:
+    """The charts of loss, error and learning rate.
+
+    Args:
+        records: those of `read_metrics`.
+        steps_per_epoch: converts steps to epochs, the unit of the x axis; None leaves steps.
+        top5: whether there is a line of the top-5 error.
+    """
+    steps = [record for record in records if record["kind"] == "step"]
+    epochs = [record for record in records if record["kind"] == "epoch"]
+    scale, axis = (steps_per_epoch, "epoch") if steps_per_epoch else (1, "step")
     batches = thinned([(record["step"] / scale, _number(record["loss"])) for record in steps])
     rates = [(record["step"] / scale, _number(record["rate"])) for record in steps]
     single = "training, single batches" if len(batches) == len(steps) else "training, means of some batches"
+    losses = [
+        Line(single, "batches", batches, dots=False),
+        _line(epochs, "train_loss", "training, mean of the epoch", "train"),
+        _line(epochs, "val_loss", "validation", "val"),
+    ]
+    errors = [
+        _line(epochs, "train_error", "training, top-1", "train"),
+        _line(epochs, "val_error", "validation, top-1", "val"),
+        *([_line(epochs, _TOP5, "validation, top-5", "val5")] if top5 else []),
+    ]
+    rate = [Line("rate", "rate", _turns(rates), stepped=True, dots=False)]
     return [
-        draw_chart(
-            "loss",
-            axis,
-            [
-                Line(single, "batches", batches, dots=False),
-                _line(epochs, "train_loss", "training, mean of the epoch", "train"),
-                _line(epochs, "val_loss", "validation", "val"),
-            ],
-            ".3g",
-        ),
-        draw_chart(
-            "error",
-            axis,
-            [
-                _line(epochs, "train_error", "training, top-1", "train"),
-                _line(epochs, "val_error", "validation, top-1", "val"),
-                _line(epochs, "val_top5_error", "validation, top-5", "val5"),
-            ],
-            ".0%",
-        ),
-        draw_chart("learning rate", axis, [Line("rate", "rate", _turns(rates), stepped=True, dots=False)], ".3g", True),
+        Panel("loss", tuple(losses), draw_chart("loss", axis, losses, ".3g")),
+        Panel("error", tuple(errors), draw_chart("error", axis, errors, ".0%")),
+        Panel("learning rate", tuple(rate), draw_chart("learning rate", axis, rate, ".3g", logarithmic=True)),
     ]
 
 
@@ -120,9 +133,9 @@ def _note(record: dict[str, Any]) -> tuple[str, str]:
     return f"epoch {int(record['epoch'])}, step {int(record['step']):,}", printable(record["text"])
 
 
-def _row(record: dict[str, Any]) -> tuple[str, ...]:
-    figures = ("-" if record[name] is None else text(float(record[name])) for name, text in _EPOCH_FIGURES)
-    return (str(int(record["epoch"])), *figures)
+def _row(record: dict[str, Any], figures: Sequence[tuple[str, str, Callable[[float], str]]]) -> tuple[str, ...]:
+    cells = ("-" if record[name] is None else text(float(record[name])) for _, name, text in figures)
+    return (str(int(record["epoch"])), *cells)
 
 
 def _error(record: dict[str, Any]) -> float:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from alexc.printable import printable
 
 from ..data.spread import spread
 from ..data.store import Store
 from ..errors import UserError
-from ..evaluation.measure import Scores
+from ..evaluation.measure import Scores, top5_tells
 from ..evaluation.run_evaluation import store_of_run
 from ..evaluation.trained_network import TrainedNetwork
 from ..files import write_bytes, write_error
 from ..recipes import CrossEntropy
-from ..runs.epoch_metrics import loss_text
 from ..runs.metrics import read_metrics
 from ..runs.run_folder import RunFolder
 from . import chart
 from .answers import answers_to
 from .class_accuracies import ClassAccuracies, class_accuracies
 from .confusions import Confusions, confusions_of
-from .curves import EPOCH_HEADER, Curves, curves_of
+from .curves import Curves, curves_of
 from .embedded_image import drawing_uri
 from .kernels import Kernels, draw_kernels
 from .layer_order import PassedLayer, layers_in_order
@@ -35,6 +30,7 @@ from .nearest_images import NearestImages, draw_nearest
 from .predictions import SAMPLES, Sample, draw_samples, sample_numbers
 from .settings import Settings, settings_of
 from .short_name import short_name
+from .templates import template, text_of
 
 QUERIES = 5
 _NO_SPEC = (
@@ -66,7 +62,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything on the page."""
+    """Everything on the page; `top5` says whether it tells the top-5 error."""
 
     title: str
     settings: Settings
@@ -74,6 +70,7 @@ class Report:
     picture: str | Missing
     kernels: Kernels | Missing
     images: Images | Missing
+    top5: bool = True
 
     def missing(self) -> list[str]:
         """The reasons of missing sections."""
@@ -98,9 +95,9 @@ def make_report(run: RunFolder, trained: TrainedNetwork, data: Path | None, rows
     record = run.read_record()
     records = read_metrics(run.metrics) if run.metrics.exists() else []
     layers = layers_in_order(trained.network, trained.file.input_shape)
-    store = _store(trained, data)
+    store, top5 = _store(trained, data), top5_tells(trained.outputs)
     try:
-        curves = curves_of(records)
+        curves = curves_of(records, top5)
         settings = settings_of(run, trained, record, records, store if isinstance(store, Store) else None)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise UserError(
@@ -114,6 +111,7 @@ def make_report(run: RunFolder, trained: TrainedNetwork, data: Path | None, rows
         picture=Missing(_NO_SPEC) if picture is None else drawing_uri(picture),
         kernels=draw_kernels(layers),
         images=store if isinstance(store, Missing) else _images(trained, layers, store, rows),
+        top5=top5,
     )
 
 
@@ -131,7 +129,8 @@ def write_report(report: Report, path: Path) -> None:
 
 def page_text(report: Report) -> str:
     """The page; the template escapes every name and text."""
-    return _template().render(report=report, epoch_header=EPOCH_HEADER, chart_size=chart, style=_text("page.css"))
+    style = text_of("page.css") + text_of("chart.css")
+    return template("page.html.jinja").render(report=report, chart_size=chart, style=style)
 
 
 def _store(trained: TrainedNetwork, data: Path | None) -> Store | Missing:
@@ -163,16 +162,3 @@ def _images(trained: TrainedNetwork, layers: list[PassedLayer], store: Store, ro
         samples=draw_samples(store.val, answers, numbers, name),
         nearest=draw_nearest(trained, layers, store, queries, rows, name),
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.tests["missing"] = lambda section: isinstance(section, Missing)
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    environment.filters["loss"] = loss_text
-    return environment.from_string(_text("page.html.jinja"))
-
-
-def _text(name: str) -> str:
-    return files("alexc.runtime.reporting").joinpath(name).read_text(encoding="utf-8")

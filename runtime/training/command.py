@@ -13,6 +13,7 @@ from alexc.printable import printable
 
 from ..device import is_out_of_memory
 from ..errors import UserError
+from ..evaluation.measure import top5_tells
 from ..network_file import load_network_file
 from ..parallel.rank import Rank, alone
 from ..runs.console import print_files, print_note
@@ -128,11 +129,17 @@ def _explain_memory_errors(trainer: Trainer, go_on: str) -> Iterator[None]:
 
 def _conclude(trainer: Trainer) -> None:
     """Draw the curves and print where the files are."""
-    from .curves import draw_curves  # imports matplotlib, which most processes never need
+    from .curves import draw_curves  # imports what most processes never need
 
     state, folder = trainer.state, trainer.run.folder
     title = f"{trainer.run.identity['network']}, seed {trainer.settings.seed}"
-    draw_curves(read_metrics(folder.metrics), title, trainer.steps_per_epoch, folder.curves)
+    draw_curves(
+        read_metrics(folder.metrics),
+        title,
+        trainer.steps_per_epoch,
+        folder.curves,
+        top5_tells(trainer.model.outputs),
+    )
     best = f"validation error {state.best_error:.1%} in epoch {state.best_epoch}" if state.best_epoch else ""
     print_files(
         [

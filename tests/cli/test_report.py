@@ -27,6 +27,7 @@ from alexc.runtime.evaluation.trained_network import load_trained_network
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
 from alexc.runtime.reporting import nearest_images
 from alexc.runtime.reporting.chart import BOTTOM, LEFT, RIGHT, TOP, Line, draw_chart, thinned
+from alexc.runtime.reporting.chart import _marks as chart_marks
 from alexc.runtime.reporting.confusions import confusions_of
 from alexc.runtime.reporting.curves import Curves, curves_of
 from alexc.runtime.reporting.kernels import Kernels, draw_kernels
@@ -188,6 +189,37 @@ def test_curves_have_every_epoch_and_every_note() -> None:
     before_an_epoch = curves_of([step])
     assert isinstance(before_an_epoch, Curves)
     assert [(chart.title, chart.x_title) for chart in before_an_epoch.charts] == [("learning rate", "step")]
+    few_classes = curves_of([step, *ends], top5=False)
+    assert isinstance(few_classes, Curves)
+    assert [(len(few_classes.header), len(row)) for row in few_classes.epochs] == [(7, 7)] * 3
+    assert "top-5" not in str(few_classes)
+
+
+@pytest.mark.parametrize(
+    ("high", "least", "marks"),
+    [
+        (2.3, 0, [0, 0.5, 1, 1.5, 2, 2.5]),
+        (7.1, 0, [0, 2, 4, 6, 8]),
+        (1.0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (1.5e-9, 0, [0, 5e-10, 1e-9, 1.5e-9]),
+        (3e300, 0, [0, 1e300, 2e300, 3e300]),
+        (2, 1, [0, 1, 2]),
+        (90, 1, [0, 20, 40, 60, 80, 100]),
+        (0.4, 1, [0, 1]),
+        (0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    ],
+)
+def test_the_marks_of_an_axis_are_round_and_few(high: float, least: float, marks: list[float]) -> None:
+    assert chart_marks(high, least) == pytest.approx(marks)
+
+
+def test_marks_of_any_size() -> None:
+    for exponent in range(-323, 308):
+        for digits in (1.0, 1.0000001, 1.9, 2, 5.000001, 9.99):
+            high = digits * 10.0**exponent
+            marks = chart_marks(high)
+            assert 1 <= len(marks) - 1 <= 5
+            assert marks[-2] < high <= marks[-1] * (1 + 1e-9)
 
 
 # Confusions and predictions.
@@ -352,6 +384,7 @@ class Elements(HTMLParser):
 @pytest.mark.slow
 def test_the_page_loads_nothing_and_runs_nothing(report: Report) -> None:
     text = page_text(report)
+    assert "top-5" not in text  # the network has four outputs
     page = Elements(text)
     (policy,) = [made for tag, made in page.found if tag == "meta" and made.get("http-equiv")]
     assert policy["http-equiv"] == "Content-Security-Policy"

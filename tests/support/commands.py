@@ -312,7 +312,7 @@ def _run(request: _Request) -> NoReturn:
 
 
 def _warm_up() -> None:
-    """Fill the caches that most commands fill: the kinds of layers, and the fonts of matplotlib."""
+    """Fill the caches that most commands fill: the kinds of layers, and the template of the curves."""
     from alexc.compiler.layers.registry import kinds
     from alexc.runtime.training.curves import draw_curves
 

@@ -105,6 +105,18 @@ def test_curves_show_every_line(tmp_path: Path, epochs: int) -> None:
         assert drawn > (150 if epochs > 1 else 0)  # with no epoch there is only the legend
 
 
+def test_the_picture_of_the_curves_needs_no_home_and_no_font_for_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("HOME", "MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, "/dev/null/none")
+    draw_curves(
+        [{"kind": "step", "step": 1, "loss": 1.0, "rate": 0.01}], "\u65e5\u672c <&\u0b95", 1, tmp_path / "c.png"
+    )
+    assert tuple(capfd.readouterr()) == ("", "")
+    assert (tmp_path / "c.png").stat().st_size > 1000
+
+
 def test_the_file_holds_no_number_that_json_lacks(tmp_path: Path) -> None:
     with Metrics(tmp_path / "metrics.jsonl", tmp_path / "events", 0, 0) as metrics:
         metrics.step(1, 1, math.nan, 0.01)
