@@ -1,7 +1,7 @@
 """alexc: a compiler for neural-network specifications.
 
-`Net` is the Python interface; docs/api.md documents it. Its module is imported when `Net` is first used, so that
-`import alexc` stays fast.
+docs/api.md documents this interface. A module is imported when its class is first used, so that `import alexc` stays
+fast.
 """
 
 from __future__ import annotations
@@ -9,11 +9,18 @@ from __future__ import annotations
 TYPE_CHECKING = False  # that of `typing`, without importing anything before `main` catches Ctrl-C
 if TYPE_CHECKING:
     from .net import Net as Net
+    from .runtime.errors import UserError as UserError
     from .spec_error import SpecError as SpecError
+
+    __version__: str
 else:
-    _MODULES = {"Net": "alexc.net", "SpecError": "alexc.spec_error"}
+    _MODULES = {"Net": "alexc.net", "SpecError": "alexc.spec_error", "UserError": "alexc.runtime.errors"}
 
     def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("alexc")
         if name not in _MODULES:
             raise AttributeError(f"module 'alexc' has no attribute {name!r}")
         from importlib import import_module
@@ -21,7 +28,7 @@ else:
         return getattr(import_module(_MODULES[name]), name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_MODULES})
+        return sorted({*globals(), *_MODULES, "__version__"})
 
 
-__all__ = ["Net", "SpecError"]
+__all__ = ["Net", "SpecError", "UserError", "__version__"]

@@ -3,16 +3,94 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Literal, get_args
+from zlib import crc32
+
+from alexc.compiler.drawing import elements
+from alexc.compiler.drawing.svg import MADE_BY, svg_of
+from alexc.runtime.errors import UserError
+from alexc.runtime.files import check_overwritable, write_bytes, write_error, write_text
+
+from .printable import printable
+
+Theme = Literal["light", "dark"]
+
+_PNG_MADE_BY = "Software\0alexc"  # marks a PNG that alexc wrote
+_PNG_HEAD = 33  # bytes of the signature and the first chunk
+_PIXELS = 40e6  # the largest PNG; a network that needs more is scaled down
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drawing:
-    """A drawing of a network; `svg` is the text of an SVG file. Jupyter shows the drawing."""
+    """A drawing of a network. Jupyter shows it.
 
-    svg: str
+    Attributes:
+        figure: the lines, faces and texts of the drawing.
+    """
+
+    figure: elements.Drawing
+
+    @property
+    def svg(self) -> str:
+        """The text of an SVG file that follows the viewer's theme."""
+        return svg_of(self.figure, "either")
+
+    def save(self, path: str | PathLike[str], theme: Theme | None = None) -> None:
+        """Write the drawing to a file, as `alexc draw` does.
+
+        Args:
+            path: the file; its name ends in .svg or .png.
+            theme: the colours. By default, an SVG follows the viewer's theme and a PNG is light.
+
+        Raises:
+            UserError: the name has another ending, the theme is unknown, alexc did not write the file that is there,
+                or it cannot be written.
+        """
+        target = checked_target(Path(path))
+        if theme is not None and theme not in get_args(Theme):
+            raise UserError(f"theme {theme!r}: expected one of {', '.join(get_args(Theme))}")
+        if target.suffix.lower() == ".svg":
+            write_text(target, svg_of(self.figure, theme or "either"))
+        else:
+            _write_png(target, self.figure, svg_of(self.figure, theme or "light"))
 
     def __repr__(self) -> str:
-        return f"<Drawing: {len(self.svg):,} characters of SVG>"
+        width, height = self.figure.size
+        return f"<Drawing of {printable(self.figure.title)}: {width:.0f}x{height:.0f}>"
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+
+def checked_target(path: Path) -> Path:
+    """The file of a picture.
+
+    Raises:
+        UserError: its name does not end in .svg or .png, or alexc did not write the file that is there.
+    """
+    ending = path.suffix.lower()
+    if ending not in (".svg", ".png"):
+        raise UserError(f"{printable(path)}: a picture's name ends in .svg or .png, as in {printable(path.stem)}.svg")
+    check_overwritable(path, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
+    return path
+
+
+def _write_png(target: Path, picture: elements.Drawing, svg: str) -> None:
+    """Write the picture at two pixels per SVG unit."""
+    from .png import png_of
+
+    width, height = picture.size
+    png = png_of(svg, min(2.0, (_PIXELS / (width * height)) ** 0.5))
+    try:
+        write_bytes(target, _marked(png))
+    except OSError as error:
+        raise write_error(target, error) from None
+
+
+def _marked(png: bytes) -> bytes:
+    """The PNG with a text chunk after the first chunk that names alexc."""
+    chunk = b"tEXt" + _PNG_MADE_BY.encode()
+    size, check = len(chunk) - 4, crc32(chunk)
+    return png[:_PNG_HEAD] + size.to_bytes(4, "big") + chunk + check.to_bytes(4, "big") + png[_PNG_HEAD:]

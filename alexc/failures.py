@@ -29,12 +29,9 @@ def report(error: Exception) -> int:
     from alexc.runtime.errors import UserError
 
     from .__main__ import EXIT_BUG, EXIT_USER_ERROR
-    from .spec_error import SpecError
 
-    if isinstance(error, SpecError):
+    if isinstance(error, UserError):
         print_message(error.report())
-    elif isinstance(error, UserError):
-        print_message(f"error: {error}")
     elif isinstance(error, MemoryError) or (isinstance(error, (ImportError, OSError)) and _is_out_of_memory(error)):
         print_message(
             f"error: not enough memory ({str(error) or 'MemoryError'}): end other programs, or raise the limit of "

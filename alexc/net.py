@@ -64,18 +64,26 @@ class Net:
         self._checked = checked
 
     @classmethod
-    def from_text(cls, text: str, name: str = "text.net", most_parameters: int = MOST_PARAMETERS) -> Net:
-        """Read a spec from its text. The text can only extend specs that ship with alexc.
+    def from_text(
+        cls,
+        text: str,
+        name: str = "text.net",
+        folder: str | PathLike[str] | None = None,
+        most_parameters: int = MOST_PARAMETERS,
+    ) -> Net:
+        """Read a spec from its text.
 
         Args:
-            text: the spec.
+            text: the spec. It can extend the specs that ship with alexc by their names, as in `extends "alexnet.net"`.
             name: the name of the spec in messages.
+            folder: the text is read as a file in this folder, so it can extend the files there.
             most_parameters: more parameters than this are an error.
 
         Raises:
             SpecError: the spec has errors.
         """
-        return cls(check_text(text, name, most_parameters=most_parameters))
+        path = None if folder is None else Path(folder) / (Path(name).name or "text.net")
+        return cls(check_text(text, name, path, most_parameters=most_parameters))
 
     @classmethod
     def from_file(
@@ -89,7 +97,8 @@ class Net:
         """Read a spec from a file, or convert files of another program as `alexc import` does.
 
         Args:
-            path: a `.net` file; a file of Caffe, darknet or cuda-convnet; or "torchvision:resnet18".
+            path: a `.net` file, or the name of a spec that ships with alexc, such as "alexnet.net"; a file of Caffe,
+                darknet or cuda-convnet; or "torchvision:resnet18".
             more: other files of the same network, such as cuda-convnet's parameters.
             input: the input shape, as in "3x224x224", if the files of another program do not contain it.
             from_start: assume the rates of the beginning of a run where a parameter file has those of its end.
@@ -134,11 +143,11 @@ class Net:
 
     def draw(self) -> Drawing:
         """Draw the network."""
-        from alexc.compiler.drawing.draw import draw_svg
+        from alexc.compiler.drawing.draw import drawing_of
 
         from .drawing import Drawing
 
-        return Drawing(draw_svg(self.graph))
+        return Drawing(drawing_of(self.graph))
 
     def python(self, placement: str | None = None) -> str:
         """Return the text of the PyTorch file that `alexc compile` writes, for one device or for a placement.

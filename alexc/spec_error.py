@@ -33,9 +33,5 @@ class SpecError(UserError):
         """The text for the command line. Each finding already starts with "error"; other messages get that prefix."""
         return str(self) if self.findings else f"error: {self}"
 
-    def _render_traceback_(self) -> list[str]:
-        """The lines that IPython and Jupyter show instead of a traceback, which would only point into alexc."""
-        return self.report().splitlines()
-
 
 SpecError.__module__ = "alexc"

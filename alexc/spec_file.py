@@ -8,13 +8,14 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
-from alexc.compiler.pipeline import Checked, check_file
+from alexc.compiler.pipeline import Checked, check_file, check_text
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.reading import read_source
 from alexc.compiler.text.source import Source
 
 from .nearby import nearby
 from .printable import printable
+from .shipped import shipped_specs
 from .spec_error import SpecError
 
 _FOREIGN = (".prototxt", ".cfg")
@@ -24,11 +25,18 @@ _WEIGHTS = (".caffemodel", ".weights", ".safetensors", ".pt", ".pth")
 def read_spec(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:
     """Read and check a spec; more parameters than `most_parameters` are an error.
 
+    Args:
+        path: the file. A name alone is also that of a shipped spec, if there is no such file in the current folder.
+        most_parameters: the limit.
+
     Raises:
         SpecError: the file cannot be read.
     """
     with _reading(path):
-        return check_file(path, most_parameters)
+        if path.exists() or str(path) not in shipped_specs():
+            return check_file(path, most_parameters)
+        shipped = shipped_specs()[str(path)]
+        return check_text(shipped.read_text(encoding="utf-8"), str(path), shipped, most_parameters=most_parameters)
 
 
 def read_unchecked(path: Path) -> tuple[Source, list[Diagnostic]]:
