@@ -9,7 +9,7 @@ from alexc.compiler.graph import diff
 from alexc.compiler.graph.diff import LayerChange, SharedWeights, Totals
 
 from .printable import printable
-from .table import aligned, wrapped
+from .table import Table, page_html, page_text, wrapped
 
 _LONGEST_LINE = 110  # for lists of names; tables can be wider
 _SPARE = ("multiply-adds", "parameters", "output")
@@ -32,17 +32,20 @@ class Diff(diff.Diff):
 
     def text(self, width: int | None = None) -> str:
         """The text of `alexc diff`; for a terminal of `width` columns, with wrapped cells."""
-        parts = [[f"{' -> '.join(map(printable, self.names))}{': equal' if self.same else ''}"]]
+        return page_text(self._parts(width), width)
+
+    def _repr_html_(self) -> str:
+        return page_html(self._parts(None))
+
+    def _parts(self, width: int | None) -> list[str | Table]:
+        parts: list[str | Table] = [f"{' -> '.join(map(printable, self.names))}{': equal' if self.same else ''}"]
         if self.settings:
             settings = [(each.name, each.before or "-", each.after or "-") for each in self.settings]
-            parts.append(aligned([("setting", "before", "after"), *settings], (), width))
+            parts.append(Table([("setting", "before", "after"), *settings]))
         if self.layers:
             changes = [row for change in self.layers for row in _rows(change)]
-            parts.append(
-                aligned([("layer", "", "what", "output", "parameters", "multiply-adds"), *changes], (), width, _SPARE)
-            )
-        parts += [_totals(self.before, self.after, width), _weights(self.weights, width or _LONGEST_LINE)]
-        return "\n\n".join("\n".join(part) for part in parts)
+            parts.append(Table([("layer", "", "what", "output", "parameters", "multiply-adds"), *changes], (), _SPARE))
+        return [*parts, _totals(self.before, self.after), "\n".join(_weights(self.weights, width or _LONGEST_LINE))]
 
 
 def _rows(change: LayerChange) -> list[Sequence[str]]:
@@ -57,13 +60,13 @@ def _from_to(values: Sequence[str]) -> str:
     return " -> ".join(dict.fromkeys(values)) if set(values) != {"0"} else ""
 
 
-def _totals(before: Totals, after: Totals, width: int | None) -> list[str]:
+def _totals(before: Totals, after: Totals) -> Table:
     old, new = asdict(before), asdict(after)
     rows = []
     for name in old:
         change = f"{new[name] - old[name]:+,}" if new[name] != old[name] else ""
         rows.append((name.replace("_", "-"), f"{old[name]:,}", f"{new[name]:,}", change))
-    return aligned([("in all", "before", "after", "change"), *rows], ("before", "after", "change"), width)
+    return Table([("in all", "before", "after", "change"), *rows], ("before", "after", "change"))
 
 
 def _weights(weights: SharedWeights, width: int) -> list[str]:

@@ -57,8 +57,7 @@ class Drawing:
             _write_png(target, self.figure, svg_of(self.figure, theme or "light"))
 
     def __repr__(self) -> str:
-        width, height = self.figure.size
-        return f"<Drawing of {printable(self.figure.title)}: {width:.0f}x{height:.0f}>"
+        return f"<Drawing of {printable(self.figure.title)}>"
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .diff import Diff
     from .drawing import Drawing
-    from .plan import Dtype, Plan
+    from .plan import Dtype, Plan, Plans
 
 
 class Net:
@@ -137,6 +137,21 @@ class Net:
     def __repr__(self) -> str:
         return f"<Net {self.graph.net.name} of {printable(self.name)}: {self.graph.parameters:,} parameters>"
 
+    def variant(self, *changes: str, name: str | None = None, most_parameters: int = MOST_PARAMETERS) -> Net:
+        """Return this network with changes: a network that `extends` it, in the same spec.
+
+        Args:
+            changes: lines as in a network that extends another one, such as "conv1: kernel=7" or "without lrn".
+            name: the name of the new network; by default that of this one and "Variant".
+            most_parameters: more parameters than this are an error.
+
+        Raises:
+            SpecError: a change has an error, at its place in the text of the changes. Each argument starts a line.
+        """
+        from .variant import check_variant
+
+        return Net(check_variant(self._checked.source, self.graph.net.name, "\n".join(changes), name, most_parameters))
+
     def summary(self) -> Summary:
         """Return the shapes, weights, neurons and multiply-adds of every layer, per image."""
         return Summary(self.graph)
@@ -186,23 +201,31 @@ class Net:
 
         return Diff(**vars(diff(self.graph, other.graph)), names=(self.name, other.name))
 
-    def plan(self, placement: str, batch: int | None = None, dtype: Dtype = "float32") -> Plan:
+    @overload
+    def plan(self, placement: str, batch: int | None = None, dtype: Dtype = "float32") -> Plan: ...
+
+    @overload
+    def plan(self, placement: None = None, batch: int | None = None, dtype: Dtype = "float32") -> Plans: ...
+
+    def plan(self, placement: str | None = None, batch: int | None = None, dtype: Dtype = "float32") -> Plan | Plans:
         """Return what each device of a placement stores, computes and sends in a training step.
 
         Args:
-            placement: its name.
+            placement: its name; None for all placements side by side.
             batch: the batch size, over all devices; by default the recipe's.
             dtype: the type of all values.
 
         Raises:
             SpecError: the spec has no placement of this name, or its devices cannot share the batch evenly.
         """
-        from .plan import default_batch, make_plan
+        from .plan import default_batch, make_plan, make_plans
 
-        placed = self._placed_by(placement)
         if batch is not None and batch < 1:
             raise SpecError(f"batch {batch}: expected a number of at least 1")
-        return make_plan(placed, default_batch(self.graph) if batch is None else batch, dtype)
+        images = default_batch(self.graph) if batch is None else batch
+        if placement is None:
+            return make_plans(self.graph, self._checked.placed, printable(self.name), images, dtype)
+        return make_plan(self._placed_by(placement), images, dtype)
 
     def _placed_by(self, placement: str) -> PlacedGraph:
         if placement in self._checked.placed:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from alexc.compiler.graph.graph import Graph
 from alexc.compiler.placed_graph import plan as planning
+from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.placed_graph import Exchange, PlacedGraph
-from alexc.compiler.placed_graph.plan import PASSES, Device, Message, TooManyDifferences, UnevenBatch
+from alexc.compiler.placed_graph.plan import PASSES, Device, Message, TooManyDifferences, UnevenBatch, data_parallel
 
 from .spec_error import SpecError
-from .table import aligned, filled, wrapped
+from .table import Table, filled, page_html, page_text, wrapped
 
 Dtype = Literal["float32", "bfloat16", "float64"]
 _VALUE_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "float64": 8}
@@ -54,23 +55,101 @@ class Plan(planning.Plan):
 
     def text(self, width: int | None = None) -> str:
         """The text of `alexc plan`; for a terminal of `width` columns, with the columns that fit."""
+        return page_text(self._parts(width), width)
+
+    def _repr_html_(self) -> str:
+        return page_html(self._parts(None))
+
+    def _parts(self, width: int | None) -> list[str | Table]:
         devices = "1 device" if self.placed.devices == 1 else f"{self.placed.devices} devices"
         busiest = self.busiest()
-        lines = [filled(f"{self.placed.graph.net.name} on {devices}, {_mesh(self.placed)}: {self.title}", width), ""]
-        lines += [*_device_table(self, width), ""]
-        exchanges = _exchange_table(self, width)
-        if len(exchanges) > 1:
-            lines += [*exchanges, ""]
+        parts: list[str | Table] = [
+            filled(f"{self.placed.graph.net.name} on {devices}, {_mesh(self.placed)}: {self.title}", width),
+            _device_table(self),
+        ]
+        exchanges = _exchange_table(self)
+        if len(exchanges.rows) > 1:
+            parts.append(exchanges)
             if len(self.devices) > 1:
-                lines += [filled("Sizes are those of the device that reads or sends most.", width), ""]
-        lines += [*_layer_table(self, busiest, width), ""]
+                parts.append(filled("Sizes are those of the device that reads or sends most.", width))
         note = "B per 1,000: bytes sent per 1,000 multiply-adds of a step. A step costs three forward passes."
-        lines += [*_note(note, width), ""]
+        parts += [_layer_table(self, busiest), _note(note, width)]
         sent = [f"forward {_megabytes(busiest.sent('forward'))}", f"backward {_megabytes(busiest.sent('backward'))}"]
         sent += [f"gradients {_megabytes(busiest.sent('gradients'))}"] if busiest.sent("gradients") else []
         sender = "per device" if len(self.devices) == 1 else f"by device {busiest.number}, which sends most"
         total = f"{_megabytes(busiest.sent())} MB sent per step {sender}: {', '.join(sent)}"
-        return "\n".join([*lines, filled(total, width)])
+        return [*parts, filled(total, width)]
+
+
+@dataclass(frozen=True, repr=False)
+class Plans:
+    """The plans of all placements of a spec, side by side; prints as `alexc plan` without --placement does.
+
+    Attributes:
+        graph: the network.
+        by_name: the plan of each placement by its name. `one device`, and the images split over as many devices as a
+            placement has, are there to compare with.
+        spec: the name of the spec.
+    """
+
+    graph: Graph
+    by_name: Mapping[str, Plan]
+    spec: str
+
+    def __getitem__(self, name: str) -> Plan:
+        return self.by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def text(self, width: int | None = None) -> str:
+        """The text of `alexc plan`; for a terminal of `width` columns, with the columns that fit."""
+        first = next(iter(self))
+        return page_text(
+            [*self._parts(width), f"To see one in full: alexc plan {self.spec} --placement {first}"], width
+        )
+
+    def _repr_html_(self) -> str:
+        return page_html(self._parts(None))
+
+    def _parts(self, width: int | None) -> list[str | Table]:
+        plan = next(iter(self.by_name.values()))
+        title, notes = f"{self.graph.net.name}: {plan.title}", [_note(note, width) for note in _COMPARED]
+        return [title, _placement_table(self.graph, self.by_name), "\n".join(notes)]
+
+
+def make_plans(graph: Graph, placed: Mapping[str, PlacedGraph], spec: str, batch: int, dtype: Dtype) -> Plans:
+    """Plan all placements, and what to compare them with.
+
+    Raises:
+        SpecError: the spec has no placement, or one of them has no plan.
+    """
+    if not placed:
+        raise SpecError(f"{spec}: has no placement; add one: `placement two_gpus {{ … }}`")
+    plans = {name: make_plan(each, batch, dtype) for name, each in placed.items()}
+    return Plans(graph, plans | _baselines(graph, plans, batch, dtype), spec)
+
+
+def _baselines(graph: Graph, plans: Mapping[str, Plan], batch: int, dtype: Dtype) -> dict[str, Plan]:
+    """Plans to compare with: one device, and data parallelism on as many devices as each placement has.
+
+    A number of devices that does not divide the batch is left out.
+    """
+    found: dict[str, Plan] = {}
+    for devices in sorted({1, *(plan.placed.devices for plan in plans.values())}):
+        placed, _ = place(graph, data_parallel(graph, devices))
+        if placed is not None and batch % devices == 0:
+            name = "one device" if devices == 1 else f"images over {devices}"
+            found[name] = make_plan(placed, batch, dtype)
+    return found
 
 
 def make_plan(placed: PlacedGraph, batch: int, dtype: Dtype) -> Plan:
@@ -100,15 +179,7 @@ def default_batch(graph: Graph) -> int:
     return graph.net.recipe.batch if graph.net.recipe else _DEFAULT_BATCH
 
 
-def side_by_side(graph: Graph, plans: Mapping[str, Plan], spec: str, width: int | None = None) -> list[str]:
-    """The lines of a table with one row per plan of a network.
-
-    Args:
-        graph: the network.
-        plans: by the name of the placement.
-        spec: the path that the user gave.
-        width: the columns of the terminal, as for `aligned`.
-    """
+def _placement_table(graph: Graph, plans: Mapping[str, Plan]) -> Table:
     header = (
         "placement",
         "devices",
@@ -140,16 +211,7 @@ def side_by_side(graph: Graph, plans: Mapping[str, Plan], spec: str, width: int 
                 _largest(device),
             )
         )
-    first, plan = next(iter(plans.items()))
-    return [
-        f"{graph.net.name}: {plan.title}",
-        "",
-        *aligned(rows, set(header[1:2] + header[3:-1]), width, ("work", "most for", "mesh", "parameters", "devices")),
-        "",
-        *(line for note in _COMPARED for line in _note(note, width)),
-        "",
-        f"To see one in full: alexc plan {spec} --placement {first}",
-    ]
+    return Table(rows, set(header[1:2] + header[3:-1]), ("work", "most for", "mesh", "parameters", "devices"))
 
 
 def _largest(device: Device) -> str:
@@ -161,11 +223,11 @@ def _largest(device: Device) -> str:
     return f"{line} {_megabytes(by_line[line])}" if line else ""
 
 
-def _note(text: str, width: int | None) -> list[str]:
-    return wrapped(text, min(width or _LONGEST_LINE, _LONGEST_LINE))
+def _note(text: str, width: int | None) -> str:
+    return "\n".join(wrapped(text, min(width or _LONGEST_LINE, _LONGEST_LINE)))
 
 
-def _device_table(plan: Plan, width: int | None) -> list[str]:
+def _device_table(plan: Plan) -> Table:
     header = (
         "device",
         "parameters",
@@ -192,7 +254,7 @@ def _device_table(plan: Plan, width: int | None) -> list[str]:
                 f"{100 * device.multiply_adds / max(1, whole):.1f} %",
             )
         )
-    return aligned(rows, set(header[1:]), width, ("share", "gradients MB", "velocities MB", "parameters"))
+    return Table(rows, set(header[1:]), ("share", "gradients MB", "velocities MB", "parameters"))
 
 
 def _numbers(plan: Plan, device: Device) -> str:
@@ -204,7 +266,7 @@ def _numbers(plan: Plan, device: Device) -> str:
     return f"{device.number} and {device.count - 1} like it"
 
 
-def _exchange_table(plan: Plan, width: int | None) -> list[str]:
+def _exchange_table(plan: Plan) -> Table:
     header = ("reader", "reads", "over", "forward", "backward", "values", "MB forward", "MB backward")
     rows: list[Sequence[str]] = [header]
     placed = plan.placed
@@ -238,7 +300,7 @@ def _exchange_table(plan: Plan, width: int | None) -> list[str]:
         layers = f"{summed[0].layer}…{summed[-1].layer}" if len(summed) > 1 else summed[0].layer
         sent = _megabytes(sum(each.sent for each in summed))
         rows.append(("gradients", layers, over, "-", "all-reduce", f"{values:,}", "-", sent))
-    return aligned(rows, {"values", "MB forward", "MB backward"}, width, ("values", "over", "backward", "forward"))
+    return Table(rows, {"values", "MB forward", "MB backward"}, ("values", "over", "backward", "forward"))
 
 
 def _source(exchange: Exchange, placed: PlacedGraph) -> str:
@@ -265,7 +327,7 @@ def _over(message: Message, placed: PlacedGraph) -> str:
     return " ".join(f"{axis.name}={axis.devices}" for axis in placed.mesh if axis.name in message.axes)
 
 
-def _layer_table(plan: Plan, device: Device, width: int | None) -> list[str]:
+def _layer_table(plan: Plan, device: Device) -> Table:
     header = ("layer", "multiply-adds", "MB sent", "B per 1,000")
     rows: list[Sequence[str]] = [header]
     place = plan.placed.coordinates(device.number)
@@ -279,7 +341,7 @@ def _layer_table(plan: Plan, device: Device, width: int | None) -> list[str]:
         rows.append((statement, f"{done:,}", _megabytes(sent), _ratio(sent, done)))
     total = device.sent()
     rows.append(("total", f"{device.multiply_adds:,}", _megabytes(total), _ratio(total, device.multiply_adds)))
-    return aligned(rows, set(header[1:]), width)
+    return Table(rows, set(header[1:]))
 
 
 def _ratio(sent: int, multiply_adds: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
 from textwrap import wrap
@@ -12,6 +13,41 @@ from .printable import columns_of
 _GAP = "  "
 _COMFORT = 16  # a column of words that needs no more is not wrapped while there is a column to leave out
 _LEAST = 8  # what a column of words keeps when its words have to be broken
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first row is the header.
+
+    Attributes:
+        rows: of equal length.
+        numeric: the columns that are right-aligned.
+        spare: the columns that a narrow terminal leaves out, the least important first.
+    """
+
+    rows: Sequence[Sequence[str]]
+    numeric: Collection[str] = ()
+    spare: Sequence[str] = ()
+
+
+def page_text(parts: Sequence[str | Table], width: int | None = None) -> str:
+    """Paragraphs and tables for a terminal, with an empty line between them; tables fit `width` as in `aligned`."""
+    texts = [
+        "\n".join(aligned(each.rows, each.numeric, width, each.spare)) if isinstance(each, Table) else each
+        for each in parts
+    ]
+    return "\n\n".join(texts)
+
+
+def page_html(parts: Sequence[str | Table]) -> str:
+    """Paragraphs and tables as HTML, for Jupyter."""
+    lines: list[str] = []
+    for part in parts:
+        if isinstance(part, Table):
+            lines += html(part.rows, part.numeric)
+        else:
+            lines.append(f"<p>{escape(part).replace(chr(10), '<br>')}</p>")
+    return "\n".join(lines)
 
 
 def aligned(

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from alexc.compiler.graph.graph import Graph
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
-from alexc.compiler.placed_graph.place import place
-from alexc.compiler.placed_graph.plan import data_parallel
-from alexc.runtime.errors import UserError
 
 from ..net_options import MostParameters, read_net
-from ..plan import Dtype, Plan, as_json, default_batch, make_plan, side_by_side
-from ..printable import printable
+from ..plan import Dtype, as_json
 from ..terminal import terminal_width
 
 
@@ -51,26 +45,8 @@ def plan_(
         plan = net.plan(placement, batch, dtype)
         print(json.dumps(as_json(plan), indent=2) if format_ is Format.json else plan.text(terminal_width()))
         return
-    if not net.placements:
-        raise UserError(f"{printable(spec)}: has no placement; add one: `placement two_gpus {{ … }}`")
-    images = batch or default_batch(net.graph)
-    plans = {name: net.plan(name, images, dtype) for name in net.placements}
-    plans |= _baselines(net.graph, plans, images, dtype)
+    plans = net.plan(batch=batch, dtype=dtype)
     if format_ is Format.json:
-        print(json.dumps({name: as_json(each) for name, each in plans.items()}, indent=2))
+        print(json.dumps({name: as_json(plans[name]) for name in plans}, indent=2))
     else:
-        print("\n".join(side_by_side(net.graph, plans, printable(spec), terminal_width())))
-
-
-def _baselines(graph: Graph, plans: Mapping[str, Plan], batch: int, dtype: Dtype) -> dict[str, Plan]:
-    """Plans to compare with: one device, and data parallelism on as many devices as each placement has.
-
-    A number of devices that does not divide the batch is left out.
-    """
-    found: dict[str, Plan] = {}
-    for devices in sorted({1, *(plan.placed.devices for plan in plans.values())}):
-        placed, _ = place(graph, data_parallel(graph, devices))
-        if placed is not None and batch % devices == 0:
-            name = "one device" if devices == 1 else f"images over {devices}"
-            found[name] = make_plan(placed, batch, dtype)
-    return found
+        print(plans.text(terminal_width()))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +19,9 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from alexc import Net, SpecError
+from alexc import Net, SpecError, UserError, __version__
+from alexc.commands.draw import draw
+from alexc.drawing import Theme
 from tests.conftest import ROOT, Alexc
 
 FLAGSHIP = ROOT / "spec" / "alexnet.net"
@@ -84,6 +87,105 @@ def test_the_command_line_says_the_same(alexc: Alexc, path: Path) -> None:
     for placement in net.placements:
         assert alexc("plan", path, "--placement", placement).stdout == f"{net.plan(placement)}\n"
         assert net.python(placement) == (ROOT / "generated" / f"{path.stem}_{placement}.py").read_text(encoding="utf-8")
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert __version__ == version("alexc")
+
+
+class TestRead:
+    def test_a_text_extends_what_ships_and_what_lies_in_its_folder(self, tmp_path: Path) -> None:
+        shipped = Net.from_text('network Wide extends "alexnet.net" {\n  conv1: kernel=7\n}\n')
+        assert not {"recipe", "input"} & {each.name for each in shipped.diff(Net.from_file(FLAGSHIP)).settings}
+        (tmp_path / "tiny.net").write_text(TINY)
+        text = 'network Mine extends "tiny.net" {\n  conv1: kernels=8\n}\n'
+        with pytest.raises(SpecError, match="this spec is not a file"):
+            Net.from_text(text)
+        assert Net.from_text(text, "mine.net", folder=tmp_path).summary().rows[0].output == "8x6x6"
+
+    def test_a_name_alone_is_also_that_of_a_shipped_spec(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert repr(Net.from_file("alexnet.net")) == "<Net AlexNet of alexnet.net: 60,965,224 parameters>"
+        assert not Net.from_file("alexnet.net").diff(Net.from_file("alexnet_tanh.net")).same
+        with pytest.raises(SpecError, match="there is no such file"):
+            Net.from_file("folder/alexnet.net")
+        Path("alexnet.net").write_text(TINY)
+        assert Net.from_file("alexnet.net").graph.net.name == "Tiny"
+
+
+class TestVariant:
+    def test_it_is_what_the_language_makes_of_the_same_lines(self) -> None:
+        net = Net.from_file(FLAGSHIP)
+        variant = net.variant("conv1: kernel=7", "without lrn\nevery relu: tanh")
+        lines = "conv1: kernel=7\n  without lrn\n  every relu: tanh"
+        assert variant.text.endswith(f"\nnetwork AlexNetVariant extends AlexNet {{\n  {lines}\n}}\n")
+        written = Net.from_text(f'network AlexNetVariant extends "alexnet.net" {{\n{lines}\n}}\n', variant.name)
+        assert variant.python() == written.python()
+        assert variant.placements == net.placements
+        assert Net.from_text(variant.text).diff(variant).same
+        assert variant.expanded() == Net.from_text(variant.expanded()).expanded()
+
+    def test_of_a_variant_of_a_file_that_extends_one_beside_it(self, tmp_path: Path) -> None:
+        (tmp_path / "tiny.net").write_text(TINY)
+        (tmp_path / "mine.net").write_text('network Mine extends "tiny.net" {\n  conv1: kernel=5\n} # end')
+        net = Net.from_file(tmp_path / "mine.net").variant("every relu: tanh").variant("conv1: stride=2")
+        assert repr(net) == "<Net MineVariant2 of MineVariant2.net: 474 parameters>"
+        assert net.variant("conv1: pad=1", name="Padded").graph.net.name == "Padded"
+
+    @pytest.mark.parametrize(
+        ("changes", "place", "text", "headline"),
+        [
+            (["without dropout", "conv1: kernal=5"], (2, 8), "kernal", "`conv` has no argument `kernal`"),
+            (["without dropout\n  conv9:  kernel=5"], (2, 3), "conv9", "the extended network has no layer `conv9`"),
+            (["without dropout }"], (1, 17), "}", "unexpected `}`"),
+            (["conv1: kernel=7 {"], (1, 17), "{", "unexpected `{`"),
+            (["conv2: kernel=99"], (1, 8), "kernel=99", "`conv2` has a window of 99"),
+        ],
+    )
+    def test_a_mistake_is_shown_at_its_place_in_the_changes(
+        self, changes: list[str], place: tuple[int, int], text: str, headline: str
+    ) -> None:
+        with pytest.raises(SpecError) as raised:
+            Net.from_file(FLAGSHIP).variant(*changes)
+        finding = raised.value.findings[0]
+        assert (finding.span.line_and_column, finding.span.text) == (place, text)
+        assert finding.headline.startswith(headline)
+        assert f"--> changes to {FLAGSHIP}:{place[0]}:{place[1]}" in str(raised.value)
+
+    def test_a_mistake_in_the_spec_is_shown_there(self) -> None:
+        with pytest.raises(SpecError, match=r"(?s)--> tiny\.net:3:37.*changes to tiny\.net: 1 error") as raised:
+            Net.from_text(TINY.replace("-> relu", "-> maxpool 2"), "tiny.net").variant("conv1: stride=100")
+        assert raised.value.findings[0].span.source.text.startswith("network Tiny")
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [("class", "a Python keyword"), ("my net", "not a valid name"), ("Tiny", "has a network of this name")],
+    )
+    def test_a_name_that_cannot_be_one(self, name: str, message: str) -> None:
+        with pytest.raises(SpecError, match=message):
+            Net.from_text(TINY).variant("every relu: tanh", name=name)
+
+
+class TestDrawing:
+    @pytest.mark.parametrize(("name", "theme"), [("x.png", "dark"), ("x.svg", "dark"), ("x.svg", None)])
+    def test_it_saves_what_the_command_writes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, theme: Theme | None
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Net.from_text(TINY).draw().save(f"a{name}", theme)
+        Path("tiny.net").write_text(TINY)
+        draw([Path("tiny.net")], Path(name), dark=theme == "dark")
+        assert Path(name).read_bytes() == Path(f"a{name}").read_bytes()
+
+    def test_mistakes(self, tmp_path: Path) -> None:
+        drawing = Net.from_text(TINY).draw()
+        with pytest.raises(UserError, match="a picture's name ends in"):
+            drawing.save("tiny.gif")
+        with pytest.raises(UserError, match="theme 'blue': expected one of light, dark"):
+            drawing.save(tmp_path / "tiny.svg", theme="blue")  # type: ignore[arg-type]
+        (tmp_path / "mine.svg").write_text("<svg/>")
+        with pytest.raises(UserError, match="was not made by alexc"):
+            drawing.save(tmp_path / "mine.svg")
 
 
 class TestModule:
@@ -159,7 +261,7 @@ class TestMistakes:
         with pytest.raises(SpecError, match="batch 0: expected"):
             net.plan("pod", batch=0)
         with pytest.raises(SpecError, match="'float8': expected one of float32"):
-            net.plan("pod", dtype="float8")  # type: ignore[arg-type]
+            net.plan("pod", dtype="float8")  # type: ignore[call-overload]
 
 
 class Notebook:
@@ -216,10 +318,22 @@ class TestNotebook:
         assert ElementTree.fromstring(formats["image/svg+xml"]).tag == "{http://www.w3.org/2000/svg}svg"
         assert len(formats["text/plain"]) < 100
 
-    @pytest.mark.parametrize("cell", ["net.plan('pod')", "net.diff(net)", "net"])
-    def test_others_print_as_the_command_line_does(self, notebook: Notebook, cell: str) -> None:
-        (text,) = notebook.shown(cell).values()
-        assert text == repr(notebook.value(cell))
+    @pytest.mark.parametrize(
+        ("cell", "tables"),
+        [("net.plan('pod')", 3), ("net.plan()", 1), ("net.diff(net.variant('without lrn'))", 3), ("net", 0)],
+    )
+    def test_others_print_as_the_command_line_does_and_are_tables(
+        self, notebook: Notebook, cell: str, tables: int
+    ) -> None:
+        formats = notebook.shown(cell)
+        assert formats["text/plain"] == repr(notebook.value(cell))
+        assert set(formats) == ({"text/plain", "text/html"} if tables else {"text/plain"})
+        page = ElementTree.fromstring(f"<div>{formats.get('text/html', '').replace('<br>', '<br/>')}</div>")
+        found = list(page.iter("table"))
+        assert len(found) == tables
+        words = " ".join(text.strip() for text in page.itertext()).split()
+        assert set(words) <= set(formats["text/plain"].split())
+        assert all(len({len(row) for row in table}) == 1 for table in found)
 
     def test_a_mistake_is_shown_without_a_traceback(
         self, notebook: Notebook, capsys: pytest.CaptureFixture[str]
