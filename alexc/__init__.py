@@ -9,12 +9,22 @@ from __future__ import annotations
 TYPE_CHECKING = False  # that of `typing`, without importing anything before `main` catches Ctrl-C
 if TYPE_CHECKING:
     from .net import Net as Net
+    from .run import Run as Run
+    from .run import Runs as Runs
     from .runtime.errors import UserError as UserError
     from .spec_error import SpecError as SpecError
+    from .training import Interrupted as Interrupted
 
     __version__: str
 else:
-    _MODULES = {"Net": "alexc.net", "SpecError": "alexc.spec_error", "UserError": "alexc.runtime.errors"}
+    _MODULES = {
+        "Interrupted": "alexc.training",
+        "Net": "alexc.net",
+        "Run": "alexc.run",
+        "Runs": "alexc.run",
+        "SpecError": "alexc.spec_error",
+        "UserError": "alexc.runtime.errors",
+    }
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
@@ -31,4 +41,4 @@ else:
         return sorted({*globals(), *_MODULES, "__version__"})
 
 
-__all__ = ["Net", "SpecError", "UserError", "__version__"]
+__all__ = ["Interrupted", "Net", "Run", "Runs", "SpecError", "UserError", "__version__"]

@@ -49,8 +49,8 @@ class Drawing:
                 or it cannot be written.
         """
         target = checked_target(Path(path))
-        if theme is not None and theme not in get_args(Theme):
-            raise UserError(f"theme {theme!r}: expected one of {', '.join(get_args(Theme))}")
+        if theme is not None:
+            check_theme(theme)
         if target.suffix.lower() == ".svg":
             write_text(target, svg_of(self.figure, theme or "either"))
         else:
@@ -61,6 +61,16 @@ class Drawing:
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+
+def check_theme(theme: str) -> None:
+    """Check the name of a theme.
+
+    Raises:
+        UserError: there is no such theme.
+    """
+    if theme not in get_args(Theme):
+        raise UserError(f"theme {theme!r}: expected one of {', '.join(get_args(Theme))}")
 
 
 def checked_target(path: Path) -> Path:

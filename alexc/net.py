@@ -24,13 +24,18 @@ from .spec_file import read_spec
 from .summary import Summary
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from torch import nn
 
     from alexc.importers.foreign.network import Assumptions
+    from alexc.runtime.data.store import Store
 
     from .diff import Diff
     from .drawing import Drawing
     from .plan import Dtype, Plan, Plans
+    from .run import Run
+    from .training import Options
 
 
 class Net:
@@ -175,7 +180,7 @@ class Net:
         return self._checked.python(placement)
 
     def module(self, seed: int | None = None) -> nn.Module:
-        """Build the network as a PyTorch module. Only this method imports torch.
+        """Build the network as a PyTorch module. This imports torch.
 
         With a `seed`, an initial value depends only on the seed and on the name of its tensor. Without one, torch's
         global generator draws the initial values.
@@ -183,6 +188,52 @@ class Net:
         from alexc.runtime.built_network import build
 
         return build(self.python(), self.name, self.graph.net.name, seed)
+
+    def prepare(
+        self, data: str | PathLike[str], out: str | PathLike[str] | None = None, workers: int | None = None
+    ) -> Store:
+        """Make the store of images that this network trains from, as `alexc prepare --for` does.
+
+        Args:
+            data: a folder or file of images.
+            out: the folder to write; by default one under stores/.
+            workers: the number of processes that decode images; by default one per core.
+
+        Raises:
+            UserError: the spec has no recipe, the images cannot be used, or the store cannot be written.
+        """
+        from alexc.runtime.cores import available_cores
+        from alexc.runtime.data.prepare import default_destination, prepare
+
+        from .net_recipe import geometry_of
+
+        geometry = geometry_of(self)
+        destination = default_destination(Path(data), geometry) if out is None else Path(out)
+        return prepare(Path(data), destination, geometry, workers or available_cores())
+
+    def train(
+        self,
+        data: str | PathLike[str] | Store | None = None,
+        out: str | PathLike[str] | None = None,
+        placement: str | None = None,
+        **options: Unpack[Options],
+    ) -> Run:
+        """Train the network with its recipe, as `alexc train` does, and show the progress.
+
+        Args:
+            data: a folder of images, a store, or what `prepare` returns; by default the built-in images.
+            out: the folder of the run; by default a new one under runs/.
+            placement: the name of a placement to train on, with a process for each device; by default one device.
+            options: `epochs`, `batch`, `lr` and the other options of `alexc train`; see `alexc.training.Options`.
+
+        Raises:
+            SpecError: the spec has no placement of this name.
+            UserError: the spec has no recipe, an option or the data does not fit, or the training cannot continue.
+            Interrupted: Ctrl-C, or the interruption of a notebook's kernel, stopped it; a checkpoint is saved.
+        """
+        from .training import train
+
+        return train(self, data, out, placement, options)
 
     def expanded(self) -> str:
         """Return the spec with variants, blocks and defaults written out. It extends no other file."""

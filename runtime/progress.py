@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line every ten seconds in a pipe or a file."""
+"""Progress of long work: a bar on a terminal or in a notebook, a line every ten seconds in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from .notebook import Bar, is_notebook, training_bar
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -18,21 +20,24 @@ class Progress:
     """Shows progress over `total` units of work on standard error; a context manager.
 
     The bar disappears at the end. In a pipe or a file, there is a line every ten seconds, and a last one if there was
-    any.
+    any. A training in a notebook has one bar for all its work.
 
     Args:
         task: the name of the work, at the start of the line.
         total: the number of units.
         unit: the name of a unit, in the plural: "images".
         done: units that were done before, as after a resume; they do not count for the rate.
+        part: (i, n) if this is part i, from 0, of n equal parts of a training; None if it is not a part.
     """
 
-    def __init__(self, task: str, total: int, unit: str, done: int = 0) -> None:
+    def __init__(self, task: str, total: int, unit: str, done: int = 0, part: tuple[int, int] | None = None) -> None:
         self._task, self._total, self._unit = task, total, unit
         self._done = self._done_before = done
         self._started = self._last_line = time.monotonic()
         self._note = ""
         self._lines = 0
+        self._part = part
+        self._notebook = (training_bar() or Bar()) if is_notebook() else None
         console = Console(stderr=True)
         self._bar: RichProgress | None = None
         if console.is_terminal:
@@ -55,7 +60,10 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._bar is not None:
+        if self._notebook is not None:
+            if self._notebook is not training_bar():
+                self._notebook.remove()
+        elif self._bar is not None:
             self._bar.stop()
         elif kind is None and self._lines:
             self._print_line()
@@ -64,10 +72,25 @@ class Progress:
         """Count `count` more units as done. `note`, such as the loss, stays until the next call."""
         self._done += count
         self._note = note or self._note
-        if self._bar is not None:
+        if self._notebook is not None:
+            self._show_in_notebook(self._notebook)
+        elif self._bar is not None:
             self._bar.update(self._row, completed=self._done, rate=self._rate_text(), note=self._note)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._print_line()
+
+    def _show_in_notebook(self, bar: Bar) -> None:
+        """Show the share of the whole training, or of this work if it is not part of one."""
+        training = training_bar()
+        if training is bar and self._part is None:
+            return  # such as a validation, which is short
+        number, parts = self._part or (0, 1)
+        share = (number + self._done / max(1, self._total)) / parts
+        remark = training.remark if training is not None else ""
+        words = [self._task, self._note, remark, self._rate_text()]
+        if (rate := self._rate()) and self._done < self._total * (parts - number):
+            words.append(f"{_minutes((self._total * (parts - number) - self._done) / rate)} left")
+        bar.show(share, " · ".join(word for word in words if word))
 
     def _print_line(self) -> None:
         self._last_line = time.monotonic()

@@ -170,22 +170,17 @@ def _geometry_for(network: Path) -> Geometry:
     Raises:
         UserError: it cannot be read, has errors, or has no recipe.
     """
-    from alexc.runtime.data.store import Geometry
-
     if network.suffix == ".py":
-        from alexc.runtime.data.recipe_check import geometry_of
+        from alexc.runtime.data import recipe_check
         from alexc.runtime.network_file import load_network_file
 
-        return geometry_of(load_network_file(network))
-    from alexc.compiler.recipe.steps import CenterCrop, Resize
-
+        return recipe_check.geometry_of(load_network_file(network))
     from ..net_options import read_net
+    from ..net_recipe import geometry_of
 
-    net = read_net([network]).graph.net
-    if net.recipe is None:
+    net = read_net([network])
+    if net.graph.net.recipe is None:
         raise UserError(
             f"--for {printable(network)}: the spec has no recipe: add a `train` block, or give --resize and --crop"
         )
-    (resize,) = (step for step in net.recipe.prepare if isinstance(step, Resize))
-    (crop,) = (step for step in net.recipe.prepare if isinstance(step, CenterCrop))
-    return Geometry(resize.shorter, crop.size, net.input.channels, resize.bits)
+    return geometry_of(net)

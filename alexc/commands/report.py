@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..net import Net
 from ..terminal import print_message
-
-if TYPE_CHECKING:
-    from alexc.runtime.runs.run_folder import RunFolder
 
 
 def report(
@@ -44,19 +40,13 @@ def report(
     from alexc.runtime.runs.run_folder import RunFolder
 
     from ..printable import printable
+    from ..run import picture_of
 
     folder = RunFolder(run)
     trained = load_trained_network(run, find_device(device))
-    made = make_report(folder, trained, data, batch, _picture(folder))
+    made = make_report(folder, trained, data, batch, picture_of(folder))
     for reason in made.missing():
         print_message(f"note: {reason}")
     page = out or folder.report
     write_report(made, page)
     print(f"{printable(page)}  written")
-
-
-def _picture(folder: RunFolder) -> str | None:
-    """A drawing of the run's spec, or None if the run has no spec."""
-    if not folder.spec.is_file():
-        return None
-    return Net.from_file(folder.spec).draw().svg

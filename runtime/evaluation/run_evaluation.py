@@ -36,9 +36,9 @@ from .trained_network import TrainedNetwork
 WORST = 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """The results of a trained network.
+    """The results of a trained network; prints as `alexc evaluate` does.
 
     Attributes:
         trained: the network.
@@ -56,6 +56,11 @@ class Evaluation:
     def main(self) -> Scores | LabelScores:
         """The scores with the recipe's views."""
         return next(iter(self.scores.values()))
+
+    def __str__(self) -> str:
+        return evaluation_text(self)
+
+    __repr__ = __str__
 
 
 def evaluate_run(

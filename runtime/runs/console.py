@@ -1,4 +1,7 @@
-"""What a training prints to standard output: a header, a line per epoch, and the paths of its files."""
+"""What a training prints to standard output: a header, a line per epoch, and the paths of its files.
+
+In a notebook, the bar of the training shows the newest epoch and the notes in place of these lines.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from alexc.printable import printable
 from alexc.table import listed
 from alexc.terminal import print_message, terminal_width
 
+from ..notebook import training_bar
 from .epoch_metrics import EpochMetrics, loss_text
 
 _COLUMNS = {
@@ -37,6 +41,10 @@ def print_header(rows: Sequence[tuple[str, str]], notes: Sequence[str], top5: bo
         notes: lines below them.
         top5: whether the lines have the top-5 error.
     """
+    if training_bar() is not None:
+        for note in notes:
+            print_note(note)
+        return
     for line in listed([(name, printable(value)) for name, value in rows], terminal_width()):
         print_note(line)
     for note in notes:
@@ -49,6 +57,9 @@ def print_epoch(
     epoch: int, figures: EpochMetrics, rate: float, images_per_second: float, seconds: float, top5: bool
 ) -> None:
     """Print the line of an epoch."""
+    if (bar := training_bar()) is not None:
+        bar.remark = f"validation error {figures.val_error:.1%}"
+        return
     cells = {
         "epoch": str(epoch),
         "loss": loss_text(figures.train_loss),
@@ -82,6 +93,9 @@ def print_note(text: str) -> None:
     If standard output cannot be written, such as a pipe that was closed or a file on a full disk, this process gets
     SIGTERM: a training saves and ends, instead of failing between two steps.
     """
+    if (bar := training_bar()) is not None:
+        bar.note(text)
+        return
     try:
         print_message(text, sys.stdout, flush=True)
     except OSError as error:
@@ -93,6 +107,8 @@ def print_note(text: str) -> None:
 
 def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
     """Print the files that exist: name, path, and a remark."""
+    if training_bar() is not None:
+        return
     present = [(name, printable(path), remark) for name, path, remark in rows if path.exists()]
     long = max((len(path) for _, path, _ in present), default=0)
     print_note("")

@@ -163,13 +163,25 @@ class RunFolder:
         with writing(self.record, _RUN_AGAIN):
             write_bytes(self.record, json.dumps(record, indent=2).encode() + b"\n")
 
-    def clear(self) -> None:
-        """Remove the files of a run that could not begin, so that the same command can be run again."""
+    def clear(self, kept: Path | None = None) -> None:
+        """Remove the files of a run that could not begin, so that the same command can be run again.
+
+        The lock stays; so do the network file and its spec if the user gave them, as the file `kept`, in this folder.
+        """
+        stays = {self.path / LOCK, *self._given(kept)}
         for entry in self.path.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
-            elif entry.name != LOCK:
+            elif entry not in stays:
                 entry.unlink()
+
+    def holds_nothing_but(self, network: Path) -> bool:
+        """Whether the folder is empty, but for a lock, and the network file and its spec if `network` is this file."""
+        return {*self.path.iterdir()} <= {self.path / LOCK, *self._given(network)}
+
+    def _given(self, network: Path | None) -> set[Path]:
+        is_here = network is not None and network.absolute() == self.network.absolute()
+        return {self.network, self.spec} if is_here else set()
 
     def read_record(self) -> dict[str, Any]:
         """Read run.json.
@@ -317,8 +329,8 @@ def is_beginning(path: Path) -> bool:
     return all(entry in own or entry.suffix in (".partial", ".tmp") or entry.name == _NEXT for entry in path.iterdir())
 
 
-def check_new(path: Path) -> None:
-    """Check that a run can begin in `path`.
+def check_new(path: Path, network: Path) -> None:
+    """Check that a run of this network file can begin in `path`. The file may lie there, as `network.py`.
 
     Raises:
         UserError: the folder is not empty, or cannot be written.
@@ -328,7 +340,7 @@ def check_new(path: Path) -> None:
         raise UserError(f"{shown} holds a run already: continue it with --resume {shown}, or name another folder")
     if path.exists() and not path.is_dir():
         raise UserError(f"--out {shown} is a file: expected a folder, new or empty")
-    if path.is_dir() and any(entry.name != LOCK for entry in path.iterdir()):
+    if path.is_dir() and not RunFolder(path).holds_nothing_but(network):
         raise UserError(f"--out {shown} is not empty: expected a new or empty folder, so that nothing is overwritten")
     check_writable(path)
 

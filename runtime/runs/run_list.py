@@ -88,18 +88,28 @@ def listed_runs(folder: Path) -> tuple[list[ListedRun], list[str]]:
     for record in sorted(folder.rglob("run.json")):
         run = RunFolder(record.parent)
         try:
-            content = run.read_record()
-            records = read_metrics(run.metrics) if run.metrics.exists() else []
-            listed = _listed(run, content, records)
-            run_row(listed, folder)  # what cannot be shown is damaged
-            found.append(listed)
+            found.append(listed_run(run, folder))
         except UserError as mistake:
             damaged.append(str(mistake))
-        except (KeyError, TypeError, ValueError):
-            damaged.append(f"{printable(record)} is damaged, or of another program")
     if not found and not damaged:
         raise UserError(f"{printable(folder)} holds no runs: expected folders that `alexc train` made")
     return sorted(found, key=lambda each: (each.started, str(each.run))), damaged
+
+
+def listed_run(run: RunFolder, folder: Path) -> ListedRun:
+    """One run, with everything that its row of the table shows; `folder` is that of `run_row`.
+
+    Raises:
+        UserError: the folder is not a run, or a file of it is damaged.
+    """
+    content = run.read_record()
+    records = read_metrics(run.metrics) if run.metrics.exists() else []
+    try:
+        listed = _listed(run, content, records)
+        run_row(listed, folder)  # what cannot be shown is damaged
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{printable(run.record)} is damaged, or of another program") from None
+    return listed
 
 
 def run_row(listed: ListedRun, folder: Path) -> tuple[str, ...]:

@@ -34,8 +34,12 @@ from .settings import DEFAULT_SEED
 from .trainer import Stopped, Trainer
 
 
-def run_training(options: TrainOptions) -> int:
+def run_training(options: TrainOptions, goes_on: bool = False) -> int:
     """Train in one process, or in one process for each device of the placement; print the files and draw the curves.
+
+    Args:
+        options: the options of the training.
+        goes_on: whether this process has other work after the training; see `Interruption`.
 
     Returns:
         The exit code: 0, or 128 plus the number of the signal that stopped the training.
@@ -46,7 +50,7 @@ def run_training(options: TrainOptions) -> int:
     file = load_network_file(options.network)
     placement = placement_to_train(options, file)
     if placement is None:
-        return _train(options, alone(), options.device)
+        return _train(options, alone(), options.device, goes_on)
     if is_started_by_torchrun():
         work_as_rank(options, placement, lambda own, rank: _train(own, rank, options.device))
     print_note(f"on several machines, run on each: {torchrun_line(options.network, placement.devices)}")
@@ -91,8 +95,8 @@ def run_seeds(options: TrainOptions, count: int) -> int:
     return 0
 
 
-def _train(options: TrainOptions, rank: Rank, asked_device: str | None) -> int:
-    with set_up(options, rank) as trainer, Interruption() as interruption:
+def _train(options: TrainOptions, rank: Rank, asked_device: str | None, goes_on: bool = False) -> int:
+    with set_up(options, rank) as trainer, Interruption(goes_on) as interruption:
         number = 0
         go_on = partial(resume_command, options.network, trainer.run.folder.path, asked_device)
         try:

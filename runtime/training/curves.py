@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alexc.png import png_of
 
@@ -15,18 +15,17 @@ from ..reporting.curves import panels_of
 from ..reporting.templates import template, text_of
 
 _ZOOM = 1.5
-_COLORS = {
-    "train": "#3b6fb6",
-    "val": "#c8553d",
-    "val5": "#e3a857",
-    "rate": "#4f7f52",
-    "faint": "#30343b",
-    "edge": "#dfe3e8",
+_COLORS = {"train": "#3b6fb6", "val": "#c8553d", "val5": "#e3a857", "rate": "#4f7f52"}
+_THEMES = {
+    "light": {"faint": "#30343b", "edge": "#dfe3e8", "paper": "#ffffff"},
+    "dark": {"faint": "#e6edf3", "edge": "#30363d", "paper": "#0d1117"},
 }
+
+Theme = Literal["light", "dark"]
 
 
 def draw_curves(
-    records: Sequence[dict[str, Any]], title: str, steps_per_epoch: int, path: Path, top5: bool = True
+    records: Sequence[dict[str, Any]], title: str, steps_per_epoch: float, path: Path, top5: bool = True
 ) -> None:
     """Draw the metrics of a run, as `alexc report` does, and write them as a PNG, atomically.
 
@@ -40,8 +39,18 @@ def draw_curves(
     Raises:
         UserError: the file cannot be written.
     """
-    style = re.sub(r"var\(--(\w+)\)", lambda name: _COLORS[name[1]], text_of("chart.css"))
-    panels = panels_of(records, steps_per_epoch, top5)
-    svg = template("curves.svg.jinja").render(title=title, panels=panels, size=chart, style=style)
     with writing(path, "the run itself is whole, and --resume draws the curves again"):
-        write_bytes(path, png_of(svg, _ZOOM))
+        write_bytes(path, curves_png(records, title, steps_per_epoch, top5))
+
+
+def curves_png(
+    records: Sequence[dict[str, Any]], title: str, steps_per_epoch: float, top5: bool = True, theme: Theme = "light"
+) -> bytes:
+    """The PNG of `draw_curves`."""
+    colors = _COLORS | _THEMES[theme]
+    style = re.sub(r"var\(--(\w+)\)", lambda name: colors[name[1]], text_of("chart.css"))
+    panels = panels_of(records, steps_per_epoch, top5)
+    return png_of(
+        template("curves.svg.jinja").render(title=title, panels=panels, size=chart, style=style, paper=colors["paper"]),
+        _ZOOM,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
@@ -12,17 +13,24 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Interruption:
-    """A context manager that records Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP; it works in the main thread only.
+    """A context manager that records Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP, which only come to the main thread.
+
+    Args:
+        goes_on: whether this process has other work after the training, as a notebook has. Then the second signal does
+            what it does without a training: Ctrl-C raises KeyboardInterrupt. Otherwise it ends the process.
 
     Attributes:
         signal: the signal that came, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, goes_on: bool = False) -> None:
         self.signal: signal.Signals | None = None
+        self._goes_on = goes_on
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
+        if threading.current_thread() is not threading.main_thread():
+            return self
         self._before = {
             number: signal.signal(number, self._notice)
             for number in SIGNALS
@@ -38,8 +46,8 @@ class Interruption:
 
     def _notice(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.signal = signal.Signals(number)
-        for each in self._before:  # the next signal ends the process, whatever it does
-            signal.signal(each, signal.SIG_DFL)
+        for each, handler in self._before.items():  # the next signal ends the process, whatever it does
+            signal.signal(each, handler if self._goes_on else signal.SIG_DFL)
         if self.signal == signal.SIGHUP:  # a terminal that closes may send several
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with suppress(OSError):  # of a terminal that is gone

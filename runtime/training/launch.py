@@ -7,10 +7,12 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -96,17 +98,31 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // ranks)))
     if Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    logging.disable(logging.CRITICAL)  # `_ending` prints what matters; torch would print much more
     named = isinstance(options.resume, Path) or options.out is not None
     asked = options if named else replace(options, out=chosen.folder.path)  # the same folder for all ranks
     try:
-        with temporary_folder() as scratch:
+        with temporary_folder() as scratch, _quiet_launcher():
             elastic_launch(_launch_config(ranks, scratch), sys.executable)("-m", "alexc", *command_line(asked))
     except ChildFailedError as failed:
         return _ending(failed.failures, options, chosen.folder)
     except SignalException as ended:
         return 128 + ended.sigval
     return 0
+
+
+@contextmanager
+def _quiet_launcher() -> Iterator[None]:
+    """Keep the launcher's log off, since `_ending` prints what matters, and restore the handlers of its signals."""
+    disabled, names = logging.root.manager.disable, [name for name in _PASSED_ON.split(",") if hasattr(signal, name)]
+    handlers = {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in names}
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        if threading.current_thread() is threading.main_thread():  # the launcher has changed none in another thread
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _launch_config(ranks: int, scratch: Path) -> LaunchConfig:

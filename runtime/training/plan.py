@@ -112,5 +112,5 @@ def check(options: TrainOptions, rank: Rank) -> Plan:
 def _data_folder(settings: Settings) -> Path:
     if settings.data is not None:
         return settings.data
-    print("no --data: training on the built-in data set of synthetic images", flush=True)
+    print_note("no --data: training on the built-in data set of synthetic images")
     return synthetic_images()

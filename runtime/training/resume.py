@@ -79,12 +79,12 @@ def choose_run(options: TrainOptions, network: str) -> ChosenRun:
     if isinstance(options.resume, Path):
         return _named_run(options.resume, options.out)
     if options.resume != AUTO:
-        return _new_run(options.out or new_run_path(network), None)
+        return _new_run(options.out or new_run_path(network), options)
     if options.out is None:
         found = newest_run(network)
         if found is None:
             note = f"--resume auto: {RUNS}/ holds no run of {network}; a new one begins"
-            return _new_run(new_run_path(network), note)
+            return _new_run(new_run_path(network), options, note)
         return _begun_run(found, note=f"--resume auto: continuing with {printable(found.path)}")
     run, shown = RunFolder(options.out), printable(options.out)
     if run.is_run():
@@ -93,11 +93,11 @@ def choose_run(options: TrainOptions, network: str) -> ChosenRun:
     if is_beginning(run.path):
         check_writable(run.path)
         return ChosenRun(run, resumed=False, note=note)
-    return _new_run(run.path, note)
+    return _new_run(run.path, options, note)
 
 
-def _new_run(path: Path, note: str | None) -> ChosenRun:
-    check_new(path)
+def _new_run(path: Path, options: TrainOptions, note: str | None = None) -> ChosenRun:
+    check_new(path, options.network)
     return ChosenRun(RunFolder(path), resumed=False, note=note)
 
 

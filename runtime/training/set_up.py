@@ -171,7 +171,7 @@ def write_first_files(plan: Plan, trainer: Trainer, record: dict[str, Any]) -> N
             rank.on_rank_zero(lambda: folder.create(plan.file, plan.statistics, record))
     except UserError:
         if rank.is_rank_zero and not plan.chosen.resumed:
-            folder.clear()
+            folder.clear(kept=plan.options.network)
         raise
 
 

@@ -399,7 +399,7 @@ class Trainer:
         task, images = f"epoch {state.epoch + 1}/{self.epochs}", len(self.data.store.train)
         if recipe.iterations is not None:
             images = min(images, state.images + (recipe.iterations - state.step) * recipe.batch)
-        return Progress(task, images, "images", done=state.images)
+        return Progress(task, images, "images", done=state.images, part=(state.epoch, self.epochs))
 
     def _record_step(self, result: StepResult) -> None:
         state, run, loss, rate = self.state, self.run, result.loss, result.rate
