@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,7 @@ Theme = Literal["light", "dark"]
 
 _PNG_MADE_BY = "Software\0alexc"  # marks a PNG that alexc wrote
 _PNG_HEAD = 33  # bytes of the signature and the first chunk
+_WIDTH = 760  # the units of an SVG that fit into a notebook
 _PIXELS = 40e6  # the largest PNG; a network that needs more is scaled down
 
 
@@ -60,7 +62,10 @@ class Drawing:
         return f"<Drawing of {printable(self.figure.title)}>"
 
     def _repr_svg_(self) -> str:
-        return self.svg
+        """The SVG for Jupyter; a wide one has no width of its own, so that it is as wide as the notebook."""
+        if self.figure.size[0] <= _WIDTH:
+            return self.svg
+        return re.sub(r' width="[^"]*" height="[^"]*"', ' width="100%"', self.svg, count=1)
 
 
 def check_theme(theme: str) -> None:

@@ -6,6 +6,7 @@ Methods import what only they need: importing all of it here would take as long 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .plan import Dtype, Plan, Plans
     from .run import Run
     from .training import Options
+    from .weights import ImportedWeights
 
 
 class Net:
@@ -179,15 +181,55 @@ class Net:
             self._placed_by(placement)
         return self._checked.python(placement)
 
-    def module(self, seed: int | None = None) -> nn.Module:
-        """Build the network as a PyTorch module. This imports torch.
+    def module(self, seed: int | None = None, weights: str | PathLike[str] | None = None) -> nn.Module:
+        """Build the network as a PyTorch module.
 
-        With a `seed`, an initial value depends only on the seed and on the name of its tensor. Without one, torch's
-        global generator draws the initial values.
+        Args:
+            seed: with it, an initial value depends only on the seed and on the name of its tensor. Without it, torch's
+                global generator draws the initial values.
+            weights: the weights to load: a run, a checkpoint or a file of weights, such as `import_weights` writes.
+
+        Raises:
+            UserError: the weights cannot be read, or do not fit.
         """
         from alexc.runtime.built_network import build
 
-        return build(self.python(), self.name, self.graph.net.name, seed)
+        module = build(self.python(), self.name, self.graph.net.name, seed)
+        if weights is not None:
+            from alexc.runtime.evaluation.file_weights import load_weights
+
+            load_weights(module, Path(weights))
+        return module
+
+    def import_weights(
+        self,
+        path: str | PathLike[str],
+        out: str | PathLike[str] | None = None,
+        without: Sequence[str] = (),
+        bgr: bool | None = None,
+    ) -> ImportedWeights:
+        """Write the weights of another program under the names of this network, as `alexc weights import` does.
+
+        Args:
+            path: a .caffemodel, a .weights or a .safetensors file, or a checkpoint of PyTorch.
+            out: the file to write; by default the name of the network with .safetensors.
+            without: layers of the file to leave out.
+            bgr: whether the layers that read the image are turned from BGR to RGB; by default for a .caffemodel.
+
+        Raises:
+            UserError: the file cannot be read, its layers do not match the network's, or `out` exists.
+        """
+        from alexc.runtime.network_file import load_module_file
+        from alexc.runtime.temporary_folder import temporary_folder
+
+        from .weights import imported_weights
+
+        with temporary_folder() as folder:
+            compiled = folder / "network.py"
+            compiled.write_text(self.python(), encoding="utf-8")
+            file = replace(load_module_file(compiled), path=Path(self.name))
+        target = Path(f"{Path(self.name).stem}.safetensors") if out is None else Path(out)
+        return imported_weights(Path(path), file, target, without, bgr)
 
     def prepare(
         self, data: str | PathLike[str], out: str | PathLike[str] | None = None, workers: int | None = None

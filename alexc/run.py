@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.metrics import read_metrics
@@ -210,7 +210,7 @@ class Run:
         return page_html([Table([("run", printable(self.path)), *self._rows()])])
 
     def _rows(self) -> list[Sequence[str]]:
-        return list(zip(HEADER, run_row(self.listed, self.path), strict=True))[1:]
+        return [*zip(HEADER, run_row(self.listed, self.path), strict=True)][1:]
 
     def _records(self, kind: str) -> list[dict[str, Any]]:
         records = read_metrics(self._folder.metrics) if self._folder.metrics.exists() else []
@@ -282,8 +282,8 @@ class Curves:
     title: str
     records: tuple[dict[str, Any], ...]
 
-    def png(self, theme: Theme = "light") -> bytes:
-        """The picture, as the content of a PNG file."""
+    def png(self, theme: Literal["light", "dark", "either"] = "light") -> bytes:
+        """The picture, as the content of a PNG file; with the theme `either`, transparent, for light and dark pages."""
         from alexc.runtime.training.curves import curves_png
 
         epochs = [each for each in self.records if each["kind"] == "epoch"]
@@ -312,7 +312,7 @@ class Curves:
         return f"<Curves of {self.title}>"
 
     def _repr_png_(self) -> bytes:
-        return self.png()
+        return self.png("either")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def page_html(parts: Sequence[str | Table]) -> str:
         if isinstance(part, Table):
             lines += html(part.rows, part.numeric)
         else:
-            lines.append(f"<p>{escape(part).replace(chr(10), '<br>')}</p>")
+            lines.append(f'<p style="white-space: pre-wrap">{escape(part)}</p>')
     return "\n".join(lines)
 
 

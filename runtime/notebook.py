@@ -50,9 +50,10 @@ class Bar:
         if self._display is not None:
             self._display.update(content, raw=True)
             return
-        from IPython.display import display
+        from IPython import display
 
-        self._display = display(content, raw=True, display_id=True)
+        show: Any = display.display
+        self._display = show(content, raw=True, display_id=True)
 
 
 class TrainingBar(Bar):

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..table import aligned
 from ..terminal import terminal_width
 
 weights = typer.Typer(name="weights", help="Import or export weights.", no_args_is_help=True, add_completion=False)
@@ -42,25 +41,13 @@ def import_(
 
     Layers are matched by name, or by the order and the shapes of their tensors. The matches are printed.
     """
-    from alexc.runtime.layer_matching import in_words
     from alexc.runtime.network_file import load_module_file
-    from alexc.runtime.weights_import import import_weights
 
-    from ..printable import printable
+    from ..weights import imported_weights
 
-    network = load_module_file(into)
     target = out or Path(f"{into.stem}.safetensors")
-    imported = import_weights(file, network, without or [], target, bgr)
-    rows = [(printable(match.source), "->", match.target, in_words(match.shapes)) for match in imported.matches]
-    table = [("in the file", "", f"in {network.name}", "tensors"), *rows]
-    print("\n".join(aligned(table, (), terminal_width(), spare=["tensors"])))
-    if imported.turned:
-        print(f"\nturned from blue, green, red to red, green, blue: {printable(', '.join(imported.turned))}")
-        if bgr is None:
-            print("if the network was trained on red, green, blue, import it with --no-bgr")
-    elif bgr is None and file.suffix == ".caffemodel" and network.input_shape[0] == 1:
-        print(f"\n{network.name} reads one channel, so there is no order of colours to turn")
-    print(f"\n{printable(target)}  written: {len(imported.matches)} layers")
+    made = imported_weights(file, load_module_file(into), target, without or [], bgr)
+    print(made.text(terminal_width()))
 
 
 @weights.command()

@@ -34,6 +34,7 @@ from ..bytes_text import bytes_text
 from ..errors import UserError
 from ..files import sync_folder, write_bytes
 from ..folder_lock import LOCK, folder_lock
+from ..notebook import training_bar
 from ..progress import Progress
 from ..sides import sides_text
 from .duplicates import Duplicates
@@ -556,4 +557,7 @@ def _reason(error: OSError) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    if (bar := training_bar()) is not None:
+        bar.note(line)
+    else:
+        print(line, file=sys.stderr, flush=True)

@@ -189,7 +189,7 @@ class Preparation:
     duplicates: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Store:
     """A prepared data set.
 
@@ -223,6 +223,10 @@ class Store:
     def several_labels(self) -> bool:
         """Whether an image can have several labels, or none."""
         return self.train.label_sets is not None
+
+    def __repr__(self) -> str:
+        images = f"{len(self.train):,} images to train, {len(self.val):,} to validate"
+        return f"<Store {printable(self.path)}: {images}, {len(self.classes):,} classes>"
 
 
 def is_store(folder: Path) -> bool:

@@ -66,11 +66,21 @@ def with_weights(file: ModuleFile, path: Path) -> nn.Module:
         UserError: the weights cannot be read, or do not fit.
     """
     network = file.build(seed=0)
+    load_weights(network, path)
+    return network.eval()
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Load the weights of a run, a checkpoint or a file of weights into a network.
+
+    Raises:
+        UserError: they cannot be read, or do not fit.
+    """
     tensors, missing = starting_weights(path, network.state_dict())
     if missing is not None:
-        raise UserError(f"--weights {printable(path)} holds no {missing} of the shape that {file.name} has")
+        name = type(network).__name__
+        raise UserError(f"--weights {printable(path)} holds no {missing} of the shape that {name} has")
     network.load_state_dict(tensors)
-    return network.eval()
 
 
 def prepared(file: ModuleFile, said: Preparation) -> NetworkFile | None:

@@ -19,9 +19,10 @@ _COLORS = {"train": "#3b6fb6", "val": "#c8553d", "val5": "#e3a857", "rate": "#4f
 _THEMES = {
     "light": {"faint": "#30343b", "edge": "#dfe3e8", "paper": "#ffffff"},
     "dark": {"faint": "#e6edf3", "edge": "#30363d", "paper": "#0d1117"},
+    "either": {"faint": "#7d858f", "edge": "#7d858f40", "paper": "none"},
 }
 
-Theme = Literal["light", "dark"]
+Theme = Literal["light", "dark", "either"]
 
 
 def draw_curves(
@@ -46,7 +47,7 @@ def draw_curves(
 def curves_png(
     records: Sequence[dict[str, Any]], title: str, steps_per_epoch: float, top5: bool = True, theme: Theme = "light"
 ) -> bytes:
-    """The PNG of `draw_curves`."""
+    """The PNG of `draw_curves`. With the theme `either`, it is transparent, and its grey is read on light and dark."""
     colors = _COLORS | _THEMES[theme]
     style = re.sub(r"var\(--(\w+)\)", lambda name: colors[name[1]], text_of("chart.css"))
     panels = panels_of(records, steps_per_epoch, top5)

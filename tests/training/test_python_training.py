@@ -196,6 +196,23 @@ class TestInterrupted:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_weights_of_another_program(tmp_path: Path, done: Run) -> None:
+    given = {name: value + 1 for name, value in TINY.module(seed=1).state_dict().items()}
+    torch.save({f"old.{name}": value for name, value in given.items()}, tmp_path / "old.pt")
+    imported = TINY.import_weights(tmp_path / "old.pt", tmp_path / "tiny.safetensors")
+    assert str(imported).splitlines()[0].split() == ["in", "the", "file", "in", "Tiny", "tensors"]
+    assert str(imported).endswith("tiny.safetensors  written: 2 layers")
+    assert imported._repr_html_().count("<tr>") == 3
+    module = TINY.module(weights=tmp_path / "tiny.safetensors")
+    assert all(torch.equal(given[name], value) for name, value in module.state_dict().items())
+    of_run = TINY.module(weights=done.path)
+    assert torch.equal(of_run.get_parameter("conv1.weight"), done.module().get_parameter("conv1.weight"))
+    with pytest.raises(UserError, match=r"--weights .*done.* does not fit the network: conv1\.weight is 6x3x5x5"):
+        TINY.variant("conv1: kernels=4").module(weights=done.path)
+    with pytest.raises(UserError, match=r"old\.pt does not fit TinyVariant of TinyVariant\.net"):
+        TINY.variant("conv1: kernels=4").import_weights(tmp_path / "old.pt", tmp_path / "other.safetensors")
+
+
 class TestRun:
     def test_metrics(self, done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         written = [json.loads(line) for line in (done.path / "metrics.jsonl").read_text().splitlines()]
