@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from alexc.printable import printable
 
@@ -20,6 +20,8 @@ LOCK = "lock"
 def folder_lock(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold a lock on `folder`, which is created if it is missing. The lock also ends when the process is killed.
 
+    The holder may remove the folder.
+
     Args:
         folder: the folder.
         wait: wait for another process that holds it, with a line on standard error.
@@ -27,34 +29,31 @@ def folder_lock(folder: Path, wait: bool = False) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
+    lock = FileLock(folder / LOCK, thread_local=False)
+    _acquire(lock, folder, wait)
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):  # Windows keeps a folder with an open file; it is empty if its holder wanted it removed
+            folder.rmdir()
+
+
+def _acquire(lock: FileLock, folder: Path, wait: bool) -> None:
     told = False
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            lock.acquire(blocking=told)
+            return
         except FileNotFoundError:  # its last holder has just removed the folder
             continue
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    busy = f"{printable(folder)} is in use by another process: wait for it or stop it"
-                    raise UserError(busy) from None
-                if not told:
-                    print(f"waiting for the process that makes {printable(folder)}", file=sys.stderr, flush=True)
-                    told = True
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _still_there(folder / LOCK, descriptor):
-                yield
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _still_there(path: Path, descriptor: int) -> bool:
-    """Whether the locked file is still the one at `path`: its last holder may have removed it."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
+        except Timeout:
+            if not (folder / LOCK).exists():  # its last holder has just removed the file
+                continue
+            if not wait:
+                busy = f"{printable(folder)} is in use by another process: wait for it or stop it"
+                raise UserError(busy) from None
+            if not told:
+                print(f"waiting for the process that makes {printable(folder)}", file=sys.stderr, flush=True)
+                told = True

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from alexc.runtime.errors import UserError
 from alexc.runtime.files import write_bytes
 from alexc.runtime.folder_lock import LOCK, folder_lock
 from alexc.runtime.temporary_folder import temporary_folder
@@ -77,11 +78,19 @@ def test_a_file_half_written_goes_when_the_file_is_written_again(tmp_path: Path)
     }
 
 
-def test_a_forked_process_does_not_remove_the_folder_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forked_process_does_not_remove_the_folder_of_its_parent() -> None:
     """The workers of torch's DataLoader drop what the parent holds: the sockets of our workers are in such a folder."""
-    with temporary_folder() as folder, monkeypatch.context() as in_child:
-        with temporary_folder() as of_parent:
-            in_child.setattr(os, "getpid", lambda: -1)
-        assert of_parent.is_dir()
+    held = ExitStack()
+    folder = held.enter_context(temporary_folder())
+    child = os.fork()
+    if child == 0:
+        try:
+            held.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    with pytest.raises(UserError, match="in use by another process"), folder_lock(folder):
+        pytest.fail("the child has released the lock of its parent")
+    held.close()
     assert not folder.exists()
-    shutil.rmtree(of_parent)
