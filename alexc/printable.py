@@ -1,6 +1,9 @@
-"""Text from files and users, made safe to print."""
+"""Text from files and users, made safe to print or to copy into a shell."""
 
 from __future__ import annotations
+
+import shlex
+import sys
 
 
 def printable(text: object) -> str:
@@ -23,3 +26,12 @@ def columns_of(text: str) -> int:
     from rich.cells import cell_len  # not imported for most texts
 
     return cell_len(text)
+
+
+def shell_line(*words: str) -> str:
+    """A command, or a part of one, as the user's shell reads it. On Windows only double quotes keep a word together."""
+    if sys.platform == "win32":
+        from subprocess import list2cmdline
+
+        return list2cmdline(words)
+    return shlex.join(words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import NetworkFile
 from alexc.runtime.training.options import FoundSpec
 
-from .printable import printable
+from .printable import printable, shell_line
 from .shipped import shipped_specs
 from .spec_file import read_spec
 
@@ -64,12 +63,12 @@ def _given_graph(file: NetworkFile, origin: Origin | None, given: Path) -> Graph
         raise UserError(f"--spec: {shown} was not made by `alexc compile`, so it has no spec; leave the option out")
     checked = read_spec(given)
     if checked.graph is None:
-        raise UserError(f"--spec {printable(given)} has mistakes: see alexc check {shlex.quote(printable(given))}")
+        raise UserError(f"--spec {printable(given)} has mistakes: see alexc check {shell_line(printable(given))}")
     if not _is_of(checked, file, origin):
         placement = f" --placement {origin.placement}" if origin.placement else ""
         raise UserError(
             f"--spec {printable(given)} does not compile to {shown}: name the spec that it was made from, or run "
-            f"alexc compile {shlex.quote(printable(given))}{placement} and train what that writes"
+            f"alexc compile {shell_line(printable(given))}{placement} and train what that writes"
         )
     return checked.graph
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ import torch
 from torch import nn
 
 from alexc.nearby import nearby
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from .errors import UserError
 from .files import require_regular_file
@@ -250,7 +249,7 @@ def _compile_again(path: Path) -> str:
     """The message for a file that imports modules or names that this version of alexc does not have."""
     spec = path.with_suffix(".net")  # as a run keeps it beside its network file
     words = ["alexc", "compile", str(spec), "-o", str(path.parent)]
-    command = shlex.join(words) if spec.is_file() else "alexc compile SPEC"
+    command = shell_line(*words) if spec.is_file() else "alexc compile SPEC"
     return f"it was compiled by another version of alexc: compile its spec again with `{printable(command)}`"
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections import Counter
@@ -28,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from ..bytes_text import bytes_text
 from ..errors import UserError
@@ -235,7 +234,7 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
     with open_source(data, whole) as images:
         current = _is_current(destination, _origin(images, _Layout(geometry, False, quality, whole)))
     if not current:
-        again = f"alexc prepare {shlex.quote(str(data))} {geometry.options()}"
+        again = f"alexc prepare {shell_line(str(data))} {geometry.options()}"
         if quality is not None:
             again += f" --format jpeg --quality {quality}"
         again += " --whole" if whole else ""
@@ -250,7 +249,7 @@ def _check_writable(destination: Path, data: Path, geometry: Geometry, whole: bo
     there = next(folder for folder in destination.absolute().parents if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         options = f"{geometry.options()}{' --whole' if whole else ''}"
-        command = f"alexc prepare {shlex.quote(str(data))} {options} --out STORE"
+        command = f"alexc prepare {shell_line(str(data))} {options} --out STORE"
         raise UserError(
             f"{printable(there)} cannot be written, so the store {printable(destination)} cannot be made: make one "
             f"elsewhere with `{printable(command)}`, and give --data STORE"

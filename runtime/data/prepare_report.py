@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 from alexc.table import aligned, listed
 
 from ..bytes_text import bytes_text
@@ -47,7 +46,7 @@ def preparation_summary(store: Store) -> str:
     layout = printable(found.layout)
     if not told:
         return layout
-    command = f"alexc inspect {shlex.quote(str(store.path))}"
+    command = f"alexc inspect {shell_line(str(store.path))}"
     return f"{layout}; {told}: `{printable(command)}` shows all"
 
 

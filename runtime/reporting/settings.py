@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from ..data.store import Store
 from ..evaluation.trained_network import TrainedNetwork
@@ -104,7 +103,7 @@ def _options(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _command(entry: dict[str, Any]) -> Command:
-    line = shlex.join(map(str, entry["command"]))
+    line = shell_line(*map(str, entry["command"]))
     device = printable(entry["device_name"])
     return Command(_time(entry["started"]), int(entry["from_step"]), device, printable(line))
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
 import torch
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from ..errors import UserError
 from ..files import AtomicFile, require_regular_file, sync_folder, write_error
@@ -119,5 +118,5 @@ def _not_saved(path: Path, error: Exception) -> UserError:
             f"{printable(path.parent)} was deleted or moved while it was in use: nothing can be saved there; put it "
             "back and continue with --resume, or train again"
         )
-    more = f", then continue with --resume {shlex.quote(printable(path.parent))}; the checkpoints before it are intact"
+    more = f", then continue with --resume {shell_line(printable(path.parent))}; the checkpoints before it are intact"
     return write_error(path, error if isinstance(error, OSError) else OSError(str(error).splitlines()[0]), more)

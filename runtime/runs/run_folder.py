@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from alexc.nearby import FOLDER, nearby
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 from alexc.terminal import print_message
 
 from ..bytes_text import bytes_text
@@ -207,7 +206,7 @@ class RunFolder:
             raise UserError(f"{printable(self.record)} is damaged: expected a JSON object")
         for name, fits in (_REQUIRED | _OPTIONAL).items():
             if (name in record or name in _REQUIRED) and not fits(record.get(name, ...)):
-                best = shlex.quote(printable(self.best))
+                best = shell_line(printable(self.best))
                 raise UserError(
                     f"{printable(self.record)} is damaged: restore what training wrote (`{name}`), "
                     f"or begin a new run from the weights: --weights {best}"
@@ -294,7 +293,7 @@ class RunFolder:
             epoch = load_checkpoint(self.best)["epoch"]
         except (DamagedCheckpoint, KeyError):
             return ""
-        shown = shlex.quote(printable(self.best))
+        shown = shell_line(printable(self.best))
         return f", from the weights of epoch {epoch}, which are intact: add --weights {shown}"
 
 
