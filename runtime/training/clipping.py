@@ -28,16 +28,20 @@ def clip_gradients(network: nn.Module, steps: Sequence[recipes.ClipNorm | recipe
             for value in values:
                 value.clamp_(-step.largest, step.largest)
         else:
-            factor = step.largest / (_norm(gradients, rank) + _EPSILON)
+            factor = (step.largest / (_norm(gradients, rank) + _EPSILON)).clamp(max=1)
             if values and (factor.device.type != "cpu" or factor < 1):  # a GPU is not asked
-                torch._foreach_mul_(values, factor.clamp(max=1))
+                torch._foreach_mul_(values, factor if factor.device == values[0].device else float(factor))
 
 
 def _norm(gradients: dict[str, Tensor], rank: Rank) -> Tensor:
-    """The Euclidean norm of all gradients of the whole network, each counted once: (), float64, where they are."""
+    """The Euclidean norm of all gradients of the whole network, each counted once: (), float64.
+
+    It is on the device of the gradients, or on the CPU for Apple's GPUs, which have no float64.
+    """
     squares = torch.zeros((), dtype=torch.float64)
     if gradients:
-        norms = torch.stack(torch._foreach_norm(list(gradients.values()))).double()
+        norms = torch.stack(torch._foreach_norm(list(gradients.values())))
+        norms = (norms.cpu() if norms.device.type == "mps" else norms).double()
         replicas = torch.tensor([rank.replicas(name) for name in gradients])
         squares = (norms**2 / replicas.to(norms.device, non_blocking=True)).sum()
     if rank.mesh.devices > 1:
