@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from .printable import printable
 from .terminal import print_message
 
-_OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+_OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_PIPE_CLOSED = (errno.EPIPE, errno.EINVAL) if sys.platform == "win32" else (errno.EPIPE,)
 _UNUSABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
 _NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
 
@@ -37,9 +38,9 @@ def report(error: Exception) -> int:
             f"error: not enough memory ({str(error) or 'MemoryError'}): end other programs, or raise the limit of "
             "`ulimit -v`"
         )
-    elif isinstance(error, OSError) and error.errno in _OUTPUT_LOST and error.filename is None:
+    elif isinstance(error, OSError) and error.errno in (*_OUTPUT_LOST, *_PIPE_CLOSED) and error.filename is None:
         discard_output()
-        if error.errno != errno.EPIPE:  # whoever closes a pipe has read enough
+        if error.errno not in _PIPE_CLOSED:  # whoever closes a pipe has read enough
             print_message(
                 f"error: standard output cannot be written ({error.strerror}): make room, or name another file"
             )

@@ -129,7 +129,7 @@ def main() -> None:
 def _below(pid: int) -> Iterator[int]:
     """The processes that this process started, and all that those started."""
     with suppress(OSError):
-        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()):
             yield child
             yield from _below(child)
 

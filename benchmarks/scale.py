@@ -190,7 +190,7 @@ def main() -> None:
 def _has_room(made: Plan) -> bool:
     """Whether all processes of a placement fit into the free memory, if the system reports it."""
     facts = Path("/proc/meminfo")
-    found = re.search(r"MemAvailable:\s+(\d+) kB", facts.read_text()) if facts.exists() else None
+    found = re.search(r"MemAvailable:\s+(\d+) kB", facts.read_text(encoding="utf-8")) if facts.exists() else None
     needed = made.placed.devices * (max(map(made.memory, made.devices)) + OVERHEAD)
     return found is None or needed <= int(found.group(1)) * 1024
 

@@ -104,7 +104,7 @@ class PeerStep:
     """
 
     def __init__(self, peer: Peer, batch: int, device: torch.device, store: Path, run: Path) -> None:
-        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - hides the output of the training
+        with open(os.devnull, "w", encoding="utf-8") as nothing:  # noqa: PTH123 - hides the output of the training
             os.dup2(nothing.fileno(), 1)
         if peer.by == "alexc":
             keep_freed_memory()

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -78,6 +79,9 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
+    """Whether the process may still write its file. Windows itself keeps files that a process has open."""
+    if sys.platform == "win32":  # os.kill would end the process, or send it Ctrl-C
+        return process == os.getpid()
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -119,7 +123,12 @@ def write_new(out: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable: a new or renamed file survives a power cut only after this."""
+    """Make the folder's entries durable: a new or renamed file survives a power cut only after this.
+
+    Windows cannot open a folder.
+    """
+    if sys.platform == "win32":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,12 @@ def temporary_folder() -> Iterator[Path]:
 def _remove_if_unused(folder: Path) -> None:
     """Remove a folder of this user whose process has ended: its lock is free."""
     with suppress(OSError, UserError):
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid() or not (folder / LOCK).is_file():
+        if folder.is_symlink() or not _is_own(folder) or not (folder / LOCK).is_file():
             return
         with folder_lock(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether the folder belongs to this user; on Windows, each user has a temporary folder of his own."""
+    return sys.platform == "win32" or folder.stat().st_uid == os.getuid()

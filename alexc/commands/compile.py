@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +20,7 @@ from ..failures import OneByOne
 from ..module_name import require_importable
 from ..net import Net
 from ..net_options import MostParameters, read_net
-from ..printable import printable
+from ..printable import printable, shell_line
 
 _FOLDER = Path("generated")
 
@@ -115,7 +115,7 @@ class _Target:
 
     def options(self, out: Path) -> str:
         """The options of the command that writes this file alone."""
-        folder = "" if out == _FOLDER else f" -o {shlex.quote(printable(out))}"
+        folder = "" if out == _FOLDER else f" -o {shell_line(printable(out))}"
         return folder + (f" --placement {self.placement}" if self.placement else "")
 
 
@@ -132,12 +132,14 @@ def _target(spec: Path, net: Net, placement: str | None, out: Path) -> _Target:
 
 
 def _check_distinct(targets: Sequence[_Target]) -> None:
-    first: dict[Path, Path] = {}
+    first: dict[str, Path] = {}
     for target in targets:
-        if target.path in first:
+        # The disks of Windows and macOS take Net.py and net.py for one file.
+        name = str(target.path) if sys.platform == "linux" else str(target.path).lower()
+        if name in first:
             twice = f"{printable(target.spec)}: would be written to {printable(target.path)}, as"
-            raise UserError(f"{twice} {printable(first[target.path])} is; rename one of the two")
-        first[target.path] = target.spec
+            raise UserError(f"{twice} {printable(first[name])} is; rename one of the two")
+        first[name] = target.spec
 
 
 def _module_name(spec: Path) -> str:

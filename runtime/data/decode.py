@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,10 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: np.rot90,
 }
+if sys.platform == "win32":
+    _READING = os.O_RDONLY | os.O_BINARY  # line ends are left as they are
+else:
+    _READING = os.O_RDONLY | os.O_NONBLOCK  # a named pipe would otherwise wait for a writer for ever
 _PLAIN_MODES = {1: ("L",), 3: ("L", "RGB")}  # of JPEGs that need no Pillow, by the channels that are wanted
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITH_ALPHA = (2, 4)
@@ -91,8 +96,7 @@ def read_file(path: Path) -> bytes:
         BadImage: it cannot be read, is not a regular file, is empty, or is larger than `LARGEST_FILE` bytes.
     """
     try:
-        # O_NONBLOCK: a named pipe would otherwise wait for a writer for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        with open(os.open(path, _READING), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BadImage("not a regular file")

@@ -68,7 +68,7 @@ class FolderTree:
 
     def source_file(self, entry: Entry, above: int, label: int) -> SourceFile:
         """A file of a class; its path is that of the entry without the first `above` characters."""
-        path = entry.path[above:]  # called a million times: creating a Path each time would take seconds
+        path = with_slashes(entry.path[above:])  # called a million times: creating a Path each time would take seconds
         try:
             status = os.stat(entry.path)  # noqa: PTH116 - the same
         except OSError:  # a broken link: reading it later reports it by name
@@ -78,6 +78,7 @@ class FolderTree:
     def file_named(self, root: Path, top: Path, name: str) -> SourceFile:
         """The file `name` below the folder `top` of the source `root`; its path is relative to the source."""
         assert root == top
+        name = with_slashes(name)
         name = path_in_its_form(name, lambda path: _exists(os.path.join(top, path)))  # noqa: PTH118 - as below
         try:
             status = os.stat(os.path.join(top, name))  # noqa: PTH116, PTH118 - a million names: a Path takes seconds
@@ -124,6 +125,11 @@ def is_folder(entry: Entry) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def with_slashes(path: str) -> str:
+    """The path with `/` between its parts, as a store has it on every system."""
+    return path if os.sep == "/" else path.replace(os.sep, "/")
 
 
 def ending(name: str) -> str:

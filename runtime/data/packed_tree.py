@@ -14,7 +14,7 @@ from alexc.printable import printable
 from ..files import require_regular_file
 from ..progress import Progress
 from .folder_names import path_in_its_form
-from .folder_tree import Entry, FolderTree
+from .folder_tree import Entry, FolderTree, with_slashes
 from .image_list import SourceFile
 from .memory_limit import memory_limit
 from .packed_file import PackedFile
@@ -74,7 +74,7 @@ class PackedTree(FolderTree):
     def entries(self, folder: Path) -> Iterator[Entry]:
         """What a folder contains."""
         query = "SELECT name, offset, size, form FROM packed WHERE folder = ?"
-        key = "" if folder == self._root else str(folder.relative_to(self._root))
+        key = "" if folder == self._root else folder.relative_to(self._root).as_posix()
         for name, *place in self._database.execute(query, (os.fsencode(key),)):
             shown = os.fsdecode(name)
             yield _PackedEntry(shown, os.path.join(folder, shown), *place)  # noqa: PTH118 - called a million times
@@ -92,12 +92,18 @@ class PackedTree(FolderTree):
         assert isinstance(entry, _PackedEntry)
         place = self._archive
         return SourceFile(
-            entry.path[above:], label, entry.size, place.mtime, place.archive, entry.offset, form=entry.form
+            with_slashes(entry.path[above:]),
+            label,
+            entry.size,
+            place.mtime,
+            place.archive,
+            entry.offset,
+            form=entry.form,
         )
 
     def file_named(self, root: Path, top: Path, name: str) -> SourceFile:
         """The file `name` below the folder `top`."""
-        path = path_in_its_form(str((top / name).relative_to(root)), self._has)
+        path = path_in_its_form((top / name).relative_to(root).as_posix(), self._has)
         folder, _, last = path.rpartition("/")
         found = self._find(folder, last, folders=False)
         if found is None:

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -37,6 +38,9 @@ from ..files import require_regular_file
 from ..progress import Progress
 from ..sides import MOST_CHANNELS, Sides, height_and_width, sides_text
 from .split import CHANGED, FileNames, JpegPixels, LabelSets, RawPixels, Shard, Split
+
+if sys.platform != "win32":
+    import resource
 
 FORMAT = "alexc image store"
 VERSION = 3
@@ -424,11 +428,14 @@ def _check_shards(path: Path, shards: tuple[Shard, ...]) -> None:
 
 def _allow_open_files(shards: int) -> None:
     """Raise the limit of open files: each mapped shard needs one, and ImageNet has more than the usual 1,024."""
+    if sys.platform == "win32":  # it has no such limit for mapped files
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = shards + _FILES_BESIDE_SHARDS
     if soft != resource.RLIM_INFINITY and soft < wanted:
         enough = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+        with suppress(ValueError, OSError):  # macOS has a lower limit that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
 
 
 def _load_array(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from ctypes import c_bool
 from functools import cache
 from itertools import islice
 from multiprocessing import spawn
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.context import BaseContext
 from multiprocessing.util import Finalize
 from typing import TypeVar
 
@@ -35,6 +35,12 @@ _NOTHING_OF_THE_CURRENT_FOLDER = {
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)  # a program of the user, or nohup, may want something else
 _LONGEST_FOLDER_OF_SOCKETS = 107 - len("/listener-12345678")  # bytes; the path of a socket has at most 107
 _SECONDS_BETWEEN_LOOKS = 0.1  # at the signals that came
+_MOST_WORKERS = 61 if sys.platform == "win32" else sys.maxsize  # Windows waits for no more processes at once
+if sys.platform == "win32":
+    _OF_THE_TERMINAL = (signal.SIGINT, signal.SIGBREAK)  # the workers get them too
+else:
+    _OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+_ENDING = (*_OF_THE_TERMINAL, signal.SIGTERM)
 
 _stop = c_bool(False)
 _starting = threading.Lock()  # held by the thread that starts workers
@@ -70,7 +76,7 @@ def run_in_workers(
     Raises:
         WorkerDied: a process ended during a task. Exceptions of `function` are raised here too.
     """
-    context = start_importing()
+    context, workers = start_importing(), min(workers, _MOST_WORKERS)
     # Without a lock: a worker that is killed while it holds one would block the others.
     stop = context.RawValue(c_bool, False)
     with _exits_by_signals() as noticed, ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
@@ -80,7 +86,7 @@ def run_in_workers(
             stop.value = True
 
 
-def start_importing() -> ForkServerContext | SpawnContext:
+def start_importing() -> BaseContext:
     """Start a process that imports torch once for all later workers, which share it; returns at once.
 
     It lives as long as this process. Only on Linux; elsewhere each worker imports torch itself, because macOS's
@@ -96,7 +102,7 @@ def start_importing() -> ForkServerContext | SpawnContext:
     context.set_forkserver_preload([_TEMPLATE])
     _use_own_folder_for_sockets()
     with (
-        _held_back(signal.SIGINT, signal.SIGHUP),
+        _held_back(*_OF_THE_TERMINAL),
         _environment(_ONE_THREAD | _NOTHING_OF_THE_CURRENT_FOLDER),
     ):  # workers inherit both
         forkserver.ensure_running()
@@ -129,7 +135,7 @@ def _run(
     running: dict[Future[None], Task] = {}
     try:
         while not noticed:
-            with _held_back(signal.SIGINT, signal.SIGHUP), _without_main():  # a worker that starts here inherits this
+            with _held_back(*_OF_THE_TERMINAL), _without_main():  # a worker that starts here inherits this
                 for task in islice(waiting, workers - len(running)):
                     running[pool.submit(function, task)] = task
             if not running:
@@ -165,6 +171,10 @@ def _without_main() -> Iterator[None]:
 
 @contextmanager
 def _held_back(*signals: signal.Signals) -> Iterator[None]:
+    """Block the signals in this thread, and in processes that it starts; Windows cannot."""
+    if sys.platform == "win32":
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -190,17 +200,17 @@ def _use_own_folder_for_sockets() -> None:
 
 @contextmanager
 def _exits_by_signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C, SIGTERM and SIGHUP in the list. At the end of the block, the first one ends this process.
+    """Collect the signals in `_ENDING` in the list. At the end of the block, the first one ends this process.
 
     An exception in the middle of the block would lose a worker that is just starting.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came.
-        SystemExit: SIGTERM or SIGHUP came.
+        SystemExit: another one came.
     """
     noticed: list[int] = []
     here = threading.current_thread() is threading.main_thread()
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if here}
+    before = {each: signal.getsignal(each) for each in _ENDING if here}
     before = {each: handler for each, handler in before.items() if handler in _DEFAULTS}
     for each in before:
         signal.signal(each, lambda number, _frame: noticed.append(number))
@@ -230,6 +240,9 @@ def _environment(changed: dict[str, str]) -> Iterator[None]:
 def _start_worker(stop: c_bool) -> None:
     global _stop  # noqa: PLW0603 - shared memory reaches a worker when it starts, not with a task
     _stop = stop
+    if sys.platform == "win32":
+        for each in _OF_THE_TERMINAL:
+            signal.signal(each, signal.SIG_IGN)
     os.environ |= _ONE_THREAD
     try:
         import torch  # noqa: F401

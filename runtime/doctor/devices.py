@@ -84,7 +84,7 @@ def _synchronise(device: torch.device) -> None:
 
 def _software() -> str:
     """The versions of the driver and the libraries of NVIDIA."""
-    found = re.search(r"Kernel Module[^\d]*([\d.]+)", _DRIVER.read_text()) if _DRIVER.exists() else None
+    found = re.search(r"Kernel Module[^\d]*([\d.]+)", _DRIVER.read_text(encoding="utf-8")) if _DRIVER.exists() else None
     parts = [f"driver {found.group(1)}"] if found else []
     parts += [f"CUDA {torch.version.cuda}"] if torch.version.cuda else []
     parts += [f"cuDNN {torch.backends.cudnn.version()}"] if torch.backends.cudnn.is_available() else []  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def disk_speed(folder: Path, megabytes: int = MEGABYTES) -> DiskSpeed:
             written += 1
         os.fsync(file.fileno())
         write = written * _CHUNK / (time.perf_counter() - started)
-        if hasattr(os, "posix_fadvise"):
+        if sys.platform == "linux":
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         file.seek(0)
         buffer = bytearray(_CHUNK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,10 @@ _LITTLE_MEMORY = 2 * 10**9  # torch, a small network and its batches
 
 @dataclass(frozen=True)
 class Memory:
-    """In bytes; `limit` is the memory limit of the container, infinite if there is none."""
+    """In bytes; `limit` is the memory limit of the container. What is not limited, or not known, is infinite."""
 
-    total: int
-    free: int
+    total: float
+    free: float
     limit: float
 
     @property
@@ -32,9 +33,10 @@ def machine(memory: Memory) -> Section:
     """Rows on cores and memory."""
     cores, quota = available_cores(), core_quota()
     granted = f"; the CPU limit of the container is {quota:g}" if quota < cores else ""
+    known = f"{_gigabytes(memory.total)}, {_gigabytes(memory.free)} of it free"
     rows = [
         ("cores", f"{cores} of {os.cpu_count()}{granted}"),
-        ("memory", f"{_gigabytes(memory.total)}, {_gigabytes(memory.free)} of it free"),
+        ("memory", "not known on this system" if math.isinf(memory.total) else known),
     ]
     if memory.limit < memory.total:
         rows.append(("", f"the container grants {_gigabytes(memory.limit)}"))
@@ -49,11 +51,13 @@ def machine(memory: Memory) -> Section:
 
 
 def memory_here() -> Memory:
-    """The memory of this machine."""
+    """The memory of this machine; not known on Windows."""
+    if sys.platform == "win32":
+        return Memory(math.inf, math.inf, math.inf)
     page = os.sysconf("SC_PAGE_SIZE")
     total, free = page * os.sysconf("SC_PHYS_PAGES"), None
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         free = total  # /proc/meminfo exists only on Linux
@@ -69,7 +73,7 @@ def memory_limit(root: Path = _CGROUP) -> float:
 def core_quota(root: Path = _CGROUP) -> float:
     """The CPU limit of the container, in cores."""
     try:
-        quota, period = (root / "cpu.max").read_text().split()
+        quota, period = (root / "cpu.max").read_text(encoding="utf-8").split()
         return int(quota) / int(period)
     except (OSError, ValueError):  # no such file, or "max"
         return math.inf
@@ -77,7 +81,7 @@ def core_quota(root: Path = _CGROUP) -> float:
 
 def _first_number(path: Path) -> int | None:
     try:
-        return int(path.read_text())
+        return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 

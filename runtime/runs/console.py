@@ -99,7 +99,7 @@ def print_note(text: str) -> None:
     try:
         print_message(text, sys.stdout, flush=True)
     except OSError as error:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until this process ends
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until this process ends
         with suppress(OSError):
             print_message(f"error: standard output cannot be written ({error.strerror})", flush=True)
         signal.raise_signal(signal.SIGTERM)

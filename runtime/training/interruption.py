@@ -9,11 +9,15 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+SIGNALS: tuple[signal.Signals, ...]
+if sys.platform == "win32":
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)  # of Ctrl-Break
+else:
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Interruption:
-    """A context manager that records Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP, which only come to the main thread.
+    """A context manager that records the first of `SIGNALS`; they only come to the main thread.
 
     Args:
         goes_on: whether this process has other work after the training, as a notebook has. Then the second signal does
@@ -34,7 +38,7 @@ class Interruption:
         self._before = {
             number: signal.signal(number, self._notice)
             for number in SIGNALS
-            if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)  # as `nohup` asks
+            if not (number.name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN)  # as `nohup` asks
         }
         return self
 
@@ -48,8 +52,8 @@ class Interruption:
         self.signal = signal.Signals(number)
         for each, handler in self._before.items():  # the next signal ends the process, whatever it does
             signal.signal(each, handler if self._goes_on else signal.SIG_DFL)
-        if self.signal == signal.SIGHUP:  # a terminal that closes may send several
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if self.signal.name == "SIGHUP":  # a terminal that closes may send several
+            signal.signal(self.signal, signal.SIG_IGN)
         with suppress(OSError):  # of a terminal that is gone
             print(
                 f"{self.signal.name}: stopping after this step; a second signal ends at once",

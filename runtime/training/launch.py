@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -22,9 +21,10 @@ import torch
 import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.rendezvous.api import RendezvousError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 from alexc.terminal import print_message
 
 from ..cores import available_cores
@@ -98,15 +98,27 @@ def start_ranks(options: TrainOptions, file: NetworkFile, placement: Placement) 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // ranks)))
     if Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    elif sys.platform == "darwin":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0")
     named = isinstance(options.resume, Path) or options.out is not None
     asked = options if named else replace(options, out=chosen.folder.path)  # the same folder for all ranks
+    return _in_processes(asked, ranks, chosen.folder)
+
+
+def _in_processes(options: TrainOptions, ranks: int, run: RunFolder) -> int:
     try:
         with temporary_folder() as scratch, _quiet_launcher():
-            elastic_launch(_launch_config(ranks, scratch), sys.executable)("-m", "alexc", *command_line(asked))
+            elastic_launch(_launch_config(ranks, scratch), sys.executable)("-m", "alexc", *command_line(options))
     except ChildFailedError as failed:
-        return _ending(failed.failures, options, chosen.folder)
+        return _ending(failed.failures, options, run)
     except SignalException as ended:
         return 128 + ended.sigval
+    except RendezvousError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise UserError(
+            f"torch cannot start {ranks} processes that work together here ({reason}): train on one device, from the "
+            "file that `alexc compile SPEC` writes without a placement"
+        ) from None
     return 0
 
 
@@ -156,14 +168,15 @@ def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[T
     number, ranks, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     errors = sys.stderr
     if number:
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until this process ends
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until this process ends
     try:
         if ranks != placement.devices:
             raise _wrong_count(options, placement, ranks)
         device = _own_device(options, local)
         kind = torch.device(device).type
-        # NCCL does not support several ranks on one GPU.
-        backend = "cpu:gloo,cuda:nccl" if kind == "cuda" and not _names_one_gpu(options) else "gloo"
+        # NCCL does not support several ranks on one GPU, and does not exist on Windows.
+        with_nccl = kind == "cuda" and not _names_one_gpu(options) and dist.is_nccl_available()
+        backend = "cpu:gloo,cuda:nccl" if with_nccl else "gloo"
         dist.init_process_group(backend, timeout=LONGEST_SILENCE)
         code = train(replace(options, device=device), Rank(make_mesh(placement.mesh, kind), placement))
         dist.barrier()
@@ -189,7 +202,7 @@ def torchrun_line(network: Path, ranks: int) -> str:
     machines = next(count for count in range(2, ranks + 1) if ranks % count == 0)
     return (
         f"torchrun --nnodes {machines} --nproc-per-node {ranks // machines} --rdzv-backend c10d "
-        f"--rdzv-endpoint HOST:29400 -m alexc train {shlex.quote(printable(network))}"
+        f"--rdzv-endpoint HOST:29400 -m alexc train {shell_line(printable(network))}"
     )
 
 

@@ -57,6 +57,7 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Trainer]
         model = build(plan)
         state = resume(plan, model) if plan.chosen.resumed else TrainingState()
         record = run_record(plan, state)
+        held.enter_context(_leaving_nothing(plan))
         run = open_run(plan, state, record, held)
         trainer = Trainer(plan.settings, model, open_data(plan, held), run, state, steps_ahead(plan))
         write_first_files(plan, trainer, record)
@@ -157,20 +158,27 @@ def steps_ahead(plan: Plan) -> int:
 
 
 def write_first_files(plan: Plan, trainer: Trainer, record: dict[str, Any]) -> None:
-    """Write the spec, a first checkpoint and run.json, so that a disk that cannot be written shows before a step.
-
-    A new run that cannot begin leaves nothing but its lock.
-    """
+    """Write the spec, a first checkpoint and run.json, so that a disk that cannot be written shows before a step."""
     folder, rank = plan.chosen.folder, plan.rank
+    rank.on_rank_zero(lambda: _keep_spec(folder, plan.spec))
+    if plan.chosen.resumed:
+        rank.on_rank_zero(lambda: folder.write_record(record))
+    else:
+        trainer.save()
+        rank.on_rank_zero(lambda: folder.create(plan.file, plan.statistics, record))
+
+
+@contextmanager
+def _leaving_nothing(plan: Plan) -> Iterator[None]:
+    """Let a new run that cannot begin leave nothing but its lock.
+
+    Enter it before the logs are opened: Windows removes no file that is open.
+    """
     try:
-        rank.on_rank_zero(lambda: _keep_spec(folder, plan.spec))
-        if plan.chosen.resumed:
-            rank.on_rank_zero(lambda: folder.write_record(record))
-        else:
-            trainer.save()
-            rank.on_rank_zero(lambda: folder.create(plan.file, plan.statistics, record))
+        yield
     except UserError:
-        if rank.is_rank_zero and not plan.chosen.resumed:
+        folder = plan.chosen.folder
+        if plan.rank.is_rank_zero and not plan.chosen.resumed and not folder.is_run():
             folder.clear(kept=plan.options.network)
         raise
 
