@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -498,14 +500,16 @@ class TestStoreFor:
         assert capsys.readouterr().err == ""
 
     def test_a_second_command_waits_and_takes_what_the_first_one_made(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = photographs(tmp_path / "data")
         destination = preparing.default_destination(folder, SMALL)
+        monkeypatch.setattr(sys, "stderr", errors := io.StringIO())  # capsys loses what is written while it reads
         with ThreadPoolExecutor(1) as other, folder_lock(Path(f"{destination}.partial").absolute()):
             waiting = other.submit(store_for, folder, SMALL, 1)
-            while "waiting for the process that makes" not in capsys.readouterr().err:
+            while "waiting for the process that makes" not in errors.getvalue():
                 assert not waiting.done()
+                time.sleep(0.01)
             made = prepare(folder, tmp_path / "made", SMALL, 1)
             made.path.rename(destination)
             monkeypatch.setattr(preparing, "_make", None)
