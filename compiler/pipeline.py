@@ -22,6 +22,7 @@ from .text.reading import decode_source, read_source
 from .text.source import Source
 from .tree.library import Library
 from .tree.syntax import parse
+from .tree.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,17 @@ class Checked:
         graph: the network; None if the spec has errors.
         diagnostics: errors and warnings; only warnings if there is a graph.
         placed: the network on the device mesh of each placement, by the placement's name.
+        extends: the files that the spec extends, directly or through others, by resolved path; also those that cannot
+            be read.
+        tree: the syntax tree of the lines that can be parsed; None if the file is not the text of a spec.
     """
 
     source: Source
     graph: Graph | None
     diagnostics: tuple[Diagnostic, ...]
     placed: Mapping[str, PlacedGraph] = field(default_factory=dict)
+    extends: frozenset[Path] = frozenset()
+    tree: Tree | None = None
 
     def python(self, placement: str | None = None) -> str:
         """The text of the Python file: the network for one device, or also for the devices of a placement."""
@@ -54,13 +60,14 @@ def _check(source: Source, opened: Mapping[Path, str] | None = None, most_parame
     """Run the stages in order. The first stage that finds an error is the last one to run."""
     tree, found = parse(source)
     if found:
-        return Checked(source, None, tuple(found))
-    net, found = resolve(tree, Library(tree, opened or {}).load)
+        return Checked(source, None, tuple(found), tree=tree)
+    library = Library(tree, opened or {})
+    net, found = resolve(tree, library.load)
     if net is None:
-        return Checked(source, None, tuple(found))
+        return Checked(source, None, tuple(found), {}, library.files, tree)
     graph, found = infer_shapes(net, most_parameters)
     if graph is None:
-        return Checked(source, None, tuple(found))
+        return Checked(source, None, tuple(found), {}, library.files, tree)
     found += check_recipe(graph)
     placed: dict[str, PlacedGraph] = {}
     for placement in net.placements:
@@ -69,7 +76,8 @@ def _check(source: Source, opened: Mapping[Path, str] | None = None, most_parame
         if on_mesh is not None:
             placed[placement.name] = on_mesh
     has_errors = any(each.severity == "error" for each in found)
-    return Checked(source, None if has_errors else graph, tuple(found), placed)  # `python` is the next stage
+    shown = None if has_errors else graph
+    return Checked(source, shown, tuple(found), placed, library.files, tree)  # `python` is the next stage
 
 
 def check_file(path: Path, most_parameters: int = MOST_PARAMETERS) -> Checked:

@@ -24,6 +24,7 @@ class Block:
         output: the output shape.
         neurons: the output units; 0 without weights.
         reads: the indices of the blocks that it reads.
+        layers: the names of the layers; where it is drawn for several equal blocks, of the layers of all.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Block:
     output: Shape
     neurons: int
     reads: tuple[int, ...]
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def blocks_of(graph: Graph) -> list[Block]:
         else:
             groups.append([node])
             made_in[node.layer.name] = len(groups)
-    image = Block("", f"the image: {graph.net.input}", (), (), graph.net.input, 0, ())
+    image = Block("", f"the image: {graph.net.input}", (), (), graph.net.input, 0, (), ())
     return [image, *(_block(nodes, made_in) for nodes in groups)]
 
 
@@ -158,6 +160,10 @@ def _without_repeats(blocks: Sequence[Block], sections: Sequence[_Section]) -> t
                 at = new_index[here]
                 title = f"{1 + len(others)} times, to {blocks[there].name}; {kept[at].title}"
                 kept[at] = replace(kept[at], title=title)
+            for other in others:
+                for here, there in zip(first.indices, other.indices, strict=True):
+                    at = new_index[here]
+                    kept[at] = replace(kept[at], layers=(*kept[at].layers, *blocks[there].layers))
     return kept, repeats
 
 
@@ -181,4 +187,5 @@ def _block(nodes: Sequence[Node], made_in: Mapping[str | None, int]) -> Block:
         output=nodes[-1].output,
         neurons=first.neurons,
         reads=tuple(made_in[name] for name in first.layer.inputs),
+        layers=tuple(node.layer.name for node in nodes),
     )

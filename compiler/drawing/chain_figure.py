@@ -53,7 +53,8 @@ def _draw_row(row: Sequence[Stage], follows: Stage | None, scale: Scale, pitch: 
             elements += _drawn(joints[-1])
             width = max((text_width(word, _NOTE) for word in follows.between), default=0)
             elements += _words(follows.between, each.right + max(GAP, width) / 2, foot)
-        groups.append(Group(each.stage.title, (*elements, *texts, *_caption(each, top)), each.stage.name))
+        elements += [*texts, *_caption(each, top)]
+        groups.append(Group(each.stage.title, tuple(elements), each.stage.name, each.stage.layers))
     return groups
 
 

@@ -92,11 +92,19 @@ Element = Face | Line | Curve | Text
 
 @dataclass(frozen=True)
 class Group:
-    """Elements that belong together. A screen reader reads `title`; `name` is the name of the layer, or ""."""
+    """Elements that belong together.
+
+    Attributes:
+        title: what a screen reader reads.
+        elements: the elements.
+        name: the name of the first layer that they stand for, or "".
+        layers: the names of all layers that they stand for.
+    """
 
     title: str
     elements: tuple[Element, ...]
     name: str = ""
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

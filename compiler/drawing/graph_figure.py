@@ -140,7 +140,7 @@ class _Figure:
             if item.source not in self._read:
                 end = Point(item.x, row.bottom + _LABEL_STRIP)
                 elements += [Line((Point(item.x, row.bottom), end), "flow"), _head(end)]
-            self._boxes[item.source] = Group(block.title, tuple(elements), block.name)
+            self._boxes[item.source] = Group(block.title, tuple(elements), block.name, block.layers)
 
     def _lead(self, foot: _Row, head: _Row, corridor: float) -> None:
         """The line from the end of a column to the start of the next one."""

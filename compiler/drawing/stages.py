@@ -26,6 +26,7 @@ class Stage:
         window: the share of the input's height and width that one kernel covers; None if the layer reads all of it.
         reads: the towers that each tower reads; None if the layer has no such argument.
         whole: whether it is drawn once for all towers, as the image and the input of the loss are.
+        layers: the names of the layer and of those after it, up to the next stage.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Stage:
     window: tuple[float, float] | None
     reads: Reads
     whole: bool
+    layers: tuple[str, ...]
 
     @property
     def towers(self) -> int:
@@ -56,13 +58,15 @@ def is_chain(graph: Graph) -> bool:
 
 def stages_of(graph: Graph) -> list[Stage]:
     """The stages of a chain: the image, then each layer with weights and each layer that turns maps into a vector."""
-    stages = [Stage("", f"the image: {graph.net.input}", graph.net.input, (), (), None, None, True)]
+    stages = [Stage("", f"the image: {graph.net.input}", graph.net.input, (), (), None, None, True, ())]
     starts = [index for index, node in enumerate(graph.nodes) if _is_stage(node)]
-    between = _between(graph.nodes[: starts[0] if starts else None])
+    before = graph.nodes[: starts[0] if starts else None]  # layers that the first stage is drawn for too
+    between = _between(before)
     for start, end in pairwise([*starts, len(graph.nodes)]):
         nodes = graph.nodes[start:end]
-        stages.append(_stage(nodes, between, last=end == len(graph.nodes)))
-        between = _between(nodes[1:])
+        stage = _stage(nodes, between, last=end == len(graph.nodes))
+        stages.append(replace(stage, layers=(*(node.layer.name for node in before), *stage.layers)))
+        between, before = _between(nodes[1:]), ()
     stages[-1] = replace(stages[-1], caption=(*stages[-1].caption, *between))
     return stages
 
@@ -83,6 +87,7 @@ def _stage(nodes: Sequence[Node], between: tuple[str, ...], *, last: bool) -> St
         window = (min(1.0, high / given.sizes[1]), min(1.0, wide / given.sizes[2]))
         caption = [f"{kind.kernels:,} kernels", "×".join(map(str, (*kind.kernel, _depth(first))))]
     return Stage(
+        layers=tuple(node.layer.name for node in nodes),
         name=first.layer.name,
         title=describe_layer(nodes),
         shape=first.output,

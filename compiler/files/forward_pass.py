@@ -27,11 +27,15 @@ _INDENT, _INDENT_IN_TRAINING = 8, 12  # of a statement in `forward`, and of one 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """An assignment, with the shape of its value for one image as the comment."""
+    """An assignment, with the shape of its value for one image as the comment.
+
+    `layers` are the names of the layers that it computes, or prepares the input of.
+    """
 
     variable: str
     expression: TorchCall | str
     shape: Shape | int
+    layers: tuple[str, ...]
 
     def fits(self, indent: int) -> bool:
         """Whether the template writes it on one line."""
@@ -82,15 +86,15 @@ def forward_pass(graph: Graph, layers: Mapping[str, TorchLayer]) -> ForwardPass:
             name = node.layer.name
             if statements and _continues_line(nodes, index, users):
                 joined = _expression(layers[name], name, [statements[-1].expression])
-                statement = Statement(variables[name], joined, node.output)
+                statement = Statement(variables[name], joined, node.output, (*statements[-1].layers, name))
                 if statement.fits(indent):
                     statements[-1] = statement
                     continue
             reads = _reads(node, variables)
             if node.layer.kind.reads_vector and len(node.given[0].sizes) > 1:
-                statements.append(Statement("x", f"{reads[0]}.flatten(1)", node.given[0].values))
+                statements.append(Statement("x", f"{reads[0]}.flatten(1)", node.given[0].values, (name,)))
                 reads = ["x"]
-            statements.append(Statement(variables[name], _expression(layers[name], name, reads), node.output))
+            statements.append(Statement(variables[name], _expression(layers[name], name, reads), node.output, (name,)))
         runs.append(Run(in_training, statements))
     ends = [head.layer.inputs[0] for head in graph.heads] or [nodes[-1].layer.name]
     output, *further_outputs = [variables[name] for name in ends]

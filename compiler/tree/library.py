@@ -28,9 +28,16 @@ class Library:
 
     def __init__(self, tree: Tree, opened: Mapping[Path, str]) -> None:
         self._opened = opened
+        self._source = tree.source
         self._trees: dict[Path, Tree | None] = {}
         if tree.source.path is not None:
             self._trees[tree.source.path.resolve()] = tree
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The resolved paths of the files that were asked for so far, also of those that cannot be read."""
+        own = () if self._source.path is None else (self._source.path.resolve(),)
+        return frozenset(self._trees).difference(own)
 
     def load(self, base: Base, source: Source) -> tuple[Tree | None, list[Diagnostic]]:
         """The tree of the file at `base.path`, a path relative to the folder of `source`, or of the shipped spec."""
