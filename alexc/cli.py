@@ -35,6 +35,7 @@ PANELS = {
         "summary": Entry("summary:summary", "Show the shapes, weights, neurons and multiply-adds of every layer."),
         "compile": Entry("compile:compile_", "Write the PyTorch module of each spec."),
         "draw": Entry("draw:draw", "Draw a network."),
+        "live": Entry("live:live", "Show a spec in the browser, and compile it while you type."),
         "plan": Entry("plan:plan_", "Show what each device of a placement stores, computes and sends."),
         "diff": Entry("diff:diff", "Compare two specs, and say whether the weights of one load in the other."),
         "fmt": Entry("fmt:fmt", "Format specs in the canonical style."),

@@ -23,7 +23,7 @@ _HEADER = (
     "then",
     "leaves",
 )
-_NUMERIC = frozenset({"weights", "biases", "neurons", "multiply-adds", "share"})
+NUMERIC = frozenset({"weights", "biases", "neurons", "multiply-adds", "share"})
 _SPARE = ("share", "leaves", "then", "reads", "biases", "neurons", "kind")
 
 
@@ -63,24 +63,25 @@ class Summary:
     def text(self, width: int | None = None) -> str:
         """The text of `alexc summary`; for a terminal of `width` columns, with the columns that fit."""
         lines = [filled(text, width) for text in self._last_lines()]
-        return "\n".join([self.headline, "", *aligned(self._table(), _NUMERIC, width, _SPARE), "", *lines])
+        return "\n".join([self.headline, "", *aligned(self.table(), NUMERIC, width, _SPARE), "", *lines])
 
     def markdown(self) -> str:
         """The same text with a Markdown table."""
-        return "\n".join([self.headline, "", *markdown(self._table(), _NUMERIC), "", *self._last_lines()])
+        return "\n".join([self.headline, "", *markdown(self.table(), NUMERIC), "", *self._last_lines()])
 
     def _repr_markdown_(self) -> str:
         return self.markdown()
 
     def _repr_html_(self) -> str:
         return "\n".join(
-            [f"<p>{self.headline}</p>", *html(self._table(), _NUMERIC), f"<p>{'<br>'.join(self._last_lines())}</p>"]
+            [f"<p>{self.headline}</p>", *html(self.table(), NUMERIC), f"<p>{'<br>'.join(self._last_lines())}</p>"]
         )
 
     def _last_lines(self) -> list[str]:
         return [self.sums, f"note: {self.note}"] if self.note else [self.sums]
 
-    def _table(self) -> list[Sequence[str]]:
+    def table(self) -> list[Sequence[str]]:
+        """The cells of the table: the header, the rows and the totals. Columns named in `NUMERIC` have numbers."""
         return [_HEADER, *(self._cells(row) for row in [*self.rows, self.totals])]
 
     def _cells(self, row: Row) -> Sequence[str]:

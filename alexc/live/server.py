@@ -118,7 +118,8 @@ def json_lines(values: AsyncIterator[object]) -> StreamingResponse:
 
 
 def _listen(port: int) -> socket.socket:
-    listening = socket.socket()
+    # With the protocol named, asyncio turns Nagle's algorithm off: otherwise each answer takes 40 ms more.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((HOST, port))

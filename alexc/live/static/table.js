@@ -1,0 +1,79 @@
+// The table of `alexc summary`, and the sums. A number that differs from the one before the user began to type shows both.
+
+import { make } from "./dom.js";
+import { addView, pointsAt, reveal } from "./links.js";
+
+// A cell with its text, and the text before if that is another one.
+export function cell(tag, text, before, properties = {}) {
+  const element = make(tag, properties, text);
+  if (before !== undefined && before !== text) {
+    element.classList.add("changed");
+    if (before) element.append(was(before));
+  }
+  return element;
+}
+
+const was = (text) => make("s", {}, make("span", { class: "hidden-text" }, " was "), text);
+
+export function createTable(parent, label, goTo) {
+  const box = make("div", { class: "box" });
+  parent.append(box);
+  let rows = [];
+
+  const light = (lit, scroll) => {
+    let first = null;
+    for (const { row, names } of rows) {
+      const on = names.some((name) => lit.has(name));
+      row.classList.toggle("lit", on);
+      if (on) first ??= row;
+    }
+    if (scroll) reveal(first, box);
+  };
+  addView(light);
+
+  return {
+    box,
+    show(view, before) {
+      const names = new Map();
+      for (const { name, statement } of view.layers) names.set(statement, [...(names.get(statement) ?? []), name]);
+      const kind = (column) => (view.numeric[column] ? { class: "number" } : {});
+      const head = make("tr", {}, ...view.header.map((text, column) => make("th", { scope: "col", ...kind(column) }, text)));
+      const cellsBefore = new Map(before?.rows.map((row) => [row[0], row]));
+      rows = view.rows.map((cells) => {
+        const old = cellsBefore.get(cells[0]);
+        const shown = cells.map((text, column) => cell("td", text, old?.[column], kind(column)));
+        const lit = names.get(cells[0]);
+        const name = make("button", { type: "button", class: "name", onclick: () => goTo(lit[0]) }, cells[0]);
+        pointsAt(name, lit, light);
+        shown[0] = make("th", { scope: "row" }, name);
+        const row = make("tr", {}, ...shown);
+        if (before && !old) row.classList.add("added");
+        pointsAt(row, lit, light);
+        return { row, names: lit };
+      });
+      const sums = view.total.map((text, column) => cell(column ? "td" : "th", text, before?.total[column], kind(column)));
+      const body = make("tbody", {}, ...rows.map(({ row }) => row));
+      const table = make("table", { "aria-label": label }, make("thead", {}, head), body, make("tfoot", {}, make("tr", {}, ...sums)));
+      box.replaceChildren(table, ...(view.note ? [make("p", { class: "note" }, `note: ${view.note}`)] : []));
+      return view;
+    },
+  };
+}
+
+// The sums of a spec in the head of the page.
+export function showCounts(parent, view, before) {
+  const shown = Object.entries(view.counts).map(([name, count]) => {
+    const old = before?.counts[name];
+    const value = make("dd", {}, count.toLocaleString("en-US"));
+    if (old === undefined || old === count) return make("div", {}, make("dt", {}, name), value);
+    value.classList.add("changed");
+    if (old > 0) value.append(` ${percent(count / old - 1)}`);
+    return make("div", {}, make("dt", {}, `${name} `, was(old.toLocaleString("en-US"))), value);
+  });
+  parent.replaceChildren(...shown);
+}
+
+function percent(share) {
+  const text = (100 * Math.abs(share)).toPrecision(2);
+  return `${share < 0 ? "−" : "+"}${Number(text)} %`;
+}
