@@ -49,7 +49,8 @@ function layers(changes, rows) {
   });
   const made = table(["layer", "", "what", "output", "parameters", "multiply-adds"], shown.map(({ cells }) => cells), [4, 5]);
   made.querySelectorAll("tbody tr").forEach((row, index) => {
-    row.classList.add(shown[index].change);
+    row.classList.add(`is-${shown[index].change}`);
+    row.children[2].classList.add("words");
     row.tabIndex = 0;
     pointsAt(row, [shown[index].layer], null);
     rows.push({ row, name: shown[index].layer });

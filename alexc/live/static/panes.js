@@ -4,12 +4,12 @@ import { byId, make } from "./dom.js";
 
 const remembered = (name, otherwise) => Number(localStorage.getItem(`alexc-${name}`) ?? otherwise);
 
-// A separator sets `--NAME` of its parent to a share in percent. `vertical` separates columns.
+// A separator sets `--columns` or `--rows` of its parent to a share in percent, and remembers it under `name`.
 export function splitter(separator, name, vertical, start, moved) {
   const parent = separator.parentElement;
   const set = (share) => {
     const value = Math.round(Math.min(85, Math.max(15, share)) * 10) / 10;
-    parent.style.setProperty(`--${name}`, `${value}%`);
+    parent.style.setProperty(vertical ? "--columns" : "--rows", `${value}%`);
     separator.setAttribute("aria-valuenow", String(Math.round(value)));
     localStorage.setItem(`alexc-${name}`, String(value));
     moved();

@@ -78,8 +78,8 @@ async function compile() {
   running?.abort();
   const mine = (running = new AbortController());
   const texts = specs.map(({ panel }) => panel.text());
-  const late = setTimeout(() => status("Compiling …"), LATE);
-  const timed = { start, drawn: false };
+  const late = setTimeout(() => status("compiling …"), LATE);
+  const timed = { start, late };
   try {
     const answer = await ask("/api/compile", { texts, theme: theme() }, mine.signal);
     if (!answer.ok) throw new Error(await answer.text());
@@ -101,7 +101,10 @@ function show(view, timed) {
       spec.panel.show(view);
       stale(spec, !view.good);
       announceSoon();
-      if (!view.good) status("");
+      if (!view.good) {
+        clearTimeout(timed.late);
+        status("");
+      }
       return;
     case "table":
       learn(spec, view);
@@ -112,8 +115,8 @@ function show(view, timed) {
       return;
     case "picture":
       spec.shown.picture = spec.picture.show(view, spec.before.picture);
-      if (!timed.drawn) status(`${Math.round(performance.now() - timed.start)} ms`);
-      timed.drawn = true;
+      clearTimeout(timed.late);
+      status(`picture in ${Math.round(performance.now() - timed.start)} ms`);
       performance.measure("alexc-picture", { start: timed.start });
       relight();
       return;
@@ -210,7 +213,7 @@ const moved = () => specs.forEach(({ panel }) => panel.measure());
 switchTheme(byId("theme"), compile);
 letters(moved);
 splitter(byId("split-columns"), "columns", true, 40, moved);
-splitter(byId("split-rows"), "rows", false, 54, moved);
+splitter(byId("split-rows"), two ? "rows-of-two" : "rows", false, two ? 36 : 54, moved);
 maximizers(byId("panes"), moved);
 for (const [id, factor] of [["zoom-out", 1 / 1.25], ["zoom-fit", 0], ["zoom-in", 1.25]]) {
   byId(id).addEventListener("click", () => specs.forEach(({ picture }) => picture.zoom(factor)));

@@ -41,7 +41,9 @@ export function createTable(parent, label, goTo) {
       const cellsBefore = new Map(before?.rows.map((row) => [row[0], row]));
       rows = view.rows.map((cells) => {
         const old = cellsBefore.get(cells[0]);
-        const shown = cells.map((text, column) => cell("td", text, old?.[column], kind(column)));
+        // A share changes whenever another layer does; only the layers that changed are marked.
+        const known = (column) => (view.header[column] === "share" ? undefined : old?.[column]);
+        const shown = cells.map((text, column) => cell("td", text, known(column), kind(column)));
         const lit = names.get(cells[0]);
         const name = make("button", { type: "button", class: "name", onclick: () => goTo(lit[0]) }, cells[0]);
         pointsAt(name, lit, light);
@@ -62,6 +64,7 @@ export function createTable(parent, label, goTo) {
 
 // The sums of a spec in the head of the page.
 export function showCounts(parent, view, before) {
+  parent.dataset.name = view.name;
   const shown = Object.entries(view.counts).map(([name, count]) => {
     const old = before?.counts[name];
     const value = make("dd", {}, count.toLocaleString("en-US"));
