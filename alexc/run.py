@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.metrics import read_metrics
 from alexc.runtime.runs.run_folder import RUNS, RunFolder
-from alexc.runtime.runs.run_list import HEADER, NUMERIC, ListedRun, listed_run, listed_runs, run_row
+from alexc.runtime.runs.run_list import HEADER, NUMERIC, ListedRun, listed_runs, read_run, run_row
 
 from .drawing import Theme, check_theme
 from .net import Net
@@ -60,7 +60,7 @@ class Run:
     @property
     def listed(self) -> ListedRun:
         """What the table of runs shows: `network`, `epochs_done`, `val_error`, `best_epoch`, `loss` and others."""
-        return listed_run(self._folder, self.path)
+        return read_run(self._folder, self.path)
 
     @property
     def net(self) -> Net:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from alexc import git_lfs
 from alexc.printable import printable
@@ -200,6 +201,19 @@ def _is_marked(target: Path, mark: str) -> bool:
             return mark in file.read(_HEAD_BYTES).decode("utf-8", "replace")
     except OSError:
         return False  # a file that cannot be read is not known to be alexc's
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; never waits, even if another process replaces it by a pipe just now.
+
+    Raises:
+        OSError: it cannot be opened, or is a pipe, a device or a folder.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115 - `Path.open` has no opener
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a file")
+    return file
 
 
 def require_regular_file(path: Path) -> None:

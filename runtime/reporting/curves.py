@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alexc.printable import printable
 
-from ..runs.epoch_metrics import loss_text
+from ..runs.epoch_metrics import CURVES, epoch_header, epoch_row
 from .chart import Chart, Line, draw_chart, thinned
 from .missing import Missing
-
-_TOP5 = "val_top5_error"
-_EPOCH_FIGURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    ("training loss", "train_loss", loss_text),
-    ("training error", "train_error", "{:.1%}".format),
-    ("validation loss", "val_loss", loss_text),
-    ("top-1 error", "val_error", "{:.1%}".format),
-    ("top-5 error", _TOP5, "{:.1%}".format),
-    ("rate", "rate", "{:.3g}".format),
-    ("images/s", "images_per_second", "{:,.0f}".format),
-)
 
 
 @dataclass(frozen=True)
@@ -69,14 +58,13 @@ def curves_of(records: Sequence[dict[str, Any]], top5: bool = True) -> Curves | 
     if not steps and not epochs:
         return Missing("The training has not recorded a step yet.")
     lowest = min(epochs, key=_error, default=None)
-    figures = [figure for figure in _EPOCH_FIGURES if top5 or figure[1] != _TOP5]
     # Before the end of the first epoch, its number of steps is unknown.
     # The last epoch can be shorter than the others.
     panels = panels_of(records, epochs[0]["step"] / epochs[0]["epoch"] if epochs else None, top5)
     return Curves(
         charts=tuple(panel.chart for panel in panels if panel.chart is not None),
-        header=("epoch", *(title for title, _, _ in figures)),
-        epochs=tuple(_row(record, figures) for record in epochs),
+        header=epoch_header(top5),
+        epochs=tuple(epoch_row(record, top5) for record in epochs),
         best=int(lowest["epoch"]) if lowest else None,
         notes=tuple(_note(record) for record in records if record["kind"] in ("note", "diverged")),
     )
@@ -95,18 +83,18 @@ def panels_of(records: Sequence[dict[str, Any]], steps_per_epoch: float | None, 
     scale, axis = (steps_per_epoch, "epoch") if steps_per_epoch else (1, "step")
     batches = thinned([(record["step"] / scale, _number(record["loss"])) for record in steps])
     rates = [(record["step"] / scale, _number(record["rate"])) for record in steps]
-    single = "training, single batches" if len(batches) == len(steps) else "training, means of some batches"
+    single = CURVES["loss"] if len(batches) == len(steps) else "training, means of some batches"
     losses = [
         Line(single, "batches", batches, dots=False),
-        _line(epochs, "train_loss", "training, mean of the epoch", "train"),
-        _line(epochs, "val_loss", "validation", "val"),
+        _line(epochs, "train_loss", "train"),
+        _line(epochs, "val_loss", "val"),
     ]
     errors = [
-        _line(epochs, "train_error", "training, top-1", "train"),
-        _line(epochs, "val_error", "validation, top-1", "val"),
-        *([_line(epochs, _TOP5, "validation, top-5", "val5")] if top5 else []),
+        _line(epochs, "train_error", "train"),
+        _line(epochs, "val_error", "val"),
+        *([_line(epochs, "val_top5_error", "val5")] if top5 else []),
     ]
-    rate = [Line("rate", "rate", _turns(rates), stepped=True, dots=False)]
+    rate = [Line(CURVES["rate"], "rate", _turns(rates), stepped=True, dots=False)]
     return [
         Panel("loss", tuple(losses), draw_chart("loss", axis, losses, ".3g")),
         Panel("error", tuple(errors), draw_chart("error", axis, errors, ".0%")),
@@ -114,8 +102,8 @@ def panels_of(records: Sequence[dict[str, Any]], steps_per_epoch: float | None, 
     ]
 
 
-def _line(epochs: Sequence[dict[str, Any]], name: str, label: str, style: str) -> Line:
-    return Line(label, style, tuple((record["epoch"], _number(record[name])) for record in epochs))
+def _line(epochs: Sequence[dict[str, Any]], name: str, style: str) -> Line:
+    return Line(CURVES[name], style, tuple((record["epoch"], _number(record[name])) for record in epochs))
 
 
 def _turns(points: Sequence[tuple[float, float | None]]) -> tuple[tuple[float, float | None], ...]:
@@ -131,11 +119,6 @@ def _turns(points: Sequence[tuple[float, float | None]]) -> tuple[tuple[float, f
 
 def _note(record: dict[str, Any]) -> tuple[str, str]:
     return f"epoch {int(record['epoch'])}, step {int(record['step']):,}", printable(record["text"])
-
-
-def _row(record: dict[str, Any], figures: Sequence[tuple[str, str, Callable[[float], str]]]) -> tuple[str, ...]:
-    cells = ("-" if record[name] is None else text(float(record[name])) for _, name, text in figures)
-    return (str(int(record["epoch"])), *cells)
 
 
 def _error(record: dict[str, Any]) -> float:

@@ -12,6 +12,7 @@ from ..data.store import Store
 from ..evaluation.trained_network import TrainedNetwork
 from ..runs.metrics import divergence_in
 from ..runs.run_folder import RunFolder
+from ..runs.run_settings import data_text, option_rows, versions_text
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,16 @@ def settings_of(
     rows = [
         ("network", f"{trained.file.name}, {parameters:,} parameters, reads {shape}"),
         ("weights", f"{printable(trained.checkpoint.name)}, after epoch {trained.epochs}"),
-        ("data", "images that alexc draws" if record["data"] is None else printable(record["data"])),
+        ("data", data_text(record)),
         ("images", _images(trained, store)),
         ("started", _time(record["started"])),
         ("epochs", f"{epochs} of {int(record['epochs'])}"),
         *([("diverged", printable(diverged))] if diverged else []),
         ("batch", f"{int(record['batch'])} images"),
         ("seed", str(int(record["seed"]))),
-        *_options(record),
+        *option_rows(record),
         ("device", printable(newest["device_name"])),
-        ("versions", ", ".join(f"{printable(name)} {printable(is_)}" for name, is_ in newest["versions"].items())),
+        ("versions", versions_text(newest)),
         ("run", printable(run.path)),
     ]
     return Settings(tuple(rows), tuple(map(_command, record["commands"])))
@@ -77,29 +78,6 @@ def settings_of(
 def _images(trained: TrainedNetwork, store: Store | None) -> str:
     classes = f"{len(trained.statistics.classes):,} classes"
     return f"{len(store.train):,} to train, {len(store.val):,} to validate, {classes}" if store else classes
-
-
-def _options(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """The options of the training beyond the recipe."""
-    rows = []
-    if record.get("weights"):
-        rows.append(("started from", printable(record["weights"])))
-    if record.get("freeze"):
-        rows.append(("frozen", ", ".join(map(printable, record["freeze"]))))
-    if record.get("amp"):
-        rows.append(("precision", printable(record["amp"])))
-    if record.get("lr") is not None:
-        rows.append(("learning rate", f"{float(record['lr']):g}, in place of the recipe's"))
-    if record.get("weight_decay") is not None:
-        rows.append(("weight decay", f"{float(record['weight_decay']):g}, in place of the recipe's"))
-    if record.get("accumulate", 1) > 1:
-        rows.append(("accumulated", f"each batch in {int(record['accumulate'])} parts"))
-    if record.get("class_weights"):
-        weights = record["class_weights"]
-        rows.append(("class weights", f"{min(weights):.3g} to {max(weights):.3g}, in the loss"))
-    if record.get("sampler", "random") != "random":
-        rows.append(("sampler", printable(record["sampler"])))
-    return rows
 
 
 def _command(entry: dict[str, Any]) -> Command:

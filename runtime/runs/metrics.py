@@ -10,15 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from alexc.printable import printable
 
 from ..errors import UserError
 from ..files import require_regular_file, writing
 from .epoch_metrics import EpochMetrics
-from .event_file import EventFile
 from .wandb_log import WandbLog
+
+if TYPE_CHECKING:
+    from .event_file import EventFile
+
+Ending = Literal["finished", "stopped", "diverged"]
+ENDINGS: tuple[Ending, ...] = get_args(Ending)
+EPOCH_VALUES = (*(each.name for each in fields(EpochMetrics)), "rate", "seconds", "images_per_second")
 
 _TAGS = {
     "loss": "train/batch_loss",
@@ -30,11 +36,11 @@ _TAGS = {
     "rate": "rate",
     "images_per_second": "images_per_second",
 }
-_VALUES = {
+_VALUES: dict[str, tuple[str, ...]] = {
     "step": ("loss", "rate"),
-    "epoch": (*(each.name for each in fields(EpochMetrics)), "rate", "seconds", "images_per_second"),
+    "epoch": EPOCH_VALUES,
     "note": (),
-    "diverged": (),
+    **dict.fromkeys(ENDINGS, ()),
 }
 _MOST = 2**53  # steps and epochs: floats hold each number up to it
 _GO_ON = "the checkpoints are intact: continue with --resume"
@@ -46,7 +52,7 @@ class Metrics:
     If something cannot be written, it raises a UserError that names the file.
 
     Args:
-        lines: the JSON lines file: one object per line, with `kind` "step", "epoch", "note" or "diverged".
+        lines: the JSON lines file: one object per line, with `kind` "step", "epoch", "note" or an `Ending`.
         events: the folder of TensorBoard's event files; None writes none.
         kept: the length of `lines` in bytes at the checkpoint; later lines will be written again, so they are cut off.
         step: the step from which the training continues; TensorBoard hides later ones.
@@ -61,6 +67,8 @@ class Metrics:
             self._file.seek(0, os.SEEK_END)
         self._events: EventFile | None = None
         if events is not None:
+            from .event_file import EventFile  # imports tensorboard, which readers do not need
+
             with writing(events, _GO_ON):
                 self._events = EventFile(events, step)
 
@@ -90,9 +98,16 @@ class Metrics:
         """Record a note."""
         self._write({"kind": "note", "step": step, "epoch": epoch, "text": text})
 
-    def diverged(self, step: int, epoch: int, text: str) -> None:
-        """Record that the training stops before this step, because a number is not finite."""
-        self._write({"kind": "diverged", "step": step, "epoch": epoch, "text": text})
+    def ended(self, ending: Ending, step: int, epoch: int, text: str) -> None:
+        """Record how the training ends. A training that continues cuts this record off.
+
+        Args:
+            ending: "diverged" if a number was not finite, so that the training stops before this step.
+            step: the last step, or the one that diverged.
+            epoch: its epoch, from 1.
+            text: the reason.
+        """
+        self._write({"kind": ending, "step": step, "epoch": epoch, "text": text})
 
     def sync(self) -> int:
         """Sync the lines to disk; returns their length in bytes."""
@@ -180,8 +195,12 @@ def divergence_in(records: Sequence[Mapping[str, Any]]) -> str | None:
     """Why and where the training stopped, if a number was not finite."""
     if not records or records[-1]["kind"] != "diverged":
         return None
-    last = records[-1]
-    return f"{last['text']} at step {last['step']:,} (epoch {last['epoch']})"
+    return divergence_text(records[-1])
+
+
+def divergence_text(record: Mapping[str, Any]) -> str:
+    """Why and where a training diverged, from its last record."""
+    return f"{record['text']} at step {record['step']:,} (epoch {record['epoch']})"
 
 
 def _content(path: Path) -> bytes:
@@ -197,13 +216,23 @@ def _records(path: Path, content: bytes) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            record = record_in(line)
         except (ValueError, RecursionError) as error:
             raise UserError(f"{printable(path)} is damaged ({error}): expected one JSON object a line") from None
-        if not _is_record(record):
+        if record is None:
             raise UserError(f"{printable(path)} is damaged: restore what training wrote (line {number:,})")
         records.append(record)
     return records
+
+
+def record_in(line: bytes) -> dict[str, Any] | None:
+    """The record of a line, or None if the line is JSON that `Metrics` does not write.
+
+    Raises:
+        ValueError, RecursionError: the line is not JSON.
+    """
+    record = json.loads(line)
+    return record if _is_record(record) else None
 
 
 def _is_record(record: object) -> bool:
@@ -214,7 +243,7 @@ def _is_record(record: object) -> bool:
         return False
     if not all(isinstance(record.get(name), int) and 0 <= record[name] < _MOST for name in ("step", "epoch")):
         return False
-    if kind in ("note", "diverged"):
+    if not _VALUES[kind]:
         return isinstance(record.get("text"), str)
     return all(_is_value(record.get(name, "")) for name in _VALUES[kind])
 

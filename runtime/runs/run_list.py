@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,10 @@ from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
 
 from ..errors import UserError
+from .course import Course
 from .epoch_metrics import loss_text
-from .metrics import divergence_in, read_metrics
-from .run_folder import RunFolder
+from .metrics import read_metrics
+from .run_files import RECORD, RunFiles
 
 HEADER = (
     "run",
@@ -80,15 +85,12 @@ def listed_runs(folder: Path) -> tuple[list[ListedRun], list[str]]:
     Raises:
         UserError: the folder does not exist, or has no runs.
     """
-    if not folder.is_dir():
-        expected = "expected one with runs in it, as `alexc train` makes"
-        raise UserError(f"{printable(folder)} is not a folder: {expected}{nearby(folder, FOLDER)}")
+    check_folder(folder)
     found: list[ListedRun] = []
     damaged: list[str] = []
-    for record in sorted(folder.rglob("run.json")):
-        run = RunFolder(record.parent)
+    for run in sorted(find_runs(folder)[0], key=lambda each: each.record):
         try:
-            found.append(listed_run(run, folder))
+            found.append(read_run(run, folder))
         except UserError as mistake:
             damaged.append(str(mistake))
     if not found and not damaged:
@@ -96,20 +98,58 @@ def listed_runs(folder: Path) -> tuple[list[ListedRun], list[str]]:
     return sorted(found, key=lambda each: (each.started, str(each.run))), damaged
 
 
-def listed_run(run: RunFolder, folder: Path) -> ListedRun:
+def read_run(run: RunFiles, folder: Path) -> ListedRun:
     """One run, with everything that its row of the table shows; `folder` is that of `run_row`.
 
     Raises:
         UserError: the folder is not a run, or a file of it is damaged.
     """
     content = run.read_record()
-    records = read_metrics(run.metrics) if run.metrics.exists() else []
     try:
-        listed = _listed(run, content, records)
+        listed = listed_run(run, content, Course(read_metrics(run.metrics) if run.metrics.exists() else []))
         run_row(listed, folder)  # what cannot be shown is damaged
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{printable(run.record)} is damaged, or of another program") from None
     return listed
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder of runs exists.
+
+    Raises:
+        UserError: it does not.
+    """
+    if not folder.is_dir():
+        expected = "expected one with runs in it, as `alexc train` makes"
+        raise UserError(f"{printable(folder)} is not a folder: {expected}{nearby(folder, FOLDER)}")
+
+
+def find_runs(folder: Path, most_entries: float = math.inf) -> tuple[list[RunFiles], bool]:
+    """The runs under a folder, at any depth, in no order. Links to folders are not followed.
+
+    Folders that cannot be read, or have just disappeared, are left out.
+
+    Args:
+        folder: the folder.
+        most_entries: the number of files and folders to look at.
+
+    Returns:
+        The runs, and whether all folders were looked into.
+    """
+    found: list[RunFiles] = []
+    waiting, seen = deque([folder]), 0
+    while waiting and seen < most_entries:
+        path = waiting.popleft()
+        with suppress(OSError), os.scandir(path) as entries:
+            for entry in entries:
+                seen += 1
+                if entry.name == RECORD:
+                    found.append(RunFiles(path))
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(path / entry.name)
+                if seen >= most_entries:
+                    break
+    return found, not waiting and seen < most_entries
 
 
 def run_row(listed: ListedRun, folder: Path) -> tuple[str, ...]:
@@ -119,7 +159,7 @@ def run_row(listed: ListedRun, folder: Path) -> tuple[str, ...]:
     return (
         name,
         printable(listed.network),
-        listed.started[:16].replace("T", " "),
+        printable(listed.started)[:16].replace("T", " "),
         str(listed.seed),
         str(listed.batch),
         f"{listed.epochs_done} of {listed.epochs}",
@@ -136,30 +176,24 @@ def runs_json(runs: Sequence[ListedRun]) -> str:
     return json.dumps([asdict(each) | {"run": str(each.run)} for each in runs], indent=2)
 
 
-def _listed(run: RunFolder, record: dict[str, Any], records: list[dict[str, Any]]) -> ListedRun:
-    epochs = [each for each in records if each["kind"] == "epoch"]
-    steps = [each for each in records if each["kind"] == "step"]
-    best = min(epochs, key=lambda each: _error(each["val_error"]), default={})
-    last = epochs[-1] if epochs else {}
+def listed_run(run: RunFiles, record: Mapping[str, Any], course: Course) -> ListedRun:
+    """A run from its run.json, as `read_record` returns it, and its metrics."""
+    best, last = course.best_epoch or {}, course.last_epoch or {}
     return ListedRun(
         run=run.path,
-        network=str(record["network"]),
-        started=str(record["started"]),
+        network=record["network"],
+        started=record["started"],
         seed=record["seed"],
         batch=record["batch"],
         epochs=record["epochs"],
-        epochs_done=len(epochs),
+        epochs_done=course.epochs_done,
         val_error=best.get("val_error"),
         best_epoch=best.get("epoch"),
-        loss=last["train_loss"] if epochs else steps[-1]["loss"] if steps else None,
+        loss=last["train_loss"] if last else course.last_step.loss if course.last_step else None,
         rate=last.get("rate"),
         images_per_second=last.get("images_per_second"),
-        diverged=divergence_in(records) is not None,
+        diverged=course.ending is not None and course.ending["kind"] == "diverged",
     )
-
-
-def _error(value: float | None) -> float:
-    return 2.0 if value is None else value
 
 
 def _number(value: float | None, form: str) -> str:

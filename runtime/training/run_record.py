@@ -82,6 +82,7 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "store": {"path": str(plan.store.path.absolute()), "identity": plan.store.identity},
         "epochs": settings.epochs(len(plan.store.train)),
         "iterations": settings.recipe.iterations,
+        "steps_per_epoch": settings.steps_per_epoch(len(plan.store.train)),
         "batch": settings.recipe.batch,
         "seed": settings.seed,
         "freeze": list(settings.freeze),

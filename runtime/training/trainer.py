@@ -32,7 +32,7 @@ from ..layers.dropout import fix_masks
 from ..progress import Progress
 from ..runs.console import print_epoch, print_note
 from ..runs.epoch_metrics import EpochMetrics, loss_text
-from ..runs.metrics import Metrics
+from ..runs.metrics import Ending, Metrics
 from ..runs.run_folder import RunFolder
 from .class_balance import drawn_images
 from .figures import Figures
@@ -45,10 +45,11 @@ from .state import TrainingState
 
 ALL_STEPS_RECORDED = 100
 STEPS_BETWEEN_RECORDS = 10
+_BY_SIGNAL = "by a signal"
 
 
 class Stopped(Exception):  # noqa: N818 - an ending that the user asked for, not an error
-    """The training stopped, between two steps or in a validation, because it was asked to."""
+    """The training stopped, between two steps or in a validation, because it was asked to; the message says how."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +185,7 @@ class Trainer:
                     for images, micro_batches in self._remaining_batches():
                         if stop or self._begun >= limit:
                             self._count(self.results(interrupted), watch, progress)
-                            raise Stopped
+                            raise Stopped(_BY_SIGNAL if stop else "as --steps says")
                         stop = self._count(self.take_step(images, micro_batches, interrupted), watch, progress)
                         if self._begun % self.run.save_every == 0:
                             stop |= self._count(self.results(interrupted), watch, progress)
@@ -193,9 +194,11 @@ class Trainer:
                 with self.model.validated_weights():
                     scores = self._validate(interrupted)
                 self._finish_epoch(scores, watch.lap())
-        except Stopped:
+        except Stopped as stopped:
             self.save()
+            self._record_end("stopped", str(stopped))
             raise
+        self._record_end("finished", "nothing is left to train")
 
     def take_step(
         self, images: int, micro_batches: Iterable[tuple[Batch, bool]], interrupted: Callable[[], bool]
@@ -351,7 +354,7 @@ class Trainer:
 
         def stop_if_interrupted() -> None:
             if model.rank.any(interrupted()):
-                raise Stopped
+                raise Stopped(_BY_SIGNAL)
 
         tally = tally_for(self.settings.recipe.loss, len(data.store.classes), model.outputs)
         measure(
@@ -408,6 +411,10 @@ class Trainer:
         if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
             run.metrics.step(state.step, state.epoch + 1, loss, rate)
 
+    def _record_end(self, ending: Ending, reason: str) -> None:
+        """Record how the training ended, so that one that crashed can be told from one that was stopped."""
+        self.run.metrics.ended(ending, self.state.step, self.state.epoch + bool(self.state.position), reason)
+
     def _check_weights(self) -> None:
         """Raise if a weight is not finite, on all ranks."""
         values = [value for value in self.model.network.state_dict().values() if value.is_floating_point()]
@@ -417,7 +424,7 @@ class Trainer:
     def _not_finite(self, what: str, rate: float) -> UserError:
         """Record that the training must stop; returns the error. All ranks have found it."""
         state = self.state
-        self.run.metrics.diverged(state.step + 1, state.epoch + 1, what)
+        self.run.metrics.ended("diverged", state.step + 1, state.epoch + 1, what)
         return self.model.rank.reported_once(
             UserError(
                 f"{what} at step {state.step + 1} (epoch {state.epoch + 1}), and the training has stopped there; the "

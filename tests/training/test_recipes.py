@@ -200,7 +200,7 @@ def test_a_metric_that_is_reached_ends_the_training(home: Path, tmp_path: Path) 
     path = network(tmp_path, SGD, 'stop=Reached(of="val_loss", value=100.0),')
     run = tiny.run_to(tiny.options(path, home / "store", tmp_path / "run")).path
     assert tiny.checkpoint(run / "last.pt")["state"]["epoch"] == 1
-    assert [each["kind"] for each in tiny.metrics(run)][-1] == "note"
+    assert [each["kind"] for each in tiny.metrics(run)][-2:] == ["note", "finished"]
 
 
 SPEC = """

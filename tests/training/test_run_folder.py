@@ -180,7 +180,7 @@ def test_metrics_behind_the_checkpoint_may_be_damaged(tmp_path: Path) -> None:
         metrics.step(1, 1, float("inf"), 0.1)
         metrics.epoch(1, 1, EpochMetrics(1.0, 1.0, float("nan"), 1.0, 1.0), 0.1, 2.0, 3.0)
         metrics.note(1, 1, "so")
-        metrics.diverged(2, 1, "the loss is nan")
+        metrics.ended("diverged", 2, 1, "the loss is nan")
     kept = path.stat().st_size
     path.write_bytes(path.read_bytes() + b"{garbage\n")
     check_metrics(path, kept)
