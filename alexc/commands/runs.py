@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..live import require_extra
 from ..table import aligned
 from ..terminal import print_message, terminal_width
 
@@ -24,11 +25,24 @@ def runs(
         "runs"
     ),
     format: Annotated[Format, typer.Option(help="The output format.")] = Format.TEXT,
+    live: Annotated[
+        bool, typer.Option("--live", help="Show the curves in the browser while the runs are trained.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port of --live.", show_default="a free one")
+    ] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Whether --live opens the page in the browser.")
+    ] = True,
 ) -> None:
     """List training runs side by side.
 
-    Shows the settings, the best validation error and the last loss of each run, the oldest first.
+    Shows the settings, the best validation error and the last loss of each run, the oldest first. With --live, a page
+    in the browser shows the curves and follows them. It answers on 127.0.0.1 only, and changes nothing.
     """
+    if live:
+        _serve(folder, port, browser)
+        return
     from alexc.runtime.runs.run_list import HEADER, NUMERIC, SPARE, listed_runs, run_rows, runs_json
 
     if format is Format.JSON:
@@ -40,3 +54,14 @@ def runs(
             print("\n".join(aligned([HEADER, *rows], NUMERIC, terminal_width(), SPARE)))
     for line in damaged:
         print_message(f"warning: {line}")
+
+
+def _serve(folder: Path, port: int, browser: bool) -> None:
+    require_extra()
+    from alexc.runtime.runs.run_list import check_folder
+
+    from ..live.runs_page import RunsPage
+    from ..live.server import serve
+
+    check_folder(folder)
+    serve(RunsPage(folder).page(), port=port, open_browser=browser)

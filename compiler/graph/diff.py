@@ -103,13 +103,14 @@ def _totals(graph: Graph) -> Totals:
 
 
 def _settings(before: Graph, after: Graph) -> Iterator[Setting]:
-    old, new = _settings_of(before), _settings_of(after)
+    old, new = settings_of(before), settings_of(after)
     for name in dict.fromkeys([*old, *new]):
         if old.get(name) != new.get(name):
             yield Setting(name, old.get(name), new.get(name))
 
 
-def _settings_of(graph: Graph) -> dict[str, str]:
+def settings_of(graph: Graph) -> dict[str, str]:
+    """The settings of a spec besides its layers: pairs of name and text."""
     settings = {"network": graph.net.name, "input": str(graph.net.input), "towers": towers_text(graph.net.towers)}
     lines = list(graph.statements())
     settings |= {f"placement {each.name}": "; ".join(placement_lines(each, lines)) for each in graph.net.placements}

@@ -37,13 +37,17 @@ def _is_positive(value: object) -> bool:
     return type(value) is float and 0 < value < math.inf
 
 
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 < value < 2**53  # floats hold each number up to it
+
+
 _REQUIRED: dict[str, Callable[[Any], bool]] = {  # what run.json must hold
     "network": lambda value: isinstance(value, str),
     "started": lambda value: isinstance(value, str),
     "data": lambda value: value is None or isinstance(value, str),
     "store": lambda value: isinstance(value, dict) and isinstance(value.get("path"), str),
-    "epochs": lambda value: type(value) is int and value > 0,
-    "batch": lambda value: type(value) is int and value > 0,
+    "epochs": _is_count,
+    "batch": _is_count,
     "seed": lambda value: type(value) is int and value >= 0,
     "commands": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
 }
@@ -52,11 +56,11 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {  # what an older version did not
     "amp": lambda value: value in (None, "bf16", "fp16"),
     "lr": lambda value: value is None or _is_positive(value),
     "weight_decay": lambda value: value is None or value == 0 or _is_positive(value),
-    "accumulate": lambda value: type(value) is int and value > 0,
+    "accumulate": _is_count,
     "class_weights": lambda value: value is None or (isinstance(value, list) and all(map(_is_positive, value))),
     "sampler": lambda value: value in ("random", "weighted"),
-    "iterations": lambda value: value is None or (type(value) is int and value > 0),
-    "steps_per_epoch": lambda value: type(value) is int and value > 0,
+    "iterations": lambda value: value is None or _is_count(value),
+    "steps_per_epoch": _is_count,
     "weights": lambda value: value is None or isinstance(value, str),
     "wandb": lambda value: value is None or isinstance(value, str),
 }
