@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     write_record(tmp_path / "one", network="small")
     write_epochs(tmp_path / "one", range(1, 3))
     other = tmp_path / "<b>two\x1b[31m"
-    write_record(other, network="<script>alert(1)</script>", seed=7, started="2026-05-06T00:00:00", lr=0.5)
+    write_record(other, network="<script>alert(1)</script>", seed=7, started="2026-05-06T00:00\x1b[31m", lr=0.5)
     write_epochs(other, range(1, 2))
     with appended(other) as metrics:
         metrics.note(20, 1, "\u202e<img src=x>")

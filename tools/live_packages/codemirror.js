@@ -1,4 +1,4 @@
-// What the editor of `alexc live` uses of CodeMirror; tools/codemirror_bundle.py makes one file of it.
+// What the editor of `alexc live` uses of CodeMirror; tools/live_bundles.py makes one file of it.
 
 export { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 export { bracketMatching } from "@codemirror/language";
