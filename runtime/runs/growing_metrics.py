@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +13,7 @@ from ..files import open_regular
 from .course import Course
 from .metrics import ENDINGS, record_in
 
-CHUNK = 1 << 20  # bytes
+CHUNK = 1 << 18  # bytes
 _LONGEST_LINE = CHUNK  # a longer one is left out
 _END = 4096  # bytes that hold the last line
 _TAIL = 256  # bytes before the position, which tell whether the file is still the same
@@ -46,8 +48,8 @@ class GrowingMetrics:
         self._path = path
         self.start_again()
 
-    def read(self, most: int) -> int:
-        """Read what is new, at most so many bytes, rounded up to chunks; returns the number of bytes read."""
+    def read(self, until: float = math.inf) -> None:
+        """Read what is new, until this time of `time.monotonic`. What remains is `unread`."""
         try:
             with open_regular(self._path) as file:
                 status = os.fstat(file.fileno())
@@ -55,21 +57,14 @@ class GrowingMetrics:
                 if not self._goes_on(file, identity, status.st_size):
                     self.start_again()
                 self._identity, self.written = identity, status.st_mtime
-                read = 0
-                file.seek(self.read_bytes)
-                while read < most and (chunk := file.read(CHUNK)):
-                    read += len(chunk)
-                    if not (used := self._add(chunk)):
-                        break
+                is_more = True
+                while is_more and time.monotonic() < until:
                     file.seek(self.read_bytes)
-                    if used < len(chunk) < CHUNK:
-                        break
+                    is_more = self._add(file.read(CHUNK)) > 0
                 self.unread = max(0, status.st_size - self.read_bytes)
-                self._ending = self._last_record(file) if read >= most else self.course.ending
-                return read
+                self._ending = self._last_record(file) if is_more else self.course.ending
         except OSError:  # also of a folder that has just disappeared
             self.start_again()
-            return 0
 
     @property
     def ending(self) -> Mapping[str, Any] | None:

@@ -30,8 +30,8 @@ MOST_RUNS = 500
 _MOST_ENTRIES = 100_000  # files and folders that a search looks at
 _SECONDS_BETWEEN_SEARCHES = 2.0
 _SHARE_OF_SEARCHES = 0.1  # of the time, if a search is slow
-_BYTES_OF_SHOWN = 16 << 20  # of metrics that a look reads: less than a second
-_BYTES_OF_OTHERS = 2 << 20
+_SECONDS_FOR_SHOWN = 0.5  # that a look reads metrics
+_SECONDS_FOR_OTHERS = 0.25
 _KEPT = ("network", "started", "epochs", "batch", "seed", "iterations", "steps_per_epoch")
 _KEPT_OF_COMMAND = ("host", "started", "from_step")
 
@@ -130,15 +130,16 @@ class WatchedRuns:
                 self._search()
                 end = time.monotonic()
                 self._next_search = end + max(_SECONDS_BETWEEN_SEARCHES, (end - start) / _SHARE_OF_SEARCHES)
-            budgets = {True: _BYTES_OF_SHOWN, False: _BYTES_OF_OTHERS}
-            for watched in self._runs.values():
-                budgets[watched.identity in shown] -= watched.read(budgets[watched.identity in shown])
+            for seconds, runs in zip((_SECONDS_FOR_SHOWN, _SECONDS_FOR_OTHERS), self._in_order(shown), strict=True):
+                until = time.monotonic() + seconds
+                for watched in runs:
+                    watched.read(until)
             locks = HeldLocks()
             there = [watched for watched in self._runs.values() if watched.is_there]
-            runs = [watched.now(locks) for watched in there if watched.record is not None]
-            runs.sort(key=lambda each: (each.listed.started, each.identity), reverse=True)
+            found = [watched.now(locks) for watched in there if watched.record is not None]
+            found.sort(key=lambda each: (each.listed.started, each.identity), reverse=True)
             damaged = tuple(watched.damage for watched in there if watched.damage is not None)
-            return Look(tuple(runs), damaged, self._left_out, self._is_complete)
+            return Look(tuple(found), damaged, self._left_out, self._is_complete)
 
     def curves(self, identity: str) -> RunCurves | None:
         """The curves of a run, as the last look read them; None if there is no such run."""
@@ -156,6 +157,11 @@ class WatchedRuns:
                 tuple(course.notes),
                 steps_per_epoch(watched.record, course),
             )
+
+    def _in_order(self, shown: Collection[str]) -> tuple[list[_Watched], list[_Watched]]:
+        """The runs that are shown, and the others; those with little to read first."""
+        runs = sorted(self._runs.values(), key=lambda each: each.metrics.unread)
+        return [each for each in runs if each.identity in shown], [each for each in runs if each.identity not in shown]
 
     def _search(self) -> None:
         found, self._is_complete = find_runs(self.folder, _MOST_ENTRIES)
@@ -181,13 +187,13 @@ class _Watched:
         self._pace = Pace()
         self._seen: tuple[int, ...] = ()
 
-    def read(self, most: int) -> int:
-        """Read what is new; returns the number of bytes of metrics."""
+    def read(self, until: float) -> None:
+        """Read what is new, metrics until this time of `time.monotonic`."""
         try:
             status = self.files.record.stat()
         except OSError:
             self.is_there = False
-            return 0
+            return
         self.is_there = True
         seen = (status.st_ino, status.st_size, status.st_mtime_ns)
         if seen != self._seen:  # a new run, or one that a command continues
@@ -196,11 +202,10 @@ class _Watched:
             self.metrics.start_again()
             self._pace = Pace()
         if self.record is None:
-            return 0
-        read = self.metrics.read(max(0, most))
+            return
+        self.metrics.read(until)
         if self.metrics.written is not None and not self.metrics.unread:
             self._pace.look(self.metrics.course, self.metrics.written)
-        return read
 
     def now(self, locks: HeldLocks) -> RunNow:
         """What was read, with the locks of this moment."""

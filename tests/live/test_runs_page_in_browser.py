@@ -100,7 +100,7 @@ def test_curves_grow_runs_are_laid_over_each_other_and_keys_read_them(folder: Pa
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Home")
         spoken = page.locator("#spoken").inner_text()
-        assert spoken == "running, validation: 1.991 at epoch 1"
+        assert spoken == "1.991 at epoch 1: running, validation"
         page.get_by_text("Metrics of every epoch").click()
         assert page.locator("#epochs table").first.locator("tbody tr").count() == 4
     page.wait_for_selector("#figures .crashed")

@@ -25,7 +25,6 @@ from alexc.runtime.runs.run_list import run_rows
 from alexc.runtime.runs.watched_runs import RunNow, WatchedRuns
 from tests.support.written_runs import BATCH, STEPS_PER_EPOCH, appended, write_epochs, write_record
 
-ALL = 1 << 40
 needs_proc_locks = pytest.mark.skipif(HeldLocks().holds(Path(__file__)) is None, reason="the system lists no locks")
 
 
@@ -94,12 +93,12 @@ def test_the_list_and_the_watcher_have_the_same_numbers(run: Path) -> None:
 def test_a_line_that_is_cut_is_read_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     metrics = GrowingMetrics(path)
-    assert metrics.read(ALL) == 0  # missing
-    assert metrics.written is None
+    metrics.read()
+    assert metrics.written is None  # it is missing
     lines = step_line(1) + step_line(2)
     for end in range(len(lines) + 1):
         path.write_bytes(lines[:end])
-        metrics.read(ALL)
+        metrics.read()
         assert metrics.course.step == lines[:end].count(b"\n")
     assert metrics.damaged == 0
     assert metrics.unread == 0
@@ -119,7 +118,7 @@ def test_a_damaged_line_is_left_out_and_counted(tmp_path: Path, line: bytes) -> 
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(step_line(1) + line + b"\n" + step_line(3, None))
     metrics = GrowingMetrics(path)
-    metrics.read(ALL)
+    metrics.read()
     assert ([point.step for point in metrics.course.steps.points], metrics.damaged) == ([1, 3], 1)
 
 
@@ -129,29 +128,28 @@ def test_a_line_without_an_end_fills_no_memory(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(step_line(1) + b"x" * 5500 + b"\n" + step_line(2))
     metrics = GrowingMetrics(path)
-    while metrics.read(1000):
-        pass
+    metrics.read()
     assert (metrics.course.step, metrics.damaged, metrics.unread) == (2, 1, 0)
 
 
 def test_a_resumed_training_cuts_lines_off_and_writes_others(run: Path) -> None:
     path = run / "metrics.jsonl"
     metrics = GrowingMetrics(path)
-    metrics.read(ALL)
+    metrics.read()
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:10]))
-    metrics.read(ALL)
+    metrics.read()
     assert (metrics.course.step, metrics.course.epochs_done) == (10, 0)
     more = [line.replace(b'"rate": 0.01', b'"rate": 0.02') for line in lines]
     path.write_bytes(b"".join(more))  # longer than what was read, and different
-    metrics.read(ALL)
+    metrics.read()
     assert (metrics.course.epochs_done, metrics.damaged) == (2, 0)
     assert {point.rate for point in metrics.course.steps.points} == {0.02}
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "metrics.jsonl")
-    assert GrowingMetrics(tmp_path / "metrics.jsonl").read(ALL) == 0
+    GrowingMetrics(tmp_path / "metrics.jsonl").read()
     os.mkfifo(tmp_path / "run.json")
     look = WatchedRuns(tmp_path).look()
     assert look.runs == ()
@@ -164,11 +162,13 @@ def test_long_metrics_are_read_in_parts_and_the_end_is_known_before(run: Path, m
             metrics.step(step, 3, 0.5, 0.01)
         metrics.ended("stopped", 1999, 3, "by a signal")
     monkeypatch.setattr(growing_metrics, "CHUNK", 20_000)
-    monkeypatch.setattr(watched_runs, "_BYTES_OF_OTHERS", 20_000)
-    monkeypatch.setattr(watched_runs, "_BYTES_OF_SHOWN", 60_000)
+    clock = iter(range(1, 1_000_000))  # a second passes from one look at the clock to the next
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(watched_runs, "_SECONDS_FOR_SHOWN", 4.0)
+    monkeypatch.setattr(watched_runs, "_SECONDS_FOR_OTHERS", 2.0)
     runs = WatchedRuns(run.parent)
     first = only(runs)
-    assert (first.condition.state, 0 < first.share_read < 0.3) == (State.STOPPED, True)
+    assert (first.condition.state, 0 < first.share_read < 0.2) == (State.STOPPED, True)
     shown = runs.look([first.identity]).runs[0]
     assert 0.3 < shown.share_read < 1
     while only(runs).share_read < 1:

@@ -105,7 +105,7 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
   function read(line, point) {
     const { run, label, x, y } = lines[line];
     const where = last.options.axis === "step" ? `step ${x[point].toLocaleString("en")}` : `epoch ${number(x[point])}`;
-    return `${run.name}, ${label}: ${y[point] === null ? "no number" : text(y[point])} at ${where}`;
+    return `${y[point] === null ? "no number" : text(y[point])} at ${where}: ${run.name}, ${label}`;
   }
 
   // uPlot wants one list of x for all lines. Where a line has no point, its value is undefined, which leaves no gap.
@@ -138,7 +138,7 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
       height: place.clientHeight,
       legend: { show: false },
       padding: [8, 8, 0, 0],
-      cursor: { sync: { key: "runs" }, focus: { prox: 24 }, drag: { x: true, y: false }, y: false },
+      cursor: { sync: { key: "runs" }, focus: { prox: 1e6 }, drag: { x: true, y: false }, y: false },
       focus: { alpha: 0.35 },
       scales: {
         x: { time: false, range: (u, low, high) => (isPart(u, low, high) ? [low, high] : [0, end]) },
@@ -160,7 +160,7 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
   function showValues(u, index) {
     if (index !== undefined) focused = index;
     const point = u.cursor.idx;
-    if (point === null || point === undefined || !focused || u.cursor.event === undefined) return;
+    if (point === null || point === undefined || !focused || !place.matches(":hover")) return; // else another chart's
     const line = lines[focused - 1];
     const at = line && line.x.findLastIndex((x) => x <= u.data[0][point]);
     if (line && at >= 0) readout.textContent = read(focused - 1, at);

@@ -7,6 +7,7 @@ import { switchTheme } from "./theme.js";
 
 const SECONDS_WHILE_RUNNING = 1;
 const SECONDS_OTHERWISE = 3;
+const LONGEST_NAME = 25; // letters
 const STATES = { running: "▶", finished: "✓", stopped: "■", diverged: "✕", crashed: "✕", unknown: "?" };
 
 const find = (selector) => document.querySelector(selector);
@@ -48,6 +49,13 @@ function keep(parent, keys, make) {
 }
 
 const nameOf = (run) => run.cells[0];
+
+// The name without its middle if it is long: names of runs often differ only in their ends.
+function shortName(run) {
+  const letters = [...nameOf(run)];
+  return letters.length <= LONGEST_NAME ? nameOf(run) : `${letters.slice(0, 9).join("")}…${letters.slice(10 - LONGEST_NAME).join("")}`;
+}
+
 const isActive = (run) => run.state === "running" || run.state === "unknown";
 const stateText = (run) => `${STATES[run.state]} ${run.state}`;
 const shownRuns = () => list.runs.filter((run) => colours.has(run.id));
@@ -149,7 +157,7 @@ function renderFigures() {
     row.className = `run-${colours.get(run.id)}`;
     const figures = COLUMNS.slice(1).map((column) => run.cells[column]);
     const left = run.state === "running" ? (run.left ?? "-") : "-";
-    const texts = [nameOf(run), stateText(run), ...figures, left, agoText(run.written)];
+    const texts = [shortName(run), stateText(run), ...figures, left, agoText(run.written)];
     texts.forEach((text, column) => write(row.children[column], text));
     row.children[0].title = nameOf(run);
     row.children[1].className = `state ${run.state}`;
@@ -185,7 +193,7 @@ function renderCharts() {
   if (!known) inSteps.checked = true;
   const { smoothing } = options();
   write(find(".smoothing output"), smoothing ? smoothing.toFixed(2) : "off");
-  const drawn = runs.map((run) => ({ name: nameOf(run), colour: colours.get(run.id), ...curves.get(run.id) }));
+  const drawn = runs.map((run) => ({ name: shortName(run), colour: colours.get(run.id), ...curves.get(run.id) }));
   for (const chart of charts) chart.draw(drawn, options(), names.curves);
 }
 
@@ -201,7 +209,7 @@ function renderSettings() {
   write(find("#alike"), runs.length < 2 ? "Check several runs to compare their settings." : differs.length ? "" : "Nothing: the settings of these runs are equal.");
   table.tHead.rows[0].replaceChildren(
     make("th", { scope: "col" }, "setting"),
-    ...runs.map((run) => make("th", { scope: "col", class: `key run-${colours.get(run.id)}` }, nameOf(run))),
+    ...runs.map((run) => make("th", { scope: "col", class: `key run-${colours.get(run.id)}`, title: nameOf(run) }, shortName(run))),
   );
   table.tBodies[0].replaceChildren(
     ...differs.map((name) =>
