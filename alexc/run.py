@@ -209,7 +209,7 @@ class Run:
     def _repr_html_(self) -> str:
         return page_html([Table([("run", printable(self.path)), *self._rows()])])
 
-    def _rows(self) -> list[Sequence[str]]:
+    def _rows(self) -> list[tuple[str, str]]:
         return [*zip(HEADER, run_row(self.listed, self.path), strict=True)][1:]
 
     def _records(self, kind: str) -> list[dict[str, Any]]:

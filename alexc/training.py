@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args, get_type_hints
 
-from alexc.compiler.text.diagnostics import did_you_mean
+from alexc.compiler.text.fixes import did_you_mean
 from alexc.runtime.allocator import keep_freed_memory
 from alexc.runtime.data.store import Store
 from alexc.runtime.device import settings_of_torch_kept

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 from alexc.printable import printable
 from alexc.runtime.runs.console import duration
-from alexc.runtime.runs.epoch_metrics import CURVES, EPOCH_HEADER, epoch_row
+from alexc.runtime.runs.epoch_metrics import CURVES, epoch_header, epoch_row
 from alexc.runtime.runs.metrics import EPOCH_VALUES
 from alexc.runtime.runs.run_list import HEADER, NUMERIC, run_row
 from alexc.runtime.runs.watched_runs import RunCurves, RunNow, WatchedRuns
@@ -76,7 +76,6 @@ def _names(_request: Request) -> Response:
         {
             "columns": HEADER,
             "numeric": sorted(NUMERIC),
-            "epochColumns": EPOCH_HEADER,
             "curves": CURVES,
             "mostShown": MOST_SHOWN,
         }
@@ -110,12 +109,14 @@ def _as_json(run: RunNow, folder: Path) -> dict[str, Any]:
 
 def _curves_as_json(curves: RunCurves) -> dict[str, Any]:
     rows = curves.epochs[-_MOST_ROWS:]
+    top5 = any(each["val_top5_error"] for each in curves.epochs)  # always 0 with five classes or fewer
     return {
         "steps": {name: [getattr(point, name) for point in curves.steps] for name in ("step", "loss", "rate")},
         "epochs": {name: [each[name] for each in curves.epochs] for name in ("epoch", "step", *EPOCH_VALUES)},
         "allSteps": curves.all_steps,
         "stepsPerEpoch": curves.steps_per_epoch,
-        "rows": [epoch_row(each) for each in rows],
+        "rowColumns": epoch_header(top5),
+        "rows": [epoch_row(each, top5) for each in rows],
         "best": curves.best_epoch,
         "notes": [[f"epoch {epoch}, step {step:,}", printable(text)] for epoch, step, text in curves.notes],
     }

@@ -26,7 +26,7 @@ def preparation_report(store: Store, width: int | None = None) -> str:
 def class_table(store: Store, width: int | None = None) -> str:
     """The classes with their numbers of images, as aligned lines; the first column is the label."""
     counts = [getattr(store, name).images_per_class(len(store.classes)) for name in SPLITS]
-    rows = [("", "class", *SPLITS)]
+    rows: list[tuple[str, ...]] = [("", "class", *SPLITS)]
     for label, (name, *images) in enumerate(zip(store.classes, *counts, strict=True)):
         rows.append((str(label), printable(name), *(f"{count:,}" for count in images)))
     return "\n".join(aligned(rows, ("", *SPLITS), width))

@@ -112,8 +112,8 @@ def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
     present = [(name, printable(path), remark) for name, path, remark in rows if path.exists()]
     long = max((len(path) for _, path, _ in present), default=0)
     print_note("")
-    rows = [(name, f"{path:<{long}}  {remark}".rstrip()) for name, path, remark in present]
-    for line in listed(rows, terminal_width()):
+    shown = [(name, f"{path:<{long}}  {remark}".rstrip()) for name, path, remark in present]
+    for line in listed(shown, terminal_width()):
         print_note(line)
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 from alexc.terminal import print_message
 
 from ..bytes_text import bytes_text

@@ -9,6 +9,7 @@ import pytest
 from alexc.runtime.runs import console
 from alexc.runtime.runs.console import print_epoch, print_files, print_header
 from alexc.runtime.runs.epoch_metrics import EpochMetrics
+from alexc.terminal import terminal_width
 
 WIDEST = EpochMetrics(train_loss=-1.7e27, train_error=1, val_loss=1, val_error=1, val_top5_error=1)
 
@@ -55,7 +56,9 @@ def test_a_narrow_terminal_gets_fewer_columns(
     terminal: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header, line = epoch_lines(capsys, top5=True)
-    assert len(header) <= console.terminal_width()  # type: ignore[operator]
+    width = terminal_width()
+    assert width is not None
+    assert len(header) <= width
     assert line.split()[:3] == ["123456", "-1.7e+27", "100.0%"]
     monkeypatch.setattr(console, "terminal_width", lambda: 200)  # the user widens the terminal
     print_epoch(1, WIDEST, 0.1, 1, 1, top5=True)
