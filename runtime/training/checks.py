@@ -35,8 +35,11 @@ def check_options(
     """
     check_layers(network, settings.freeze)
     require_layers(network, [step.layer for step in settings.recipe.layers], "the recipe's `layers` names")
-    if options.compile and rank.placement is not None:
-        raise UserError("--compile compiles for one device: leave it out, or train a file without placement")
+    if options.compile and rank.placement is not None and device.type != "cpu":
+        raise UserError(
+            f"--compile compiles a placement for the CPU only, not for {device}: leave it out, or train a file without "
+            "placement"
+        )
     if options.cache is not None and device.type != "cuda":
         raise UserError(f"--cache device: {device} has no memory of its own: leave --cache out")
     if options.weights is not None and isinstance(options.resume, Path):

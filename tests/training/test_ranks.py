@@ -14,7 +14,8 @@ from contextlib import redirect_stdout, suppress
 from functools import cache
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -27,9 +28,12 @@ from alexc.runtime.network_file import load_network_file
 from alexc.runtime.parallel.mesh import make_mesh
 from alexc.runtime.parallel.rank import Rank, ReportedElsewhere
 from alexc.runtime.runs.checkpoint import load_checkpoint
+from alexc.runtime.training.checks import check_options
+from alexc.runtime.training.options import TrainOptions
 from tests.support import tiny_training as tiny
 from tests.support.commands import Command
 from tests.support.ranks import run_ranks
+from tests.training.test_train_options import needs_compiler
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +157,11 @@ def assert_alike(one: Path, other: Path) -> None:
         for name, value in there.items():
             expected = pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
             assert here[name] == expected, (name, here, there)
-    for name in ("last.pt", "best.pt"):
+    assert_alike_at(one, other, "last.pt", "best.pt")
+
+
+def assert_alike_at(one: Path, other: Path, *checkpoints: str) -> None:
+    for name in checkpoints:
         a, b = tiny.checkpoint(one / name), tiny.checkpoint(other / name)
         assert a.keys() == b.keys()
         assert list(a["weights"]) == list(b["weights"])
@@ -195,6 +203,24 @@ def test_with_clipping_average_and_frozen_layers_it_trains_as_one_process_does(h
     assert torch.equal(last["weights"]["conv1.weight"], begun["conv1.weight"])
     assert not torch.equal(last["average"]["fc3.weight"], last["weights"]["fc3.weight"])
     assert best["weights"].keys() == last["average"].keys()
+
+
+@needs_compiler
+def test_a_compiled_placement_trains_as_one_process_does(home: Path) -> None:
+    train(home, "one", "two-steps", 2)
+    changes = {"compile": True}
+    run_ranks(2, train_as_rank, home / "towers.py", home / "store", home / "compiled", 2, changes, timeout=900)
+    assert json.loads((home / "compiled" / "run.json").read_text())["commands"][0]["compile"]
+    assert_alike_at(home / "compiled", home / "two-steps", "last.pt")
+
+
+def test_compiling_a_placement_for_a_gpu_is_refused(home: Path) -> None:
+    file = load_network_file(home / "towers.py")
+    rank = SimpleNamespace(placement=file.placement)
+    options, device = TrainOptions(network=home / "towers.py", compile=True), torch.device("cuda", 1)
+    settings: Any = SimpleNamespace(freeze=(), recipe=file.recipe)
+    with pytest.raises(UserError, match="--compile compiles a placement for the CPU only, not for cuda:1: leave it"):
+        check_options(options, settings, file.build(), cast("Rank", rank), device)
 
 
 def test_uneven_micro_batches_train_as_the_whole_batch_in_one_process(home: Path) -> None:
@@ -404,7 +430,7 @@ def test_mistakes_are_told_once(home: Path, network: str, options: tuple[object,
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"seed": 2**63}, "is too large"), ({"compile": True}, "--compile compiles for one device: leave it out")],
+    [({"seed": 2**63}, "is too large"), ({"freeze": ("conv9",)}, "conv9")],
 )
 def test_mistakes_are_reported_by_rank_zero(home: Path, changes: dict[str, Any], words: str) -> None:
     refused(home, "copies", words, **changes)
