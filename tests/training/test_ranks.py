@@ -215,12 +215,11 @@ def test_a_compiled_placement_trains_as_one_process_does(home: Path) -> None:
 
 
 def test_compiling_a_placement_for_a_gpu_is_refused(home: Path) -> None:
-    file = load_network_file(home / "towers.py")
-    rank = SimpleNamespace(placement=file.placement)
+    one, rank = load_network_file(home / "one.py"), SimpleNamespace(placement=object())
     options, device = TrainOptions(network=home / "towers.py", compile=True), torch.device("cuda", 1)
-    settings: Any = SimpleNamespace(freeze=(), recipe=file.recipe)
+    settings: Any = SimpleNamespace(freeze=(), recipe=one.recipe)
     with pytest.raises(UserError, match="--compile compiles a placement for the CPU only, not for cuda:1: leave it"):
-        check_options(options, settings, file.build(), cast("Rank", rank), device)
+        check_options(options, settings, one.build(0), cast("Rank", rank), device)
 
 
 def test_uneven_micro_batches_train_as_the_whole_batch_in_one_process(home: Path) -> None:
