@@ -109,14 +109,14 @@ def _as_json(run: RunNow, folder: Path) -> dict[str, Any]:
 
 def _curves_as_json(curves: RunCurves) -> dict[str, Any]:
     rows = curves.epochs[-_MOST_ROWS:]
-    top5 = any(each["val_top5_error"] for each in curves.epochs)  # always 0 with five classes or fewer
+    names = [name for name in EPOCH_VALUES if curves.top5 or name != "val_top5_error"]
     return {
         "steps": {name: [getattr(point, name) for point in curves.steps] for name in ("step", "loss", "rate")},
-        "epochs": {name: [each[name] for each in curves.epochs] for name in ("epoch", "step", *EPOCH_VALUES)},
+        "epochs": {name: [each[name] for each in curves.epochs] for name in ("epoch", "step", *names)},
         "allSteps": curves.all_steps,
         "stepsPerEpoch": curves.steps_per_epoch,
-        "rowColumns": epoch_header(top5),
-        "rows": [epoch_row(each, top5) for each in rows],
+        "header": epoch_header(curves.top5),
+        "rows": [epoch_row(each, curves.top5) for each in rows],
         "best": curves.best_epoch,
         "notes": [[f"epoch {epoch}, step {step:,}", printable(text)] for epoch, step, text in curves.notes],
     }

@@ -61,6 +61,7 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {  # what an older version did not
     "sampler": lambda value: value in ("random", "weighted"),
     "iterations": lambda value: value is None or _is_count(value),
     "steps_per_epoch": _is_count,
+    "top5": lambda value: isinstance(value, bool),
     "weights": lambda value: value is None or isinstance(value, str),
     "wandb": lambda value: value is None or isinstance(value, str),
 }

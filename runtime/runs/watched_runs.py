@@ -32,7 +32,7 @@ _SECONDS_BETWEEN_SEARCHES = 2.0
 _SHARE_OF_SEARCHES = 0.1  # of the time, if a search is slow
 _SECONDS_FOR_SHOWN = 0.5  # that a look reads metrics
 _SECONDS_FOR_OTHERS = 0.25
-_KEPT = ("network", "started", "epochs", "batch", "seed", "iterations", "steps_per_epoch")
+_KEPT = ("network", "started", "epochs", "batch", "seed", "iterations", "steps_per_epoch", "top5")
 _KEPT_OF_COMMAND = ("host", "started", "from_step")
 
 
@@ -93,6 +93,7 @@ class RunCurves:
         best_epoch: the epoch with the lowest validation error.
         notes: events: epoch, step and text.
         steps_per_epoch: None if it is unknown.
+        top5: whether the top-5 error tells something.
     """
 
     files: RunFiles
@@ -102,6 +103,7 @@ class RunCurves:
     best_epoch: int | None
     notes: tuple[tuple[int, int, str], ...]
     steps_per_epoch: int | None
+    top5: bool
 
 
 class WatchedRuns:
@@ -156,6 +158,7 @@ class WatchedRuns:
                 None if course.best_epoch is None else course.best_epoch["epoch"],
                 tuple(course.notes),
                 steps_per_epoch(watched.record, course),
+                watched.record.get("top5", True),
             )
 
     def _in_order(self, shown: Collection[str]) -> tuple[list[_Watched], list[_Watched]]:

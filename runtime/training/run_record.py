@@ -83,6 +83,7 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "epochs": settings.epochs(len(plan.store.train)),
         "iterations": settings.recipe.iterations,
         "steps_per_epoch": settings.steps_per_epoch(len(plan.store.train)),
+        "top5": top5_tells(plan.outputs),
         "batch": settings.recipe.batch,
         "seed": settings.seed,
         "freeze": list(settings.freeze),

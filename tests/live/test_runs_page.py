@@ -91,6 +91,15 @@ def test_curves_and_rows_are_those_of_the_report(folder: Path) -> None:
     assert labels < set(page.get("names")["curves"].values())
 
 
+def test_the_top5_error_is_left_out_below_five_classes(folder: Path) -> None:
+    write_record(folder / "one", top5=False)
+    page = Asking(folder)
+    curves = page.get(f"curves/{page.get('list')['runs'][1]['id']}")
+    assert "top-5 error" not in curves["header"]
+    assert "val_top5_error" not in curves["epochs"]
+    assert len(curves["rows"][0]) == len(curves["header"])
+
+
 def test_names_and_notes_of_strangers_are_printable(folder: Path) -> None:
     page = Asking(folder)
     curves = page.get(f"curves/{page.get('list')['runs'][0]['id']}")

@@ -189,6 +189,7 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
     last = { runs, options, labels };
     lines = runs.flatMap((run) =>
       own
+        .filter((curve) => curve in run.steps || curve in run.epochs) // a few classes have no top-5 error
         .filter((curve) => KINDS[curve] === "single" || options.kinds.has(KINDS[curve]))
         .map((curve) => lineOf(run, curve, labels, options, box.checked))
         .filter((line) => line.y.some((value) => value !== null)),

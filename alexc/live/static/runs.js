@@ -243,8 +243,8 @@ function renderNotes() {
 function renderEpochs() {
   if (!find("#metrics").open) return;
   const tables = shownRuns().filter((run) => curves.has(run.id)).map((run) => {
-    const { rows, rowColumns, best } = curves.get(run.id);
-    const head = rowColumns.map((name, place) => make("th", { scope: "col", class: place ? "number" : "" }, name));
+    const { header, rows, best } = curves.get(run.id);
+    const head = header.map((name, place) => make("th", { scope: "col", class: place ? "number" : "" }, name));
     const body = rows.map(([epoch, ...figures]) =>
       make("tr", { class: Number(epoch) === best ? "best" : "" }, make("th", { scope: "row" }, epoch), ...figures.map((figure) => make("td", { class: "number" }, figure))),
     );
