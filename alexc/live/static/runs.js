@@ -212,14 +212,19 @@ function renderSettings() {
     ...runs.map((run) => make("th", { scope: "col", class: `key run-${colours.get(run.id)}`, title: nameOf(run) }, shortName(run))),
   );
   table.tBodies[0].replaceChildren(
-    ...differs.map((name) =>
-      make("tr", {}, make("th", { scope: "row" }, name), ...settings.map((each) => make("td", {}, each.get(name) ?? "-"))),
-    ),
+    ...differs.map((name) => make("tr", {}, make("th", { scope: "row" }, name), ...cellsOf(settings.map((each) => each.get(name) ?? "-")))),
   );
   const same = all.filter((name) => !differs.includes(name));
   find("#same").tBodies[0].replaceChildren(
     ...same.map((name) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, settings[0].get(name)))),
   );
+}
+
+// Cells of texts, with the words in bold that not all of them have.
+function cellsOf(texts) {
+  const words = texts.map((text) => text.split(" "));
+  const isCommon = (word) => words.every((each) => each.includes(word));
+  return words.map((own) => make("td", {}, ...own.flatMap((word) => [isCommon(word) ? word : make("b", {}, word), " "])));
 }
 
 function renderNotes() {
