@@ -85,7 +85,7 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
   figure.className = "chart";
   figure.innerHTML =
     '<figcaption><b></b><span class="readout"></span><label><input type="checkbox"> log scale</label></figcaption>' +
-    '<div class="plot" tabindex="0" role="img"></div>';
+    '<div class="plot" tabindex="0" role="application" aria-roledescription="chart"></div>';
   figure.querySelector("b").textContent = title;
   const readout = figure.querySelector(".readout");
   const place = figure.querySelector(".plot");

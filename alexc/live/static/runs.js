@@ -122,6 +122,7 @@ function renderList() {
   });
   const running = list.runs.filter((run) => run.state === "running").length;
   write(find("#count"), `${list.runs.length} ${list.runs.length === 1 ? "run" : "runs"}, ${running} running`);
+  document.title = running ? `${running} running: training runs` : "Training runs";
   const messages = [...(list.damaged ?? [])];
   if (list.damagedInAll > messages.length) messages.push(`${list.damagedInAll - messages.length} more cannot be read.`);
   if (list.leftOut) messages.push(`${list.leftOut} older runs are left out.`);
@@ -283,11 +284,24 @@ function say(text) {
 
 // ---------------------------------------------------------------- the server
 
+class NoAnswer extends Error {}
+
 async function changed(path, known) {
-  const response = await ask(`${path}${path.includes("?") ? "&" : "?"}since=${known}`);
-  if (!response.ok) throw new TypeError(`${response.status}`);
+  const response = await ask(`${path}${path.includes("?") ? "&" : "?"}since=${known}`).catch(() => null);
+  if (!response?.ok) throw new NoAnswer(path);
   clockSkew = Date.parse(response.headers.get("date")) - Date.now() || 0;
   return response.status === 204 ? null : response.json();
+}
+
+// Asks for the curves of a run if its figures have changed; returns whether there are new ones.
+async function refreshCurves(run) {
+  const stamp = `${run.written} ${run.read} ${run.step} ${run.cells[5]} ${run.damagedLines}`;
+  const known = curves.get(run.id);
+  if (known?.stamp === stamp) return false;
+  const own = await changed(`api/runs/curves/${run.id}`, known?.version ?? "").catch(() => undefined);
+  if (own === undefined) return false; // the run has just disappeared
+  curves.set(run.id, { ...(own ?? known), stamp });
+  return true;
 }
 
 async function refresh() {
@@ -297,16 +311,7 @@ async function refresh() {
     list = now;
     chooseRuns();
   }
-  let isNew = false;
-  for (const run of shownRuns()) {
-    const stamp = `${run.written} ${run.read} ${run.step} ${run.cells[5]} ${run.damagedLines}`;
-    const known = curves.get(run.id);
-    if (known?.stamp === stamp) continue;
-    const own = await changed(`api/runs/curves/${run.id}`, known?.version ?? "").catch(() => undefined);
-    if (own === undefined) continue; // the run has just disappeared
-    curves.set(run.id, { ...(own ?? known), stamp });
-    isNew = true;
-  }
+  const isNew = (await Promise.all(shownRuns().map(refreshCurves))).includes(true);
   if (now) renderAll();
   else if (isNew) renderCurves();
   else renderFigures(); // the time since the last record
@@ -334,7 +339,7 @@ async function follow() {
         await refresh();
         showConnection(true);
       } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // a TypeError is a lost connection
+        if (!(error instanceof NoAnswer)) throw error;
         showConnection(false);
       }
     }
