@@ -30,6 +30,9 @@ function number(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+// A loss as the table has it: `loss_text` in Python.
+const lossText = (loss) => (Math.abs(loss) < 999.99995 ? loss.toFixed(4) : loss.toExponential(1));
+
 // An exponential moving average without the pull of its first value.
 function smooth(values, weight) {
   let sum = 0;
@@ -94,7 +97,8 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
   box.setAttribute("aria-label", `Logarithmic scale of the ${title}`);
   parent.append(figure);
 
-  const text = (value) => (percent ? `${Number((value * 100).toFixed(2))} %` : number(value));
+  const mark = (value) => (percent ? `${Number((value * 100).toFixed(2))}%` : number(value));
+  const text = percent ? (value) => `${(value * 100).toFixed(1)}%` : title === "loss" ? lossText : number;
   let plot = null;
   let lines = [];
   let shape = "";
@@ -131,7 +135,7 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
     const log = box.checked;
     const paint = { stroke: () => style("--soft"), grid: { stroke: () => style("--edge"), width: 1 }, ticks: { show: false } };
     const font = "12px system-ui, sans-serif";
-    const powers = (_, marks) => marks.map((mark) => (Number.isInteger(Math.log10(mark)) ? mark : null));
+    const powers = (_, marks) => marks.map((value) => (Number.isInteger(Math.log10(value)) ? value : null));
     const y = log ? { ...paint, grid: { ...paint.grid, filter: powers } } : paint;
     return {
       width: place.clientWidth,
@@ -145,8 +149,8 @@ export function chartOf(parent, title, own, { log: startsLog, percent = false, s
         y: log ? { distr: 3, range: (_, low, high) => decades(low, high) } : { range: (_, __, high) => [0, high > 0 ? high * 1.05 : 1] },
       },
       axes: [
-        { ...paint, font, size: 20, gap: 4, label: axis, labelSize: 16, labelGap: -2, labelFont: font, incrs: axis === "step" ? undefined : [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5], values: (_, marks) => marks.map((mark) => Number(mark.toFixed(4)).toLocaleString("en")) },
-        { ...y, font, size: 56, gap: 6, values: (_, marks) => marks.map((mark) => (mark === null ? "" : text(mark))) },
+        { ...paint, font, size: 20, gap: 4, label: axis, labelSize: 16, labelGap: -2, labelFont: font, incrs: axis === "step" ? undefined : [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5], values: (_, marks) => marks.map((value) => Number(value.toFixed(4)).toLocaleString("en")) },
+        { ...y, font, size: 56, gap: 6, values: (_, marks) => marks.map((value) => (value === null ? "" : mark(value))) },
       ],
       series: [{}, ...lines.map((line) => seriesOf(line, last.runs.length === 1))],
       hooks: {

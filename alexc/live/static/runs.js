@@ -326,7 +326,7 @@ function tellChanges(before, after) {
 function showConnection(isThere) {
   const node = find("#connection");
   node.className = isThere ? "" : "lost";
-  write(node, isThere ? "live" : "No answer: does `alexc runs --live` still run? Trying again");
+  write(node, isThere ? "live" : "No answer. Does the command still run? A new one prints a new address.");
 }
 
 let wake = () => {};
