@@ -56,12 +56,8 @@ function lineOf(run, curve, labels, { axis, smoothing }, log) {
   return { run, curve, kind: KINDS[curve], label, x, y };
 }
 
-// The powers of ten around a range.
-function decades(low, high) {
-  const exponents = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  if (exponents[0] === exponents[1]) exponents[1] += 1;
-  return exponents.map((exponent) => 10 ** exponent);
-}
+// The powers of ten around a range, so that no line lies on an edge.
+const decades = (low, high) => [10 ** (Math.ceil(Math.log10(low)) - 1), 10 ** (Math.floor(Math.log10(high)) + 1)];
 
 // The last x of a run.
 function endOf({ steps, epochs, stepsPerEpoch }, axis) {
