@@ -21,14 +21,20 @@ from alexc.compiler.drawing.draw import draw_svg
 from alexc.compiler.pipeline import check_file
 from tests.conftest import ROOT
 
-HOME, GALLERY = "README.md", "gallery.md"
+from .notebook_page import markdown_of
+
+HOME, GALLERY, NOTEBOOKS = "README.md", "gallery.md", "notebooks.md"
 _GALLERY_HEAD = "# Gallery\n\nEach picture leads to the network's page, with its spec.\n"
 _SMALLEST = 0.65  # the size of a picture in a narrow window, where it scrolls
-_SHOWN_AS = {"examples": GALLERY, "examples/lab2012": GALLERY}  # folders that pages link to
+_SHOWN_AS = {
+    "examples": GALLERY,
+    "examples/lab2012": GALLERY,
+    "docs/notebooks": NOTEBOOKS,
+}  # folders that pages link to
 _ASSETS = ROOT / "docs" / "site"  # iframe-worker.js is version 1.0.4 of the npm package
 _SHIM = "https://unpkg.com/iframe-worker/shim"  # what Zensical loads so that search works on pages opened as files
 _FENCE = re.compile(r" *(```+|~~~+)")
-_LINK = re.compile(r"(!?)\[((?:[^]\\`]|\\.|`[^`]*`)*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"`[^`]+`|(!?)\[((?:[^]\\`]|\\.|`[^`]*`)*)\]\(([^)\s]+)\)")
 _FILE_OF_BLOCK = re.compile(r"( *```+\w+) (\S+)$")
 
 
@@ -38,7 +44,12 @@ class SiteError(Exception):
 
 def source_pages() -> list[str]:
     """The paths of the pages at the start; the others are found by their links."""
-    return [HOME, "CONTRIBUTING.md", "CHANGELOG.md", *_paths("docs/*.md"), *specs()]
+    return [HOME, "CONTRIBUTING.md", "CHANGELOG.md", *_paths("docs/*.md"), *notebooks(), *specs()]
+
+
+def notebooks() -> list[str]:
+    """The paths of the notebooks."""
+    return _paths("docs/notebooks/*.ipynb")
 
 
 def specs() -> list[str]:
@@ -86,6 +97,8 @@ def _page(path: str, picture: Callable[[str], str]) -> tuple[str, list[str]]:
     text = (ROOT / path).read_text(encoding="utf-8")
     if path.endswith(".md"):
         return page_text(path, text)
+    if path.endswith(".ipynb"):
+        return page_text(path, markdown_of(text))
     language = Path(path).suffix[1:] or "text"
     block = f'```{language} title="{path}"\n{text.rstrip()}\n```\n'
     if not path.endswith(".net"):
@@ -114,6 +127,8 @@ def page_text(path: str, text: str) -> tuple[str, list[str]]:
 
     def rewritten(link: re.Match[str]) -> str:
         image, words, target = link.groups()
+        if target is None:  # code
+            return link[0]
         address, mark, anchor = target.partition("#")
         if not address or urlsplit(target).scheme:
             return link[0]
@@ -217,11 +232,18 @@ def build(folder: Path, drawn: Collection[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(svg, encoding="utf-8")
     (pages / GALLERY).write_text(gallery(list(pictures)), encoding="utf-8")
+    (pages / NOTEBOOKS).write_text(_list_of_notebooks(), encoding="utf-8")
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     if result.returncode:
         raise SiteError((result.stdout + result.stderr).strip())
     _finish(folder / "html")
+
+
+def _list_of_notebooks() -> str:
+    titles = {path: markdown_of((ROOT / path).read_text(encoding="utf-8")).partition("\n")[0] for path in notebooks()}
+    lines = [f"- [{title.strip('# ')}]({page_of(path)})" for path, title in titles.items()]
+    return "\n".join(["# Notebooks", "", *lines, ""])
 
 
 def _finish(html: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.browser import BROWSER, Browser
 from tools import docs_site
 from tools.docs_site import SiteError, build, faults_of, gather, page_text
+from tools.notebook_page import markdown_of
 
 
 def text_of(page: str, path: str = "docs/page.md") -> str:
@@ -32,6 +35,7 @@ def text_of(page: str, path: str = "docs/page.md") -> str:
         ("[web](https://example.org/a.md)", "[web](https://example.org/a.md)"),
         ("```net my/own.net\n[a](absent.md)\n```", '```net title="my/own.net"\n[a](absent.md)\n```'),
         ("```\n```\n[a](../LICENSE)", "```\n```\n[a](../LICENSE.md)"),
+        ("a link is `[a](absent.md)`, [b](api.md)", "a link is `[a](absent.md)`, [b](api.md)"),
         ("````\n```\n[a](absent.md)\n````", "````\n```\n[a](absent.md)\n````"),
         ("<table>\n<tr><td>a</td></tr>", '<table markdown="1">\n<tr markdown="1"><td markdown="1">a</td></tr>'),
     ],
@@ -71,6 +75,34 @@ def test_all_pages_of_the_repository_are_gathered(tmp_path: Path) -> None:
     assert "[as Python](../generated/zfnet.py.md)" in zfnet
     for name in ("index.md", "docs/language.md", "generated/zfnet.py.md", "compiler/text/explanations/E0101.md"):
         assert (tmp_path / name).stat().st_size > 500, name
+
+
+def test_a_notebook_becomes_a_page_with_its_outputs() -> None:
+    def shown(**data: str) -> dict[str, Any]:
+        return {"output_type": "execute_result", "data": {name.replace("_", "/"): text for name, text in data.items()}}
+
+    printed = {"output_type": "stream", "text": ["\x1b[31mred\x1b[0m\n", "blue\n"]}
+    mistake = {"output_type": "error", "traceback": ["error[E0202]: …", "  |"]}
+    table = shown(text_html="<table>\n\n<tr></tr></table>", text_plain="no")
+    svg = {"output_type": "display_data", "data": {"image/svg+xml": ["<svg>\n", "</svg>"], "text/plain": "no"}}
+    image = shown(image_png="iVBO\nRw0=\n", text_plain="no")
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "[a](../api.md)"]},
+        {"cell_type": "code", "source": "net", "outputs": [printed, mistake, table, svg]},
+        {"cell_type": "code", "source": "", "outputs": []},
+        {"cell_type": "code", "source": "1", "outputs": [image, shown(text_plain="1"), shown(text_html="")]},
+    ]
+    assert markdown_of(json.dumps({"cells": cells})).split("\n\n") == [
+        "# Title\n[a](../api.md)",
+        "````python\nnet\n````",
+        "````text\nred\nblue\n````",
+        "````text\nerror[E0202]: …\n  |\n````",
+        '<div class="output">\n<table>\n<tr></tr></table>\n</div>',
+        '<div class="output" data-search-exclude>\n<svg>\n</svg>\n</div>',
+        "````python\n1\n````",
+        '<img alt="" src="data:image/png;base64,iVBORw0=">',
+        "````text\n1\n````\n",
+    ]
 
 
 def test_what_does_not_work_on_a_site_is_found(tmp_path: Path) -> None:
