@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import escape
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,6 +23,7 @@ Theme = Literal["light", "dark"]
 _PNG_MADE_BY = "Software\0alexc"  # marks a PNG that alexc wrote
 _PNG_HEAD = 33  # bytes of the signature and the first chunk
 _WIDTH = 760  # the units of an SVG that fit into a notebook
+_SHOWN = count(1)  # numbers the pictures of a notebook, so that their identifiers differ
 _PIXELS = 40e6  # the largest PNG; a network that needs more is scaled down
 
 
@@ -62,10 +65,26 @@ class Drawing:
         return f"<Drawing of {printable(self.figure.title)}>"
 
     def _repr_svg_(self) -> str:
+        return self._shown(None)
+
+    def _repr_html_(self) -> str:
+        """The SVG as a part of the page: JupyterLab shows other SVG as an image, which cannot see the notebook's theme.
+
+        JupyterLab removes SVG and styles from the outputs of a notebook that is not trusted; then a line says so.
+        """
+        words = escape(self.figure.title)
+        return (
+            f'<div class="alexc-shown" hidden="hidden">\n{self._shown(next(_SHOWN))}</div>\n'
+            f'<p class="alexc-not-shown">{words}: trust this notebook to see the picture.</p>\n'
+            "<style>.alexc-shown[hidden] { display: block !important } .alexc-not-shown { display: none }</style>"
+        )
+
+    def _shown(self, number: int | None) -> str:
         """The SVG for Jupyter; a wide one has no width of its own, so that it is as wide as the notebook."""
+        svg = svg_of(self.figure, "either", number)
         if self.figure.size[0] <= _WIDTH:
-            return self.svg
-        return re.sub(r' width="[^"]*" height="[^"]*"', ' width="100%"', self.svg, count=1)
+            return svg
+        return re.sub(r' width="[^"]*" height="[^"]*"', ' width="100%"', svg, count=1)
 
 
 def check_theme(theme: str) -> None:

@@ -36,6 +36,8 @@ def executed(path: Path) -> Any:  # noqa: ANN401 - nbformat is not typed
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
             for output in cell.get("outputs", ()):
+                if "image/svg+xml" in output.get("data", {}):
+                    output.data.pop("text/html", None)  # code hosts remove it, and show the SVG
                 _replace_paths(output, {str(Path(folder).resolve()): _HOME, folder: _HOME})
     for name in set(notebook.metadata) - set(_KEPT):
         del notebook.metadata[name]

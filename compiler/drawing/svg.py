@@ -74,7 +74,8 @@ def svg_of(drawing: Drawing, theme: Theme = "either", number: int | None = None)
     Args:
         drawing: the drawing.
         theme: the colours. `either` follows the theme of the page; for a file, it follows the reader's preference.
-        number: a number that becomes part of all identifiers, for a page that has other drawings of the same network.
+        number: for a notebook, a number that becomes part of all identifiers: it may show the same network twice.
+            Layers are no links then, because JupyterLab fails on links of an SVG.
     """
     box = drawing.box
     name = f"alexc-{_identifier(drawing.title)}{'' if number is None else f'-{number}'}"
@@ -89,7 +90,7 @@ def svg_of(drawing: Drawing, theme: Theme = "either", number: int | None = None)
             f'<desc id="{name}-description">{escape(drawing.description)}</desc>',
             f"<style>\n{_style(theme)}\n</style>",
             f'<rect class="paper" x="{_number(box.left)}" y="{_number(box.top)}" width="{width}" height="{height}"/>',
-            *[line for group in drawing.groups for line in _group(group, name)],
+            *[line for group in drawing.groups for line in _group(group, name, linked=number is None)],
             "</svg>\n",
         ]
     )
@@ -135,14 +136,16 @@ def _colors(colors: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _group(group: Group, prefix: str) -> list[str]:
+def _group(group: Group, prefix: str, *, linked: bool) -> list[str]:
     title = [f"<title>{escape(group.title)}</title>"] if group.title else []
     content = [*title, *map(_element, group.elements)]
     if not group.name:
         return ["<g>", *content, "</g>"]
-    # A link to itself: the Tab key moves from layer to layer, a screen reader reads each, and pages can link to it.
-    target = f"{prefix}-layer-{_identifier(group.name)}"
-    return [f'<a id="{target}" href="#{target}" aria-label={quoteattr(group.title)}>', *content, "</a>"]
+    # The Tab key moves from layer to layer, and a screen reader reads each. Pages can link to a link.
+    target, label = f"{prefix}-layer-{_identifier(group.name)}", quoteattr(group.title)
+    if linked:
+        return [f'<a id="{target}" href="#{target}" aria-label={label}>', *content, "</a>"]
+    return [f'<g id="{target}" tabindex="0" role="img" aria-label={label}>', *content, "</g>"]
 
 
 def _element(element: Element) -> str:

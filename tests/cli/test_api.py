@@ -320,9 +320,18 @@ class TestNotebook:
 
     def test_the_picture_is_a_picture(self, notebook: Notebook) -> None:
         formats = notebook.shown("net.draw()")
-        assert set(formats) == {"text/plain", "image/svg+xml"}
+        assert set(formats) == {"text/plain", "image/svg+xml", "text/html"}
         assert ElementTree.fromstring(formats["image/svg+xml"]).tag == "{http://www.w3.org/2000/svg}svg"
         assert len(formats["text/plain"]) < 100
+
+    def test_two_pictures_share_no_identifier(self, notebook: Notebook) -> None:
+        pages = [notebook.shown("net.draw()")["text/html"] for _ in range(2)]
+        first, second = (
+            {element.get("id") for element in ElementTree.fromstring(f"<div>{page}</div>").iter()} - {None}
+            for page in pages
+        )
+        assert len(first) == len(second) > 8
+        assert first & second == set()
 
     @pytest.mark.parametrize(
         ("cell", "tables"),

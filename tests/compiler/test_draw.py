@@ -572,6 +572,8 @@ def test_pictures_of_one_network_on_a_page_share_no_identifier() -> None:
     )
     assert len(first) == len(second) > 8
     assert first & second == set()
+    assert "<a " in svg_of(drawing)
+    assert "<a " not in svg_of(drawing, number=1)
 
 
 @pytest.mark.parametrize("picture", sorted(path.stem for path in PICTURES.glob("*.svg")))
