@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.support.browser import BROWSER, Browser
 from tools import docs_site
 from tools.docs_site import SiteError, build, faults_of, gather, page_text
@@ -103,6 +104,13 @@ def test_a_notebook_becomes_a_page_with_its_outputs() -> None:
         '<img alt="" src="data:image/png;base64,iVBORw0=">',
         "````text\n1\n````\n",
     ]
+
+
+def test_every_page_of_docs_is_in_the_menu() -> None:
+    menu = (ROOT / "docs" / "site" / "zensical.toml").read_text(encoding="utf-8")
+    pages = [path for path in docs_site.source_pages() if path.startswith("docs/") and path.endswith(".md")]
+    assert "docs/language.md" in pages
+    assert [path for path in pages if f'= "{path}" }}' not in menu] == [], "add them to nav of docs/site/zensical.toml"
 
 
 def test_what_does_not_work_on_a_site_is_found(tmp_path: Path) -> None:
