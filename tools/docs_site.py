@@ -31,7 +31,7 @@ _SHOWN_AS = {
     "examples/lab2012": GALLERY,
     "docs/notebooks": NOTEBOOKS,
 }  # folders that pages link to
-_ASSETS = ROOT / "docs" / "site"  # iframe-worker.js is version 1.0.4 of the npm package
+_ASSETS = ROOT / "docs" / "site"  # iframe-worker.js is from tools/live_bundles.py
 _SHIM = "https://unpkg.com/iframe-worker/shim"  # what Zensical loads so that search works on pages opened as files
 _FENCE = re.compile(r" *(```+|~~~+)")
 _LINK = re.compile(r"`[^`]+`|(!?)\[((?:[^]\\`]|\\.|`[^`]*`)*)\]\(([^)\s]+)\)")

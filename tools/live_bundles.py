@@ -1,4 +1,4 @@
-"""Builds the editor and the charts of the live pages from the packages that tools/live_packages/ pins.
+"""Builds the JavaScript of the live pages and of the site from the packages that tools/live_packages/ pins.
 
 Each file there that ends with `.js` becomes a file of the page, with the licences of what is in it beside it. Run this
 with `python -m tools.live_bundles`; it needs npm. To take newer packages, change the versions in package.json and run
@@ -19,7 +19,12 @@ from tests.conftest import ROOT
 
 SOURCE = ROOT / "tools" / "live_packages"
 TARGET = ROOT / "alexc" / "live" / "static"
-STYLES = {"uplot.css": "uplot/dist/uPlot.min.css"}  # files that are taken as they are
+SITE = ROOT / "docs" / "site"
+TAKEN = {  # files that are taken as they are
+    TARGET / "uplot.css": "uplot/dist/uPlot.min.css",
+    SITE / "iframe-worker.js": "iframe-worker/shim/index.js",
+    SITE / "iframe-worker.LICENSE": "iframe-worker/LICENSE",
+}
 _SMALLEST = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--legal-comments=none")
 
 
@@ -32,8 +37,8 @@ def main() -> None:
         subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=True)  # noqa: S607
         for source in sorted(SOURCE.glob("*.js")):
             _bundle(folder, source.name)
-        for target, source_file in STYLES.items():
-            shutil.copy(folder / "node_modules" / source_file, TARGET / target)
+        for target, source_file in TAKEN.items():
+            shutil.copy(folder / "node_modules" / source_file, target)
 
 
 def _bundle(folder: Path, name: str) -> None:
