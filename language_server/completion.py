@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from alexc.compiler.layers.arguments import Arguments
@@ -35,7 +34,7 @@ from alexc.compiler.vocabulary import (
     SPLIT_WORDS,
 )
 
-from .context import Context, context_at
+from .context import Context, context_at, keys, values_without_key
 from .hover import model_of
 from .spec import Spec
 
@@ -163,7 +162,7 @@ def _arguments(spec: Spec, context: Context) -> Iterator[Completion]:
     block = spec.known_symbols.blocks.get(step[0])
     if block is not None:
         for parameter in block.parameters:
-            if parameter.name.text not in _keys(step):
+            if parameter.name.text not in keys(step):
                 yield Completion(f"{parameter.name.text}=", "argument", "a parameter of the block")
     model = model_of(spec, context)
     if model is not None:
@@ -180,24 +179,12 @@ def _changed_arguments(spec: Spec, context: Context) -> Iterator[Completion]:
 
 
 def _keys_of(model: type[Arguments], step: Sequence[str]) -> Iterator[Completion]:
-    given = {*_keys(step), *model.positional[: _values_without_key(step)]}
+    given = {*keys(step), *model.positional[: values_without_key(step)]}
     for name in arguments_in_order(model):
         if name not in given:
             default = default_of(model, name).replace("`", "")
             words = model.expectation(name).words
             yield Completion(f"{name}=", "argument", f"{words}; {default}" if default else words)
-
-
-def _values_without_key(step: Sequence[str]) -> int:
-    depth, count = 0, 0
-    for before, word, after in zip(step, step[1:], (*step[2:], ""), strict=False):
-        depth += (word == "(") - (word == ")")
-        count += depth == 0 and word not in ("=", ",", ")") and before not in ("=", ",") and after != "="
-    return count
-
-
-def _keys(step: Sequence[str]) -> set[str]:
-    return {word for word, after in pairwise(step) if after == "="}
 
 
 def _values(spec: Spec, context: Context) -> Iterator[Completion]:

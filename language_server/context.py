@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\f]+|\#[^\r\n]*)|(?P<end>\r?\n)|(?P<text>"[^"\r\n]*"?)
@@ -107,3 +108,17 @@ def word_at(text: str, offset: int) -> tuple[int, int]:
         cut = start + dotted.index("..")
         start, end = (start, cut) if offset <= cut else (cut + 2, end)
     return start, end
+
+
+def values_without_key(step: Sequence[str]) -> int:
+    """The number of values without a key after the first word of a step; those in parentheses belong to one value."""
+    depth, count = 0, 0
+    for before, word, after in zip(step, step[1:], (*step[2:], ""), strict=False):
+        depth += (word == "(") - (word == ")")
+        count += depth == 0 and word not in ("=", ",", ")") and before not in ("=", ",") and after != "="
+    return count
+
+
+def keys(step: Sequence[str]) -> set[str]:
+    """The words before `=` in a step."""
+    return {word for word, after in pairwise(step) if after == "="}

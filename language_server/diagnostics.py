@@ -17,7 +17,7 @@ from .spec import Spec
 
 def diagnostics(spec: Spec) -> list[Shown]:
     """The diagnostics of a spec. Those of a file that it extends point at the `extends` clause."""
-    return [_shown(spec, each) for each in in_order(spec.source, spec.checked.diagnostics)]
+    return [shown(spec, each) for each in in_order(spec.source, spec.checked.diagnostics)]
 
 
 def location(spec: Spec, span: Span) -> Location | None:
@@ -36,7 +36,8 @@ def same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def _shown(spec: Spec, finding: Diagnostic) -> Shown:
+def shown(spec: Spec, finding: Diagnostic) -> Shown:
+    """A diagnostic in the form of the protocol."""
     here = finding.span.source is spec.source
     message = "\n".join(
         filter(None, [finding.headline, finding.label, f"help: {finding.help}" if finding.help else ""])

@@ -27,8 +27,16 @@ class Positions:
 
     def position(self, offset: int) -> Position:
         """The position of an offset, which may be the end of the text."""
-        line = bisect_right(self._starts, offset) - 1
-        return Position(line, self._units(self._text[self._starts[line] : offset]))
+        line = self.line(offset)
+        return Position(line, self.units(self._text[self._starts[line] : offset]))
+
+    def line(self, offset: int) -> int:
+        """The line of an offset."""
+        return bisect_right(self._starts, offset) - 1
+
+    def line_start(self, line: int) -> int:
+        """The offset where a line begins."""
+        return self._starts[line]
 
     def range(self, span: Span) -> Range:
         """The range of a span of this text."""
@@ -47,10 +55,15 @@ class Positions:
         line = self._text[start:end].rstrip("\r\n")
         units = 0
         for index, character in enumerate(line):
-            units += self._units(character)
+            units += self.units(character)
             if units > position.character:
                 return start + index
         return start + len(line)
 
-    def _units(self, text: str) -> int:
+    def edited(self, range_: Range, new: str) -> str:
+        """The text with another text in a range."""
+        return self._text[: self.offset(range_.start)] + new + self._text[self.offset(range_.end) :]
+
+    def units(self, text: str) -> int:
+        """The length of a text in columns."""
         return len(text.encode(self._codec, "surrogatepass")) // self._width

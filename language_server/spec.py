@@ -19,6 +19,8 @@ from .context import word_at
 from .positions import Positions
 from .symbols import Occurrence, Symbols
 
+LONGEST_TEXT = 2**20  # characters; a longer text has no meaning of words, no folding, and no hints while it has errors
+
 
 @dataclass(frozen=True)
 class Spec:

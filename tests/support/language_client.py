@@ -43,7 +43,11 @@ class Client:
             {
                 "processId": None,
                 "rootUri": folder.as_uri(),
-                "capabilities": {"general": general, "textDocument": document},
+                "capabilities": {
+                    "general": general,
+                    "textDocument": document,
+                    "workspace": {"workspaceEdit": {"documentChanges": True}},
+                },
             },
         )["capabilities"]
         self.notify("initialized", {})
@@ -58,9 +62,13 @@ class Client:
 
     def change(self, uri: str, text: str) -> None:
         """Replace the text of a document."""
+        self.edit(uri, [{"text": text}])
+
+    def edit(self, uri: str, changes: list[dict[str, Any]]) -> None:
+        """Change parts of a document, one after the other."""
         self._versions[uri] += 1
         document = {"uri": uri, "version": self._versions[uri]}
-        self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
+        self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": changes})
 
     def findings(self, uri: str) -> list[dict[str, Any]]:
         """The diagnostics of the current version of a document."""
