@@ -22,6 +22,8 @@ from alexc.compiler.layers.registry import kinds
 from alexc.compiler.reference import RECIPE_STATEMENTS, calls, steps
 from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS
 from alexc.highlighting import TOKENS, NetLexer, rules, words_of
+from alexc.language_server.inlay_hints import DETAILS
+from alexc.language_server.semantic_tokens import LEGEND
 from tests.conftest import ROOT
 from tools import textmate_grammar
 
@@ -143,9 +145,17 @@ def test_the_files_that_the_extension_names_exist() -> None:
     json.loads((EXTENSION / language["configuration"]).read_text(encoding="utf-8"))
     script = (EXTENSION / package["main"]).read_text(encoding="utf-8")
     assert f'language: "{language["id"]}"' in script
-    needed = set(re.findall(r'require\("([^"/]+)', script)) - {"vscode"}
+    needed = set(re.findall(r'require\("((?!node:)[^"/]+)', script)) - {"vscode"}
     assert needed == set(package["dependencies"])
-    (setting,) = package["contributes"]["configuration"]["properties"].items()
-    assert setting[1]["default"] == ["alexc", "lsp"]
-    section, _, key = setting[0].partition(".")
-    assert f'getConfiguration("{section}").get("{key}")' in script
+    commands = {each["command"] for each in package["contributes"]["commands"]}
+    assert set(re.findall(r'registerCommand\("([^"]+)"', script)) == commands
+    assert {each["command"] for items in package["contributes"]["menus"].values() for each in items} <= commands
+    settings = package["contributes"]["configuration"]["properties"]
+    assert settings["alexc.command"]["default"] == []
+    assert settings["alexc.command"]["scope"] == "machine"  # a folder that is opened must not choose what is started
+    assert 'getConfiguration("alexc").get("command")' in script
+    assert tuple(settings["alexc.inlayHints"]["enum"]) == DETAILS
+    (scopes,) = package["contributes"]["semanticTokenScopes"]
+    coloured = {each for found in scopes["scopes"].values() for each in found}
+    assert coloured <= set(textmate_grammar.SCOPES.values())
+    assert {each.partition(".")[0] for each in scopes["scopes"]} == set(LEGEND.token_types)
