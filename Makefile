@@ -52,6 +52,7 @@ generated: .venv/installed
 	$(BIN)/alexc compile $(PLACED)
 	$(BIN)/python -m tools.language_reference
 	$(BIN)/python -m tools.textmate_grammar
+	$(BIN)/python -m tools.vim_syntax
 	$(BIN)/python -m tools.docs_output
 	@for name in $(PICTURES); do \
 		$(BIN)/alexc draw $$(ls -d spec/*.net examples/*.net examples/*/*.net | grep "/$$name.net") -o docs/pictures/$$name.svg; \
