@@ -256,7 +256,8 @@ function page(nonce) {
   content="default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-${nonce}'">
 <title>Picture of the network</title>
 <style>
-  body { margin: 0; padding: 0.5rem; color: var(--vscode-editor-foreground); background: var(--vscode-editor-background); }
+  body { margin: 0; padding: 0.5rem; color: var(--vscode-editor-foreground); background: var(--vscode-editor-background);
+    font: var(--vscode-font-size, 13px) var(--vscode-font-family, sans-serif); }
   #note:not(:empty) { position: sticky; top: 0.5rem; left: 0; width: fit-content; padding: 0.3rem 0.6rem; margin: 0 0 0.5rem;
     background: var(--vscode-editorWidget-background); border: 1px solid var(--vscode-editorWidget-border, currentColor); }
   #picture svg { max-width: 100%; height: auto; }
