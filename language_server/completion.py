@@ -257,7 +257,7 @@ def _recipe(spec: Spec, context: Context) -> Iterator[Completion]:
                 Completion(step.keyword, "kind", usage(step), documentation(step)) for step in CHOICES[before[0]]
             )
     elif (model := model_of(spec, context)) is not None:
-        yield from _keys_of(model, context.step)
+        yield from _keys_of(model, context.named_step)
         words = (word for name in model.positional for word in model.expectation(name).choices)
         yield from (Completion(word, "value") for word in words if context.step[-1] in steps())
 

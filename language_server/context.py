@@ -54,6 +54,11 @@ class Context:
         return tuple(words[cut:])
 
     @property
+    def named_step(self) -> tuple[str, ...]:
+        """The same without the first word of a recipe's statement: `resize 256` in `prepare resize 256`."""
+        return self.step[1:] if self.block == "train" and self.is_first_step else self.step
+
+    @property
     def is_first_step(self) -> bool:
         """Whether the statement has no arrow before the word."""
         return "->" not in self.before

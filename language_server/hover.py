@@ -60,8 +60,7 @@ def model_of(spec: Spec, context: Context) -> type[Arguments] | None:
     """The kind, or the step of a recipe, whose arguments are typed here."""
     step = context.step
     if context.block == "train":
-        words = step[1:] if context.is_first_step else step
-        return steps().get(words[0]) if words else None
+        return steps().get(context.named_step[0]) if context.named_step else None
     if step[:1] == ("default",):
         named = [kinds()[word] for word in step[1:] if word in kinds()]
         return named[0] if named else None

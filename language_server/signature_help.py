@@ -64,7 +64,7 @@ def _of_step(model: type[Arguments], context: Context) -> Signature:
     needed = {*model.positional, *(name for name, field in model.model_fields.items() if field.is_required())}
     names = sorted(arguments_in_order(model), key=lambda name: name not in needed)
     parameters = tuple(Parameter(name, _form(model, name), _description(model, name)) for name in names)
-    step = context.step[1:] if context.block == "train" and context.is_first_step else context.step
+    step = context.named_step
     if step[:1] != (model.keyword,):  # `default conv`, and the changes `every conv:` and `conv1:`
         step = (model.keyword, *(word for word in step[step[:1] == ("default",) :] if word not in kinds()))
     heading = title(model) if model.keyword in kinds() else ""

@@ -415,6 +415,8 @@ class TestCompletion:
             ("train {\n  optimizer sgd |\n}\n", ["lr=", "momentum="], ["sgd"]),
             ("train {\n  optimizer sgd form=|\n}\n", ["paper", "nesterov"], []),
             ("train {\n  prepare resize 256 -> |\n}\n", ["center_crop", "subtract"], ["sgd"]),
+            ("train {\n  test ten_crop |\n}\n", ["size="], []),
+            ("train {\n  prepare resize 256 -> center_crop 227 |\n}\n", [], ["size="]),
             ("train {\n  prepare subtract |\n}\n", ["mean_image", "mean_color"], []),
             ("train {\n  schedule step every=|\n}\n", ["iterations"], ["epochs"]),
             ("train {\n  schedule milestones at=|\n}\n", ["epochs", "iterations"], ["step"]),
