@@ -265,7 +265,7 @@ def _add_quick_fixes(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)
     async def fixes(ls: SpecServer, params: types.CodeActionParams) -> list[types.CodeAction]:
         uri, only = params.text_document.uri, params.context.only
-        if only is not None and not {"", types.CodeActionKind.QuickFix} & {*only}:
+        if only is not None and not any(each in ("", types.CodeActionKind.QuickFix) for each in only):
             return []
         spec, document = await ls.settled(uri), ls.document(uri)
         if spec is None or document is None:

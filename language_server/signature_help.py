@@ -56,6 +56,8 @@ def signature_help(spec: Spec, offset: int) -> Signature | None:
     block = spec.known_symbols.blocks.get(context.step[0]) if context.step else None
     if block is not None and context.block in ("network", "block"):
         return _of_block(block, context)
+    if not context.named_step and not context.extends:  # the kind is still to be typed
+        return None
     model = model_of(spec, context)
     return None if model is None else _of_step(model, context)
 
@@ -65,11 +67,13 @@ def _of_step(model: type[Arguments], context: Context) -> Signature:
     names = sorted(arguments_in_order(model), key=lambda name: name not in needed)
     parameters = tuple(Parameter(name, _form(model, name), _description(model, name)) for name in names)
     step = context.named_step
+    following = needed
     if step[:1] != (model.keyword,):  # `default conv`, and the changes `every conv:` and `conv1:`
+        following = set()
         step = (model.keyword, *(word for word in step[step[:1] == ("default",) :] if word not in kinds()))
     heading = title(model) if model.keyword in kinds() else ""
     text = "\n\n".join(filter(None, [heading, documentation(model)]))
-    active = _active(names, model.positional, needed, step, context)
+    active = _active(names, model.positional, following, step, context)
     return _joined(model.keyword, parameters, active, text)
 
 

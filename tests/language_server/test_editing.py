@@ -88,6 +88,7 @@ class TestSignatureHelp:
             (IN_NETWORK.format("conv 96 weight=normal(0, |"), "normal(mean, std)", "std"),
             (IN_NETWORK.format("fc: conv1 -> linear |"), "linear <units> [reads=…]", "units"),
             (IN_NETWORK.format("default conv kernel=|"), "conv <kernels>", "kernel"),
+            (IN_NETWORK.format("default conv pad=1 |"), "conv <kernels>", ""),
             (IN_NETWORK.format("concat |"), "concat", ""),
             (BLOCKS.replace("fire 16 wide=96", "fire 16 |"), "fire <narrow> [wide=64]", "wide"),
             (BLOCKS.replace("thin -> conv wide kernel=1 ", "thin -> conv |"), "conv <kernels>", "kernels"),
@@ -106,7 +107,14 @@ class TestSignatureHelp:
         assert found.active == (names.index(active) if active else len(names))
 
     def test_elsewhere_there_is_none(self) -> None:
-        for text in ("|", "network A |", IN_NETWORK.format("# conv |"), IN_NETWORK.format("|"), 'network A extends "|'):
+        for text in (
+            "|",
+            "network A |",
+            IN_NETWORK.format("# conv |"),
+            IN_NETWORK.format("|"),
+            'network A extends "|',
+            IN_NETWORK.format("conv1: |"),
+        ):
             assert signature_help(spec_of(text.replace("|", "")), text.index("|")) is None
 
 
@@ -272,7 +280,8 @@ def test_a_session_with_a_file_whose_name_needs_escapes(tmp_path: Path) -> None:
         client.edit(uri, [{"range": gone, "text": ""}, {"range": back, "text": "strid"}])
         (finding,) = client.findings(uri)
         place = finding["range"]
-        (action,) = client.ask("codeAction", uri, range=place, context={"diagnostics": [finding]})
+        (action,) = client.ask("codeAction", uri, range=place, context={"diagnostics": [finding], "only": ["quickfix"]})
+        assert client.ask("codeAction", uri, range=place, context={"diagnostics": []}) == [action]
         assert (action["title"], action["kind"]) == ("replace `strid` by `stride`", "quickfix")
         assert action["diagnostics"] == [finding]
         (change,) = action["edit"]["documentChanges"]

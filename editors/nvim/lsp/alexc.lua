@@ -2,8 +2,8 @@
 
 -- The `alexc` of the project's .venv or venv, or else the one on the PATH.
 local function command(root)
-  for _, name in ipairs({ ".venv", "venv" }) do
-    local file = vim.fs.joinpath(root or vim.fn.getcwd(), name, "bin", "alexc")
+  for _, name in ipairs({ ".venv/bin/alexc", "venv/bin/alexc", ".venv/Scripts/alexc.exe", "venv/Scripts/alexc.exe" }) do
+    local file = vim.fs.joinpath(root or vim.fn.getcwd(), name)
     if vim.fn.executable(file) == 1 then
       return file
     end
