@@ -44,7 +44,7 @@ def applied(spec: Spec, edit: object) -> str:
 
 
 class TestQuickFixes:
-    @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+    @pytest.mark.parametrize("path", [each for each in SPECS if "too" not in each.stem], ids=lambda path: path.stem)
     def test_every_edit_of_a_broken_spec_is_offered(self, path: Path) -> None:
         """`test_fixes` shows that each of these edits removes its diagnostic."""
         spec = spec_of(path.read_bytes().decode())
