@@ -266,6 +266,7 @@ def test_changes_of_parts_give_the_editors_text(edits: list[tuple[int, int, str]
         text = text[:start] + new + text[end:]
 
 
+@pytest.mark.slow
 def test_a_session_with_a_file_whose_name_needs_escapes(tmp_path: Path) -> None:
     client = Client(tmp_path)
     try:
