@@ -8,6 +8,7 @@ COMPILED := $(wildcard $(foreach folder,spec examples,$(patsubst generated/%.py,
 PLACED := spec/alexnet.net $(patsubst %,--placement %,two_gpus one_weird_trick pod)
 # The pictures of networks in docs/, which are named as their specs.
 PICTURES := $(basename $(notdir $(wildcard docs/pictures/*.svg)))
+STANDALONE := spec/alexnet.net --standalone -o generated/standalone
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 # Each process is given one core: threads that share cores wait for one another. Python keeps what it has compiled, also where
@@ -46,10 +47,12 @@ lint: .venv/installed
 	$(BIN)/alexc check spec/*.net examples/*.net examples/*/*.net
 	$(BIN)/alexc compile --check $(COMPILED)
 	$(BIN)/alexc compile --check $(PLACED)
+	$(BIN)/alexc compile --check $(STANDALONE)
 
 generated: .venv/installed
 	$(BIN)/alexc compile $(COMPILED)
 	$(BIN)/alexc compile $(PLACED)
+	$(BIN)/alexc compile $(STANDALONE)
 	$(BIN)/python -m tools.language_reference
 	$(BIN)/python -m tools.textmate_grammar
 	$(BIN)/python -m tools.vim_syntax

@@ -171,15 +171,33 @@ class Net:
 
         return Drawing(drawing_of(self.graph))
 
-    def python(self, placement: str | None = None) -> str:
+    def python(self, placement: str | None = None, *, standalone: bool = False) -> str:
         """Return the text of the PyTorch file that `alexc compile` writes, for one device or for a placement.
 
+        Args:
+            placement: its name.
+            standalone: whether the file needs torch alone. It then has the network for one device, without the recipe.
+
         Raises:
-            SpecError: the spec has no placement of this name.
+            SpecError: the spec has no placement of this name; a standalone file has no placement; the network has the
+                name of something else in a standalone file.
         """
+        if standalone:
+            return self._standalone(placement)
         if placement is not None:
             self._placed_by(placement)
         return self._checked.python(placement)
+
+    def _standalone(self, placement: str | None) -> str:
+        from alexc.compiler.files.standalone import NameTaken
+
+        if placement is not None:
+            raise SpecError(f"{printable(self.name)}: a standalone file is for one device: leave the placement out")
+        try:
+            return self._checked.standalone()
+        except NameTaken:
+            taken = f"a standalone file uses the name `{self.graph.net.name}` itself"
+            raise SpecError(f"{printable(self.name)}: {taken}: give the network another name") from None
 
     def module(self, seed: int | None = None, weights: str | PathLike[str] | None = None) -> nn.Module:
         """Build the network as a PyTorch module.

@@ -51,8 +51,23 @@ class Checked:
         from .files.pytorch import write_pytorch  # only some commands write a file, and jinja takes time to import
 
         assert self.graph is not None
-        name = re.sub(r"[^\w. -]", "_", Path(self.source.name).name)  # the file's docstring contains it
-        return write_pytorch(self.graph, name, None if placement is None else self.placed[placement])
+        return write_pytorch(self.graph, self._file_name, None if placement is None else self.placed[placement])
+
+    def standalone(self) -> str:
+        """The text of a Python file that needs torch alone.
+
+        Raises:
+            NameTaken: the network must have another name.
+        """
+        from .files.standalone import write_standalone
+
+        assert self.graph is not None
+        return write_standalone(self.graph, self._file_name)
+
+    @property
+    def _file_name(self) -> str:
+        """The name of the spec's file as the docstrings of Python files have it."""
+        return re.sub(r"[^\w. -]", "_", Path(self.source.name).name)
 
 
 @gc_paused()

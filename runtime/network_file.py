@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ PLACED_FORM = (
     "expected what `alexc compile --placement` writes: PLACEMENT = Placement(...), the class of the whole network, and "
     "one whose constructor takes the mesh"
 )
+_STANDALONE = re.compile(rb"^Made by alexc from \S+, standalone: ", re.MULTILINE)  # in the docstring of such a file
+_HEAD_BYTES = 2000  # of a file, where that line is
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,12 +218,18 @@ def _read(path: Path) -> bytes:
         )
     try:
         require_regular_file(path)
-        return path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         expected = "expected a Python file that `alexc compile` wrote"
         raise UserError(f"{shown} does not exist: {expected}{nearby(path, '.py')}") from None
     except OSError as error:
         raise UserError(f"{shown} cannot be read ({error.strerror}): expected a Python file") from None
+    if _STANDALONE.search(content[:_HEAD_BYTES]):
+        raise UserError(
+            f"{shown} is a standalone file, without the recipe: give the file that `alexc compile` writes without "
+            "--standalone. Its weights load in the standalone file"
+        )
+    return content
 
 
 def _run(path: Path, content: bytes) -> ModuleType:

@@ -22,7 +22,7 @@ from ..net import Net
 from ..net_options import MostParameters, read_net
 from ..printable import printable, shell_line
 
-_FOLDER = Path("generated")
+_FOLDER, _STANDALONE_FOLDER = Path("generated"), Path("standalone")
 
 
 class Emitted(StrEnum):
@@ -35,11 +35,15 @@ class Emitted(StrEnum):
 def compile_(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to compile.")],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "-o", "--out", metavar="DIR", help="The folder to write to. If it ends in `.py`, it is the file to write."
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="The folder to write to. If it ends in `.py`, it is the file to write.",
+            show_default=f"{_FOLDER}, or {_STANDALONE_FOLDER} with --standalone",
         ),
-    ] = _FOLDER,
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 if a file is not up to date.")
     ] = False,
@@ -52,6 +56,14 @@ def compile_(
             show_default="for one device",
         ),
     ] = None,
+    standalone: Annotated[
+        bool,
+        typer.Option(
+            "--standalone",
+            help="Write a file that needs torch alone, to use where alexc is not installed. It has the network for one "
+            "device, without the recipe.",
+        ),
+    ] = False,
     emit: Annotated[
         Emitted, typer.Option(help="`net` prints the spec, with variants, blocks and defaults written out.")
     ] = Emitted.PYTHON,
@@ -59,26 +71,32 @@ def compile_(
 ) -> None:
     """Write the PyTorch module of each spec.
 
-    alexnet.net becomes DIR/alexnet.py; with --placement two_gpus, DIR/alexnet_two_gpus.py. An error in one spec does
-    not stop the others.
+    alexnet.net becomes DIR/alexnet.py; with --placement two_gpus, DIR/alexnet_two_gpus.py. With --standalone, the file
+    needs no alexc, only torch. An error in one spec does not stop the others.
     """
     if emit is Emitted.NET and placements:
         raise UserError("--emit net writes the spec with all its placements; leave out --placement")
+    if emit is Emitted.NET and standalone:
+        raise UserError("--emit net writes a spec, and --standalone a Python file; leave out one of the two")
+    if standalone and placements:
+        raise UserError("--standalone writes the network for one device; leave out --placement")
     if emit is Emitted.NET:
         _print_expanded(specs, most_parameters)
         return
-    if _is_file(out) and len(specs) * len(placements or (None,)) > 1:
-        raise UserError(f"-o {printable(out)} names one file, but there are several to write: name a folder")
+    place = out or (_STANDALONE_FOLDER if standalone else _FOLDER)
+    if _is_file(place) and len(specs) * len(placements or (None,)) > 1:
+        raise UserError(f"-o {printable(place)} names one file, but there are several to write: name a folder")
     targets, files = list[_Target](), OneByOne()
     for spec in specs:
         with files.reported():
             net = read_net([spec], most_parameters=most_parameters)
-            targets += [_target(spec, net, placement, out) for placement in placements or (None,)]
+            for placement in placements or (None,):
+                targets.append(_Target(_path(spec, place, placement), spec, net, placement, standalone))
     _check_distinct(targets)
     texts: dict[_Target, tuple[str, bool]] = {}
     for target in targets:
         with files.reported():
-            text = target.net.python(target.placement)
+            text = target.net.python(target.placement, standalone=target.standalone)
             texts[target] = text, _is_current(target.path, text)
     stale = [target for target, (_, is_current) in texts.items() if not is_current]
     if check and stale:
@@ -112,23 +130,25 @@ class _Target:
     spec: Path
     net: Net
     placement: str | None
+    standalone: bool
 
-    def options(self, out: Path) -> str:
+    def options(self, out: Path | None) -> str:
         """The options of the command that writes this file alone."""
-        folder = "" if out == _FOLDER else f" -o {shell_line(printable(out))}"
-        return folder + (f" --placement {self.placement}" if self.placement else "")
+        folder = "" if out is None else f" -o {shell_line(printable(out))}"
+        form = " --standalone" if self.standalone else f" --placement {self.placement}" if self.placement else ""
+        return folder + form
 
 
-def _is_file(out: Path) -> bool:
-    return out.suffix == ".py" and not out.is_dir()
+def _is_file(place: Path) -> bool:
+    return place.suffix == ".py" and not place.is_dir()
 
 
-def _target(spec: Path, net: Net, placement: str | None, out: Path) -> _Target:
+def _path(spec: Path, place: Path, placement: str | None) -> Path:
     name = _module_name(spec)
-    if _is_file(out):
-        require_importable(out, out.stem)
-        return _Target(out, spec, net, placement)
-    return _Target(out / f"{name}{f'_{placement}' if placement else ''}.py", spec, net, placement)
+    if _is_file(place):
+        require_importable(place, place.stem)
+        return place
+    return place / f"{name}{f'_{placement}' if placement else ''}.py"
 
 
 def _check_distinct(targets: Sequence[_Target]) -> None:

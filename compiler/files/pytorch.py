@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,10 +15,10 @@ from ..graph.graph import Graph
 from ..graph.summary import Row, total
 from ..graph.summary import rows as summary_rows
 from ..placed_graph.placed_graph import PlacedGraph
-from .constants import placement_fields, recipe_classes, recipe_fields
+from .constants import PlacementFields, placement_fields, recipe_classes, recipe_fields
 from .imports import import_sections
 from .line_breaks import break_long_lines
-from .module_class import placed_class, whole_class
+from .module_class import ModuleClass, placed_class, whole_class
 from .rendered_check import require_expected_form
 
 MADE_BY = "Made by alexc from"
@@ -63,18 +64,50 @@ def write_pytorch(graph: Graph, spec_name: str, placed: PlacedGraph | None = Non
     functions |= constants.keys()
     imports |= {f"from {module} import {name}" for name, module in constants.items()}
     source = f"{spec_name}, placement {placed.placement.name}" if placed else spec_name
-    text = _template().render(
-        headline=f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons.",
-        made_by=f"{MADE_BY} {source}{_EDIT_THAT}",
-        counts=_counts(graph),
-        import_sections=import_sections(imports),
+    text = render(
+        graph,
+        source,
+        imports,
         classes=classes,
         recipe=recipe,
         placement=placement_fields(placed) if placed else None,
     )
-    text = break_long_lines(text)
     require_expected_form(text, [made.name for made in classes], imports, functions)
     return text
+
+
+def render(
+    graph: Graph,
+    source: str,
+    imports: Iterable[str],
+    classes: Sequence[ModuleClass],
+    *,
+    recipe: Mapping[str, object] | None = None,
+    placement: PlacementFields | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """Fill the template.
+
+    Args:
+        graph: the network.
+        source: what the file is made from, in its docstring.
+        imports: the import statements.
+        classes: the network, and its part on a device.
+        recipe: the fields of RECIPE.
+        placement: the fields of PLACEMENT.
+        notes: the last lines of the docstring.
+    """
+    text = _template().render(
+        headline=f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons.",
+        made_by=f"{MADE_BY} {source}{_EDIT_THAT}",
+        counts=_counts(graph),
+        notes=notes,
+        import_sections=import_sections(imports),
+        classes=classes,
+        recipe=recipe,
+        placement=placement,
+    )
+    return break_long_lines(text)
 
 
 @cache

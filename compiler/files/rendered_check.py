@@ -7,7 +7,7 @@ the template has a mistake, the tree of the file differs from what is allowed he
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 _STATEMENTS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Expr)
 _STATEMENTS_IN_METHODS = (ast.Assign, ast.Expr, ast.Return, ast.If)
@@ -50,7 +50,14 @@ class UnexpectedText(Exception):  # noqa: N818 - the text is what is unexpected
     """A rendered file contains something that the compiler never writes: a bug of alexc, not of the spec."""
 
 
-def require_expected_form(text: str, class_names: Sequence[str], imports: Iterable[str], calls: Iterable[str]) -> None:
+def require_expected_form(
+    text: str,
+    class_names: Sequence[str],
+    imports: Iterable[str],
+    calls: Iterable[str],
+    *,
+    defined: Set[str] = frozenset(),
+) -> None:
     """Check a rendered file before it is written.
 
     Args:
@@ -58,6 +65,7 @@ def require_expected_form(text: str, class_names: Sequence[str], imports: Iterab
         class_names: the names of its classes, in order.
         imports: the import statements that it may contain, each with one name.
         calls: the functions that it may call, as they are written: `nn.Conv2d`, `self.conv1`.
+        defined: names that the file will define after this text.
 
     Raises:
         UnexpectedText: the file contains anything else.
@@ -72,7 +80,7 @@ def require_expected_form(text: str, class_names: Sequence[str], imports: Iterab
             raise _unexpected(node)
     _check_top(module, class_names, _single_imports("\n".join(imports)))
     _check_calls(nodes, {*calls, *_BUILTIN_CALLS})
-    _check_names(module, nodes)
+    _check_names(module, nodes, defined)
 
 
 def _check_top(module: ast.Module, class_names: Sequence[str], imports: set[str]) -> None:
@@ -136,16 +144,20 @@ def _check_calls(nodes: Sequence[ast.AST], calls: set[str]) -> None:
                     raise _unexpected(node)
 
 
-def _check_names(module: ast.Module, nodes: Sequence[ast.AST]) -> None:
-    """Each name is imported, assigned in the file, or a builtin name; no attribute starts with `_` but `__init__`."""
+def _check_names(module: ast.Module, nodes: Sequence[ast.AST], defined: Set[str]) -> None:
+    """Each name is imported, defined or assigned in the file, or a builtin name.
+
+    No attribute starts with `_` but `__init__`.
+    """
     imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
     imported = {alias.asname or alias.name for node in imports for alias in node.names}
     assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    known = {*imported, *assigned, *_BUILTIN_NAMES}
+    fixed = {*imported, *defined}
+    known = {*fixed, *assigned, *_BUILTIN_NAMES}
     for node in nodes:
         if isinstance(node, ast.Name) and node.id not in known:
             raise _unexpected(node)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in {*imported, "self", "super"}:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in {*fixed, "self", "super"}:
             raise _unexpected(node)
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr != "__init__":
             raise _unexpected(node)

@@ -16,7 +16,7 @@ from alexc.compiler.placed_graph.placed_graph import PlacedGraph
 def names_in(text: str) -> dict[str, Any]:
     """The names that the text of a generated file defines; its classes belong to the module `compiled`."""
     module = ModuleType("compiled")
-    exec(compile(text, "compiled.py", "exec"), vars(module))
+    exec(compile(text, "compiled.py", "exec", dont_inherit=True), vars(module))
     return vars(module)
 
 
