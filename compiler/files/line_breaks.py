@@ -16,7 +16,7 @@ _IMPORT = re.compile(r"(from \S+ import )(.+)")
 def break_long_lines(text: str) -> str:
     """Break every statement that does not fit on its line; docstrings and whatever has no brackets stay.
 
-    An argument, an operand or an imported name gets a line of its own.
+    An argument or an imported name gets a line of its own, and so does an operand if they do not fit on one line.
     """
     lines: list[str] = []
     in_docstring = False
@@ -36,7 +36,9 @@ def _broken(line: str) -> list[str]:
         return [f"{margin}{opening}", *inside, f"{margin}{closing}{comment}"]
     if found := _OPERATION.fullmatch(line):
         margin, target, operands, comment = found.groups()
-        inside = [f"{margin}    {each}" for each in re.split(r" (?=[+*] )", operands)]
+        inside = [f"{margin}    {operands}"]
+        if len(inside[0]) > LINE_LENGTH:
+            inside = [f"{margin}    {each}" for each in re.split(r" (?=[+*] )", operands)]
         return [f"{margin}{target}(", *inside, f"{margin}){comment}"]
     if found := _IMPORT.fullmatch(line):
         return [f"{found[1]}(", *(f"    {name}," for name in found[2].split(", ")), ")"]

@@ -85,6 +85,7 @@ def render(
     recipe: Mapping[str, object] | None = None,
     placement: PlacementFields | None = None,
     notes: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> str:
     """Fill the template.
 
@@ -96,12 +97,14 @@ def render(
         recipe: the fields of RECIPE.
         placement: the fields of PLACEMENT.
         notes: the last lines of the docstring.
+        remarks: the comment below it.
     """
     text = _template().render(
         headline=f"{graph.net.name}: {graph.parameters:,} parameters, {graph.neurons:,} neurons.",
         made_by=f"{MADE_BY} {source}{_EDIT_THAT}",
         counts=_counts(graph),
         notes=notes,
+        remarks=remarks,
         import_sections=import_sections(imports),
         classes=classes,
         recipe=recipe,

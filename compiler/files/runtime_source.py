@@ -166,10 +166,13 @@ class _Module:
         return "\n#\n".join("\n".join(f"# {line}" for line in wrap(each, LINE_LENGTH - 2)) for each in paragraphs)
 
     def _lines(self, definition: ast.stmt, is_left_out: _Filter) -> list[str]:
-        """The lines of a definition with its decorators, without what is left out."""
+        """The lines of a definition, with its decorators and the comment above, without what is left out."""
         assert definition.end_lineno is not None
         first = min([definition.lineno, *(each.lineno for each in getattr(definition, "decorator_list", []))])
-        lines = dict(enumerate(self.text.splitlines()[first - 1 : definition.end_lineno], first))
+        every = self.text.splitlines()
+        while every[first - 2].startswith("#"):
+            first -= 1
+        lines = dict(enumerate(every[first - 1 : definition.end_lineno], first))
         for node in ast.walk(definition):
             if is_left_out(node):
                 assert isinstance(node, ast.If)

@@ -13,8 +13,13 @@ from .rendered_check import require_expected_form
 from .runtime_source import CopiedSource, copied_source
 
 _HEADING = """\
-# What torch lacks: layers and initial values of alexc.
+# What the network uses and torch lacks, copied from alexc.
 # Copyright (c) 2026 The alexc authors. SPDX-License-Identifier: MIT"""
+
+_FOR_PYRIGHT = (
+    "In `forward`, either all blocks below `if self.training:` run, or none.",
+    "pyright: reportPossiblyUnboundVariable=false",
+)
 
 
 class NameTaken(Exception):  # noqa: N818 - the name is what is taken
@@ -38,16 +43,18 @@ def write_standalone(graph: Graph, spec_name: str) -> str:
     imports = {each for each in network.imports if not _is_of_runtime(each)} | copied.imports
     if graph.net.name in {*copied.names, *(each.split()[-1] for each in imports)}:
         raise NameTaken
-    text = render(graph, f"{spec_name}, standalone", imports, [network], notes=_notes(graph))
+    remarks = _FOR_PYRIGHT if len(graph.heads) > 1 else ()
+    text = render(graph, f"{spec_name}, standalone", imports, [network], notes=_notes(graph), remarks=remarks)
     require_expected_form(text, [network.name], imports, network.functions(), defined=copied.names)
     return f"{text}\n\n{_HEADING}\n\n\n{copied.text}\n" if copied.text else text
 
 
 def _copied(network: ModuleClass) -> CopiedSource:
-    """The layers that the network uses, in the order of their use."""
+    """The layers that the network uses, in the order of their use, then the initial values."""
     statements = {each.split()[-1]: each for each in network.imports if _is_of_runtime(each)}
     called = dict.fromkeys(network.functions())
-    return copied_source([statements[name] for name in called if name in statements], called.keys())
+    used = [statements[name] for name in called if name in statements]
+    return copied_source(sorted(used, key=lambda each: "initial_values" in each), called.keys())
 
 
 def _is_of_runtime(statement: str) -> bool:
@@ -60,7 +67,6 @@ def _notes(graph: Graph) -> list[str]:
     left_out = f"; the {' and the '.join(blocks)} of the spec {are} left out" if blocks else ""
     return wrap(
         f"This file needs torch alone. It has the network for one device{left_out}. Its parameters have the names and "
-        "shapes of those in the file that `alexc compile` writes without --standalone: the weights of one load in the "
-        "other.",
+        "shapes of those in the ordinary file, which imports alexc: the weights of one load in the other.",
         LINE_LENGTH,
     )

@@ -15,8 +15,7 @@ Made by alexc from alexnet.net, standalone: edit that file, not this one.
 
 This file needs torch alone. It has the network for one device; the recipe and the
 placements of the spec are left out. Its parameters have the names and shapes of those
-in the file that `alexc compile` writes without --standalone: the weights of one load in
-the other.
+in the ordinary file, which imports alexc: the weights of one load in the other.
 """
 
 import hashlib
@@ -89,7 +88,7 @@ class AlexNet(nn.Module):
         return x
 
 
-# What torch lacks: layers and initial values of alexc.
+# What the network uses and torch lacks, copied from alexc.
 # Copyright (c) 2026 The alexc authors. SPDX-License-Identifier: MIT
 
 
@@ -147,6 +146,7 @@ def wide_type(x: Tensor) -> torch.dtype:
 # Local response normalisation across maps (Krizhevsky et al. 2012, section 3.3).
 
 
+# Smaller tiles spend their time starting threads, larger ones do not fit the cache.
 TILE_VALUES = 2**19
 
 
@@ -318,9 +318,9 @@ def _times_power(factor: Tensor, base: Tensor, beta: float, out: Tensor) -> Tens
 def _tiles(towers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Matching pieces of tensors (N, C, H, W) with the same memory layout.
 
-    Each is (blocks, maps of a tower, positions).
-    A position is what is next to another one within a map. In channels-last memory a
-    block has one, and there are more blocks.
+    Each is (blocks, maps of a tower, positions). A position is what is next to another
+    one within a map. In channels-last memory a block has one, and there are more
+    blocks.
     """
     images, channels, *size = tensors[0].shape
     maps, places = channels // towers, math.prod(size)
@@ -348,8 +348,7 @@ def _is_channels_last(x: Tensor) -> bool:
     return x.is_contiguous(memory_format=torch.channels_last)
 
 
-# Dropout (Krizhevsky et al. 2012, section 4.2) with a hash of each position as its
-# mask.
+# Dropout (Krizhevsky et al. 2012, section 4.2); its mask is a hash of key and position.
 
 
 _LOW_32 = 0xFFFFFFFF
@@ -441,7 +440,7 @@ class Normal:
     mean: float
     std: float
 
-    def fill(self, weight: Tensor, generator: Generator | None, _kernels: int) -> None:
+    def fill(self, weight: Tensor, generator: Generator | None, _count: int) -> None:
         """Draw every value of `weight`."""
         nn.init.normal_(weight, self.mean, self.std, generator)
 
@@ -471,14 +470,14 @@ def initialise(
     assert isinstance(target, Tensor)
     if target.is_meta:  # a meta tensor has no values
         return
-    # `LocalConv2d` has a row for each position of a kernel
-    kernels = getattr(layer, "out_channels", len(target))
+    # a layer without shared weights has more rows than kernels
+    count = getattr(layer, "out_channels", len(target))
     with torch.no_grad():
         if seed is None:
-            weight.fill(target, None, kernels)
+            weight.fill(target, None, count)
         else:
             drawn = torch.empty(target.shape)
-            weight.fill(drawn, _generator(f"{seed}/{name}.weight"), kernels)
+            weight.fill(drawn, _generator(f"{seed}/{name}.weight"), count)
             target.copy_(drawn)
         if bias is not None:
             assert isinstance(layer.bias, Tensor)

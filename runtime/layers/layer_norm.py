@@ -16,6 +16,6 @@ class LayerNorm2d(nn.LayerNorm):
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__(channels, eps)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

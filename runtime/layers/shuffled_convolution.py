@@ -70,6 +70,6 @@ class ShuffledConv2d(nn.Conv2d):
             lists.append(torch.cat(runs, 1).flatten())
         self.order.copy_(torch.cat(lists))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, kernels, H', W')."""
-        return super().forward(x[:, self.order])
+        return super().forward(input[:, self.order])

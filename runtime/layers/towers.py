@@ -12,7 +12,7 @@ from .torch_only.towers import copy_crosses
 
 
 def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
-    """Concatenate the channels of several tensors within each tower, so that each tower keeps its own channels.
+    """Concatenate channels within each tower, so that each tower keeps its own channels.
 
     Args:
         tensors: each (N, C_i, ...), with its channels split into `towers` equal parts.
@@ -21,9 +21,10 @@ def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
     Returns:
         (N, sum of C_i, ...): tower 0's part of every tensor, then tower 1's, and so on.
     """
-    parts = [
-        tensor.reshape(tensor.shape[0], towers, tensor.shape[1] // towers, *tensor.shape[2:]) for tensor in tensors
-    ]  # (N, towers, C_i / towers, ...)
+    parts = []
+    for tensor in tensors:
+        images, channels, *sizes = tensor.shape
+        parts.append(tensor.reshape(images, towers, channels // towers, *sizes))
     return torch.cat(parts, dim=2).flatten(1, 2)
 
 

@@ -31,10 +31,10 @@ class UnsharedBiasConv2d(nn.Conv2d):
         super().__init__(channels, kernels, bias=False, **others)
         self.bias = nn.Parameter(torch.zeros(kernels, *places))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, kernels, H', W')."""
         assert self.bias is not None
-        maps: Tensor = self._conv_forward(x, self.weight, None)
+        maps: Tensor = self._conv_forward(input, self.weight, None)
         return maps + self.bias
 
     def extra_repr(self) -> str:

@@ -132,15 +132,23 @@ def test_one_value_per_map_multiplies_the_map(gate: str) -> None:
     torch.testing.assert_close(made, wanted)
 
 
-def test_a_long_product_is_broken_before_its_operators() -> None:
+@pytest.mark.parametrize(
+    ("name", "operands"),
+    [
+        ("the_long_maps", ["{0}[:, :, None, None] * {1}"]),
+        ("the_longer_maps", ["{0}[:, :, None, None]", "* {1}"]),
+    ],
+)
+def test_a_long_product_is_broken_as_a_formatter_does(name: str, operands: list[str]) -> None:
+    """In front of each operator, if its operands do not fit on one line of their own."""
+    names = f"another_layer_of_{name}", f"{name}_to_multiply"
     graph = graph_of(
-        " a_layer_with_a_long_name: conv 8 kernel=1\n another_layer_with_a_long_name: global_avgpool -> linear 8\n"
-        " multiply another_layer_with_a_long_name a_layer_with_a_long_name"
+        f" {names[1]}: conv 8 kernel=1\n {names[0]}: global_avgpool -> linear 8\n multiply {' '.join(names)}"
     )
     lines = [line.strip() for line in write_pytorch(graph, "test.net").splitlines()]
-    place = lines.index("another_layer_with_a_long_name[:, :, None, None]")
-    assert lines[place - 1 : place + 3] == [
-        "x = (", "another_layer_with_a_long_name[:, :, None, None]", "* a_layer_with_a_long_name", ")  # 8x8x8"
+    place = lines.index(")  # 8x8x8", lines.index("x = ("))
+    assert lines[place - len(operands) - 1 : place + 1] == [
+        "x = (", *(each.format(*names) for each in operands), ")  # 8x8x8"
     ]  # fmt: skip
 
 

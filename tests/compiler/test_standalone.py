@@ -149,6 +149,22 @@ def test_outputs_and_gradients_are_those_of_the_ordinary_file_to_the_bit(name: s
     assert str(alone) == str(ordinary)
 
 
+@pytest.mark.slow
+def test_every_form_passes_ruff_and_mypy(tmp_path: Path) -> None:
+    for spec in SPECS:
+        (tmp_path / f"{spec.stem}.py").write_text(standalone(spec))
+    for name, text in NETWORKS.items():
+        (tmp_path / f"form_{name}.py").write_text(check_text(text, "net.net").standalone())
+    strict = ["--strict", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    for command in (
+        ["ruff", "check", "--isolated", "--extend-select", "I,ANN,ARG,UP", "--ignore", "ANN401", "."],
+        ["ruff", "format", "--check", "--isolated", "."],
+        ["mypy", *strict, "form_all.py", "form_grid.py", "googlenet.py"],
+    ):
+        result = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True)
+        assert result.returncode == 0, (command, result.stdout, result.stderr)
+
+
 def test_no_layer_of_the_standalone_file_is_one_of_alexc() -> None:
     ordinary, alone = pair("all")
     assert any(isinstance(module, Dropout) for module in ordinary.modules())

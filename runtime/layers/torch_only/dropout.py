@@ -1,4 +1,4 @@
-"""Dropout (Krizhevsky et al. 2012, section 4.2) with a hash of each position as its mask."""
+"""Dropout (Krizhevsky et al. 2012, section 4.2); its mask is a hash of key and position."""
 
 from __future__ import annotations
 

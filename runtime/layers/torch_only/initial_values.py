@@ -34,7 +34,7 @@ class Normal:
     mean: float
     std: float
 
-    def fill(self, weight: Tensor, generator: Generator | None, _kernels: int) -> None:
+    def fill(self, weight: Tensor, generator: Generator | None, _count: int) -> None:
         """Draw every value of `weight`."""
         nn.init.normal_(weight, self.mean, self.std, generator)
 
@@ -46,7 +46,7 @@ class Uniform:
     low: float
     high: float
 
-    def fill(self, weight: Tensor, generator: Generator | None, _kernels: int) -> None:
+    def fill(self, weight: Tensor, generator: Generator | None, _count: int) -> None:
         """Draw every value of `weight`."""
         nn.init.uniform_(weight, self.low, self.high, generator)
 
@@ -57,7 +57,7 @@ class Constant:
 
     value: float
 
-    def fill(self, weight: Tensor, _generator: Generator | None, _kernels: int) -> None:
+    def fill(self, weight: Tensor, _generator: Generator | None, _count: int) -> None:
         """Set every value of `weight`."""
         nn.init.constant_(weight, self.value)
 
@@ -73,9 +73,9 @@ class Xavier:
 
     gain: float = 1.0
 
-    def fill(self, weight: Tensor, generator: Generator | None, kernels: int) -> None:
+    def fill(self, weight: Tensor, generator: Generator | None, count: int) -> None:
         """Draw every value of `weight`."""
-        fan_in, fan_out = weight[0].numel(), kernels * weight[0, 0].numel()
+        fan_in, fan_out = weight[0].numel(), count * weight[0, 0].numel()
         std = self.gain * math.sqrt(2 / (fan_in + fan_out))
         nn.init.normal_(weight, 0.0, std, generator)
 
@@ -87,7 +87,7 @@ class Kaiming:
     fan_in is the number of inputs of a kernel or unit.
     """
 
-    def fill(self, weight: Tensor, generator: Generator | None, _kernels: int) -> None:
+    def fill(self, weight: Tensor, generator: Generator | None, _count: int) -> None:
         """Draw every value of `weight`."""
         nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
@@ -101,7 +101,7 @@ class LeCun:
 
     gain: float = 1.0
 
-    def fill(self, weight: Tensor, generator: Generator | None, _kernels: int) -> None:
+    def fill(self, weight: Tensor, generator: Generator | None, _count: int) -> None:
         """Draw every value of `weight`."""
         nn.init.kaiming_uniform_(weight, nonlinearity="linear", generator=generator)
         weight.mul_(self.gain)
@@ -132,14 +132,14 @@ def initialise(
     assert isinstance(target, Tensor)
     if target.is_meta:  # a meta tensor has no values
         return
-    # `LocalConv2d` has a row for each position of a kernel
-    kernels = getattr(layer, "out_channels", len(target))
+    # a layer without shared weights has more rows than kernels
+    count = getattr(layer, "out_channels", len(target))
     with torch.no_grad():
         if seed is None:
-            weight.fill(target, None, kernels)
+            weight.fill(target, None, count)
         else:
             drawn = torch.empty(target.shape)
-            weight.fill(drawn, _generator(f"{seed}/{name}.weight"), kernels)
+            weight.fill(drawn, _generator(f"{seed}/{name}.weight"), count)
             target.copy_(drawn)
         if bias is not None:
             assert isinstance(layer.bias, Tensor)

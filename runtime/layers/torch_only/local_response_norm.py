@@ -188,9 +188,9 @@ def _times_power(factor: Tensor, base: Tensor, beta: float, out: Tensor) -> Tens
 def _tiles(towers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Matching pieces of tensors (N, C, H, W) with the same memory layout.
 
-    Each is (blocks, maps of a tower, positions).
-    A position is what is next to another one within a map. In channels-last memory a
-    block has one, and there are more blocks.
+    Each is (blocks, maps of a tower, positions). A position is what is next to another
+    one within a map. In channels-last memory a block has one, and there are more
+    blocks.
     """
     images, channels, *size = tensors[0].shape
     maps, places = channels // towers, math.prod(size)
