@@ -40,7 +40,7 @@ PLACED_FORM = (
     "expected what `alexc compile --placement` writes: PLACEMENT = Placement(...), the class of the whole network, and "
     "one whose constructor takes the mesh"
 )
-_STANDALONE = re.compile(rb"^Made by alexc from \S+, standalone: ", re.MULTILINE)  # in the docstring of such a file
+_STANDALONE = re.compile(rb"^Made by alexc from .+, standalone: ", re.MULTILINE)  # in the docstring of such a file
 _HEAD_BYTES = 2000  # of a file, where that line is
 
 

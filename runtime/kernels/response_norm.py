@@ -1,7 +1,7 @@
 """Local response normalisation on a GPU: a kernel for the forward pass and one for the backward pass.
 
-The formulas are those of `layers.local_response_norm`. Each kernel reads its inputs once, writes its result once, and
-sums in float32. A program works on a tile: some positions, and all maps of a tower at each of them.
+The formulas are those of `layers.torch_only.local_response_norm`. Each kernel reads its inputs once, writes its result
+once, and sums in float32. A program works on a tile: some positions, and all maps of a tower at each of them.
 """
 
 # Triton's language has types of its own.

@@ -12,7 +12,7 @@ from .torch_only.towers import copy_crosses
 
 
 def concat_towers(tensors: Sequence[Tensor], towers: int) -> Tensor:
-    """Concatenate channels within each tower, so that each tower keeps its own channels.
+    """Concatenate channels within each tower: a tower keeps its own channels.
 
     Args:
         tensors: each (N, C_i, ...), with its channels split into `towers` equal parts.

@@ -166,6 +166,10 @@ def test_every_form_passes_ruff_and_mypy(tmp_path: Path) -> None:
 
 
 def test_no_layer_of_the_standalone_file_is_one_of_alexc() -> None:
+    for name, text in NETWORKS.items():
+        made = check_text(text, f"{name}.net").standalone()
+        assert {*imported(ast.parse(made))} - sys.stdlib_module_names == {"torch"}
+        assert [line for line in made.partition("# What the network uses")[2].splitlines() if len(line) > 88] == []
     ordinary, alone = pair("all")
     assert any(isinstance(module, Dropout) for module in ordinary.modules())
     assert not any(type(module).__module__.startswith("alexc") for module in alone.modules())
