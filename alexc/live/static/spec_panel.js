@@ -59,6 +59,7 @@ export function createSpec(parent, file, index, grammar, events) {
 
   function know(version) {
     disk = version;
+    if (!banner.hidden) editor.focus(); // the button that had the focus is gone
     banner.hidden = true;
     showState();
   }
