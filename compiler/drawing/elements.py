@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from .text_width import ASCENT, DESCENT, text_width
@@ -37,7 +38,7 @@ class Face:
     corners: tuple[Point, ...]
     look: str
 
-    @property
+    @cached_property
     def box(self) -> Box:
         """The smallest rectangle around it."""
         return around(self.corners)
@@ -50,7 +51,7 @@ class Line:
     points: tuple[Point, ...]
     look: str
 
-    @property
+    @cached_property
     def box(self) -> Box:
         """The smallest rectangle around it."""
         return around(self.points)
@@ -63,7 +64,7 @@ class Curve:
     points: tuple[Point, ...]
     look: str
 
-    @property
+    @cached_property
     def box(self) -> Box:
         """The smallest rectangle around it."""
         return around(self.points)
@@ -79,7 +80,7 @@ class Text:
     size: float = 11
     anchor: str = "middle"
 
-    @property
+    @cached_property
     def box(self) -> Box:
         """A rectangle that contains the text in any font."""
         width = text_width(self.words, self.size)
