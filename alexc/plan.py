@@ -55,12 +55,13 @@ class Plan(planning.Plan):
 
     def text(self, width: int | None = None) -> str:
         """The text of `alexc plan`; for a terminal of `width` columns, with the columns that fit."""
-        return page_text(self._parts(width), width)
+        return page_text(self.parts(width), width)
 
     def _repr_html_(self) -> str:
-        return page_html(self._parts(None))
+        return page_html(self.parts(None))
 
-    def _parts(self, width: int | None) -> list[str | Table]:
+    def parts(self, width: int | None = None) -> list[str | Table]:
+        """The paragraphs and the tables of `alexc plan`; paragraphs are wrapped at `width` columns."""
         devices = "1 device" if self.placed.devices == 1 else f"{self.placed.devices} devices"
         busiest = self.busiest()
         parts: list[str | Table] = [

@@ -23,6 +23,7 @@ from ..net import Net
 from ..printable import printable
 from ..spec_error import SpecError
 from ..summary import NUMERIC
+from ..table import Table
 
 Theme = Literal["light", "dark"]
 View = dict[str, object]
@@ -159,9 +160,15 @@ def _python(checked: Checked, placement: str) -> View:
 
 def _plan(net: Net, placement: str) -> View:
     try:
-        return {"text": str(net.plan(placement))}
+        parts = net.plan(placement).parts()
     except SpecError as error:  # the devices cannot share the batch, or too many of them differ
         return {"problem": str(error)}
+    return {"parts": [part if isinstance(part, str) else _plan_table(part) for part in parts]}
+
+
+def _plan_table(table: Table) -> View:
+    header, *rows = table.rows
+    return {"header": header, "numeric": [name in table.numeric for name in header], "rows": rows}
 
 
 def _differences(before: Net, after: Net) -> View:

@@ -41,10 +41,10 @@ function layers(changes, rows) {
   const shown = changes.map(({ layer, change, what, before, after }) => {
     const pair = (field, text = (value) => value) => {
       const values = [before, after].filter(Boolean).map((figures) => text(figures[field]));
-      const row = [...new Set(values)];
-      return row.length === 2 ? make("span", {}, make("s", {}, row[0]), " ", row[1]) : row[0] === "0" ? "" : row[0];
+      const [old, now] = [...new Set(values)];
+      return now === undefined ? (old === "0" ? "" : old) : [now, make("s", {}, old)];
     };
-    const cells = [layer, change, what.join("\n"), pair("output"), pair("parameters", number), pair("multiply_adds", number)];
+    const cells = [layer, change === "changed" ? "" : change, what.join("\n"), pair("output"), pair("parameters", number), pair("multiply_adds", number)];
     return { layer, change, cells };
   });
   const made = table(["layer", "", "what", "output", "parameters", "multiply-adds"], shown.map(({ cells }) => cells), [4, 5]);
@@ -77,6 +77,6 @@ function weights(found, names) {
 function table(header, rows, numeric) {
   const look = (column) => (numeric.includes(column) ? { class: "number" } : {});
   const head = header.map((text, column) => make("th", { scope: "col", ...look(column) }, text));
-  const body = rows.map((cells) => make("tr", {}, ...cells.map((each, column) => make(column ? "td" : "th", look(column), each))));
+  const body = rows.map((cells) => make("tr", {}, ...cells.map((each, column) => make(column ? "td" : "th", look(column), ...[each].flat()))));
   return make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
 }

@@ -49,6 +49,6 @@ export function reveal(element, box) {
   if (!element || !box) return;
   const inner = element.getBoundingClientRect();
   const outer = box.getBoundingClientRect();
-  if (inner.top < outer.top) box.scrollTop += inner.top - outer.top - 8;
-  else if (inner.bottom > outer.bottom) box.scrollTop += Math.min(inner.bottom - outer.bottom + 8, inner.top - outer.top);
+  if (inner.top >= outer.top && inner.bottom <= outer.bottom) return;
+  box.scrollTop += inner.top - outer.top - Math.max(0, outer.height - inner.height) / 2;
 }

@@ -37,7 +37,7 @@ export function createPicture(parent, label, goTo) {
 
   function resize() {
     const [width, height] = size;
-    const fit = Math.min(box.clientWidth, Math.max(((box.clientHeight - 4) * width) / height, 0.6 * box.clientWidth));
+    const fit = Math.min(box.clientWidth, Math.max(((box.clientHeight - 4) * width) / height, 0.95 * box.clientWidth));
     host.style.width = `${Math.round(zoom * fit)}px`;
   }
   new ResizeObserver(resize).observe(box);

@@ -5,6 +5,7 @@ import { createDifferences } from "./differences.js";
 import { byId, make } from "./dom.js";
 import { letters, maximizers, splitter, tabs } from "./panes.js";
 import { createPicture } from "./picture.js";
+import { createPlan } from "./plan.js";
 import { ask, eachLine, follow } from "./server.js";
 import { createSpec } from "./spec_panel.js";
 import { createTable, showCounts } from "./table.js";
@@ -46,12 +47,11 @@ const specs = files.map((file, index) => {
     picture: createPicture(document.querySelector("#pictures .columns"), `Picture${label}`, goTo),
     table: createTable(panels.Table, `Layers${label}`, goTo),
     python: createCode(panels.Python, `Python file${label}`),
-    plan: createCode(panels.Plan, `Plan${label}`),
+    plan: createPlan(panels.Plan, `Plan${label}`),
     byLine: new Map(), // the layers of each line of the text
     lines: new Map(), // the lines of each layer
     shown: { python: {}, plan: {} }, // the newest good views
     before: { python: {}, plan: {} }, // the good views before the user began to type
-    fresh: { python: {}, plan: {} }, // views of the newest text that are not drawn yet
   };
   byId("counts").append(spec.counts);
   addView((lit, scroll) => spec.panel.light([...lit].flatMap((name) => spec.lines.get(name) ?? []), scroll));
@@ -126,7 +126,6 @@ function show(view, timed) {
       return;
     default:
       spec.shown[view.view][view.placement] = view;
-      spec.fresh[view.view][view.placement] = view;
       if (view.view === "python") choices();
       paint();
   }
@@ -160,24 +159,17 @@ function paint() {
     if (spec[kind].drawn === view && spec[kind].key === key && view) continue;
     spec[kind].key = key;
     spec[kind].drawn = view;
-    const old = spec.before[kind][place]?.text;
-    if (!view) spec[kind].show(nothing(kind, place), () => [], undefined, (line) => [line]);
-    else if (view.problem) spec[kind].show(view.problem, () => [], undefined, (line) => [line]);
-    else if (kind === "python") spec.python.show(view.text, namesByLine(view.lines), old, pythonPainter());
-    else spec.plan.show(view.text, namesInPlan(spec, view.text), old, (line) => [line]);
+    const old = spec.before[kind][place];
+    if (kind === "plan") spec.plan.show(view ?? { parts: [nothing(place)] }, old, spec.shown.table?.layers ?? []);
+    else if (view) spec.python.show(view.text, namesByLine(view.lines), old?.text, pythonPainter());
+    else spec.python.show(place ? nothing(place) : "", () => [], undefined, (line) => [line]);
     relight();
   }
 }
 
-function nothing(kind, place) {
+function nothing(place) {
   if (place) return `This spec has no placement ${place}.`;
-  return kind === "plan" ? "This spec has no placement. Add one:\n\nplacement two_gpus {\n  mesh gpu=2\n  split images by gpu\n}" : "";
-}
-
-// A row of a plan's table begins with the name of a layer or of a line.
-function namesInPlan(spec, text) {
-  const rows = text.split("\n").map((line) => line.split(" ")[0]);
-  return (number) => spec.shown.table.layers.filter(({ name, statement }) => rows[number] === name || rows[number] === statement).map(({ name }) => name);
+  return "This spec has no placement. Add one:\n\nplacement two_gpus {\n  mesh gpu=2\n  split images by gpu\n}";
 }
 
 function choices() {
