@@ -27,6 +27,7 @@ from ..table import Table
 
 Theme = Literal["light", "dark"]
 View = dict[str, object]
+MOST_LAYERS = 5000  # of a network that is shown in full: a browser cannot draw any number of elements
 _NUMBER = re.compile(r"[\d_]+$")  # of a line in a repetition
 
 
@@ -40,22 +41,34 @@ def check(text: str, path: Path) -> Checked:
 def views(checked: Sequence[Checked], theme: Theme) -> Iterator[View]:
     """The views of checked specs. Each value is one step of work, between which the caller can stop.
 
-    Each has `view`, its name, and `spec`, the index of its spec; a spec with errors has the view `findings` only.
+    Each has `view`, its name, and `spec`, the index of its spec; a spec with errors has the view `findings` only. A
+    view that cannot be shown has `problem`, which says why.
     """
     nets = {number: Net(each) for number, each in enumerate(checked) if each.graph is not None}
     for number, each in enumerate(checked):
         yield {"view": "findings", "spec": number, **_findings(each)}
     for number, net in nets.items():
         yield {"view": "table", "spec": number, **_table(net, checked[number])}
-        yield {"view": "picture", "spec": number, **_picture(net.graph, theme)}
+        yield {"view": "picture", "spec": number, **(_too_large(net, "draw") or _picture(net.graph, theme))}
     if len(nets) == len(checked) == 2:
-        yield {"view": "differences", **_differences(*nets.values())}
+        before, after = nets.values()
+        large = _too_large(before, "diff") or _too_large(after, "diff")
+        yield {"view": "differences", **(large or _differences(before, after))}
     for number, net in nets.items():
         for placement in ("", *net.placements):
-            yield {"view": "python", "spec": number, "placement": placement, **_python(checked[number], placement)}
+            made = _too_large(net, "compile") or _python(checked[number], placement)
+            yield {"view": "python", "spec": number, "placement": placement, **made}
     for number, net in nets.items():
         for placement in net.placements:
-            yield {"view": "plan", "spec": number, "placement": placement, **_plan(net, placement)}
+            made = _too_large(net, "plan") or _plan(net, placement)
+            yield {"view": "plan", "spec": number, "placement": placement, **made}
+
+
+def _too_large(net: Net, command: str) -> View:
+    layers = len(net.graph.nodes)
+    if layers <= MOST_LAYERS:
+        return {}
+    return {"problem": f"This network has {layers:,} layers; the page shows up to {MOST_LAYERS:,}: use alexc {command}"}
 
 
 def _findings(checked: Checked) -> View:
@@ -96,10 +109,13 @@ def _units(text: str, offset: int) -> int:
 def _table(net: Net, checked: Checked) -> View:
     summary = net.summary()
     header, *rows, total = summary.table()
+    statements = {each.layer.statement for each in net.graph.nodes[:MOST_LAYERS]}
+    hidden = max(0, len(rows) - len(statements))
+    notes = [summary.note, f"{hidden:,} further lines are not shown" if hidden else ""]
     lines = _lines(net.graph, checked)
     layers = [
         {"name": each.layer.name, "statement": each.layer.statement, "lines": sorted(lines[each.layer.name])}
-        for each in net.graph.nodes
+        for each in net.graph.nodes[:MOST_LAYERS]
     ]
     return {
         "layers": layers,
@@ -110,10 +126,10 @@ def _table(net: Net, checked: Checked) -> View:
             "neurons": net.graph.neurons,
             "multiply-adds": net.graph.multiply_adds,
         },
-        "note": summary.note,
+        "note": "; ".join(filter(None, notes)),
         "header": header,
         "numeric": [name in NUMERIC for name in header],
-        "rows": rows,
+        "rows": rows[: len(statements)],
         "total": total,
     }
 

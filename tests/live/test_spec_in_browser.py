@@ -93,7 +93,8 @@ def row(page: Page, layer: str) -> str:
 
 def test_an_edit_moves_the_numbers_and_shows_the_old_ones(opened: Open, spec: Path) -> None:
     page = opened(spec)
-    page.wait_for_function("performance.getEntriesByName('alexc-everything').length > 0")
+    while not page.evaluate("performance.getEntriesByName('alexc-everything').length"):
+        page.wait_for_timeout(20)
     number(page, 10, "11")
     page.keyboard.type("7")
     conv1 = page.locator("#panel-table tbody tr").first

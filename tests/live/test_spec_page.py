@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from alexc import Net, SpecError
-from alexc.live import spec_page
+from alexc.live import spec_page, spec_views
 from alexc.live.spec_on_disk import SpecOnDisk
 from alexc.live.spec_page import SpecPage
 from alexc.live.spec_views import check, views
@@ -174,6 +174,19 @@ def test_a_plan_that_cannot_be_made_says_why(tmp_path: Path) -> None:
         "layer",
     ]
     assert "batch 129: the 8 devices of one_weird_trick" in str(plans[1]["problem"])
+
+
+def test_a_network_that_no_browser_can_draw_shows_its_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec_views, "MOST_LAYERS", 3)
+    text = SMALL.replace("  two:", "  more: conv 4 kernel=1\n  two:") + "\nplacement p {\n  mesh gpu=1\n}\n"
+    checked = check(text, tmp_path / "a.net")
+    shown = {str(view["view"]): view for view in views([checked, checked], "light")}
+    assert [row[0] for row in shown["table"]["rows"]] == ["one", "more"]  # type: ignore[attr-defined]
+    assert shown["table"]["note"] == "1 further lines are not shown"
+    assert len(shown["table"]["layers"]) == 3  # type: ignore[arg-type]
+    for name, command in (("picture", "draw"), ("python", "compile"), ("plan", "plan"), ("differences", "diff")):
+        problem = f"This network has 5 layers; the page shows up to 3: use alexc {command}"
+        assert shown[name]["problem"] == problem
 
 
 def test_the_page_gets_its_files_and_the_rules_of_the_language(spec: Path) -> None:

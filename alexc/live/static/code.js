@@ -1,6 +1,6 @@
 // The Python file and the plan of a spec: lines of text, each with the layers that it belongs to.
 
-import { make } from "./dom.js";
+import { gathered, make } from "./dom.js";
 import { addView, point, reveal } from "./links.js";
 
 const PYTHON = /(#.*)|("(?:[^"\\]|\\.)*")|\b(class|def|return|import|from|if|super|self|None|True|False)\b|\b(\d[\d_]*(?:\.\d+)?(?:e[+-]?\d+)?)\b/g;
@@ -64,11 +64,12 @@ export function pythonPainter() {
 
 // The layers of each line, from the lines of each layer.
 export function namesByLine(linesOfLayers) {
-  const found = new Map();
+  const pairs = [];
   for (const [name, ranges] of Object.entries(linesOfLayers)) {
     for (const [first, last] of ranges) {
-      for (let line = first; line <= last; line++) found.set(line - 1, [...(found.get(line - 1) ?? []), name]);
+      for (let line = first; line <= last; line++) pairs.push([line - 1, name]);
     }
   }
+  const found = gathered(pairs);
   return (number) => found.get(number) ?? [];
 }

@@ -17,6 +17,7 @@ export function createDifferences(parent) {
     box,
     show(view, names) {
       rows = [];
+      if (view.problem) return box.replaceChildren(make("p", {}, view.problem));
       const parts = [];
       if (view.same) parts.push(make("p", {}, "Both specs describe the same network and training."));
       parts.push(sums(view, names));

@@ -12,4 +12,14 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// A map from each key of `pairs` to its values.
+export function gathered(pairs) {
+  const found = new Map();
+  for (const [key, value] of pairs) {
+    if (!found.has(key)) found.set(key, []);
+    found.get(key).push(value);
+  }
+  return found;
+}
+
 export const byId = (id) => document.getElementById(id);

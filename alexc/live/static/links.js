@@ -29,7 +29,7 @@ export function relight() {
 
 function show(origin, still = false) {
   const names = pointed ?? resting;
-  const key = names.join(" ");
+  const key = names.join(" "); // names have no blanks
   if (key === shown) return;
   shown = key;
   const lit = new Set(names);

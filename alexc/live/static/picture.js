@@ -45,7 +45,12 @@ export function createPicture(parent, label, goTo) {
   return {
     box,
     // Returns what it shows, for a later `before`.
-    show({ svg, layers }, before) {
+    show({ svg, layers, problem }, before) {
+      if (problem) {
+        links = [];
+        root.replaceChildren(make("p", {}, problem));
+        return new Map();
+      }
       const [whole, rules] = svg.match(/<style>(.*?)<\/style>/s); // as a sheet: the page's policy forbids the element
       const style = new CSSStyleSheet();
       style.replaceSync(rules);

@@ -1,6 +1,6 @@
 // The plan of a placement: the paragraphs and tables of `alexc plan`.
 
-import { make } from "./dom.js";
+import { gathered, make } from "./dom.js";
 import { addView, pointsAt, reveal } from "./links.js";
 import { cell } from "./table.js";
 
@@ -17,8 +17,8 @@ export function createPlan(parent, label) {
   };
   addView(light);
 
-  // `layers` are all layers with their statements; a row begins with the name of one of them.
-  function table(part, before, layers) {
+  // A row begins with the name of a layer or of its line in the spec; `named` has the layers of both.
+  function table(part, before, named) {
     const kind = (column) => (part.numeric[column] ? { class: "number" } : {});
     const old = new Map(before?.rows?.map((cells) => [cells.slice(0, 2).join(" "), cells]));
     const byFirst = new Map(before?.rows?.map((cells) => [cells[0], cells]));
@@ -26,7 +26,7 @@ export function createPlan(parent, label) {
       const known = old.get(cells.slice(0, 2).join(" ")) ?? byFirst.get(cells[0]);
       const shown = cells.map((text, column) => cell(column ? "td" : "th", text, known?.[column], kind(column)));
       const row = make("tr", {}, ...shown);
-      const names = layers.filter(({ name, statement }) => cells[0] === name || cells[0] === statement).map(({ name }) => name);
+      const names = named.get(cells[0]) ?? [];
       if (names.length) {
         pointsAt(row, names, light);
         rows.push({ row, names });
@@ -41,8 +41,9 @@ export function createPlan(parent, label) {
     box,
     show(view, before, layers) {
       rows = [];
+      const named = gathered(layers.flatMap(({ name, statement }) => [...new Set([name, statement])].map((key) => [key, name])));
       const parts = (view.parts ?? [view.problem]).map((part, number) =>
-        typeof part === "string" ? make("p", {}, part) : table(part, before?.parts?.[number], layers),
+        typeof part === "string" ? make("p", {}, part) : table(part, before?.parts?.[number], named),
       );
       box.replaceChildren(...parts);
     },

@@ -2,7 +2,7 @@
 
 import { createCode, namesByLine, pythonPainter } from "./code.js";
 import { createDifferences } from "./differences.js";
-import { byId, make } from "./dom.js";
+import { byId, gathered, make } from "./dom.js";
 import { letters, maximizers, splitter, tabs } from "./panes.js";
 import { createPicture } from "./picture.js";
 import { createPlan } from "./plan.js";
@@ -132,12 +132,8 @@ function show(view, timed) {
 }
 
 function learn(spec, view) {
-  spec.byLine = new Map();
-  spec.lines = new Map();
-  for (const { name, lines } of view.layers) {
-    spec.lines.set(name, lines);
-    for (const line of lines) spec.byLine.set(line, [...(spec.byLine.get(line) ?? []), name]);
-  }
+  spec.byLine = gathered(view.layers.flatMap(({ name, lines }) => lines.map((line) => [line, name])));
+  spec.lines = new Map(view.layers.map(({ name, lines }) => [name, lines]));
   spec.panel.restOnLine();
 }
 
@@ -161,8 +157,8 @@ function paint() {
     spec[kind].drawn = view;
     const old = spec.before[kind][place];
     if (kind === "plan") spec.plan.show(view ?? { parts: [nothing(place)] }, old, spec.shown.table?.layers ?? []);
-    else if (view) spec.python.show(view.text, namesByLine(view.lines), old?.text, pythonPainter());
-    else spec.python.show(place ? nothing(place) : "", () => [], undefined, (line) => [line]);
+    else if (view?.text) spec.python.show(view.text, namesByLine(view.lines), old?.text, pythonPainter());
+    else spec.python.show(view?.problem ?? (place ? nothing(place) : ""), () => [], undefined, (line) => [line]);
     relight();
   }
 }

@@ -1,6 +1,6 @@
 // The table of `alexc summary`, and the sums. A number that differs from the one before the user began to type shows both.
 
-import { make } from "./dom.js";
+import { gathered, make } from "./dom.js";
 import { addView, pointsAt, reveal } from "./links.js";
 
 // A cell with its text, and the text before if that is another one.
@@ -34,8 +34,7 @@ export function createTable(parent, label, goTo) {
   return {
     box,
     show(view, before) {
-      const names = new Map();
-      for (const { name, statement } of view.layers) names.set(statement, [...(names.get(statement) ?? []), name]);
+      const names = gathered(view.layers.map(({ name, statement }) => [statement, name]));
       const kind = (column) => (view.numeric[column] ? { class: "number" } : {});
       const head = make("tr", {}, ...view.header.map((text, column) => make("th", { scope: "col", ...kind(column) }, text)));
       const cellsBefore = new Map(before?.rows.map((row) => [row[0], row]));
