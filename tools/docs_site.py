@@ -30,7 +30,7 @@ _SHOWN_AS = {
     "examples": GALLERY,
     "examples/lab2012": GALLERY,
     "docs/notebooks": NOTEBOOKS,
-}  # folders that pages link to
+}  # folders that have a page of another name
 _ASSETS = ROOT / "docs" / "site"  # iframe-worker.js is from tools/live_bundles.py
 _SHIM = "https://unpkg.com/iframe-worker/shim"  # what Zensical loads so that search works on pages opened as files
 _FENCE = re.compile(r" *(```+|~~~+)")
@@ -86,14 +86,20 @@ def gather(pages: Sequence[str], folder: Path, picture: Callable[[str], str]) ->
 
 
 def page_of(path: str) -> str:
-    """The page of a file of the repository."""
+    """The page of a file or a folder of the repository."""
     if path == HOME:
         return "index.md"
+    if (ROOT / path).is_dir():
+        return f"{path}/index.md"
     return path if Path(path).suffix in (".md", ".svg", ".png") else f"{path}.md"
 
 
 def _page(path: str, picture: Callable[[str], str]) -> tuple[str, list[str]]:
     """The text of a page, and the paths of the files that it links to."""
+    if (ROOT / path).is_dir():
+        names = sorted(each.name for each in (ROOT / path).iterdir() if not each.name.startswith((".", "__")))
+        listed = "\n".join(f"- [{name}]({name})" for name in names)
+        return page_text(f"{path}/index.md", f"# `{path}/`\n\n{listed}\n")
     text = (ROOT / path).read_text(encoding="utf-8")
     if path.endswith(".md"):
         return page_text(path, text)
@@ -118,7 +124,7 @@ def _first_comment(spec: str) -> str:
 
 
 def page_text(path: str, text: str) -> tuple[str, list[str]]:
-    """The text of a Markdown page for the site generator, and the paths of the files that it links to.
+    """The text of a Markdown page for the site generator, and the paths of the files and folders that it links to.
 
     Raises:
         SiteError: a link leads to no file.
@@ -133,9 +139,11 @@ def page_text(path: str, text: str) -> tuple[str, list[str]]:
         if not address or urlsplit(target).scheme:
             return link[0]
         linked = normpath(join(dirname(path), unquote(address)))
+        if (ROOT / linked / "README.md").is_file():
+            linked = f"{linked}/README.md"
         if linked in _SHOWN_AS:
             return f"[{words}]({relpath(_SHOWN_AS[linked], dirname(path) or '.')})"
-        if not (ROOT / linked).is_file():
+        if linked.startswith(("..", "/")) or not (ROOT / linked).exists():
             raise SiteError(f"{path}: the link to {target} leads to no file")
         if image and linked.endswith(".svg"):
             return inline_picture((ROOT / linked).read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,10 +51,19 @@ def test_a_page_leads_to_the_files_that_it_links_to() -> None:
     assert links == ["docs/api.md", "spec/alexnet.net"]
 
 
-@pytest.mark.parametrize("target", ["absent.md", "../examples/absent.net", "../../secret.md", "../tests"])
+@pytest.mark.parametrize("target", ["absent.md", "../examples/absent.net", "../../secret.md", "../..", "../absent"])
 def test_a_link_to_no_file_is_an_error(target: str) -> None:
-    with pytest.raises(SiteError, match=rf"docs/page\.md: the link to {target} leads to no file"):
+    with pytest.raises(SiteError, match=rf"docs/page\.md: the link to {re.escape(target)} leads to no file"):
         page_text("docs/page.md", f"[a]({target})\n")
+
+
+def test_a_folder_has_a_page_that_lists_it(tmp_path: Path) -> None:
+    assert text_of("[a](../editors/nvim)") == "[a](../editors/nvim/index.md)"
+    assert text_of("[a](../editors/vscode)") == "[a](../editors/vscode/README.md)"
+    gather(["editors/nvim"], tmp_path, lambda _: "")
+    assert "- [lsp](lsp/index.md)\n" in (tmp_path / "editors/nvim/index.md").read_text(encoding="utf-8")
+    assert "- [alexc.lua](alexc.lua.md)\n" in (tmp_path / "editors/nvim/lsp/index.md").read_text(encoding="utf-8")
+    assert "```lua" in (tmp_path / "editors/nvim/lsp/alexc.lua.md").read_text(encoding="utf-8")
 
 
 def test_pictures_are_parts_of_the_page() -> None:
