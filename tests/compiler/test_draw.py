@@ -653,7 +653,7 @@ def test_mistakes_are_told(alexc: Alexc, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     other = alexc("draw", FLAGSHIP, "-o", "thesis.txt")
     assert (other.returncode, (tmp_path / "thesis.txt").read_text()) == (1, "mine")
-    assert other.stderr == "error: thesis.txt: a picture's name ends in .svg or .png, as in thesis.svg\n"
+    assert other.stderr == "error: thesis.txt: a picture's name ends in .svg or .png, as in alexnet.svg\n"
     for name in ("missing/net.svg", "missing/net.png"):
         nowhere = alexc("draw", FLAGSHIP, "-o", name)
         assert (nowhere.returncode, nowhere.stderr) == (
