@@ -82,9 +82,12 @@ class Drawing:
     def _shown(self, number: int | None) -> str:
         """The SVG for Jupyter; a wide one has no width of its own, so that it is as wide as the notebook."""
         svg = svg_of(self.figure, "either", number)
-        if self.figure.size[0] <= _WIDTH:
-            return svg
-        return re.sub(r' width="[^"]*" height="[^"]*"', ' width="100%"', svg, count=1)
+        return svg if self.figure.size[0] <= _WIDTH else as_wide_as_the_notebook(svg)
+
+
+def as_wide_as_the_notebook(svg: str) -> str:
+    """An SVG without a width of its own."""
+    return re.sub(r' width="[^"]*" height="[^"]*"', ' width="100%"', svg, count=1)
 
 
 def check_theme(theme: str) -> None:
@@ -97,15 +100,25 @@ def check_theme(theme: str) -> None:
         raise UserError(f"theme {theme!r}: expected one of {', '.join(get_args(Theme))}")
 
 
+def checked_ending(path: Path) -> str:
+    """The ending of the name of a picture.
+
+    Raises:
+        UserError: it is neither .svg nor .png.
+    """
+    ending = path.suffix.lower()
+    if ending not in (".svg", ".png"):
+        raise UserError(f"{printable(path)}: a picture's name ends in .svg or .png, as in {printable(path.stem)}.svg")
+    return ending
+
+
 def checked_target(path: Path) -> Path:
     """The file of a picture.
 
     Raises:
         UserError: its name does not end in .svg or .png, or alexc did not write the file that is there.
     """
-    ending = path.suffix.lower()
-    if ending not in (".svg", ".png"):
-        raise UserError(f"{printable(path)}: a picture's name ends in .svg or .png, as in {printable(path.stem)}.svg")
+    ending = checked_ending(path)
     check_overwritable(path, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
     return path
 

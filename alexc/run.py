@@ -17,7 +17,7 @@ from alexc.runtime.runs.metrics import read_metrics
 from alexc.runtime.runs.run_folder import RUNS, RunFolder
 from alexc.runtime.runs.run_list import HEADER, NUMERIC, ListedRun, listed_runs, read_run, run_row
 
-from .drawing import Theme, check_theme
+from .drawing import Theme, as_wide_as_the_notebook, check_theme, checked_ending
 from .net import Net
 from .printable import printable
 from .table import Table, page_html, page_text
@@ -282,37 +282,45 @@ class Curves:
     title: str
     records: tuple[dict[str, Any], ...]
 
-    def png(self, theme: Literal["light", "dark", "either"] = "light") -> bytes:
-        """The picture, as the content of a PNG file; with the theme `either`, transparent, for light and dark pages."""
-        from alexc.runtime.training.curves import curves_png
-
-        epochs = [each for each in self.records if each["kind"] == "epoch"]
-        steps_per_epoch = epochs[0]["step"] / epochs[0]["epoch"] if epochs else 1.0
-        top5 = any(each["val_top5_error"] for each in epochs)  # always 0 with five outputs or fewer
-        return curves_png(self.records, self.title, steps_per_epoch, top5, theme)
+    @property
+    def svg(self) -> str:
+        """The text of an SVG that is read on light and dark pages."""
+        return self._svg("either")
 
     def save(self, path: str | PathLike[str], theme: Theme = "light") -> None:
-        """Write the picture to a .png file.
+        """Write the picture to a file.
+
+        Args:
+            path: the file; its name ends in .svg or .png.
+            theme: the colours.
 
         Raises:
             UserError: the name has another ending, the theme is unknown, or the file cannot be written.
         """
         from alexc.runtime.files import write_bytes, write_error
+        from alexc.runtime.training.curves import curves_png
 
         target = Path(path)
-        if target.suffix.lower() != ".png":
-            raise UserError(f"{printable(target)}: a picture of curves is a PNG, as in {printable(target.stem)}.png")
+        ending = checked_ending(target)
         check_theme(theme)
         try:
-            write_bytes(target, self.png(theme))
+            write_bytes(target, self._svg(theme).encode() if ending == ".svg" else curves_png(self._svg(theme)))
         except OSError as error:
             raise write_error(target, error) from None
+
+    def _svg(self, theme: Literal["light", "dark", "either"]) -> str:
+        from alexc.runtime.training.curves import curves_svg
+
+        epochs = [each for each in self.records if each["kind"] == "epoch"]
+        steps_per_epoch = epochs[0]["step"] / epochs[0]["epoch"] if epochs else None
+        top5 = any(each["val_top5_error"] for each in epochs)
+        return curves_svg(self.records, self.title, steps_per_epoch, top5, theme)
 
     def __repr__(self) -> str:
         return f"<Curves of {self.title}>"
 
-    def _repr_png_(self) -> bytes:
-        return self.png("either")
+    def _repr_svg_(self) -> str:
+        return as_wide_as_the_notebook(self.svg)
 
 
 @dataclass(frozen=True)

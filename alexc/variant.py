@@ -9,6 +9,7 @@ from itertools import count
 from alexc.compiler.net.name_check import objection
 from alexc.compiler.pipeline import Checked, check_text
 from alexc.compiler.text.diagnostics import Diagnostic
+from alexc.compiler.text.fixes import Fix, Help
 from alexc.compiler.text.source import Source, Span
 
 from .printable import printable
@@ -70,7 +71,8 @@ class _Places:
     def of_finding(self, finding: Diagnostic, whole: Source) -> Diagnostic:
         """The finding with its places in the two texts."""
         others = tuple(replace(each, span=self._span(each.span, whole)) for each in finding.others)
-        return replace(finding, span=self._span(finding.span, whole), others=others)
+        edits = [Fix(self._span(each.span, whole), each.replacement) for each in finding.fixes]
+        return replace(finding, span=self._span(finding.span, whole), others=others, help=Help(finding.help, *edits))
 
     def _span(self, span: Span, whole: Source) -> Span:
         if span.source is not whole:

@@ -15,18 +15,18 @@ from ..reporting.curves import panels_of
 from ..reporting.templates import template, text_of
 
 _ZOOM = 1.5
-_COLORS = {"train": "#3b6fb6", "val": "#c8553d", "val5": "#e3a857", "rate": "#4f7f52"}
-_THEMES = {
-    "light": {"faint": "#30343b", "edge": "#dfe3e8", "paper": "#ffffff"},
-    "dark": {"faint": "#e6edf3", "edge": "#30363d", "paper": "#0d1117"},
-    "either": {"faint": "#7d858f", "edge": "#7d858f40", "paper": "none"},
-}
-
 Theme = Literal["light", "dark", "either"]
+
+_NAMES = ("train", "val", "val5", "rate", "faint", "edge", "paper")
+_COLORS: dict[Theme, tuple[str, ...]] = {
+    "light": ("#3b6fb6", "#c8553d", "#e3a857", "#4f7f52", "#30343b", "#dfe3e8", "#ffffff"),
+    "dark": ("#6fa3ea", "#ee8065", "#e3b057", "#83ba87", "#e6edf3", "#30363d", "#0d1117"),
+    "either": ("#4a7fc9", "#d0624a", "#d59a3a", "#5f9a63", "#7d858f", "#7d858f55", "none"),
+}
 
 
 def draw_curves(
-    records: Sequence[dict[str, Any]], title: str, steps_per_epoch: float, path: Path, top5: bool = True
+    records: Sequence[dict[str, Any]], title: str, steps_per_epoch: int, path: Path, top5: bool = True
 ) -> None:
     """Draw the metrics of a run, as `alexc report` does, and write them as a PNG, atomically.
 
@@ -40,18 +40,30 @@ def draw_curves(
     Raises:
         UserError: the file cannot be written.
     """
+    svg = curves_svg(records, title, steps_per_epoch, top5)
     with writing(path, "the run itself is whole, and --resume draws the curves again"):
-        write_bytes(path, curves_png(records, title, steps_per_epoch, top5))
+        write_bytes(path, curves_png(svg))
 
 
-def curves_png(
-    records: Sequence[dict[str, Any]], title: str, steps_per_epoch: float, top5: bool = True, theme: Theme = "light"
-) -> bytes:
-    """The PNG of `draw_curves`. With the theme `either`, it is transparent, and its grey is read on light and dark."""
-    colors = _COLORS | _THEMES[theme]
+def curves_svg(
+    records: Sequence[dict[str, Any]],
+    title: str,
+    steps_per_epoch: float | None,
+    top5: bool = True,
+    theme: Theme = "light",
+) -> str:
+    """The curves as the text of an SVG; the arguments are those of `draw_curves`.
+
+    With the theme `either`, the background is that of the page, and the colours are read on light and on dark pages.
+    """
+    colors = dict(zip(_NAMES, _COLORS[theme], strict=True))
     style = re.sub(r"var\(--(\w+)\)", lambda name: colors[name[1]], text_of("chart.css"))
     panels = panels_of(records, steps_per_epoch, top5)
-    return png_of(
-        template("curves.svg.jinja").render(title=title, panels=panels, size=chart, style=style, paper=colors["paper"]),
-        _ZOOM,
+    return template("curves.svg.jinja").render(
+        title=title, panels=panels, size=chart, style=style, paper=colors["paper"]
     )
+
+
+def curves_png(svg: str) -> bytes:
+    """The PNG of such an SVG."""
+    return png_of(svg, _ZOOM)

@@ -157,6 +157,7 @@ class TestVariant:
         assert (finding.span.line_and_column, finding.span.text) == (place, text)
         assert finding.headline.startswith(headline)
         assert f"--> changes to {FLAGSHIP}:{place[0]}:{place[1]}" in str(raised.value)
+        assert all(fix.span.source is finding.span.source for fix in finding.fixes)
 
     def test_a_mistake_in_the_spec_is_shown_there(self) -> None:
         with pytest.raises(SpecError, match=r"(?s)--> tiny\.net:3:37.*changes to tiny\.net: 1 error") as raised:

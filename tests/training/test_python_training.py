@@ -8,6 +8,7 @@ import threading
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import IPython
 import numpy as np
@@ -256,8 +257,12 @@ class TestRun:
         done.curves().save(tmp_path / "dark.png", theme="dark")
         with Image.open(tmp_path / "dark.png") as dark:
             assert dark.convert("RGB").getpixel((0, 0)) == (0x0D, 0x11, 0x17)
-        with pytest.raises(UserError, match="a picture of curves is a PNG"):
-            done.curves().save("curves.svg")
+        done.curves().save(tmp_path / "dark.svg", theme="dark")
+        assert 'fill="#0d1117"' in (tmp_path / "dark.svg").read_text()
+        shown = ElementTree.fromstring(done.curves()._repr_svg_())
+        assert (shown.get("width"), shown.get("height")) == ("100%", None)
+        with pytest.raises(UserError, match=r"a picture's name ends in \.svg or \.png"):
+            done.curves().save("curves.gif")
         assert done.report(tmp_path / "page.html", device="cpu") == tmp_path / "page.html"
         assert "Tiny" in (tmp_path / "page.html").read_text()
 
