@@ -100,25 +100,30 @@ def check_theme(theme: str) -> None:
         raise UserError(f"theme {theme!r}: expected one of {', '.join(get_args(Theme))}")
 
 
-def checked_ending(path: Path) -> str:
+def checked_ending(path: Path, name: str | None = None) -> str:
     """The ending of the name of a picture.
+
+    Args:
+        path: the file.
+        name: the name in the example of the message; by default that of the file.
 
     Raises:
         UserError: it is neither .svg nor .png.
     """
     ending = path.suffix.lower()
     if ending not in (".svg", ".png"):
-        raise UserError(f"{printable(path)}: a picture's name ends in .svg or .png, as in {printable(path.stem)}.svg")
+        example = printable(path.stem if name is None else name)
+        raise UserError(f"{printable(path)}: a picture's name ends in .svg or .png, as in {example}.svg")
     return ending
 
 
-def checked_target(path: Path) -> Path:
-    """The file of a picture.
+def checked_target(path: Path, name: str | None = None) -> Path:
+    """The file of a picture; the arguments are those of `checked_ending`.
 
     Raises:
         UserError: its name does not end in .svg or .png, or alexc did not write the file that is there.
     """
-    ending = checked_ending(path)
+    ending = checked_ending(path, name)
     check_overwritable(path, MADE_BY if ending == ".svg" else _PNG_MADE_BY, "give another name with -o")
     return path
 

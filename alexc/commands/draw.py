@@ -38,6 +38,6 @@ def draw(
     name = spec[0].stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
     from ..drawing import checked_target  # importing it takes as long as checking a spec
 
-    target = checked_target(out or Path(f"{name}.svg"))
+    target = checked_target(out or Path(f"{name}.svg"), name)
     read_net(spec, input_, most_parameters).draw().save(target, "dark" if dark else None)
     print(f"{printable(target)}  written")

@@ -49,7 +49,7 @@ train {
 }
 """
 TINY = Net.from_text(SPEC, "tiny.net")
-CPU: Options = {"device": "cpu", "workers": 1, "tensorboard": False}
+CPU: dict[str, Any] = {"device": "cpu", "workers": 1, "tensorboard": False}
 
 
 @pytest.fixture(scope="module")
