@@ -185,20 +185,21 @@ def train_to_run(options: TrainOptions, folder: RunFolder) -> Run:
     Raises:
         UserError: something does not fit, or the training cannot continue.
         Interrupted: Ctrl-C stopped the training.
+        KeyboardInterrupt: Ctrl-C stopped it before the first step.
     """
     keep_freed_memory()
     with settings_of_torch_kept(), one_bar() as bar:
         code = run_training(options, goes_on=True)
-        run = Run(folder.path)
-        if bar is not None:
-            bar.show(*_summary(run), now=True)
+        begun = folder.is_run()
+        if bar is not None and begun:
+            bar.show(*_summary(Run(folder.path)), now=True)
     if code == _SIGNAL + signal.SIGINT:
-        raise Interrupted(run)
+        raise Interrupted(Run(folder.path)) if begun else KeyboardInterrupt
     if code > _SIGNAL:
         signal.raise_signal(code - _SIGNAL)
     elif code:
         raise UserError(f"the training in {printable(folder.path)} has failed: see the lines above")
-    return run
+    return Run(folder.path)
 
 
 def _is_choice(hint: object) -> bool:

@@ -196,6 +196,16 @@ class TestInterrupted:
         assert not isinstance(stop.value, Interrupted)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
+    @pytest.mark.parametrize(("code", "error"), [(130, KeyboardInterrupt), (1, UserError)])
+    def test_stopped_or_failed_before_the_run_began(
+        self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, error: type[BaseException]
+    ) -> None:
+        monkeypatch.setattr("alexc.training.run_training", lambda options, goes_on: code)
+        with pytest.raises(error) as raised:
+            TINY.train(home / "store", out=tmp_path / "run", **CPU)
+        assert not isinstance(raised.value, Interrupted)
+        assert not (tmp_path / "run").exists()
+
 
 def test_weights_of_another_program(tmp_path: Path, done: Run) -> None:
     given = {name: value + 1 for name, value in TINY.module(seed=1).state_dict().items()}
