@@ -95,6 +95,7 @@ class TestTrain:
         assert record["network_file"] == str(done.path / "network.py")
         assert record["commands"][0]["command"][:3] == ["alexc", "train", str(done.path / "network.py")]
 
+    @pytest.mark.slow
     def test_it_takes_a_store_and_a_folder(self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         store = open_store(home / "store")
