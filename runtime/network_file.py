@@ -40,7 +40,8 @@ PLACED_FORM = (
     "expected what `alexc compile --placement` writes: PLACEMENT = Placement(...), the class of the whole network, and "
     "one whose constructor takes the mesh"
 )
-_STANDALONE = re.compile(rb"^Made by alexc from .+, standalone: ", re.MULTILINE)  # in the docstring of such a file
+# In the docstring of a file that `alexc compile --standalone` wrote.
+_STANDALONE = re.compile(rb"^Made by alexc from ([^\n,]+), standalone: ", re.MULTILINE)
 _HEAD_BYTES = 2000  # of a file, where that line is
 
 
@@ -224,10 +225,11 @@ def _read(path: Path) -> bytes:
         raise UserError(f"{shown} does not exist: {expected}{nearby(path, '.py')}") from None
     except OSError as error:
         raise UserError(f"{shown} cannot be read ({error.strerror}): expected a Python file") from None
-    if _STANDALONE.search(content[:_HEAD_BYTES]):
+    if standalone := _STANDALONE.search(content[:_HEAD_BYTES]):
+        command = f"alexc compile {printable(standalone[1].decode(errors='replace'))}"
         raise UserError(
-            f"{shown} is a standalone file, without the recipe: give the file that `alexc compile` writes without "
-            "--standalone. Its weights load in the standalone file"
+            f"{shown} is a standalone file, without the recipe: give the file that `{command}` writes. Its weights "
+            "load in the standalone file"
         )
     return content
 

@@ -281,5 +281,5 @@ def test_a_command_that_needs_the_ordinary_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "alexnet.py"
     path.write_text(standalone(FLAGSHIP))
     for load in (load_network_file, load_module_file):
-        with pytest.raises(UserError, match="is a standalone file, without the recipe: give the file"):
+        with pytest.raises(UserError, match=r"is a standalone file, .* that `alexc compile alexnet\.net` writes"):
             load(path)
