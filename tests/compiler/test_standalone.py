@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from alexc import Net, SpecError
 from alexc.compiler.files.runtime_source import copied_source
 from alexc.compiler.pipeline import Checked, check_file, check_text
+from alexc.runtime.errors import UserError
 from alexc.runtime.layers.dropout import Dropout
-from tests.cli.test_export_kinds import FORMS
+from alexc.runtime.network_file import load_module_file, load_network_file
 from tests.conftest import ROOT, Alexc
 from tests.support.compiled import names_in
+from tests.support.layer_forms import FORMS
 
 FLAGSHIP = ROOT / "spec" / "alexnet.net"
 SPECS = sorted([*(ROOT / "spec").glob("*.net"), *(ROOT / "examples").rglob("*.net")])
@@ -275,9 +277,6 @@ def test_compile_writes_into_a_folder_of_its_own_and_checks(tmp_path: Path, alex
 
 
 def test_a_command_that_needs_the_ordinary_file_says_so(tmp_path: Path) -> None:
-    from alexc.runtime.errors import UserError
-    from alexc.runtime.network_file import load_module_file, load_network_file
-
     path = tmp_path / "alexnet.py"
     path.write_text(standalone(FLAGSHIP))
     for load in (load_network_file, load_module_file):
