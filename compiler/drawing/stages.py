@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from ..graph.graph import Graph, Node
@@ -44,7 +45,7 @@ class Stage:
         """The number of parts in which it is drawn."""
         return 1 if self.whole else self.shape.towers
 
-    @property
+    @cached_property
     def share(self) -> Shape:
         """The shape of one part."""
         return self.shape.share(self.towers)

@@ -35,12 +35,16 @@ export function createPicture(parent, label, goTo) {
   };
   addView(light);
 
+  let room = [0, 0]; // as the observer tells it: to ask the box would lay the page out once more
   function resize() {
     const [width, height] = size;
-    const fit = Math.min(box.clientWidth, Math.max(((box.clientHeight - 4) * width) / height, 0.95 * box.clientWidth));
+    const fit = Math.min(room[0], Math.max(((room[1] - 4) * width) / height, 0.95 * room[0]));
     host.style.width = `${Math.round(zoom * fit)}px`;
   }
-  new ResizeObserver(resize).observe(box);
+  new ResizeObserver(([{ contentRect }]) => {
+    room = [contentRect.width, contentRect.height];
+    resize();
+  }).observe(box);
 
   return {
     box,
