@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from string import Template
+from threading import Thread
 
 import uvicorn
 from starlette.applications import Starlette
@@ -97,7 +98,8 @@ def serve(page: LivePage, *, port: int = 0, open_browser: bool = True) -> None:
     address = page.address(listening.getsockname()[1])
     print(f"{address}\nCtrl-C ends the server.", flush=True)
     if open_browser:
-        webbrowser.open(address)  # the socket listens: the browser waits for the server
+        # The socket listens, so the browser waits for the server. In a thread: some browsers end only with their page.
+        Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     config = uvicorn.Config(
         page.app(), log_level="critical", ws="none", timeout_graceful_shutdown=_SHUTDOWN_SECONDS, server_header=False
     )
@@ -121,7 +123,8 @@ def _listen(port: int) -> socket.socket:
     # With the protocol named, asyncio turns Nagle's algorithm off: otherwise each answer takes 40 ms more.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # there it lets two servers have one port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((HOST, port))
         listening.listen()
     except (OSError, OverflowError) as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
+import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -136,3 +138,27 @@ def test_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("alexc.live.find_spec", lambda _name: None)
     with pytest.raises(UserError, match=r"live pages need starlette and uvicorn: pip install 'alexc\[live\]'"):
         require_extra()
+
+
+def test_the_browser_opens_the_address_and_does_not_hold_the_server_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened, closed, served = list[str](), threading.Event(), list[int]()
+
+    def browser(address: str) -> None:
+        opened.append(address)
+        closed.wait(60)  # as a browser in the terminal does
+
+    def run(_server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        served.append(sockets[0].getsockname()[1])
+        sockets[0].close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webbrowser.open", browser)
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    serve(PAGE)
+    closed.set()
+    assert opened == [PAGE.address(served[0])]
+    assert capsys.readouterr().out.splitlines()[0] == opened[0]
+    serve(PAGE, open_browser=False)
+    assert len(opened) == 1
