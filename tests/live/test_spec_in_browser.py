@@ -173,6 +173,20 @@ def test_a_layer_lights_up_everywhere(opened: Open, spec: Path) -> None:
     expect(page.locator(".cm-activeLine")).to_contain_text("conv4:")
 
 
+def test_a_block_lights_up_all_its_layers(opened: Open, tmp_path: Path) -> None:
+    spec = tmp_path / "deep.net"
+    spec.write_text(
+        "network Deep {\n  input 4x8x8\n  repeat 2 { one: pair 4 }\n  out: linear 2 -> softmax\n}\n\n"
+        "block pair(n) {\n  a: conv n kernel=1 -> relu\n  b: conv n kernel=1 -> add input\n}\n"
+    )
+    page = opened(spec)
+    page.locator(".cm-line").nth(2).hover()
+    expect(page.locator(".cm-line.lit")).to_have_count(3)
+    page.locator(".cm-line").nth(7).hover()
+    expect(page.locator(".cm-line.lit")).to_have_count(2)
+    expect(page.locator("#panel-table tr.lit button")).to_have_text(["one1", "one2"])
+
+
 def test_saving_and_following_the_file(opened: Open, spec: Path) -> None:
     page = opened(spec)
     number(page, 10, "11")

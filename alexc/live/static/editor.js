@@ -133,7 +133,8 @@ export function createEditor(parent, label, text, grammar, events) {
       }));
       view.dispatch(setDiagnostics(view.state, shown));
     },
-    light(lines, scroll) {
+    light(unsorted, scroll) {
+      const lines = [...new Set(unsorted)].sort((one, other) => one - other);
       const effects = [setLit.of(lines)];
       if (scroll && lines.length) {
         const from = view.state.doc.line(Math.min(lines[0], view.state.doc.lines)).from;
