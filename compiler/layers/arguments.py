@@ -241,6 +241,7 @@ Fraction = Annotated[
 ]
 
 
-def one_of(*words: str) -> Expects:
-    """The expectation of a field that takes one of these words."""
-    return Expects(list_in_words([f"`{word}`" for word in words], "or"), words)
+def one_of(*words: str, **meanings: str) -> Expects:
+    """The expectation of a field that takes one of these words, or one of the names of `meanings`, which says more."""
+    told = [f"`{word}`" for word in words] + [f"`{word}` ({meaning})" for word, meaning in meanings.items()]
+    return Expects(list_in_words(told, "or"), (*words, *meanings))

@@ -12,15 +12,15 @@ from .python_text import in_tuple, literal
 class Dropout(EachChannel):
     """Sets each value to zero with probability `p` in training.
 
-    `scale=test` multiplies all values by 1 - p at test time, as in the paper. `scale=train` divides the other values by
-    1 - p in training, as PyTorch does.
+    `scale=train` divides the other values by 1 - p in training: this is PyTorch's `nn.Dropout`. `scale=test` multiplies
+    all values by 1 - p at test time, as in the paper.
     """
 
     keyword: ClassVar[str] = "dropout"
     positional: ClassVar[tuple[str, ...]] = ("p",)
 
     p: Fraction
-    scale: Annotated[Literal["test", "train"], one_of("test", "train")]
+    scale: Annotated[Literal["test", "train"], one_of(train="as in PyTorch", test="as in the AlexNet paper")]
 
     def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
         """The same shape."""

@@ -12,8 +12,8 @@ from .python_text import in_tuple, literal
 class StochasticDepth(Dropout):
     """Sets all values of an image to zero with probability `p` in training. Before an `add`, it skips the other layers.
 
-    `scale=test` multiplies all values by 1 - p at test time, as in the paper. `scale=train` divides the values of the
-    other images by 1 - p in training, as PyTorch does.
+    `scale=train` divides the values of the other images by 1 - p in training: this is torchvision's `StochasticDepth`.
+    `scale=test` multiplies all values by 1 - p at test time, as in the paper.
     """
 
     keyword: ClassVar[str] = "stochastic_depth"
