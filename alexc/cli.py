@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +11,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from .table import wrapped
+
 if TYPE_CHECKING:
-    from typer._click import Command, Context
+    from typer._click import Command, Context, HelpFormatter
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,20 @@ PANELS = {
 COMMANDS = {name: entry for panel in PANELS.values() for name, entry in panel.items()}
 
 
+class PlainHelp(TyperCommand):
+    """A command whose help has two columns. typer's boxes have six, which leave little for the texts at 80 columns."""
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the help; a line that begins with a dash begins an item of a list."""
+
+        def item(found: re.Match[str]) -> str:
+            return "\n".join(wrapped(" ".join(found[0].split()), formatter.width - 2, "  "))
+
+        text = re.sub(r"(?m)^- .+(\n  .+)*", item, self.help or "")
+        self.help = text.replace("\n\n- ", "\n\n\b\n- ")  # \b keeps the lines of a paragraph
+        super(TyperCommand, self).format_help(ctx, formatter)
+
+
 class _Lazy(TyperCommand):
     """A command whose module is imported when the command is called, not when `alexc --help` lists it."""
 
@@ -81,7 +98,7 @@ def load(name: str) -> Command:
     if isinstance(found, typer.Typer):
         return get_command(found)
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(found)
+    alone.command(name, cls=PlainHelp)(found)
     return get_command(alone)
 
 

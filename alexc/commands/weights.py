@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from ..cli import PlainHelp
 from ..terminal import terminal_width
 
 weights = typer.Typer(name="weights", help="Import or export weights.", no_args_is_help=True, add_completion=False)
 
 
-@weights.command("import")
+@weights.command("import", cls=PlainHelp)
 def import_(
     file: Annotated[
         Path,
@@ -50,7 +51,7 @@ def import_(
     print(made.text(terminal_width()))
 
 
-@weights.command()
+@weights.command(cls=PlainHelp)
 def export(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="The folder of a run, written by `alexc train`.", show_default=False)

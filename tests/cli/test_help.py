@@ -10,7 +10,7 @@ from inspect import getdoc
 import pytest
 import typer
 
-from alexc.cli import COMMANDS, PANELS
+from alexc.cli import COMMANDS, PANELS, load
 from tests.conftest import ROOT
 
 
@@ -42,3 +42,29 @@ def test_help_imports_no_command() -> None:
     loaded = result.stderr.split()
     assert "alexc.cli" in loaded
     assert not [name for name in loaded if name.startswith(("alexc.commands", "alexc.compiler.layers", "alexc.net"))]
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"weights"}))
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_help_of_a_command_fits_the_terminal_and_has_two_columns(name: str, width: int) -> None:
+    command = load(name)
+    context = command.make_context(f"alexc {name}", [], resilient_parsing=True, terminal_width=width)
+    lines = command.get_help(context).splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any("\b" in line or "│" in line for line in lines)
+    options = lines[lines.index("Options:") + 1 :]
+    texts = {line.index("Show this") for line in options if "--help" in line}
+    assert texts
+    assert max(texts) <= width * 0.6
+
+
+def test_lists_in_a_help_stay_lists() -> None:
+    command = load("prepare")
+    context = command.make_context("alexc prepare", [], resilient_parsing=True, terminal_width=60)
+    lines = command.get_help(context).splitlines()
+    start = lines.index("  - a zip or tar file of such a folder, compressed or not")
+    assert lines[start + 1] == "  - a folder with ImageNet's tar files and devkit"
+    assert lines[start + 3 : start + 5] == [
+        "  - CIFAR's binary batches or CIFAR's Python batches, in a",
+        "    folder or an archive",
+    ]
