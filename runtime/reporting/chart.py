@@ -151,7 +151,7 @@ def _path(places: Sequence[tuple[float, float | None]], stepped: bool) -> str:
 
 def _marks(high: float, least: float = 0) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten, of `least` or more, from zero to `high` or above: at most six."""
-    high = high if high > 0 else 1
+    high = max(high, least) or 1
     exponent = math.floor(math.log10(high)) - 1
     step = next(
         step
