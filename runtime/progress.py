@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from .duration import duration
 from .notebook import Bar, is_notebook, training_bar
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -89,7 +90,7 @@ class Progress:
         remark = training.remark if training is not None else ""
         words = [self._task, self._note, remark, self._rate_text()]
         if (rate := self._rate()) and self._done < self._total * (parts - number):
-            words.append(f"{_minutes((self._total * (parts - number) - self._done) / rate)} left")
+            words.append(f"{duration((self._total * (parts - number) - self._done) / rate)} left")
         bar.show(share, " · ".join(word for word in words if word))
 
     def _print_line(self) -> None:
@@ -98,7 +99,7 @@ class Progress:
         parts = [self._task, f"{self._done:,}/{self._total:,} {self._unit}", self._rate_text(), self._note]
         rate = self._rate()
         if rate and self._done < self._total:
-            parts.append(f"{_minutes((self._total - self._done) / rate)} left")
+            parts.append(f"{duration((self._total - self._done) / rate)} left")
         with suppress(OSError):  # of a closed pipe or a full disk; the work goes on
             print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
 
@@ -108,9 +109,3 @@ class Progress:
     def _rate_text(self) -> str:
         rate = self._rate()
         return f"{rate:,.0f} {self._unit}/s" if rate >= 10 else f"{rate:.1f} {self._unit}/s"
-
-
-def _minutes(seconds: float) -> str:
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

@@ -93,13 +93,17 @@ def _print_result(source: Path, target: Path, exported: Exported) -> None:
     from alexc.runtime.exporting.subject import which_weights
 
     from ..printable import printable
+    from ..table import wrapped
+    from ..terminal import terminal_width
 
     texts, check = exported.texts, exported.check
     shape, parameters = " x ".join(map(str, exported.input_shape)), int(texts["parameters"])
     which = which_weights(source) if source.is_dir() else ""
     print(f"{printable(target)}  written: {texts['network']}, {parameters:,} parameters{which}")
-    print(f"images:  batch x {shape}. {texts['preprocessing']}")
-    print(
+    images = f"images:  batch x {shape}. {texts['preprocessing']}"
+    checked = (
         f"checked: largest difference {check.difference:.1g} between its {texts['output']} and torch's, on "
         f"{' and '.join(check.images)} images, at batch {' and '.join(map(str, BATCHES))}"
     )
+    for text in (images, checked):
+        print("\n".join(wrapped(text, terminal_width(), " " * len("checked: "))))

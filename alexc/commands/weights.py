@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..cli import PlainHelp
+from ..table import wrapped
 from ..terminal import terminal_width
 
 weights = typer.Typer(name="weights", help="Import or export weights.", no_args_is_help=True, add_completion=False)
@@ -77,4 +78,4 @@ def export(
     error = f", validation error {float(metadata['validation_error']):.1%}" if "validation_error" in metadata else ""
     network, parameters = metadata["network"], int(metadata["parameters"])
     print(f"{printable(target)}  written: {network}, {parameters:,} parameters{error}{which_weights(run)}")
-    print(f"says of itself: {', '.join(metadata)}")
+    print("\n".join(wrapped(f"says of itself: {', '.join(metadata)}", terminal_width(), "  ")))

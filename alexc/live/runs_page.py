@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from alexc.printable import printable
-from alexc.runtime.runs.console import duration
+from alexc.runtime.duration import duration
 from alexc.runtime.runs.epoch_metrics import CURVES, epoch_header, epoch_row
 from alexc.runtime.runs.metrics import EPOCH_VALUES
 from alexc.runtime.runs.run_list import HEADER, NUMERIC, run_row

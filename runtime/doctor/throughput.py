@@ -25,9 +25,9 @@ from ..data.split import RawPixels, Shard, Split
 from ..data.store import Geometry, Store
 from ..data.views import Renderer, TrainingViews
 from ..device import is_out_of_memory, place_images, place_network
+from ..duration import duration
 from ..network_file import NetworkFile
 from ..progress import Progress
-from ..runs.console import duration
 from ..sides import Sides
 from ..temporary_folder import temporary_folder
 from ..training.heads import heads_of, loss_of_heads

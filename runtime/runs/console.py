@@ -17,6 +17,7 @@ from alexc.printable import printable
 from alexc.table import listed
 from alexc.terminal import print_message, terminal_width
 
+from ..duration import duration
 from ..notebook import training_bar
 from .epoch_metrics import EpochMetrics, loss_text
 
@@ -115,10 +116,3 @@ def print_files(rows: Sequence[tuple[str, Path, str]]) -> None:
     shown = [(name, f"{path:<{long}}  {remark}".rstrip()) for name, path, remark in present]
     for line in listed(shown, terminal_width()):
         print_note(line)
-
-
-def duration(seconds: float) -> str:
-    """Format seconds as 0:07, 12:34 or 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -9,7 +9,6 @@ import pytest
 from alexc.runtime.runs import console
 from alexc.runtime.runs.console import print_epoch, print_files, print_header
 from alexc.runtime.runs.epoch_metrics import EpochMetrics
-from alexc.terminal import terminal_width
 
 WIDEST = EpochMetrics(train_loss=-1.7e27, train_error=1, val_loss=1, val_error=1, val_top5_error=1)
 
@@ -25,9 +24,11 @@ def test_remarks_are_aligned_after_names_of_any_length(tmp_path: Path, capsys: p
 
 
 @pytest.fixture
-def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int | None:
     console._shown_columns.cache_clear()
-    monkeypatch.setattr(console, "terminal_width", lambda: request.param)
+    width: int | None = request.param
+    monkeypatch.setattr(console, "terminal_width", lambda: width)
+    return width
 
 
 def epoch_lines(capsys: pytest.CaptureFixture[str], top5: bool) -> list[str]:
@@ -53,12 +54,10 @@ def test_the_top5_error_of_few_classes_is_left_out(terminal: None, capsys: pytes
 
 @pytest.mark.parametrize("terminal", [40, 60], indirect=True)
 def test_a_narrow_terminal_gets_fewer_columns(
-    terminal: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    terminal: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header, line = epoch_lines(capsys, top5=True)
-    width = terminal_width()
-    assert width is not None
-    assert len(header) <= width
+    assert len(header) <= terminal
     assert line.split()[:3] == ["123456", "-1.7e+27", "100.0%"]
     monkeypatch.setattr(console, "terminal_width", lambda: 200)  # the user widens the terminal
     print_epoch(1, WIDEST, 0.1, 1, 1, top5=True)
