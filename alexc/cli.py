@@ -11,8 +11,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from .table import wrapped
-
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
 
@@ -69,6 +67,7 @@ class PlainHelp(TyperCommand):
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help; a line that begins with a dash begins an item of a list."""
+        from .table import wrapped
 
         def item(found: re.Match[str]) -> str:
             return "\n".join(wrapped(" ".join(found[0].split()), formatter.width - 2, "  "))
