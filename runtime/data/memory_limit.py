@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-if sys.platform == "linux":
-    import resource
-
 
 @contextmanager
 def memory_limit(size: int) -> Iterator[None]:
@@ -17,6 +14,8 @@ def memory_limit(size: int) -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
+    import resource
+
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     most = [used + size, *(limit for limit in before if limit != resource.RLIM_INFINITY)]

@@ -39,9 +39,6 @@ from ..progress import Progress
 from ..sides import MOST_CHANNELS, Sides, height_and_width, sides_text
 from .split import CHANGED, FileNames, JpegPixels, LabelSets, RawPixels, Shard, Split
 
-if sys.platform != "win32":
-    import resource
-
 FORMAT = "alexc image store"
 VERSION = 3
 SEVERAL_LABELS = 4  # the version of a store whose images can have several labels, which version 3 does not know
@@ -430,6 +427,8 @@ def _allow_open_files(shards: int) -> None:
     """Raise the limit of open files: each mapped shard needs one, and ImageNet has more than the usual 1,024."""
     if sys.platform == "win32":  # it has no such limit for mapped files
         return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = shards + _FILES_BESIDE_SHARDS
     if soft != resource.RLIM_INFINITY and soft < wanted:
