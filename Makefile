@@ -16,7 +16,14 @@ DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PROCESSES := --numprocesses auto --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test quick lint generated docs clean
+# Tests of what depends on the operating system: files, processes, commands.
+PORTABLE := tests/test_systems.py \
+	$(patsubst %,tests/data/test_%.py,batch_loader folder_lock folder_names image_folder imagenet_archives label_file \
+		leftovers packed_sources prepare prepare_for store worker_pool workers) \
+	$(patsubst %,tests/training/test_%.py,checkpoint metrics run_folder train_options training training_faults) \
+	$(patsubst %,tests/cli/test_%.py,command_line doctor failures inspect new_and_examples)
+
+.PHONY: demo test quick portable lint generated docs clean
 
 # AlexNet for a few steps at full size, then a small network until it has learned, on images that alexc draws itself.
 demo: .venv/installed
@@ -38,6 +45,11 @@ test: .venv/installed
 # All but what is marked slow.
 quick: .venv/installed
 	$(SIDE_BY_SIDE) $(BIN)/pytest $(PROCESSES) -m "not slow"
+
+# The quick tests, and the types, of a system as Windows is: see tests/support/as_on_windows/sitecustomize.py.
+portable: .venv/installed
+	PYTHONPATH=tests/support/as_on_windows $(SIDE_BY_SIDE) $(BIN)/pytest $(PROCESSES) -m "not slow and not posix" $(PORTABLE)
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 alexc
 
 lint: .venv/installed
 	$(BIN)/ruff check .

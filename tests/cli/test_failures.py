@@ -137,6 +137,7 @@ def test_a_lost_standard_output_ends_a_training_as_sigterm_does(monkeypatch: pyt
     sys.stdout.close()
 
 
+@pytest.mark.posix
 def test_a_terminal_that_closes_ends_a_training_as_sigterm_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Lost(errno.EIO))
     with Interruption() as interruption:
@@ -145,6 +146,7 @@ def test_a_terminal_that_closes_ends_a_training_as_sigterm_does(monkeypatch: pyt
         assert interruption.signal == signal.SIGHUP
 
 
+@pytest.mark.posix
 def test_nohup_is_respected() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with Interruption() as interruption:
@@ -153,7 +155,7 @@ def test_nohup_is_respected() -> None:
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.posix)])
 def test_signals_end_prepare_with_its_workers(number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_DFL)
     with pytest.raises(SystemExit) as ended, _exits_by_signals():

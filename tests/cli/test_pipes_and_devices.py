@@ -25,6 +25,8 @@ from tests.data.test_store import write_example
 from tests.support import imagenet_archives as imagenet
 from tests.support.listed import list_images
 
+pytestmark = pytest.mark.posix
+
 REASON = "it is a pipe or a device, not a file"
 SECONDS = 60  # one that waited would wait for ever
 

@@ -513,6 +513,7 @@ class TestBadFiles:
             with pytest.raises(BadImage, match=f"cannot be read: .*{reason}"):
                 load_image(tmp_path / name)
 
+    @pytest.mark.posix
     def test_a_named_pipe_and_a_device_do_not_hang(self, tmp_path: Path) -> None:
         pipe = tmp_path / "pipe.jpg"
         subprocess.run(["mkfifo", pipe], check=True)

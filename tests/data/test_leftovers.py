@@ -64,6 +64,7 @@ def test_the_ranks_report_in_the_temporary_folder(temporary: Path, tmp_path: Pat
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.posix
 def test_a_file_half_written_goes_when_the_file_is_written_again(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -78,6 +79,7 @@ def test_a_file_half_written_goes_when_the_file_is_written_again(tmp_path: Path)
     }
 
 
+@pytest.mark.posix
 def test_a_forked_process_does_not_remove_the_folder_of_its_parent() -> None:
     """The workers of torch's DataLoader drop what the parent holds: the sockets of our workers are in such a folder."""
     held = ExitStack()

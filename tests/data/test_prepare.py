@@ -357,6 +357,7 @@ class TestDestination:
         assert prepare(source, store.path, SMALL, 1).identity == old != store.identity
         assert f"{store.path} is up to date" in capsys.readouterr().err
 
+    @pytest.mark.posix
     def test_a_changed_source_is_made_anew(self, source: Path, store: Store) -> None:
         Image.new("RGB", (50, 50)).save(source / "train/a/new.png")
         anew = prepare(source, store.path, SMALL, 1)
@@ -370,6 +371,7 @@ class TestDestination:
             prepare(source, store.path, SMALL, 1)
         assert open_store(store.path).identity == store.identity
 
+    @pytest.mark.posix
     def test_a_stop_between_the_two_renames(self, source: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         Image.new("RGB", (50, 50)).save(source / "train/a/new.png")
         rename = Path.rename
@@ -515,6 +517,7 @@ class TestStoreFor:
             monkeypatch.setattr(preparing, "_make", None)
         assert waiting.result().identity == made.identity
 
+    @pytest.mark.posix
     def test_a_folder_that_cannot_be_written_names_the_command_that_prepares_elsewhere(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -530,6 +533,7 @@ class TestStoreFor:
         assert store_for(Path("data"), SMALL, 1).path != store_for(Path("data"), Geometry(21, 16), 1).path
         assert default_destination(Path("data"), SMALL) != default_destination(Path("data"), SMALL, exif=True)
 
+    @pytest.mark.posix
     def test_a_changed_folder_is_refused_with_the_command_that_helps(self, tmp_path: Path) -> None:
         source = photographs(tmp_path / "my data")
         store = store_for(Path("my data"), SMALL, 1)

@@ -185,6 +185,7 @@ class TestOpenStore:
         (other / "manifest.json").write_text(json.dumps(manifest))
         assert open_store(other).identity != identity
 
+    @pytest.mark.posix
     def test_more_shards_than_the_limit_of_open_files(self, tmp_path: Path) -> None:
         code = (
             "import resource, sys, pathlib\n"

@@ -57,7 +57,14 @@ class Pool:
         _run(pool, lambda _: None, range(tasks), 2, lambda _: None, noticed)
 
 
-@pytest.mark.parametrize(("number", "ending"), [(2, KeyboardInterrupt()), (15, SystemExit(143)), (1, SystemExit(129))])
+@pytest.mark.parametrize(
+    ("number", "ending"),
+    [
+        (2, KeyboardInterrupt()),
+        (15, SystemExit(143)),
+        pytest.param(1, SystemExit(129), marks=pytest.mark.posix),  # SIGHUP
+    ],
+)
 def test_a_signal_while_a_worker_starts_loses_no_worker(number: int, ending: BaseException) -> None:
     pool = Pool(lambda: signal.raise_signal(number))
     with pytest.raises(type(ending)) as ended, _exits_by_signals() as noticed:

@@ -81,6 +81,7 @@ def test_the_command_reads_the_same_options(asked: list[TrainOptions], options: 
     assert replace(read, command=options.command, find_spec=options.find_spec) == options
 
 
+@pytest.mark.posix
 def test_only_what_differs_from_the_default_is_written() -> None:
     assert command_line(TrainOptions(network=Path("net.py"))) == ["train", "net.py"]
     assert resume_command(Path("my net.py"), Path("run"), "cpu", compiled=True) == (

@@ -94,6 +94,7 @@ def test_equals_a_separate_loop_in_plain_tensor_arithmetic(home: Path, tmp_path:
     assert first["train_loss"] == pytest.approx(np.average(losses[:4], weights=sizes), rel=1e-4)
 
 
+@pytest.mark.posix
 def test_the_files_of_a_run(home: Path) -> None:
     run = home / "whole"
     names = {path.name for path in run.iterdir()}
@@ -324,6 +325,7 @@ def test_auto_resumes_the_run_in_out_or_begins_one_there(
     tiny.assert_same_run(run, home / "whole")
 
 
+@pytest.mark.posix
 def test_auto_begins_again_if_the_first_start_was_killed(home: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     tiny.run_to(asked(home, run), steps=0)
@@ -395,6 +397,7 @@ def test_data_that_does_not_fit_is_refused(home: Path, tmp_path: Path, capsys: p
     assert "the data has 3 classes and Tiny 4 outputs; the other one is never right" in capsys.readouterr().out
 
 
+@pytest.mark.posix
 def test_a_full_disk_shows_before_the_first_step(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10_000))
