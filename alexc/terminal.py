@@ -34,7 +34,7 @@ _PARTS = (
 
 def terminal_width() -> int | None:
     """The columns of the terminal behind standard output; None for a pipe, a file or a notebook."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if _is_terminal(sys.stdout) else None
 
 
 def print_message(text: str, file: TextIO | None = None, flush: bool = False) -> None:
@@ -52,9 +52,15 @@ def print_message(text: str, file: TextIO | None = None, flush: bool = False) ->
     print(_colored(text, file) if _may_have_color(file) else text, file=file, flush=flush)
 
 
+def _is_terminal(file: object) -> bool:
+    """False also for what stands in place of a file: None without a console, or an object of a notebook."""
+    ask = getattr(file, "isatty", None)
+    return ask is not None and bool(ask())
+
+
 def _may_have_color(file: TextIO) -> bool:
     """Whether it is worth the time to import rich, which decides."""
-    return not os.environ.get("NO_COLOR") and (bool(os.environ.get("FORCE_COLOR")) or file.isatty())
+    return not os.environ.get("NO_COLOR") and (bool(os.environ.get("FORCE_COLOR")) or _is_terminal(file))
 
 
 def _colored(text: str, file: TextIO) -> str:

@@ -12,7 +12,7 @@ from alexc.compiler.text.diagnostics import render_all
 from alexc.compiler.text.explain import explanation
 from alexc.printable import columns_of, printable_lines
 from alexc.table import aligned, filled, listed
-from alexc.terminal import print_message
+from alexc.terminal import print_message, terminal_width
 
 _ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 FINDINGS = ["E0101", "E0202", "E0207", "E0301", "E0501", "E0901", "W0501"]
@@ -173,3 +173,24 @@ def test_paragraphs_are_wrapped_one_by_one() -> None:
 def test_a_message_without_a_terminal_is_only_made_safe() -> None:
     text = "error: a\tb\n  c"
     assert shown(text, io.StringIO()) == f"{printable_lines(text)}\n"
+
+
+class Written:
+    """What some programs put in place of standard output."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+@pytest.mark.parametrize("stand_in", [None, Written(), io.StringIO()])
+def test_what_stands_in_for_standard_output_has_no_width(stand_in: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", stand_in)
+    monkeypatch.setattr("sys.stderr", stand_in)
+    print_message("error: x")
+    assert terminal_width() is None
+
+
+def test_a_terminal_has_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "61")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert terminal_width() == 61
