@@ -194,6 +194,7 @@ def test_archives_that_do_not_fit_are_told(archives: Path, damage: Callable[[Pat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
+@pytest.mark.posix
 def test_a_bomb_in_the_devkit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imagenet_archives, "_LARGEST_META", 40_000_000)
     bomb = io.BytesIO()
