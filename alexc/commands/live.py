@@ -13,7 +13,7 @@ from ..live import require_extra
 def live(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A `.net` file.", show_default=False)],
     other: Annotated[
-        Path | None, typer.Argument(metavar="SPEC2", help="A second one, to compare with.", show_default=False)
+        Path | None, typer.Argument(metavar="SPEC", help="A second one, to compare with.", show_default=False)
     ] = None,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="The port of the page.", show_default="a free one")
