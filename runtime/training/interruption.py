@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -9,6 +10,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
+_STANDARD_ERROR = 2  # a descriptor
 SIGNALS: tuple[signal.Signals, ...]
 if sys.platform == "win32":
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)  # of Ctrl-Break
@@ -54,9 +56,9 @@ class Interruption:
             signal.signal(each, handler if self._goes_on else signal.SIG_DFL)
         if self.signal.name == "SIGHUP":  # a terminal that closes may send several
             signal.signal(self.signal, signal.SIG_IGN)
+        told = f"{self.signal.name}: stopping after this step; a second signal ends at once"
         with suppress(OSError):  # of a terminal that is gone
-            print(
-                f"{self.signal.name}: stopping after this step; a second signal ends at once",
-                file=sys.stderr,
-                flush=True,
-            )
+            try:
+                print(told, file=sys.stderr, flush=True)
+            except RuntimeError:  # the signal came while this stream was written to
+                os.write(_STANDARD_ERROR, f"{told}\n".encode())

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
@@ -24,6 +25,9 @@ from alexc.runtime.data.worker_pool import _exits_by_signals
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.console import print_note
 from alexc.runtime.training.interruption import SIGNALS, Interruption
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 STEERS = "\x1b[31m"
 NETWORK = "network A {\n  input 3x8x8\n  fc: linear 2 -> softmax\n}\n"
@@ -144,6 +148,27 @@ def test_a_terminal_that_closes_ends_a_training_as_sigterm_does(monkeypatch: pyt
         signal.raise_signal(signal.SIGHUP)
         signal.raise_signal(signal.SIGHUP)  # the shell's and the terminal's
         assert interruption.signal == signal.SIGHUP
+
+
+def test_a_signal_that_comes_while_a_line_is_printed_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Python refuses to print to a stream while it prints to this stream."""
+
+    class Signalled(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, content: Buffer) -> int:
+            if interruption.signal is None:
+                signal.raise_signal(signal.SIGTERM)
+            return len(memoryview(content))
+
+    with Interruption() as interruption:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(Signalled())))
+        print("a line", file=sys.stderr, flush=True)
+        assert interruption.signal == signal.SIGTERM
+    assert capfd.readouterr().err == "SIGTERM: stopping after this step; a second signal ends at once\n"
 
 
 @pytest.mark.posix

@@ -83,6 +83,7 @@ train {
   epochs    3
 }
 """
+RECIPE = SPEC[SPEC.index("train {") :]
 # All that changes or follows the weights, beside the optimiser.
 FULL = """
   gradients clip_norm 0.5
@@ -207,9 +208,16 @@ def test_with_clipping_average_and_frozen_layers_it_trains_as_one_process_does(h
 
 @needs_compiler
 def test_a_compiled_placement_trains_as_one_process_does(home: Path) -> None:
-    train(home, "one", "two-steps", 2)
+    """A small network, because a compiler takes seconds for each kind of layer."""
+    start, end = SPEC.index("  conv1:"), SPEC.index("placement towers")
+    small = "  conv1: conv 4 kernel=5 stride=4 -> relu\n  fc2: linear 4 reads=all -> softmax\n}\n"
+    checked = check_text(SPEC[:start] + small + SPEC[end : SPEC.index("placement copies")] + RECIPE, "small.net")
+    assert checked.graph is not None, checked.diagnostics
+    (home / "one_small.py").write_text(write_pytorch(checked.graph, "small.net"))
+    (home / "towers_small.py").write_text(write_pytorch(checked.graph, "small.net", checked.placed["towers"]))
+    train(home, "one_small", "two-steps", 2)
     changes = {"compile": True}
-    run_ranks(2, train_as_rank, home / "towers.py", home / "store", home / "compiled", 2, changes, timeout=900)
+    run_ranks(2, train_as_rank, home / "towers_small.py", home / "store", home / "compiled", 2, changes, timeout=900)
     assert json.loads((home / "compiled" / "run.json").read_text())["commands"][0]["compile"]
     assert_alike_at(home / "compiled", home / "two-steps", "last.pt")
 
