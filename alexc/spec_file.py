@@ -77,6 +77,8 @@ def _reading(
     try:
         yield
     except FileNotFoundError:
+        if str(path) in shipped_specs():
+            expected = f"`alexc examples {path.stem}` copies the one that ships with alexc"
         raise SpecError(f"{shown}: there is no such file; {expected}{nearby(path, *suffixes)}") from None
     except IsADirectoryError:
         raise SpecError(f"{shown}: this is a folder; {expected}") from None

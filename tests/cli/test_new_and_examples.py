@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 
 from alexc.cli import app
 from alexc.compiler.pipeline import check_file
@@ -85,6 +87,12 @@ def test_examples_are_listed_and_copied(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(UserError, match=r"vgg19\.net is already there"):
         alexc("examples", "vgg16", "vgg19", "--out", "all")
     assert not Path("all/vgg16.net").exists()
+
+
+def test_a_command_for_files_says_how_to_copy_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(typer.Exit):
+        alexc("fmt", "small.net")
+    assert "small.net: there is no such file; `alexc examples small` copies the one" in capsys.readouterr().err
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
