@@ -247,7 +247,8 @@ def test_the_page_is_used_by_keyboard_and_has_names(opened: Open, spec: Path) ->
     expect(page.get_by_role("main")).to_have_count(1)
     expect(page.get_by_role("heading", level=1)).to_have_text("AlexNet")
     reached = """[...document.querySelectorAll('button, select, [tabindex="0"]')]"""
-    assert page.evaluate(f"{reached}.filter(each => !each.textContent.trim() && !each.ariaLabel).length") == 0
+    # The list of placements is filled after the picture is drawn.
+    page.wait_for_function(f"{reached}.every(each => each.textContent.trim() || each.ariaLabel)")
     page.get_by_role("tab", name="Table").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Python")).to_be_focused()
