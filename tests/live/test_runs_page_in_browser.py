@@ -78,8 +78,8 @@ def test_curves_grow_runs_are_laid_over_each_other_and_keys_read_them(folder: Pa
     loss, figures = page.locator(".plot").first, page.locator("#figures tbody")
     with folder_lock(folder / "running"):
         page.wait_for_selector("#figures .running")
-        assert "running" in figures.inner_text()
-        assert figures.locator("tr").count() == 1  # only what runs is shown at first
+        expect(figures).to_contain_text("running")
+        expect(figures.locator("tr")).to_have_count(1)  # only what runs is shown at first
         page.wait_for_selector(".plot canvas")
         expect(loss).to_have_attribute("aria-label", re.compile("validation: from 1.9912 to 1.5950"))
         write_epochs(folder / "running", range(3, 5))
@@ -90,19 +90,18 @@ def test_curves_grow_runs_are_laid_over_each_other_and_keys_read_them(folder: Pa
         expect(figures.locator("tr")).to_have_count(2)
         expect(loss).to_have_attribute("aria-label", re.compile("done, validation"))
         differences = page.locator("#differences")
-        assert "seed" in differences.inner_text()
-        assert HARMFUL in differences.inner_text()  # as text
-        assert "batch" not in differences.inner_text()
+        expect(differences).to_contain_text("seed")
+        expect(differences).to_contain_text(HARMFUL)  # as text
+        expect(differences).not_to_contain_text("batch")
 
         loss.focus()
         page.keyboard.press("End")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Home")
-        spoken = page.locator("#spoken").inner_text()
-        assert spoken == "1.9912 at epoch 1: running, validation"
+        expect(page.locator("#spoken")).to_have_text("1.9912 at epoch 1: running, validation")
         page.get_by_text("Metrics of every epoch").click()
-        assert page.locator("#epochs table").first.locator("tbody tr").count() == 4
+        expect(page.locator("#epochs table").first.locator("tbody tr")).to_have_count(4)
     page.wait_for_selector("#figures .crashed")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -112,13 +111,13 @@ def test_a_log_scale_and_steps_are_drawn_and_kept_in_the_address(folder: Path, p
     page.wait_for_selector(".plot canvas")
     page.get_by_label("Logarithmic scale of the loss").check()
     page.get_by_label("steps", exact=True).check()
-    assert "against steps" in (plot.get_attribute("aria-label") or "")
+    expect(plot).to_have_attribute("aria-label", re.compile("against steps"))
     assert page.locator(".smoothing output").inner_text() == "off"
     box(page, "running").uncheck()
     box(page, "done").check()
     page.reload()
     page.wait_for_selector("#figures tbody tr")
-    assert page.locator("#figures tbody th").all_inner_texts() == ["done"]
+    expect(page.locator("#figures tbody th")).to_have_text(["done"])
     assert page.get_by_label("steps", exact=True).is_checked()
     page.get_by_label("Filter the runs").fill("crash")
-    assert page.locator("#runs li:visible").count() == 1
+    expect(page.locator("#runs li:visible")).to_have_count(1)
