@@ -209,8 +209,8 @@ class Run:
     def _repr_html_(self) -> str:
         return page_html([Table([("run", printable(self.path)), *self._rows()])])
 
-    def _rows(self) -> list[tuple[str, str]]:
-        return [*zip(HEADER, run_row(self.listed, self.path), strict=True)][1:]
+    def _rows(self) -> Sequence[tuple[str, str]]:
+        return list(zip(HEADER, run_row(self.listed, self.path), strict=True))[1:]
 
     def _records(self, kind: str) -> list[dict[str, Any]]:
         records = read_metrics(self._folder.metrics) if self._folder.metrics.exists() else []

@@ -47,9 +47,9 @@ def print_message(text: str, file: TextIO | None = None, flush: bool = False) ->
         file: where to; None for standard error.
         flush: whether to write it at once.
     """
-    file = file or sys.stderr
+    target = sys.stderr if file is None else file
     text = printable_lines(text)
-    print(_colored(text, file) if _may_have_color(file) else text, file=file, flush=flush)
+    print(_colored(text, target) if _may_have_color(target) else text, file=target, flush=flush)
 
 
 def _is_terminal(file: object) -> bool:

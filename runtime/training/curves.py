@@ -56,7 +56,7 @@ def curves_svg(
 
     With the theme `either`, the background is that of the page, and the colours are read on light and on dark pages.
     """
-    colors = dict(zip(_NAMES, _COLORS[theme], strict=True))
+    colors: dict[str, str] = dict(zip(_NAMES, _COLORS[theme], strict=True))
     style = re.sub(r"var\(--(\w+)\)", lambda name: colors[name[1]], text_of("chart.css"))
     panels = panels_of(records, steps_per_epoch, top5)
     return template("curves.svg.jinja").render(
