@@ -68,9 +68,10 @@ class Drawing:
         return self._shown(None)
 
     def _repr_html_(self) -> str:
-        """The SVG as a part of the page: JupyterLab shows other SVG as an image, which cannot see the notebook's theme.
+        """The SVG as HTML, so that it follows the theme of the notebook.
 
-        JupyterLab removes SVG and styles from the outputs of a notebook that is not trusted; then a line says so.
+        JupyterLab shows plain SVG as an image, which does not know the theme. In a notebook that is not trusted,
+        JupyterLab removes SVG and styles; then a line says so.
         """
         words = escape(self.figure.title)
         return (

@@ -165,7 +165,7 @@ def page_text(path: str, text: str) -> tuple[str, list[str]]:
 
 
 def _with_markdown_inside(line: str) -> str:
-    """The line with Markdown allowed inside the cells of an HTML table, as code hosts allow it."""
+    """The line, changed so that cells of an HTML table can hold Markdown. Code hosts read it without a change."""
     return re.sub(r"<(table|tr|td)\b", r'<\1 markdown="1"', line) if line.startswith("<t") else line
 
 

@@ -17,7 +17,7 @@ Lines = tuple[int, int]  # the first and the last line, counted from 1
 
 @gc_paused()
 def layer_lines(text: str, graph: Graph, placed: PlacedGraph | None = None) -> dict[str, list[Lines]]:
-    """The lines of each layer, in order: its module, its initial values, and its statements in `forward`.
+    """For each layer, where the file has its module, its initial values and its statements in `forward`, in order.
 
     An exchange belongs to the layer that reads its result.
 
@@ -60,7 +60,7 @@ def _attribute(statement: ast.stmt) -> str:
 
 
 def _lines_of_forward(method: ast.FunctionDef, made: ModuleClass) -> Iterator[tuple[str, Lines]]:
-    """The assignments of the method are the statements that it was written from, after the ones that keep the image."""
+    # The first assignments keep the image; each of the others was written from one statement.
     written = [statement for run in made.forward.runs for statement in run.statements]
     assignments = list(_assignments(method.body))
     kept = len(assignments) - len(written)
