@@ -70,7 +70,7 @@ generated: .venv/installed
 	$(BIN)/python -m tools.vim_syntax
 	$(BIN)/python -m tools.docs_output
 	@for name in $(PICTURES); do \
-		$(BIN)/alexc draw $$(ls -d spec/*.net examples/*.net examples/*/*.net | grep "/$$name.net") -o docs/pictures/$$name.svg; \
+		$(BIN)/alexc draw $$(ls -d spec/*.net examples/*.net examples/*/*.net | grep "/$$name.net") -o docs/pictures/$$name.svg || exit 1; \
 	done
 
 # The documentation as a site, in build/site/html/. A broken link ends it with an error.

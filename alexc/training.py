@@ -169,7 +169,8 @@ def train_options(network: Path, **options: Any) -> TrainOptions:  # noqa: ANN40
             raise UserError(f"{name}={value!r}: expected one of {', '.join(choices[name])}")
         if name in _LEAST and (type(value) is not int or value < _LEAST[name]):
             raise UserError(f"{name}={value!r}: expected a whole number of at least {_LEAST[name]}")
-    paths = {name: Path(value) for name, value in options.items() if name in _PATHS and value != BALANCED}
+    balanced = ("class_weights", BALANCED)
+    paths = {name: Path(value) for name, value in options.items() if name in _PATHS and (name, value) != balanced}
     changed: dict[str, Any] = {**options, **paths}
     if "amp" in options:
         changed["amp"] = _AMP[options["amp"]]

@@ -1,1 +1,1 @@
-"""Tools that write generated files of the repository. `make generated` runs them."""
+"""Programs that write files of the repository, most of them run by `make generated`, and the documentation site."""

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from alexc.compiler.net.name_check import objection
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.syntax import parse
+from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_new, write_new
 
 from ..module_name import require_importable
@@ -78,4 +80,9 @@ def _renamed(text: str, target: Path) -> str:
     block = next(each for each in reversed(tree.blocks) if each.keyword.text == "network")
     assert block.name is not None
     span = block.name.span
-    return text[: span.start] + "".join(part[:1].upper() + part[1:] for part in name.split("_")) + text[span.end :]
+    network = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    if complaint := objection(network):
+        raise UserError(
+            f"{printable(target)}: a network cannot be called `{network}`: it {complaint}; name another file"
+        )
+    return text[: span.start] + network + text[span.end :]

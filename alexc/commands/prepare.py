@@ -156,7 +156,7 @@ def prepare(
 
 def _sides(option: str, given: str | None) -> int | tuple[int, int]:
     """One number, or height x width."""
-    text = given or _DEFAULT_SIDES
+    text = _DEFAULT_SIDES if given is None else given
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < _MOST_DIGITS for part in parts):
         raise typer.BadParameter("expected pixels as in 256, or height x width as in 480x640", param_hint=option)

@@ -131,6 +131,7 @@ def _table(net: Net, checked: Checked) -> View:
         "numeric": [name in NUMERIC for name in header],
         "rows": rows[: len(statements)],
         "total": total,
+        "placements": ["", *net.placements],
     }
 
 

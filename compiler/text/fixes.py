@@ -14,7 +14,7 @@ _MOST_CHOICES = 8  # a help that lists more words has no edits
 _LONGEST_TITLE = 80  # characters
 _REST_IS_BLANK = re.compile(r"[ \t\f]*(?=\r?\n|\Z)")
 _REST_IS_COMMENT = re.compile(r"[ \t\f]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
-_HEAD_TO_BRACE = re.compile(r"(?:\s|#[^\n]*)*\{")
+_HEAD_TO_BRACE = re.compile(r"(?:\s|#[^\n]*\n)*\{")
 _BLANKS = " \t\f"
 
 

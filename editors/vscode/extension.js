@@ -98,8 +98,16 @@ async function findServer() {
   ];
   const name = process.platform === "win32" ? "alexc.exe" : "alexc";
   const files = places.filter(path.isAbsolute).map((folder) => path.join(folder, name));
-  const file = files.find((each) => fs.statSync(each, { throwIfNoEntry: false })?.isFile());
+  const file = files.find(isFile);
   return file && { command: file, args: ["lsp"] };
+}
+
+function isFile(file) {
+  try {
+    return fs.statSync(file).isFile();
+  } catch {
+    return false; // it does not exist, or its folder cannot be read
+  }
 }
 
 // The interpreter, or the folder of the environment, that the Python extension has chosen for this workspace.

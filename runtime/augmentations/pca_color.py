@@ -31,7 +31,7 @@ class PCAColor(Augmentation):
         """(views, channels): the shift of each channel, from a draw from N(0, 1) for each component."""
         components = self.components(source).T
         amounts = random.standard_normal((views, len(components)))
-        # Added one by one: a product of matrices rounds as its library likes.
+        # Not a product of matrices: how that rounds depends on the library.
         shifts = np.zeros((views, len(components)))
         for place, component in enumerate(components):
             shifts += amounts[:, place, None] * component

@@ -68,7 +68,7 @@ class RunFolder(RunFiles):
         return {*self.path.iterdir()} <= {self.path / LOCK, *self._given(network)}
 
     def _given(self, network: Path | None) -> set[Path]:
-        is_here = network is not None and network.absolute() == self.network.absolute()
+        is_here = network is not None and network.resolve() == self.network.resolve()
         return {self.network, self.spec} if is_here else set()
 
     def read_statistics(self) -> DatasetStatistics:

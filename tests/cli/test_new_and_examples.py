@@ -60,6 +60,7 @@ def test_a_new_spec_is_whole_formatted_and_called_like_its_file(capsys: pytest.C
     [
         (("there",), "there.net is already there"),
         (("class",), "class.net: a Python module cannot be called"),
+        (("dropout",), "dropout.net: a network cannot be called `Dropout`: it"),
         (("missing/x",), "make the folder missing"),
         (("x", "--from", "vgg61"), "vgg61: no example has this name; did you mean `vgg1"),
     ],

@@ -40,7 +40,11 @@ const specs = files.map((file, index) => {
     const line = specs[index].lines.get(name)?.[0];
     if (line) specs[index].panel.goTo(line);
   };
-  const events = { changed: (byUser) => changed(index, byUser), layersAt: (line) => specs[index].byLine.get(line) ?? [] };
+  const events = {
+    changed: (byUser) => changed(index, byUser),
+    layersAt: (line) => specs[index].byLine.get(line) ?? [],
+    light: (lit, scroll) => specs[index].panel.light([...lit].flatMap((name) => specs[index].lines.get(name) ?? []), scroll),
+  };
   const spec = {
     panel: createSpec(byId("specs"), file, index, grammar, events),
     counts: make("dl", { "aria-label": `Sums${label}` }),
@@ -54,7 +58,7 @@ const specs = files.map((file, index) => {
     before: { python: {}, plan: {} }, // the good views before the user began to type
   };
   byId("counts").append(spec.counts);
-  addView((lit, scroll) => spec.panel.light([...lit].flatMap((name) => spec.lines.get(name) ?? []), scroll));
+  addView(events.light);
   return spec;
 });
 document.body.classList.toggle("two", two);
@@ -108,6 +112,9 @@ function show(view, timed) {
       return;
     case "table":
       learn(spec, view);
+      for (const views of [spec.shown.python, spec.shown.plan]) {
+        for (const name of Object.keys(views)) if (!view.placements.includes(name)) delete views[name];
+      }
       showCounts(spec.counts, view, spec.before.table);
       spec.table.show(view, spec.before.table);
       spec.shown.table = view;

@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 import { point, rest } from "./links.js";
 import { ask } from "./server.js";
 
-// `events` has changed(byUser), and layersAt(line).
+// `events` has changed(byUser), layersAt(line), and light(names, scroll), which lights lines of this editor.
 export function createSpec(parent, file, index, grammar, events) {
   let disk = file; // the version of the file that the user knows
   let findings = [];
@@ -19,20 +19,18 @@ export function createSpec(parent, file, index, grammar, events) {
   const bar = make("div", { class: "bar" }, name, unsaved, saveButton);
   parent.append(make("section", { class: "spec", "aria-label": file.name }, bar, banner, place, list));
 
-  let light = null;
   const editor = createEditor(place, `Text of ${file.name}`, file.text ?? "", grammar, {
     changed(fromDisk) {
       showState();
       events.changed(!fromDisk);
     },
     moved: () => restOnLine(),
-    pointed: (line) => point(line === null ? [] : events.layersAt(line), light),
+    pointed: (line) => point(line === null ? [] : events.layersAt(line), events.light),
     save: () => save(),
   });
-  light = (lines, scroll) => editor.light(lines, scroll);
 
   const dirty = () => editor.text() !== disk.text;
-  const restOnLine = () => rest(events.layersAt(editor.lineOfCursor()), light);
+  const restOnLine = () => rest(events.layersAt(editor.lineOfCursor()), events.light);
 
   function showState() {
     saveButton.disabled = !dirty();
@@ -86,7 +84,7 @@ export function createSpec(parent, file, index, grammar, events) {
     restOnLine,
     measure: () => editor.measure(),
     goTo: (line) => editor.goTo(line),
-    light,
+    light: (lines, scroll) => editor.light(lines, scroll),
     show(view) {
       findings = view.findings;
       editor.show(findings);

@@ -1,7 +1,7 @@
 // The table of `alexc summary`, and the sums. A number that differs from the one before the user began to type shows both.
 
 import { gathered, make } from "./dom.js";
-import { addView, pointsAt, reveal } from "./links.js";
+import { addView, point, pointsAt, reveal } from "./links.js";
 
 // A cell with its text, and the text before if that is another one.
 export function cell(tag, text, before, properties = {}) {
@@ -45,7 +45,8 @@ export function createTable(parent, label, goTo) {
         const shown = cells.map((text, column) => cell("td", text, known(column), kind(column)));
         const lit = names.get(cells[0]);
         const name = make("button", { type: "button", class: "name", onclick: () => goTo(lit[0]) }, cells[0]);
-        pointsAt(name, lit, light);
+        name.addEventListener("focus", () => point(lit, light)); // the row follows the pointer
+        name.addEventListener("blur", () => point([], light));
         shown[0] = make("th", { scope: "row" }, name);
         const row = make("tr", {}, ...shown);
         if (before && !old) row.classList.add("added");
@@ -56,7 +57,6 @@ export function createTable(parent, label, goTo) {
       const body = make("tbody", {}, ...rows.map(({ row }) => row));
       const table = make("table", { "aria-label": label }, make("thead", {}, head), body, make("tfoot", {}, make("tr", {}, ...sums)));
       box.replaceChildren(table, ...(view.note ? [make("p", { class: "note" }, `note: ${view.note}`)] : []));
-      return view;
     },
   };
 }
