@@ -21,7 +21,6 @@ from alexc.__main__ import main
 from alexc.commands.compile import _check_distinct, _Target
 from alexc.net import Net
 from alexc.printable import shell_line
-from alexc.runtime.data import prepare as preparing
 from alexc.runtime.data.folder_tree import DISK
 from alexc.runtime.data.store import _allow_open_files
 from alexc.runtime.doctor.machine import Memory, machine, memory_here
@@ -35,6 +34,7 @@ from alexc.runtime.training.clipping import _norm
 from alexc.runtime.training.command import run_training
 from alexc.runtime.training.interruption import SIGNALS
 from tests.support import tiny_training as tiny
+from tests.support.one_process import make_shards_here
 
 
 @pytest.fixture
@@ -152,8 +152,7 @@ def test_a_run_that_cannot_begin_leaves_only_its_lock(tmp_path: Path, monkeypatc
     def refuse(*arguments: object) -> None:
         raise UserError("the disk is full")
 
-    monkeypatch.setattr(preparing, "start_importing", lambda: None)
-    monkeypatch.setattr(preparing, "run_in_workers", lambda make, tasks, *_: [make(task) for task in tasks])
+    make_shards_here(monkeypatch)
     network, store = tiny.write_network(tmp_path), tiny.make_store(tmp_path)
     monkeypatch.setattr(RunFolder, "create", refuse)
     with pytest.raises(UserError, match="the disk is full"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..errors import UserError
 from ..temporary_folder import temporary_folder
 from .image_list import ImageList
 from .image_source import open_source
-from .shards import ShardTask, make_shard, read_record
+from .shards import ShardTask, keep_shard, make_shard, read_record
 from .store import SPLITS, Geometry
 from .worker_pool import WorkerDied, run_in_workers
 
@@ -65,12 +66,17 @@ def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, q
     with temporary_folder() as folder:
         # The first shard, of one image, includes the start of the worker; the second one measures the work itself.
         tasks = [
-            ShardTask(name, images.root, files, folder, folder, geometry, exif, quality)
+            ShardTask(name, images.root, files, folder, folder, geometry, exif, quality, True, os.getpid())
             for name, files in (("first", sample[:1]), ("sample", sample))
         ]
         times = [time.perf_counter()]
+
+        def keep(task: ShardTask) -> None:
+            keep_shard(task)
+            times.append(time.perf_counter())
+
         try:
-            run_in_workers(make_shard, tasks, 1, lambda _: times.append(time.perf_counter()))
+            run_in_workers(make_shard, tasks, 1, keep)
         except WorkerDied:
             raise UserError(
                 "the process that decoded a sample died, killed from outside or out of memory: run it again"

@@ -18,8 +18,9 @@ import json
 import os
 import shutil
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ from .shards import (
     ShardRecord,
     ShardTask,
     is_finished,
+    keep_shard,
     make_shard,
     read_image_sum,
     read_record,
@@ -133,6 +135,8 @@ class _Work:
             geometry=self.layout.geometry,
             exif=self.layout.exif,
             quality=self.layout.quality,
+            summed=part.split == "train",
+            parent=os.getpid(),
         )
 
     def unfinished(self) -> list[_Slice]:
@@ -419,10 +423,19 @@ def _make_shards(work: _Work, workers: int) -> None:
     if not todo:
         return
     done = len(work.images) - sum(part.stop - part.start for part in todo)
-    with Progress("prepare", len(work.images), "images", done) as progress:
+    with Progress("prepare", len(work.images), "images", done) as progress, ThreadPoolExecutor(workers) as disk:
+        syncing: deque[Future[None]] = deque()
+
+        def keep(task: ShardTask) -> None:
+            syncing.append(disk.submit(keep_shard, task))
+            if len(syncing) > workers:
+                syncing.popleft().result()
+            progress.advance(len(task.files))
+
         try:
-            tasks = map(work.task, todo)
-            run_in_workers(make_shard, tasks, workers, lambda task: progress.advance(len(task.files)))
+            run_in_workers(make_shard, map(work.task, todo), workers, keep)
+            for shard in syncing:
+                shard.result()
         except WorkerDied as death:
             in_work = [task.files for task in death.tasks if isinstance(task, ShardTask)]
             raise UserError(
@@ -504,7 +517,7 @@ def _image_sum(work: _Work) -> NDArray[np.int64]:
 
 
 def _color_sums(work: _Work) -> ColorSums:
-    sums = [record.color_sums for part, record in work.finished() if part.split == "train"]
+    sums = [record.color_sums for _, record in work.finished() if record.color_sums]
     channels = range(work.layout.geometry.channels)
     return ColorSums(
         sum(one.pixels for one in sums),

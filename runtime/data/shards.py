@@ -1,7 +1,7 @@
 """Makes a shard from a slice of the source files: the unit of work and of resumption in `prepare`.
 
 A shard depends only on its files and the options, so any process can make it at any time. Worker processes import this
-module.
+module and make shards under temporary names; their parent syncs them to disk, while the workers go on.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -17,13 +18,11 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_bytes
 from .decode import decode, is_scaled_up, jpeg_of, scale_and_crop
 from .decoding_work import BadImage
 from .image_list import SourceFile
 from .split import Pixels
 from .store import ColorSums, Geometry
-from .store_writing import write_array
 from .worker_pool import leave_if_asked
 
 MOST_IMAGES = 1024
@@ -44,6 +43,8 @@ class ShardTask:
         geometry: how images are scaled and cut, and their channels.
         exif: whether EXIF orientations are applied.
         quality: of the stored JPEGs; None for raw pixels.
+        summed: whether its images count for the mean image and the colour components, as those of "train" do.
+        parent: the number of the process that keeps the shard; a part of temporary names.
     """
 
     name: str
@@ -54,18 +55,24 @@ class ShardTask:
     geometry: Geometry
     exif: bool
     quality: int | None
+    summed: bool
+    parent: int
+
+    def temporary(self, path: Path) -> Path:
+        """Where a file of the shard is written, before it is synced and gets its name."""
+        return path.with_name(f"{path.name}.{self.parent}.tmp")
 
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """The results of a shard. The record is written last, so a shard with a record is finished.
+    """The results of a shard. The record gets its name last, so a shard with a record is finished.
 
     Attributes:
         digests: the hash of each good image's file, to find equal files in two classes.
         bad: index in the task's files, and reason, of each file that is not a usable image.
         treatments: how often each conversion was needed.
         small: the number of good images that were scaled up.
-        color_sums: over the shard's pixels, before JPEG compression.
+        color_sums: over the shard's pixels, before JPEG compression; None if they are not summed.
         ends: where the bytes of each good image end in the shard.
         sha256: of the shard's bytes.
     """
@@ -74,7 +81,7 @@ class ShardRecord:
     bad: tuple[tuple[int, str], ...]
     treatments: dict[str, int]
     small: int
-    color_sums: ColorSums
+    color_sums: ColorSums | None
     ends: tuple[int, ...]
     sha256: str
 
@@ -95,27 +102,43 @@ def shard_length(files: int) -> int:
 
 
 def make_shard(task: ShardTask) -> None:
-    """Decode the task's files and write pixels, sum and record, each atomically.
+    """Decode the task's files and write pixels, sum and record for `keep_shard`.
 
     Raises:
         Stopped: the parent of this worker asked to stop; nothing of the shard remains.
     """
     made = _Shard(task)
-    temporary = task.pixels / f"{task.name}.{os.getpid()}.tmp"
+    pixels, image_sum, record = map(task.temporary, _files_of(task))
     try:
-        with temporary.open("wb") as output:
+        with pixels.open("wb") as output:
             for position, file in enumerate(task.files):
                 leave_if_asked()
                 made.add(position, file, output)
-            output.flush()
-            os.fsync(output.fileno())
-        record = made.record()
-        if record.images:  # an empty file cannot be mapped
-            temporary.replace(task.pixels / shard_file(task.name, task.quality, task.geometry.bits))
-    finally:
-        temporary.unlink(missing_ok=True)
-    write_array(task.records / f"{task.name}.npy", made.image_sum)
-    write_bytes(task.records / f"{task.name}.json", json.dumps(asdict(record)).encode())
+    except BaseException:
+        pixels.unlink(missing_ok=True)
+        raise
+    if not made.images:  # an empty file cannot be mapped
+        pixels.unlink()
+    if task.summed:
+        with image_sum.open("wb") as output:
+            np.save(output, made.image_sum, allow_pickle=False)
+    record.write_text(json.dumps(asdict(made.record())), encoding="utf-8")
+
+
+def keep_shard(task: ShardTask) -> None:
+    """Sync the files of a shard to disk and give them their names, the record last."""
+    for path in _files_of(task):
+        temporary = task.temporary(path)
+        with suppress(FileNotFoundError):
+            with temporary.open("r+b") as file:  # Windows syncs only what can be written
+                os.fsync(file.fileno())
+            temporary.replace(path)
+
+
+def _files_of(task: ShardTask) -> tuple[Path, Path, Path]:
+    """The files of its pixels, the sum of its images and its record; the first two may be missing."""
+    pixels = task.pixels / shard_file(task.name, task.quality, task.geometry.bits)
+    return pixels, task.records / f"{task.name}.npy", task.records / f"{task.name}.json"
 
 
 def is_finished(records: Path, name: str) -> bool:
@@ -127,19 +150,20 @@ def read_record(records: Path, name: str) -> ShardRecord:
     """The record of a finished shard."""
     value = json.loads((records / f"{name}.json").read_bytes())
     sums = value["color_sums"]
+    color_sums = sums and ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"])))
     return ShardRecord(
         digests=tuple(value["digests"]),
         bad=tuple((position, reason) for position, reason in value["bad"]),
         treatments=value["treatments"],
         small=value["small"],
-        color_sums=ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"]))),
+        color_sums=color_sums,
         ends=tuple(value["ends"]),
         sha256=value["sha256"],
     )
 
 
 def read_image_sum(records: Path, name: str) -> NDArray[np.uint32]:
-    """(height, width, channels): the sum of a finished shard's images."""
+    """(height, width, channels): the sum of a finished shard's images, if they are summed."""
     image_sum: NDArray[np.uint32] = np.load(records / f"{name}.npy", allow_pickle=False)
     return image_sum
 
@@ -160,7 +184,7 @@ class _Shard:
         self._bad: list[tuple[int, str]] = []
         self._treatments: Counter[str] = Counter()
         self._small = 0
-        self._products = [[0] * channels for _ in range(channels)]
+        self._products = np.zeros((channels, channels, height), np.int64)
 
     def add(self, position: int, file: SourceFile, output: IO[bytes]) -> None:
         task = self._task
@@ -180,7 +204,8 @@ class _Shard:
         self._digests.append(hashlib.sha256(content).hexdigest()[:32])
         self._treatments.update(treatments)
         self._small += is_scaled_up(decoded, geometry)
-        self._add_sums(pixels)
+        if task.summed:
+            self._add_sums(pixels)
 
     def _add_sums(self, pixels: Pixels) -> None:
         planes = np.ascontiguousarray(pixels.reshape(-1, pixels.shape[2]).T).astype(self._exact)
@@ -188,8 +213,11 @@ class _Shard:
         np.add(self._plane_sums, planes, out=self._plane_sums)
         for i in range(len(planes)):
             for j in range(i, len(planes)):
-                self._products[i][j] += int(np.vecdot(planes[i], planes[j]).sum(dtype=np.int64))
-                self._products[j][i] = self._products[i][j]
+                self._products[i, j] += np.vecdot(planes[i], planes[j]).astype(np.int64)
+
+    @property
+    def images(self) -> int:
+        return len(self._digests)
 
     @property
     def image_sum(self) -> NDArray[np.uint32]:
@@ -197,16 +225,18 @@ class _Shard:
         return np.ascontiguousarray(self._plane_sums.transpose(1, 2, 0)).astype(np.uint32)
 
     def record(self) -> ShardRecord:
+        upper = self._products.sum(axis=2)
+        color_sums = ColorSums(
+            self.images * self._plane_sums[0].size,
+            tuple(self._plane_sums.sum(axis=(1, 2), dtype=np.int64).tolist()),
+            tuple(map(tuple, (upper + np.triu(upper, 1).T).tolist())),
+        )
         return ShardRecord(
             digests=tuple(self._digests),
             bad=tuple(self._bad),
             treatments=dict(self._treatments),
             small=self._small,
-            color_sums=ColorSums(
-                len(self._digests) * self._plane_sums[0].size,
-                tuple(self._plane_sums.sum(axis=(1, 2), dtype=np.int64).tolist()),
-                tuple(map(tuple, self._products)),
-            ),
+            color_sums=color_sums if self._task.summed else None,
             ends=tuple(self._ends),
             sha256=self._sha256.hexdigest(),
         )

@@ -1,5 +1,6 @@
 """From a folder of images to a store: the same whatever happens on the way, and clear about what was met."""
 
+import errno
 import hashlib
 import io
 import json
@@ -17,9 +18,18 @@ import pytest
 from PIL import Image
 
 from alexc.runtime.data import prepare as preparing
+from alexc.runtime.data.image_list import SourceFile
 from alexc.runtime.data.prepare import default_destination, prepare, store_for
 from alexc.runtime.data.prepare_report import preparation_report, preparation_summary
-from alexc.runtime.data.shards import MOST_IMAGES, ShardTask, make_shard, shard_length
+from alexc.runtime.data.shards import (
+    MOST_IMAGES,
+    ShardTask,
+    is_finished,
+    keep_shard,
+    make_shard,
+    read_record,
+    shard_length,
+)
 from alexc.runtime.data.store import Geometry, Store, open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
@@ -173,6 +183,48 @@ class TestShardLength:
         ]
 
 
+class TestShard:
+    def task(self, tmp_path: Path, summed: bool) -> ShardTask:
+        source = photographs(tmp_path / "data")
+        paths = [path.relative_to(source).as_posix() for path in sorted(source.rglob("*.png"))]
+        files = tuple(SourceFile(path, 0, 1, 0) for path in paths)
+        return ShardTask("train-00000", source, files, tmp_path, tmp_path, SMALL, False, None, summed, 4711)
+
+    def test_it_is_finished_when_the_parent_has_synced_its_record(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        task = self.task(tmp_path, summed=True)
+        make_shard(task)
+        files = {"train-00000.u8", "train-00000.npy", "train-00000.json"}
+        assert {path.name for path in tmp_path.glob("train*")} == {f"{name}.4711.tmp" for name in files}
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", lambda _: (tmp_path / "train-00000.npy").exists() and pytest.fail("power cut"))
+            with pytest.raises(pytest.fail.Exception, match="power cut"):
+                keep_shard(task)
+        assert (tmp_path / "train-00000.npy").exists()
+        assert not is_finished(tmp_path, "train-00000")
+        keep_shard(task)
+        assert {path.name for path in tmp_path.glob("train*")} == files
+        assert read_record(tmp_path, "train-00000").images == len(task.files)
+
+    def test_only_training_images_are_summed(self, tmp_path: Path) -> None:
+        task = self.task(tmp_path, summed=False)
+        make_shard(task)
+        keep_shard(task)
+        assert {path.name for path in tmp_path.glob("train*")} == {"train-00000.u8", "train-00000.json"}
+        assert read_record(tmp_path, "train-00000").color_sums is None
+
+    def test_the_disk_fails_while_the_workers_go_on(
+        self, tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(task: ShardTask) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(preparing, "keep_shard", fail)
+        with pytest.raises(UserError, match=r"cannot be made: input/output error"):
+            prepare(photographs(tmp_path / "data"), tmp_path / "store", SMALL, 1)
+
+
 class TestJpegStore:
     @pytest.fixture
     def source(self, tmp_path: Path) -> Path:
@@ -213,6 +265,7 @@ class TestJpegStore:
                 if len(done) == 2:
                     raise KeyboardInterrupt
                 function(task)
+                finished(task)
                 done.append(task.name)
 
         with monkeypatch.context() as patch:
