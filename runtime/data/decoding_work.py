@@ -7,7 +7,7 @@ import struct
 
 from PIL import Image
 
-from .plain_jpeg import MOST_SCANS, scans_of
+from .plain_jpeg import MOST_SCANS, Markers, markers_of
 
 LARGEST_PIXELS = 100_000_000
 MOST_SCANNED_PIXELS = 20 * LARGEST_PIXELS  # pixels times scans of a JPEG: about ten seconds
@@ -41,19 +41,19 @@ class CountedReads(io.BytesIO):
         return super().read(size)
 
 
-def check_content(content: bytes) -> int:
-    """Check the bytes of a file before Pillow opens it; returns the number of scans of a JPEG, 1 for others.
+def check_content(content: bytes) -> Markers:
+    """Check the bytes of a file before it is decoded; returns the markers of a JPEG, one described scan for others.
 
     Raises:
         BadImage: it would take too much time or memory.
     """
     if content.startswith(_JPEG):
-        scans = scans_of(content)
-        if scans is None:
+        markers = markers_of(content)
+        if markers is None:
             raise BadImage(
                 f"a JPEG with over {MOST_SCANS} scans or countless segments, which would take too long to decode"
             )
-        return scans
+        return markers
     if content.startswith(_PNG) and content.count(b"iCCP") > _MOST_PROFILES:
         raise BadImage("a PNG with many colour profiles, as in a decompression bomb")
     if content.startswith(_TEXT) and len(content) > LARGEST_TEXT:
@@ -61,7 +61,7 @@ def check_content(content: bytes) -> int:
     values = _most_values(content)
     if values > _MOST_VALUES:
         raise BadImage(f"a TIFF with {values:,} strips or tiles, far more than an image has")
-    return 1
+    return Markers(1, described=True)
 
 
 def check_opened(image: Image.Image, scans: int) -> None:

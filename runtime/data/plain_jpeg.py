@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg  # type: ignore[import-untyped]
@@ -14,34 +15,57 @@ MOST_FILLING = 1_000_000  # bytes between the segments before the first scan, wh
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in compressed data, 0xff comes only before 0 or 0xd0..0xd7
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)  # frames that are decoded in one pass, if the first scan has all channels
 _END, _SCAN, _WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)
+_EXIF_OR_XMP, _OTHER, _LIST_OF_IMAGES = 0xE1, 0xE2, b"MPF\0"
+_MODES = {"Gray": "L", "YCbCr": "RGB"}
 
 
-def scans_of(content: bytes) -> int | None:
-    """The number of scans of the first image in a JPEG file; 1 if the decoder needs only the first.
+class Markers(NamedTuple):
+    """What the markers of a JPEG file tell.
 
-    Reads the markers alone, so it takes a small part of a decoding. None if there are more than `MOST_SCANS` scans,
-    `MOST_SEGMENTS` segments or `MOST_FILLING` bytes between segments.
+    Attributes:
+        scans: the number of scans of the first image; 1 if the decoder needs only the first.
+        described: whether the file may tell an orientation, or hold further images.
     """
-    scans, position, channels, filling = 0, 2, None, 0
+
+    scans: int
+    described: bool
+
+
+def markers_of(content: bytes) -> Markers | None:
+    """Read the markers of a JPEG file alone, which takes a small part of a decoding.
+
+    None if there are more than `MOST_SCANS` scans, `MOST_SEGMENTS` segments or `MOST_FILLING` bytes between segments.
+    """
+    scans, position, channels, filling, described = 0, 2, None, 0, False
     for _ in range(MOST_SEGMENTS):
         found = _MARKER.search(content, position)
         filling += 0 if scans else (found.start() if found else len(content)) - position
         if filling > MOST_FILLING:
             return None
         if found is None or found[0][1] == _END:
-            return scans
+            return Markers(scans, described)
         marker, position = found[0][1], found.end()
         if marker in _SEQUENTIAL:
             channels = content[position + 7 : position + 8]
         elif marker == _SCAN:
             scans += 1
             if scans == 1 and content[position + 2 : position + 3] == channels:
-                return 1
+                return Markers(1, described)
             if scans > MOST_SCANS:
                 return None
+        described |= marker == _EXIF_OR_XMP or (marker == _OTHER and content.startswith(_LIST_OF_IMAGES, position + 2))
         if marker not in _WITHOUT_LENGTH:
             position += int.from_bytes(content[position : position + 2])
     return None
+
+
+def plain_size(content: bytes) -> tuple[str, int, int] | None:
+    """The mode, "L" or "RGB" as in Pillow, the width and the height of a JPEG; None for other modes and files."""
+    try:
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError:
+        return None
+    return (_MODES[colors], width, height) if colors in _MODES else None
 
 
 def plain_jpeg(content: bytes, width: int, height: int, channels: int = 3) -> NDArray[np.uint8] | None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from alexc.printable import printable
 
 from ..errors import UserError
-from .plain_jpeg import plain_jpeg, scans_of
+from .plain_jpeg import markers_of, plain_jpeg
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -177,7 +177,7 @@ class JpegPixels(RawPixels):
         start = int(self._ends[index - 1]) if place else 0
         content = self.mapped(shard)[start : int(self._ends[index])].tobytes()
         height, width, channels = self._shape
-        pixels = None if scans_of(content) is None else plain_jpeg(content, width, height, channels)
+        pixels = None if markers_of(content) is None else plain_jpeg(content, width, height, channels)
         if pixels is None:
             raise self.damaged(shard, f"image {place} is not a valid JPEG of {height} x {width} pixels")
         return pixels

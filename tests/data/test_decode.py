@@ -20,7 +20,7 @@ from torchvision.transforms import v2  # type: ignore[import-untyped]
 from alexc.runtime.data import decoding_work
 from alexc.runtime.data.decode import BACKGROUND, TREATMENTS, decode, load_image, scale_and_crop
 from alexc.runtime.data.decoding_work import BadImage
-from alexc.runtime.data.plain_jpeg import plain_jpeg, scans_of
+from alexc.runtime.data.plain_jpeg import Markers, markers_of, plain_jpeg
 from alexc.runtime.data.store import Geometry
 from tests.support.photographs import photographs
 
@@ -351,6 +351,34 @@ class TestFramesAndNames:
         assert set().union(*(found for found in ODD_IMAGES.values() if isinstance(found, set))) <= set(TREATMENTS)
 
 
+class TestDescribedJpeg:
+    """Pillow opens a JPEG only if a part of it may tell an orientation or hold further images."""
+
+    EXIF = Image.Exif()
+    EXIF[0x0112] = 6
+    XMP = b'<x:xmpmeta><rdf:RDF><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+
+    @pytest.mark.parametrize("described", [{"exif": EXIF}, {"xmp": XMP}])
+    def test_an_orientation_is_found(self, described: dict[str, Any]) -> None:
+        content = encoded(photograph(), "JPEG", **described)
+        assert markers_of(content) == Markers(1, described=True)
+        assert decode(content, ".jpg")[1] == {"orientation"}
+
+    def test_further_images_are_found(self) -> None:
+        content = encoded(photograph(), "MPO", save_all=True, append_images=[photograph("L")])
+        assert markers_of(content) == Markers(1, described=True)
+        assert decode(content, ".jpg")[1] == {"several frames"}
+
+    def test_other_parts_describe_nothing_that_matters(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        content = encoded(photograph(), "JPEG", icc_profile=profile, comment="Exif\0\0", dpi=(300, 300))
+        expected = np.asarray(Image.open(io.BytesIO(content)))
+        monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("Pillow is not needed"))
+        pixels, treatments = decode(content, ".png")
+        assert treatments == {"wrong ending"}
+        np.testing.assert_array_equal(pixels, expected)
+
+
 class TestOrientation:
     @pytest.mark.parametrize("orientation", range(2, 9))
     def test_ignored_and_counted_or_applied(self, orientation: int) -> None:
@@ -444,7 +472,7 @@ class TestBadFiles:
     def test_a_progressive_jpeg_of_usual_scans_is_decoded(self) -> None:
         content = jpeg_of_scans(64, 10)
         thumbnails = b"\xff\xe2" + struct.pack(">H", 2 + 4 * 200) + b"\xff\xda\0\0" * 200
-        assert scans_of(content[:2] + thumbnails + content[2:] + b"\xff\xda" * 200) == 10
+        assert markers_of(content[:2] + thumbnails + content[2:] + b"\xff\xda" * 200) == Markers(10, described=False)
         decode(content[:2] + thumbnails + content[2:] + b"\xff\xda" * 200, ".jpg")
 
     @pytest.mark.parametrize("side", [30_000, 1 << 31])
