@@ -12,6 +12,7 @@ from .. import recipes
 
 Precision = recipes.Float32 | recipes.BFloat16 | recipes.Float16
 _TYPES = {recipes.BFloat16: torch.bfloat16, recipes.Float16: torch.float16}
+_INSTRUCTIONS = {recipes.BFloat16: "_is_mkldnn_bf16_supported", recipes.Float16: "_is_mkldnn_fp16_supported"}
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
@@ -19,6 +20,18 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     if isinstance(precision, recipes.Float32):
         return nullcontext()
     return torch.autocast(device.type, _TYPES[type(precision)])
+
+
+def _has_mkldnn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+
+
+def slow_type(precision: Precision, device: torch.device) -> str | None:
+    """The name of the type, if this CPU lacks instructions for it: it computes many times slower than in float32."""
+    if device.type != "cpu" or isinstance(precision, recipes.Float32) or not _has_mkldnn():
+        return None
+    has_instructions = getattr(torch.ops.mkldnn, _INSTRUCTIONS[type(precision)])()
+    return None if has_instructions else str(_TYPES[type(precision)]).removeprefix("torch.")
 
 
 class LossScale:

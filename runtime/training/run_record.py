@@ -21,6 +21,7 @@ from ..runs.console import print_header
 from ..runs.wandb_log import new_wandb_id
 from .options import start_command
 from .plan import Plan
+from .precision import slow_type
 from .schedule import schedule_of
 from .state import TrainingState
 from .trainer import Trainer
@@ -121,7 +122,10 @@ def print_start(plan: Plan, trainer: Trainer, record: Mapping[str, Any]) -> None
             ("seed", str(settings.seed)),
             ("run", str(plan.chosen.folder.path)),
         ],
-        _resume_notes(plan, trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else [],
+        [
+            *_precision_notes(plan),
+            *(_resume_notes(plan, trainer, *record["commands"][-2:]) if len(record["commands"]) > 1 else []),
+        ],
         top5_tells(plan.outputs),
     )
 
@@ -160,6 +164,15 @@ def _arithmetic_text(plan: Plan) -> str:
         return ""
     chosen = {"TF32": plan.options.tf32, "not deterministic": not plan.options.deterministic}
     return "".join(f", {name}" for name, is_chosen in chosen.items() if is_chosen)
+
+
+def _precision_notes(plan: Plan) -> list[str]:
+    """What to do about numbers for which this CPU has no instructions."""
+    name = slow_type(plan.settings.recipe.precision, plan.device)
+    if name is None:
+        return []
+    instead = "leave --amp out" if plan.settings.amp else "take `precision` out of the recipe"
+    return [f"this CPU has no instructions for {name}, so steps take many times as long as in float32: {instead}"]
 
 
 def _mesh_row(rank: Rank) -> list[tuple[str, str]]:

@@ -198,6 +198,35 @@ def test_amp_replaces_the_precision_of_the_recipe(home: Path, tmp_path: Path) ->
     assert not torch.equal(plain["weights"]["fc.weight"], asked["weights"]["fc.weight"])
 
 
+@pytest.mark.parametrize(
+    ("amp", "recipe", "said"),
+    [
+        ("bf16", "Float32", "bfloat16, so steps take many times as long as in float32: leave --amp out\n"),
+        (
+            None,
+            "Float16",
+            "float16, so steps take many times as long as in float32: take `precision` out of the recipe\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_a_cpu_without_instructions_for_16_bits_is_told_of(
+    amp: str | None,
+    recipe: str,
+    said: str,
+    has_instructions: bool,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for kind in ("bf16", "fp16"):
+        monkeypatch.setattr(torch.ops.mkldnn, f"_is_mkldnn_{kind}_supported", lambda: has_instructions)
+    network = tiny.write_network(tmp_path, ("    batch=8,", f"    precision={recipe}(), batch=8,"))
+    tiny.run_to(tiny.options(network, home / "store", tmp_path / "run", amp=amp), 1)
+    assert (f"this CPU has no instructions for {said}" in capsys.readouterr().out) is not has_instructions
+
+
 def test_the_rate_and_the_decay_replace_those_of_the_recipe(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
