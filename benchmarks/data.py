@@ -49,7 +49,7 @@ from alexc.runtime.training.optimizer import optimizer_of
 from benchmarks.result_file import markdown_table, write_result
 from benchmarks.side_by_side import Rounds, run_rounds
 
-STORED, SHOWN, BATCH = 256, 227, 32
+STORED, SHOWN, BATCH, GPU_BATCH = 256, 227, 32, 128
 PHOTOGRAPHS, CLASSES = 200, 4
 SMALL_TREE, LARGE_TREE = 2_000, 12_000
 ROUNDS, ROUNDS_OF_COMMANDS = 5, 3
@@ -60,6 +60,7 @@ FLAGSHIP = Path(__file__).parents[1] / "generated" / "alexnet.py"
 PIL, TORCHVISION, ALEXC = "Pillow, v1 transforms", "decode_jpeg, v2 transforms", "alexc"
 PIPELINE, COMMAND = "Pillow and multiprocessing", "`alexc prepare`"
 FOLDER, RAW, JPEGS = "ImageFolder, v2 transforms, DataLoader", "alexc, raw store", "alexc, store of JPEGs"
+WINDOWS = "alexc, raw store, 8-bit windows for a GPU"
 
 
 def photographs_in(folder: Path) -> list[bytes]:
@@ -231,6 +232,20 @@ def fed_by(
     return seen
 
 
+def cut_for_a_gpu(split: Split, statistics: DatasetStatistics, threads: int, epochs: Iterable[int]) -> int:
+    """Let the threads of a loader cut the windows of whole epochs, which a GPU would then render; counts the images."""
+    views = TrainingViews(PAPERS, statistics, SHOWN, seed=0)
+    images = 0
+    with BatchLoader(
+        Renderer(SHOWN, statistics.mean_image), SHOWN, GPU_BATCH, threads, on_device=torch.device("cpu")
+    ) as feed:
+        for epoch in epochs:
+            order = epoch_order(0, epoch, len(split))
+            drawn = feed._drawn(split, groups_of(order, GPU_BATCH), views.of_epoch(epoch, order).take)
+            images += sum(len(each.pixels) for each in drawn)
+    return images
+
+
 @dataclass(frozen=True)
 class Fed:
     """Processor time of each input pipeline for the images of a round."""
@@ -255,9 +270,10 @@ def fed_on_one_core(tree: Path, raw: Store, jpegs: Store, rounds: int = ROUNDS) 
         FOLDER: lambda: sum(float(images[0, 0, 0, 0]) for images, _ in loader),
         RAW: lambda: fed_by(raw.train, statistics_of(raw), 1, epochs),
         JPEGS: lambda: fed_by(jpegs.train, statistics_of(raw), 1, epochs),
+        WINDOWS: lambda: cut_for_a_gpu(raw.train, statistics_of(raw), 1, epochs),
     }
     fed = len(raw.train) * EPOCHS_A_ROUND
-    images = {FOLDER: sum(path.is_file() for path in tree.rglob("*")), RAW: fed, JPEGS: fed}
+    images = {FOLDER: sum(path.is_file() for path in tree.rglob("*")), RAW: fed, JPEGS: fed, WINDOWS: fed}
     return Fed(images, run_rounds(peers, rounds, "feeding", processor_time))
 
 
@@ -355,15 +371,16 @@ def _commands(small: Commands, large: Commands, processes: int) -> list[str]:
 
 def _feeding(fed: Fed, step: float) -> list[str]:
     rows = [["way", "images/s a core", "x", f"of a step of {BATCH} images"]]
-    for name in (FOLDER, RAW, JPEGS):
-        share = BATCH / fed.rate(name) / step
-        rows.append([name, f"{fed.rate(name):,.0f}", f"{fed.ratio(name):.1f}", f"{share:.1%}"])
+    for name in (FOLDER, RAW, JPEGS, WINDOWS):
+        share = "" if name == WINDOWS else f"{BATCH / fed.rate(name) / step:.1%}"
+        rows.append([name, f"{fed.rate(name):,.0f}", f"{fed.ratio(name):.1f}", share])
     return [
         "## Feeding",
         "",
         f"The paper's views ({SHOWN}x{SHOWN} cut at random, mirrored, less the mean image, colour noise) in batches of",
         f"{BATCH}, by one worker or one thread. Images for a second of processor time, of all that takes part. A",
         f"training step of the flagship takes {step:.2f} s of it on one thread; what feeding its images is of that.",
+        f"For a GPU, which renders the views itself, threads only cut windows, in batches of {GPU_BATCH}.",
         "",
         *markdown_table(rows),
         "",
