@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, overload
 
 import torch
 
 from .. import recipes
-from .base_optimizer import BaseOptimizer
+from .base_optimizer import BaseOptimizer, gradient_like
 
 
 class AdaptiveMoments(BaseOptimizer, torch.optim.Adam):
@@ -26,13 +27,28 @@ class AdaptiveMoments(BaseOptimizer, torch.optim.Adam):
             eps=rule.eps,
             weight_decay=rule.weight_decay,
             decoupled_weight_decay=isinstance(rule, recipes.AdamW),
+            fused=True,
         )
         for group in self.param_groups:
             group["weight_decay"] = rule.weight_decay * group["decay_multiplier"]
             for parameter in group["params"]:  # so that the state is complete before the first step
                 self.state[parameter] = {
-                    "step": torch.tensor(0.0),
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
                     "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
                     "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
                 }
         self.rate = rule.lr
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Move every parameter that has a gradient."""
+        assert closure is None, "gradients are there before a step"
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    weight.grad = gradient_like(weight)
+        super().step()
+        return None

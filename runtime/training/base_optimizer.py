@@ -14,10 +14,11 @@ class BaseOptimizer(torch.optim.Optimizer):
     """An optimiser over groups that `parameter_groups` made; `state_dict` is torch's.
 
     Attributes:
-        unless: (), float32, on the device of the weights: where it is 1, `MomentumSGD` takes no step.
+        found_inf: (), float32, on the device of the weights: where it is 1, a step changes nothing. It has the name
+            that torch's fused kernels and its `GradScaler` use.
     """
 
-    unless: Tensor | None = None
+    found_inf: Tensor | None = None
     _rate: float
 
     @property
@@ -40,8 +41,7 @@ class BaseOptimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a copy of the state of another optimiser.
 
-        Each tensor takes the memory layout of its parameter: the fused kernel of `MomentumSGD` reads both as flat
-        memory.
+        Each tensor takes the memory layout of its parameter: the fused kernels read both as flat memory.
         """
         super().load_state_dict(state_dict)
         for parameter, state in self.state.items():
@@ -70,6 +70,12 @@ def names_in_groups(network: nn.Module, optimizer: BaseOptimizer) -> list[str]:
     """The names of the parameters in the order of the optimizer's groups: the index is the key in a `state_dict`."""
     names = {parameter: name for name, parameter in network.named_parameters()}
     return [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def gradient_like(weight: Tensor) -> Tensor:
+    """The gradient in the memory layout of its weight: the fused kernels read both as flat memory."""
+    assert weight.grad is not None
+    return weight.grad if weight.grad.stride() == weight.stride() else in_layout_of(weight, weight.grad)
 
 
 def in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:

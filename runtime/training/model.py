@@ -74,7 +74,7 @@ class Model:
 
         Args:
             scale: the factor of the loss.
-            unless: (), float32, on the device: where it is 1, `MomentumSGD` leaves the weights as they are.
+            unless: (), float32, on the device: where it is 1, the optimiser changes nothing.
         """
         for layer in self._frozen:
             layer.zero_grad(set_to_none=True)
@@ -82,7 +82,7 @@ class Model:
             for gradient in self.gradients():
                 gradient.mul_(1.0 / scale)
         clip_gradients(self.network, self._clipping, self.rank)
-        self.optimizer.unless = unless
+        self.optimizer.found_inf = unless
         self.optimizer.step()
         bound_norms(self.network)
         if self.average is not None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, overload
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.sgd import sgd
 
-from .base_optimizer import BaseOptimizer, in_layout_of
+from .base_optimizer import BaseOptimizer, gradient_like
 
 Form = Literal["paper", "torch", "nesterov"]
 
@@ -69,10 +69,10 @@ class MomentumSGD(BaseOptimizer):
         in_velocity = bool(momentum) and self._form == "paper"
         sgd(
             weights,
-            [_gradient_like(weight) for weight in weights],
+            [gradient_like(weight) for weight in weights],
             [self.state[weight]["velocity"] for weight in weights],
             fused=True,
-            found_inf=self.unless,
+            found_inf=self.found_inf,
             momentum=momentum,
             weight_decay=group["weight_decay"] * group["decay_multiplier"],
             lr=-1.0 if in_velocity else rate,
@@ -80,9 +80,3 @@ class MomentumSGD(BaseOptimizer):
             nesterov=self._form == "nesterov",
             maximize=False,
         )
-
-
-def _gradient_like(weight: Tensor) -> Tensor:
-    """The gradient in the memory layout of its weight: the fused kernel reads both as flat memory."""
-    assert weight.grad is not None
-    return weight.grad if weight.grad.stride() == weight.stride() else in_layout_of(weight, weight.grad)

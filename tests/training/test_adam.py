@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -58,11 +60,45 @@ def test_follows_the_equations_with_multipliers(rule: recipes.Adam | recipes.Ada
 def test_equals_torch(rule: recipes.Adam | recipes.AdamW, torchs: type[torch.optim.Adam]) -> None:
     ours, theirs = Multiplied(), nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
     advance(AdaptiveMoments(parameter_groups(ours), rule), ours, slice(None))
-    optimizer = torchs([theirs], rule.lr, (rule.beta1, rule.beta2), rule.eps, rule.weight_decay)
+    optimizer = torchs([theirs], rule.lr, (rule.beta1, rule.beta2), rule.eps, rule.weight_decay, fused=True)
     for rate, gradient in zip(RATES, gradients(), strict=True):
         theirs.grad, optimizer.param_groups[0]["lr"] = gradient.clone(), rate
         optimizer.step()
     assert torch.equal(ours.weight, theirs)
+
+
+def test_layouts_in_memory_do_not_matter() -> None:
+    start, gradient = torch.randn(2, 8, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    moved = []
+    for weight_format in (torch.contiguous_format, torch.channels_last):
+        for gradient_format in (torch.contiguous_format, torch.channels_last):
+            layer = nn.Conv2d(3, 8, 5, bias=False)
+            layer.weight = nn.Parameter(start.clone(memory_format=weight_format))
+            layer.weight.grad = gradient.clone(memory_format=gradient_format)
+            AdaptiveMoments(parameter_groups(layer), RULES[0]).step()
+            assert layer.weight.is_contiguous(memory_format=weight_format)
+            moved.append(layer.weight.detach())
+    for each in moved[1:]:
+        torch.testing.assert_close(each, moved[0], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_step_that_must_not_happen_changes_nothing(rule: recipes.Adam | recipes.AdamW, dtype: torch.dtype) -> None:
+    network = Multiplied().to(dtype)
+    optimizer = AdaptiveMoments(parameter_groups(network), rule)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.found_inf = torch.tensor(0.0)
+    optimizer.step()
+    before = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
+    network.weight.grad = torch.full_like(network.weight, torch.nan)
+    optimizer.found_inf = torch.tensor(1.0)
+    optimizer.step()
+    torch.testing.assert_close((network.state_dict(), optimizer.state_dict()), before, rtol=0, atol=0)
+    optimizer.found_inf = None
+    optimizer.step()
+    assert network.weight.isnan().all()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)

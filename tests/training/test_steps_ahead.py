@@ -81,9 +81,11 @@ def test_a_step_that_is_not_finite_is_named_as_ever(home: Path) -> None:
     assert found[0] == found[1]
 
 
-def test_a_step_that_is_not_finite_does_not_happen(home: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["SGD(lr=0.02, momentum=0.9, weight_decay=0.0005)", "Adam(lr=0.001)"])
+def test_a_step_that_is_not_finite_does_not_happen(home: Path, tmp_path: Path, optimizer: str) -> None:
     """The device decides, before anything is read."""
-    with set_up(tiny.options(home / "tiny.py", home / "store", home / "one")) as made:
+    network = tiny.write_network(tmp_path, ("SGD(lr=0.02, momentum=0.9, weight_decay=0.0005)", optimizer))
+    with set_up(tiny.options(network, home / "store", tmp_path / "run")) as made:
         trainer = replace(made, ahead=AHEAD)
         before = {name: value.clone() for name, value in trainer.model.network.named_parameters()}
         images = torch.full((2, 3, tiny.SIZE, tiny.SIZE), torch.inf).contiguous(memory_format=torch.channels_last)
