@@ -21,12 +21,15 @@ class ViewError(Exception):
 
 
 def expanded(spec: Spec) -> dict[str, object]:
-    """`text`, the spec with blocks, repetitions, variants and defaults written out, and `current`.
+    """`text`, the spec with blocks, repetitions, variants and defaults written out, and `current`, as in `picture`.
+
+    If it is the last valid version, the first line of `text` is a comment that says so: every editor shows it.
 
     Raises:
         ViewError: neither this version of the document nor an earlier one is valid.
     """
-    return _view(spec, "text", write_spec)
+    note = "" if spec.checked.graph is not None else "# The file has errors; this is its last valid version.\n"
+    return _view(spec, "text", lambda graph: note + write_spec(graph))
 
 
 def picture(spec: Spec, theme: Theme) -> dict[str, object]:

@@ -183,8 +183,7 @@ class Expanded {
 
   async provideTextDocumentContent(uri) {
     try {
-      const { text, current } = await ask("expanded", uri.query);
-      return (current ? "" : "# The file has errors; this is its last valid version.\n") + text;
+      return (await ask("expanded", uri.query)).text;
     } catch (error) {
       return `# ${error.message}\n`;
     }
