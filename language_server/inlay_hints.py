@@ -42,16 +42,20 @@ def inlay_hints(spec: Spec, place: Range, detail: Detail) -> list[InlayHint]:
 
 
 def _texts(valid: Spec, detail: Detail) -> Iterator[tuple[int, str, str]]:
-    """The end of each step in the text, its hint, and a longer text. A step of a block can stand for many layers."""
+    """The end of each step in the text, its hint, and a longer text. A step of a block can stand for many layers.
+
+    The step of a layer that a variant changes is the edit: `conv1: kernel=7`.
+    """
     graph = valid.checked.graph
     assert graph is not None
     copies: dict[int, list[Node]] = {}
     for node, after in pairwise([*graph.nodes, None]):
         assert node is not None
         is_last = after is None or after.layer.line != node.layer.line
-        changes = node.given != (node.output,)
-        if node.layer.written.source is valid.source and (is_last if detail == "lines" else changes):
-            copies.setdefault(node.layer.written.end, []).append(node)
+        changes = {*node.given} != {node.output}
+        ends = [span.end for span in node.layer.written_parts if span.source is valid.source]
+        if ends and (is_last if detail == "lines" else changes):
+            copies.setdefault(max(ends), []).append(node)
     for end, nodes in copies.items():
         yield end, _hint(nodes), "\n".join(_in_words(node) for node in nodes[:8])
 

@@ -52,6 +52,11 @@ class Layer:
     written: Span
     inherited: frozenset[str] = frozenset()
 
+    @property
+    def written_parts(self) -> list[Span]:
+        """The places that make this layer what it is: `written`, and its arguments in a variant's edits."""
+        return [self.written, *(span for name, span in self.argument_spans.items() if name not in self.inherited)]
+
     def with_argument(self, name: str, value: str | None) -> Fix | None:
         """The edit that gives an argument another value, or removes it; None if it is not written here."""
         span = None if name in self.inherited else self.argument_spans.get(name)

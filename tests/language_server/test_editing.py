@@ -224,6 +224,17 @@ class TestInlayHints:
         text = 'network B extends "base.net" {\n  after c: conv 8 kernel=3\n}\n'
         assert hints(spec_of(text, path=tmp_path / "mine.net")) == [(1, "8x4x4 · 288")]
 
+    def test_an_edit_of_a_variant_has_the_hint_of_the_layer(self, tmp_path: Path) -> None:
+        (tmp_path / "base.net").write_text("network A {\n  input 3x8x8\n  c: conv 4 kernel=3 -> conv 4 kernel=3\n}\n")
+        text = 'network B extends "base.net" {\n  c: kernels=8 pad=1\n  default conv bias=none\n}\n'
+        assert hints(spec_of(text, path=tmp_path / "mine.net")) == [(1, "8x8x8 · 216")]
+        text = 'network B extends "base.net" {\n  every conv: pad=2\n}\n'
+        assert hints(spec_of(text, path=tmp_path / "mine.net")) == [(1, "4x10x10 … 4x12x12")]
+
+    def test_a_sum_of_equal_shapes_changes_no_shape(self) -> None:
+        text = "network A {\n  input 3x8x8\n  c: conv 3 kernel=3 pad=1\n  s: add c input\n  concat c s\n}\n"
+        assert hints(spec_of(text)) == [(4, "6x8x8")]
+
 
 class TestViews:
     def test_the_expanded_spec(self) -> None:
@@ -241,6 +252,9 @@ class TestViews:
         broken = FLAGSHIP.replace("kernel=11", "kernal=11")
         found = picture(spec_of(broken, spec_of(FLAGSHIP)), "light")
         assert (found["current"], found["svg"]) == (False, picture(spec_of(FLAGSHIP), "light")["svg"])
+        note, _, text = str(expanded(spec_of(broken, spec_of(FLAGSHIP)))["text"]).partition("\n")
+        assert note == "# The file has errors; this is its last valid version."
+        assert text == expanded(spec_of(FLAGSHIP))["text"]
         with pytest.raises(ViewError, match="fix the errors in this file first: `conv` has no argument `kernal`"):
             expanded(spec_of(broken))
 
