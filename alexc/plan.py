@@ -12,6 +12,7 @@ from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.placed_graph import Exchange, PlacedGraph
 from alexc.compiler.placed_graph.plan import PASSES, Device, Message, TooManyDifferences, UnevenBatch, data_parallel
 
+from .printable import shell_line
 from .spec_error import SpecError
 from .table import Table, filled, page_html, page_text, wrapped
 
@@ -114,9 +115,8 @@ class Plans:
     def text(self, width: int | None = None) -> str:
         """The text of `alexc plan`; for a terminal of `width` columns, with the columns that fit."""
         first = next(iter(self))
-        return page_text(
-            [*self._parts(width), f"To see one in full: alexc plan {self.spec} --placement {first}"], width
-        )
+        command = shell_line("alexc", "plan", self.spec, "--placement", first)
+        return page_text([*self._parts(width), f"To see one in full: {command}"], width)
 
     def _repr_html_(self) -> str:
         return page_html(self._parts(None))

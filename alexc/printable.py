@@ -28,10 +28,14 @@ def columns_of(text: str) -> int:
     return cell_len(text)
 
 
-def shell_line(*words: str) -> str:
-    """A command, or a part of one, as the user's shell reads it. On Windows only double quotes keep a word together."""
+def shell_line(*words: object) -> str:
+    """A command, or a part of one, as the user types it, safe to print.
+
+    On Windows only double quotes keep a word together.
+    """
+    texts = [printable(word) for word in words]
     if sys.platform == "win32":
         from subprocess import list2cmdline
 
-        return list2cmdline(words)
-    return shlex.join(words)
+        return list2cmdline(texts)
+    return shlex.join(texts)

@@ -63,12 +63,12 @@ def _given_graph(file: NetworkFile, origin: Origin | None, given: Path) -> Graph
         raise UserError(f"--spec: {shown} was not made by `alexc compile`, so it has no spec; leave the option out")
     checked = read_spec(given)
     if checked.graph is None:
-        raise UserError(f"--spec {printable(given)} has mistakes: see alexc check {shell_line(printable(given))}")
+        raise UserError(f"--spec {printable(given)} has mistakes: see alexc check {shell_line(given)}")
     if not _is_of(checked, file, origin):
         placement = f" --placement {origin.placement}" if origin.placement else ""
         raise UserError(
             f"--spec {printable(given)} does not compile to {shown}: name the spec that it was made from, or run "
-            f"alexc compile {shell_line(printable(given))}{placement} and train what that writes"
+            f"alexc compile {shell_line(given)}{placement} and train what that writes"
         )
     return checked.graph
 

@@ -214,7 +214,7 @@ def _read(path: Path) -> bytes:
     shown = printable(path)
     if path.suffix == ".net":
         raise UserError(
-            f"{shown} is a spec, not a network file: compile it with `alexc compile {shown}`, "
+            f"{shown} is a spec, not a network file: compile it with `alexc compile {shell_line(path)}`, "
             "then give the Python file that it writes"
         )
     try:
@@ -226,7 +226,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"{shown} cannot be read ({error.strerror}): expected a Python file") from None
     if standalone := _STANDALONE.search(content[:_HEAD_BYTES]):
-        command = f"alexc compile {printable(standalone[1].decode(errors='replace'))}"
+        command = f"alexc compile {shell_line(standalone[1].decode(errors='replace'))}"
         raise UserError(
             f"{shown} is a standalone file, without the recipe: give the file that `{command}` writes. Its weights "
             "load in the standalone file"
@@ -259,9 +259,8 @@ def _run(path: Path, content: bytes) -> ModuleType:
 def _compile_again(path: Path) -> str:
     """The message for a file that imports modules or names that this version of alexc does not have."""
     spec = path.with_suffix(".net")  # as a run keeps it beside its network file
-    words = ["alexc", "compile", str(spec), "-o", str(path.parent)]
-    command = shell_line(*words) if spec.is_file() else "alexc compile SPEC"
-    return f"it was compiled by another version of alexc: compile its spec again with `{printable(command)}`"
+    command = shell_line("alexc", "compile", spec, "-o", path.parent) if spec.is_file() else "alexc compile SPEC"
+    return f"it was compiled by another version of alexc: compile its spec again with `{command}`"
 
 
 def _networks(path: Path, module: ModuleType) -> list[type[nn.Module]]:

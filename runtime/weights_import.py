@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from alexc.nearby import nearby
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from .caffemodel import ForeignWeights, read_caffemodel
 from .darknet_weights import read_darknet_weights
@@ -162,7 +162,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     shown = printable(path)
     if path.suffix in (_CAFFES, _DARKNETS):
         whose = "Caffe's" if path.suffix == _CAFFES else "darknet's"
-        raise UserError(f"{shown} is {whose}: convert its weights with `alexc weights import {shown} --into NETWORK`")
+        raise UserError(
+            f"{shown} is {whose}: convert its weights with `alexc weights import {shell_line(path)} --into NETWORK`"
+        )
     try:
         require_regular_file(path)
         loaded = _read_safetensors(path) if path.suffix == _SAFETENSORS else _read_archive(path)

@@ -101,8 +101,8 @@ def compile_(
     stale = [target for target, (_, is_current) in texts.items() if not is_current]
     if check and stale:
         for target in stale:
-            shown, command = printable(target.spec), f"alexc compile {printable(target.spec)}{target.options(out)}"
-            print(f"{printable(target.path)}: not the current output for {shown}; run `{command}`")
+            shown = f"{printable(target.path)}: not the current output for {printable(target.spec)}"
+            print(f"{shown}; run `{target.command(out)}`")
         raise typer.Exit(1)
     for target, (text, is_current) in texts.items():
         with files.reported():
@@ -132,11 +132,11 @@ class _Target:
     placement: str | None
     standalone: bool
 
-    def options(self, out: Path | None) -> str:
-        """The options of the command that writes this file alone."""
-        folder = "" if out is None else f" -o {shell_line(printable(out))}"
-        form = " --standalone" if self.standalone else f" --placement {self.placement}" if self.placement else ""
-        return folder + form
+    def command(self, out: Path | None) -> str:
+        """The command that writes this file alone."""
+        folder = ["-o", out] if out is not None else []
+        form = ["--standalone"] if self.standalone else ["--placement", self.placement] if self.placement else []
+        return shell_line("alexc", "compile", self.spec, *folder, *form)
 
 
 def _is_file(place: Path) -> bool:

@@ -14,7 +14,7 @@ from alexc.compiler.tree.format import format_spec
 from alexc.runtime.files import write_text
 
 from ..failures import OneByOne
-from ..printable import printable, printable_lines
+from ..printable import printable, printable_lines, shell_line
 from ..spec_error import SpecError
 from ..spec_file import read_unchecked
 
@@ -39,7 +39,7 @@ def fmt(
             if diff:
                 print(_diff(path, before, after), end="")
             elif check and before != after:
-                print(f"{printable(path)}: is not formatted; run `alexc fmt {printable(path)}`")
+                print(f"{printable(path)}: is not formatted; run `alexc fmt {shell_line(path)}`")
             elif not check:
                 if before != after:
                     _rewrite(path, after)

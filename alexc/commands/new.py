@@ -14,7 +14,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_new, write_new
 
 from ..module_name import require_importable
-from ..printable import printable
+from ..printable import printable, shell_line
 from .examples import example
 
 _START = """\
@@ -68,8 +68,7 @@ def new(
         text = _renamed(text, target)
     check_new(target, "SPEC")
     write_new(target, text.encode())
-    shown = printable(target)
-    print(f"{shown}  written; `alexc summary {shown}` shows its layers")
+    print(f"{printable(target)}  written; `alexc summary {shell_line(target)}` shows its layers")
 
 
 def _renamed(text: str, target: Path) -> str:

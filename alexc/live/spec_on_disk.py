@@ -11,7 +11,7 @@ from alexc.compiler.text.reading import decode_source, read_source
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import write_text
 
-from ..printable import printable
+from ..printable import printable, shell_line
 from ..spec_error import SpecError
 from ..spec_file import read_unchecked
 
@@ -53,8 +53,10 @@ class SpecOnDisk:
 
     def __init__(self, path: Path) -> None:
         if path.suffix != ".net":
-            shown = printable(path)
-            raise SpecError(f"{shown}: a live page edits `.net` files; convert others first: alexc import {shown}")
+            raise SpecError(
+                f"{printable(path)}: a live page edits `.net` files; convert others first: "
+                f"alexc import {shell_line(path)}"
+            )
         source, findings = read_unchecked(path)
         if findings:
             raise SpecError.of(source, findings)

@@ -238,13 +238,12 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
     with open_source(data, whole) as images:
         current = _is_current(destination, _origin(images, _Layout(geometry, False, quality, whole)))
     if not current:
-        again = f"alexc prepare {shell_line(str(data))} {geometry.options()}"
+        again = f"alexc prepare {shell_line(data)} {geometry.options()}"
         if quality is not None:
             again += f" --format jpeg --quality {quality}"
         again += " --whole" if whole else ""
         raise UserError(
-            f"{printable(data)} has changed since its store {printable(destination)} was made: "
-            f"run `{printable(again)}` again"
+            f"{printable(data)} has changed since its store {printable(destination)} was made: run `{again}` again"
         )
     return open_store(destination)
 
@@ -253,10 +252,10 @@ def _check_writable(destination: Path, data: Path, geometry: Geometry, whole: bo
     there = next(folder for folder in destination.absolute().parents if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         options = f"{geometry.options()}{' --whole' if whole else ''}"
-        command = f"alexc prepare {shell_line(str(data))} {options} --out STORE"
+        command = f"alexc prepare {shell_line(data)} {options} --out STORE"
         raise UserError(
             f"{printable(there)} cannot be written, so the store {printable(destination)} cannot be made: make one "
-            f"elsewhere with `{printable(command)}`, and give --data STORE"
+            f"elsewhere with `{command}`, and give --data STORE"
         )
 
 

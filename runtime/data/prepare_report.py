@@ -46,8 +46,7 @@ def preparation_summary(store: Store) -> str:
     layout = printable(found.layout)
     if not told:
         return layout
-    command = f"alexc inspect {shell_line(str(store.path))}"
-    return f"{layout}; {told}: `{printable(command)}` shows all"
+    return f"{layout}; {told}: `alexc inspect {shell_line(store.path)}` shows all"
 
 
 def _overview(store: Store, width: int | None) -> list[str]:

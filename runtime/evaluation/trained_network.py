@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from ..augmentations.view import View
 from ..data.dataset_statistics import DatasetStatistics
@@ -85,8 +85,8 @@ def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | 
         content = load_checkpoint(path)
     except DamagedCheckpoint as reason:
         raise UserError(
-            f"{printable(path)} is damaged ({reason}): restore the file, or train on with --resume {printable(folder)} "
-            "until the next one"
+            f"{printable(path)} is damaged ({reason}): restore the file, or train on with "
+            f"--resume {shell_line(folder)} until the next one"
         ) from None
     if content.get("network_sha256") != file.sha256:
         raise UserError(f"{printable(run.network)} was changed after the training began: restore it")

@@ -81,9 +81,8 @@ def _images(trained: TrainedNetwork, store: Store | None) -> str:
 
 
 def _command(entry: dict[str, Any]) -> Command:
-    line = shell_line(*map(str, entry["command"]))
     device = printable(entry["device_name"])
-    return Command(_time(entry["started"]), int(entry["from_step"]), device, printable(line))
+    return Command(_time(entry["started"]), int(entry["from_step"]), device, shell_line(*entry["command"]))
 
 
 def _time(text: object) -> str:

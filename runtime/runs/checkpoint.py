@@ -118,5 +118,5 @@ def _not_saved(path: Path, error: Exception) -> UserError:
             f"{printable(path.parent)} was deleted or moved while it was in use: nothing can be saved there; put it "
             "back and continue with --resume, or train again"
         )
-    more = f", then continue with --resume {shell_line(printable(path.parent))}; the checkpoints before it are intact"
+    more = f", then continue with --resume {shell_line(path.parent)}; the checkpoints before it are intact"
     return write_error(path, error if isinstance(error, OSError) else OSError(str(error).splitlines()[0]), more)

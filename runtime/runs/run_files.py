@@ -168,9 +168,8 @@ class RunFiles:
             raise UserError(f"{printable(self.record)} is damaged: expected a JSON object")
         for name, fits in (_REQUIRED | _OPTIONAL).items():
             if (name in record or name in _REQUIRED) and not fits(record.get(name, ...)):
-                best = shell_line(printable(self.best))
                 raise UserError(
                     f"{printable(self.record)} is damaged: restore what training wrote (`{name}`), "
-                    f"or begin a new run from the weights: --weights {best}"
+                    f"or begin a new run from the weights: --weights {shell_line(self.best)}"
                 )
         return record

@@ -105,7 +105,7 @@ class RunFolder(RunFiles):
         if "state" not in content:
             raise UserError(
                 f"--resume {shown} holds weights, not how far a training was: name {printable(self.last)}, or begin a "
-                f"run from the weights with --weights {shown}"
+                f"run from the weights with --weights {shell_line(path)}"
             )
         return content
 
@@ -151,8 +151,7 @@ class RunFolder(RunFiles):
             epoch = load_checkpoint(self.best)["epoch"]
         except (DamagedCheckpoint, KeyError):
             return ""
-        shown = shell_line(printable(self.best))
-        return f", from the weights of epoch {epoch}, which are intact: add --weights {shown}"
+        return f", from the weights of epoch {epoch}, which are intact: add --weights {shell_line(self.best)}"
 
 
 def new_run_path(network: str) -> Path:
@@ -194,7 +193,9 @@ def check_new(path: Path, network: Path) -> None:
     """
     shown = printable(path)
     if RunFolder(path).is_run():
-        raise UserError(f"{shown} holds a run already: continue it with --resume {shown}, or name another folder")
+        raise UserError(
+            f"{shown} holds a run already: continue it with --resume {shell_line(path)}, or name another folder"
+        )
     if path.exists() and not path.is_dir():
         raise UserError(f"--out {shown} is a file: expected a folder, new or empty")
     if path.is_dir() and not RunFolder(path).holds_nothing_but(network):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from ..errors import UserError
 from ..weights_import import read_tensors
@@ -63,7 +63,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         except DamagedCheckpoint as reason:
             raise UserError(
                 f"--weights {printable(path)} cannot be used ({reason}): if another program wrote it, "
-                f"`alexc weights import {printable(path)} --into NETWORK` converts it"
+                f"`alexc weights import {shell_line(path)} --into NETWORK` converts it"
             ) from None
         weights: Mapping[str, Tensor] = content.get("weights", {})
         return weights

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from statistics import mean, stdev
 
-from alexc.printable import printable
+from alexc.printable import shell_line
 
 from ..device import is_out_of_memory
 from ..errors import UserError
@@ -83,7 +83,7 @@ def run_seeds(options: TrainOptions, count: int) -> int:
         print_note(f"seed {seed} ({seed - first + 1} of {count})")
         code = run_training(replace(options, seed=seed, out=run.path))
         if code:
-            print_note(f"to resume all seeds, give the same command with --resume auto --out {printable(folder)}")
+            print_note(f"to resume all seeds, give the same command with --resume auto --out {shell_line(folder)}")
             return code
         epochs = [record for record in read_metrics(run.metrics) if record["kind"] == "epoch"]
         errors += [min(record["val_error"] for record in epochs)] if epochs else []
@@ -149,7 +149,7 @@ def _conclude(trainer: Trainer) -> None:
         [
             ("best", folder.best, best),
             ("last", folder.last, f"after step {state.step:,}"),
-            ("metrics", folder.metrics, f"also for tensorboard --logdir {printable(folder.events)}"),
+            ("metrics", folder.metrics, f"also for tensorboard --logdir {shell_line(folder.events)}"),
             ("curves", folder.curves, ""),
         ]
     )

@@ -202,7 +202,7 @@ def torchrun_line(network: Path, ranks: int) -> str:
     machines = next(count for count in range(2, ranks + 1) if ranks % count == 0)
     return (
         f"torchrun --nnodes {machines} --nproc-per-node {ranks // machines} --rdzv-backend c10d "
-        f"--rdzv-endpoint HOST:29400 -m alexc train {shell_line(printable(network))}"
+        f"--rdzv-endpoint HOST:29400 -m alexc train {shell_line(network)}"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alexc.printable import printable, shell_line
+from alexc.printable import shell_line
 
 from ..network_file import NetworkFile
 from .class_balance import Sampler
@@ -134,10 +134,10 @@ def command_line(options: TrainOptions) -> list[str]:
 
 def start_command(network: Path, weights: Path) -> str:
     """The command that begins a new run from the weights of a run or a file, safe to print."""
-    return printable(shell_line("alexc", *command_line(TrainOptions(network=network, weights=weights))))
+    return shell_line("alexc", *command_line(TrainOptions(network=network, weights=weights)))
 
 
 def resume_command(network: Path, run: Path, device: str | None = None, compiled: bool = False) -> str:
     """The command that continues a run, safe to print."""
     options = TrainOptions(network=network, resume=run, device=device, compile=compiled)
-    return printable(shell_line("alexc", *command_line(options)))
+    return shell_line("alexc", *command_line(options))

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from alexc.printable import printable
+from alexc.printable import printable, shell_line
 
 from ..errors import UserError
 from ..runs.run_folder import (
@@ -143,7 +143,7 @@ def check_same(
     if not checkpoint.keys() >= {"optimizer", "average", "early_stopping", *identity}:
         raise UserError(
             f"{shown} was begun by an older alexc (or its checkpoint is not of a training): resume it with that "
-            f"version, or begin a new run from its weights: --weights {shown} --out NEW"
+            f"version, or begin a new run from its weights: --weights {shell_line(run.path)} --out NEW"
         )
     if checkpoint["network_sha256"] != identity["network_sha256"]:
         differing = _differing_layers(checkpoint["weights"], network.state_dict())

@@ -7,9 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.core import TyperGroup
 
 from alexc.cli import COMMANDS, load
+from alexc.commands.compile import compile_
+from alexc.commands.fmt import fmt
+from alexc.commands.new import new
+from alexc.live.spec_on_disk import SpecOnDisk
+from alexc.net import Net
+from alexc.spec_error import SpecError
 from tests.conftest import ROOT, Alexc
 
 
@@ -53,6 +60,30 @@ def test_names_of_specs_are_printed_without_steering_characters(
     result = alexc(*command, "a\x1b[31m.net")
     assert result.stdout + result.stderr
     assert "\x1b[31m" not in result.stdout + result.stderr
+
+
+@pytest.mark.posix
+def test_a_command_in_a_message_quotes_a_path_with_blanks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my nets").mkdir()
+    new(Path("my nets/net.net"))
+    Path("their net.net").write_text(
+        "network A { input 3x8x8\nlinear 2 }\nplacement p { mesh a=2\nsplit images by a }\n"
+    )
+    with pytest.raises(typer.Exit):
+        fmt([Path("their net.net")], check=True)
+    with pytest.raises(typer.Exit):
+        compile_([Path("my nets/net.net")], check=True)
+    with pytest.raises(SpecError, match=r"alexc import 'their net\.cfg'"):
+        SpecOnDisk(Path("their net.cfg"))
+    assert str(Net.from_file("their net.net").plan()).endswith("alexc plan 'their net.net' --placement p")
+    assert [line.split("`")[1] for line in capsys.readouterr().out.splitlines()] == [
+        "alexc summary 'my nets/net.net'",
+        "alexc fmt 'their net.net'",
+        "alexc compile 'my nets/net.net'",
+    ]
 
 
 def test_a_compiled_network_is_no_spec(tmp_path: Path, alexc: Alexc) -> None:
