@@ -7,7 +7,7 @@ from math import prod
 
 from .. import vocabulary as words
 from ..text.diagnostics import Diagnostic, Label
-from ..text.fixes import Fix, Help, add_words, did_you_mean
+from ..text.fixes import Fix, Help, add_words, did_you_mean, remove_words
 from ..text.source import Span
 from ..tree.tree import (
     Argument,
@@ -137,13 +137,15 @@ class _Reader:
         if complaint := objection(axis.text):
             self.report("E0206", f"`{axis.text}` {complaint}", axis.span, help="choose another name")
         elif axis.text in self._axis_spans:
-            first = Label(self._axis_spans[axis.text], "first given here")
-            self.report("E0401", f"the mesh has the axis `{axis.text}` twice", axis.span, first)
+            before = self._axis_spans[axis.text]
+            helpful = Help("remove one of the two", remove_words(argument.span), remove_words(before))
+            message = f"the mesh has the axis `{axis.text}` twice"
+            self.report("E0401", message, argument.span, Label(before, "first given here"), helpful)
         elif not isinstance(length.value, int) or not 1 <= length.value <= MOST_DEVICES:
             message = f"the length of an axis must be a whole number from 1 to {MOST_DEVICES}"
             self.report("E0403", message, length.span)
         else:
-            self._axis_spans[axis.text] = axis.span
+            self._axis_spans[axis.text] = argument.span
             self.mesh.append(Axis(axis.text, length.value, axis.span))
 
     def _read_split(self, step: Step) -> None:

@@ -81,9 +81,11 @@ def _statements_of(block: Block, diagnostics: list[Diagnostic]) -> dict[str, Pip
             message = f"a recipe has no statement `{keyword.text}`"
             diagnostics.append(Diagnostic("E0202", message, keyword.span, help=did_you_mean(keyword.span, _EXAMPLES)))
         elif keyword.text in statements:
-            first = Label(statements[keyword.text].span, "first here")
+            before = statements[keyword.text].span
+            first = Label(before, "first given here")
             message = f"`{keyword.text}` is given twice"
-            diagnostics.append(Diagnostic("E0210", message, statement.span, others=(first,)))
+            helpful = Help("remove one of the two", remove_statement(statement.span), remove_statement(before))
+            diagnostics.append(Diagnostic("E0210", message, statement.span, others=(first,), help=helpful))
         else:
             statements[keyword.text] = statement
     lengths = [statements[name] for name in LENGTHS if name in statements]

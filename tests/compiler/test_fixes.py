@@ -114,6 +114,14 @@ def test_a_help_that_names_an_edit_has_it() -> None:
         ("placement {\n  mesh a=2\n  split images by a\n}\n" + NET.format("  conv 4 kernel=3\n"), ["add `two_gpus`"]),
         (NET.format("  conv 4 kernel=3\n") + "placement p { mesh a=2 }\n", ["add `split images by a`"]),
         (
+            NET.format("  conv 4 kernel=3\n") + "placement p {\n  mesh a=2 a=4\n  split images by a\n}\n",
+            ["remove `a=4`", "remove `a=2`"],
+        ),
+        (
+            NET.format("  c: conv 4 kernel=8 -> flatten -> softmax\n") + TRAIN + "  batch 4\n}\n",
+            ["remove `batch 4`", "remove `batch 8`"],
+        ),
+        (
             NET.format("  c: conv 4 kernel=8 -> flatten -> softmax\n")
             + TRAIN
             + "  layers freeze d after=1 -> freeze c after=2\n}\n",
