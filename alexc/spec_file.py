@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from importlib.resources import as_file, files
+from contextlib import contextmanager
 from pathlib import Path
 
 from alexc.compiler.graph.shapes import MOST_PARAMETERS
@@ -84,8 +83,3 @@ def _reading(
         raise SpecError(f"{shown}: this is a folder; {expected}") from None
     except OSError as error:
         raise SpecError(f"{shown}: cannot be read: {error.strerror}") from None
-
-
-def flagship() -> AbstractContextManager[Path]:
-    """The path of AlexNet's spec, which is part of alexc."""
-    return as_file(files("alexc.spec").joinpath("alexnet.net"))

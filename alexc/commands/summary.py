@@ -17,7 +17,7 @@ from alexc.compiler.graph.summary import Row
 
 from ..net import Net
 from ..net_options import NET_FILES, InputShape, MostParameters, read_net
-from ..spec_file import flagship
+from ..shipped import shipped_specs
 from ..terminal import terminal_width
 
 
@@ -40,11 +40,7 @@ def summary(
 
     The counts are per image.
     """
-    if not spec:
-        with flagship() as path:
-            net = Net.from_file(path)
-    else:
-        net = read_net(spec, input_, most_parameters)
+    net = read_net(spec or [shipped_specs()["alexnet.net"]], input_, most_parameters)
     if format_ is Format.json:
         print(json.dumps(_as_json(net), indent=2))
     elif format_ is Format.csv:
