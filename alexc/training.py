@@ -20,7 +20,7 @@ from alexc.runtime.notebook import one_bar
 from alexc.runtime.runs.run_folder import RunFolder, check_new, new_run_path
 from alexc.runtime.training.class_balance import BALANCED
 from alexc.runtime.training.command import run_training
-from alexc.runtime.training.options import TrainOptions, command_line
+from alexc.runtime.training.options import AMP, TrainOptions, command_line
 
 from .net_recipe import recipe_of
 from .printable import printable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .net import Net
 
 _SIGNAL = 128  # an exit code above it is of a signal
-_AMP: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16"}
 _LEAST = {"seed": 0} | dict.fromkeys(
     ("epochs", "batch", "steps", "workers", "accumulate", "save_every", "print_freq", "ranks"), 1
 )
@@ -173,7 +172,7 @@ def train_options(network: Path, **options: Any) -> TrainOptions:  # noqa: ANN40
     paths = {name: Path(value) for name, value in options.items() if name in _PATHS and (name, value) != balanced}
     changed: dict[str, Any] = {**options, **paths}
     if "amp" in options:
-        changed["amp"] = _AMP[options["amp"]]
+        changed["amp"] = AMP[options["amp"]]
     if "freeze" in options:
         changed["freeze"] = tuple(options["freeze"])
     asked = TrainOptions(network=network, **changed)

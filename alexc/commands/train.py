@@ -10,8 +10,6 @@ import typer
 
 from ..terminal import print_message, terminal_width
 
-_AMP: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16"}
-
 
 def train(
     network: Annotated[
@@ -140,7 +138,7 @@ def train(
     from alexc.runtime.evaluation.run_evaluation import evaluation_text, images_note
     from alexc.runtime.training.class_balance import BALANCED
     from alexc.runtime.training.command import run_seeds, run_training
-    from alexc.runtime.training.options import AUTO, TrainOptions
+    from alexc.runtime.training.options import AMP, AUTO, TrainOptions
     from alexc.runtime.training.test_only import evaluate_weights
 
     from ..spec_search import find_spec
@@ -160,7 +158,7 @@ def train(
         accumulate=accumulate,
         class_weights=class_weights if class_weights in (None, BALANCED) else Path(class_weights),
         sampler=sampler,
-        amp=_AMP[amp_dtype or "bfloat16"] if amp else None,
+        amp=AMP[amp_dtype or "bfloat16"] if amp else None,
         steps=steps,
         seed=seed,
         device=device,

@@ -14,7 +14,8 @@ from .class_balance import Sampler
 
 AUTO: Literal["auto"] = "auto"
 SAVE_EVERY = 1000
-_AMP_DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
+AMP: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16"}
+_AMP_DTYPES = {short: name for name, short in AMP.items()}
 
 
 @dataclass(frozen=True)
