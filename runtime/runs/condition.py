@@ -60,11 +60,16 @@ def condition_of(
     if epochs_done >= epochs:  # of a version that recorded no end
         return Condition(State.FINISHED, f"All {epochs} epochs are done.")
     host = str(record["commands"][-1].get("host")) if record["commands"] else "None"
-    if held is None or host != platform.node():
+    if host != platform.node():
         where = "on another machine" if host == "None" else f"on {printable(host)}"
         return Condition(
             State.UNKNOWN,
             f"It was started {where}, and no end is recorded. Only that machine knows whether it still runs.",
+        )
+    if held is None:
+        return Condition(
+            State.UNKNOWN,
+            "No end is recorded, and this system does not list locks. The time since the last record helps to decide.",
         )
     return Condition(
         State.CRASHED,

@@ -246,7 +246,9 @@ def test_a_training_on_another_machine_may_still_run(run: Path) -> None:
 
 def test_where_locks_are_not_listed_the_state_is_unknown(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("alexc.runtime.runs.held_locks._LIST", run / "missing")
-    assert only(WatchedRuns(run.parent)).condition.state is State.UNKNOWN
+    condition = only(WatchedRuns(run.parent)).condition
+    assert condition.state is State.UNKNOWN
+    assert "this system does not list locks" in condition.reason
 
 
 def test_nothing_is_written_or_locked(run: Path) -> None:
