@@ -230,7 +230,7 @@ class Net:
 
         Args:
             path: a .caffemodel, a .weights or a .safetensors file, or a checkpoint of PyTorch.
-            out: the file to write; by default the name of the network with .safetensors.
+            out: the file to write; by default the name of the spec with .safetensors.
             without: layers of the file to leave out.
             bgr: whether the layers that read the image are turned from BGR to RGB; by default for a .caffemodel.
 
@@ -246,7 +246,8 @@ class Net:
             compiled = folder / "network.py"
             compiled.write_text(self.python(), encoding="utf-8")
             file = replace(load_module_file(compiled), path=Path(self.name))
-        target = Path(f"{Path(self.name).stem}.safetensors") if out is None else Path(out)
+        name = Path(self.name).stem.rpartition(":")[2]  # torchvision:resnet18 is resnet18
+        target = Path(f"{name}.safetensors") if out is None else Path(out)
         return imported_weights(Path(path), file, target, without, bgr)
 
     def prepare(

@@ -208,7 +208,7 @@ class TestInterrupted:
         assert not (tmp_path / "run").exists()
 
 
-def test_weights_of_another_program(tmp_path: Path, done: Run) -> None:
+def test_weights_of_another_program(tmp_path: Path, done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {name: value + 1 for name, value in TINY.module(seed=1).state_dict().items()}
     torch.save({f"old.{name}": value for name, value in given.items()}, tmp_path / "old.pt")
     imported = TINY.import_weights(tmp_path / "old.pt", tmp_path / "tiny.safetensors")
@@ -223,6 +223,9 @@ def test_weights_of_another_program(tmp_path: Path, done: Run) -> None:
         TINY.variant("conv1: kernels=4").module(weights=done.path)
     with pytest.raises(UserError, match=r"old\.pt does not fit TinyVariant of TinyVariant\.net"):
         TINY.variant("conv1: kernels=4").import_weights(tmp_path / "old.pt", tmp_path / "other.safetensors")
+    monkeypatch.chdir(tmp_path)
+    of_torchvision = Net.from_text(TINY.text, "torchvision:named")
+    assert of_torchvision.import_weights("old.pt").path == Path("named.safetensors")
 
 
 class TestRun:
