@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE
 
-from alexc.compiler.text.reading import decode_source, read_source
+from alexc.compiler.text.reading import LARGEST_FILE, decode_source
 from alexc.runtime.errors import UserError
-from alexc.runtime.files import write_text
+from alexc.runtime.files import open_regular, write_text
 
 from ..printable import printable, shell_line
 from ..spec_error import SpecError
@@ -66,8 +66,8 @@ class SpecOnDisk:
     def now(self) -> Version:
         """The file as it is."""
         try:
-            read_source(self.path, self.name)  # refuses a pipe, which could be read for ever
-            data = self.path.read_bytes()
+            with open_regular(self.path) as file:
+                data = file.read(LARGEST_FILE + 1)
         except OSError as error:
             return Version(None, "", f"{self.name}: cannot be read: {error.strerror}")
         source, findings = decode_source(data, self.name, self.path)

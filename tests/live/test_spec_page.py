@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -233,6 +234,16 @@ def test_saving_keeps_line_ends_the_mark_and_links(tmp_path: Path) -> None:
     file.save(SMALL.replace("kernel=3", "kernel=5"), version.digest)
     assert real.read_bytes() == b"\xef\xbb\xbf" + SMALL.replace("kernel=3", "kernel=5").replace("\n", "\r\n").encode()
     assert link.is_symlink()
+
+
+@pytest.mark.posix
+def test_a_file_that_became_a_pipe_is_a_problem_and_not_waited_for(spec: Path) -> None:
+    file = SpecOnDisk(spec)
+    spec.unlink()
+    os.mkfifo(spec)
+    now = file.now()
+    assert (now.text, now.digest) == (None, "")
+    assert now.problem.endswith("cannot be read: it is not a file")
 
 
 def test_a_text_or_a_folder_that_cannot_be_written_is_an_answer(spec: Path) -> None:
