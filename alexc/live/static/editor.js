@@ -67,7 +67,7 @@ const litLines = StateField.define({
   provide: (field) => EditorView.decorations.from(field),
 });
 
-// `events` has: changed(), moved(line), pointed(line or null), save().
+// `events` has: changed(fromDisk), moved(), pointed(line or null), save().
 export function createEditor(parent, label, text, grammar, events) {
   const nonce = document.querySelector("meta[name=style-nonce]").content;
   const view = new EditorView({
@@ -102,7 +102,7 @@ export function createEditor(parent, label, text, grammar, events) {
         }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) events.changed(update.transactions.some((each) => each.annotation(fromDisk)));
-          if (update.docChanged || update.selectionSet) events.moved(lineOfCursor());
+          if (update.docChanged || update.selectionSet) events.moved();
         }),
       ],
     }),
@@ -142,9 +142,9 @@ export function createEditor(parent, label, text, grammar, events) {
       }
       view.dispatch({ effects });
     },
-    goTo(line, column = 0) {
-      const at = view.state.doc.line(Math.min(line, view.state.doc.lines));
-      view.dispatch({ selection: { anchor: Math.min(at.from + column, at.to) }, scrollIntoView: true });
+    goTo(line) {
+      const anchor = view.state.doc.line(Math.min(line, view.state.doc.lines)).from;
+      view.dispatch({ selection: { anchor }, scrollIntoView: true });
       view.focus();
     },
     focus: () => view.focus(),

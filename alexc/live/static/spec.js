@@ -41,7 +41,7 @@ const specs = files.map((file, index) => {
     if (line) specs[index].panel.goTo(line);
   };
   const events = {
-    changed: (byUser) => changed(index, byUser),
+    changed,
     layersAt: (line) => specs[index].byLine.get(line) ?? [],
     light: (lit, scroll) => specs[index].panel.light([...lit].flatMap((name) => specs[index].lines.get(name) ?? []), scroll),
   };
@@ -68,7 +68,7 @@ document.body.classList.toggle("two", two);
 let running = null;
 let lastKey = -Infinity;
 
-function changed(_index, byUser) {
+function changed(byUser) {
   const now = performance.now();
   if (!byUser || now - lastKey > REST) {
     for (const spec of specs) spec.before = { ...spec.shown, python: { ...spec.shown.python }, plan: { ...spec.shown.plan } };
@@ -220,6 +220,6 @@ select();
 compile();
 follow(
   "/api/changes",
-  (change) => (change.extended ? changed(-1, false) : specs[change.spec].panel.changedOnDisk(change)),
+  (change) => (change.extended ? changed(false) : specs[change.spec].panel.changedOnDisk(change)),
   (connected) => document.body.classList.toggle("lost", !connected),
 );
