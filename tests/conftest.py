@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from alexc.runtime.cores import available_cores
 from tests.support.commands import Command
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,3 +49,16 @@ def alexc(tmp_path: Path) -> Alexc:
         return subprocess.CompletedProcess(list(map(str, arguments)), command.wait(), printed, errors)
 
     return run
+
+
+@pytest.fixture(scope="module")  # not longer: until it is closed, no test can start another event loop
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.support.browser import BROWSER
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Browser
 
 from alexc.runtime.reporting.page import write_report
 from tests.support import report_of_tiny_run as tiny_report
-from tests.support.browser import BROWSER, Browser
+from tests.support.browser import BROWSER, LookedAt
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")]
 
@@ -28,8 +29,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("profile")) as browser:
+def browser(page: Path, chromium: Browser) -> Iterator[LookedAt]:
+    with LookedAt(chromium) as browser:
         browser.open(page)
         yield browser
 
@@ -39,26 +40,26 @@ def bright(picture: NDArray[np.uint8]) -> float:
     return float(np.median(picture.mean(axis=2)))
 
 
-def test_the_browser_sees_complaints_and_requests(tmp_path: Path) -> None:
+def test_the_browser_sees_complaints_and_requests(tmp_path: Path, chromium: Browser) -> None:
     """What the other tests find none of is found where it is."""
     (tmp_path / "bad.html").write_text(
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'\">"
         "<script>alert(1)</script><img src='http://127.0.0.1:9/x.png'><div style='width: 3000px'>wide</div>"
     )
-    with Browser(tmp_path / "profile") as browser:
+    with LookedAt(chromium) as browser:
         browser.open(tmp_path / "bad.html")
         browser.look(390)
         assert len(browser.complaints) >= 3  # script, image, style
         assert all("Content Security Policy" in complaint for complaint in browser.complaints)
     (tmp_path / "bad.html").write_text("<img src='http://127.0.0.1:9/x.png'><div style='width: 3000px'>wide</div>")
-    with Browser(tmp_path / "profile") as browser:
+    with LookedAt(chromium) as browser:
         browser.open(tmp_path / "bad.html")
         browser.look(390)
         assert "http://127.0.0.1:9/x.png" in browser.requests
         assert browser.value("document.documentElement.scrollWidth") > 3000
 
 
-def test_the_page_opens_without_a_complaint_and_without_network(browser: Browser, page: Path) -> None:
+def test_the_page_opens_without_a_complaint_and_without_network(browser: LookedAt, page: Path) -> None:
     for width in WIDTHS:
         browser.look(width)
         browser.picture()
@@ -69,7 +70,7 @@ def test_the_page_opens_without_a_complaint_and_without_network(browser: Browser
     assert browser.value("document.scripts.length") == 0
 
 
-def test_all_sections_are_there_and_every_image_can_be_seen(browser: Browser) -> None:
+def test_all_sections_are_there_and_every_image_can_be_seen(browser: LookedAt) -> None:
     browser.look(1280)
     assert browser.value("[...document.querySelectorAll('main > section')].map(each => each.id)") == SECTIONS
     assert browser.value("[...document.querySelectorAll('section')].filter(each => each.offsetHeight < 60).length") == 0
@@ -81,7 +82,7 @@ def test_all_sections_are_there_and_every_image_can_be_seen(browser: Browser) ->
     assert browser.value("document.compatMode") == "CSS1Compat"
 
 
-def test_bars_are_as_long_as_the_probabilities(browser: Browser) -> None:
+def test_bars_are_as_long_as_the_probabilities(browser: LookedAt) -> None:
     browser.look(1280)
     pairs = browser.value(
         "[...document.querySelectorAll('.guesses li')].map(each => [each.querySelector('.bar').offsetWidth / "
@@ -92,7 +93,7 @@ def test_bars_are_as_long_as_the_probabilities(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_wider_than_the_window(browser: Browser, width: int) -> None:
+def test_nothing_is_wider_than_the_window(browser: LookedAt, width: int) -> None:
     browser.look(width)
     assert browser.value("innerWidth") == width
     assert browser.value("document.documentElement.scrollWidth") == width
@@ -104,7 +105,7 @@ def test_nothing_is_wider_than_the_window(browser: Browser, width: int) -> None:
     assert wider == []
 
 
-def test_light_and_dark_are_what_they_are_called(browser: Browser) -> None:
+def test_light_and_dark_are_what_they_are_called(browser: LookedAt) -> None:
     for width in (390, 1280):
         browser.look(width)
         light = browser.picture()
@@ -119,7 +120,7 @@ def test_light_and_dark_are_what_they_are_called(browser: Browser) -> None:
             assert min(len(np.unique(band.astype(int) @ (65536, 256, 1))) for band in bands) > 20
 
 
-def test_text_can_be_told_from_its_ground(browser: Browser) -> None:
+def test_text_can_be_told_from_its_ground(browser: LookedAt) -> None:
     """At least 4.5 to 1, as WCAG 2.1 asks in its section 1.4.3, for every text but what is hidden on purpose."""
     pairs = """
         [...document.querySelectorAll('body *:not(.none)')]
@@ -150,7 +151,7 @@ def luminance(color: str) -> float:
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
-def test_in_print_nothing_is_hidden_in_a_box(browser: Browser) -> None:
+def test_in_print_nothing_is_hidden_in_a_box(browser: LookedAt) -> None:
     browser.look(800, medium="print")
     picture = browser.picture()
     assert bright(picture) > 200

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.conftest import ROOT
-from tests.support.browser import BROWSER, Browser
+from tests.support.browser import BROWSER, LookedAt
 from tools import docs_site
 from tools.docs_site import SiteError, build, faults_of, gather, page_text
 from tools.notebook_page import markdown_of
@@ -152,12 +153,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    with Browser(tmp_path) as browser:
+def browser(chromium: Browser) -> Iterator[LookedAt]:
+    with LookedAt(chromium) as browser:
         yield browser
 
 
-def seen(browser: Browser, expression: str) -> bool:
+def seen(browser: LookedAt, expression: str) -> bool:
     """Whether an expression becomes true within a minute."""
     for _ in range(600):
         if browser.value(f"Boolean({expression})"):
@@ -168,7 +169,7 @@ def seen(browser: Browser, expression: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")
-def test_the_site_works_without_network(site: Path, browser: Browser) -> None:
+def test_the_site_works_without_network(site: Path, browser: LookedAt) -> None:
     """Opened as files: specs are coloured, pictures follow the site's theme, and search finds a layer's page."""
     paper, colors = "getComputedStyle(document.querySelector('.alexc-picture .paper')).fill", []
     for dark in (False, True):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from alexc.live.runs_page import RunsPage
 from alexc.live.server import _listen
@@ -53,20 +53,18 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(address: str) -> Iterator[Page]:
+def page(chromium: Browser, address: str) -> Iterator[Page]:
     """The page at 1280x720, without a word on its console."""
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.set_default_timeout(WAIT)
-        page.goto(address)
-        page.wait_for_selector("#figures tbody tr")
-        yield page
-        browser.close()
+    page = chromium.new_page(viewport={"width": 1280, "height": 720})
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.set_default_timeout(WAIT)
+    page.goto(address)
+    page.wait_for_selector("#figures tbody tr")
+    yield page
+    page.close()
     assert complaints == []
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import ROOT
 from tests.support.browser import BROWSER
@@ -19,14 +19,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="need
 
 ALEXNET = (ROOT / "spec" / "alexnet.net").read_text(encoding="utf-8")
 PATIENCE = 60_000  # milliseconds: the machine can be busy
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -40,7 +32,7 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+def opened(chromium: Browser, tmp_path: Path) -> Iterator[Open]:
     """Open the page of specs. It writes no complaint to the console, and asks no other server for anything."""
     commands: list[subprocess.Popen[str]] = []
     pages: list[Page] = []
@@ -54,7 +46,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         address = command.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:"), command.communicate()
         size = {"width": 1280, "height": 720}
-        page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
+        page = chromium.new_page(viewport=size, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
