@@ -8,6 +8,7 @@ from typing import Any
 
 from alexc.printable import printable
 
+from ..runs.course import NOTES, compared_error, number
 from ..runs.epoch_metrics import CURVES, epoch_header, epoch_row
 from .chart import Chart, Line, draw_chart, thinned
 from .missing import Missing
@@ -57,7 +58,7 @@ def curves_of(records: Sequence[dict[str, Any]], top5: bool = True) -> Curves | 
     epochs = [record for record in records if record["kind"] == "epoch"]
     if not steps and not epochs:
         return Missing("The training has not recorded a step yet.")
-    lowest = min(epochs, key=_error, default=None)
+    lowest = min(epochs, key=compared_error, default=None)
     # Before the end of the first epoch, its number of steps is unknown.
     # The last epoch can be shorter than the others.
     panels = panels_of(records, epochs[0]["step"] / epochs[0]["epoch"] if epochs else None, top5)
@@ -66,7 +67,7 @@ def curves_of(records: Sequence[dict[str, Any]], top5: bool = True) -> Curves | 
         header=epoch_header(top5),
         epochs=tuple(epoch_row(record, top5) for record in epochs),
         best=int(lowest["epoch"]) if lowest else None,
-        notes=tuple(_note(record) for record in records if record["kind"] in ("note", "diverged")),
+        notes=tuple(_note(record) for record in records if record["kind"] in NOTES),
     )
 
 
@@ -81,8 +82,8 @@ def panels_of(records: Sequence[dict[str, Any]], steps_per_epoch: float | None, 
     steps = [record for record in records if record["kind"] == "step"]
     epochs = [record for record in records if record["kind"] == "epoch"]
     scale, axis = (steps_per_epoch, "epoch") if steps_per_epoch else (1, "step")
-    batches = thinned([(record["step"] / scale, _number(record["loss"])) for record in steps])
-    rates = [(record["step"] / scale, _number(record["rate"])) for record in steps]
+    batches = thinned([(record["step"] / scale, number(record["loss"])) for record in steps])
+    rates = [(record["step"] / scale, number(record["rate"])) for record in steps]
     single = CURVES["loss"] if len(batches) == len(steps) else "training, means of some batches"
     losses = [
         Line(single, "batches", batches, dots=False),
@@ -103,7 +104,7 @@ def panels_of(records: Sequence[dict[str, Any]], steps_per_epoch: float | None, 
 
 
 def _line(epochs: Sequence[dict[str, Any]], name: str, style: str) -> Line:
-    return Line(CURVES[name], style, tuple((record["epoch"], _number(record[name])) for record in epochs))
+    return Line(CURVES[name], style, tuple((record["epoch"], number(record[name])) for record in epochs))
 
 
 def _turns(points: Sequence[tuple[float, float | None]]) -> tuple[tuple[float, float | None], ...]:
@@ -119,11 +120,3 @@ def _turns(points: Sequence[tuple[float, float | None]]) -> tuple[tuple[float, f
 
 def _note(record: dict[str, Any]) -> tuple[str, str]:
     return f"epoch {int(record['epoch'])}, step {int(record['step']):,}", printable(record["text"])
-
-
-def _error(record: dict[str, Any]) -> float:
-    return 2.0 if record["val_error"] is None else float(record["val_error"])
-
-
-def _number(value: object) -> float | None:
-    return None if value is None else float(value)  # type: ignore[arg-type]

@@ -27,10 +27,10 @@ class StepPoint:
 
 
 class Thinned(Generic[Point]):
-    """Points in order, at most `MOST_POINTS` of them.
+    """Points in order: at most `MOST_POINTS`, and the last one.
 
-    Of more points, it keeps those with the lowest and the highest value of each group of neighbours, and the last one.
-    So nothing is averaged, and no peak is lost.
+    Of more points, it keeps those with the lowest and the highest value of each group of neighbours. So nothing is
+    averaged, and no peak is lost.
 
     Args:
         value: the value of a point.
@@ -93,7 +93,7 @@ class Course:
     def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
         """Count these records of `read_metrics`."""
         self.steps: Thinned[StepPoint] = Thinned(lambda point: point.loss)
-        self.epochs: Thinned[Mapping[str, Any]] = Thinned(lambda record: _number(record["val_error"]))
+        self.epochs: Thinned[Mapping[str, Any]] = Thinned(lambda record: number(record["val_error"]))
         self.epochs_done = 0
         self.best_epoch: Mapping[str, Any] | None = None
         self.last_epoch: Mapping[str, Any] | None = None
@@ -110,7 +110,7 @@ class Course:
         if kind == "step":
             if self.last_step is not None and step <= self.last_step.step:
                 return False
-            self.last_step = StepPoint(step, _number(record["loss"]), _number(record["rate"]))
+            self.last_step = StepPoint(step, number(record["loss"]), number(record["rate"]))
             self.steps.add(self.last_step)
         elif kind == "epoch":
             if self.last_epoch is not None and record["epoch"] <= self.last_epoch["epoch"]:
@@ -126,13 +126,15 @@ class Course:
         self.epochs.add(record)
         self.epochs_done += 1
         self.last_epoch = record
-        if self.best_epoch is None or _error(record) < _error(self.best_epoch):
+        if self.best_epoch is None or compared_error(record) < compared_error(self.best_epoch):
             self.best_epoch = record
 
 
-def _error(record: Mapping[str, Any]) -> float:
+def compared_error(record: Mapping[str, Any]) -> float:
+    """The validation error of an epoch, for comparisons: one that was not finite is above all others."""
     return 2.0 if record["val_error"] is None else float(record["val_error"])
 
 
-def _number(value: float | None) -> float | None:
+def number(value: float | None) -> float | None:
+    """A recorded number, which may be whole; None if it was not finite."""
     return None if value is None else float(value)

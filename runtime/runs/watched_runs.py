@@ -87,7 +87,7 @@ class RunCurves:
 
     Attributes:
         files: its files.
-        steps: recorded steps, at most `MOST_POINTS` of them (see `Thinned`).
+        steps: recorded steps, a limited number of them (see `Thinned`).
         epochs: records of epochs, thinned in the same way.
         all_steps: whether every recorded step is there.
         best_epoch: the epoch with the lowest validation error.
