@@ -12,7 +12,7 @@ from .spec import LONGEST_TEXT, Spec
 
 
 def folding_ranges(spec: Spec) -> list[FoldingRange]:
-    """The ranges in the order of their ends, also in a text with errors; none in a very long text."""
+    """The ranges, also in a text with errors; none in a very long text."""
     if len(spec.text) > LONGEST_TEXT:
         return []
     return [FoldingRange(first, last, kind=kind) for first, last, kind in _ranges(spec) if last > first]

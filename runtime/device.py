@@ -73,7 +73,7 @@ def choose_arithmetic(device: torch.device, deterministic: bool = True, tf32: bo
 
 @contextmanager
 def settings_of_torch_kept() -> Iterator[None]:
-    """Restore torch's random generators, and what the functions above choose, after the block.
+    """Restore what alexc changes of torch after the block: the random generators and what `choose_arithmetic` sets.
 
     The block is work of alexc in a process of the user, such as a notebook.
     """

@@ -17,13 +17,16 @@ def read_cross(x: Tensor, rows: int, columns: int) -> Tensor:
         columns: the columns of the grid.
 
     Returns:
-        (N, rows * columns * (rows + columns - 1) * C / (rows * columns), ...).
+        (N, C * (rows + columns - 1), ...), the parts of the first tower first.
     """
     return copy_crosses(x, rows, columns, range(rows * columns))
 
 
 def copy_crosses(x: Tensor, rows: int, columns: int, towers: Iterable[int]) -> Tensor:
-    """`read_cross` for some towers."""
+    """`read_cross` for some towers.
+
+    Each of them reads (rows + columns - 1) * C / (rows * columns) channels.
+    """
     count = rows * columns
     read = [
         other
