@@ -23,7 +23,7 @@ def diagnostics(spec: Spec) -> list[Shown]:
 def location(spec: Spec, span: Span) -> Location | None:
     """The location of a span in this document or in a file that it extends; None if the text is not a file."""
     own = [spec.source, *([spec.last_valid.source] if spec.last_valid is not None else [])]
-    if span.source in own or (span.source.path and spec.path and same_file(span.source.path, spec.path)):
+    if span.source in own or (span.source.path and spec.path and _same_file(span.source.path, spec.path)):
         return Location(spec.uri, Positions(span.source.text, spec.encoding).range(span))
     if span.source.path is None:
         return None
@@ -31,7 +31,7 @@ def location(spec: Spec, span: Span) -> Location | None:
     return Location(path.as_uri(), Positions(span.source.text, spec.encoding).range(span))
 
 
-def same_file(one: Path, other: Path) -> bool:
+def _same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to the same file."""
     return one.resolve() == other.resolve()
 

@@ -30,7 +30,7 @@ from .signature_help import signature_help
 from .spec import Spec
 from .views import ViewError, expanded, picture
 
-PAUSE = 0.15  # seconds without typing before a text is checked
+_PAUSE = 0.15  # seconds without typing before a text is checked
 _KINDS = {
     "keyword": types.CompletionItemKind.Keyword,
     "kind": types.CompletionItemKind.Function,
@@ -70,10 +70,10 @@ class SpecServer(LanguageServer):
         document, known = self.document(uri), self._specs.get(uri)
         if document is None:
             return None
-        paths = {path_of(each.uri): each.text for each in self._documents.values()}
+        paths = {_path_of(each.uri): each.text for each in self._documents.values()}
         opened = {path.resolve(): text for path, text in paths.items() if path is not None}
         if known is None or known.text != document.text or (known.extends_files and known.opened != opened):
-            known = Spec.read(uri, document.text, path_of(uri), opened, self._encoding, known)
+            known = Spec.read(uri, document.text, _path_of(uri), opened, self._encoding, known)
             self._specs[uri] = known
         return known
 
@@ -83,7 +83,7 @@ class SpecServer(LanguageServer):
             known, version = self._specs.get(uri), document.version
             if known is None or known.text == document.text:
                 break
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(_PAUSE)
             if document.version == version:
                 break
         return self.spec(uri)
@@ -136,7 +136,7 @@ class SpecServer(LanguageServer):
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
 
-def path_of(uri: str) -> Path | None:
+def _path_of(uri: str) -> Path | None:
     """The path of a document, or None if it is not a file."""
     path = to_fs_path(uri)
     return Path(path) if path else None
@@ -145,7 +145,7 @@ def path_of(uri: str) -> Path | None:
 def run() -> None:
     """Serve one editor over standard input and output until it ends the session."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_no_refusal)
-    make_server().start_io()
+    _make_server().start_io()
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
@@ -154,7 +154,7 @@ def _is_no_refusal(record: logging.LogRecord) -> bool:
     return not (isinstance(error, JsonRpcException) and error.code == types.LSPErrorCodes.RequestFailed)
 
 
-def make_server() -> SpecServer:
+def _make_server() -> SpecServer:
     """A server with a handler for each feature."""
     server = SpecServer()
 
@@ -165,7 +165,7 @@ def make_server() -> SpecServer:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     async def changed(ls: SpecServer, params: types.DidChangeTextDocumentParams) -> None:
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(_PAUSE)
         document = ls.document(params.text_document.uri)
         if document is not None and document.version == params.text_document.version:
             ls.publish_all(params.text_document.uri)

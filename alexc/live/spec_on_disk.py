@@ -73,7 +73,7 @@ class SpecOnDisk:
         source, findings = decode_source(data, self.name, self.path)
         if findings:
             return Version(None, _digest(data), f"{self.name}: {findings[0].headline}")
-        return Version(with_line_feeds(source.text), _digest(data))
+        return Version(_with_line_feeds(source.text), _digest(data))
 
     def save(self, text: str, digest: str) -> Version:
         """Write a text, with the line ends of the file and with its permissions; returns the file as it is then.
@@ -101,7 +101,7 @@ class SpecOnDisk:
         return self.now()
 
 
-def with_line_feeds(text: str) -> str:
+def _with_line_feeds(text: str) -> str:
     r"""The text with `\n` as line ends, as a browser's editor has it."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

@@ -10,7 +10,7 @@ from .stages import Stage
 from .text_width import text_width
 from .volumes import Volume
 
-SIZE = 11.0  # of the font
+_SIZE = 11.0  # of the font
 _CLEAR = 1.0  # the least distance between a number and a line
 
 
@@ -21,7 +21,7 @@ def places_of(stage: Stage, volume: Volume) -> list[list[Text]]:
     """
     channels = str(stage.share.channels)
     if len(stage.shape.sizes) == 1:
-        return [[Text(Point((volume.left + volume.right) / 2, volume.corner.y + 13), channels, "label", SIZE)]]
+        return [[Text(Point((volume.left + volume.right) / 2, volume.corner.y + 13), channels, "label", _SIZE)]]
     height, width = map(str, stage.shape.sizes[1:])
     return [_below(channels, volume), _at_the_left(height, volume), _at_the_edge_below(width, volume)]
 
@@ -49,25 +49,25 @@ def place(numbers: Iterable[Sequence[Text]], lines: Sequence[Line]) -> tuple[lis
 
 
 def _below(words: str, volume: Volume) -> list[Text]:
-    near, width = volume.corner, text_width(words, SIZE)
+    near, width = volume.corner, text_width(words, _SIZE)
     fits = width < volume.across
     at = near.x + (volume.across / 2 if fits else 0)
     shifts = (0.0, 6.0, -6.0, 12.0, -12.0) if fits else (0.0, 3.0, 6.0)
     anchor = "middle" if fits else "start"
-    return [Text(Point(at + shift, near.y + 13), words, "label", SIZE, anchor) for shift in shifts]
+    return [Text(Point(at + shift, near.y + 13), words, "label", _SIZE, anchor) for shift in shifts]
 
 
 def _at_the_left(words: str, volume: Volume) -> list[Text]:
     far = volume.at(0, 1, 1)
     lower = [share * volume.height for share in (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)]
     downs = [8 + down for down in lower] + [5.0, 2.0, -1.0, -4.0]
-    return [Text(Point(far.x - 4, far.y + down), words, "label", SIZE, "end") for down in downs]
+    return [Text(Point(far.x - 4, far.y + down), words, "label", _SIZE, "end") for down in downs]
 
 
 def _at_the_edge_below(words: str, volume: Volume) -> list[Text]:
     edge = [volume.at(0, 0, away) for away in (0.5, 0.65, 0.35, 0.8, 0.2, 1.0)]
     return [
-        Text(Point(point.x - 2, point.y + 11 + down), words, "label", SIZE, "end") for down in (0, 4) for point in edge
+        Text(Point(point.x - 2, point.y + 11 + down), words, "label", _SIZE, "end") for down in (0, 4) for point in edge
     ]
 
 

@@ -12,14 +12,14 @@ from .graph import Graph, Node
 
 MOST_PARAMETERS = 10**11  # the default limit
 MANY_PARAMETERS = 10**9  # more than this gives a warning
-MOST_VALUES = 10**11  # that the layers compute per image: 400 GB in float32
+_MOST_VALUES = 10**11  # that the layers compute per image: 400 GB in float32
 
 
 def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Diagnostic]]:
     """Infer the shapes of the layers in order. Layers that depend on one with an error are skipped.
 
-    More parameters than `most_parameters`, or more values per image than `MOST_VALUES`, are an error. A graph can come
-    with warnings.
+    More parameters than `most_parameters`, or too many values per image, are an error. A graph can come with
+    warnings.
     """
     made: dict[str | None, Shape] = {None: net.input}
     nodes: list[Node] = []
@@ -40,7 +40,7 @@ def infer_shapes(net: Net, most_parameters: int) -> tuple[Graph | None, list[Dia
             diagnostics.append(_diagnose(net, above, layer, given, error))
             continue
         values += 0 if kind.alias else output.values
-        if values > MOST_VALUES:
+        if values > _MOST_VALUES:
             diagnostics.append(_too_many_values(layer, output, values))
             break  # the next layers can double the number again and again
         made[layer.name] = output
@@ -79,7 +79,7 @@ def _judge_size(graph: Graph, most_parameters: int) -> list[Diagnostic]:
 def _too_many_values(layer: Layer, output: Shape, values: int) -> Diagnostic:
     return Diagnostic(
         "E0304",
-        f"the layers up to `{layer.name}` compute {values:,} values per image; the limit is {MOST_VALUES:,}",
+        f"the layers up to `{layer.name}` compute {values:,} values per image; the limit is {_MOST_VALUES:,}",
         layer.span,
         f"{output.values:,} of them are in this layer",
         help="use smaller maps, fewer kernels, or fewer layers that join others",

@@ -10,7 +10,7 @@ from ..text.source import Source, Span
 from ..tree.tree import Base, Block, Tree
 from ..vocabulary import NETWORK
 
-LONGEST_CHAIN = 32
+_LONGEST_CHAIN = 32
 
 Load = Callable[[Base, Source], tuple[Tree | None, list[Diagnostic]]]
 
@@ -19,10 +19,10 @@ def chain_of(block: Block, tree: Tree, load: Load, diagnostics: list[Diagnostic]
     """All blocks from the one that extends no other up to `block`; empty after an error, which is reported."""
     chain = [(block, tree)]
     while (base := chain[-1][0].base) is not None:
-        if len(chain) > LONGEST_CHAIN:
+        if len(chain) > _LONGEST_CHAIN:
             diagnostics.append(
                 Diagnostic(
-                    "E0601", f"the chain of blocks that extend each other is longer than {LONGEST_CHAIN}", base.span
+                    "E0601", f"the chain of blocks that extend each other is longer than {_LONGEST_CHAIN}", base.span
                 )
             )
             return []

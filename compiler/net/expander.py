@@ -31,8 +31,8 @@ from .expanded_parts import Enter, Item, Part, Scope, attribute_of
 from .name_check import FILE_NAMES, MODULE_ATTRIBUTES, objection
 
 MOST_PARTS = 200_000
-DEEPEST_NESTING = 32
-LONGEST_ATTRIBUTE = 128
+_DEEPEST_NESTING = 32
+_LONGEST_ATTRIBUTE = 128
 
 _COUNT_FORM = "for example: `repeat 3 { … }`"
 _Bindings = Mapping[str, Value]
@@ -199,8 +199,8 @@ class Expander:
             message = f"the block `{word.text}` contains itself"
             self._report("E0604", message, word.span, defined, "replace it by the layers that it stands for")
             return False
-        if len(place.within) >= DEEPEST_NESTING:
-            message = f"blocks and repetitions are nested more than {DEEPEST_NESTING} deep"
+        if len(place.within) >= _DEEPEST_NESTING:
+            message = f"blocks and repetitions are nested more than {_DEEPEST_NESTING} deep"
             self._report("E0604", message, word.span)
             return False
         return True
@@ -275,8 +275,8 @@ class Expander:
 
 def _objection_to_attribute(name: str, attribute: str) -> str:
     """The reason why a joined name such as `conv1_relu` cannot be an attribute of the generated class; "" if it can."""
-    if len(attribute) > LONGEST_ATTRIBUTE:
-        return f"is longer than {LONGEST_ATTRIBUTE} characters after blocks and repetitions are expanded"
+    if len(attribute) > _LONGEST_ATTRIBUTE:
+        return f"is longer than {_LONGEST_ATTRIBUTE} characters after blocks and repetitions are expanded"
     if name == attribute:
         return ""
     if attribute in MODULE_ATTRIBUTES | FILE_NAMES or keyword.iskeyword(attribute) or hasattr(builtins, attribute):

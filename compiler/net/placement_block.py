@@ -26,7 +26,7 @@ from ..vocabulary import CHANNELS, HALF, IMAGES, KEEP, MESH, SEND, SPLIT, SPLIT_
 from .name_check import objection
 from .net import Axis, Keep, Placement, Split
 
-MOST_DEVICES = 65_536
+_MOST_DEVICES = 65_536
 MOST_AXES = 6  # the orders of their exchanges and the groups of equal devices grow exponentially
 _FORMS = {
     MESH: "mesh tower=2",
@@ -125,8 +125,8 @@ class _Reader:
         devices = prod(axis.devices for axis in self.mesh)
         if len(self.mesh) > MOST_AXES:
             self.report("E0403", f"the mesh has {len(self.mesh)} axes; the limit is {MOST_AXES}", step.span)
-        elif devices > MOST_DEVICES:
-            self.report("E0403", f"the mesh has {devices:,} devices; the limit is {MOST_DEVICES:,}", step.span)
+        elif devices > _MOST_DEVICES:
+            self.report("E0403", f"the mesh has {devices:,} devices; the limit is {_MOST_DEVICES:,}", step.span)
 
     def _read_axis(self, argument: Argument) -> None:
         length = argument.values[0]
@@ -141,8 +141,8 @@ class _Reader:
             helpful = Help("remove one of the two", remove_words(argument.span), remove_words(before))
             message = f"the mesh has the axis `{axis.text}` twice"
             self.report("E0401", message, argument.span, Label(before, "first given here"), helpful)
-        elif not isinstance(length.value, int) or not 1 <= length.value <= MOST_DEVICES:
-            message = f"the length of an axis must be a whole number from 1 to {MOST_DEVICES}"
+        elif not isinstance(length.value, int) or not 1 <= length.value <= _MOST_DEVICES:
+            message = f"the length of an axis must be a whole number from 1 to {_MOST_DEVICES}"
             self.report("E0403", message, length.span)
         else:
             self._axis_spans[axis.text] = argument.span

@@ -9,7 +9,7 @@ from ..layers.arguments import RGB, SIDES, Arguments, Iterations
 from ..vocabulary import BY, HALF, IN, KEEP, MESH, ON, SEND, SPLIT
 from .net import Placement, Recipe
 
-DIGITS = 15  # the most digits before and after the point of a number in a spec
+_DIGITS = 15  # the most digits before and after the point of a number in a spec
 
 
 def step_text(step: Arguments, defaults: Mapping[str, object] | None = None) -> str:
@@ -64,16 +64,16 @@ def _channels_text(values: tuple[float, ...]) -> str:
 
 
 def _number_text(value: float) -> str:
-    """A number without loss, and with at most `DIGITS` digits before and after the point, which a spec can have."""
+    """A number without loss, and with at most 15 digits before and after the point, as in a spec."""
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     assert isinstance(exponent, int)
-    if exponent >= 0 and len(digits) + exponent <= DIGITS:
+    if exponent >= 0 and len(digits) + exponent <= _DIGITS:
         return repr(int(value))
     text = repr(value)
     before, _, after = text.partition("e")[0].lstrip("-").partition(".")
-    if max(len(before), len(after)) <= DIGITS:
+    if max(len(before), len(after)) <= _DIGITS:
         return text
-    leading = max(1, len(digits) - DIGITS)
+    leading = max(1, len(digits) - _DIGITS)
     figures = "".join(map(str, digits))
     rest = f".{figures[leading:]}" if figures[leading:] else ""
     return f"{'-' * sign}{figures[:leading]}{rest}e{exponent + len(digits) - leading}"

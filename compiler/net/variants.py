@@ -15,8 +15,8 @@ from ..tree.tree import Argument, Change, Nested, Pipeline, Statement, Step, Wor
 from .expanded_parts import Enter, Item, Part, Scope
 from .expander import Expander
 
-MOST_EDITS = 1000
-MOST_WORK = 20_000_000  # edits x layers, because each edit visits every layer
+_MOST_EDITS = 1000
+_MOST_WORK = 20_000_000  # edits x layers, because each edit visits every layer
 
 _FORMS = "for example: `conv1: kernel=7`, `every relu: tanh`, `without lrn` or `after conv5: conv …`"
 
@@ -31,8 +31,8 @@ class Editor:
 
     def apply(self, statements: Sequence[Statement]) -> None:
         """Apply every edit. An edit that matches nothing is reported."""
-        if len(statements) > MOST_EDITS or len(statements) * len(self.items) > MOST_WORK:
-            message = f"too many edits: the limit is {MOST_EDITS:,}, and less in a very large network"
+        if len(statements) > _MOST_EDITS or len(statements) * len(self.items) > _MOST_WORK:
+            message = f"too many edits: the limit is {_MOST_EDITS:,}, and less in a very large network"
             self._report("E0604", message, statements[-1].span)
             return
         for statement in statements:

@@ -16,7 +16,7 @@ from .placed_graph import Collective, Exchange, Layout, PlacedGraph, PlacedLayer
 
 Phase = Literal["forward", "backward", "gradients"]
 _ALIASES = (Transition.SPREAD, Transition.KEEP_ON)  # their output needs no memory of its own
-HALF_BYTES = 2  # of a number of float16
+_HALF_BYTES = 2  # of a number of float16
 _MOST_COUNTS = 100_000  # nodes times groups of equal devices: a few seconds
 PASSES = 3  # forward, and twice backward: the gradients of the inputs, and those of the weights
 
@@ -183,7 +183,7 @@ class _Counter:
 
     def __init__(self, placed: PlacedGraph, batch: int, value_bytes: int) -> None:
         self._placed, self._batch, self._bytes = placed, batch, value_bytes
-        self._sent_bytes = min(value_bytes, HALF_BYTES) if placed.placement.half else value_bytes  # of an exchange
+        self._sent_bytes = min(value_bytes, _HALF_BYTES) if placed.placement.half else value_bytes  # of an exchange
 
     def device(self, coordinates: tuple[int, ...], count: int) -> Device:
         placed = self._placed

@@ -15,7 +15,7 @@ from .fixes import Fix, Help
 from .source import Source, Span
 
 MOST_ERRORS = 100  # a stage stops after this number
-LONGEST_LINE = 160  # characters of the user's line that a message shows
+_LONGEST_LINE = 160  # characters of the user's line that a message shows
 
 TITLES = {
     "E0101": "syntax error",
@@ -177,10 +177,10 @@ class _Excerpt:
     """The part of a line that a message shows: the whole line, or the part around `place` if the line is very long."""
 
     def __init__(self, line: str, place: int) -> None:
-        self._first = 0 if len(line) <= LONGEST_LINE else max(0, place - LONGEST_LINE // 4)
-        self._line = line[self._first : self._first + LONGEST_LINE]
+        self._first = 0 if len(line) <= _LONGEST_LINE else max(0, place - _LONGEST_LINE // 4)
+        self._line = line[self._first : self._first + _LONGEST_LINE]
         self._before = "…" if self._first else ""
-        after = "…" if self._first + LONGEST_LINE < len(line) else ""
+        after = "…" if self._first + _LONGEST_LINE < len(line) else ""
         self.text = f"{self._before}{_shown(self._line)}{after}"
 
     def marks(self, start: int, length: int, mark: str) -> str:

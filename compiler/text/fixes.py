@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from .source import Source, Span
 
-MOST_SUGGESTIONS = 1000  # with more known words, none is suggested
+_MOST_SUGGESTIONS = 1000  # with more known words, none is suggested
 _MOST_CHOICES = 8  # a help that lists more words has no edits
 _LONGEST_TITLE = 80  # characters
 _REST_IS_BLANK = re.compile(r"[ \t\f]*(?=\r?\n|\Z)")
@@ -55,7 +55,7 @@ def did_you_mean(word: str | Span, known: Iterable[str]) -> str:
     """
     text = word if isinstance(word, str) else word.text
     words = sorted(known)
-    if len(words) > MOST_SUGGESTIONS:
+    if len(words) > _MOST_SUGGESTIONS:
         return ""
     near = get_close_matches(text, words, n=1, cutoff=0.6)
     help_ = f"did you mean `{near[0]}`?" if near else f"use one of: {', '.join(words)}" if words else ""

@@ -12,7 +12,7 @@ from .diagnostics import TITLES, Diagnostic
 from .explain import explanation
 from .source import Span
 
-SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
 def as_json(findings: Sequence[Diagnostic]) -> list[dict[str, object]]:
@@ -61,7 +61,7 @@ def as_sarif(findings: Sequence[Diagnostic], version: str) -> dict[str, object]:
         "columnKind": "unicodeCodePoints",
         "results": [_sarif_result(each, codes.index(each.code)) for each in findings],
     }
-    return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+    return {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def _sarif_result(finding: Diagnostic, rule: int) -> dict[str, object]:

@@ -24,7 +24,7 @@ from .syntax import parse
 Thing = TypeVar("Thing")
 Key = TypeVar("Key", bound=Hashable)
 
-INDENT = 2
+_INDENT = 2
 WIDEST = 120  # wider lines are broken; lines are not aligned in columns if that would make one wider than this
 
 _BLOCKS_OF_LAYERS = (NETWORK, BLOCK)
@@ -215,7 +215,7 @@ def _formatted(lines: list[_Line]) -> str:
     _set_blanks(lines)
     for line in lines:
         for number, row in enumerate(line.rows):
-            row.text = " " * INDENT * (line.depth + (number > 0)) + _spaced(row.words)
+            row.text = " " * _INDENT * (line.depth + (number > 0)) + _spaced(row.words)
     tail = _set_columns(lines)
     output: list[str] = []
     for part in _parts(lines):
@@ -289,7 +289,7 @@ def _set_settings(lines: Sequence[_Line]) -> None:
         gap = " " if keyword == DEFAULT else ""
         texts = _in_columns([rest for _, (_, *rest) in alike], gap)
         for (line, _), text in zip(alike, texts, strict=True):
-            line.rows[0].text = f"{' ' * INDENT * line.depth}{keyword.ljust(width)} {text}".rstrip()
+            line.rows[0].text = f"{' ' * _INDENT * line.depth}{keyword.ljust(width)} {text}".rstrip()
 
 
 @dataclass
@@ -343,7 +343,7 @@ def _set_arguments(layers: Sequence[_Layer], labels: int, starts: int, arguments
     for layer, text in zip(layers, arguments, strict=True):
         label = layer.label.ljust(labels) if layer.label else ""
         body = " ".join(filter(None, [f"{layer.start.ljust(starts)}{layer.kind}", text]))
-        layer.text = f"{' ' * INDENT * layer.line.depth}{label}{body}"
+        layer.text = f"{' ' * _INDENT * layer.line.depth}{label}{body}"
 
 
 def _label(words: Sequence[str]) -> str:
@@ -355,14 +355,14 @@ def _break_wide_rows(line: _Line, labels: int) -> None:
     rows: list[_Row] = []
     for number, row in enumerate(line.rows):
         label = _label(row.words) if number == 0 else ""
-        margin = INDENT * (line.depth + (number > 0)) + (labels - len(label) if label else 0)
+        margin = _INDENT * (line.depth + (number > 0)) + (labels - len(label) if label else 0)
         indent = len(row.text) - len(row.text.lstrip())
         rows.append(row)
         while _is_wide(row.words, margin) and (place := _last_arrow_that_fits(row.words, margin)):
             rest = _Row(row.words[place:])
             row.words, row.comment, rest.comment = row.words[:place], "", row.comment
             row.text = f"{' ' * indent}{_spaced(row.words)}"
-            margin = indent = INDENT * (line.depth + 1)
+            margin = indent = _INDENT * (line.depth + 1)
             rows.append(rest)
             row = rest
         row.text = f"{' ' * indent}{_spaced(row.words)}"

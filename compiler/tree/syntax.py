@@ -33,9 +33,9 @@ from .tree import (
     Word,
 )
 
-MOST_SYNTAX_ERRORS = 20
-DEEPEST_BRACKETS = 64
-LONGEST_TO_RETRY = 2**20  # characters; of a longer text only the first syntax error is reported
+_MOST_SYNTAX_ERRORS = 20
+_DEEPEST_BRACKETS = 64
+_LONGEST_TO_RETRY = 2**20  # characters; of a longer text only the first syntax error is reported
 
 _IN_WORDS = {
     "WORD": "a name",
@@ -65,7 +65,7 @@ def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
     """
     diagnostics: list[Diagnostic] = []
     text: str | None = source.text
-    while text is not None and len(diagnostics) < MOST_SYNTAX_ERRORS:
+    while text is not None and len(diagnostics) < _MOST_SYNTAX_ERRORS:
         try:
             return Tree(source, tuple(_parse(source, text))), diagnostics
         except _TooDeep as error:
@@ -73,7 +73,7 @@ def parse(source: Source) -> tuple[Tree, list[Diagnostic]]:
             text = None
         except UnexpectedInput as error:
             diagnostics.append(_diagnose(source, error))
-            can_retry = not _at_end(error) and len(text) <= LONGEST_TO_RETRY
+            can_retry = not _at_end(error) and len(text) <= _LONGEST_TO_RETRY
             text = _without_error(text, diagnostics[-1].span.start) if can_retry else None
     return Tree(source, ()), diagnostics
 
@@ -141,7 +141,7 @@ def _diagnose(source: Source, error: UnexpectedInput) -> Diagnostic:
 
 
 def _diagnose_depth(source: Source, token: Token) -> Diagnostic:
-    message = f"brackets are nested more than {DEEPEST_BRACKETS} deep"
+    message = f"brackets are nested more than {_DEEPEST_BRACKETS} deep"
     start = token.start_pos or 0
     return Diagnostic("E0101", message, Span(source, start, start + 1), help="move the inner part into a `block`")
 
@@ -200,7 +200,7 @@ class _LineEnds(PostLex):
         depth = 0
         for token in stream:
             depth += (token.type in ("_LBRACE", "_LPAR")) - (token.type in ("_RBRACE", "RPAR"))
-            if depth > DEEPEST_BRACKETS:
+            if depth > _DEEPEST_BRACKETS:
                 raise _TooDeep(token)
             if token.type == "_NEWLINE":
                 if previous not in ("_ARROW", "_LBRACE", "_COMMA"):

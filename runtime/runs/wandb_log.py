@@ -16,7 +16,7 @@ from alexc.terminal import print_message
 from ..errors import UserError
 from .console import print_note
 
-PROJECT = "alexc"  # where WANDB_PROJECT names none
+_PROJECT = "alexc"  # where WANDB_PROJECT names none
 
 
 def new_wandb_id() -> str:
@@ -38,7 +38,7 @@ class WandbLog:
     def __init__(self, folder: Path, identity: str) -> None:
         wandb = wandb_package()
         settings = wandb.Settings(console="off", silent=True, disable_code=True)
-        project = os.environ.get("WANDB_PROJECT", PROJECT)
+        project = os.environ.get("WANDB_PROJECT", _PROJECT)
         try:
             self._run: Any = wandb.init(
                 project=project, id=identity, resume="allow", name=folder.name, dir=str(folder), settings=settings
