@@ -13,6 +13,8 @@ from alexc.runtime.files import open_regular
 from alexc.runtime.runs.run_files import RunFiles
 from alexc.runtime.runs.run_settings import setting_rows
 
+from .spec_on_disk import Stamp, stamp
+
 _LARGEST_SPEC = 1 << 20  # bytes
 _MOST_LAYERS = 300
 Row = tuple[str, str]
@@ -22,26 +24,15 @@ class RunSettings:
     """Reads the settings of runs, and reads them again only if their files have changed."""
 
     def __init__(self) -> None:
-        self._known: dict[RunFiles, tuple[tuple[int, ...], list[Row]]] = {}
+        self._known: dict[RunFiles, tuple[tuple[Stamp, Stamp], list[Row]]] = {}
 
     def of(self, run: RunFiles) -> list[Row]:
         """The settings of a run: pairs of name and value; without those that its files do not tell."""
-        stamp = _stamp(run)
+        stamps = stamp(run.record), stamp(run.spec)
         known = self._known.get(run)
-        if known is None or known[0] != stamp:
-            known = self._known[run] = (stamp, list(_rows(run)))
+        if known is None or known[0] != stamps:
+            known = self._known[run] = (stamps, list(_rows(run)))
         return known[1]
-
-
-def _stamp(run: RunFiles) -> tuple[int, ...]:
-    stamp: list[int] = []
-    for path in (run.record, run.spec):
-        try:
-            status = path.stat()
-            stamp += [status.st_ino, status.st_size, status.st_mtime_ns]
-        except OSError:
-            stamp.append(-1)
-    return tuple(stamp)
 
 
 def _rows(run: RunFiles) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from ..printable import printable, shell_line
 from ..spec_error import SpecError
 from ..spec_file import read_unchecked
 
+Stamp = tuple[int, ...]
 _MARK = b"\xef\xbb\xbf"  # of UTF-8, which some editors write at the start of a file
 
 
@@ -106,7 +107,7 @@ def _with_line_feeds(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def stamp(path: Path) -> tuple[int, ...]:
+def stamp(path: Path) -> Stamp:
     """Changes when a file does; empty if there is none."""
     try:
         found = path.stat()

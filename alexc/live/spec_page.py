@@ -16,7 +16,7 @@ from alexc.runtime.errors import UserError
 
 from ..highlighting import rules
 from .server import LivePage, json_lines
-from .spec_on_disk import ChangedOnDisk, SpecOnDisk, Version, stamp
+from .spec_on_disk import ChangedOnDisk, SpecOnDisk, Stamp, Version, stamp
 from .spec_views import Theme, View, check, views
 
 _PAUSE = 0.2  # seconds between two looks at the files
@@ -112,7 +112,7 @@ class SpecPage:
             if changed.difference(own):
                 yield {"extended": True}
 
-    def _stamps(self) -> dict[Path, tuple[int, ...]]:
+    def _stamps(self) -> dict[Path, Stamp]:
         own = [spec.path.resolve() for spec in self.specs]
         return {path: stamp(path) for path in {*own, *frozenset().union(*self._extended.values())}}
 
