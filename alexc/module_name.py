@@ -19,6 +19,6 @@ def require_importable(path: Path, name: str) -> None:
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
         raise UserError(
-            f"{printable(path)}: a Python module cannot be called `{name!a}`; rename the file, as in "
+            f"{printable(path)}: a Python module cannot be called `{printable(name)}`; rename the file, as in "
             f"my_net{path.suffix}"
         )

@@ -209,13 +209,13 @@ def _placement_table(graph: Graph, plans: Mapping[str, Plan]) -> Table:
                 f"{plan.work():.2f}",
                 _megabytes(device.sent()),
                 f"{plan.bytes_per_thousand():.2f}",
-                _largest(device),
+                _sent_most_for(device),
             )
         )
     return Table(rows, set(header[1:2] + header[3:-1]), ("work", "most for", "mesh", "parameters", "devices"))
 
 
-def _largest(device: Device) -> str:
+def _sent_most_for(device: Device) -> str:
     """The line of the spec that most bytes are sent for, and its megabytes."""
     by_line: dict[str, int] = {}
     for message in device.messages:
@@ -285,8 +285,8 @@ def _exchange_table(plan: Plan) -> Table:
                 exchange.transition.forward or "-",
                 (exchange.transition.backward or "-") if exchange.has_gradient else "-",
                 f"{given:,}",
-                _most(plan, exchange, "forward"),
-                _most(plan, exchange, "backward"),
+                _most_sent(plan, exchange, "forward"),
+                _most_sent(plan, exchange, "backward"),
             )
         )
     messages = plan.busiest().messages
@@ -313,7 +313,7 @@ def _source(exchange: Exchange, placed: PlacedGraph) -> str:
     return name or "the images"
 
 
-def _most(plan: Plan, exchange: Exchange, phase: str) -> str:
+def _most_sent(plan: Plan, exchange: Exchange, phase: str) -> str:
     """Megabytes that the device that sends most sends in this exchange."""
     sizes = [
         message.sent

@@ -78,12 +78,12 @@ class Run:
         Columns: epoch, step, train_loss, train_error, val_loss, val_error, val_top5_error, rate, seconds and
         images_per_second. Errors are in 0..1.
         """
-        return _table(self._records("epoch"))
+        return _data_frame(self._records("epoch"))
 
     @property
     def steps(self) -> Any:  # noqa: ANN401 - pandas need not be there
         """The metrics per step, in the form of `metrics`: step, epoch, loss and rate. After step 100, every tenth."""
-        return _table(self._records("step"))
+        return _data_frame(self._records("step"))
 
     def curves(self) -> Curves:
         """Draw loss, error and learning rate over the epochs, as `curves.png` in the run shows them.
@@ -92,8 +92,7 @@ class Run:
             UserError: the metrics are damaged.
         """
         record = self._folder.read_record()
-        records = read_metrics(self._folder.metrics) if self._folder.metrics.exists() else []
-        return Curves(f"{printable(record['network'])}, seed {record['seed']}", tuple(records))
+        return Curves(f"{printable(record['network'])}, seed {record['seed']}", tuple(self._all_records()))
 
     def module(self, device: str = "cpu") -> nn.Module:
         """Return the network with the best weights, in evaluation mode.
@@ -201,22 +200,24 @@ class Run:
         return train_to_run(train_options(self._folder.network, resume=self.path, **options), self._folder)
 
     def __str__(self) -> str:
-        return page_text([Table([("run", printable(self.path)), *self._rows()])])
+        return page_text([self._table()])
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return page_html([Table([("run", printable(self.path)), *self._rows()])])
+        return page_html([self._table()])
 
-    def _rows(self) -> Sequence[tuple[str, str]]:
-        return list(zip(HEADER, run_row(self.listed, self.path), strict=True))[1:]
+    def _table(self) -> Table:
+        _, *rows = zip(HEADER, run_row(self.listed, self.path), strict=True)
+        return Table([("run", printable(self.path)), *rows])
+
+    def _all_records(self) -> list[dict[str, Any]]:
+        return read_metrics(self._folder.metrics) if self._folder.metrics.exists() else []
 
     def _records(self, kind: str) -> list[dict[str, Any]]:
-        records = read_metrics(self._folder.metrics) if self._folder.metrics.exists() else []
         return [
             {name: value for name, value in record.items() if name != "kind"}
-            for record in records
+            for record in self._all_records()
             if record["kind"] == kind
         ]
 
@@ -361,7 +362,7 @@ def picture_of(folder: RunFolder) -> str | None:
     return Net.from_file(folder.spec).draw().svg if folder.spec.is_file() else None
 
 
-def _table(records: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - pandas need not be there
+def _data_frame(records: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - pandas need not be there
     if find_spec("pandas") is None:
         return records
     from pandas import DataFrame

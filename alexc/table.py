@@ -88,7 +88,7 @@ def listed(rows: Iterable[tuple[str, str]], width: int | None = None) -> list[st
             lines.append(name)
             name = ""
         first, *others = wrapped(text, width and width - margin)
-        lines += [f"{_filled(name, margin)}{first}".rstrip(), *(f"{'':<{margin}}{other}" for other in others)]
+        lines += [f"{_padded(name, margin)}{first}".rstrip(), *(f"{'':<{margin}}{other}" for other in others)]
     return lines
 
 
@@ -142,17 +142,17 @@ def _widths(columns: Sequence[Sequence[str]], numeric: Collection[str], width: i
 def _lines(
     row: Sequence[str], widths: Sequence[int], columns: Sequence[Sequence[str]], numeric: Collection[str]
 ) -> list[str]:
-    cells = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+    cells = [_cell_lines(cell, width) for cell, width in zip(row, widths, strict=True)]
     return [
         _GAP.join(
-            _filled(text, width, column[0] in numeric)
+            _padded(text, width, column[0] in numeric)
             for text, width, column in zip(line, widths, columns, strict=True)
         ).rstrip()
         for line in zip_longest(*cells, fillvalue="")
     ]
 
 
-def _wrapped(cell: str, width: int) -> list[str]:
+def _cell_lines(cell: str, width: int) -> list[str]:
     if columns_of(cell) <= width:
         return [cell]
     if cell.isascii():
@@ -162,7 +162,7 @@ def _wrapped(cell: str, width: int) -> list[str]:
     return chop_cells(cell, width)
 
 
-def _filled(text: str, width: int, right: bool = False) -> str:
+def _padded(text: str, width: int, right: bool = False) -> str:
     """The text with blanks up to this width, after it or, if `right`, before it."""
     blanks = " " * (width - columns_of(text))
     return f"{blanks}{text}" if right else f"{text}{blanks}"

@@ -26,21 +26,20 @@ from ..terminal import print_message
 class Format(StrEnum):
     """The output formats."""
 
-    text = "text"
-    json = "json"
-    sarif = "sarif"
-    github = "github"
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
 
 
 def check(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="The `.net` files to check.")],
-    format_: Annotated[
+    format: Annotated[
         Format,
         typer.Option(
-            "--format",
             help="The output format: `text` for people, `sarif` for code scanners, `github` for GitHub Actions.",
         ),
-    ] = Format.text,
+    ] = Format.TEXT,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Check specs and report every error.
@@ -55,11 +54,11 @@ def check(
     if not checked:
         raise typer.Exit(1)
     findings = [each for spec in checked.values() for each in in_order(spec.source, spec.diagnostics)]
-    if format_ is Format.json:
+    if format is Format.JSON:
         print(json.dumps({"specs": [str(path) for path in checked], "findings": as_json(findings)}, indent=2))
-    elif format_ is Format.sarif:
+    elif format is Format.SARIF:
         print(json.dumps(as_sarif(findings, version("alexc")), indent=2))
-    elif format_ is Format.github:
+    elif format is Format.GITHUB:
         print("".join(f"{line}\n" for line in as_github(findings)), end="")
     else:
         for path, spec in checked.items():

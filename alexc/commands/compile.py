@@ -166,7 +166,7 @@ def _module_name(spec: Path) -> str:
     name = spec.stem.replace("-", "_")
     require_importable(spec, name)
     if spec.suffix != ".net":
-        raise UserError(f"{str(spec)!a}: the name of a spec ends in `.net`; rename the file, as in {name}.net")
+        raise UserError(f"{printable(spec)}: the name of a spec ends in `.net`; rename the file, as in {name}.net")
     return name
 
 

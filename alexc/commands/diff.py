@@ -24,14 +24,14 @@ EXIT_CANNOT_COMPARE = 2
 class Format(StrEnum):
     """The output formats."""
 
-    text = "text"
-    json = "json"
+    TEXT = "text"
+    JSON = "json"
 
 
 def diff(
     before: Annotated[Path, typer.Argument(metavar="A", help="The first `.net` file.", show_default=False)],
     after: Annotated[Path, typer.Argument(metavar="B", help="The second `.net` file.", show_default=False)],
-    format_: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.text,
+    format: Annotated[Format, typer.Option(help="The output format.")] = Format.TEXT,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Compare two specs, and say whether the weights of one load in the other.
@@ -44,7 +44,7 @@ def diff(
     except SpecError as mistake:
         print_message(mistake.report())
         raise typer.Exit(EXIT_CANNOT_COMPARE) from None
-    print(json.dumps(_as_json(found), indent=2) if format_ is Format.json else found.text(terminal_width()))
+    print(json.dumps(_as_json(found), indent=2) if format is Format.JSON else found.text(terminal_width()))
     if not found.same:
         raise typer.Exit(EXIT_DIFFERENT)
 

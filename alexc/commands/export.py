@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..preparation import Classes, Mean, Resize, Scale, preparation
+from ..printable import printable
+from ..table import wrapped
+from ..terminal import terminal_width
 
 if TYPE_CHECKING:
     from alexc.runtime.exporting.export import Exported
@@ -59,8 +62,6 @@ def export(
     from alexc.runtime.exporting.export import export_network
     from alexc.runtime.files import check_new
 
-    from ..printable import printable
-
     name = source.resolve().name if source.is_dir() else source.stem
     targets = {form: out or Path(f"{name}{form.ending}") for form in asked}
     for form, target in targets.items():
@@ -91,10 +92,6 @@ _TORCH_EXPORT = _Form("pt2", "--torch-export", ".pt2")
 def _print_result(source: Path, target: Path, exported: Exported) -> None:
     from alexc.runtime.exporting.checked import BATCHES
     from alexc.runtime.exporting.subject import which_weights
-
-    from ..printable import printable
-    from ..table import wrapped
-    from ..terminal import terminal_width
 
     texts, check = exported.texts, exported.check
     shape, parameters = " x ".join(map(str, exported.input_shape)), int(texts["parameters"])

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..printable import printable
+from ..terminal import terminal_width
+
 
 def inspect(
     store: Annotated[
@@ -30,9 +33,6 @@ def inspect(
     from alexc.runtime.data.prepare_report import class_table, preparation_report
     from alexc.runtime.data.store import check_store, open_store
     from alexc.runtime.files import write_error
-
-    from ..printable import printable
-    from ..terminal import terminal_width
 
     opened = open_store(store)
     if verify:

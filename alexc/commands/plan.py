@@ -19,8 +19,8 @@ from ..terminal import terminal_width
 class Format(StrEnum):
     """The output formats."""
 
-    table = "table"
-    json = "json"
+    TABLE = "table"
+    JSON = "json"
 
 
 def plan_(
@@ -33,7 +33,7 @@ def plan_(
         int | None, typer.Option(min=1, help="The batch size, over all devices.", show_default="the recipe's")
     ] = None,
     dtype: Annotated[Dtype, typer.Option(help="The type of all values.")] = "float32",
-    format_: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.table,
+    format: Annotated[Format, typer.Option(help="The output format.")] = Format.TABLE,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
     """Show what each device of a placement stores, computes and sends.
@@ -43,10 +43,10 @@ def plan_(
     net = read_net([spec], most_parameters=most_parameters)
     if placement is not None:
         plan = net.plan(placement, batch, dtype)
-        print(json.dumps(as_json(plan), indent=2) if format_ is Format.json else plan.text(terminal_width()))
+        print(json.dumps(as_json(plan), indent=2) if format is Format.JSON else plan.text(terminal_width()))
         return
     plans = net.plan(batch=batch, dtype=dtype)
-    if format_ is Format.json:
+    if format is Format.JSON:
         print(json.dumps({name: as_json(plans[name]) for name in plans}, indent=2))
     else:
         print(plans.text(terminal_width()))

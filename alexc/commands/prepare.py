@@ -12,13 +12,13 @@ import typer
 
 from alexc.runtime.errors import UserError
 
+from ..__main__ import EXIT_INTERRUPTED
 from ..printable import printable
 from ..terminal import terminal_width
 
 if TYPE_CHECKING:
     from alexc.runtime.data.store import Geometry
 
-EXIT_INTERRUPTED = 130
 DEFAULT_QUALITY = 90
 _DEFAULT_SIDES = "256"
 _MOST_DIGITS = 10

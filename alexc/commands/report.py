@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..printable import printable
 from ..terminal import print_message
 
 
@@ -39,7 +40,6 @@ def report(
     from alexc.runtime.reporting.page import make_report, write_report
     from alexc.runtime.runs.run_folder import RunFolder
 
-    from ..printable import printable
     from ..run import picture_of
 
     folder = RunFolder(run)

@@ -43,15 +43,14 @@ def runs(
     if live:
         _serve(folder, port, browser)
         return
-    from alexc.runtime.runs.run_list import HEADER, NUMERIC, SPARE, listed_runs, run_rows, runs_json
+    from alexc.runtime.runs.run_list import HEADER, NUMERIC, SPARE, listed_runs, run_row, runs_json
 
+    found, damaged = listed_runs(folder)
     if format is Format.JSON:
-        found, damaged = listed_runs(folder)
         print(runs_json(found))
-    else:
-        rows, damaged = run_rows(folder)
-        if rows:
-            print("\n".join(aligned([HEADER, *rows], NUMERIC, terminal_width(), SPARE)))
+    elif found:
+        rows = [HEADER, *(run_row(each, folder) for each in found)]
+        print("\n".join(aligned(rows, NUMERIC, terminal_width(), SPARE)))
     for line in damaged:
         print_message(f"warning: {line}")
 

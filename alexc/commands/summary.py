@@ -24,15 +24,15 @@ from ..terminal import terminal_width
 class Format(StrEnum):
     """The output formats."""
 
-    table = "table"
-    json = "json"
-    csv = "csv"
-    markdown = "markdown"
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
 
 
 def summary(
     spec: Annotated[list[Path] | None, typer.Argument(metavar="SPEC", help=f"{NET_FILES} Without it: AlexNet.")] = None,
-    format_: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.table,
+    format: Annotated[Format, typer.Option(help="The output format.")] = Format.TABLE,
     input_: InputShape = None,
     most_parameters: MostParameters = MOST_PARAMETERS,
 ) -> None:
@@ -41,13 +41,13 @@ def summary(
     The counts are per image.
     """
     net = read_net(spec or [shipped_specs()["alexnet.net"]], input_, most_parameters)
-    if format_ is Format.json:
+    if format is Format.JSON:
         print(json.dumps(_as_json(net), indent=2))
-    elif format_ is Format.csv:
+    elif format is Format.CSV:
         _write_csv(net)
     else:
         counts = net.summary()
-        print(counts.markdown() if format_ is Format.markdown else counts.text(terminal_width()))
+        print(counts.markdown() if format is Format.MARKDOWN else counts.text(terminal_width()))
 
 
 def _as_json(net: Net) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..cli import PlainHelp
+from ..printable import printable
 from ..table import wrapped
 from ..terminal import terminal_width
 
@@ -70,8 +71,6 @@ def export(
     """
     from alexc.runtime.exporting.subject import which_weights
     from alexc.runtime.exporting.weights_file import export_weights
-
-    from ..printable import printable
 
     target = out or Path(f"{run.resolve().name}.safetensors")
     metadata = export_weights(run, target)

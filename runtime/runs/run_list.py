@@ -73,12 +73,6 @@ class ListedRun:
     diverged: bool
 
 
-def run_rows(folder: Path) -> tuple[list[tuple[str, ...]], list[str]]:
-    """A row of the table for each run under a folder, and the messages of `listed_runs`."""
-    found, damaged = listed_runs(folder)
-    return [run_row(each, folder) for each in found], damaged
-
-
 def listed_runs(folder: Path) -> tuple[list[ListedRun], list[str]]:
     """The runs under a folder, at any depth, oldest first; and messages about runs that are left out.
 

@@ -16,10 +16,11 @@ from alexc.runtime.data.contact_sheet import sheet_images, write_contact_sheet
 from alexc.runtime.data.estimate import estimate, estimate_text
 from alexc.runtime.data.store import Geometry, open_store
 from alexc.runtime.errors import UserError
-from alexc.runtime.runs.run_list import HEADER, listed_runs, run_rows, runs_json
+from alexc.runtime.runs.run_list import HEADER, listed_runs, runs_json
 from tests.conftest import Alexc
 from tests.data.test_store import flip
 from tests.support import tiny_training as tiny
+from tests.support.written_runs import run_rows
 
 pytestmark = pytest.mark.slow
 

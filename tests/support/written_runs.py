@@ -10,9 +10,16 @@ from typing import Any
 
 from alexc.runtime.runs.epoch_metrics import EpochMetrics
 from alexc.runtime.runs.metrics import Metrics
+from alexc.runtime.runs.run_list import listed_runs, run_row
 
 STEPS_PER_EPOCH = 20
 BATCH = 32
+
+
+def run_rows(folder: Path) -> tuple[list[tuple[str, ...]], list[str]]:
+    """The rows of `alexc runs`, and its messages."""
+    found, damaged = listed_runs(folder)
+    return [run_row(each, folder) for each in found], damaged
 
 
 def write_record(run: Path, **changes: Any) -> None:  # noqa: ANN401

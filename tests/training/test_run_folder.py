@@ -17,9 +17,10 @@ from alexc.runtime.reporting.settings import settings_of
 from alexc.runtime.runs.epoch_metrics import EpochMetrics, loss_text
 from alexc.runtime.runs.metrics import Metrics, check_metrics, divergence_in, read_metrics
 from alexc.runtime.runs.run_folder import RunFolder, check_room
-from alexc.runtime.runs.run_list import HEADER, run_rows
+from alexc.runtime.runs.run_list import HEADER
 from alexc.runtime.training.set_up import set_up
 from tests.support import tiny_training as tiny
+from tests.support.written_runs import run_rows
 
 EPOCH_END = tiny.STEPS_PER_EPOCH
 

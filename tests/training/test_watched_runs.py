@@ -21,9 +21,8 @@ from alexc.runtime.runs.growing_metrics import GrowingMetrics
 from alexc.runtime.runs.held_locks import HeldLocks
 from alexc.runtime.runs.metrics import Ending, read_metrics
 from alexc.runtime.runs.pace import Pace, seconds_left
-from alexc.runtime.runs.run_list import run_rows
 from alexc.runtime.runs.watched_runs import RunNow, WatchedRuns
-from tests.support.written_runs import BATCH, STEPS_PER_EPOCH, appended, write_epochs, write_record
+from tests.support.written_runs import BATCH, STEPS_PER_EPOCH, appended, run_rows, write_epochs, write_record
 
 
 def lists_locks() -> bool:
