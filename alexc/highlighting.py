@@ -92,7 +92,8 @@ def rules() -> tuple[tuple[str, tuple[str, ...]], ...]:
     from alexc.compiler import vocabulary as words
     from alexc.compiler.layers.initial_values import DISTRIBUTIONS
     from alexc.compiler.layers.registry import kinds
-    from alexc.compiler.reference import RECIPE_STATEMENTS, calls, choices, steps
+    from alexc.compiler.recipe.steps import RECIPE_STATEMENTS
+    from alexc.compiler.reference import calls, choices, steps
 
     settings = [word for word in words.SETTINGS if word != words.INPUT]  # `input` has a rule of its own
     first = [*settings, *words.REPETITION, *words.EDITS, *words.PLACEMENT_STATEMENTS, *RECIPE_STATEMENTS]

@@ -14,9 +14,7 @@ from .layers.arguments import Arguments
 from .layers.initial_values import DISTRIBUTIONS
 from .layers.registry import kinds
 from .net.spec_text import argument_text
-from .recipe.steps import CHOICES, NUMBERS
-
-RECIPE_STATEMENTS = (*CHOICES, *NUMBERS)
+from .recipe.steps import CHOICES
 
 
 def models() -> Iterator[type[Arguments]]:

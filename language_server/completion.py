@@ -11,9 +11,8 @@ from alexc.compiler.layers.arguments import Arguments
 from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.kind import Join
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.recipe.steps import CHOICES, PIPELINES
+from alexc.compiler.recipe.steps import CHOICES, PIPELINES, RECIPE_STATEMENTS
 from alexc.compiler.reference import (
-    RECIPE_STATEMENTS,
     arguments_in_order,
     choices_in_words,
     default_of,

@@ -10,8 +10,8 @@ from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.net.spec_text import step_text
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph, PlacedLayer
+from alexc.compiler.recipe.steps import RECIPE_STATEMENTS
 from alexc.compiler.reference import (
-    RECIPE_STATEMENTS,
     arguments_in_order,
     choices_in_words,
     default_of,

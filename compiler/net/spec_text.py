@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from ..layers.arguments import RGB, SIDES, Arguments, Iterations
+from ..recipe.steps import RECIPE_STATEMENTS
 from ..vocabulary import BY, HALF, IN, KEEP, MESH, ON, SEND, SPLIT
 from .net import Placement, Recipe
 
@@ -90,23 +91,19 @@ def _sizes_text(sizes: tuple[int, ...]) -> str:
 
 def recipe_texts(recipe: Recipe) -> dict[str, str]:
     """The text after the first word of each statement of a `train` block, by that word; "" for an absent statement."""
-    return {
-        "prepare": _pipeline_text(recipe.prepare),
-        "augment": _pipeline_text(recipe.augment),
-        "test": step_text(recipe.test),
-        "loss": step_text(recipe.loss),
-        "optimizer": step_text(recipe.optimizer),
-        "schedule": step_text(recipe.schedule),
-        "bias_schedule": _optional_text(recipe.bias_schedule),
-        "layers": _pipeline_text(recipe.layers),
-        "gradients": _pipeline_text(recipe.gradients),
-        "precision": _optional_text(recipe.precision),
-        "average": _optional_text(recipe.average),
-        "stop": _optional_text(recipe.stop),
-        "batch": str(recipe.batch),
-        "epochs": "" if recipe.epochs is None else str(recipe.epochs),
-        "iterations": "" if recipe.iterations is None else str(recipe.iterations),
-    }
+    return {name: _statement_text(getattr(recipe, name)) for name in RECIPE_STATEMENTS}
+
+
+def _statement_text(value: Arguments | tuple[Arguments, ...] | int | None) -> str:
+    match value:
+        case None:
+            return ""
+        case int():
+            return str(value)
+        case tuple():
+            return " -> ".join(map(step_text, value))
+        case Arguments():
+            return step_text(value)
 
 
 def placement_lines(placement: Placement, lines: Sequence[str]) -> list[str]:
@@ -119,14 +116,6 @@ def placement_lines(placement: Placement, lines: Sequence[str]) -> list[str]:
     ]
     keeps = [f"{KEEP} {_ranges(keep.statements, lines)} {ON} {keep.axis} {keep.index}" for keep in placement.keeps]
     return [f"{MESH} {mesh}", *splits, *keeps, *([f"{SEND} {HALF}"] if placement.half else [])]
-
-
-def _optional_text(step: Arguments | None) -> str:
-    return "" if step is None else step_text(step)
-
-
-def _pipeline_text(steps: Sequence[Arguments]) -> str:
-    return " -> ".join(step_text(step) for step in steps)
 
 
 def _ranges(names: Sequence[str], lines: Sequence[str]) -> str:

@@ -415,6 +415,7 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "stop": get_args(EarlyStopping),
 }
 NUMBERS: dict[str, type[WholeNumber]] = {"batch": WholeNumber, "epochs": WholeNumber, "iterations": LargeNumber}
+RECIPE_STATEMENTS = (*CHOICES, *NUMBERS)
 LENGTHS = ("epochs", "iterations")  # a recipe has one of the two
 PIPELINES = ("prepare", "augment", "layers", "gradients")
 

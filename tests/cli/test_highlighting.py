@@ -19,7 +19,8 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Error, Keyword, Name, Token
 
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.reference import RECIPE_STATEMENTS, calls, steps
+from alexc.compiler.recipe.steps import RECIPE_STATEMENTS
+from alexc.compiler.reference import calls, steps
 from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS
 from alexc.highlighting import TOKENS, NetLexer, rules, words_of
 from alexc.language_server.inlay_hints import DETAILS

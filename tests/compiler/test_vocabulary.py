@@ -11,7 +11,8 @@ import pytest
 from alexc.compiler import vocabulary
 from alexc.compiler.layers.arguments import Arguments
 from alexc.compiler.layers.registry import kinds
-from alexc.compiler.reference import RECIPE_STATEMENTS, calls, models
+from alexc.compiler.recipe.steps import RECIPE_STATEMENTS
+from alexc.compiler.reference import calls, models
 from tests.conftest import ROOT
 
 KEYWORDS = {value for value in vars(vocabulary).values() if isinstance(value, str) and value.isidentifier()}
