@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterable
@@ -24,6 +25,12 @@ def import_sections(statements: Iterable[str]) -> list[list[str]]:
         names = ", ".join(sorted(modules[module], key=_import_order))
         sections[_section(module)].append(f"from {module} import {names}")
     return [section for section in sections if section]
+
+
+def single_import(statement: ast.Import | ast.ImportFrom, name: ast.alias) -> str:
+    """The import statement for one of the names of an absolute one."""
+    single = ast.Import([name]) if isinstance(statement, ast.Import) else ast.ImportFrom(statement.module, [name], 0)
+    return ast.unparse(single)
 
 
 def _section(module: str) -> int:

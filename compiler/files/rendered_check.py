@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence, Set
 
+from .imports import single_import
+
 _STATEMENTS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Expr)
 _STATEMENTS_IN_METHODS = (ast.Assign, ast.Expr, ast.Return, ast.If)
 _EXPRESSIONS = (
@@ -168,9 +170,7 @@ def _single_imports(text: str) -> set[str]:
     found: set[str] = set()
     for node in ast.parse(text).body:
         assert isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names:
-            single = ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], 0)
-            found.add(ast.unparse(single))
+        found.update(single_import(node, alias) for alias in node.names)
     return found
 
 

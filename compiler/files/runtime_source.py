@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from importlib.util import resolve_name
 from textwrap import wrap
 
+from .imports import single_import
 from .line_breaks import LINE_LENGTH
 
 _LAYERS, _TORCH_ONLY = "alexc.runtime.layers", "alexc.runtime.layers.torch_only"
@@ -134,7 +135,7 @@ class _Module:
     def imports(self) -> dict[str, str]:
         """The import statement of each name from outside alexc."""
         return {
-            alias.asname or alias.name: ast.unparse(_with_one_name(node, alias))
+            alias.asname or alias.name: single_import(node, alias)
             for node in self.tree.body
             if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
             for alias in node.names
@@ -180,10 +181,6 @@ class _Module:
                 for number in range(node.lineno, node.end_lineno + 1):
                     lines.pop(number, None)
         return list(lines.values())
-
-
-def _with_one_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.Import | ast.ImportFrom:
-    return ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], 0)
 
 
 def _walk(node: ast.AST, is_left_out: _Filter) -> Iterator[ast.AST]:
