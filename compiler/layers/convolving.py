@@ -16,8 +16,8 @@ from .reading import (
     reading_of_cross,
     require_even,
     require_even_cut,
-    require_one_tower,
     towers_apart,
+    towers_of_output,
     values_read,
 )
 from .trained import Trained
@@ -43,9 +43,7 @@ class Convolving(Trained):
         """(channels, height, width) to (kernels, height', width')."""
         _, height, width = require_maps(given)
         towers_apart(self.reads, given, towers)
-        if self.towers == 1:
-            require_one_tower(self.reads, towers)
-            towers = 1
+        towers = towers_of_output(self.towers, self.reads, towers)
         require_even("kernels", self.kernels, towers, "kernels")
         made = Shape((self.kernels,), towers)
         apart, channels = self.groups_in_all(made), self.channels_read(given, made)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
-from .arguments import Arguments, Expects, NotNegative, Positive, Real
+from .arguments import Arguments, Expects, NotNegative, Positive, Real, as_float
 
 
 class Normal(Arguments):
@@ -72,9 +72,7 @@ InitialWeight = Annotated[Distribution, Expects(f"a distribution: {', '.join(DIS
 
 
 def _number_or_none(value: object) -> object:
-    if value == "none":
-        return None
-    return float(value) if isinstance(value, int) else value
+    return None if value == "none" else as_float(value)
 
 
 InitialBias = Annotated[float | None, BeforeValidator(_number_or_none), Expects("a number, or `none`")]

@@ -17,8 +17,8 @@ from .reading import (
     reading_of_cross,
     require_even,
     require_even_cut,
-    require_one_tower,
     towers_apart,
+    towers_of_output,
     values_read,
 )
 
@@ -45,9 +45,7 @@ class Linear(Bounded):
         """Anything to (units,)."""
         self.check_norms()
         apart = towers_apart(self.reads, given, towers)
-        if self.towers == 1:
-            require_one_tower(self.reads, towers)
-            towers = 1
+        towers = towers_of_output(self.towers, self.reads, towers)
         require_even("units", self.units, towers, "units")
         if given.channels % apart:
             raise ShapeError(

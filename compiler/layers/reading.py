@@ -11,6 +11,8 @@ from .python_text import in_tuple
 Reads = Annotated[Literal["tower", "row", "cross", "all"] | None, one_of("tower", "row", "cross", "all")]
 OneTower = Annotated[Literal[1] | None, Expects("1, for a layer that is not split into towers", ("1",))]
 
+CROSS_IMPORT = "from alexc.runtime.layers.towers import read_cross"
+
 
 def towers_apart(reads: Reads, given: Shape, towers: int) -> int:
     """The number of groups that do not share kernels.
@@ -94,11 +96,19 @@ def reading_of_cross(reads: Reads, given: Shape, axes: tuple[str, ...]) -> tuple
     return (TorchCall("read_cross", tuple(arguments)),)
 
 
-CROSS_IMPORT = "from alexc.runtime.layers.towers import read_cross"
+def towers_of_output(one: OneTower, reads: Reads, towers: int) -> int:
+    """The number of towers that the output of a layer is split into.
 
+    Args:
+        one: the value of `towers` in the spec, or None.
+        reads: the value of `reads`, or None.
+        towers: the number of towers of the network.
 
-def require_one_tower(reads: Reads, towers: int) -> None:
-    """Raise a ShapeError if a layer of one tower would read as if it had several."""
+    Raises:
+        ShapeError: a layer of one tower would read as if it had several.
+    """
+    if one is None:
+        return towers
     if towers > 1 and reads not in (None, "all"):
         raise ShapeError(
             "E0303",
@@ -107,6 +117,7 @@ def require_one_tower(reads: Reads, towers: int) -> None:
             help="write `reads=all`, or remove `towers=1`",
             edits=(ArgumentEdit("reads", "all"), ArgumentEdit("towers", None)),
         )
+    return 1
 
 
 def require_channels_together(given: Shape, what: str) -> None:
