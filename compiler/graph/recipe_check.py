@@ -107,8 +107,11 @@ def _check_windows(recipe: Recipe) -> list[Diagnostic]:
     test = recipe.test
     if isinstance(test, ScaledCrops):
         stored = next((step.size for step in recipe.prepare if isinstance(step, CenterCrop)), test.size)
-        shorter = min(_both(stored))
-        least = max(-(-side * shorter // most) for side, most in zip(_both(test.size), _both(stored), strict=True))
+        shorter = min(_height_and_width(stored))
+        least = max(
+            -(-side * shorter // most)
+            for side, most in zip(_height_and_width(test.size), _height_and_width(stored), strict=True)
+        )
         if min(test.sizes) < least:
             message = f"`scaled_crops` cuts {_by(test.size)} pixels out of images of {min(test.sizes)}"
             return [_misfit(message, recipe, test.keyword, help=f"sizes of at least {least}")]
@@ -175,7 +178,7 @@ def _check_views(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     ]
     diagnostics = []
     for place, keyword, size, scales in (*views, ("test.0", recipe.test.keyword, recipe.test.size, False)):
-        if _both(size) != read:
+        if _height_and_width(size) != read:
             message = f"`{keyword}` shows {_by(size)} pixels, the network reads {_by(read)}"
             helpful = Help("make the two sizes equal", *_equal_sizes(graph, recipe, place, size))
             diagnostics.append(_misfit(message, recipe, keyword, says, helpful))
@@ -195,17 +198,16 @@ def _equal_sizes(graph: Graph, recipe: Recipe, step: str, size: Sides) -> list[F
     return [*view, Fix(graph.net.input_span, f"input {channels}x{_by(size)}")]
 
 
-def _both(sides: Sides) -> tuple[int, int]:
-    """Height and width."""
+def _height_and_width(sides: Sides) -> tuple[int, int]:
     return (sides, sides) if isinstance(sides, int) else sides
 
 
 def _by(sides: Sides) -> str:
-    return "x".join(map(str, _both(sides)))
+    return "x".join(map(str, _height_and_width(sides)))
 
 
 def _fits(part: Sides, whole: Sides) -> bool:
-    return all(side <= most for side, most in zip(_both(part), _both(whole), strict=True))
+    return all(side <= most for side, most in zip(_height_and_width(part), _height_and_width(whole), strict=True))
 
 
 def _or(numbers: Sequence[int]) -> str:

@@ -297,8 +297,6 @@ def _keyed(arguments: Sequence[Argument], block: Block) -> list[Argument]:
 
 def _bound(arguments: tuple[Argument, ...], bindings: _Bindings) -> tuple[Argument, ...]:
     """The arguments with the values of a block's parameters in place of their names."""
-    if not bindings:
-        return arguments
     return tuple(
         replace(argument, values=tuple(_bound_value(value, bindings) for value in argument.values))
         for argument in arguments

@@ -25,13 +25,13 @@ def resolve(tree: Tree, load: Load) -> tuple[Net | None, list[Diagnostic]]:
     diagnostics = _unknown_blocks(tree)
     block = _main_network(tree, diagnostics)
     if block is None:
-        _recipe([(block, tree) for block in tree.blocks if block.keyword.text == TRAIN][:1], load, diagnostics)
+        _recipe(_train_block([tree], []), load, diagnostics)
         return None, diagnostics
     _check_name(block, diagnostics)
     chain = chain_of(block, tree, load, diagnostics)
     _check_others(tree, chain, diagnostics)
     homes = list(dict.fromkeys([tree, *(home for _, home in reversed(chain))]))
-    recipe = _recipe(_train_blocks(homes, diagnostics), load, diagnostics)
+    recipe = _recipe(_train_block(homes, diagnostics), load, diagnostics)
     if not chain:
         return None, diagnostics
     definitions = [each for home in reversed(homes) for each in home.blocks if each.keyword.text == BLOCK]
@@ -98,7 +98,7 @@ def _check_others(tree: Tree, chain: list[tuple[Block, Tree]], diagnostics: list
             diagnostics.append(Diagnostic("E0209", message, block.span, others=(last,), help=helpful))
 
 
-def _train_blocks(homes: list[Tree], diagnostics: list[Diagnostic]) -> list[tuple[Block, Tree]]:
+def _train_block(homes: list[Tree], diagnostics: list[Diagnostic]) -> tuple[Block, Tree] | None:
     """The `train` block of the file, or else of the nearest file that the network extends, with its file."""
     for home in homes:
         found = [block for block in home.blocks if block.keyword.text == TRAIN]
@@ -109,14 +109,14 @@ def _train_blocks(homes: list[Tree], diagnostics: list[Diagnostic]) -> list[tupl
                 Diagnostic("E0209", message, surplus.span, others=(first,), help="remove one of the two")
             )
         if found:
-            return [(found[0], home)]
-    return []
+            return found[0], home
+    return None
 
 
-def _recipe(found: list[tuple[Block, Tree]], load: Load, diagnostics: list[Diagnostic]) -> Recipe | None:
-    if not found:
+def _recipe(found: tuple[Block, Tree] | None, load: Load, diagnostics: list[Diagnostic]) -> Recipe | None:
+    if found is None:
         return None
-    chain = chain_of(*found[0], load, diagnostics)
+    chain = chain_of(*found, load, diagnostics)
     if not chain:
         return None
     recipe, problems = read_train_block([block for block, _ in chain])

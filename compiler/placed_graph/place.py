@@ -224,16 +224,15 @@ class _Placer:
         ends = [head.layer for head in heads] or [graph.nodes[-1].layer]
         reads: list[tuple[Part, bool]] = [(part, False) for part in loss]
         # The output of the main head is moved last, because the forward pass ends with it.
-        outputs = [self._exchanged(name, reads, None, end) for name, end in [*zip(names, ends, strict=True)][::-1]][
-            ::-1
-        ]
+        pairs = reversed([*zip(names, ends, strict=True)])
+        outputs = [self._exchanged(name, reads, None, end) for name, end in pairs]
         return PlacedGraph(
             graph,
             self._placement,
             tuple(self._nodes),
             self._layouts[None],
             loss,
-            tuple(name for name in outputs if name is not None),
+            tuple(name for name in reversed(outputs) if name is not None),
         )
 
     def _part(self, axis: int, layer: Layer) -> Part:

@@ -231,10 +231,7 @@ class _Counter:
         axis = self._placed.mesh[exchange.axis]
         handed, sent = self._sizes(exchange, coordinates, phase, collective)
         # A tensor that one device of another axis holds is passed to the collective only there.
-        others: Layout = tuple(
-            "whole" if number == exchange.axis else part for number, part in enumerate(exchange.before)
-        )
-        held = self._placed.is_held(others, coordinates)
+        held = self._placed.is_held(_whole_on_axis(exchange), coordinates)
         return Message(
             phase,
             collective,
@@ -256,9 +253,7 @@ class _Counter:
             below, above = exchange.halo if phase == "forward" else exchange.halo[::-1]
             maps = (above if index > 0 else 0) + (below if index < devices - 1 else 0)
             return maps * one_map, maps * one_map
-        whole: Layout = tuple(
-            "whole" if number == exchange.axis else part for number, part in enumerate(exchange.before)
-        )
+        whole = _whole_on_axis(exchange)
         n = self._placed.local_shape(exchange.shape, whole).values * self._images(whole) * self._sent_bytes
         before, after = exchange.before[exchange.axis], exchange.after[exchange.axis]
         one = after if isinstance(after, int) else before  # the device, if the tensor is on a single one
@@ -325,3 +320,8 @@ def data_parallel(graph: Graph, devices: int) -> Placement:
     names = ["copy", *(f"copy{number}" for number in range(len(layers)))]
     axis = next(name for name in names if name not in layers)
     return Placement("copies", span, (Axis(axis, devices, span),), (Split("images", axis, None, span),), ())
+
+
+def _whole_on_axis(exchange: Exchange) -> Layout:
+    """The layout before an exchange, with the whole tensor on each device of its axis."""
+    return tuple("whole" if number == exchange.axis else part for number, part in enumerate(exchange.before))

@@ -285,7 +285,7 @@ def _set_settings(lines: Sequence[_Line]) -> None:
     """Align the keywords in one column, and the values of each keyword in columns."""
     statements = [_arguments(line.words) for line in lines]
     width = max((len(statement[0]) for statement in statements if len(statement) > 1), default=0)
-    for keyword, alike in _by(zip(lines, statements, strict=True), lambda pair: pair[1][0]).items():
+    for keyword, alike in _grouped(zip(lines, statements, strict=True), lambda pair: pair[1][0]).items():
         gap = " " if keyword == DEFAULT else ""
         texts = _in_columns([rest for _, (_, *rest) in alike], gap)
         for (line, _), text in zip(alike, texts, strict=True):
@@ -324,7 +324,7 @@ def _set_layers(lines: Sequence[_Line]) -> int:
     for line in lines:
         _break_wide_rows(line, labels)
     layers = [_Layer.of(line) for line in lines]
-    for alike in _by(layers, lambda layer: (layer.kind, bool(layer.start))).values():
+    for alike in _grouped(layers, lambda layer: (layer.kind, bool(layer.start))).values():
         starts = max(len(layer.start) for layer in alike)
         _set_arguments(alike, labels, starts, _in_columns([layer.arguments for layer in alike]))
         if any(len(f"{layer.text} {layer.tail}".rstrip()) > WIDEST for layer in alike):
@@ -389,7 +389,7 @@ def _last_arrow_that_fits(words: Sequence[str], margin: int) -> int | None:
     return fits
 
 
-def _by(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
+def _grouped(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
     groups: dict[Key, list[Thing]] = {}
     for thing in things:
         groups.setdefault(key(thing), []).append(thing)
