@@ -137,7 +137,7 @@ def _section(blocks: Sequence[Block], indices: Sequence[int], entry: int, leaves
 def _without_repeats(blocks: Sequence[Block], sections: Sequence[_Section]) -> tuple[list[Block], list[Repeat]]:
     kept: list[Block] = []
     repeats: list[Repeat] = []
-    new_index: dict[int, int] = {}  # in `kept`, of each block or of the block that is drawn in its index
+    new_index: dict[int, int] = {}  # in `kept`, of each block or of the one that is drawn in its place
     for _, alike in groupby(sections, lambda section: section.form):
         first, *others = alike
         repeated = bool(others) and first.leaves in first.indices

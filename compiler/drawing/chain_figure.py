@@ -51,8 +51,7 @@ def _draw_row(row: Sequence[Stage], follows: Stage | None, scale: Scale, pitch: 
             elements += _words(each.stage.between, (placed[index - 1].right + each.left) / 2, foot)
         if follows is not None and each is placed[-1]:
             elements += _drawn(joints[-1])
-            width = max((text_width(word, _NOTE) for word in follows.between), default=0)
-            elements += _words(follows.between, each.right + max(GAP, width) / 2, foot)
+            elements += _words(follows.between, each.right + max(GAP, _width(follows.between)) / 2, foot)
         elements += [*texts, *_caption(each, top)]
         groups.append(Group(each.stage.title, tuple(elements), each.stage.name, each.stage.layers))
     return groups
@@ -79,10 +78,7 @@ def _lefts(row: Sequence[Stage], scale: Scale) -> list[float]:
     for stage in row:
         width = scale.volume(stage.share, 0, 0).right
         gap = GAP * (1 if len(stage.shape.sizes) > 1 else 1.6)
-        caption, words_width = (
-            _caption_width(stage),
-            max((text_width(word, _NOTE) for word in stage.between), default=0.0),
-        )
+        caption, words_width = _caption_width(stage), _width(stage.between)
         left = max((right + gap if lefts else 0) + _room_left(stage, scale), caption_right + (caption - width) / 2)
         if words_width and lefts:
             left = max(left, 2 * words_right + words_width - right)
@@ -123,8 +119,11 @@ def _words(lines: Sequence[str], middle: float, first: float) -> list[Element]:
 
 
 def _caption_width(stage: Stage) -> float:
-    notes = [text_width(words, _NOTE) for words in stage.caption]
-    return max([text_width(stage.name or "image", _NAME), *notes])
+    return max(text_width(stage.name or "image", _NAME), _width(stage.caption))
+
+
+def _width(lines: Sequence[str]) -> float:
+    return max((text_width(words, _NOTE) for words in lines), default=0.0)
 
 
 def _room_left(stage: Stage, scale: Scale) -> float:

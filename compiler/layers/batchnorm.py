@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 
 from .arguments import Expects, Positive, Real, as_float
 from .initial_values import Constant
-from .kind import Cut, OnMesh, Shape, TorchCall, TorchModule, Weights
+from .kind import EachChannel, OnMesh, Shape, TorchCall, TorchModule, Weights
 from .python_text import in_tuple, literal
-from .trained import Trained
+from .rescaling import Rescaling
 
 Momentum = Annotated[
     float, BeforeValidator(as_float), Field(gt=0, le=1), Expects("a number greater than 0 and at most 1")
 ]
 
 
-class Batchnorm(Trained):
+class Batchnorm(EachChannel, Rescaling):
     """Normalises each feature map or unit to mean 0 and variance 1 over the batch, then applies its weight and bias.
 
     At test time it uses running averages of mean and variance; each training step contributes the fraction `momentum`.
@@ -34,21 +33,9 @@ class Batchnorm(Trained):
     weight: Real = 1.0
     bias: Real = 0.0
 
-    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The same shape."""
-        return given
-
     def weights(self, given: Shape, output: Shape) -> Weights:  # noqa: ARG002
         """One weight and one bias per feature map or unit."""
         return Weights((given.channels,), given.channels, Constant(value=self.weight), self.bias)
-
-    def neurons(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
-        """None: it only rescales the neurons of the layer before it."""
-        return 0
-
-    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """Any share of the channels."""
-        return None if given[0].channels % devices else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:
         """`nn.BatchNorm2d`, or `nn.BatchNorm1d` for a vector."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from .arguments import Real
 from .initial_values import Constant, InitialBias
-from .kind import Cut, Shape, TorchCall, TorchModule, Weights
-from .trained import Trained
+from .kind import EachChannel, Shape, TorchCall, TorchModule, Weights
+from .rescaling import Rescaling
 
 
-class LayerScale(Trained):
+class LayerScale(EachChannel, Rescaling):
     """Multiplies each feature map, or unit, by a learned factor that starts at `weight`, as in ConvNeXt.
 
     With a number as `bias` it also adds a learned summand that starts at this number, as Caffe's `Scale` does.
@@ -23,22 +22,10 @@ class LayerScale(Trained):
     weight: Real = 1e-6
     bias: InitialBias = None
 
-    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The same shape."""
-        return given
-
     def weights(self, given: Shape, output: Shape) -> Weights:  # noqa: ARG002
         """One weight and perhaps one bias per feature map or unit."""
         biases = 0 if self.bias is None else given.channels
         return Weights((given.channels,), biases, Constant(value=self.weight), self.bias)
-
-    def neurons(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
-        """None: it only rescales the neurons of the layer before it."""
-        return 0
-
-    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
-        """Any share of the channels."""
-        return None if given[0].channels % devices else Cut(self)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
         """The runtime's `LayerScale`."""

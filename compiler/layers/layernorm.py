@@ -8,10 +8,10 @@ from .arguments import Positive, Real
 from .initial_values import Constant
 from .kind import Shape, TorchCall, TorchModule, Weights
 from .python_text import literal
-from .trained import Trained
+from .rescaling import Rescaling
 
 
-class Layernorm(Trained):
+class Layernorm(Rescaling):
     """Normalises the channels of each image to mean 0 and variance 1, then applies its weight and bias.
 
     The mean and the variance are those of all maps at the same place, as in ConvNeXt, or of all units. `eps` is added
@@ -25,17 +25,9 @@ class Layernorm(Trained):
     weight: Real = 1.0
     bias: Real = 0.0
 
-    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The same shape."""
-        return given
-
     def weights(self, given: Shape, output: Shape) -> Weights:  # noqa: ARG002
         """One weight and one bias per feature map or unit."""
         return Weights((given.channels,), given.channels, Constant(value=self.weight), self.bias)
-
-    def neurons(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
-        """None: it only rescales the neurons of the layer before it."""
-        return 0
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
         """`nn.LayerNorm` for a vector, the runtime's `LayerNorm2d` for maps."""

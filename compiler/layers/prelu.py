@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from .arguments import Real, YesOrNo
 from .initial_values import Constant
-from .kind import Cut, Shape, TorchCall, TorchModule, Weights
-from .trained import Trained
+from .kind import Cut, EachChannel, Shape, TorchCall, TorchModule, Weights
+from .rescaling import Rescaling
 
 
-class Prelu(Trained):
+class Prelu(EachChannel, Rescaling):
     """Multiplies negative values by a learned slope, one for each feature map or unit, that starts at `weight`.
 
     With `shared=yes` all maps have the same slope. `weight_decay=0` keeps the slopes from shrinking to ReLU.
@@ -23,21 +23,13 @@ class Prelu(Trained):
     weight: Real = 0.25
     shared: YesOrNo = "no"
 
-    def output(self, given: Shape, towers: int) -> Shape:  # noqa: ARG002
-        """The same shape."""
-        return given
-
     def weights(self, given: Shape, output: Shape) -> Weights:  # noqa: ARG002
         """One slope per feature map or unit, or a single one."""
         return Weights((self._slopes(given),), 0, Constant(value=self.weight), None)
 
-    def neurons(self, given: Shape, output: Shape) -> int:  # noqa: ARG002
-        """None: it belongs to the neurons of the layer before it."""
-        return 0
-
-    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:  # noqa: ARG002
+    def cut(self, given: Sequence[Shape], output: Shape, devices: int) -> Cut | None:
         """Any share of the channels, unless they have one slope."""
-        return None if self.shared == "yes" or given[0].channels % devices else Cut(self)
+        return None if self.shared == "yes" else super().cut(given, output, devices)
 
     def torch(self, given: Shape, output: Shape) -> TorchModule:  # noqa: ARG002
         """`nn.PReLU`."""
