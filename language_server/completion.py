@@ -23,14 +23,28 @@ from alexc.compiler.reference import (
 )
 from alexc.compiler.tree.tree import Block
 from alexc.compiler.vocabulary import (
+    BLOCK,
     BLOCKS,
+    BY,
+    DEFAULT,
     EDITS,
+    EVERY,
+    EXTENDS,
+    IN,
+    INPUT,
+    KEEP,
+    NETWORK,
+    ON,
+    PLACEMENT,
     PLACEMENT_STATEMENTS,
     REPETITION,
     SEND,
     SEND_WORDS,
     SETTINGS,
+    SPLIT,
     SPLIT_WORDS,
+    TRAIN,
+    WITHOUT,
 )
 
 from .context import Context, context_at, keys, values_without_key
@@ -65,13 +79,13 @@ def complete(spec: Spec, offset: int) -> tuple[list[Completion], int]:
     context = context_at(spec.text, offset)
     if "#" in line.replace(context.word, "") or context.word.startswith('"'):
         return (list(_files(spec)), context.start + 1) if _in_base(context) else ([], offset)
-    readers = {None: _heads, "network": _lines, "block": _lines, "placement": _placement, "train": _recipe}
+    readers = {None: _heads, NETWORK: _lines, BLOCK: _lines, PLACEMENT: _placement, TRAIN: _recipe}
     offers = readers[context.block](spec, context) if context.block in readers else iter(())
     return list({offer.word: offer for offer in offers}.values()), context.start
 
 
 def _in_base(context: Context) -> bool:
-    return not context.heads and context.before[-1:] == ("extends",)
+    return not context.heads and context.before[-1:] == (EXTENDS,)
 
 
 def _files(spec: Spec) -> Iterator[Completion]:
@@ -85,12 +99,12 @@ def _heads(spec: Spec, context: Context) -> Iterator[Completion]:
     before = context.before
     if not before:
         yield from _keywords(BLOCKS)
-    elif before[-1] == "extends":
+    elif before[-1] == EXTENDS:
         for name in re.findall(rf"^[ \t]*{before[0]}[ \t]+(\w+)", spec.text[: context.start], re.MULTILINE):
             if name != before[1]:
                 yield Completion(name, "network", before[0])
-    elif before[0] in ("network", "placement", "train") and "extends" not in before:
-        yield Completion("extends", "keyword", "another one of this file or of another file")
+    elif before[0] in (NETWORK, PLACEMENT, TRAIN) and EXTENDS not in before:
+        yield Completion(EXTENDS, "keyword", "another one of this file or of another file")
 
 
 def _lines(spec: Spec, context: Context) -> Iterator[Completion]:
@@ -108,7 +122,7 @@ def _lines(spec: Spec, context: Context) -> Iterator[Completion]:
         yield from _kinds(spec)
     elif context.key is not None:
         yield from _values(spec, context)
-    elif context.is_first_step and not context.label and step[0] in (*EDITS, "default"):
+    elif context.is_first_step and not context.label and step[0] in (*EDITS, DEFAULT):
         yield from _of_setting(spec, context)
     else:
         yield from _arguments(spec, context)
@@ -122,18 +136,18 @@ def _edits(spec: Spec, context: Context) -> Iterator[Completion]:
 
 
 def _settings(context: Context) -> Iterator[Completion]:
-    if context.block == "network" and len(context.heads) == 1:
+    if context.block == NETWORK and len(context.heads) == 1:
         yield from _keywords(SETTINGS)
     yield from _keywords(REPETITION)
 
 
 def _of_setting(spec: Spec, context: Context) -> Iterator[Completion]:
     word = context.step[0]
-    if word in ("every", "without", "default"):
+    if word in (EVERY, WITHOUT, DEFAULT):
         yield from (Completion(name, "kind", title(kind)) for name, kind in kinds().items())
-    if word == "default":
+    if word == DEFAULT:
         yield from _arguments(spec, context)
-    elif word != "every" and spec.graph is not None:
+    elif word != EVERY and spec.graph is not None:
         yield from (Completion(name, "layer") for name in spec.graph.statements())
 
 
@@ -147,13 +161,13 @@ def _kinds(spec: Spec) -> Iterator[Completion]:
 def _layers(spec: Spec, context: Context) -> Iterator[Completion]:
     """The layers that a line here can read: the lines above it in the same block or network."""
     names = spec.known_symbols
-    inside = context.heads[0][1] if context.block == "block" and len(context.heads[0]) > 1 else None
+    inside = context.heads[0][1] if context.block == BLOCK and len(context.heads[0]) > 1 else None
     lines = names.lines if inside is None else names.block_lines.get(inside, {})
     for name, line in lines.items():
         above = line.name.span.source is not spec.source or line.name.span.start < context.start
         if above and name != "".join(context.label):
             yield Completion(name, "layer")
-    yield Completion("input", "layer", "the input of the network or block")
+    yield Completion(INPUT, "layer", "the input of the network or block")
 
 
 def _arguments(spec: Spec, context: Context) -> Iterator[Completion]:
@@ -165,7 +179,7 @@ def _arguments(spec: Spec, context: Context) -> Iterator[Completion]:
                 yield Completion(f"{parameter.name.text}=", "argument", "a parameter of the block")
     model = model_of(spec, context)
     if model is not None:
-        yield from _keys_of(model, () if step[0] == "default" else step)
+        yield from _keys_of(model, () if step[0] == DEFAULT else step)
         if issubclass(model, Join):
             yield from _layers(spec, context)
     yield from _own_parameters(spec, context)
@@ -203,7 +217,7 @@ def _values(spec: Spec, context: Context) -> Iterator[Completion]:
 
 
 def _own_parameters(spec: Spec, context: Context) -> Iterator[Completion]:
-    if context.block == "block" and len(context.heads[0]) > 1:
+    if context.block == BLOCK and len(context.heads[0]) > 1:
         block = spec.known_symbols.blocks.get(context.heads[0][1])
         for parameter in block.parameters if block is not None else ():
             yield Completion(parameter.name.text, "parameter", "a parameter of the block")
@@ -213,25 +227,25 @@ def _placement(spec: Spec, context: Context) -> Iterator[Completion]:
     before = context.before
     if not before:
         yield from _keywords(PLACEMENT_STATEMENTS)
-    elif before[0] == "split":
+    elif before[0] == SPLIT:
         if len(before) == 1:
             yield from (Completion(word, "keyword") for word in SPLIT_WORDS)
         elif before[-1] in SPLIT_WORDS:
-            yield Completion("by", "keyword", "an axis of the mesh")
-        elif before[-1] == "by":
+            yield Completion(BY, "keyword", "an axis of the mesh")
+        elif before[-1] == BY:
             yield from _axes(spec, context)
-        elif "in" in before:
+        elif IN in before:
             yield from _own_lines(spec)
         else:
-            yield Completion("in", "keyword", "only in these layers; without it, in all layers")
+            yield Completion(IN, "keyword", "only in these layers; without it, in all layers")
     elif before[0] == SEND:
         yield from (Completion(word, "keyword") for word in SEND_WORDS if len(before) == 1)
-    elif before[0] == "keep":
-        if before[-1] == "on":
+    elif before[0] == KEEP:
+        if before[-1] == ON:
             yield from _axes(spec, context)
-        elif "on" not in before:
+        elif ON not in before:
             yield from _own_lines(spec)
-            yield from (Completion("on", "keyword", "an axis and the index of its device") for _ in before[1:2])
+            yield from (Completion(ON, "keyword", "an axis and the index of its device") for _ in before[1:2])
 
 
 def _axes(spec: Spec, context: Context) -> Iterator[Completion]:

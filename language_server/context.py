@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from alexc.compiler.vocabulary import EXTENDS, TRAIN
+
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\f]+|\#[^\r\n]*)|(?P<end>\r?\n)|(?P<text>"[^"\r\n]*"?)
     |(?P<word>[^\W\d]\w*(?:\.[^\W\d]\w*)*\.?)|(?P<other>->|\.\.|[+-]?[\d.][\w.]*|.)""",
@@ -39,7 +41,7 @@ class Context:
     @property
     def extends(self) -> bool:
         """Whether the outermost open block extends another one."""
-        return bool(self.heads) and "extends" in self.heads[0]
+        return bool(self.heads) and EXTENDS in self.heads[0]
 
     @property
     def label(self) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ class Context:
     @property
     def named_step(self) -> tuple[str, ...]:
         """The same without the first word of a recipe's statement: `resize 256` in `prepare resize 256`."""
-        return self.step[1:] if self.block == "train" and self.is_first_step else self.step
+        return self.step[1:] if self.block == TRAIN and self.is_first_step else self.step
 
     @property
     def is_first_step(self) -> bool:

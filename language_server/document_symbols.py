@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 from lsprotocol.types import DocumentSymbol, SymbolKind
 
 from alexc.compiler.tree.tree import Block, Nested, Pipeline, Statement, first_word
+from alexc.compiler.vocabulary import BLOCK, NETWORK, PLACEMENT, TRAIN
 
 from .spec import Spec
 
 _SYMBOLS = {
-    "network": SymbolKind.Class,
-    "block": SymbolKind.Function,
-    "placement": SymbolKind.Namespace,
-    "train": SymbolKind.Event,
+    NETWORK: SymbolKind.Class,
+    BLOCK: SymbolKind.Function,
+    PLACEMENT: SymbolKind.Namespace,
+    TRAIN: SymbolKind.Event,
 }
 
 

@@ -22,7 +22,19 @@ from alexc.compiler.reference import (
 )
 from alexc.compiler.text.diagnostics import list_in_words
 from alexc.compiler.tree.tree import Block
-from alexc.compiler.vocabulary import BLOCKS, EDITS, PLACEMENT_STATEMENTS, REPETITION, SETTINGS
+from alexc.compiler.vocabulary import (
+    BLOCK,
+    BLOCKS,
+    DEFAULT,
+    EDITS,
+    EVERY,
+    NETWORK,
+    PLACEMENT,
+    PLACEMENT_STATEMENTS,
+    REPETITION,
+    SETTINGS,
+    TRAIN,
+)
 from alexc.table import markdown
 
 from .context import Context, context_at, word_at
@@ -59,14 +71,14 @@ def _parts(spec: Spec, start: int, word: str, context: Context, rest: str) -> It
 def model_of(spec: Spec, context: Context) -> type[Arguments] | None:
     """The kind, or the step of a recipe, whose arguments are typed here."""
     step = context.step
-    if context.block == "train":
+    if context.block == TRAIN:
         return steps().get(context.named_step[0]) if context.named_step else None
-    if step[:1] == ("default",):
+    if step[:1] == (DEFAULT,):
         named = [kinds()[word] for word in step[1:] if word in kinds()]
         return named[0] if named else None
     if step and step[0] in kinds():
         return kinds()[step[0]]
-    if context.label[:1] == ("every",):
+    if context.label[:1] == (EVERY,):
         return kinds().get(context.label[-1])
     if context.label and spec.graph is not None:  # `conv1: kernel=7` changes a layer of the base network
         for node in spec.graph.nodes:
@@ -76,9 +88,9 @@ def model_of(spec: Spec, context: Context) -> type[Arguments] | None:
 
 
 def _model_named(context: Context, word: str) -> type[Arguments] | None:
-    if context.block == "train":
+    if context.block == TRAIN:
         return steps().get(word)
-    if context.block == "placement":
+    if context.block == PLACEMENT:
         return None
     return kinds().get(word) or DISTRIBUTIONS.get(word)
 
@@ -189,10 +201,10 @@ def _other(spec: Spec, start: int, word: str, context: Context) -> Iterator[str]
     elif not context.before or context.before[-1] == ":":
         recipe = {word: choices_in_words(word) for word in RECIPE_STATEMENTS}
         known = {
-            "train": recipe,
-            "network": SETTINGS | REPETITION | EDITS,
-            "block": REPETITION,
-            "placement": PLACEMENT_STATEMENTS,
+            TRAIN: recipe,
+            NETWORK: SETTINGS | REPETITION | EDITS,
+            BLOCK: REPETITION,
+            PLACEMENT: PLACEMENT_STATEMENTS,
         }
         yield from _keyword(word, known.get(context.block or "", {}))
 

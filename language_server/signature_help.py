@@ -10,6 +10,7 @@ from alexc.compiler.layers.initial_values import DISTRIBUTIONS
 from alexc.compiler.layers.registry import kinds
 from alexc.compiler.reference import arguments_in_order, default_of, documentation, title
 from alexc.compiler.tree.tree import Block
+from alexc.compiler.vocabulary import BLOCK, DEFAULT, NETWORK
 
 from .context import Context, context_at, keys, values_without_key
 from .hover import model_of
@@ -54,7 +55,7 @@ def signature_help(spec: Spec, offset: int) -> Signature | None:
     if inner is not None and inner[0] in DISTRIBUTIONS:
         return _of_distribution(DISTRIBUTIONS[inner[0]], inner)
     block = spec.known_symbols.blocks.get(context.step[0]) if context.step else None
-    if block is not None and context.block in ("network", "block"):
+    if block is not None and context.block in (NETWORK, BLOCK):
         return _of_block(block, context)
     if not context.named_step and not context.extends:  # the kind is still to be typed
         return None
@@ -70,7 +71,7 @@ def _of_step(model: type[Arguments], context: Context) -> Signature:
     following = needed
     if step[:1] != (model.keyword,):  # `default conv`, and the changes `every conv:` and `conv1:`
         following = set()
-        step = (model.keyword, *(word for word in step[step[:1] == ("default",) :] if word not in kinds()))
+        step = (model.keyword, *(word for word in step[step[:1] == (DEFAULT,) :] if word not in kinds()))
     heading = title(model) if model.keyword in kinds() else ""
     text = "\n\n".join(filter(None, [heading, documentation(model)]))
     active = _active(names, model.positional, following, step, context)

@@ -27,6 +27,22 @@ from alexc.compiler.tree.tree import (
     Word,
     first_word,
 )
+from alexc.compiler.vocabulary import (
+    AFTER,
+    BEFORE,
+    BLOCK,
+    BY,
+    EVERY,
+    IN,
+    KEEP,
+    LINKING_WORDS,
+    MESH,
+    NETWORK,
+    ON,
+    PLACEMENT,
+    SPLIT,
+    WITHOUT,
+)
 
 SymbolKind = Literal["layer", "block", "parameter", "axis", "network", "placement", "file"]
 
@@ -65,11 +81,11 @@ class Symbols:
         self._load = load
         self.occurrences: list[Occurrence] = []
         self.blocks: dict[str, Block] = {}
-        networks = [block for block in tree.blocks if block.keyword.text == "network"]
+        networks = [block for block in tree.blocks if block.keyword.text == NETWORK]
         chain = self._chain(networks[-1]) if networks else []
         for home in dict.fromkeys([*(home for _, home in chain), tree]):
             for block in home.blocks:
-                if block.keyword.text == "block" and block.name is not None:
+                if block.keyword.text == BLOCK and block.name is not None:
                     self.blocks.setdefault(block.name.text, block)
         self.block_lines = {name: self._lines_of(block.statements) for name, block in self.blocks.items()}
         self.lines = self._lines_of_chain(chain)
@@ -113,16 +129,16 @@ class Symbols:
         keyword = block.keyword.text
         parameters: dict[str, Span] = {}
         chain = self._chain(block) if block.base is not None else [(block, self._tree)]
-        if block.name is not None and keyword in ("network", "placement", "block"):
-            kind: SymbolKind = "network" if keyword == "network" else "placement" if keyword == "placement" else "block"
+        if block.name is not None and keyword in (NETWORK, PLACEMENT, BLOCK):
+            kind: SymbolKind = NETWORK if keyword == NETWORK else PLACEMENT if keyword == PLACEMENT else BLOCK
             self._add(block.name.span, self._first_of_its_name(block), kind)
         if block.base is not None and len(chain) > 1:
             self._read_base(block, chain[-2][0])
-        if keyword == "placement":
+        if keyword == PLACEMENT:
             self._read_placement(block, [each for each, _ in chain])
-        elif keyword == "network":
+        elif keyword == NETWORK:
             self._read_lines(block.statements, self._lines_of_chain(chain), parameters, block.base is not None)
-        elif keyword == "block" and block.name is not None:
+        elif keyword == BLOCK and block.name is not None:
             for parameter in block.parameters:
                 parameters.setdefault(parameter.name.text, parameter.name.span)
                 self._add(parameter.name.span, parameters[parameter.name.text], "parameter")
@@ -140,7 +156,7 @@ class Symbols:
             start = block.base.span.start
             self._add(Span(block.base.span.source, start, start + len(block.base.path) + 2), defined, "file")
         if block.base.name is not None:
-            self._add(block.base.name.span, defined, "network" if block.keyword.text == "network" else "placement")
+            self._add(block.base.name.span, defined, NETWORK if block.keyword.text == NETWORK else PLACEMENT)
 
     def _read_lines(
         self, statements: Sequence[Statement], lines: dict[str, Line], parameters: dict[str, Span], edits: bool
@@ -156,17 +172,17 @@ class Symbols:
                 case Pipeline():
                     if statement.label is not None:
                         self._read_label(statement.label, lines)
-                    if edits and first_word(statement).text == "without":
+                    if edits and first_word(statement).text == WITHOUT:
                         for word in _words(statement.steps[0].arguments):
                             self._refer(word, lines)
                     elif not is_setting(statement):
                         self._read_steps(statement, lines, parameters)
 
     def _read_label(self, label: Step, lines: dict[str, Line]) -> None:
-        if label.kind.text in ("after", "before"):
+        if label.kind.text in (AFTER, BEFORE):
             for word in _words(label.arguments):
                 self._refer(word, lines)
-        elif label.kind.text != "every" and not label.arguments:
+        elif label.kind.text != EVERY and not label.arguments:
             self._refer(label.kind, lines)
 
     def _read_change(self, change: Change, lines: dict[str, Line], parameters: dict[str, Span]) -> None:
@@ -239,7 +255,7 @@ def _new_name(line: Pipeline, edits: bool) -> Word | None:
         return None
     if not edits:
         return None if line.label.arguments else line.label.kind
-    words = _words(line.label.arguments) if line.label.kind.text in ("after", "before") else []
+    words = _words(line.label.arguments) if line.label.kind.text in (AFTER, BEFORE) else []
     return words[1] if len(words) > 1 else None
 
 
@@ -273,7 +289,7 @@ def _words_of(value: Value) -> Iterator[Word]:
 
 
 def _axes(statement: Statement) -> list[Word]:
-    if not isinstance(statement, Pipeline) or first_word(statement).text != "mesh":
+    if not isinstance(statement, Pipeline) or first_word(statement).text != MESH:
         return []
     return [argument.key for argument in statement.steps[0].arguments if argument.key is not None]
 
@@ -281,15 +297,14 @@ def _axes(statement: Statement) -> list[Word]:
 def _placed_words(statement: Statement) -> Iterator[tuple[Word, bool]]:
     """The names in `split … by AXIS in LAYERS` and `keep LAYERS on AXIS`, and whether each is an axis."""
     keyword = first_word(statement).text
-    if not isinstance(statement, Pipeline) or keyword not in ("split", "keep"):
+    if not isinstance(statement, Pipeline) or keyword not in (SPLIT, KEEP):
         return
-    linking = ("by", "in", "on")
-    before = "keep" if keyword == "keep" else ""
+    before = KEEP if keyword == KEEP else ""
     for word in _words(statement.steps[0].arguments):
-        if word.text in linking and before not in ("by", "on"):
+        if word.text in LINKING_WORDS and before not in (BY, ON):
             before = word.text
-        elif before in ("by", "on"):
+        elif before in (BY, ON):
             yield word, True
-            before = "" if before == "by" else "end"
-        elif before in ("in", "keep"):
+            before = "" if before == BY else "end"
+        elif before in (IN, KEEP):
             yield word, False

@@ -10,6 +10,7 @@ import typer
 from alexc.compiler.net.name_check import objection
 from alexc.compiler.text.source import Source
 from alexc.compiler.tree.syntax import parse
+from alexc.compiler.vocabulary import NETWORK
 from alexc.runtime.errors import UserError
 from alexc.runtime.files import check_new, write_new
 
@@ -76,7 +77,7 @@ def _renamed(text: str, target: Path) -> str:
     name = target.stem.replace("-", "_")
     require_importable(target, name)
     tree, _ = parse(Source(target.name, text))
-    block = next(each for each in reversed(tree.blocks) if each.keyword.text == "network")
+    block = next(each for each in reversed(tree.blocks) if each.keyword.text == NETWORK)
     assert block.name is not None
     span = block.name.span
     network = "".join(part[:1].upper() + part[1:] for part in name.split("_"))

@@ -11,6 +11,7 @@ from ..layers.kind import Join, towers_text
 from ..net.expanded_parts import attribute_of
 from ..net.net import Layer
 from ..net.spec_text import placement_lines, recipe_texts, step_text
+from ..vocabulary import BLOCK, INPUT, NETWORK, PLACEMENT, TOWERS, TRAIN
 
 
 def write_spec(graph: Graph) -> str:
@@ -22,18 +23,16 @@ def write_spec(graph: Graph) -> str:
     """
     network = _Network(graph)
     settings = [
-        f"input {graph.net.input}",
-        *([f"towers {towers_text(graph.net.towers)}"] if graph.net.towers > 1 else []),
+        f"{INPUT} {graph.net.input}",
+        *([f"{TOWERS} {towers_text(graph.net.towers)}"] if graph.net.towers > 1 else []),
         "",
     ]
-    texts = [_block(f"block {name}()", lines) for name, lines in network.blocks.items()]
-    texts.append(_block(f"network {graph.net.name}", [*settings, *network.lines]))
+    texts = [_block(f"{BLOCK} {name}()", lines) for name, lines in network.blocks.items()]
+    texts.append(_block(f"{NETWORK} {graph.net.name}", [*settings, *network.lines]))
     own = list(graph.statements())
-    texts += [_block(f"placement {each.name}", placement_lines(each, own)) for each in graph.net.placements]
+    texts += [_block(f"{PLACEMENT} {each.name}", placement_lines(each, own)) for each in graph.net.placements]
     if graph.net.recipe is not None:
-        texts.append(
-            _block("train", [f"{name} {text}" for name, text in recipe_texts(graph.net.recipe).items() if text])
-        )
+        texts.append(_block(TRAIN, [f"{name} {text}" for name, text in recipe_texts(graph.net.recipe).items() if text]))
     return "\n".join(texts)
 
 
@@ -63,7 +62,7 @@ class _Network:
         self.lines: list[str] = []
         self.blocks: dict[str, list[str]] = {}
         self._taken = set(graph.statements())
-        scope = _Scope("", {None: "input"}, None)
+        scope = _Scope("", {None: INPUT}, None)
         for statement, nodes in groupby(graph.nodes, key=lambda node: node.layer.statement):
             self._write_statement(statement, list(nodes), scope)
 
@@ -80,7 +79,7 @@ class _Network:
     def _write_instance(self, statement: str, inside: list[Node], after: list[Node], scope: _Scope) -> None:
         reads = _read_outside(inside)
         block = self._free_name(f"{statement}_lines")
-        within = _Scope(f"{attribute_of(statement)}_", {reads: "input"}, reads)
+        within = _Scope(f"{attribute_of(statement)}_", {reads: INPUT}, reads)
         self.blocks[block] = [
             _line(attribute_of(parts[0].layer.name).removeprefix(within.prefix), parts, within)
             for line, group in groupby(inside, key=lambda node: node.layer.line)
