@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_QUALITY = 90
 _DEFAULT_SIDES = "256"
-_MOST_DIGITS = 10
+_MOST_DIGITS = 9
 
 
 class Format(StrEnum):
@@ -158,7 +158,7 @@ def _sides(option: str, given: str | None) -> int | tuple[int, int]:
     """One number, or height x width."""
     text = _DEFAULT_SIDES if given is None else given
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < _MOST_DIGITS for part in parts):
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS for part in parts):
         raise typer.BadParameter("expected pixels as in 256, or height x width as in 480x640", param_hint=option)
     height, *rest = map(int, parts)
     return (height, rest[0]) if rest else height

@@ -14,10 +14,11 @@ from starlette.routing import Route
 from alexc.compiler.text.reading import LARGEST_FILE
 from alexc.runtime.errors import UserError
 
+from ..drawing import Theme
 from ..highlighting import rules
 from .server import LivePage, json_lines
 from .spec_on_disk import ChangedOnDisk, SpecOnDisk, Stamp, Version, stamp
-from .spec_views import Theme, View, check, views
+from .spec_views import View, check, views
 
 _PAUSE = 0.2  # seconds between two looks at the files
 _COMPILATIONS = 2  # at a time: the newest text does not wait for one that takes long

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from alexc.compiler.drawing.draw import drawing_of
 from alexc.compiler.drawing.svg import svg_of
@@ -19,13 +18,13 @@ from alexc.compiler.text.source import Span
 from alexc.compiler.tree.tree import Nested, Statement, Word, first_word
 from alexc.compiler.vocabulary import NETWORK
 
+from ..drawing import Theme
 from ..net import Net
 from ..printable import printable
 from ..spec_error import SpecError
 from ..summary import NUMERIC
 from ..table import Table
 
-Theme = Literal["light", "dark"]
 View = dict[str, object]
 MOST_LAYERS = 5000  # of a network that is shown in full: a browser cannot draw any number of elements
 _NUMBER = re.compile(r"[\d_]+$")  # of a line in a repetition
