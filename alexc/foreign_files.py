@@ -12,12 +12,11 @@ from alexc.compiler.text.diagnostics import Diagnostic, render_all
 from alexc.importers.foreign.network import Assumptions
 from alexc.importers.foreign.spec_writer import ImportResult
 from alexc.importers.pipeline import import_sources, is_foreign, to_spec
+from alexc.importers.torchvision import TORCHVISION
 from alexc.runtime.errors import UserError
 
 from .printable import printable
 from .spec_file import read_foreign, read_unchecked
-
-TORCHVISION = "torchvision:"
 
 
 def names_foreign_file(path: str) -> bool:

@@ -35,7 +35,7 @@ _KEEP_SHAPE = (
     "AbsVal", "Axpy", "BatchNorm", "Bias", "BNLL", "Concat", "Crop", "Dropout", "ELU", "Eltwise", "HardSwish", "Log",
     "Mul", "PReLU", "Power", "ReLU", "ReLU6", "Scale", "Sigmoid", "Slice", "Split", "Swish", "TanH",
 )  # fmt: skip
-MOST_NAMED = 5  # of the outputs in a message
+_MOST_NAMED = 5  # of the outputs in a message
 
 
 @dataclass
@@ -166,8 +166,8 @@ class _Builder:
             if layer.name in needed:
                 needed.update(name for name in layer.inputs if name is not None)
         left_out = [layer for layer in ends if layer not in heads]
-        names = list_in_words([f"`{layer.name}`" for layer in left_out[:MOST_NAMED]])
-        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        names = list_in_words([f"`{layer.name}`" for layer in left_out[:_MOST_NAMED]])
+        more = f" and {len(left_out) - _MOST_NAMED} more" if len(left_out) > _MOST_NAMED else ""
         message = f"nothing reads {names}{more}: what only leads there is left out; the output is `{heads[-1].name}`"
         self._findings.append(Diagnostic("W0902", message, left_out[0].span))
         self._net.notes.append(f"Left out, because nothing reads it: {', '.join(layer.name for layer in left_out)}.")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from alexc.compiler.text.diagnostics import Diagnostic
 from alexc.compiler.text.source import Source, Span
 
-DEEPEST = 32  # nested messages; Caffe's own have at most 5 levels
-LONGEST_TOKEN = 4096  # characters of a name, a number or a text
-MOST_FIELDS = 1_000_000
+_DEEPEST = 32  # nested messages; Caffe's own have at most 5 levels
+_LONGEST_TOKEN = 4096  # characters of a name, a number or a text
+_MOST_FIELDS = 1_000_000
 
 _TOKEN = re.compile(
     r"""(?P<blank>[\s]+|\#[^\n]*)
@@ -126,14 +126,14 @@ class _Parser:
 
     def _read_field(self, name: _Token, inside: list[Field], stack: list[_Open]) -> None:
         self._count += 1
-        if self._count > MOST_FIELDS:
-            raise _ParseError(f"the file has more than {MOST_FIELDS:,} fields", name.span)
+        if self._count > _MOST_FIELDS:
+            raise _ParseError(f"the file has more than {_MOST_FIELDS:,} fields", name.span)
         colon = self._next.form == ":"
         if colon:
             self._take()
         if self._next.form in _CLOSING:
-            if len(stack) >= DEEPEST:
-                raise _ParseError(f"messages are nested more than {DEEPEST} deep", self._next.span)
+            if len(stack) >= _DEEPEST:
+                raise _ParseError(f"messages are nested more than {_DEEPEST} deep", self._next.span)
             stack.append(_Open(name, self._take(), []))
             return
         if not colon:
@@ -195,9 +195,9 @@ class _Parser:
             form = found.lastgroup or ""
             if form == "blank":
                 continue
-            if span.end - span.start > LONGEST_TOKEN:
+            if span.end - span.start > _LONGEST_TOKEN:
                 start = Span(self._source, span.start, span.start + 1)
-                raise _ParseError(f"a name or a value has more than {LONGEST_TOKEN:,} characters", start)
+                raise _ParseError(f"a name or a value has more than {_LONGEST_TOKEN:,} characters", start)
             yield _Token(found.group() if form == "mark" else form, found.group(), span)
         yield _Token("end", "", Span(self._source, len(text.rstrip()), len(text.rstrip())))
 

@@ -44,7 +44,7 @@ from .images import Images
 
 EPOCHS = 90  # if the solver does not give the number of iterations
 # Pixels per side of stored images: those of CIFAR, of tiny ImageNet, and those of Caffe's scripts for ImageNet.
-USUAL_STORED = (32, 64, 256)
+_USUAL_STORED = (32, 64, 256)
 
 # Fields of a solver about logs, files, tests and devices, which are not part of the recipe: nothing reads their values.
 RUNNING = (
@@ -121,7 +121,7 @@ class _Reader:
         _, height, width = self._input.sizes
         size = height if height == width else (height, width)
         crop = self._images.crop
-        usual = next((each for each in USUAL_STORED if crop and crop <= each), size)
+        usual = next((each for each in _USUAL_STORED if crop and crop <= each), size)
         stored = self._images.stored or usual
         assumed = [] if self._images.stored or not crop else ["the size of the stored images is assumed"]
         if self._images.mean_values:

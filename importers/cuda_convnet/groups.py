@@ -108,7 +108,7 @@ def group_layers(layers: Mapping[str, CudaLayer], *, together: bool) -> Groups:
             passed_on[layer.name] = [read for _, read in inputs]
             continue
         reads = _reads(inputs, layer, group_of, result.gpus)
-        like = known.setdefault((layer.type, _settings(layer.options), network_parameters(layer)), [])
+        like = known.setdefault((layer.type, _settings(layer.options), _network_parameters(layer)), [])
         group = _group_for(layer, reads, like) if can_group else None
         if group is None:
             group = Group([], reads)
@@ -212,7 +212,7 @@ def _relation(own: tuple[int, ...], read: tuple[int, ...], gpus: tuple[int, ...]
     return "row" if read == in_row else "cross" if read == in_cross else None
 
 
-def network_parameters(layer: CudaLayer) -> tuple[tuple[str, str], ...]:
+def _network_parameters(layer: CudaLayer) -> tuple[tuple[str, str], ...]:
     """The parameters of a layer that are not rates."""
     entries = layer.parameters.section.entries if layer.parameters is not None else ()
     return tuple(

@@ -30,9 +30,9 @@ from ..foreign.options import Options, ReadError, number_in
 from .groups import Group
 from .layers import TRAINED, CudaLayer
 
-DEFAULT_BATCH = 128  # the default of both versions
-LATE_RATE = 1e-5  # the author's last rate of 2012; a training from the beginning has a larger one
-FIRST_RATE = 0.01  # the author's first one
+_DEFAULT_BATCH = 128  # the default of both versions
+_LATE_RATE = 1e-5  # the author's last rate of 2012; a training from the beginning has a larger one
+_FIRST_RATE = 0.01  # the author's first one
 EPOCHS = 90  # not in the files; the author's ImageNet networks trained for 90
 _FORM = re.compile(r"(?P<form>const|linear|exp|dexp)\s*\[(?P<values>[^\]]*)\]", re.IGNORECASE)
 # The schedules of 2012 are keys of their own, in two spellings: `dexp[tgtFactor=250,noiseStdev=0,numSteps=4]` names the
@@ -253,7 +253,7 @@ def recipe_of(rated: Sequence[tuple[Group, Rates]], size: int, loss: Loss, findi
         RecipeLine("loss", step_text(loss)),
         RecipeLine("optimizer", step_text(optimizer)),
         *_schedule_lines(usual, usual_of_biases, rated[0][0], findings),
-        RecipeLine("batch", str(DEFAULT_BATCH), "cuda-convnet's default; not in its files"),
+        RecipeLine("batch", str(_DEFAULT_BATCH), "cuda-convnet's default; not in its files"),
         RecipeLine("epochs", str(EPOCHS), "not in its files"),
     )
     return Recipe(lr, decay, lines, tuple(notes))
@@ -265,7 +265,7 @@ def at_the_start(rated: Sequence[tuple[Group, Rates]]) -> tuple[list[tuple[Group
     The largest rate of the weights is a hint at it. In the author's files, that of the biases is at first twice as
     large, and stays longer: if half of it is larger, the rates of all weights are late.
     """
-    late = [group for group, rates in rated if rates.weight.base <= LATE_RATE]
+    late = [group for group, rates in rated if rates.weight.base <= _LATE_RATE]
     if not late:
         return list(rated), ""
     weights = max(rates.weight.base for _, rates in rated)
@@ -274,9 +274,9 @@ def at_the_start(rated: Sequence[tuple[Group, Rates]]) -> tuple[list[tuple[Group
     if biases / 2 > weights:
         weights, source = biases / 2, "half the largest rate of biases in the file"
         late = [group for group, _ in rated]
-    if weights <= LATE_RATE:
-        weights, source = FIRST_RATE, "the usual one of the author, because all rates in the file are small"
-    if biases <= LATE_RATE:
+    if weights <= _LATE_RATE:
+        weights, source = _FIRST_RATE, "the usual one of the author, because all rates in the file are small"
+    if biases <= _LATE_RATE:
         biases = 2 * weights
 
     def begun(rates: Rates) -> Rates:
@@ -285,14 +285,14 @@ def at_the_start(rated: Sequence[tuple[Group, Rates]]) -> tuple[list[tuple[Group
     begins = "begins" if len(late) == 1 else "begin"
     note = (
         f"Assumed: {_named([group.name for group in late])} {begins} with a rate of {weights:g}, {source}, and with "
-        f"{biases:g} for biases. The file records the end of a run, with a rate of {LATE_RATE:g} or less."
+        f"{biases:g} for biases. The file records the end of a run, with a rate of {_LATE_RATE:g} or less."
     )
     return [(group, begun(rates) if group in late else rates) for group, rates in rated], note
 
 
 def _is_late(group: Group, rates: Rates) -> bool:
     """Whether the weights are random and have a rate of the end of a run."""
-    return rates.weight.base <= LATE_RATE and not group.first.options.text("initWFunc", "")
+    return rates.weight.base <= _LATE_RATE and not group.first.options.text("initWFunc", "")
 
 
 def _end_of_a_run(late: Sequence[Group], findings: list[Diagnostic]) -> list[str]:
@@ -300,7 +300,7 @@ def _end_of_a_run(late: Sequence[Group], findings: list[Diagnostic]) -> list[str
     if not late:
         return []
     names = _named([group.name for group in late])
-    what = f"the weights of {names} are random and have a rate of {LATE_RATE:g} or less"
+    what = f"the weights of {names} are random and have a rate of {_LATE_RATE:g} or less"
     assert late[0].first.parameters is not None
     message = f"the file records the end of a run: {what}"
     help_ = "`--from-start` writes rates for a training from the beginning"

@@ -28,7 +28,7 @@ _OTHER_NAMES = {
     "avg": "avgpool",
     "soft": "softmax",
 }
-KNOWN = (
+_KNOWN = (
     "convolutional", "local", "connected", "maxpool", "avgpool", "dropout", "batchnorm", "activation",
     "shortcut", "route", "scale_channels", "sam", "reorg", "softmax", "crop", "cost",
 )  # fmt: skip
@@ -108,7 +108,7 @@ class NetworkBuilder:
         try:
             read = self._others(options, place)
             if broken or any(each in self._broken for each in read):
-                if type_of(section) not in KNOWN:
+                if type_of(section) not in _KNOWN:
                     self._findings.append(_unknown(section, type_of(section)))
                 self._broken.add(place)
                 self._ends.append(self.end)
@@ -530,5 +530,5 @@ def _unknown(section: Section, type_: str) -> Diagnostic:
     if type_ in WITHOUT_COUNTERPART:
         message = f"`[{section.name}]` is {WITHOUT_COUNTERPART[type_]}, which a spec cannot express"
         return Diagnostic("E0902", message, section.span)
-    known = did_you_mean(type_, [*KNOWN, *WITHOUT_COUNTERPART])
+    known = did_you_mean(type_, [*_KNOWN, *WITHOUT_COUNTERPART])
     return Diagnostic("E0902", f"darknet has no sections `[{section.name}]`", section.span, help=known)

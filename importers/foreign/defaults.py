@@ -9,7 +9,7 @@ from alexc.compiler.layers.kind import Join, Kind
 from alexc.compiler.layers.trained import Trained
 from alexc.compiler.net.spec_text import argument_text
 
-LEAST_GAIN = 2  # by how many the lines that become shorter must exceed those that become longer
+_LEAST_GAIN = 2  # by how many the lines that become shorter must exceed those that become longer
 
 # Arguments that characterise a layer: a person writes them in the layer's own line.
 _OWN = ("kernels", "units", "kernel", "groups", "reads", "towers", "dilation", "share", "first", "end")
@@ -74,5 +74,5 @@ def _shared(name: str, layers: Sequence[Kind], agreed: Mapping[str, object]) -> 
     silent = "" if field.is_required() else argument_text(field.default)
     others = texts[silent] if silent != text else len(values)
     value = values[[argument_text(each) for each in values].index(text)]
-    gain = 1 if name in agreed and argument_text(agreed[name]) == text else LEAST_GAIN
+    gain = 1 if name in agreed and argument_text(agreed[name]) == text else _LEAST_GAIN
     return [value] if count - others >= gain else []

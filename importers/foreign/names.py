@@ -10,7 +10,7 @@ from alexc.compiler.layers.registry import kinds
 from alexc.compiler.net.name_check import LONGEST_NAME, objection
 from alexc.compiler.vocabulary import NO_LINE_NAMES
 
-LONGEST_LABEL = LONGEST_NAME - 4  # leaves room for an ending that tells two names apart
+_LONGEST_LABEL = LONGEST_NAME - 4  # leaves room for an ending that tells two names apart
 
 
 def legal_name(name: str, fallback: str) -> str:
@@ -22,9 +22,9 @@ def legal_name(name: str, fallback: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", name[:1000]).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_") if re.search(r"[^A-Za-z0-9_]|__|^_", name) else plain
-    plain = plain[:LONGEST_LABEL].rstrip("_") if len(plain) > LONGEST_LABEL else plain
+    plain = plain[:_LONGEST_LABEL].rstrip("_") if len(plain) > _LONGEST_LABEL else plain
     if not plain[:1].isalpha():
-        plain = f"{fallback}_{plain}"[:LONGEST_LABEL].rstrip("_") if plain else fallback
+        plain = f"{fallback}_{plain}"[:_LONGEST_LABEL].rstrip("_") if plain else fallback
     if objection(plain) or plain in kinds() or plain in NO_LINE_NAMES:
         plain = f"{plain}_1"
     assert not objection(plain), plain

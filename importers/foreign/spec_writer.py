@@ -21,10 +21,10 @@ from .defaults import Defaults
 from .names import is_plain_change, legal_name
 from .network import ForeignLayer, ForeignNetwork, ForeignPlacement
 
-WIDEST_LINE = 100  # a longer line is broken before its second step
-WIDEST_COMMENT = 110
-WIDEST_BESIDE = 104  # a statement of a recipe without its keyword, and the comment beside it
-LONGEST_COMMENT = 1000
+_WIDEST_LINE = 100  # a longer line is broken before its second step
+_WIDEST_COMMENT = 110
+_WIDEST_BESIDE = 104  # a statement of a recipe without its keyword, and the comment beside it
+_LONGEST_COMMENT = 1000
 
 _BEGIN_LINES = ("conv", "linear", "local")  # each begins a line of the spec
 
@@ -231,7 +231,7 @@ def _line_text(line: _Line, lines: _Lines, defaults: Defaults, current: str | No
         steps.append(" ".join([_step(layer, defaults), *others]))
         before = layer.name
     text = f"  {line.label}: {' -> '.join(steps)}"
-    fits = len(text) <= WIDEST_LINE or len(steps) == 1
+    fits = len(text) <= _WIDEST_LINE or len(steps) == 1
     return text if fits else f"  {line.label}: {steps[0]}\n    -> {' -> '.join(steps[1:])}"
 
 
@@ -301,7 +301,7 @@ def _recipe_text(network: ForeignNetwork, counts: bool) -> list[str]:
     widest = max(len(line.text) for line in network.recipe)
     for line in network.recipe:
         note = _plain(line.note)
-        beside = note and widest + len(note) <= WIDEST_BESIDE
+        beside = note and widest + len(note) <= _WIDEST_BESIDE
         block += [] if beside or not note else _comments([note], "  ")
         block.append(f"  {line.word} {line.text}{f'  # {note}' if beside else ''}")
     block.append("}")
@@ -310,12 +310,12 @@ def _recipe_text(network: ForeignNetwork, counts: bool) -> list[str]:
 
 
 def _comments(notes: Iterable[str], indent: str) -> list[str]:
-    """Comment lines of at most WIDEST_COMMENT characters. Each note begins a line."""
+    """Comment lines, wrapped. Each note begins a line."""
     output = []
     for note in notes:
         text = ""
         for word in _plain(note).split():
-            if text and len(text) + 1 + len(word) > WIDEST_COMMENT:
+            if text and len(text) + 1 + len(word) > _WIDEST_COMMENT:
                 output.append(f"{indent}# {text}")
                 text = word
             else:
@@ -327,4 +327,4 @@ def _comments(notes: Iterable[str], indent: str) -> list[str]:
 def _plain(note: str) -> str:
     """Text of a foreign file made safe for a comment: one line, printable, limited in length."""
     text = printable(note.replace("\n", " "))
-    return text if len(text) <= LONGEST_COMMENT else f"{text[:LONGEST_COMMENT]} …"
+    return text if len(text) <= _LONGEST_COMMENT else f"{text[:_LONGEST_COMMENT]} …"

@@ -22,11 +22,11 @@ from alexc.runtime.errors import UserError
 
 from ..foreign.flattening import without_needless_flattening
 from ..foreign.network import ForeignLayer, ForeignNetwork, ReadResult, make_kind
+from . import TORCHVISION
 from .kinds import Given, is_parameter, is_permutation, step_of
 from .recipe import Preprocessing, recipe_of
 
-PREFIX = "torchvision:"
-SHARE_OF_FURTHER_HEADS = 0.3  # from GoogLeNet's paper; torchvision's networks do not have it
+_SHARE_OF_FURTHER_HEADS = 0.3  # from GoogLeNet's paper; torchvision's networks do not have it
 
 _INITIAL_VALUES = "The initial values of the weights are alexc's: the traced modules do not have any."
 
@@ -44,13 +44,13 @@ def read_torchvision(name: str, input_: Shape | None) -> ReadResult:
     known: list[str] = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         near = get_close_matches(name, known, n=1)
-        hint = f"did you mean `{PREFIX}{near[0]}`?" if near else f"as in {PREFIX}resnet18"
-        raise UserError(f"{PREFIX}{printable(name)}: torchvision has no such classifier; {hint}")
+        hint = f"did you mean `{TORCHVISION}{near[0]}`?" if near else f"as in {TORCHVISION}resnet18"
+        raise UserError(f"{TORCHVISION}{printable(name)}: torchvision has no such classifier; {hint}")
     module = _module(name)
     try:
         traced = GraphModule(module.train(), _LeafTracer().trace(module))
     except Exception as error:  # the model's code may do anything with values that have no numbers
-        source = Source(f"{PREFIX}{name}", f"{type(module).__name__}\n")
+        source = Source(f"{TORCHVISION}{name}", f"{type(module).__name__}\n")
         message = f"`{name}` cannot be traced: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         return ReadResult(None, (Diagnostic("E0902", message, Span(source, 0, 0)),))
     preprocessing = Preprocessing.of(name, module)
@@ -92,7 +92,7 @@ class _Reader:
         self._modules = dict(traced.named_modules())
         self._nodes = list(traced.graph.nodes)
         texts = [self._text(node) for node in self._nodes]
-        self._source = Source(f"{PREFIX}{name}", "".join(f"{text}\n" for text in texts))
+        self._source = Source(f"{TORCHVISION}{name}", "".join(f"{text}\n" for text in texts))
         self._spans: dict[Node, Span] = {}
         place = 0
         for node, text in zip(self._nodes, texts, strict=True):
@@ -219,13 +219,13 @@ class _Reader:
         ends = [each for each in output.args[0:1] for each in (each.args if _is_several(each) else [each])]
         heads = [each for each in ends if isinstance(each, Node) and each in self._made]
         for head in reversed(heads):
-            share = 1.0 if head is heads[0] else SHARE_OF_FURTHER_HEADS
+            share = 1.0 if head is heads[0] else _SHARE_OF_FURTHER_HEADS
             kind = make_kind("softmax", {"share": share}, self._spans[head], self._findings)
             if kind is not None:
                 self._append(f"{head.name} (softmax)", kind, [self._made[head]], head)
         if len(heads) > 1:
             self._notes = (
-                f"The further heads train with a share of {SHARE_OF_FURTHER_HEADS} each, as in GoogLeNet's paper.",
+                f"The further heads train with a share of {_SHARE_OF_FURTHER_HEADS} each, as in GoogLeNet's paper.",
             )
 
     def _report_refused(self) -> None:
