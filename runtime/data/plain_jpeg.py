@@ -15,7 +15,9 @@ MOST_FILLING = 1_000_000  # bytes between the segments before the first scan, wh
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in compressed data, 0xff comes only before 0 or 0xd0..0xd7
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)  # frames that are decoded in one pass, if the first scan has all channels
 _END, _SCAN, _WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)
-_EXIF_OR_XMP, _OTHER, _LIST_OF_IMAGES = 0xE1, 0xE2, b"MPF\0"
+_READ_BY_PILLOW = (0x01, 0xE1, 0xED)  # no segment, which Pillow refuses; EXIF or XMP; Photoshop's
+_PROFILE_OR_IMAGES, _LIST_OF_IMAGES = 0xE2, b"MPF\0"
+_SHORTEST = {0xE0: 9, _PROFILE_OR_IMAGES: 16, 0xEE: 9}  # lengths of segments that Pillow reads without an error
 _MODES = {"Gray": "L", "YCbCr": "RGB"}
 
 
@@ -24,7 +26,7 @@ class Markers(NamedTuple):
 
     Attributes:
         scans: the number of scans of the first image; 1 if the decoder needs only the first.
-        described: whether the file may tell an orientation, or hold further images.
+        described: whether Pillow may find an orientation or further images, or refuse a part of the header.
     """
 
     scans: int
@@ -53,9 +55,10 @@ def markers_of(content: bytes) -> Markers | None:
                 return Markers(1, described)
             if scans > MOST_SCANS:
                 return None
-        described |= marker == _EXIF_OR_XMP or (marker == _OTHER and content.startswith(_LIST_OF_IMAGES, position + 2))
-        if marker not in _WITHOUT_LENGTH:
-            position += int.from_bytes(content[position : position + 2])
+        length = 0 if marker in _WITHOUT_LENGTH else int.from_bytes(content[position : position + 2])
+        described |= marker in _READ_BY_PILLOW or length < _SHORTEST.get(marker, 0)
+        described |= marker == _PROFILE_OR_IMAGES and content.startswith(_LIST_OF_IMAGES, position + 2)
+        position += length
     return None
 
 

@@ -352,7 +352,7 @@ class TestFramesAndNames:
 
 
 class TestDescribedJpeg:
-    """Pillow opens a JPEG only if a part of it may tell an orientation or hold further images."""
+    """Pillow opens a JPEG only if it may find an orientation or further images, or refuse a part of the header."""
 
     EXIF = Image.Exif()
     EXIF[0x0112] = 6
@@ -368,6 +368,21 @@ class TestDescribedJpeg:
         content = encoded(photograph(), "MPO", save_all=True, append_images=[photograph("L")])
         assert markers_of(content) == Markers(1, described=True)
         assert decode(content, ".jpg")[1] == {"several frames"}
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            b"\xff\x01",
+            b"\xff\xe0\0\x07JFIF\0",
+            b"\xff\xe2\0\x0eICC_PROFILE\0",
+            b"\xff\xed\0\x16Photoshop 3.0\x008BIM\x03\xed",
+            b"\xff\xee\0\x07Adobe",
+        ],
+    )
+    def test_a_part_of_the_header_that_pillow_refuses(self, part: bytes) -> None:
+        content = encoded(photograph(), "JPEG")
+        with pytest.raises(BadImage, match="damaged header"):
+            decode(content[:2] + part + content[2:], ".jpg")
 
     def test_other_parts_describe_nothing_that_matters(self, monkeypatch: pytest.MonkeyPatch) -> None:
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
