@@ -359,7 +359,10 @@ def _make(
     _clear_stale_work(partial, wanted)
     work = _Work(images, layout, partial, _slices(images))
     _check_space(work)
-    _make_shards(work, workers)
+    try:
+        _make_shards(work, workers)
+    finally:
+        _remove_temporary(partial)  # of shards that were made, but not kept
     quarantined = _quarantined(work)
     _check_quarantine(work, quarantined, bad_share)
     with open_source(images.root, layout.whole) as now:
@@ -389,6 +392,11 @@ def _clear_stale_work(partial: Path, wanted: dict[str, object]) -> None:
         write_bytes(partial / SOURCE, json.dumps(wanted).encode())
     for name in ("store", "records"):
         (partial / name).mkdir(exist_ok=True)
+    _remove_temporary(partial)
+
+
+def _remove_temporary(partial: Path) -> None:
+    for name in ("store", "records"):
         for left_over in (partial / name).glob("*.tmp"):
             left_over.unlink()
 
@@ -516,7 +524,7 @@ def _image_sum(work: _Work) -> NDArray[np.int64]:
 
 
 def _color_sums(work: _Work) -> ColorSums:
-    sums = [record.color_sums for _, record in work.finished() if record.color_sums]
+    sums = [record.color_sums for part, record in work.finished() if part.split == "train"]
     channels = range(work.layout.geometry.channels)
     return ColorSums(
         sum(one.pixels for one in sums),

@@ -72,7 +72,7 @@ class ShardRecord:
         bad: index in the task's files, and reason, of each file that is not a usable image.
         treatments: how often each conversion was needed.
         small: the number of good images that were scaled up.
-        color_sums: over the shard's pixels, before JPEG compression; None if they are not summed.
+        color_sums: over the shard's pixels, before JPEG compression; zeros if they are not summed.
         ends: where the bytes of each good image end in the shard.
         sha256: of the shard's bytes.
     """
@@ -81,7 +81,7 @@ class ShardRecord:
     bad: tuple[tuple[int, str], ...]
     treatments: dict[str, int]
     small: int
-    color_sums: ColorSums | None
+    color_sums: ColorSums
     ends: tuple[int, ...]
     sha256: str
 
@@ -150,13 +150,12 @@ def read_record(records: Path, name: str) -> ShardRecord:
     """The record of a finished shard."""
     value = json.loads((records / f"{name}.json").read_bytes())
     sums = value["color_sums"]
-    color_sums = sums and ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"])))
     return ShardRecord(
         digests=tuple(value["digests"]),
         bad=tuple((position, reason) for position, reason in value["bad"]),
         treatments=value["treatments"],
         small=value["small"],
-        color_sums=color_sums,
+        color_sums=ColorSums(sums["pixels"], tuple(sums["values"]), tuple(map(tuple, sums["products"]))),
         ends=tuple(value["ends"]),
         sha256=value["sha256"],
     )
@@ -227,7 +226,7 @@ class _Shard:
     def record(self) -> ShardRecord:
         upper = self._products.sum(axis=2)
         color_sums = ColorSums(
-            self.images * self._plane_sums[0].size,
+            self.images * self._plane_sums[0].size if self._task.summed else 0,
             tuple(self._plane_sums.sum(axis=(1, 2), dtype=np.int64).tolist()),
             tuple(map(tuple, (upper + np.triu(upper, 1).T).tolist())),
         )
@@ -236,7 +235,7 @@ class _Shard:
             bad=tuple(self._bad),
             treatments=dict(self._treatments),
             small=self._small,
-            color_sums=color_sums if self._task.summed else None,
+            color_sums=color_sums,
             ends=tuple(self._ends),
             sha256=self._sha256.hexdigest(),
         )

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from alexc.runtime.data.shards import (
     read_record,
     shard_length,
 )
-from alexc.runtime.data.store import Geometry, Store, open_store
+from alexc.runtime.data.store import ColorSums, Geometry, Store, open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.folder_lock import folder_lock
 from tests.conftest import Alexc
@@ -212,7 +213,21 @@ class TestShard:
         make_shard(task)
         keep_shard(task)
         assert {path.name for path in tmp_path.glob("train*")} == {"train-00000.u8", "train-00000.json"}
-        assert read_record(tmp_path, "train-00000").color_sums is None
+        assert read_record(tmp_path, "train-00000").color_sums == ColorSums(0, (0,) * 3, ((0,) * 3,) * 3)
+
+    def test_of_one_that_is_made_but_not_kept_nothing_remains(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stop_before_it_is_kept(
+            function: Callable[[ShardTask], None], tasks: Iterable[ShardTask], *_: object
+        ) -> None:
+            function(next(iter(tasks)))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(preparing, "run_in_workers", stop_before_it_is_kept)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(photographs(tmp_path / "data"), tmp_path / "store", SMALL, 1)
+        assert not list((tmp_path / "store.partial").rglob("*.tmp"))
 
     def test_the_disk_fails_while_the_workers_go_on(
         self, tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch
@@ -477,6 +492,19 @@ class TestDestination:
             prepare(source, tmp_path / "store", SMALL, 1)
         assert made
         assert all(path.stat().st_mtime_ns > before for path, before in made.items())
+
+    def test_partial_work_with_sums_of_val_goes_on(
+        self, source: Path, store: Store, tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stop(partial: Path, destination: Path) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:  # an earlier alexc summed every shard
+            patch.setattr(preparing, "make_shard", lambda task: make_shard(replace(task, summed=True)))
+            patch.setattr(preparing, "_publish", stop)
+            with pytest.raises(KeyboardInterrupt):
+                prepare(source, tmp_path / "other", SMALL, 1)
+        assert prepare(source, tmp_path / "other", SMALL, 1).identity == store.identity
 
     @pytest.mark.parametrize("geometry", [Geometry(20, 15), Geometry(21, 16)])
     def test_a_store_of_other_options_is_left_alone(self, source: Path, store: Store, geometry: Geometry) -> None:
