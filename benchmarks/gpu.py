@@ -8,7 +8,6 @@ with tiny numbers that mean nothing, and writes no page.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from alexc.runtime.data.random_streams import epoch_order
 from alexc.runtime.device import choose_arithmetic, device_text, find_device
 from alexc.runtime.layers.fast_convolution import FastConv2d
 from alexc.runtime.layers.local_response_norm import LocalResponseNorm
+from alexc.runtime.runs.metrics import read_metrics
 from alexc.runtime.training.options import TrainOptions
 from alexc.runtime.training.set_up import set_up
 from alexc.runtime.training.trainer import Trainer
@@ -381,9 +381,8 @@ def cifar_by_its_recipe(machine: Machine) -> list[str]:
         for run in runs:
             run.kill()
     for seed in seeds:
-        lines = (machine.folder / f"cifar-{seed}" / "metrics.jsonl").read_text().splitlines()
-        records = [json.loads(line) for line in lines]
-        curves.append([record["val_top1_error"] for record in records if "val_top1_error" in record])
+        records = read_metrics(machine.folder / f"cifar-{seed}" / "metrics.jsonl")
+        curves.append([record["val_error"] for record in records if record["kind"] == "epoch"])
     if machine.quick:
         return [f"{len(curves)} run, {len(curves[0])} epochs"]
     rows = [["seed", "epochs", "after a quarter", "after half", "at the end", "best"]]

@@ -8,7 +8,6 @@ the command is interrupted, the same command continues. At the end, it times a s
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from statistics import fmean, stdev
 import torch
 
 from alexc.runtime.device import device_text
+from alexc.runtime.runs.metrics import read_metrics
 from benchmarks.result_file import markdown_table, write_result
 from benchmarks.step import Peer, measure
 
@@ -120,9 +120,10 @@ def _chosen(setting: Setting) -> Path:
 
 
 def _learned(run: Path) -> Learned:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    epochs = [line for line in lines if line["kind"] == "epoch"]
-    return Learned(tuple(100 * line["val_error"] for line in epochs), tuple(line["train_loss"] for line in epochs))
+    epochs = [record for record in read_metrics(run / "metrics.jsonl") if record["kind"] == "epoch"]
+    return Learned(
+        tuple(100 * record["val_error"] for record in epochs), tuple(record["train_loss"] for record in epochs)
+    )
 
 
 def _tables(learned: dict[str, list[Learned]]) -> list[str]:

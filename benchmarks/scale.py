@@ -74,7 +74,7 @@ class Ran:
         return sum(each.sent for each in self.steps[rank][-1].issued)
 
     def share_in_collectives(self) -> float:
-        """Seconds per step: the median over steps and ranks."""
+        """The share of a step that its collectives take, 0..1: the median over steps and ranks."""
         return statistics.median(step.seconds_in_collectives / step.seconds for steps in self.steps for step in steps)
 
     def in_words(self) -> str:
