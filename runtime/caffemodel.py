@@ -88,8 +88,7 @@ class ForeignWeights:
         second_names: for a layer that does not mix channels, its name in an imported spec: `conv1_batchnorm` after
             `conv1`.
         image_readers: the layers that read the image, whose channels are blue, green, red in Caffe; if the file does
-            not
-            say what reads what, the first convolution with three input channels.
+            not say what reads what, the first convolution with three input channels.
     """
 
     tensors: dict[str, Tensor]

@@ -121,6 +121,6 @@ def place_network(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def place_images(images: Tensor, device: torch.device) -> Tensor:
-    """Move images (N, 3, H, W) to the device, in the memory format of the network there."""
+    """Move images (N, channels, H, W) to the device, in the memory format of the network there."""
     images = images.to(device)
     return images if device.type in _CHANNELS_LAST else images.contiguous()

@@ -76,7 +76,7 @@ class BatchLoader:
         batch: the largest number of views in a batch.
         threads: the number of batches that are rendered at the same time.
         on_device: where views are rendered: the threads then cut 8-bit windows only; by default the threads render.
-        stored: of splits whose whole images lie on that device, (images, H, W, 3), 8-bit: their windows are not cut.
+        stored: of splits whose whole images lie on that device, as `stored_on` returns them: their windows are not cut.
         share: the part of each batch that this rank renders.
         outputs: of the network: the columns of the labels, if an image can have several.
     """

@@ -265,8 +265,8 @@ class LabelSets:
 class Images(Protocol):
     """What a data loader needs of images."""
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB."""
+    def image(self, index: int) -> Pixels:
+        """(H, W, channels)."""
         ...
 
     def windows(
@@ -292,8 +292,8 @@ class DrawnImages:
     split: Images
     drawn: NDArray[np.int64]
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """(H, W, 3), RGB."""
+    def image(self, index: int) -> Pixels:
+        """(H, W, channels)."""
         return self.split.image(int(self.drawn[index]))
 
     def windows(

@@ -164,7 +164,7 @@ def measure(
 
 
 def answers_of(network: nn.Module, images: Tensor, views: int, loss: Loss = CLASSES) -> Tensor:
-    """What the network answers to images (N * views, 3, H, W), per view: (N, views, outputs), float32 on the CPU.
+    """What the network answers to images (N * views, channels, H, W): (N, views, outputs), float32 on the CPU.
 
     Log-probabilities for a network of classes, the softmax included; for other losses the outputs as they are.
     """

@@ -77,8 +77,7 @@ def evaluate_run(
 
     Raises:
         UserError: a file cannot be written, or the data does not exist, or has classes that the network does not know,
-            or several labels per image
-            where the loss needs one class.
+            or several labels per image where the loss needs one class.
     """
     if predictions is not None:
         check_predictions(predictions)
@@ -90,25 +89,10 @@ def evaluate_run(
     )
     check_labels(trained.file, images.store)
     check_while_reading(images.store)
-    split = _with_labels_of(trained, images)
-    views = trained.test_views()
-    center = central_view(images.store.geometry.crop, trained.file.size)
-    shown = views if center in views else (*views, center)
-    loss, classes, outputs = trained.file.recipe.loss, len(trained.statistics.classes), trained.outputs
-    all_views, central = (tally_for(loss, classes, outputs) for _ in range(2))
-    tallies: list[tuple[ViewTally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
-    with (
-        predictions_file(predictions, trained, split) as written,
-        BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1, outputs=outputs) as feed,
-    ):
-        tallies += [(each, range(len(views))) for each in written]
-        measure(trained.network, feed, split, shown, rows, tallies, "evaluate", loss=loss)
-    scores: dict[str, Scores | LabelScores] = {}
-    if len(views) > 1:
-        scores[f"{len(views)} crops"] = all_views.scores()
+    scores = _scores_by_views(trained, images, rows, predictions)
     there = set(map(composed, images.store.classes))
     missing = tuple(name for name in trained.statistics.classes if composed(name) not in there)
-    return Evaluation(trained, images, missing, scores | {"centre": central.scores()})
+    return Evaluation(trained, images, missing, scores)
 
 
 def store_of_run(trained: TrainedNetwork, data: Path | None) -> Store:
@@ -183,6 +167,26 @@ def evaluation_json(evaluation: Evaluation) -> str:
 def evaluation_csv(evaluation: Evaluation) -> str:
     """A table of the classes as CSV, with the recipe's views."""
     return class_table(evaluation.trained, evaluation.main)
+
+
+def _scores_by_views(
+    trained: TrainedNetwork, images: MeasuredImages, rows: int, predictions: Path | None
+) -> dict[str, Scores | LabelScores]:
+    """The scores with the recipe's views, if there are several, and with the central view; each image is shown once."""
+    split, views = _with_labels_of(trained, images), trained.test_views()
+    center = central_view(images.store.geometry.crop, trained.file.size)
+    shown = views if center in views else (*views, center)
+    loss, classes, outputs = trained.file.recipe.loss, len(trained.statistics.classes), trained.outputs
+    all_views, central = (tally_for(loss, classes, outputs) for _ in range(2))
+    tallies: list[tuple[ViewTally, Sequence[int]]] = [(all_views, range(len(views))), (central, (shown.index(center),))]
+    with (
+        predictions_file(predictions, trained, split) as written,
+        BatchLoader(trained.renderer(), trained.file.size, max(rows, len(shown)), threads=1, outputs=outputs) as feed,
+    ):
+        tallies += [(each, range(len(views))) for each in written]
+        measure(trained.network, feed, split, shown, rows, tallies, "evaluate", loss=loss)
+    by_views: dict[str, Scores | LabelScores] = {f"{len(views)} crops": all_views.scores()} if len(views) > 1 else {}
+    return by_views | {"centre": central.scores()}
 
 
 def _classes_text(trained: TrainedNetwork, scores: Scores, width: int | None) -> list[str]:

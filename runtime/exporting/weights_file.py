@@ -23,7 +23,7 @@ def export_weights(folder: Path, out: Path) -> dict[str, str]:
 
     Returns:
         The file's metadata: those of `description`, with the epoch, the validation error and the spec, if the run has
-            them.
+        them.
 
     Raises:
         UserError: the folder is not a run, a file in it is damaged, or `out` cannot be written.

@@ -53,7 +53,7 @@ class Mesh:
         return self.share([axis.name for axis in self.axes])[0]
 
     def share(self, names: Sequence[str]) -> tuple[int, int]:
-        """(index, count): the part of this process of a tensor that is split over these axes, outermost first."""
+        """`share` for the axes of these names."""
         return share([self[name] for name in names])
 
     def group(self, names: Sequence[str]) -> dist.ProcessGroup | None:
@@ -81,7 +81,7 @@ class Mesh:
 
 
 def share(axes: Sequence[Axis]) -> tuple[int, int]:
-    """Which part of how many this process has of what is cut over these axes, the first of them most coarsely."""
+    """(index, count): the part of this process of a tensor that is split over these axes, outermost first."""
     index, count = 0, 1
     for axis in axes:
         index, count = index * axis.devices + axis.index, count * axis.devices
