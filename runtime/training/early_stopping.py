@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from .. import recipes
 from ..runs.epoch_metrics import EpochMetrics
+from .plain_state import PlainState
 
 
-class EarlyStopping:
+class EarlyStopping(PlainState):
     """Watches one metric of every epoch (see `recipes.Stalled` and `recipes.Reached`).
 
     Args:
@@ -43,11 +42,3 @@ class EarlyStopping:
                 if not self.ended:
                     return None
                 return f"{of} has not improved for {patience} epochs (best {self.best:.4g}): training ends"
-
-    def state_dict(self) -> dict[str, Any]:
-        """The attributes by name."""
-        return {"ended": self.ended, "best": self.best, "epochs_without": self.epochs_without}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
-        vars(self).update(state_dict)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from .. import recipes
 from ..runs.epoch_metrics import EpochMetrics
+from .plain_state import PlainState
 
 
-class PlateauSchedule:
+class PlateauSchedule(PlainState):
     """Divides the learning rate after epochs that did not improve the metric `rule.of` (section 5 of the paper).
 
     An epoch improves the metric when it lowers the best value by more than `rule.least`; NaN never improves it. After
@@ -53,16 +52,3 @@ class PlateauSchedule:
             return f"{stopped}: training ends after {rule.times} divisions of the rate"
         self.divisions, self.epochs_without = self.divisions + 1, 0
         return f"{stopped}: rate {self.rate:.3g} from now on ({self.divisions} of {rule.times} divisions)"
-
-    def state_dict(self) -> dict[str, Any]:
-        """The attributes by name."""
-        return {
-            "ended": self.ended,
-            "best": self.best,
-            "epochs_without": self.epochs_without,
-            "divisions": self.divisions,
-        }
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
-        vars(self).update(state_dict)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import torch
 
 from .. import recipes
+from .plain_state import PlainState
 
 Precision = recipes.Float32 | recipes.BFloat16 | recipes.Float16
 _TYPES = {recipes.BFloat16: torch.bfloat16, recipes.Float16: torch.float16}
@@ -22,10 +21,6 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     return torch.autocast(device.type, _TYPES[type(precision)])
 
 
-def _has_mkldnn() -> bool:
-    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-
-
 def slow_type(precision: Precision, device: torch.device) -> str | None:
     """The name of the type, if this CPU lacks instructions for it: it computes many times slower than in float32."""
     if device.type != "cpu" or isinstance(precision, recipes.Float32) or not _has_mkldnn():
@@ -34,7 +29,11 @@ def slow_type(precision: Precision, device: torch.device) -> str | None:
     return None if has_instructions else str(_TYPES[type(precision)]).removeprefix("torch.")
 
 
-class LossScale:
+def _has_mkldnn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+
+
+class LossScale(PlainState):
     """The factor of the loss in a backward pass, changed as torch.amp.GradScaler changes it.
 
     Only float16 needs one: float32 and bfloat16 have enough bits of exponent, and the factor stays 1.
@@ -66,11 +65,3 @@ class LossScale:
         if self.good_steps == self._growth:
             self.scale, self.good_steps = self.scale * 2, 0
         return False
-
-    def state_dict(self) -> dict[str, Any]:
-        """The attributes by name."""
-        return {"scale": self.scale, "good_steps": self.good_steps, "skipped": self.skipped}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
-        vars(self).update(state_dict)

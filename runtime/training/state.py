@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from .plain_state import PlainState
 
 
 @dataclass
-class TrainingState:
+class TrainingState(PlainState):
     """Counters between two steps.
 
     Attributes:
@@ -54,11 +54,3 @@ class TrainingState:
             return False
         self.best_error, self.best_epoch = val_error, self.epoch
         return True
-
-    def state_dict(self) -> dict[str, Any]:
-        """The counters by name."""
-        return asdict(self)
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from saved counters."""
-        vars(self).update(state_dict)
