@@ -325,7 +325,7 @@ class CosineRate(RateOfStep):
     """Lower the rate to zero along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
 
 
-BiasSchedule = (
+FixedRule = (
     ConstantRate
     | StepRate
     | MilestoneRate
@@ -336,7 +336,7 @@ BiasSchedule = (
     | PolynomialRate
     | CosineRate
 )
-Schedule = Plateau | BiasSchedule
+Schedule = Plateau | FixedRule
 
 
 @dataclass(frozen=True)
@@ -358,6 +358,11 @@ class FreezeLayer:
 
 PrepareStep = Resize | CenterCrop | Subtract | Normalize
 TestViews = TenCrop | CenterView | GridCrop | ScaledCrops
+Optimizer = SGD | Adam | AdamW
+LayerStep = SlowLayer | FreezeLayer
+GradientStep = ClipNorm | ClipValue
+Precision = Float32 | BFloat16 | Float16
+EarlyStopping = Stalled | Reached
 
 
 @dataclass(frozen=True)
@@ -368,14 +373,14 @@ class Recipe:
     augment: tuple[Augmentation, ...]
     test: TestViews
     loss: Loss
-    optimizer: SGD | Adam | AdamW
+    optimizer: Optimizer
     schedule: Schedule
     batch: int
     epochs: int | None = None
     iterations: int | None = None
-    bias_schedule: BiasSchedule | None = None
-    layers: tuple[SlowLayer | FreezeLayer, ...] = ()
-    gradients: tuple[ClipNorm | ClipValue, ...] = ()
-    precision: Float32 | BFloat16 | Float16 = Float32()
+    bias_schedule: FixedRule | None = None
+    layers: tuple[LayerStep, ...] = ()
+    gradients: tuple[GradientStep, ...] = ()
+    precision: Precision = Float32()
     average: MovingAverage | None = None
-    stop: Stalled | Reached | None = None
+    stop: EarlyStopping | None = None

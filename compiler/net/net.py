@@ -11,8 +11,8 @@ from ..layers.kind import Kind, Shape
 from ..recipe.augmentation import Augmentation
 from ..recipe.steps import (
     Average,
-    BiasSchedule,
     EarlyStopping,
+    FixedRule,
     GradientStep,
     LayerStep,
     Loss,
@@ -130,7 +130,7 @@ class Recipe:
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
-    bias_schedule: BiasSchedule | None
+    bias_schedule: FixedRule | None
     layers: tuple[LayerStep, ...]
     gradients: tuple[GradientStep, ...]
     precision: Precision | None

@@ -385,7 +385,7 @@ GradientStep = ClipNorm | ClipValue
 Precision = Float32 | BFloat16 | Float16
 Average = MovingAverage
 EarlyStopping = Stalled | Reached
-BiasSchedule = (
+FixedRule = (
     ConstantRate
     | StepRate
     | MilestoneRate
@@ -396,7 +396,7 @@ BiasSchedule = (
     | PolynomialRate
     | CosineRate
 )
-Schedule = Plateau | BiasSchedule
+Schedule = Plateau | FixedRule
 LayerStep = SlowLayer | FreezeLayer
 
 # The statements of a `train` block, and the steps that each can name.
@@ -407,7 +407,7 @@ CHOICES: dict[str, tuple[type[Arguments], ...]] = {
     "loss": get_args(Loss),
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
-    "bias_schedule": get_args(BiasSchedule),
+    "bias_schedule": get_args(FixedRule),
     "layers": get_args(LayerStep),
     "gradients": get_args(GradientStep),
     "precision": get_args(Precision),

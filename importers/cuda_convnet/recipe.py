@@ -12,12 +12,12 @@ from alexc.compiler.layers.arguments import LARGEST_SIZE
 from alexc.compiler.net.spec_text import step_text
 from alexc.compiler.recipe.steps import (
     SGD,
-    BiasSchedule,
     CenterCrop,
     CenterView,
     ConstantRate,
     DiscreteExponentialRate,
     ExponentialRate,
+    FixedRule,
     LinearRate,
     Loss,
     Resize,
@@ -324,7 +324,7 @@ def _schedule_lines(
         yield RecipeLine(word, written, note)
 
 
-def _schedule(usual: _Schedule) -> tuple[BiasSchedule, str]:
+def _schedule(usual: _Schedule) -> tuple[FixedRule, str]:
     """The alexc schedule, and a comment about what it cannot express."""
     form, factor, steps, noise = usual
     if form == "exp" and factor != 1:

@@ -13,7 +13,7 @@ from ..parallel.rank import Rank
 _EPSILON = 1e-6  # added to the norm, as torch's clip_grad_norm_ does
 
 
-def clip_gradients(network: nn.Module, steps: Sequence[recipes.ClipNorm | recipes.ClipValue], rank: Rank) -> None:
+def clip_gradients(network: nn.Module, steps: Sequence[recipes.GradientStep], rank: Rank) -> None:
     """Clip the gradients of a network in place, by each step of the recipe in turn.
 
     Args:

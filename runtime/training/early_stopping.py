@@ -21,7 +21,7 @@ class EarlyStopping(PlainState):
         epochs_without: the number of epochs since then.
     """
 
-    def __init__(self, rule: recipes.Stalled | recipes.Reached | None) -> None:
+    def __init__(self, rule: recipes.EarlyStopping | None) -> None:
         self._rule = rule
         self.ended, self.best, self.epochs_without = False, math.inf, 0
 

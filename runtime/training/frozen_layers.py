@@ -44,9 +44,7 @@ def freeze(network: nn.Module, names: Sequence[str]) -> tuple[nn.Module, ...]:
     return layers
 
 
-def frozen_later(
-    network: nn.Module, steps: Sequence[recipes.SlowLayer | recipes.FreezeLayer]
-) -> list[tuple[int, nn.Module]]:
+def frozen_later(network: nn.Module, steps: Sequence[recipes.LayerStep]) -> list[tuple[int, nn.Module]]:
     """The layers that a recipe freezes and this rank has, each with the number of epochs before that."""
     after = {step.layer: step.after for step in steps if isinstance(step, recipes.FreezeLayer)}
     return [(after[name], layer) for name, layer in network.named_modules() if name in after]

@@ -13,9 +13,7 @@ from .sgd import MomentumSGD
 Optimizer = MomentumSGD | AdaptiveMoments
 
 
-def optimizer_of(
-    rule: recipes.SGD | recipes.Adam | recipes.AdamW, network: nn.Module, rates: Rates | None = None
-) -> Optimizer:
+def optimizer_of(rule: recipes.Optimizer, network: nn.Module, rates: Rates | None = None) -> Optimizer:
     """The optimiser of a recipe for the parameters of a network, with the multipliers that the network gives."""
     groups = parameter_groups(network, rates)
     if isinstance(rule, recipes.SGD):

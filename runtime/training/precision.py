@@ -9,19 +9,18 @@ import torch
 from .. import recipes
 from .plain_state import PlainState
 
-Precision = recipes.Float32 | recipes.BFloat16 | recipes.Float16
 _TYPES = {recipes.BFloat16: torch.bfloat16, recipes.Float16: torch.float16}
 _INSTRUCTIONS = {recipes.BFloat16: "_is_mkldnn_bf16_supported", recipes.Float16: "_is_mkldnn_fp16_supported"}
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+def autocast(precision: recipes.Precision, device: torch.device) -> AbstractContextManager[object]:
     """A context in which layers compute in the precision of the recipe."""
     if isinstance(precision, recipes.Float32):
         return nullcontext()
     return torch.autocast(device.type, _TYPES[type(precision)])
 
 
-def slow_type(precision: Precision, device: torch.device) -> str | None:
+def slow_type(precision: recipes.Precision, device: torch.device) -> str | None:
     """The name of the type, if this CPU lacks instructions for it: it computes many times slower than in float32."""
     if device.type != "cpu" or isinstance(precision, recipes.Float32) or not _has_mkldnn():
         return None
@@ -44,7 +43,7 @@ class LossScale(PlainState):
         skipped: how many steps were skipped so far.
     """
 
-    def __init__(self, precision: Precision) -> None:
+    def __init__(self, precision: recipes.Precision) -> None:
         self.scale, self._growth, self.good_steps, self.skipped = 1.0, 0, 0, 0
         if isinstance(precision, recipes.Float16):
             self.scale, self._growth = precision.scale, precision.growth

@@ -47,7 +47,7 @@ class FixedSchedule:
 
     ended = False
 
-    def __init__(self, rule: FixedRule, lr: float, epochs: int | None, iterations: int | None = None) -> None:
+    def __init__(self, rule: recipes.FixedRule, lr: float, epochs: int | None, iterations: int | None = None) -> None:
         self._rule, self._lr, self._epochs, self._iterations = rule, lr, epochs, iterations
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:
@@ -72,9 +72,6 @@ class FixedSchedule:
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Do nothing: there is no state."""
-
-
-FixedRule = recipes.BiasSchedule
 
 
 def schedule_of(recipe: recipes.Recipe) -> Schedule:
@@ -108,7 +105,7 @@ def _part(done: float, parts: int) -> int:
     return part + 1 if done > (part + 1) / parts else part
 
 
-def _factor(rule: FixedRule, step: int, steps_per_epoch: int, done: float) -> float:
+def _factor(rule: recipes.FixedRule, step: int, steps_per_epoch: int, done: float) -> float:
     """The factor of the base rate at a step; `done` is the finished part of the training."""
     match rule:
         case recipes.ConstantRate():

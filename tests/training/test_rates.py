@@ -19,7 +19,6 @@ from alexc.runtime import recipes
 from alexc.runtime.errors import UserError
 from alexc.runtime.training.base_optimizer import parameter_groups
 from alexc.runtime.training.rates import Rates
-from alexc.runtime.training.schedule import FixedRule
 from alexc.runtime.training.sgd import MomentumSGD
 from tests.support import tiny_training as tiny
 
@@ -54,7 +53,7 @@ def rates_of(recipe: recipes.Recipe, seed: int = 0) -> list[dict[str, float]]:
 
 def recipe(
     schedule: recipes.Schedule,
-    biases: FixedRule | None = None,
+    biases: recipes.FixedRule | None = None,
     *layers: recipes.SlowLayer | recipes.FreezeLayer,
 ) -> recipes.Recipe:
     return recipes.Recipe(
@@ -85,7 +84,7 @@ def jdexp(done: float, divide: float, steps: int) -> float:
     return float(math.sqrt(rates[0] * rates[1]) if jump else rates[1])
 
 
-FORMULAS: dict[str, tuple[FixedRule, Callable[[float], float]]] = {
+FORMULAS: dict[str, tuple[recipes.FixedRule, Callable[[float], float]]] = {
     "constant": (recipes.ConstantRate(), lambda done: BASE),
     "linear": (recipes.LinearRate(divide=1000), lambda done: BASE * (1 - done) + BASE * done / 1000),
     "exp": (recipes.ExponentialRate(divide=1000), lambda done: BASE * 1000**-done),

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from alexc.runtime import recipes
 from alexc.runtime.runs.epoch_metrics import EpochMetrics
 from alexc.runtime.training.plateau import PlateauSchedule
-from alexc.runtime.training.schedule import FixedRule, FixedSchedule, schedule_of
+from alexc.runtime.training.schedule import FixedSchedule, schedule_of
 
 
 def plateau(patience: int = 3, times: int = 3, least: float = 0.0) -> PlateauSchedule:
@@ -102,7 +102,7 @@ def test_continues_from_its_state() -> None:
 EPOCHS, STEPS = 12, 5
 
 
-def fixed(rule: FixedRule, epochs: int = EPOCHS) -> list[float]:
+def fixed(rule: recipes.FixedRule, epochs: int = EPOCHS) -> list[float]:
     """The rate of every step, and of three steps after the end."""
     base = recipes.Recipe((), (), recipes.CenterView(8), recipes.CrossEntropy(), recipes.SGD(0.3), rule, 1, epochs)
     schedule = schedule_of(base)
@@ -141,7 +141,7 @@ def test_a_constant_rate() -> None:
     ],
 )
 def test_equals_torch(
-    rule: FixedRule, make: Callable[[torch.optim.Optimizer], LRScheduler], calls_per_step: bool
+    rule: recipes.FixedRule, make: Callable[[torch.optim.Optimizer], LRScheduler], calls_per_step: bool
 ) -> None:
     assert fixed(rule)[: EPOCHS * STEPS] == pytest.approx(torchs(make, calls_per_step, EPOCHS * STEPS), abs=1e-12)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from alexc.runtime import recipes
-from alexc.runtime.training.schedule import FixedRule, FixedSchedule
+from alexc.runtime.training.schedule import FixedSchedule
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "oracles" / "lab-2012-vectors.json"
 JUMPS = recipes.DiscreteExponentialRate(divide=250, steps=4, jumps="yes")
 
 
-def rate(rule: FixedRule, progress: float) -> float:
+def rate(rule: recipes.FixedRule, progress: float) -> float:
     """The rate at a share of the training, of 10,000 steps in one epoch."""
     return FixedSchedule(rule, 0.01, 1).rate_at(round(progress * 10_000), 10_000)
 
@@ -42,7 +42,7 @@ def test_the_rate_jumps_to_the_mean_in_the_second_half_of_a_part() -> None:
         ("jdexp_250_4", JUMPS),
     ],
 )
-def test_schedules_give_the_recorded_rates(name: str, rule: FixedRule) -> None:
+def test_schedules_give_the_recorded_rates(name: str, rule: recipes.FixedRule) -> None:
     case = json.loads(VECTORS.read_text())["schedules"]
     for progress, wanted in zip(case["progress"], case[name], strict=True):
         assert rate(rule, progress) == pytest.approx(wanted, rel=1e-12)
