@@ -13,8 +13,7 @@ from ..errors import UserError
 from ..weights_import import read_tensors
 from .checkpoint import DamagedCheckpoint, load_checkpoint
 from .run_folder import RunFolder
-
-_MOST_LAYERS_SHOWN = 5
+from .weight_shapes import differences_text, differing_names
 
 
 def starting_weights(path: Path, network: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str | None]:
@@ -35,21 +34,16 @@ def starting_weights(path: Path, network: Mapping[str, Tensor]) -> tuple[dict[st
     """
     given = _read(path)
     last = list(network)[-1].rpartition(".")[0]
-    differing = [name for name in {**network, **given} if _shape(network, name) != _shape(given, name)]
+    differing = differing_names(network, given)
     others = [name for name in differing if name.rpartition(".")[0] != last]
     if others:
-        lines = [
-            f"{printable(name)} is {_shape(given, name)} there and {_shape(network, name)} in the network"
-            for name in others[:_MOST_LAYERS_SHOWN]
-        ]
-        more = [f"and {len(others) - len(lines)} more"] if len(others) > len(lines) else []
+        differences = differences_text(others, network, given, ("there", "in the network"))
         raise UserError(
-            f"--weights {printable(path)} does not fit the network: {'; '.join([*lines, *more])}. Only the "
-            "last layer may differ; `alexc weights import` converts weights with other names"
+            f"--weights {printable(path)} does not fit the network: {differences}. Only the last layer may differ; "
+            "`alexc weights import` converts weights with other names"
         )
-    return {name: network[name] if name in differing else given[name] for name in network}, (
-        last if differing else None
-    )
+    weights = {name: network[name] if name in differing else given[name] for name in network}
+    return weights, last if differing else None
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -68,7 +62,3 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         weights: Mapping[str, Tensor] = content.get("weights", {})
         return weights
     return read_tensors(path)
-
-
-def _shape(weights: Mapping[str, Tensor], name: str) -> str:
-    return "x".join(map(str, weights[name].shape)) if name in weights else "missing"

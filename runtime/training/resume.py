@@ -21,11 +21,12 @@ from ..runs.run_folder import (
     new_run_path,
     newest_run,
 )
+from ..runs.weight_shapes import differences_text, differing_names
 from .options import AUTO, TrainOptions, resume_command, start_command
 from .state import TrainingState
 
-_MOST_LAYERS_SHOWN = 5
 _OF_RECIPE = ("lr", "weight_decay")
+_SAME_OPTIONS = ("seed", "batch", "freeze", "amp", "accumulate", "sampler", *_OF_RECIPE)
 _SINCE_LATER = {  # what a checkpoint of an earlier alexc means
     "class_weights": None,
     "sampler": "random",
@@ -146,31 +147,15 @@ def check_same(
             f"version, or begin a new run from its weights: --weights {shell_line(run.path)} --out NEW"
         )
     if checkpoint["network_sha256"] != identity["network_sha256"]:
-        differing = _differing_layers(checkpoint["weights"], network.state_dict())
-        if differing:
-            raise UserError(
-                f"{shown} trains another network than {printable(options.network)}; these weights differ: "
-                f"{'; '.join(differing)}. Continue with the network of the run, or train into another folder"
-            )
-        raise UserError(
-            f"{printable(options.network)} is not the file that {shown} trains: the layers are the same, but the "
-            f"recipe or the code differ; continue with the run's own: {resume_command(run.network, run.path)}; or "
-            f"begin a new run from its weights, as with another rate: {start_command(options.network, run.path)}"
-        )
+        raise _other_network(options, run, checkpoint["weights"], network.state_dict())
     if checkpoint["store"] != identity["store"]:
         raise UserError(
             f"{shown} was trained on other data than it is given now: give the folder or the store that it began with "
             "as --data, or train into another folder"
         )
-    for name in ("seed", "batch", "freeze", "amp", "accumulate", "sampler", "lr", "weight_decay"):
+    for name in _SAME_OPTIONS:
         if checkpoint[name] != identity[name]:
-            option, asked = name.replace("_", "-"), getattr(options, name)
-            given = _option_text(identity[name] if asked in (None, ()) else asked)
-            begun = "that of the recipe" if name in _OF_RECIPE and checkpoint[name] is None else checkpoint[name]
-            raise UserError(
-                f"--{option} {given}: {shown} was begun with {option} {_option_text(begun)}; leave the option out, "
-                "or train into another folder"
-            )
+            raise _other_option(name, options, run, checkpoint[name], identity[name])
     if checkpoint["class_weights"] != identity["class_weights"]:
         raise UserError(
             f"--class-weights: {shown} was begun with other weights of the classes, or without; leave the option out, "
@@ -193,20 +178,33 @@ def check_epochs(options: TrainOptions, run: RunFolder, state: TrainingState) ->
         )
 
 
-def _differing_layers(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> list[str]:
-    """A line for each of the first weights whose shapes differ, or that one side lacks."""
+def _other_network(
+    options: TrainOptions, run: RunFolder, saved: Mapping[str, Tensor], here: Mapping[str, Tensor]
+) -> UserError:
+    shown = printable(run.path)
+    names = differing_names(here, saved)
+    if names:
+        differences = differences_text(names, here, saved, ("in the checkpoint", "in the file"))
+        return UserError(
+            f"{shown} trains another network than {printable(options.network)}; these weights differ: {differences}. "
+            "Continue with the network of the run, or train into another folder"
+        )
+    return UserError(
+        f"{printable(options.network)} is not the file that {shown} trains: the layers are the same, but the "
+        f"recipe or the code differ; continue with the run's own: {resume_command(run.network, run.path)}; or "
+        f"begin a new run from its weights, as with another rate: {start_command(options.network, run.path)}"
+    )
 
-    def shape(weights: Mapping[str, Tensor], name: str) -> str:
-        return "x".join(map(str, weights[name].shape)) if name in weights else "missing"
 
-    names = list(dict.fromkeys((*here, *saved)))
-    lines = [
-        f"{name} is {shape(saved, name)} in the checkpoint and {shape(here, name)} in the file"
-        for name in names
-        if shape(saved, name) != shape(here, name)
-    ]
-    rest = len(lines) - _MOST_LAYERS_SHOWN
-    return [*lines[:_MOST_LAYERS_SHOWN], f"and {rest} more"] if rest > 0 else lines
+def _other_option(name: str, options: TrainOptions, run: RunFolder, begun: object, now: object) -> UserError:
+    """The error for an option that has another value than the run was begun with."""
+    option, asked = name.replace("_", "-"), getattr(options, name)
+    given = _option_text(now if asked in (None, ()) else asked)
+    before = "that of the recipe" if name in _OF_RECIPE and begun is None else _option_text(begun)
+    return UserError(
+        f"--{option} {given}: {printable(run.path)} was begun with {option} {before}; leave the option out, "
+        "or train into another folder"
+    )
 
 
 def _option_text(value: object) -> str:

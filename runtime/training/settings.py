@@ -80,12 +80,7 @@ def settings_of(
         UserError: the seed is larger than a generator accepts, or a learning rate or weight decay is not a number of
             their range.
     """
-    if options.seed is not None and options.seed > LARGEST_SEED:
-        raise UserError(f"--seed {options.seed} is too large: at most {LARGEST_SEED}")
-    if options.lr is not None and not 0 < options.lr < math.inf:
-        raise UserError(f"--lr {options.lr}: expected a number above 0")
-    if options.weight_decay is not None and not 0 <= options.weight_decay < math.inf:
-        raise UserError(f"--weight-decay {options.weight_decay}: expected 0 or a number above it")
+    _check_numbers(options)
     recipe = file.recipe
     before = record or {
         "data": None,
@@ -125,6 +120,15 @@ def settings_of(
 def default_workers(device: torch.device) -> int:
     """The number of threads that prepare batches by default: on the CPU, training itself needs the cores."""
     return 1 if device.type == "cpu" else min(8, max(1, available_cores() // 2))
+
+
+def _check_numbers(options: TrainOptions) -> None:
+    if options.seed is not None and options.seed > LARGEST_SEED:
+        raise UserError(f"--seed {options.seed} is too large: at most {LARGEST_SEED}")
+    if options.lr is not None and not 0 < options.lr < math.inf:
+        raise UserError(f"--lr {options.lr}: expected a number above 0")
+    if options.weight_decay is not None and not 0 <= options.weight_decay < math.inf:
+        raise UserError(f"--weight-decay {options.weight_decay}: expected 0 or a number above it")
 
 
 def _first(*values: float | None) -> float:
