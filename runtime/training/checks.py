@@ -20,7 +20,7 @@ from ..parallel.batch_shard import BatchShard
 from ..parallel.rank import Rank
 from ..runs.console import print_note
 from ..runs.wandb_log import wandb_package
-from .frozen_layers import check_layers, require_layers
+from .frozen_layers import check_frozen, require_layers
 from .options import TrainOptions
 from .settings import Settings
 
@@ -33,7 +33,7 @@ def check_options(
     Raises:
         UserError: they do not, or a package is missing.
     """
-    check_layers(network, settings.freeze)
+    check_frozen(network, settings.freeze)
     require_layers(network, [step.layer for step in settings.recipe.layers], "the recipe's `layers` names")
     if options.compile and rank.placement is not None and device.type != "cpu":
         raise UserError(

@@ -11,7 +11,7 @@ from .. import recipes
 from ..errors import UserError
 
 
-def check_layers(network: nn.Module, names: Sequence[str]) -> None:
+def check_frozen(network: nn.Module, names: Sequence[str]) -> None:
     """Check that each name of --freeze is a layer with weights, and that at least one such layer is left to train.
 
     Raises:

@@ -63,7 +63,7 @@ class Plan:
     class_weights: tuple[float, ...] | None = None
 
 
-def check(options: TrainOptions, rank: Rank) -> Plan:
+def checked_plan(options: TrainOptions, rank: Rank) -> Plan:
     """Check that the options, the network file, the run and the data fit each other.
 
     Raises:

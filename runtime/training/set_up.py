@@ -31,13 +31,13 @@ from .compiled import compile_network
 from .model import Model
 from .needed_bytes import bytes_on_disk
 from .options import FoundSpec, TrainOptions
-from .plan import Plan, check
+from .plan import Plan, checked_plan
 from .resume import check_epochs, check_same
 from .run_record import identity_of, print_start, run_record
 from .state import TrainingState
 from .trainer import Data, Run, Trainer
 
-STEPS_AHEAD = 2  # of a GPU: while it computes one step, the next one is sent to it
+_STEPS_AHEAD = 2  # of a GPU: while it computes one step, the next one is sent to it
 
 
 @contextmanager
@@ -51,21 +51,21 @@ def set_up(options: TrainOptions, rank: Rank | None = None) -> Iterator[Trainer]
     Raises:
         UserError: the options, the network file, the data and the run do not fit each other.
     """
-    plan = check(options, rank or alone())
+    plan = checked_plan(options, rank or alone())
     with ExitStack() as held:
-        plan.rank.on_rank_zero(lambda: lock_folder(plan, held))
-        model = build(plan)
-        state = resume(plan, model) if plan.chosen.resumed else TrainingState()
+        plan.rank.on_rank_zero(lambda: _lock_folder(plan, held))
+        model = _build(plan)
+        state = _resume(plan, model) if plan.chosen.resumed else TrainingState()
         record = run_record(plan, state)
         held.enter_context(_leaving_nothing(plan))
-        run = open_run(plan, state, record, held)
-        trainer = Trainer(plan.settings, model, open_data(plan, held), run, state, steps_ahead(plan))
-        write_first_files(plan, trainer, record)
+        run = _open_run(plan, state, record, held)
+        trainer = Trainer(plan.settings, model, _open_data(plan, held), run, state, _steps_ahead(plan))
+        _write_first_files(plan, trainer, record)
         print_start(plan, trainer, record)
         yield trainer
 
 
-def lock_folder(plan: Plan, held: ExitStack) -> None:
+def _lock_folder(plan: Plan, held: ExitStack) -> None:
     """Lock the folder of the run, and check that the disk has room for its checkpoints."""
     path = plan.chosen.folder.path
     try:
@@ -77,7 +77,7 @@ def lock_folder(plan: Plan, held: ExitStack) -> None:
     check_room(path, bytes_on_disk(plan.whole, plan.settings.recipe, resumed=plan.chosen.resumed))
 
 
-def build(plan: Plan) -> Model:
+def _build(plan: Plan) -> Model:
     """The model with its initial values, or in a new run with the weights of --weights."""
     if plan.options.weights is not None and not plan.chosen.resumed:
         plan.network.load_state_dict(plan.rank.shard(_starting_weights(plan.options.weights, plan)))
@@ -87,7 +87,7 @@ def build(plan: Plan) -> Model:
     return model
 
 
-def resume(plan: Plan, model: Model) -> TrainingState:
+def _resume(plan: Plan, model: Model) -> TrainingState:
     """Load the checkpoint to resume from into the model; returns how far the training had come.
 
     Raises:
@@ -105,7 +105,7 @@ def resume(plan: Plan, model: Model) -> TrainingState:
     return state
 
 
-def open_run(plan: Plan, state: TrainingState, record: dict[str, Any], held: ExitStack) -> Run:
+def _open_run(plan: Plan, state: TrainingState, record: dict[str, Any], held: ExitStack) -> Run:
     """Open the logs of the run where the training stands; rank 0 alone writes them."""
     options, folder = plan.options, plan.chosen.folder
     metrics: Metrics = NoMetrics()
@@ -125,7 +125,7 @@ def open_run(plan: Plan, state: TrainingState, record: dict[str, Any], held: Exi
     return Run(folder, metrics, identity_of(plan), options.save_every, options.print_freq)
 
 
-def open_data(plan: Plan, held: ExitStack) -> Data:
+def _open_data(plan: Plan, held: ExitStack) -> Data:
     """The images and the threads that render them."""
     file, settings, weights = plan.file, plan.settings, plan.class_weights
     on_gpu, stored = plan.device.type == "cuda", NOTHING_STORED
@@ -151,13 +151,13 @@ def open_data(plan: Plan, held: ExitStack) -> Data:
     )
 
 
-def steps_ahead(plan: Plan) -> int:
+def _steps_ahead(plan: Plan) -> int:
     """How far the device may be ahead of what is read; the loss scale of float16 needs each step's result at once."""
     waits = plan.device.type != "cuda" or isinstance(plan.settings.recipe.precision, Float16)
-    return 0 if waits else STEPS_AHEAD
+    return 0 if waits else _STEPS_AHEAD
 
 
-def write_first_files(plan: Plan, trainer: Trainer, record: dict[str, Any]) -> None:
+def _write_first_files(plan: Plan, trainer: Trainer, record: dict[str, Any]) -> None:
     """Write the spec, a first checkpoint and run.json, so that a disk that cannot be written shows before a step."""
     folder, rank = plan.chosen.folder, plan.rank
     rank.on_rank_zero(lambda: _keep_spec(folder, plan.spec))

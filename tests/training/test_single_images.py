@@ -14,7 +14,7 @@ from alexc.runtime.errors import UserError
 from alexc.runtime.parallel.rank import alone
 from alexc.runtime.recipes import Recipe
 from alexc.runtime.training.checks import check_single_images
-from alexc.runtime.training.plan import check
+from alexc.runtime.training.plan import checked_plan
 from alexc.runtime.training.settings import Settings
 from tests.support import tiny_training as tiny
 
@@ -81,4 +81,4 @@ def test_a_training_does_not_begin(tmp_path: Path) -> None:
     )
     asked = replace(tiny.options(network, tiny.make_store(tmp_path), tmp_path / "run"), batch=25)
     with pytest.raises(UserError, match="26 images in batches of 25: the last batch has 1 image"):
-        check(asked, alone())
+        checked_plan(asked, alone())
