@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ from .store import (
     open_store,
     read_source,
 )
-from .store_writing import SplitContent, StoredImage, write_store
+from .store_writing import SplitContent, StoreContent, StoredImage, write_store
 from .worker_pool import WorkerDied, run_in_workers, start_importing
 
 BAD_SHARE = 0.01
@@ -79,7 +80,7 @@ _JPEG_SHARE = 1 / 8  # of the size of raw pixels: the room that is checked for; 
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _Form:
     """The form of a store.
 
     Attributes:
@@ -114,9 +115,13 @@ class _Work:
     """A store in progress: its source, form and folder."""
 
     images: ImageList
-    layout: _Layout
+    form: _Form
     partial: Path
-    slices: tuple[_Slice, ...]
+
+    @cached_property
+    def slices(self) -> tuple[_Slice, ...]:
+        """The files of each shard."""
+        return _slices(self.images)
 
     @property
     def records(self) -> Path:
@@ -132,9 +137,9 @@ class _Work:
             files=self.files(part),
             pixels=self.partial / "store",
             records=self.records,
-            geometry=self.layout.geometry,
-            exif=self.layout.exif,
-            quality=self.layout.quality,
+            geometry=self.form.geometry,
+            exif=self.form.exif,
+            quality=self.form.quality,
             summed=part.split == "train",
             parent=os.getpid(),
         )
@@ -185,12 +190,12 @@ def prepare(
         raise UserError(
             f"JPEGs hold 1 or 3 channels of 8 bits, not {geometry.channels} of {geometry.bits} bits: store raw pixels"
         )
-    destination, layout = destination.resolve(), _Layout(geometry, exif, quality, whole)
+    destination, form = destination.resolve(), _Form(geometry, exif, quality, whole)
     if not destination.exists():
         start_importing()  # it takes about as long as to list the source
-    with open_source(source, whole) as images:
-        wanted = _origin(images, layout)
-        _check_destination(destination, images.root, wanted)
+    with open_source(source, whole) as opened:
+        wanted = _origin(opened, form)
+        _check_destination(destination, opened.root, wanted)
         partial = destination.with_name(f"{destination.name}.partial")
         if _is_current(destination, wanted) and not partial.exists():
             _say(f"{printable(destination)} is up to date")
@@ -201,7 +206,7 @@ def prepare(
             with folder_lock(partial, wait):
                 if not _is_current(destination, wanted):
                     _restore_old(partial, destination)
-                    _make(images.images, wanted, partial, layout, workers, bad_share)
+                    _make(_Work(opened.images, form, partial), wanted, workers, bad_share)
                     _publish(partial, destination)
                 shutil.rmtree(partial, ignore_errors=True)  # another process may make its lock in it meanwhile
         except OSError as error:
@@ -235,8 +240,8 @@ def store_for(data: Path, geometry: Geometry, workers: int, whole: bool = False)
         prepare(data, destination, geometry, workers, whole=whole, wait=True)
         return open_store(destination)
     quality = read_source(destination).get("quality")
-    with open_source(data, whole) as images:
-        current = _is_current(destination, _origin(images, _Layout(geometry, False, quality, whole)))
+    with open_source(data, whole) as opened:
+        current = _is_current(destination, _origin(opened, _Form(geometry, False, quality, whole)))
     if not current:
         again = f"alexc prepare {shell_line(data)} {geometry.options()}"
         if quality is not None:
@@ -270,16 +275,16 @@ def default_destination(
     return Path("stores") / f"{root.name or 'root'}-{sides_text(geometry.crop)}{kind}-{digest}"
 
 
-def _origin(source: ImageSource, layout: _Layout) -> dict[str, object]:
+def _origin(source: ImageSource, form: _Form) -> dict[str, object]:
     """The source and options of a store, as far as they are known without opening an image."""
-    whole: dict[str, object] = {"whole": True} if layout.whole else {}  # stores of an earlier alexc do not say it
+    whole: dict[str, object] = {"whole": True} if form.whole else {}  # stores of an earlier alexc do not say it
     return whole | {
         "version": VERSION,
         "folder": str(source.root.resolve()),
         "fingerprint": source.fingerprint,
-        "geometry": layout.geometry.as_values(),
-        "exif": layout.exif,
-        "quality": layout.quality,
+        "geometry": form.geometry.as_values(),
+        "exif": form.exif,
+        "quality": form.quality,
     }
 
 
@@ -352,33 +357,31 @@ def _restore_old(partial: Path, destination: Path) -> None:
         (partial / "old").rename(destination)
 
 
-def _make(
-    images: ImageList, wanted: dict[str, object], partial: Path, layout: _Layout, workers: int, bad_share: float
-) -> None:
-    """Make a complete store in partial/store."""
-    _clear_stale_work(partial, wanted)
-    work = _Work(images, layout, partial, _slices(images))
+def _make(work: _Work, wanted: dict[str, object], workers: int, bad_share: float) -> None:
+    """Make a complete store in the folder `store` of the work."""
+    _clear_stale_work(work.partial, wanted)
     _check_space(work)
     try:
         _make_shards(work, workers)
     finally:
-        _remove_temporary(partial)  # of shards that were made, but not kept
+        _remove_temporary(work.partial)  # of shards that were made, but not kept
     quarantined = _quarantined(work)
     _check_quarantine(work, quarantined, bad_share)
-    with open_source(images.root, layout.whole) as now:
+    root = work.images.root
+    with open_source(root, work.form.whole) as now:
         if now.fingerprint != wanted["fingerprint"]:
-            raise UserError(f"{printable(images.root)} changed while it was prepared: run the same command again")
-    write_store(
-        partial / "store",
-        images.classes,
-        layout.geometry,
-        layout.quality,
-        {split: _content(work, split) for split in SPLITS},
-        _image_sum(work),
-        _color_sums(work),
-        _preparation(work, quarantined),
-        wanted,
+            raise UserError(f"{printable(root)} changed while it was prepared: run the same command again")
+    content = StoreContent(
+        classes=work.images.classes,
+        geometry=work.form.geometry,
+        quality=work.form.quality,
+        splits={split: _split_content(work, split) for split in SPLITS},
+        image_sum=_image_sum(work),
+        color_sums=_color_sums(work),
+        preparation=_preparation(work, quarantined),
+        source=wanted,
     )
+    write_store(work.partial / "store", content)
 
 
 def _clear_stale_work(partial: Path, wanted: dict[str, object]) -> None:
@@ -412,13 +415,13 @@ def _slices(images: ImageList) -> tuple[_Slice, ...]:
 
 
 def _check_space(work: _Work) -> None:
-    images, geometry = sum(part.stop - part.start for part in work.unfinished()), work.layout.geometry
-    needed = images * geometry.image_bytes * (1 if work.layout.quality is None else _JPEG_SHARE)
+    images, geometry = sum(part.stop - part.start for part in work.unfinished()), work.form.geometry
+    needed = images * geometry.image_bytes * (1 if work.form.quality is None else _JPEG_SHARE)
     free = shutil.disk_usage(work.partial).free
     if needed > free:
         height, width, channels = geometry.shape
         raw = f"{height} x {width} x {channels * geometry.bits // 8} bytes"
-        kind = raw if work.layout.quality is None else f"{height} x {width} pixels as JPEGs"
+        kind = raw if work.form.quality is None else f"{height} x {width} pixels as JPEGs"
         raise UserError(
             f"{printable(work.partial.parent)} has {bytes_text(free)} free, but {images:,} images of {kind} "
             f"need {bytes_text(needed)}: free some, or choose another disk with --out"
@@ -486,7 +489,7 @@ def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad
 def _shards(work: _Work, split: SplitName) -> tuple[Shard, ...]:
     return tuple(
         Shard(
-            shard_file(part.name, work.layout.quality, work.layout.geometry.bits),
+            shard_file(part.name, work.form.quality, work.form.geometry.bits),
             record.images,
             record.ends[-1],
             record.sha256,
@@ -496,7 +499,7 @@ def _shards(work: _Work, split: SplitName) -> tuple[Shard, ...]:
     )
 
 
-def _content(work: _Work, split: SplitName) -> SplitContent:
+def _split_content(work: _Work, split: SplitName) -> SplitContent:
     labels = None
     if work.images.several_labels:
         labels = sum(len(image.labels or ()) for image in _stored_images(work, split))
@@ -516,7 +519,7 @@ def _good(files: Sequence[SourceFile], record: ShardRecord) -> list[SourceFile]:
 
 
 def _image_sum(work: _Work) -> NDArray[np.int64]:
-    total = np.zeros(work.layout.geometry.shape, np.int64)
+    total = np.zeros(work.form.geometry.shape, np.int64)
     for part in work.slices:
         if part.split == "train":
             total += read_image_sum(work.records, part.name)
@@ -525,7 +528,7 @@ def _image_sum(work: _Work) -> NDArray[np.int64]:
 
 def _color_sums(work: _Work) -> ColorSums:
     sums = [record.color_sums for part, record in work.finished() if part.split == "train"]
-    channels = range(work.layout.geometry.channels)
+    channels = range(work.form.geometry.channels)
     return ColorSums(
         sum(one.pixels for one in sums),
         tuple(sum(one.values[i] for one in sums) for i in channels),
@@ -541,7 +544,7 @@ def _preparation(work: _Work, quarantined: tuple[tuple[str, str], ...]) -> Prepa
         small += record.small
     return Preparation(
         layout=work.images.layout,
-        exif=work.layout.exif,
+        exif=work.form.exif,
         treatments=dict(treatments),
         small=small,
         ignored=work.images.ignored,

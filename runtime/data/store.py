@@ -290,7 +290,7 @@ def principal_colors(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float6
 
 
 def read_source(path: Path) -> dict[str, Any]:
-    """The `source` that `write_store` got.
+    """The `source` of the `StoreContent` that was written.
 
     Raises:
         UserError: it is missing or damaged.

@@ -53,21 +53,11 @@ class SplitContent:
     labels: int | None = None
 
 
-def write_store(
-    folder: Path,
-    classes: tuple[str, ...],
-    geometry: Geometry,
-    quality: int | None,
-    splits: Mapping[SplitName, SplitContent],
-    image_sum: NDArray[np.int64],
-    color_sums: ColorSums,
-    preparation: Preparation,
-    source: Mapping[str, object],
-) -> None:
-    """Write all files except the shards, which are in `folder` already; sync everything to disk, manifest last.
+@dataclass(frozen=True, eq=False)
+class StoreContent:
+    """The content of a finished store.
 
-    Args:
-        folder: the store's.
+    Attributes:
         classes: class names.
         geometry: how images were scaled and cut, and their channels.
         quality: of the JPEGs; None for raw pixels.
@@ -77,25 +67,38 @@ def write_store(
         preparation: what `prepare` found.
         source: the source of the store, plain values.
     """
-    hashes = {"train-sum.npy": write_array(folder / "train-sum.npy", image_sum)}
-    for name, content in splits.items():
-        hashes |= _write_split(folder, name, content, quality)
-    _write_json(folder / SOURCE, source)
+
+    classes: tuple[str, ...]
+    geometry: Geometry
+    quality: int | None
+    splits: Mapping[SplitName, SplitContent]
+    image_sum: NDArray[np.int64]
+    color_sums: ColorSums
+    preparation: Preparation
+    source: Mapping[str, object]
+
+
+def write_store(folder: Path, content: StoreContent) -> None:
+    """Write all files except the shards, which are in `folder` already; sync everything to disk, manifest last."""
+    hashes = {"train-sum.npy": _write_array(folder / "train-sum.npy", content.image_sum)}
+    for name, split in content.splits.items():
+        hashes |= _write_split(folder, name, split, content.quality)
+    _write_json(folder / SOURCE, content.source)
     manifest = {
         "format": FORMAT,
-        "version": _version(geometry, several_labels=splits["train"].labels is not None),
-        "geometry": geometry.as_values(),
-        "quality": quality,
-        "classes": classes,
+        "version": _version(content.geometry, several_labels=content.splits["train"].labels is not None),
+        "geometry": content.geometry.as_values(),
+        "quality": content.quality,
+        "classes": content.classes,
         "splits": {
             name: {
-                "images": sum(shard.images for shard in content.shards),
-                "shards": [asdict(shard) for shard in content.shards],
+                "images": sum(shard.images for shard in split.shards),
+                "shards": [asdict(shard) for shard in split.shards],
             }
-            for name, content in splits.items()
+            for name, split in content.splits.items()
         },
-        "color_sums": asdict(color_sums),
-        "preparation": asdict(preparation),
+        "color_sums": asdict(content.color_sums),
+        "preparation": asdict(content.preparation),
         "sha256": hashes,
     }
     _write_json(folder / MANIFEST, manifest)
@@ -141,7 +144,7 @@ def _write_json(path: Path, value: object) -> None:
     write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
 
 
-def write_array(path: Path, array: NDArray[np.int64] | NDArray[np.uint32]) -> str:
+def _write_array(path: Path, array: NDArray[np.int64]) -> str:
     """Write an array atomically in numpy's own format; returns the file's SHA-256."""
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)

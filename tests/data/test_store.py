@@ -27,7 +27,7 @@ from alexc.runtime.data.store import (
     open_store,
     principal_colors,
 )
-from alexc.runtime.data.store_writing import SplitContent, StoredImage, write_store
+from alexc.runtime.data.store_writing import SplitContent, StoreContent, StoredImage, write_store
 from alexc.runtime.errors import UserError
 
 GEOMETRY = Geometry(resize=12, crop=8)
@@ -53,17 +53,21 @@ def write_example(folder: Path) -> Path:
         splits[name] = SplitContent(tuple(shards), images)
     train = random_pixels("train").astype(np.int64)
     colors = train.reshape(-1, 3)
-    write_store(
-        folder,
-        ("cat", "dög\n"),
-        GEOMETRY,
-        None,
-        splits,
-        train.sum(axis=0),
-        ColorSums(len(colors), tuple(colors.sum(axis=0).tolist()), tuple(map(tuple, (colors.T @ colors).tolist()))),
-        Preparation("as it was", False, {"cmyk": 2}, 1, 0, (("train/0/bad.jpg", "empty"),), (("a.jpg", "b.jpg"),)),
-        {"folder": "/somewhere"},
+    content = StoreContent(
+        classes=("cat", "dög\n"),
+        geometry=GEOMETRY,
+        quality=None,
+        splits=splits,
+        image_sum=train.sum(axis=0),
+        color_sums=ColorSums(
+            len(colors), tuple(colors.sum(axis=0).tolist()), tuple(map(tuple, (colors.T @ colors).tolist()))
+        ),
+        preparation=Preparation(
+            "as it was", False, {"cmyk": 2}, 1, 0, (("train/0/bad.jpg", "empty"),), (("a.jpg", "b.jpg"),)
+        ),
+        source={"folder": "/somewhere"},
     )
+    write_store(folder, content)
     return folder
 
 
