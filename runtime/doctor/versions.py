@@ -6,9 +6,9 @@ import importlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from ..packages import PACKAGES
 from .section import Finding, Section
 
-PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 _REMEDIES = {
     "torch": "install it again: pip install --force-reinstall torch torchvision",
     # Its operators are compiled against one version of torch.

@@ -16,6 +16,7 @@ from .. import recipes
 from ..data.prepare_report import preparation_summary
 from ..device import device_text
 from ..evaluation.measure import top5_tells
+from ..packages import PACKAGES
 from ..parallel.rank import Rank
 from ..runs.console import print_header
 from ..runs.wandb_log import new_wandb_id
@@ -27,12 +28,11 @@ from .state import TrainingState
 from .trainer import Trainer
 
 _COMPARED = ("device", "threads", "versions", "compile", "deterministic", "tf32")  # what the last bits depend on
-_PACKAGES = ("alexc", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 
 
 def _versions() -> dict[str, str]:
     """The versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
 def identity_of(plan: Plan) -> dict[str, Any]:
