@@ -90,17 +90,17 @@ _TORCH_EXPORT = _Form("pt2", "--torch-export", ".pt2")
 
 
 def _print_result(source: Path, target: Path, exported: Exported) -> None:
-    from alexc.runtime.exporting.checked import BATCHES
+    from alexc.runtime.exporting.comparison import BATCHES
     from alexc.runtime.exporting.subject import which_weights
 
-    texts, check = exported.texts, exported.check
+    texts, comparison = exported.texts, exported.comparison
     shape, parameters = " x ".join(map(str, exported.input_shape)), int(texts["parameters"])
     which = which_weights(source) if source.is_dir() else ""
     print(f"{printable(target)}  written: {texts['network']}, {parameters:,} parameters{which}")
     images = f"images:  batch x {shape}. {texts['preprocessing']}"
     checked = (
-        f"checked: largest difference {check.difference:.1g} between its {texts['output']} and torch's, on "
-        f"{' and '.join(check.images)} images, at batch {' and '.join(map(str, BATCHES))}"
+        f"checked: largest difference {comparison.difference:.1g} between its {texts['output']} and torch's, on "
+        f"{' and '.join(comparison.images)} images, at batch {' and '.join(map(str, BATCHES))}"
     )
     for text in (images, checked):
         print("\n".join(wrapped(text, terminal_width(), " " * len("checked: "))))

@@ -18,7 +18,7 @@ from ..errors import UserError
 from .image_list import ImageList, SourceFile
 from .packed_file import PackedFile, UnpackedFiles
 from .packed_format import Listing, PackedFormat, read_text
-from .pickled_batch import Pixels, is_batch, read_batch
+from .pickled_batch import PixelRows, is_batch, read_batch
 
 _PIXELS = 3 * 32 * 32
 _FORM = "planes 3 32 32"
@@ -111,7 +111,7 @@ def _python_images(file: PackedFile, plain: PackedFile) -> _Images:
     content = read_batch(plain)
     labels = next((content[key] for key in _KEYS_OF_LABELS if key in content), None)
     pixels = content.get("data")
-    if not isinstance(pixels, Pixels) or pixels.values != _PIXELS or not isinstance(labels, list):
+    if not isinstance(pixels, PixelRows) or pixels.values != _PIXELS or not isinstance(labels, list):
         raise UserError(f"{printable(file.path)} has no data and labels as a batch of CIFAR has: download it again")
     if len(labels) != pixels.images or not all(type(label) is int and label >= 0 for label in labels):
         raise UserError(f"{printable(file.path)} has {pixels.images:,} images and other labels: download it again")

@@ -57,7 +57,7 @@ class _Called:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class PixelRows:
     """The pixels of a batch: `images` rows of `values` bytes, from byte `start` of the file on."""
 
     start: int
@@ -71,7 +71,7 @@ def is_batch(file: PackedFile) -> bool:
 
 
 def read_batch(file: PackedFile) -> dict[str, Any]:
-    """The lists of numbers and texts of a batch by their names, and its `Pixels`.
+    """The lists of numbers and texts of a batch by their names, and its `PixelRows`.
 
     Args:
         file: uncompressed on disk.
@@ -196,7 +196,7 @@ def _dictionary(items: list[Any]) -> dict[str, Any]:
     return dict(zip(keys, values, strict=True))
 
 
-def _pixels(array: _Called, file: PackedFile) -> Pixels:
+def _pixels(array: _Called, file: PackedFile) -> PixelRows:
     """The pixels of an array: (version, shape, type, whether columns come first, bytes) is its state."""
     _, shape, type, by_columns, content = array.state
     images, values = shape
@@ -208,4 +208,4 @@ def _pixels(array: _Called, file: PackedFile) -> Pixels:
         raise ValueError("its array has another size than its pixels")
     if content.start + content.length > file.offset + file.size:
         raise ValueError("it ends in the middle of the pixels")
-    return Pixels(content.start - file.offset, images, values)
+    return PixelRows(content.start - file.offset, images, values)

@@ -25,7 +25,7 @@ from .devices import devices
 from .disk import disk
 from .machine import Memory, machine, memory_here
 from .section import Finding, Section
-from .throughput import loading_rate, noise_images, pixels_of, step_time, throughput
+from .throughput import images_of_store, loading_rate, noise_images, step_time, throughput
 
 
 def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
@@ -56,15 +56,15 @@ def examine(data: Path | None, network: Path | None) -> Iterator[Section]:
     yield decoder(geometry)
     workers = default_workers(device)
     with ExitStack() as held:
-        pixels = held.enter_context(noise_images(geometry)) if store is None else pixels_of(store)
-        loading = loading_rate(pixels, file, workers, device)
+        images = held.enter_context(noise_images(geometry)) if store is None else images_of_store(store)
+        loading = loading_rate(images, file, workers, device)
         if file is None or whole is None:
             step = None
         else:
             yield _memory_of(file, bytes_in_memory(whole, file.recipe), device, memory)
             choose_arithmetic(device)
             step = step_time(file, device)
-        yield throughput(step, loading, workers, pixels, speed.read if speed else math.inf, memory.usable)
+        yield throughput(step, loading, workers, images, speed.read if speed else math.inf, memory.usable)
 
 
 def _folder(data: Path | None) -> Path:

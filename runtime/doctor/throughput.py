@@ -46,7 +46,7 @@ _STAND_IN_IMAGES = 64
 
 
 @dataclass(frozen=True)
-class Pixels:
+class TimedImages:
     """The images that data loading is timed on.
 
     Attributes:
@@ -62,13 +62,13 @@ class Pixels:
     is_store: bool
 
 
-def pixels_of(store: Store) -> Pixels:
+def images_of_store(store: Store) -> TimedImages:
     """The training images of a store."""
-    return Pixels(store.train, statistics_of(store), store.train.bytes, is_store=True)
+    return TimedImages(store.train, statistics_of(store), store.train.bytes, is_store=True)
 
 
 @contextmanager
-def noise_images(geometry: Geometry) -> Iterator[Pixels]:
+def noise_images(geometry: Geometry) -> Iterator[TimedImages]:
     """A few images of noise in a temporary file, used if no store is given."""
     rng = np.random.default_rng(0)
     stored = np.uint8 if geometry.bits == 8 else np.uint16
@@ -82,31 +82,31 @@ def noise_images(geometry: Geometry) -> Iterator[Pixels]:
         labels, names = np.zeros(len(pixels), np.int64), ("",) * len(pixels)
         split = Split(RawPixels(folder, geometry.shape, shards, geometry.bits), shards, labels, names)
         statistics = DatasetStatistics(("noise",), geometry, values.mean(axis=0), eigenvalues, eigenvectors, "")
-        yield Pixels(split, statistics, pixels.nbytes, is_store=False)
+        yield TimedImages(split, statistics, pixels.nbytes, is_store=False)
 
 
-def loading_rate(pixels: Pixels, file: NetworkFile | None, workers: int, device: torch.device) -> float:
+def loading_rate(images: TimedImages, file: NetworkFile | None, workers: int, device: torch.device) -> float:
     """Images per second that `workers` threads load with the recipe of a network, or with that of the AlexNet paper.
 
     As in training, a GPU renders the views itself.
     """
     if file is None:
-        height, width, _ = pixels.statistics.geometry.shape
+        height, width, _ = images.statistics.geometry.shape
         size: Sides = (min(_PAPER_SIZE, height), min(_PAPER_SIZE, width))
         augment = PAPER_AUGMENTATION
-        renderer = Renderer(size, pixels.statistics.mean_image)
+        renderer = Renderer(size, images.statistics.mean_image)
     else:
-        size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, pixels.statistics)
-    order = epoch_order(0, 0, len(pixels.split))
-    views = TrainingViews(augment, pixels.statistics, size, seed=0).of_epoch(0, order)
-    rows = min(_FEED_BATCH, len(pixels.split))
+        size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, images.statistics)
+    order = epoch_order(0, 0, len(images.split))
+    views = TrainingViews(augment, images.statistics, size, seed=0).of_epoch(0, order)
+    rows = min(_FEED_BATCH, len(images.split))
     groups = groups_of(order, rows)
     shown = 0
     on_device = device if device.type == "cuda" else None
     with BatchLoader(renderer, size, rows, workers, on_device) as loader:
         started = time.perf_counter()
         while time.perf_counter() - started < _FEED_SECONDS:
-            for batch in loader.batches(pixels.split, groups, views.take):
+            for batch in loader.batches(images.split, groups, views.take):
                 shown += batch.count
                 if time.perf_counter() - started >= _FEED_SECONDS:
                     break
@@ -184,7 +184,7 @@ def _timed_step(
 
 
 def throughput(
-    step: StepTime | None, loading: float, workers: int, pixels: Pixels, read: float, free_memory: float
+    step: StepTime | None, loading: float, workers: int, images: TimedImages, read: float, free_memory: float
 ) -> Section:
     """Compare the rates and name the slowest.
 
@@ -192,15 +192,15 @@ def throughput(
         step: of the network; None where none was given.
         loading: images per second that `workers` threads load from memory.
         workers: threads.
-        pixels: the images.
+        images: the images that were loaded.
         read: bytes per second of the disk.
         free_memory: bytes that the page cache can use.
     """
-    image_bytes = pixels.statistics.geometry.image_bytes
-    source = "the store" if pixels.is_store else "images of noise"
+    image_bytes = images.statistics.geometry.image_bytes
+    source = "the store" if images.is_store else "images of noise"
     rows = [("loading", f"{loading:,.0f} images/s, {_threads(workers)}, from {source}")]
     supply, limit = loading, "loading images"
-    if pixels.is_store and pixels.total_bytes > free_memory:
+    if images.is_store and images.total_bytes > free_memory:
         from_disk = read / image_bytes
         rows.append(("disk", f"{from_disk:,.0f} images/s: the store is larger than the memory that is free"))
         if from_disk < supply:
@@ -209,13 +209,13 @@ def throughput(
         rows.append(("step", "not timed: give a network file"))
         return Section("throughput", tuple(rows))
     rows.append(("step", f"{step.images_per_second:,.1f} images/s in batches of {step.batch}, timed on {step.timed}"))
-    if pixels.is_store:
-        seconds = len(pixels.split) / min(step.images_per_second, supply)
-        rows.append(("epoch", f"{duration(seconds)} for the {len(pixels.split):,} images of the store"))
+    if images.is_store:
+        seconds = len(images.split) / min(step.images_per_second, supply)
+        rows.append(("epoch", f"{duration(seconds)} for the {len(images.split):,} images of the store"))
     share = step.images_per_second / supply
     findings = [] if step.fits else [_does_not_fit(step)]
     if share < 1:
-        source = "the store" if pixels.is_store else "a store in memory"
+        source = "the store" if images.is_store else "a store in memory"
         rows.append(("verdict", f"{source} keeps up: data loading takes {share:.1%} of a step, in parallel with it"))
     else:
         rows.append(("verdict", f"{limit} is the limit: it gives {1 / share:.0%} of what the network can take"))

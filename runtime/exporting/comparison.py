@@ -16,14 +16,14 @@ BATCHES = (1, SAMPLES)
 
 
 @dataclass(frozen=True)
-class Check:
+class Comparison:
     """The result of a comparison: the largest difference, and the names of the images."""
 
     difference: float
     images: tuple[str, ...]
 
 
-def compared(network: nn.Module, exported: Callable[[Tensor], Tensor], images: dict[str, Tensor]) -> Check:
+def compare(network: nn.Module, exported: Callable[[Tensor], Tensor], images: dict[str, Tensor]) -> Comparison:
     """Compare the outputs of a network and its export, with each batch size once.
 
     Raises:
@@ -43,4 +43,4 @@ def compared(network: nn.Module, exported: Callable[[Tensor], Tensor], images: d
                     f"where {allowed:.1e} is allowed: nothing was written; please report it"
                 )
             largest = max(largest, difference)
-    return Check(largest, tuple(images))
+    return Comparison(largest, tuple(images))

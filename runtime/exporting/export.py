@@ -15,7 +15,7 @@ from ..evaluation.file_weights import NOTHING_SAID, Preparation
 from ..files import check_new, write_new
 from ..progress import Progress
 from ..recipes import CrossEntropy
-from .checked import Check
+from .comparison import Comparison
 from .description import description
 from .onnx_file import onnx_content
 from .subject import subject_of
@@ -29,7 +29,7 @@ class Exported:
     """The result: the metadata of the file, the comparison with torch, and (channels, height, width) of an image."""
 
     texts: dict[str, str]
-    check: Check
+    comparison: Comparison
     input_shape: tuple[int, int, int]
 
 
@@ -70,10 +70,10 @@ def export_network(
             texts["classes"] = json.dumps(said.classes)
         progress.advance()
         if form == "onnx":
-            content, check = onnx_content(network, subject.images, texts, output)
+            content, comparison = onnx_content(network, subject.images, texts, output)
         else:
-            content, check = torch_content(network, subject.images, texts)
+            content, comparison = torch_content(network, subject.images, texts)
         progress.advance()
         write_new(out, content)
         progress.advance()
-    return Exported(texts, check, subject.file.input_shape)
+    return Exported(texts, comparison, subject.file.input_shape)

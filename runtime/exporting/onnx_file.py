@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .checked import Check, compared
+from .comparison import Comparison, compare
 from .torch_file import EXAMPLES, dynamic_batch
 
 INPUT = "images"
@@ -20,7 +20,7 @@ _LARGEST_BYTES = 2**31 - 2**24  # a Protocol Buffers file must be smaller than 2
 
 def onnx_content(
     network: nn.Module, images: dict[str, Tensor], texts: dict[str, str], output: str
-) -> tuple[bytes, Check]:
+) -> tuple[bytes, Comparison]:
     """The bytes of an ONNX file, and the difference between the outputs of onnxruntime and torch.
 
     Args:
@@ -57,7 +57,7 @@ def onnx_content(
         (made,) = session.run(None, {INPUT: np.ascontiguousarray(given.numpy())})
         return torch.from_numpy(np.asarray(made))
 
-    return content, compared(network, exported, images)
+    return content, compare(network, exported, images)
 
 
 def _described(model: Any, texts: dict[str, str]) -> bytes:  # noqa: ANN401 - onnx may be missing

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checked import Check, compared
+from .comparison import Comparison, compare
 
 DESCRIPTION = "alexc.json"
 EXAMPLES = 2  # torch treats a batch size of one as constant
@@ -20,7 +20,7 @@ def dynamic_batch() -> tuple[dict[int, Any]]:
     return ({0: torch.export.Dim("batch")},)
 
 
-def torch_content(network: nn.Module, images: dict[str, Tensor], texts: dict[str, str]) -> tuple[bytes, Check]:
+def torch_content(network: nn.Module, images: dict[str, Tensor], texts: dict[str, str]) -> tuple[bytes, Comparison]:
     """The bytes of a .pt2 file, and the difference between its outputs and the network's.
 
     Args:
@@ -45,4 +45,4 @@ def torch_content(network: nn.Module, images: dict[str, Tensor], texts: dict[str
             made: Tensor = loaded(given)
         return made
 
-    return content.getvalue(), compared(network, exported, images)
+    return content.getvalue(), compare(network, exported, images)

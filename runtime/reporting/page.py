@@ -27,7 +27,7 @@ from .kernels import Kernels, draw_kernels
 from .layer_order import PassedLayer, layers_in_order
 from .missing import Missing
 from .nearest_images import NearestImages, draw_nearest
-from .predictions import SAMPLES, Sample, draw_samples, sample_numbers
+from .samples import SAMPLES, Sample, draw_samples, sample_numbers
 from .settings import Settings, settings_of
 from .short_name import short_name
 from .templates import template, text_of
@@ -40,7 +40,7 @@ _NO_SPEC = (
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageSections:
     """The sections that need the images of the run.
 
     Attributes:
@@ -69,12 +69,12 @@ class Report:
     curves: Curves | Missing
     picture: str | Missing
     kernels: Kernels | Missing
-    images: Images | Missing
+    images: ImageSections | Missing
     top5: bool = True
 
     def missing(self) -> list[str]:
         """The reasons of missing sections."""
-        nearest = self.images.nearest if isinstance(self.images, Images) else None
+        nearest = self.images.nearest if isinstance(self.images, ImageSections) else None
         sections = (self.curves, self.picture, self.kernels, self.images, nearest)
         return [section.reason for section in sections if isinstance(section, Missing)]
 
@@ -145,7 +145,7 @@ def _store(trained: TrainedNetwork, data: Path | None) -> Store | Missing:
         return Missing(f"No images: {mistake}.")
 
 
-def _images(trained: TrainedNetwork, layers: list[PassedLayer], store: Store, rows: int) -> Images:
+def _images(trained: TrainedNetwork, layers: list[PassedLayer], store: Store, rows: int) -> ImageSections:
     def name(output: int) -> str:
         return short_name(trained.class_name(output))
 
@@ -154,7 +154,7 @@ def _images(trained: TrainedNetwork, layers: list[PassedLayer], store: Store, ro
     numbers = sample_numbers(store.val.labels, answers.right, SAMPLES)
     queries = [numbers[place] for place in spread(len(numbers), QUERIES)]
     classes = [name(label) for label in range(len(store.classes))]
-    return Images(
+    return ImageSections(
         views=len(trained.test_views()),
         scores=scores,
         classes=class_accuracies(scores, classes),

@@ -23,7 +23,7 @@ from alexc.runtime.doctor import examination, throughput
 from alexc.runtime.doctor.disk import disk, disk_speed
 from alexc.runtime.doctor.machine import Memory, core_quota, machine, memory_here, memory_limit
 from alexc.runtime.doctor.section import Section
-from alexc.runtime.doctor.throughput import StepTime, loading_rate, noise_images, pixels_of, step_time
+from alexc.runtime.doctor.throughput import StepTime, images_of_store, loading_rate, noise_images, step_time
 from alexc.runtime.doctor.versions import versions
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file
@@ -184,9 +184,9 @@ class TestThroughput:
     @pytest.mark.slow
     def test_rates_of_a_store_and_of_a_noise_images(self, home: Path, short: None) -> None:
         file = load_network_file(home / "tiny.py")
-        pixels = pixels_of(open_store(home / "store"))
-        assert pixels.total_bytes == tiny.TRAIN_IMAGES * tiny.STORED**2 * 3
-        assert loading_rate(pixels, file, 1, torch.device("cpu")) > 0
+        images = images_of_store(open_store(home / "store"))
+        assert images.total_bytes == tiny.TRAIN_IMAGES * tiny.STORED**2 * 3
+        assert loading_rate(images, file, 1, torch.device("cpu")) > 0
         with noise_images(Geometry()) as noise:
             assert loading_rate(noise, None, 2, torch.device("cpu")) > 0
 
@@ -213,8 +213,8 @@ class TestThroughput:
     def section(
         self, home: Path, step: StepTime | None, loading: float, read: float = 1e9, free: float = 1e9
     ) -> Section:
-        pixels = pixels_of(open_store(home / "store"))
-        return throughput.throughput(step, loading, 1, pixels, read, free)
+        images = images_of_store(open_store(home / "store"))
+        return throughput.throughput(step, loading, 1, images, read, free)
 
     @pytest.mark.slow
     def test_verdicts(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from alexc.runtime.evaluation.file_weights import NOTHING_SAID, load_classifier
 from alexc.runtime.evaluation.prediction import predict
 from alexc.runtime.evaluation.trained_network import load_trained_network
 from alexc.runtime.exporting import onnx_file
-from alexc.runtime.exporting.checked import compared
+from alexc.runtime.exporting.comparison import compare
 from alexc.runtime.exporting.description import description
 from alexc.runtime.exporting.export import export_network
 from alexc.runtime.exporting.subject import subject_of
@@ -162,7 +162,7 @@ def test_a_program_of_torch_export_gives_probabilities_if_asked(tmp_path: Path, 
     out = tmp_path / "tiny.pt2"
     exported = export_network(run.path, None, out, "pt2", softmax=True)
     assert exported.texts["output"] == "probabilities"
-    assert exported.check.images == ("random", "validation")
+    assert exported.comparison.images == ("random", "validation")
     told = {"alexc.json": ""}
     program = torch.export.load(out, extra_files=told)
     assert json.loads(told["alexc.json"]) == exported.texts
@@ -240,7 +240,7 @@ def test_a_file_is_called_what_it_is(tmp_path: Path, alexc: Alexc, run: RunFolde
 def test_a_network_file_is_exported_with_weights_of_a_file(tmp_path: Path, run: RunFolder) -> None:
     export_weights(run.path, tmp_path / "tiny.safetensors")
     exported = export_network(run.network, tmp_path / "tiny.safetensors", tmp_path / "a.onnx", "onnx", softmax=False)
-    assert exported.check.images == ("random",)
+    assert exported.comparison.images == ("random",)
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
     images = torch.randn(2, 3, 16, 16) * 64
     expected = load_trained_network(run.path, CPU).network(images).detach().numpy()
@@ -277,9 +277,9 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, run: RunFolder, monk
 def test_a_difference_is_found(wrong: Callable[[Tensor], Tensor]) -> None:
     network = torch.nn.Linear(3, 2)
     images: dict[str, Tensor] = {"random": torch.zeros(5, 3)}
-    assert compared(network, lambda x: network(x) + 1e-6, images).difference == pytest.approx(1e-6, rel=0.2)
+    assert compare(network, lambda x: network(x) + 1e-6, images).difference == pytest.approx(1e-6, rel=0.2)
     with pytest.raises(UserError, match=r"differs from torch's by .* on random images at batch 1"):
-        compared(network, lambda x: wrong(network(x)), images)
+        compare(network, lambda x: wrong(network(x)), images)
 
 
 @pytest.mark.slow

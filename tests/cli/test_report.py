@@ -33,8 +33,8 @@ from alexc.runtime.reporting.curves import Curves, curves_of
 from alexc.runtime.reporting.kernels import Kernels, draw_kernels
 from alexc.runtime.reporting.layer_order import layers_in_order
 from alexc.runtime.reporting.missing import Missing
-from alexc.runtime.reporting.page import Images, Report, make_report, page_text, write_report
-from alexc.runtime.reporting.predictions import sample_numbers
+from alexc.runtime.reporting.page import ImageSections, Report, make_report, page_text, write_report
+from alexc.runtime.reporting.samples import sample_numbers
 from alexc.runtime.reporting.settings import Settings
 from alexc.runtime.runs.run_folder import RunFolder
 from generated.alexnet import AlexNet
@@ -58,8 +58,8 @@ def report(home: Path) -> Report:
 
 
 @pytest.fixture(scope="module")
-def images(report: Report) -> Images:
-    assert isinstance(report.images, Images)
+def images(report: Report) -> ImageSections:
+    assert isinstance(report.images, ImageSections)
     return report.images
 
 
@@ -227,7 +227,7 @@ def test_marks_of_any_size() -> None:
 
 
 @pytest.mark.slow
-def test_confusions_are_those_of_each_image_answered_alone(home: Path, images: Images) -> None:
+def test_confusions_are_those_of_each_image_answered_alone(home: Path, images: ImageSections) -> None:
     trained, store = load_trained_network(home / "run", CPU), open_store(home / "store")
     counts = np.zeros((3, 4), int)
     for number, label in enumerate(store.val.labels.tolist()):
@@ -291,7 +291,7 @@ def assert_least_shown_first(
 
 
 @pytest.mark.slow
-def test_samples_show_the_images_their_classes_and_probabilities(home: Path, images: Images) -> None:
+def test_samples_show_the_images_their_classes_and_probabilities(home: Path, images: ImageSections) -> None:
     trained, store = load_trained_network(home / "run", CPU), open_store(home / "store")
     assert len(images.samples) == 8
     for sample in images.samples:
@@ -335,7 +335,7 @@ def test_nearest_images_are_those_of_a_brute_force_search(home: Path, rows: int)
 def test_a_large_training_set_is_searched_in_part(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearest_images, "MOST_SEARCHED", 10)
     made = tiny_report.make(home)
-    assert isinstance(made.images, Images)
+    assert isinstance(made.images, ImageSections)
     assert isinstance(made.images.nearest, nearest_images.NearestImages)
     assert (made.images.nearest.searched, made.images.nearest.images) == (10, 26)
     assert "10 of the 26 training images were searched, evenly spaced." in page_text(made)
@@ -489,7 +489,7 @@ def test_without_the_images_the_page_is_made_of_the_rest(home: Path, tmp_path: P
     best = min(each["val_error"] for each in tiny.metrics(run) if each["kind"] == "epoch")
     assert f"top-1 error{best:.1%}" in page.text.replace("\n", "")
     elsewhere = make_report(RunFolder(run), trained, home / "store", 32, tiny_report.PICTURE)
-    assert isinstance(elsewhere.images, Images)
+    assert isinstance(elsewhere.images, ImageSections)
     with pytest.raises(UserError, match="is not a folder"):
         make_report(RunFolder(run), trained, tmp_path / "nowhere", 32, None)
 
