@@ -6,33 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from alexc.nearby import nearby
-from alexc.printable import printable, shell_line
+from alexc.printable import printable
 
 from .caffemodel import ForeignWeights, read_caffemodel
 from .darknet_weights import read_darknet_weights
 from .errors import UserError
-from .files import check_new, require_regular_file, write_new
-from .layer_matching import COUNTER, Match, by_value, match_layers
+from .files import check_new, write_new
+from .layer_matching import COUNTER, Match, match_layers
 from .network_file import ModuleFile
 from .progress import Progress
-from .torch_archive import UnreadableArchive, load_archive
+from .tensor_files import CAFFES, DARKNETS, SAFETENSORS, natural_order, read_tensors
 
-_FROM_A_RUN = "`alexc weights export` writes the weights of a run"
-_CAFFES = ".caffemodel"
-_DARKNETS = ".weights"
-_SAFETENSORS = ".safetensors"
 _COLORS = 3
-_NESTED = ("state_dict", "model", "model_state_dict", "net")  # where training scripts put the weights
-_NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-_MOST_TENSORS = 20_000
 
 
 @dataclass(frozen=True)
@@ -72,14 +62,14 @@ def import_weights(
         given = _leave_out(read.tensors, without, path)
         _check_finite(given, path)
         progress.advance()
-        turns = bgr is None and path.suffix == _CAFFES and network.input_shape[0] == _COLORS
+        turns = bgr is None and path.suffix == CAFFES and network.input_shape[0] == _COLORS
         turned = read.image_readers if bgr or turns else ()
         if bgr and not turned:
             raise UserError(f"--bgr: {printable(path)} has no convolution that reads three channels")
         wanted = built.state_dict()
         try:
             given = _with_channels_turned(given, turned)
-            matches = match_layers(given, wanted, read.second_names, ordered=path.suffix != _SAFETENSORS)
+            matches = match_layers(given, wanted, read.second_names, ordered=path.suffix != SAFETENSORS)
         except UserError as mistake:
             raise UserError(
                 f"{printable(path)} does not fit {network.name} of {printable(network.path)}: "
@@ -111,9 +101,9 @@ def _channels_in_words(channels: int) -> str:
 
 def _read(path: Path, network: nn.Module) -> ForeignWeights:
     """The tensors of a file of any format, and what is known about them."""
-    if path.suffix == _CAFFES:
+    if path.suffix == CAFFES:
         return read_caffemodel(path)
-    tensors = read_darknet_weights(path, network) if path.suffix == _DARKNETS else read_tensors(path)
+    tensors = read_darknet_weights(path, network) if path.suffix == DARKNETS else read_tensors(path)
     convolutions = (name for name, tensor in tensors.items() if tensor.ndim == 4 and tensor.shape[1] == _COLORS)
     first = next(convolutions, None)
     return ForeignWeights(tensors, {}, () if first is None else (first.rpartition(".")[0],))
@@ -151,87 +141,6 @@ def _turned(tensor: Tensor, axis: int, layer: str) -> Tensor:
     return torch.cat(tensor.chunk(_COLORS, axis)[::-1], axis)
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, in the order of its layers.
-
-    A checkpoint keeps its order. A safetensors file has none; its names are sorted, with numbers by value.
-
-    Raises:
-        UserError: it cannot be read, or contains something other than tensors.
-    """
-    shown = printable(path)
-    if path.suffix in (_CAFFES, _DARKNETS):
-        whose = "Caffe's" if path.suffix == _CAFFES else "darknet's"
-        raise UserError(
-            f"{shown} is {whose}: convert its weights with `alexc weights import {shell_line(path)} --into NETWORK`"
-        )
-    try:
-        require_regular_file(path)
-        loaded = _read_safetensors(path) if path.suffix == _SAFETENSORS else _read_archive(path)
-    except FileNotFoundError:
-        expected = "expected a .safetensors file or a checkpoint of torch"
-        there = nearby(path, _SAFETENSORS, ".pt", ".pth")
-        raise UserError(f"{shown} does not exist: {expected}{there}") from None
-    except IsADirectoryError:
-        raise UserError(
-            f"{shown} is a folder: expected a .safetensors file or a checkpoint of torch; {_FROM_A_RUN}"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror or printable(error)}") from None
-    if len(loaded) > _MOST_TENSORS:
-        raise UserError(f"{shown} holds {len(loaded):,} tensors: at most {_MOST_TENSORS:,} are read")
-    for name, value in loaded.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(
-                f"{shown}: `{printable(name)}` is not a tensor: expected a state dict, alone or under the key "
-                f"{' or '.join(_NESTED)}, and nothing else in it; {_FROM_A_RUN}"
-            )
-        _check_kind(value, f"{shown}: `{printable(name)}`", is_counter=name.endswith(COUNTER))
-    return loaded
-
-
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    try:
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            if len(names) > _MOST_TENSORS:  # reading them would take minutes
-                return dict.fromkeys(names)
-            empty = next((name for name in names if 0 in file.get_slice(name).get_shape()), None)
-        if empty is not None:
-            raise UserError(f"{printable(path)}: `{printable(empty)}` holds no numbers")
-        return dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))
-    except SafetensorError as error:
-        raise UserError(f"{printable(path)} is not a valid safetensors file: {printable(error)}") from None
-
-
-def _read_archive(path: Path) -> dict[Any, Any]:
-    """The state dict in a file of `torch.save`, alone or nested."""
-    shown = printable(path)
-    try:
-        with path.open("rb") as file:
-            loaded = load_archive(file)
-    except UnreadableArchive as reason:
-        raise UserError(
-            f"{shown} is not a checkpoint that can be read {reason}: expected what "
-            "torch.save(model.state_dict(), path) writes, or a .safetensors file"
-        ) from None
-    for key in _NESTED:
-        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-            loaded = loaded[key]
-    if not isinstance(loaded, dict) or not loaded:
-        raise UserError(f"{shown} holds no table of tensors: expected a state dict")
-    return loaded
-
-
-def _check_kind(tensor: Tensor, shown: str, is_counter: bool) -> None:
-    """Check that it holds plain numbers, with memory for each of them."""
-    if tensor.is_nested or tensor.layout is not torch.strided or tensor.device.type != "cpu":
-        kind = "nested" if tensor.is_nested else tensor.device.type if tensor.device.type != "cpu" else tensor.layout
-        raise UserError(f"{shown} is a tensor of kind {kind}: expected dense floating-point numbers")
-    if tensor.dtype not in _NUMBERS and not is_counter:
-        raise UserError(f"{shown} holds {tensor.dtype}: expected dense floating-point numbers, of 16 bits or more")
-
-
 def carry_over(
     given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], matches: Sequence[Match]
 ) -> dict[str, Tensor]:
@@ -260,12 +169,6 @@ def _leave_out(tensors: Mapping[str, Tensor], without: Sequence[str], path: Path
         for name in under:
             del kept[name]
     return kept
-
-
-def natural_order(name: str) -> list[tuple[int, str]]:
-    """A key that sorts `features.9` before `features.10`."""
-    parts = re.split(r"([0-9]+)", name)
-    return [by_value(part) if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def _join(layer: str, tensor: str) -> str:

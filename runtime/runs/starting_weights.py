@@ -10,7 +10,7 @@ from torch import Tensor
 from alexc.printable import printable, shell_line
 
 from ..errors import UserError
-from ..weights_import import read_tensors
+from ..tensor_files import read_tensors
 from .checkpoint import DamagedCheckpoint, load_checkpoint
 from .run_folder import RunFolder
 from .weight_shapes import differences_text, differing_names

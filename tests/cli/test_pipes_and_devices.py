@@ -19,7 +19,7 @@ from alexc.runtime.network_file import load_network_file
 from alexc.runtime.runs.checkpoint import DamagedCheckpoint, load_checkpoint
 from alexc.runtime.runs.metrics import read_metrics
 from alexc.runtime.runs.run_folder import RunFolder
-from alexc.runtime.weights_import import read_tensors
+from alexc.runtime.tensor_files import read_tensors
 from tests.conftest import ROOT
 from tests.data.test_store import write_example
 from tests.support import imagenet_archives as imagenet

@@ -25,7 +25,8 @@ from alexc.importers.foreign.spec_writer import ImportResult
 from alexc.importers.pipeline import to_spec
 from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
-from alexc.runtime.weights_import import carry_over, natural_order
+from alexc.runtime.tensor_files import natural_order
+from alexc.runtime.weights_import import carry_over
 from tests.conftest import ROOT, Alexc
 from tests.runtime.test_torchvision import close, randomise_normalisation, theirs, without_numbers
 from tests.support.compiled import network_of

@@ -17,7 +17,8 @@ from alexc.runtime import layer_matching
 from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.network_file import NetworkFile, load_network_file
-from alexc.runtime.weights_import import carry_over, import_weights, natural_order
+from alexc.runtime.tensor_files import natural_order
+from alexc.runtime.weights_import import carry_over, import_weights
 
 TWO_BRANCHES = """network Two {
   input 3x8x8

@@ -15,7 +15,8 @@ from alexc.compiler.graph.graph import Graph
 from alexc.compiler.pipeline import check_file
 from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
-from alexc.runtime.weights_import import carry_over, natural_order
+from alexc.runtime.tensor_files import natural_order
+from alexc.runtime.weights_import import carry_over
 from tests.conftest import ROOT
 from tests.support.compiled import network_of
 

@@ -21,7 +21,7 @@ from alexc.runtime.data.dataset_statistics import load_statistics
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 from alexc.runtime.runs.starting_weights import starting_weights
-from alexc.runtime.weights_import import read_tensors
+from alexc.runtime.tensor_files import read_tensors
 
 
 class Expanding:
