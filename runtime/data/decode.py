@@ -18,7 +18,7 @@ from alexc import git_lfs
 
 from .decoding_work import LARGEST_PIXELS, BadImage, CountedReads, check_content, check_opened
 from .plain_jpeg import plain_jpeg, plain_size
-from .split import Pixels
+from .shard_pixels import Pixels
 from .store import STEPS_OF_16_BITS, Geometry
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # JPEG includes MPO, a format of 3D cameras and phones

@@ -12,7 +12,8 @@ from ..augmentations.augmentation import Augmentation
 from ..augmentations.color_jitter import ColorJitter
 from ..errors import UserError
 from ..progress import Progress
-from .split import Images, Pixels
+from .shard_pixels import Pixels
+from .split import Images
 from .store import Store
 
 _LARGEST_SHARE = 0.8  # of the free memory; training needs the rest

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decode import BACKGROUND
-from .split import Pixels
+from .shard_pixels import Pixels
 
 
 def as_rgb(pixels: Pixels) -> NDArray[np.uint8]:

@@ -42,6 +42,7 @@ from .duplicates import Duplicates
 from .image_list import ImageList, SourceFile
 from .image_source import ImageSource, open_source
 from .scratch_database import scratch_database
+from .shard_pixels import Shard
 from .shards import (
     ShardRecord,
     ShardTask,
@@ -53,7 +54,6 @@ from .shards import (
     shard_file,
     shard_length,
 )
-from .split import Shard
 from .store import (
     READ_VERSIONS,
     SOURCE,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .decode import decode, is_scaled_up, jpeg_of, scale_and_crop
 from .decoding_work import BadImage
 from .image_list import SourceFile
-from .split import Pixels
+from .shard_pixels import Pixels
 from .store import ColorSums, Geometry
 from .worker_pool import leave_if_asked
 

@@ -37,7 +37,8 @@ from ..errors import UserError
 from ..files import require_regular_file
 from ..progress import Progress
 from ..sides import MOST_CHANNELS, Sides, height_and_width, sides_text
-from .split import CHANGED, FileNames, JpegPixels, LabelSets, RawPixels, Shard, Split
+from .shard_pixels import CHANGED, JpegPixels, RawPixels, Shard, damaged_store
+from .split import FileNames, LabelSets, Split
 
 FORMAT = "alexc image store"
 VERSION = 3
@@ -245,7 +246,7 @@ def open_store(path: Path) -> Store:
     try:
         return _open(path, manifest, identity)
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path / MANIFEST, f"{type(error).__name__} {error}") from None
+        raise damaged_store(path / MANIFEST, f"{type(error).__name__} {error}") from None
 
 
 def check_store(store: Store) -> None:
@@ -262,7 +263,7 @@ def check_store(store: Store) -> None:
                 changed.append(printable(split.shards[shard].file))
             progress.advance()
     if changed:
-        raise _damaged(store.path, f"{', '.join(changed)}: {CHANGED}")
+        raise damaged_store(store.path, f"{', '.join(changed)}: {CHANGED}")
 
 
 def check_while_reading(store: Store) -> None:
@@ -297,7 +298,7 @@ def read_source(path: Path) -> dict[str, Any]:
     """
     content = _parse(path / SOURCE, _read(path / SOURCE))
     if not isinstance(content, dict):
-        raise _damaged(path / SOURCE, "expected a JSON object")
+        raise damaged_store(path / SOURCE, "expected a JSON object")
     return content
 
 
@@ -418,9 +419,9 @@ def _check_shards(path: Path, shards: tuple[Shard, ...]) -> None:
             require_regular_file(path / shard.file)
             size = (path / shard.file).stat().st_size
         except OSError as error:
-            raise _damaged(path / shard.file, error.strerror) from None
+            raise damaged_store(path / shard.file, error.strerror) from None
         if size != shard.bytes:
-            raise _damaged(path / shard.file, f"it has {size:,} bytes, expected {shard.bytes:,}")
+            raise damaged_store(path / shard.file, f"it has {size:,} bytes, expected {shard.bytes:,}")
 
 
 def _allow_open_files(shards: int) -> None:
@@ -443,7 +444,7 @@ def _load_array(path: Path, manifest: dict[str, Any], name: str) -> NDArray[np.i
     try:
         array: NDArray[np.int64] = np.asarray(np.load(path / name, mmap_mode="r", allow_pickle=False))
     except ValueError:  # its message advises to load the file unsafely
-        raise _damaged(path / name, "it is not an array of numbers") from None
+        raise damaged_store(path / name, "it is not an array of numbers") from None
     return array
 
 
@@ -453,9 +454,9 @@ def _check_hash(path: Path, manifest: dict[str, Any], name: str) -> None:
         with (path / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _damaged(path / name, error.strerror) from None
+        raise damaged_store(path / name, error.strerror) from None
     if digest != manifest["sha256"][name]:
-        raise _damaged(path / name, CHANGED)
+        raise damaged_store(path / name, CHANGED)
 
 
 def _read(path: Path) -> bytes:
@@ -463,15 +464,11 @@ def _read(path: Path) -> bytes:
         require_regular_file(path)
         return path.read_bytes()
     except OSError as error:
-        raise _damaged(path, error.strerror) from None
+        raise damaged_store(path, error.strerror) from None
 
 
 def _parse(path: Path, content: bytes) -> Any:  # noqa: ANN401 - JSON is any of them
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"not JSON ({error})") from None
-
-
-def _damaged(path: Path, reason: str | None) -> UserError:
-    return UserError(f"the store is damaged: {printable(path)}: {reason}; delete the store and prepare it again")
+        raise damaged_store(path, f"not JSON ({error})") from None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import AtomicFile, sync_folder, write_bytes
-from .split import Shard
+from .shard_pixels import Shard
 from .store import (
     ANY_SHAPE,
     FORMAT,

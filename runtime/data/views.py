@@ -21,7 +21,7 @@ from ..augmentations.view import Numbers, View, Views
 from ..sides import Sides, height_and_width
 from .dataset_statistics import DatasetStatistics
 from .random_streams import Purpose, first_of_group, generator
-from .split import Pixels
+from .shard_pixels import Pixels
 from .store import STEPS_OF_16_BITS
 
 Value = TypeVar("Value", bound=np.generic)

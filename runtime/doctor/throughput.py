@@ -21,7 +21,8 @@ from ..data.batch_loader import BatchLoader, groups_of
 from ..data.dataset_statistics import DatasetStatistics, statistics_of
 from ..data.random_streams import epoch_order
 from ..data.recipe_check import renderer_of
-from ..data.split import RawPixels, Shard, Split
+from ..data.shard_pixels import RawPixels, Shard
+from ..data.split import Split
 from ..data.store import Geometry, Store
 from ..data.views import Renderer, TrainingViews
 from ..device import is_out_of_memory, place_images, place_network

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..data.displayed import as_rgb
-from ..data.split import Pixels
+from ..data.shard_pixels import Pixels
 
 _QUALITY = 88
 

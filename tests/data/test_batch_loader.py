@@ -18,7 +18,8 @@ from alexc.runtime.augmentations.view import Views, same_views
 from alexc.runtime.data.batch_loader import Batch, BatchLoader, groups_of
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
 from alexc.runtime.data.random_streams import epoch_order
-from alexc.runtime.data.split import RawPixels, Split
+from alexc.runtime.data.shard_pixels import RawPixels
+from alexc.runtime.data.split import Split
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.data.views import Renderer, TrainingViews, ten_views
 

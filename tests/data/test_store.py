@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alexc.runtime.data import store as store_module
-from alexc.runtime.data.split import Shard
+from alexc.runtime.data.shard_pixels import Shard
 from alexc.runtime.data.store import (
     ColorSums,
     Geometry,
