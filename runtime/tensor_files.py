@@ -16,7 +16,8 @@ from alexc.printable import printable, shell_line
 
 from .errors import UserError
 from .files import require_regular_file
-from .layer_matching import COUNTER, by_value
+from .layer_matching import COUNTER
+from .layer_search import by_value
 from .torch_archive import UnreadableArchive, load_archive
 
 CAFFES = ".caffemodel"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
-from alexc.runtime import layer_matching
+from alexc.runtime import layer_search
 from alexc.runtime.errors import UserError
 from alexc.runtime.layer_matching import match_layers
 from alexc.runtime.network_file import NetworkFile, load_network_file
@@ -275,7 +275,7 @@ def test_siblings_in_any_order_go_where_a_part_of_their_name_says_or_are_refused
 
 def test_the_search_ends_after_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of 20 modules can have any place but the last, so only trying all orders would show that none is right."""
-    monkeypatch.setattr(layer_matching, "_MOST_STEPS", 20_000)
+    monkeypatch.setattr(layer_search, "_MOST_STEPS", 20_000)
     given: dict[str, Tensor] = {}
     for module in "abcdefghijklmnopqrst":
         given |= vectors(f"{module}.0") | vectors(f"{module}.1", size=3)
