@@ -36,7 +36,7 @@ FORM = (
     "expected what `alexc compile` writes: RECIPE = Recipe(...) and one class of nn.Module with "
     "input_shape = (channels, height, width) and reset_parameters(seed)"
 )
-PLACED_FORM = (
+_PLACED_FORM = (
     "expected what `alexc compile --placement` writes: PLACEMENT = Placement(...), the class of the whole network, and "
     "one whose constructor takes the mesh"
 )
@@ -197,7 +197,7 @@ def _module_file(path: Path, content: bytes, module: ModuleType) -> ModuleFile:
         placed_class = _placed_class(path, networks)
         networks = [each for each in networks if each is not placed_class]
     else:
-        raise UserError(f"{printable(path)} has a PLACEMENT of type {type(placement).__name__}: {PLACED_FORM}")
+        raise UserError(f"{printable(path)} has a PLACEMENT of type {type(placement).__name__}: {_PLACED_FORM}")
     network_class = _network_class(path, networks)
     shape = _input_shape(path, network_class)
     return ModuleFile(path, content, network_class, _recipe(path, module), shape, placed_class, placement)
@@ -292,7 +292,7 @@ def _placed_class(path: Path, networks: Sequence[type[nn.Module]]) -> type[nn.Mo
     placed = [each for each in networks if "mesh" in inspect.signature(each).parameters]
     if len(placed) != 1 or len(networks) != 2:
         names = ", ".join(each.__name__ for each in networks)
-        raise UserError(f"{printable(path)} has a PLACEMENT, and the networks {names}: {PLACED_FORM}")
+        raise UserError(f"{printable(path)} has a PLACEMENT, and the networks {names}: {_PLACED_FORM}")
     return placed[0]
 
 

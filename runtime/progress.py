@@ -14,7 +14,7 @@ from rich.progress import Progress as RichProgress
 from .duration import duration
 from .notebook import Bar, is_notebook, training_bar
 
-SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
@@ -77,7 +77,7 @@ class Progress:
             self._show_in_notebook(self._notebook)
         elif self._bar is not None:
             self._bar.update(self._row, completed=self._done, rate=self._rate_text(), note=self._note)
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._print_line()
 
     def _show_in_notebook(self, bar: Bar) -> None:

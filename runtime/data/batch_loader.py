@@ -23,7 +23,7 @@ from .device_rendering import DeviceRenderer, Rendering, table_of
 from .split import Images, number_in_source, source_of
 from .views import Renderer
 
-WHOLE_BATCH = BatchShard()
+_WHOLE_BATCH = BatchShard()
 _NO_TABLE = torch.empty(0, 0)
 NOTHING_STORED: Mapping[Images, Tensor] = {}
 
@@ -89,7 +89,7 @@ class BatchLoader:
         threads: int,
         on_device: torch.device | None = None,
         stored: Mapping[Images, Tensor] = NOTHING_STORED,
-        share: BatchShard = WHOLE_BATCH,
+        share: BatchShard = _WHOLE_BATCH,
         outputs: int = 0,
     ) -> None:
         self._renderer, self._share, self._outputs, self._stored = renderer, share, outputs, stored

@@ -10,7 +10,7 @@ from PIL import Image
 from .plain_jpeg import MOST_SCANS, Markers, markers_of
 
 LARGEST_PIXELS = 100_000_000
-MOST_SCANNED_PIXELS = 20 * LARGEST_PIXELS  # pixels times scans of a JPEG: about ten seconds
+_MOST_SCANNED_PIXELS = 20 * LARGEST_PIXELS  # pixels times scans of a JPEG: about ten seconds
 MOST_READS = 2_000_000  # a GIF of `LARGEST_PIXELS` needs half of them
 LARGEST_TEXT = 25_000_000  # bytes of an image whose pixels are decimal numbers: about ten seconds
 _MOST_VALUES = 500_000  # of a TIFF tag; an image of `LARGEST_PIXELS` in tiles of 16 x 16 has 390,625
@@ -73,7 +73,7 @@ def check_opened(image: Image.Image, scans: int) -> None:
     size = f"{image.width} x {image.height} pixels"
     if image.width * image.height > LARGEST_PIXELS:
         raise BadImage(f"{size}, over {LARGEST_PIXELS // 1_000_000} megapixels")
-    if image.width * image.height * scans > MOST_SCANNED_PIXELS:
+    if image.width * image.height * scans > _MOST_SCANNED_PIXELS:
         raise BadImage(f"{size} in {scans} scans, which would take too long to decode")
     tags = getattr(image, "tag_v2", {})
     if _TIFF_TILE_WIDTH in tags and _TIFF_TILE_LENGTH in tags:

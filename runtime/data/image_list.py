@@ -14,7 +14,7 @@ from .decode import read_file
 from .packed_image import STORED, packed_image
 from .store import SPLITS, SplitName
 
-VALIDATION_SHARE = 5  # one in five
+_VALIDATION_SHARE = 5  # one in five
 _ROWS_AT_ONCE = 1024
 
 
@@ -125,7 +125,7 @@ class ImageList:
                 ) WHERE place <= MAX(1, files / ?)
             )
             """,
-            (VALIDATION_SHARE,),
+            (_VALIDATION_SHARE,),
         )
 
     def sort(self, layout: str, ignored: int, by_place: bool = False) -> None:

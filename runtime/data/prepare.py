@@ -71,11 +71,11 @@ from .store import (
 from .store_writing import SplitContent, StoreContent, StoredImage, write_store
 from .worker_pool import WorkerDied, run_in_workers, start_importing
 
-BAD_SHARE = 0.01
-QUARANTINE = "quarantine.txt"
-_PARTIAL_NAMES = frozenset((LOCK, SOURCE, "store", "records", "old", QUARANTINE))
+_BAD_SHARE = 0.01
+_QUARANTINE = "quarantine.txt"
+_PARTIAL_NAMES = frozenset((LOCK, SOURCE, "store", "records", "old", _QUARANTINE))
 _MOST_FILES_SHOWN = 10
-JPEG_CHANNELS = (1, 3)
+_JPEG_CHANNELS = (1, 3)
 _JPEG_SHARE = 1 / 8  # of the size of raw pixels: the room that is checked for; photographs take 1/9 by default
 
 
@@ -159,7 +159,7 @@ def prepare(
     geometry: Geometry,
     workers: int,
     exif: bool = False,
-    bad_share: float = BAD_SHARE,
+    bad_share: float = _BAD_SHARE,
     quality: int | None = None,
     whole: bool = False,
     wait: bool = False,
@@ -186,7 +186,7 @@ def prepare(
         UserError: the source has no usable layout, too many bad files, or changes during the work; or the destination
             is something else than a store of this source, or cannot be written.
     """
-    if quality is not None and (geometry.channels not in JPEG_CHANNELS or geometry.bits > 8):
+    if quality is not None and (geometry.channels not in _JPEG_CHANNELS or geometry.bits > 8):
         raise UserError(
             f"JPEGs hold 1 or 3 channels of 8 bits, not {geometry.channels} of {geometry.bits} bits: store raw pixels"
         )
@@ -466,7 +466,7 @@ def _quarantined(work: _Work) -> tuple[tuple[str, str], ...]:
 
 def _check_quarantine(work: _Work, quarantined: tuple[tuple[str, str], ...], bad_share: float) -> None:
     """Fail if too many files are bad, or all files of a class."""
-    images, listed = work.images, work.partial / QUARANTINE
+    images, listed = work.images, work.partial / _QUARANTINE
     lines = [f"{printable(file)}: {printable(reason)}" for file, reason in quarantined]
     shown = "\n".join(["", *(f"  {line}" for line in lines[:_MOST_FILES_SHOWN])])
     if len(lines) > _MOST_FILES_SHOWN:

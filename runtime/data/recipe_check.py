@@ -40,7 +40,7 @@ def geometry_of(file: NetworkFile) -> Geometry:
     return geometry
 
 
-def mean_to_subtract(rules: recipes.Recipe, statistics: DatasetStatistics) -> NDArray[np.float64]:
+def _mean_to_subtract(rules: recipes.Recipe, statistics: DatasetStatistics) -> NDArray[np.float64]:
     """(H, W, channels), 0..255: the training set's mean image (section 2), or one colour, or zeros."""
     for part in rules.prepare:
         match part:
@@ -59,7 +59,7 @@ def mean_to_subtract(rules: recipes.Recipe, statistics: DatasetStatistics) -> ND
 
 def renderer_of(file: NetworkFile, statistics: DatasetStatistics) -> Renderer:
     """The renderer of views that prepares images as the recipe of a network says."""
-    mean = mean_to_subtract(file.recipe, statistics)
+    mean = _mean_to_subtract(file.recipe, statistics)
     stds = [part.std for part in file.recipe.prepare if isinstance(part, recipes.Normalize)]
     windows = [part.window for part in file.recipe.prepare if isinstance(part, recipes.Subtract)]
     factor = 1 / (255 * np.broadcast_to(np.array(stds[0]), file.channels)) if stds else None

@@ -48,7 +48,7 @@ ANY_SHAPE = 5  # the version of a store of other images than RGB squares of 8 bi
 READ_VERSIONS = (2, VERSION, SEVERAL_LABELS, ANY_SHAPE)
 MANIFEST = "manifest.json"
 SOURCE = "source.json"
-LARGEST_SIDE = 4096  # pixels of a stored image
+_LARGEST_SIDE = 4096  # pixels of a stored image
 STEPS_OF_16_BITS = 257  # between two values of 8 bits: 65,535 is 257 * 255
 _WHY_SMALLER = {
     True: "since the crop is cut from an image whose shorter side has `resize` pixels",
@@ -83,10 +83,10 @@ class Geometry:
         height, width = height_and_width(self.crop)
         object.__setattr__(self, "crop", height if height == width else (height, width))
         most = height_and_width(self.resize)
-        if not (1 <= height <= most[0] and 1 <= width <= most[1] and max(most) <= LARGEST_SIDE):
+        if not (1 <= height <= most[0] and 1 <= width <= most[1] and max(most) <= _LARGEST_SIDE):
             raise UserError(
                 f"resize {sides_text(self.resize)} and crop {sides_text(self.crop)} do not fit: expected "
-                f"1 <= crop <= resize <= {LARGEST_SIDE}, " + _WHY_SMALLER[isinstance(self.resize, int)]
+                f"1 <= crop <= resize <= {_LARGEST_SIDE}, " + _WHY_SMALLER[isinstance(self.resize, int)]
             )
         if not 1 <= self.channels <= MOST_CHANNELS:
             raise UserError(f"images of {self.channels} channels cannot be stored: expected 1 to {MOST_CHANNELS}")

@@ -24,8 +24,8 @@ from ..progress import Progress
 from .store import SPLITS, SplitName
 from .worker_pool import WorkerDied, leave_if_asked, run_in_workers
 
-Floats = NDArray[np.floating]
-Shape = Callable[[Floats, Floats, np.random.Generator], Floats]
+_Floats = NDArray[np.floating]
+Shape = Callable[[_Floats, _Floats, np.random.Generator], _Floats]
 
 NAME = "drawn-images-v1"
 COUNTS: Mapping[SplitName, int] = {"train": 200, "val": 50}
@@ -125,31 +125,31 @@ class _Scene:
         self.x = width / 2 + rng.uniform(-spread, spread)
         self.y = height / 2 + rng.uniform(-spread, spread)
 
-    def with_object(self, shape: Shape) -> Floats:
+    def with_object(self, shape: Shape) -> _Floats:
         """The scene with the object, its shadow, sometimes an obstacle, and the light."""
         u, v = self._object_coordinates()
         distance = shape(u, v, self.rng) * self.radius
-        pixels: Floats = self.ground * (1 - self._shadow(distance))[..., None]
+        pixels: _Floats = self.ground * (1 - self._shadow(distance))[..., None]
         pixels = _over(pixels, self._object_surface(), _coverage(distance))
         if self.rng.random() < 0.12:
             pixels = _over(pixels, *self._obstacle())
         return pixels * self._light()[..., None]
 
-    def _object_coordinates(self) -> tuple[Floats, Floats]:
+    def _object_coordinates(self) -> tuple[_Floats, _Floats]:
         """Coordinates in which the object has radius 1: rotated, and seen slightly from the side."""
         angle, tilt, lean = self.rng.uniform(0, 2 * np.pi), self.rng.uniform(0.75, 1.0), self.rng.uniform(0, 2 * np.pi)
         y, x = np.mgrid[: self.height, : self.width].astype(np.float32)
         along, across = _turned((x - self.x) / self.radius, (y - self.y) / self.radius, lean)
         return _turned(along, across / tilt, angle)
 
-    def _object_surface(self) -> Floats:
+    def _object_surface(self) -> _Floats:
         ground = self.ground.mean(axis=(0, 1))
         color = _color(self.rng, 0.15)
         while np.abs(color - ground).max() < 0.4:  # the object must stand out, in lightness or in hue
             color = _color(self.rng, 0.15)
         return _surface(self.rng, self.width, self.height, color, self.rng.uniform(0.04, 0.2))
 
-    def _shadow(self, distance: Floats) -> Floats:
+    def _shadow(self, distance: _Floats) -> _Floats:
         """The object's coverage, moved, blurred and weakened."""
         reach = self.radius * self.rng.uniform(0.05, 0.2)
         angle = self.rng.uniform(0, 2 * np.pi)
@@ -160,7 +160,7 @@ class _Scene:
         shadow = shadow.filter(ImageFilter.GaussianBlur(reach * 0.5 + 1))
         return np.asarray(shadow).astype(np.float32) * np.float32(self.rng.uniform(0.2, 0.6) / 255)
 
-    def _obstacle(self) -> tuple[Floats, Floats]:
+    def _obstacle(self) -> tuple[_Floats, _Floats]:
         """A bar in front of the object that hides a part of it: its surface and its coverage."""
         y, x = np.mgrid[: self.height, : self.width].astype(np.float32)
         _, across = _turned(x - self.x, y - self.y, self.rng.uniform(0, 2 * np.pi))
@@ -168,7 +168,7 @@ class _Scene:
         surface = _surface(self.rng, self.width, self.height, _color(self.rng, 0.1), 0.2)
         return surface, _coverage(bar)
 
-    def _light(self) -> Floats:
+    def _light(self) -> _Floats:
         """(height, width): brighter on one side, as from a window or a lamp."""
         y, x = np.mgrid[-1 : 1 : self.height * 1j, -1 : 1 : self.width * 1j].astype(np.float32)
         along, across = _turned(x, y, self.rng.uniform(0, 2 * np.pi))
@@ -176,7 +176,7 @@ class _Scene:
         return 1 + fall * along - self.rng.uniform(0.0, 0.15) * (across * across + along * along)
 
 
-def _camera(rng: np.random.Generator, pixels: Floats) -> Image.Image:
+def _camera(rng: np.random.Generator, pixels: _Floats) -> Image.Image:
     """Colour cast, exposure, blur and noise."""
     cast = rng.uniform(0.85, 1.15, 3) * rng.uniform(0.75, 1.2)
     image = Image.fromarray(_to_bytes(pixels * cast.astype(np.float32)))
@@ -185,14 +185,14 @@ def _camera(rng: np.random.Generator, pixels: Floats) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
 
 
-def _color(rng: np.random.Generator, vividness: float) -> Floats:
+def _color(rng: np.random.Generator, vividness: float) -> _Floats:
     """(3,): any hue; with low `vividness` it is muted, as in most photographs."""
     grey = rng.uniform(0.15, 0.85)
-    color: Floats = np.clip(grey + rng.normal(0, vividness, 3), 0.05, 0.95).astype(np.float32)
+    color: _Floats = np.clip(grey + rng.normal(0, vividness, 3), 0.05, 0.95).astype(np.float32)
     return color
 
 
-def _surface(rng: np.random.Generator, width: int, height: int, color: Floats, contrast: float) -> Floats:
+def _surface(rng: np.random.Generator, width: int, height: int, color: _Floats, contrast: float) -> _Floats:
     """(height, width, 3): a material of about this colour: clouds at several scales, with a grain direction."""
     stretch = float(np.exp(rng.normal(0, 0.7)))
     roughness = rng.uniform(0.4, 0.75)
@@ -205,25 +205,25 @@ def _surface(rng: np.random.Generator, width: int, height: int, color: Floats, c
         pattern += layer * np.float32(roughness ** (octave - 2))
     pattern *= np.float32(contrast) / pattern.std()
     tint = rng.normal(1, 0.25, 3).astype(np.float32)
-    surface: Floats = np.clip(color * (1 + pattern[..., None] * tint), 0, 1)
+    surface: _Floats = np.clip(color * (1 + pattern[..., None] * tint), 0, 1)
     return surface
 
 
-def _over(below: Floats, above: Floats, coverage: Floats) -> Floats:
+def _over(below: _Floats, above: _Floats, coverage: _Floats) -> _Floats:
     return below + (above - below) * coverage[..., None]
 
 
-def _coverage(distance: Floats) -> Floats:
+def _coverage(distance: _Floats) -> _Floats:
     """The share of each pixel inside the shape, from the signed distance to the edge in pixels."""
-    coverage: Floats = np.clip(np.float32(0.5) - distance, 0, 1)
+    coverage: _Floats = np.clip(np.float32(0.5) - distance, 0, 1)
     return coverage
 
 
-def _to_bytes(values: Floats) -> NDArray[np.uint8]:
+def _to_bytes(values: _Floats) -> NDArray[np.uint8]:
     return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _turned(x: Floats, y: Floats, angle: float) -> tuple[Floats, Floats]:
+def _turned(x: _Floats, y: _Floats, angle: float) -> tuple[_Floats, _Floats]:
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     return cosine * x + sine * y, cosine * y - sine * x
 
@@ -231,35 +231,35 @@ def _turned(x: Floats, y: Floats, angle: float) -> tuple[Floats, Floats]:
 # Each shape is a signed distance to its edge, negative inside, for a shape of radius 1.
 
 
-def _disc(u: Floats, v: Floats, _: np.random.Generator) -> Floats:
-    distance: Floats = np.hypot(u, v) - np.float32(0.9)
+def _disc(u: _Floats, v: _Floats, _: np.random.Generator) -> _Floats:
+    distance: _Floats = np.hypot(u, v) - np.float32(0.9)
     return distance
 
 
-def _ring(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _ring(u: _Floats, v: _Floats, rng: np.random.Generator) -> _Floats:
     thickness = np.float32(rng.uniform(0.1, 0.2))
-    distance: Floats = np.abs(np.hypot(u, v) - (1 - thickness)) - thickness
+    distance: _Floats = np.abs(np.hypot(u, v) - (1 - thickness)) - thickness
     return distance
 
 
-def _square(u: Floats, v: Floats, _: np.random.Generator) -> Floats:
-    distance: Floats = np.maximum(np.abs(u), np.abs(v)) - np.float32(0.8)
+def _square(u: _Floats, v: _Floats, _: np.random.Generator) -> _Floats:
+    distance: _Floats = np.maximum(np.abs(u), np.abs(v)) - np.float32(0.8)
     return distance
 
 
-def _triangle(u: Floats, v: Floats, _: np.random.Generator) -> Floats:
-    distance: Floats = np.maximum(np.abs(u) * np.float32(np.sqrt(3) / 2) + v / 2, -v) - np.float32(0.55)
+def _triangle(u: _Floats, v: _Floats, _: np.random.Generator) -> _Floats:
+    distance: _Floats = np.maximum(np.abs(u) * np.float32(np.sqrt(3) / 2) + v / 2, -v) - np.float32(0.55)
     return distance
 
 
-def _cross(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _cross(u: _Floats, v: _Floats, rng: np.random.Generator) -> _Floats:
     arm = np.float32(rng.uniform(0.18, 0.32))
     u, v = np.abs(u), np.abs(v)
-    distance: Floats = np.minimum(np.maximum(u - arm, v - 1), np.maximum(u - 1, v - arm))
+    distance: _Floats = np.minimum(np.maximum(u - arm, v - 1), np.maximum(u - 1, v - arm))
     return distance
 
 
-def _star(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _star(u: _Floats, v: _Floats, rng: np.random.Generator) -> _Floats:
     """Five points; folded into one tenth of the circle, its edge is one straight line."""
     inner = rng.uniform(0.38, 0.5)
     fold = 2 * np.pi / 5
@@ -272,45 +272,45 @@ def _star(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     return (x - np.float32(inner)) * np.float32(normal[0]) + y * np.float32(normal[1])
 
 
-def _stripes(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _stripes(u: _Floats, v: _Floats, rng: np.random.Generator) -> _Floats:
     """Parallel bars."""
     bars = int(rng.integers(3, 6))
     period = np.float32(1.8 / (bars - 0.5))
     place = np.mod(v + np.float32(0.9), period)
-    distance: Floats = np.maximum(
+    distance: _Floats = np.maximum(
         np.maximum(np.abs(u), np.abs(v)) - np.float32(0.9), np.abs(place - period / 4) - period / 4
     )
     return distance
 
 
-def _checkerboard(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _checkerboard(u: _Floats, v: _Floats, rng: np.random.Generator) -> _Floats:
     fields = np.float32(rng.integers(3, 6) / 1.8)
     alternating = np.sin(np.pi * (u + np.float32(0.9)) * fields) * np.sin(np.pi * (v + np.float32(0.9)) * fields)
     board = np.maximum(np.abs(u), np.abs(v)) - np.float32(0.9)
-    distance: Floats = np.maximum(board, -alternating / (np.float32(np.pi) * fields))
+    distance: _Floats = np.maximum(board, -alternating / (np.float32(np.pi) * fields))
     return distance
 
 
-def _dots(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _dots(u: _Floats, v: _Floats, rng: np.random.Generator) -> _Floats:
     """A grid of small discs."""
     rows = int(rng.integers(3, 5))
     period = np.float32(1.9 / rows)
     size = np.float32(rng.uniform(0.28, 0.4))
     in_cell = (np.mod(axis + np.float32(0.95), period) / period - np.float32(0.5) for axis in (u, v))
-    distance: Floats = np.maximum(
+    distance: _Floats = np.maximum(
         (np.hypot(*in_cell) - size) * period, np.maximum(np.abs(u), np.abs(v)) - np.float32(0.95)
     )
     return distance
 
 
-def _spiral(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
+def _spiral(u: _Floats, v: _Floats, rng: np.random.Generator) -> _Floats:
     """An arm of even width that winds outwards, left or right."""
     turns = rng.uniform(2.0, 3.0)
     pitch = np.float32(1 / turns)
     radius = np.hypot(u, v)
     winding = np.arctan2(v, u) * np.float32(rng.choice([-1, 1]) / (2 * np.pi))
     from_arm = np.abs(np.mod(radius / pitch - winding, 1) - np.float32(0.5)) * pitch
-    distance: Floats = np.maximum(from_arm - pitch * np.float32(0.23), radius - 1)
+    distance: _Floats = np.maximum(from_arm - pitch * np.float32(0.23), radius - 1)
     return distance
 
 

@@ -45,7 +45,7 @@ def ten_views(stored: Sides, size: Sides) -> tuple[View, ...]:
     return tuple(View(top, left, mirrored) for mirrored in (False, True) for top, left in places)
 
 
-def grid_views(stored: Sides, size: Sides, steps: int) -> tuple[View, ...]:
+def _grid_views(stored: Sides, size: Sides, steps: int) -> tuple[View, ...]:
     """Windows at `steps` by `steps` evenly spaced positions, row by row, then their mirror images."""
     if steps == 1:
         center = central_view(stored, size)
@@ -57,7 +57,7 @@ def grid_views(stored: Sides, size: Sides, steps: int) -> tuple[View, ...]:
     return tuple(View(top, left, mirrored) for mirrored in (False, True) for top in tops for left in lefts)
 
 
-def scaled_views(stored: Sides, size: Sides, sizes: Sequence[int]) -> tuple[View, ...]:
+def _scaled_views(stored: Sides, size: Sides, sizes: Sequence[int]) -> tuple[View, ...]:
     """The ten views of an image at each size, as if its shorter side were scaled to that size."""
     views: list[View] = []
     height, width = height_and_width(size)
@@ -77,9 +77,9 @@ def views_for_test(test: recipes.TestViews, stored: Sides) -> tuple[View, ...]:
         case recipes.TenCrop(size):
             return ten_views(stored, size)
         case recipes.GridCrop(size, steps):
-            return grid_views(stored, size, steps)
+            return _grid_views(stored, size, steps)
         case recipes.ScaledCrops(size, sizes):
-            return scaled_views(stored, size, sizes)
+            return _scaled_views(stored, size, sizes)
         case recipes.CenterView(size):
             return (central_view(stored, size),)
         case _:

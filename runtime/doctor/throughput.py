@@ -37,7 +37,7 @@ from ..training.precision import autocast
 from .section import Finding, Section
 
 # The augmentation that is timed if there is no recipe.
-PAPER_AUGMENTATION: tuple[Augmentation, ...] = (RandomCrop(227), Mirror(), PCAColor(0.1))
+_PAPER_AUGMENTATION: tuple[Augmentation, ...] = (RandomCrop(227), Mirror(), PCAColor(0.1))
 _PAPER_SIZE = 227
 _FEED_SECONDS = 1.5
 _FEED_BATCH = 32
@@ -94,7 +94,7 @@ def loading_rate(images: TimedImages, file: NetworkFile | None, workers: int, de
     if file is None:
         height, width, _ = images.statistics.geometry.shape
         size: Sides = (min(_PAPER_SIZE, height), min(_PAPER_SIZE, width))
-        augment = PAPER_AUGMENTATION
+        augment = _PAPER_AUGMENTATION
         renderer = Renderer(size, images.statistics.mean_image)
     else:
         size, augment, renderer = file.size, file.recipe.augment, renderer_of(file, images.statistics)

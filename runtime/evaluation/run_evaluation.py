@@ -33,7 +33,7 @@ from .measured_images import MeasuredImages, measured_images
 from .predictions_file import check_predictions, predictions_file
 from .trained_network import TrainedNetwork
 
-WORST = 10
+_WORST = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,12 +154,12 @@ def evaluation_json(evaluation: Evaluation) -> str:
                 "taken_for": None if row.guess is None else trained.class_name(row.guess),
                 "times": row.times,
             }
-            for row in main.worst_classes(WORST)
+            for row in main.worst_classes(_WORST)
         ]
         report["confusion_matrix"] = confusion_matrix(trained, main)
     else:
         report["worst_labels"] = [
-            asdict(row) | {"label": trained.class_name(row.label)} for row in main.worst_labels(WORST)
+            asdict(row) | {"label": trained.class_name(row.label)} for row in main.worst_labels(_WORST)
         ]
     return json.dumps(report, indent=2)
 
@@ -192,7 +192,7 @@ def _scores_by_views(
 def _classes_text(trained: TrainedNetwork, scores: Scores, width: int | None) -> list[str]:
     """The classes with the highest error."""
     rows = [("worst classes", "images", "error", "most often taken for")]
-    for row in scores.worst_classes(WORST):
+    for row in scores.worst_classes(_WORST):
         taken = "" if row.guess is None else f"{trained.class_name(row.guess)} ({row.times} times)"
         rows.append((trained.class_name(row.label), f"{row.images:,}", f"{row.error:.1%}", taken))
     return aligned(rows, ("images", "error"), width)
@@ -201,7 +201,7 @@ def _classes_text(trained: TrainedNetwork, scores: Scores, width: int | None) ->
 def _labels_text(trained: TrainedNetwork, scores: LabelScores, width: int | None) -> list[str]:
     """What is found of all labels, and the labels that are found least often."""
     rows = [("worst labels", "images", "precision", "recall")]
-    for row in scores.worst_labels(WORST):
+    for row in scores.worst_labels(_WORST):
         precision = "-" if row.precision is None else f"{row.precision:.1%}"
         rows.append((trained.class_name(row.label), f"{row.images:,}", precision, f"{row.recall:.1%}"))
     found = f"precision {scores.precision:.1%} and recall {scores.recall:.1%} of all labels with a score of 0.5 or more"

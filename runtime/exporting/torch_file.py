@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .comparison import Comparison, compare
 
-DESCRIPTION = "alexc.json"
+_DESCRIPTION = "alexc.json"
 EXAMPLES = 2  # torch treats a batch size of one as constant
 
 
@@ -26,7 +26,7 @@ def torch_content(network: nn.Module, images: dict[str, Tensor], texts: dict[str
     Args:
         network: on the CPU, in evaluation mode.
         images: inputs to compare on, by name.
-        texts: the content of the file's `DESCRIPTION`.
+        texts: the file's metadata, which it holds as alexc.json.
 
     Raises:
         UserError: the outputs differ.
@@ -36,7 +36,7 @@ def torch_content(network: nn.Module, images: dict[str, Tensor], texts: dict[str
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # contains paths of this machine
     content = io.BytesIO()
-    torch.export.save(program, content, extra_files={DESCRIPTION: json.dumps(texts)})
+    torch.export.save(program, content, extra_files={_DESCRIPTION: json.dumps(texts)})
     content.seek(0)
     loaded = torch.export.load(content).module()
 

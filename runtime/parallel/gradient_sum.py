@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .mesh import Mesh
 from .placement import Placement
 
-BUCKET_BYTES = 25 * 2**20  # the default of torch's DistributedDataParallel
+_BUCKET_BYTES = 25 * 2**20  # the default of torch's DistributedDataParallel
 
 
 @dataclass(eq=False)
@@ -113,7 +113,7 @@ def _buckets(network: nn.Module, placement: Placement, mesh: Mesh) -> list[list[
         group = groups.get(axes)
         if group is None or not weight.requires_grad:
             continue
-        if not buckets[axes] or buckets[axes][-1].size >= BUCKET_BYTES:
+        if not buckets[axes] or buckets[axes][-1].size >= _BUCKET_BYTES:
             buckets[axes].append(_Bucket(group, []))
         buckets[axes][-1].weights.append(weight)
     return list(buckets.values())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-MATRIX_CLASSES = 30
-MOST_FREQUENT = 12
+_MATRIX_CLASSES = 30
+_MOST_FREQUENT = 12
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def confusions_of(guesses: NDArray[np.int64], classes: Sequence[str], name: Call
         FrequentConfusion(
             classes[label], name(guess), int(wrong[label, guess]), float(wrong[label, guess] / images[label])
         )
-        for label, guess in pairs[:MOST_FREQUENT]
+        for label, guess in pairs[:_MOST_FREQUENT]
     )
     columns, counts = list(classes), guesses[:, : len(classes)]
     strange = guesses[:, len(classes) :].sum(axis=1)
@@ -72,7 +72,7 @@ def confusions_of(guesses: NDArray[np.int64], classes: Sequence[str], name: Call
         columns.append("no class")
         counts = np.column_stack([counts, strange])
     rows = None
-    if len(classes) <= MATRIX_CLASSES:
+    if len(classes) <= _MATRIX_CLASSES:
         rows = tuple((classes[label], _cells(label, row)) for label, row in enumerate(counts))
     return Confusions(tuple(columns), rows, frequent, len(pairs))
 

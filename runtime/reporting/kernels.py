@@ -52,14 +52,14 @@ def draw_kernels(layers: Sequence[PassedLayer]) -> Kernels | Missing:
         return Missing(f"The first layer with weights, {name}, is no convolution but a {kind}: it has no kernels.")
     if convolution.in_channels not in _SHOWN or convolution.groups != 1:
         return Missing(f"The kernels of the first convolution, {name}, do not read red, green and blue, or grey.")
-    pictures = [exact_uri(kernel_picture(kernel)) for kernel in convolution.weight.detach().float().cpu().numpy()]
+    pictures = [exact_uri(_kernel_picture(kernel)) for kernel in convolution.weight.detach().float().cpu().numpy()]
     size = len(pictures) // _towers(layers[first + 1 :], len(pictures))
     towers = tuple(tuple(pictures[start : start + size]) for start in range(0, len(pictures), size))
     height, width = convolution.kernel_size
     return Kernels(name, (height, width), towers)
 
 
-def kernel_picture(kernel: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _kernel_picture(kernel: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(H, W, channels), 0..255, of a kernel (channels, H, W): black is its least weight; grey if all are equal."""
     least, largest = float(kernel.min()), float(kernel.max())
     if not largest > least:

@@ -32,7 +32,7 @@ from .settings import Settings, settings_of
 from .short_name import short_name
 from .templates import template, text_of
 
-QUERIES = 5
+_QUERIES = 5
 _NO_SPEC = (
     "The run has no spec to draw the network from. Write the spec that it was compiled from into its folder "
     "(alexc compile SPEC --emit net > RUN/network.net) and run `alexc report` again."
@@ -152,7 +152,7 @@ def _images(trained: TrainedNetwork, layers: list[PassedLayer], store: Store, ro
     answers = answers_to(trained, store.val, rows)
     scores = answers.scores()
     numbers = sample_numbers(store.val.labels, answers.right, SAMPLES)
-    queries = [numbers[place] for place in spread(len(numbers), QUERIES)]
+    queries = [numbers[place] for place in spread(len(numbers), _QUERIES)]
     classes = [name(label) for label in range(len(store.classes))]
     return ImageSections(
         views=len(trained.test_views()),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alexc.printable import printable
 
-LONGEST = 40
+_LONGEST = 40
 
 
 def short_name(name: object) -> str:
     """The name, safe to print, cut off if it is long; the template escapes it."""
     shown = printable(name)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"

@@ -46,7 +46,7 @@ class BaseOptimizer(torch.optim.Optimizer):
         super().load_state_dict(state_dict)
         for parameter, state in self.state.items():
             for name, value in state.items():
-                state[name] = value.clone() if name == "step" else in_layout_of(parameter, value)
+                state[name] = value.clone() if name == "step" else _in_layout_of(parameter, value)
 
 
 def parameter_groups(network: nn.Module, rates: Rates | None = None) -> list[dict[str, Any]]:
@@ -75,9 +75,9 @@ def names_in_groups(network: nn.Module, optimizer: BaseOptimizer) -> list[str]:
 def gradient_like(weight: Tensor) -> Tensor:
     """The gradient in the memory layout of its weight: the fused kernels read both as flat memory."""
     assert weight.grad is not None
-    return weight.grad if weight.grad.stride() == weight.stride() else in_layout_of(weight, weight.grad)
+    return weight.grad if weight.grad.stride() == weight.stride() else _in_layout_of(weight, weight.grad)
 
 
-def in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:
+def _in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:
     """A copy of `values` with the memory layout of the parameter."""
     return torch.empty_like(parameter, memory_format=torch.preserve_format).copy_(values)

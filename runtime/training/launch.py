@@ -43,10 +43,10 @@ from ..temporary_folder import temporary_folder
 from .options import TrainOptions, command_line, resume_command
 from .resume import choose_run
 
-LONGEST_SILENCE = timedelta(minutes=10)  # a rank that waits longer for another one gives up
-PATIENCE = 10.0  # seconds for rank 0 to print an error that all ranks have found
-EXIT_LOST = 75  # the exit code of a rank that lost its peers: another rank is at fault
-EXIT_USER_ERROR, EXIT_INTERNAL = 1, 70
+_LONGEST_SILENCE = timedelta(minutes=10)  # a rank that waits longer for another one gives up
+_PATIENCE = 10.0  # seconds for rank 0 to print an error that all ranks have found
+_EXIT_LOST = 75  # the exit code of a rank that lost its peers: another rank is at fault
+_EXIT_USER_ERROR, _EXIT_INTERNAL = 1, 70
 _PASSED_ON = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # signals that the launcher passes on to the ranks
 _LOST = ("gloo", "Connection closed by peer", "Connection reset", "NCCL", "Timed out waiting", "Broken pipe")
 
@@ -177,24 +177,24 @@ def work_as_rank(options: TrainOptions, placement: Placement, train: Callable[[T
         # NCCL does not support several ranks on one GPU, and does not exist on Windows.
         with_nccl = kind == "cuda" and not _names_one_gpu(options) and dist.is_nccl_available()
         backend = "cpu:gloo,cuda:nccl" if with_nccl else "gloo"
-        dist.init_process_group(backend, timeout=LONGEST_SILENCE)
+        dist.init_process_group(backend, timeout=_LONGEST_SILENCE)
         code = train(replace(options, device=device), Rank(make_mesh(placement.mesh, kind), placement))
         dist.barrier()
         dist.destroy_process_group()
         _end(code)
     except ReportedElsewhere:
-        time.sleep(PATIENCE)  # if this rank ended now, the launcher would stop rank 0 before it prints the error
-        _end(EXIT_USER_ERROR)
+        time.sleep(_PATIENCE)  # if this rank ended now, the launcher would stop rank 0 before it prints the error
+        _end(_EXIT_USER_ERROR)
     except UserError as error:
         where = f"rank {number}: " if number else ""
         print_message(f"error: {where}{error}", errors, flush=True)
-        _end(EXIT_USER_ERROR)
+        _end(_EXIT_USER_ERROR)
     except Exception as error:
         if isinstance(error, RuntimeError) and any(word in str(error) for word in _LOST):
-            _end(EXIT_LOST)  # a collective fails like this when a peer is gone
+            _end(_EXIT_LOST)  # a collective fails like this when a peer is gone
         traceback.print_exc(file=errors)
         print(f"\nalexc: rank {number} has failed: see the lines above", file=errors, flush=True)
-        _end(EXIT_INTERNAL)
+        _end(_EXIT_INTERNAL)
 
 
 def torchrun_line(network: Path, ranks: int) -> str:
@@ -242,7 +242,7 @@ def _wrong_count(options: TrainOptions, placement: Placement, ranks: int) -> Use
 def _ending(failures: Mapping[int, ProcessFailure], options: TrainOptions, run: RunFolder) -> int:
     """Print why the ranks ended, unless the rank at fault did so; returns the exit code."""
     reported = [
-        failure.exitcode for failure in failures.values() if failure.exitcode > 0 and failure.exitcode != EXIT_LOST
+        failure.exitcode for failure in failures.values() if failure.exitcode > 0 and failure.exitcode != _EXIT_LOST
     ]
     if reported:
         return reported[0]
@@ -252,10 +252,10 @@ def _ending(failures: Mapping[int, ProcessFailure], options: TrainOptions, run: 
         if number > 0:
             killed_by = f"rank {rank} was killed by {signal.Signals(number).name}, and the others were stopped"
             print_message(f"error: {killed_by}. {_next_step(options, run)}")
-            return EXIT_USER_ERROR
-    lost = f"the ranks lost each other: one was silent for {LONGEST_SILENCE}, or a connection broke"
+            return _EXIT_USER_ERROR
+    lost = f"the ranks lost each other: one was silent for {_LONGEST_SILENCE}, or a connection broke"
     print_message(f"error: {lost}. {_next_step(options, run)}")
-    return EXIT_USER_ERROR
+    return _EXIT_USER_ERROR
 
 
 def _next_step(options: TrainOptions, run: RunFolder) -> str:

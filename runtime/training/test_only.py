@@ -22,7 +22,7 @@ from ..runs.run_folder import RunFolder
 from ..runs.starting_weights import starting_weights
 from .options import AUTO, TrainOptions
 
-VIEWS_AT_ONCE = 128  # the most views in a batch without --batch
+_VIEWS_AT_ONCE = 128  # the most views in a batch without --batch
 
 
 def evaluate_weights(options: TrainOptions) -> Evaluation:
@@ -42,7 +42,7 @@ def evaluate_weights(options: TrainOptions) -> Evaluation:
     else:
         trained = _of_file(file, path, options.data, device)
         data = trained.data
-    return evaluate_run(trained, data, options.batch or VIEWS_AT_ONCE)
+    return evaluate_run(trained, data, options.batch or _VIEWS_AT_ONCE)
 
 
 def _of_run(file: NetworkFile, run: RunFolder, checkpoint: Path | None, device: torch.device) -> TrainedNetwork:

@@ -43,8 +43,8 @@ from .precision import autocast
 from .settings import Settings
 from .state import TrainingState
 
-ALL_STEPS_RECORDED = 100
-STEPS_BETWEEN_RECORDS = 10
+_ALL_STEPS_RECORDED = 100
+_STEPS_BETWEEN_RECORDS = 10
 _BY_SIGNAL = "by a signal"
 
 
@@ -408,7 +408,7 @@ class Trainer:
         state, run, loss, rate = self.state, self.run, result.loss, result.rate
         if run.print_freq and state.step % run.print_freq == 0 and self.model.rank.is_rank_zero:
             print_note(f"epoch {state.epoch + 1}  step {state.step:,}  loss {loss_text(loss)}  rate {rate:.3g}")
-        if state.step <= ALL_STEPS_RECORDED or state.step % STEPS_BETWEEN_RECORDS == 0:
+        if state.step <= _ALL_STEPS_RECORDED or state.step % _STEPS_BETWEEN_RECORDS == 0:
             run.metrics.step(state.step, state.epoch + 1, loss, rate)
 
     def _record_end(self, ending: Ending, reason: str) -> None:
