@@ -13,11 +13,11 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 PAGES = tuple(ROOT / "docs" / name for name in ("tutorial.md", "placement.md", "alexnet-2012.md"))
-BLOCK = re.compile(r"^(```net (\S+)\n|```console\n\$ alexc ([^\n]+)\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^(```net (\S+)\n|```console\n\$ alexc ([^\n]+)\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def with_output(page: str, folder: Path) -> str:
-    """Returns the page with the current output of each `$ alexc …`.
+    """The page with the current output of each `$ alexc …`.
 
     The commands run in `folder`. Each spec that the page shows is written there before the commands that follow it.
     """
@@ -33,7 +33,7 @@ def with_output(page: str, folder: Path) -> str:
             return block[0]
         return f"{head}{_output(command, folder)}```"
 
-    return BLOCK.sub(run, page)
+    return _BLOCK.sub(run, page)
 
 
 def _output(command: str, folder: Path) -> str:

@@ -75,18 +75,18 @@ def gather(pages: Sequence[str], folder: Path, picture: Callable[[str], str]) ->
         if path in written:
             continue
         written.add(path)
-        target = folder / page_of(path)
+        target = folder / _page_path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if Path(path).suffix in (".svg", ".png"):
             shutil.copy(ROOT / path, target)
             continue
-        text, links = _page(path, picture)
+        text, links = _page_and_links(path, picture)
         target.write_text(text, encoding="utf-8")
         waiting += links
 
 
-def page_of(path: str) -> str:
-    """The page of a file or a folder of the repository."""
+def _page_path(path: str) -> str:
+    """The path on the site of a file or a folder of the repository."""
     if path == HOME:
         return "index.md"
     if (ROOT / path).is_dir():
@@ -94,17 +94,17 @@ def page_of(path: str) -> str:
     return path if Path(path).suffix in (".md", ".svg", ".png") else f"{path}.md"
 
 
-def _page(path: str, picture: Callable[[str], str]) -> tuple[str, list[str]]:
+def _page_and_links(path: str, picture: Callable[[str], str]) -> tuple[str, list[str]]:
     """The text of a page, and the paths of the files that it links to."""
     if (ROOT / path).is_dir():
         names = sorted(each.name for each in (ROOT / path).iterdir() if not each.name.startswith((".", "__")))
         listed = "\n".join(f"- [{name}]({name})" for name in names)
-        return page_text(f"{path}/index.md", f"# `{path}/`\n\n{listed}\n")
+        return markdown_and_links(f"{path}/index.md", f"# `{path}/`\n\n{listed}\n")
     text = (ROOT / path).read_text(encoding="utf-8")
     if path.endswith(".md"):
-        return page_text(path, text)
+        return markdown_and_links(path, text)
     if path.endswith(".ipynb"):
-        return page_text(path, markdown_of(text))
+        return markdown_and_links(path, markdown_of(text))
     language = Path(path).suffix[1:] or "text"
     block = f'```{language} title="{path}"\n{text.rstrip()}\n```\n'
     if not path.endswith(".net"):
@@ -113,9 +113,9 @@ def _page(path: str, picture: Callable[[str], str]) -> tuple[str, list[str]]:
     compiled = f"generated/{Path(path).stem}.py"
     links = [compiled] if (ROOT / compiled).is_file() else []
     others = [("all networks", "docs/examples.md"), *(("as Python", each) for each in links)]
-    line = " · ".join(f"[{words}]({relpath(page_of(to), dirname(path))})" for words, to in others)
+    line = " · ".join(f"[{words}]({relpath(_page_path(to), dirname(path))})" for words, to in others)
     head = f"---\nhide: [navigation, toc]\n---\n\n# {name}\n\n{_first_comment(text)}\n\n{line}"
-    return f"{head}\n\n{inline_picture(picture(path))}\n\n{block}", links
+    return f"{head}\n\n{_inline_picture(picture(path))}\n\n{block}", links
 
 
 def _first_comment(spec: str) -> str:
@@ -123,7 +123,7 @@ def _first_comment(spec: str) -> str:
     return " ".join(line.strip("# ") for line in found[0].splitlines()) if found else ""
 
 
-def page_text(path: str, text: str) -> tuple[str, list[str]]:
+def markdown_and_links(path: str, text: str) -> tuple[str, list[str]]:
     """The text of a Markdown page for the site generator, and the paths of the files and folders that it links to.
 
     Raises:
@@ -146,9 +146,9 @@ def page_text(path: str, text: str) -> tuple[str, list[str]]:
         if linked.startswith(("..", "/")) or not (ROOT / linked).exists():
             raise SiteError(f"{path}: the link to {target} leads to no file")
         if image and linked.endswith(".svg"):
-            return inline_picture((ROOT / linked).read_text(encoding="utf-8"))
+            return _inline_picture((ROOT / linked).read_text(encoding="utf-8"))
         links.append(linked)
-        return f"{image}[{words}]({relpath(page_of(linked), dirname(path) or '.')}{mark}{anchor})"
+        return f"{image}[{words}]({relpath(_page_path(linked), dirname(path) or '.')}{mark}{anchor})"
 
     lines, fence = list[str](), ""
     for line in text.splitlines():
@@ -169,7 +169,7 @@ def _with_markdown_inside(line: str) -> str:
     return re.sub(r"<(table|tr|td)\b", r'<\1 markdown="1"', line) if line.startswith("<t") else line
 
 
-def inline_picture(svg: str) -> str:
+def _inline_picture(svg: str) -> str:
     """A picture as a part of the page: it follows the page's theme, and its layers have titles and links."""
     width = re.search(r' width="([\d.]+)"', svg)
     least = f"min-width: {_SMALLEST * float(width[1]):.0f}px" if width else ""
@@ -186,8 +186,8 @@ def gallery(paths: Sequence[str]) -> str:
     return f'{_GALLERY_HEAD}\n<div class="gallery">\n{cards}\n</div>\n'
 
 
-class _Page(HTMLParser):
-    """The identifiers of a page, its links, and what the browser loads for it."""
+class _BuiltPage(HTMLParser):
+    """The identifiers of a page that the generator made, its links, and what the browser loads for it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ class _Page(HTMLParser):
 
 def faults_of(site: Path) -> Iterator[str]:
     """What does not work on a site: links and anchors that lead nowhere, and what is loaded from another host."""
-    pages = {path: _Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
+    pages = {path: _BuiltPage(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(site)
         for address in (*page.links, *page.loads):
@@ -250,7 +250,7 @@ def build(folder: Path, drawn: Collection[str]) -> None:
 
 def _list_of_notebooks() -> str:
     titles = {path: markdown_of((ROOT / path).read_text(encoding="utf-8")).partition("\n")[0] for path in notebooks()}
-    lines = [f"- [{title.strip('# ')}]({page_of(path)})" for path, title in titles.items()]
+    lines = [f"- [{title.strip('# ')}]({_page_path(path)})" for path, title in titles.items()]
     return "\n".join(["# Notebooks", "", *lines, ""])
 
 

@@ -16,13 +16,13 @@ from alexc.compiler.text.diagnostics import TITLES
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "language.md"
-MADE = "written by `python -m tools.language_reference` from the compiler's own documentation"
+_MADE = "written by `python -m tools.language_reference` from the compiler's own documentation"
 
 
 def with_parts(page: str) -> str:
-    """Returns the page with the current text between each pair of markers."""
-    for name, write in PARTS.items():
-        before, start, rest = page.partition(f"<!-- {name}: {MADE} -->\n")
+    """The page with the current text between each pair of markers."""
+    for name, write in _PARTS.items():
+        before, start, rest = page.partition(f"<!-- {name}: {_MADE} -->\n")
         _, end, after = rest.partition(f"<!-- end of {name} -->\n")
         assert start, f"docs/language.md has no place for {name}"
         assert end, f"docs/language.md does not end its {name}"
@@ -89,7 +89,7 @@ def _rows(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells)
 
 
-PARTS: dict[str, Callable[[], str]] = {
+_PARTS: dict[str, Callable[[], str]] = {
     "kinds": _kinds,
     "distributions": _distributions,
     "recipe": _recipe,

@@ -18,12 +18,12 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "tools" / "live_packages"
-TARGET = ROOT / "alexc" / "live" / "static"
-SITE = ROOT / "docs" / "site"
-TAKEN = {  # files that are taken as they are
-    TARGET / "uplot.css": "uplot/dist/uPlot.min.css",
-    SITE / "iframe-worker.js": "iframe-worker/shim/index.js",
-    SITE / "iframe-worker.LICENSE": "iframe-worker/LICENSE",
+_TARGET = ROOT / "alexc" / "live" / "static"
+_SITE = ROOT / "docs" / "site"
+_TAKEN = {  # files that are taken as they are
+    _TARGET / "uplot.css": "uplot/dist/uPlot.min.css",
+    _SITE / "iframe-worker.js": "iframe-worker/shim/index.js",
+    _SITE / "iframe-worker.LICENSE": "iframe-worker/LICENSE",
 }
 _SMALLEST = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--legal-comments=none")
 
@@ -37,13 +37,13 @@ def main() -> None:
         subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=True)  # noqa: S607
         for source in sorted(SOURCE.glob("*.js")):
             _bundle(folder, source.name)
-        for target, source_file in TAKEN.items():
+        for target, source_file in _TAKEN.items():
             shutil.copy(folder / "node_modules" / source_file, target)
 
 
 def _bundle(folder: Path, name: str) -> None:
     """Bundle a file of an installed folder."""
-    target, bundle, parts = TARGET / name, folder / "bundle.js", folder / "parts.json"
+    target, bundle, parts = _TARGET / name, folder / "bundle.js", folder / "parts.json"
     licences = target.with_suffix(".LICENCES.txt")
     esbuild = folder / "node_modules" / ".bin" / "esbuild"
     command = [str(esbuild), name, *_SMALLEST, f"--outfile={bundle}", f"--metafile={parts}"]

@@ -30,8 +30,8 @@ SCOPES = {
 }
 
 
-def written() -> str:
-    """Returns the grammar as JSON."""
+def grammar_text() -> str:
+    """The grammar as JSON."""
     patterns = [
         {"match": pattern, "captures": {str(n): {"name": SCOPES[role]} for n, role in enumerate(roles, 1)}}
         for pattern, roles in rules()
@@ -41,4 +41,4 @@ def written() -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(written(), encoding="utf-8")
+    FILE.write_text(grammar_text(), encoding="utf-8")

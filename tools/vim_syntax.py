@@ -32,8 +32,8 @@ _AFTER = {"(?:": ")", "(?=": ")@=", "(?!": ")@!", "(?<!": ")@<!", "(?<=": ")@<="
 _PIECE = re.compile(r"\(\?(?:<?[=!]|:)|\[\^\\W\\d\]|\[(?:\\.|[^\]])*\]|\\.|.")
 
 
-def written() -> str:
-    """Returns the syntax file. In Vim the last matching rule counts, so the rules are in the opposite order."""
+def syntax_text() -> str:
+    """The syntax file. In Vim the last matching rule counts, so the rules are in the opposite order."""
     lines = [
         '" Written by `python -m tools.vim_syntax` from the vocabulary of alexc.',
         "if exists('b:current_syntax')",
@@ -96,4 +96,4 @@ def _atom(piece: str) -> str:
 
 if __name__ == "__main__":
     FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(written(), encoding="utf-8")
+    FILE.write_text(syntax_text(), encoding="utf-8")

@@ -104,7 +104,7 @@ def test_a_character_without_meaning_is_an_error_token() -> None:
 
 
 def test_the_grammar_is_current() -> None:
-    assert textmate_grammar.FILE.read_text(encoding="utf-8") == textmate_grammar.written(), (
+    assert textmate_grammar.FILE.read_text(encoding="utf-8") == textmate_grammar.grammar_text(), (
         "run `python -m tools.textmate_grammar` and read the change"
     )
     assert set(textmate_grammar.SCOPES) == set(TOKENS) == {role for _, roles in rules() for role in roles}

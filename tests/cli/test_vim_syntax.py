@@ -18,7 +18,7 @@ FOLDER = ROOT / "editors" / "nvim"
 
 
 def test_the_syntax_is_current() -> None:
-    assert vim_syntax.FILE.read_text(encoding="utf-8") == vim_syntax.written(), (
+    assert vim_syntax.FILE.read_text(encoding="utf-8") == vim_syntax.syntax_text(), (
         "run `python -m tools.vim_syntax` and read the change"
     )
 

@@ -15,12 +15,12 @@ from playwright.sync_api import Browser
 from tests.conftest import ROOT
 from tests.support.browser import BROWSER, LookedAt
 from tools import docs_site
-from tools.docs_site import SiteError, build, faults_of, gather, page_text
+from tools.docs_site import SiteError, build, faults_of, gather, markdown_and_links
 from tools.notebook_page import markdown_of
 
 
 def text_of(page: str, path: str = "docs/page.md") -> str:
-    text, _ = page_text(path, f"{page}\n")
+    text, _ = markdown_and_links(path, f"{page}\n")
     return text.removesuffix("\n")
 
 
@@ -48,14 +48,15 @@ def test_links_lead_to_the_pages_of_the_files(written: str, shown: str) -> None:
 
 
 def test_a_page_leads_to_the_files_that_it_links_to() -> None:
-    _, links = page_text("README.md", "[a](docs/api.md) [b](spec/alexnet.net) ![c](docs/pictures/lenet.svg) [d](#e)\n")
+    page = "[a](docs/api.md) [b](spec/alexnet.net) ![c](docs/pictures/lenet.svg) [d](#e)\n"
+    _, links = markdown_and_links("README.md", page)
     assert links == ["docs/api.md", "spec/alexnet.net"]
 
 
 @pytest.mark.parametrize("target", ["absent.md", "../examples/absent.net", "../../secret.md", "../..", "../absent"])
 def test_a_link_to_no_file_is_an_error(target: str) -> None:
     with pytest.raises(SiteError, match=rf"docs/page\.md: the link to {re.escape(target)} leads to no file"):
-        page_text("docs/page.md", f"[a]({target})\n")
+        markdown_and_links("docs/page.md", f"[a]({target})\n")
 
 
 def test_a_folder_has_a_page_that_lists_it(tmp_path: Path) -> None:
