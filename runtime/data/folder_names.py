@@ -11,10 +11,8 @@ _OF_SYSTEMS = frozenset((
     "__macosx", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "lost+found", "$recycle.bin",
     "system volume information",
 ))  # fmt: skip
-_FORMS: tuple[Literal["NFC", "NFD"], ...] = (
-    "NFC",
-    "NFD",
-)  # macOS writes é as two characters, e and an accent; most other systems as one
+# macOS writes é as two characters, e and an accent; most other systems as one.
+_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 
 def is_of_a_system(name: str) -> bool:

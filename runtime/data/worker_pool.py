@@ -28,10 +28,7 @@ Task = TypeVar("Task")
 
 _TEMPLATE = "alexc.runtime.data.worker_template"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # one process per core
-_NOTHING_OF_THE_CURRENT_FOLDER = {
-    "PYTHONSAFEPATH": "1"
-}  # a queue.py in the current folder is not the standard library's
-
+_SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # a queue.py in the current folder is not the standard library's
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)  # a program of the user, or nohup, may want something else
 _LONGEST_FOLDER_OF_SOCKETS = 107 - len("/listener-12345678")  # bytes; the path of a socket has at most 107
 _SECONDS_BETWEEN_LOOKS = 0.1  # at the signals that came
@@ -101,10 +98,7 @@ def start_importing() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_TEMPLATE])
     _use_own_folder_for_sockets()
-    with (
-        _held_back(*_OF_THE_TERMINAL),
-        _environment(_ONE_THREAD | _NOTHING_OF_THE_CURRENT_FOLDER),
-    ):  # workers inherit both
+    with _held_back(*_OF_THE_TERMINAL), _environment(_ONE_THREAD | _SAFE_PATH):  # workers inherit both
         forkserver.ensure_running()
     return context
 
