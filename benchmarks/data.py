@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from torchvision import transforms as v1
 from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
-from alexc.runtime.augmentations.augmentation import ImageSource
+from alexc.runtime.augmentations.augmentation import ViewSource
 from alexc.runtime.augmentations.mirror import Mirror
 from alexc.runtime.augmentations.pca_color import PCAColor
 from alexc.runtime.augmentations.random_crop import RandomCrop
@@ -46,6 +45,7 @@ from alexc.runtime.data.views import Renderer, TrainingViews
 from alexc.runtime.doctor.throughput import step_time
 from alexc.runtime.network_file import load_network_file
 from alexc.runtime.training.optimizer import optimizer_of
+from benchmarks.processor_time import seconds_with_children
 from benchmarks.result_file import markdown_table, write_result
 from benchmarks.side_by_side import Rounds, run_rounds
 
@@ -53,9 +53,9 @@ STORED, SHOWN, BATCH, GPU_BATCH = 256, 227, 32, 128
 PHOTOGRAPHS, CLASSES = 200, 4
 SMALL_TREE, LARGE_TREE = 2_000, 12_000
 ROUNDS, ROUNDS_OF_COMMANDS = 5, 3
-EPOCHS_A_ROUND = 8
-NOISE = PCAColor(0.1)
-PAPERS = (RandomCrop(SHOWN), Mirror(), NOISE)
+EPOCHS_PER_ROUND = 8
+COLOR_NOISE = PCAColor(0.1)
+PAPER_AUGMENTATION = (RandomCrop(SHOWN), Mirror(), COLOR_NOISE)
 FLAGSHIP = Path(__file__).parents[1] / "generated" / "alexnet.py"
 PIL, TORCHVISION, ALEXC = "Pillow, v1 transforms", "decode_jpeg, v2 transforms", "alexc"
 PIPELINE, COMMAND = "Pillow and multiprocessing", "`alexc prepare`"
@@ -80,26 +80,20 @@ def grow(tree: Path, photographs: list[bytes], images: int) -> Path:
     return tree
 
 
-def processor_time() -> float:
-    """Processor seconds of this process and of its finished child processes, over all cores."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
-
-
-FIRST = v1.Compose([v1.Resize(STORED, antialias=True), v1.CenterCrop(STORED)])
-SECOND = v2.Compose([v2.Resize(STORED, antialias=True), v2.CenterCrop(STORED)])
+RESIZE_V1 = v1.Compose([v1.Resize(STORED, antialias=True), v1.CenterCrop(STORED)])
+RESIZE_V2 = v2.Compose([v2.Resize(STORED, antialias=True), v2.CenterCrop(STORED)])
 
 
 def by_pillow(content: bytes) -> NDArray[np.uint8]:
     """Decode with Pillow, resize and crop with torchvision's v1 transforms."""
-    return np.asarray(FIRST(Image.open(io.BytesIO(content)).convert("RGB")))
+    return np.asarray(RESIZE_V1(Image.open(io.BytesIO(content)).convert("RGB")))
 
 
 def by_torchvision(content: bytes) -> NDArray[np.uint8]:
     """Decode, resize and crop tensors with torchvision's v2 transforms."""
     encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
     decoded = torchvision_io.decode_jpeg(encoded, torchvision_io.ImageReadMode.RGB)
-    pixels: NDArray[np.uint8] = SECOND(decoded).permute(1, 2, 0).numpy()
+    pixels: NDArray[np.uint8] = RESIZE_V2(decoded).permute(1, 2, 0).numpy()
     return pixels
 
 
@@ -205,8 +199,8 @@ def image_folder(tree: Path, statistics: DatasetStatistics) -> DataLoader[tuple[
             v2.ToDtype(torch.float32),
             v2.Lambda(lambda image: image - mean),
             ColorNoise(
-                NOISE.components(
-                    ImageSource((STORED, STORED), (SHOWN, SHOWN), statistics.eigenvalues, statistics.eigenvectors)
+                COLOR_NOISE.components(
+                    ViewSource((STORED, STORED), (SHOWN, SHOWN), statistics.eigenvalues, statistics.eigenvectors)
                 )
             ),
         ]
@@ -222,7 +216,7 @@ def fed_by(
     on_device: torch.device | None = None,
 ) -> float:
     """Load whole epochs with BatchLoader; the sum of one pixel per batch makes sure that each batch was read."""
-    views = TrainingViews(PAPERS, statistics, SHOWN, seed=0)
+    views = TrainingViews(PAPER_AUGMENTATION, statistics, SHOWN, seed=0)
     seen = 0.0
     with BatchLoader(Renderer(SHOWN, statistics.mean_image), SHOWN, BATCH, threads, on_device) as feed:
         for epoch in epochs:
@@ -234,7 +228,7 @@ def fed_by(
 
 def cut_for_a_gpu(split: Split, statistics: DatasetStatistics, threads: int, epochs: Iterable[int]) -> int:
     """Let the threads of a loader cut the windows of whole epochs, which a GPU would then render; counts the images."""
-    views = TrainingViews(PAPERS, statistics, SHOWN, seed=0)
+    views = TrainingViews(PAPER_AUGMENTATION, statistics, SHOWN, seed=0)
     images = 0
     with BatchLoader(
         Renderer(SHOWN, statistics.mean_image), SHOWN, GPU_BATCH, threads, on_device=torch.device("cpu")
@@ -265,16 +259,16 @@ class Fed:
 def fed_on_one_core(tree: Path, raw: Store, jpegs: Store, rounds: int = ROUNDS) -> Fed:
     """Time epochs of the paper's views with each input pipeline."""
     loader = image_folder(tree, statistics_of(raw))
-    epochs = range(EPOCHS_A_ROUND)
+    epochs = range(EPOCHS_PER_ROUND)
     peers: dict[str, Callable[[], object]] = {
         FOLDER: lambda: sum(float(images[0, 0, 0, 0]) for images, _ in loader),
         RAW: lambda: fed_by(raw.train, statistics_of(raw), 1, epochs),
         JPEGS: lambda: fed_by(jpegs.train, statistics_of(raw), 1, epochs),
         WINDOWS: lambda: cut_for_a_gpu(raw.train, statistics_of(raw), 1, epochs),
     }
-    fed = len(raw.train) * EPOCHS_A_ROUND
+    fed = len(raw.train) * EPOCHS_PER_ROUND
     images = {FOLDER: sum(path.is_file() for path in tree.rglob("*")), RAW: fed, JPEGS: fed, WINDOWS: fed}
-    return Fed(images, run_rounds(peers, rounds, "feeding", processor_time))
+    return Fed(images, run_rounds(peers, rounds, "feeding", seconds_with_children))
 
 
 def stores_of(tree: Path, scratch: Path) -> tuple[Store, Store]:
@@ -395,8 +389,8 @@ def _on_a_gpu(raw: Store, threads: int) -> list[str]:
     step = step_time(load_network_file(FLAGSHIP), device)
     fed_by(raw.train, statistics_of(raw), threads, range(1), on_device=device)
     started = time.perf_counter()
-    fed_by(raw.train, statistics_of(raw), threads, range(EPOCHS_A_ROUND), on_device=device)
-    rate = len(raw.train) * EPOCHS_A_ROUND / (time.perf_counter() - started)
+    fed_by(raw.train, statistics_of(raw), threads, range(EPOCHS_PER_ROUND), on_device=device)
+    rate = len(raw.train) * EPOCHS_PER_ROUND / (time.perf_counter() - started)
     return [
         *title,
         f"{torch.cuda.get_device_name(device)}: {step.images_per_second:,.0f} images/s in steps of {step.batch}.",

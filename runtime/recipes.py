@@ -1,6 +1,6 @@
 """The recipe of a compiled file: plain values, as the `train` block of the spec wrote them.
 
-Nothing here acts: `data.recipe_check`, `data.views` and `training` read these values and do the work. The steps of
+Nothing here acts: `data.recipe_images`, `data.views` and `training` read these values and do the work. The steps of
 `augment` are in `augmentations`.
 """
 

@@ -171,10 +171,10 @@ def _geometry_for(network: Path) -> Geometry:
         UserError: it cannot be read, has errors, or has no recipe.
     """
     if network.suffix == ".py":
-        from alexc.runtime.data import recipe_check
+        from alexc.runtime.data import recipe_images
         from alexc.runtime.network_file import load_network_file
 
-        return recipe_check.geometry_of(load_network_file(network))
+        return recipe_images.geometry_of(load_network_file(network))
     from ..net_options import read_net
     from ..net_recipe import geometry_of
 

@@ -15,7 +15,7 @@ from .view import Numbers, Views
 
 
 @dataclass(frozen=True)
-class ImageSource:
+class ViewSource:
     """The stored images that views are cut from.
 
     Attributes:
@@ -60,7 +60,7 @@ class Augmentation(ABC):
         return None
 
     @abstractmethod
-    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+    def draw(self, source: ViewSource, random: np.random.Generator, views: int) -> Numbers:
         """(views, numbers): what is random about each of so many views."""
 
     @abstractmethod

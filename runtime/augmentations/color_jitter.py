@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from .augmentation import Augmentation, ImageSource
+from .augmentation import Augmentation, ViewSource
 from .view import Adjustment, Numbers, Views
 
 _FUNCTIONS = ("adjust_brightness", "adjust_contrast", "adjust_saturation", "adjust_hue")
@@ -56,7 +56,7 @@ class ColorJitter(Augmentation):
     def _shares(self) -> tuple[float, ...]:
         return self.brightness, self.contrast, self.saturation, self.hue
 
-    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:  # noqa: ARG002
+    def draw(self, source: ViewSource, random: np.random.Generator, views: int) -> Numbers:  # noqa: ARG002
         """(views, 8): the amounts of the four, then their order."""
         amounts = random.uniform(-1, 1, (views, 4)) * self._shares + (1, 1, 1, 0)
         orders = random.permuted(np.tile(np.arange(4.0), (views, 1)), axis=1)

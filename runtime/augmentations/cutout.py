@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .augmentation import Augmentation, ImageSource
+from .augmentation import Augmentation, ViewSource
 from .view import Numbers, Views
 
 
@@ -19,7 +19,7 @@ class Cutout(Augmentation):
 
     size: int
 
-    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+    def draw(self, source: ViewSource, random: np.random.Generator, views: int) -> Numbers:
         """(views, 4): top, left, bottom and right. The square is cut off at the edges of the view."""
         first = random.integers(source.size, size=(views, 2)) - self.size // 2
         last = np.minimum(first + self.size, source.size)

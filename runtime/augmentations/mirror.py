@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .augmentation import Augmentation, ImageSource
+from .augmentation import Augmentation, ViewSource
 from .view import Numbers, Views
 
 
@@ -20,7 +20,7 @@ class Mirror(Augmentation):
     probability: float = 0.5
     group: int = 1
 
-    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:  # noqa: ARG002
+    def draw(self, source: ViewSource, random: np.random.Generator, views: int) -> Numbers:  # noqa: ARG002
         """(views, 1), from 0..1."""
         return random.random((views, 1))
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from .augmentation import Augmentation, ImageSource
+from .augmentation import Augmentation, ViewSource
 from .view import Numbers, Views
 
 
@@ -27,7 +27,7 @@ class PCAColor(Augmentation):
     until: int | None = None
     rescale: Literal["yes", "no"] = "no"
 
-    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+    def draw(self, source: ViewSource, random: np.random.Generator, views: int) -> Numbers:
         """(views, channels): the shift of each channel, from a draw from N(0, 1) for each component."""
         components = self.components(source).T
         amounts = random.standard_normal((views, len(components)))
@@ -43,7 +43,7 @@ class PCAColor(Augmentation):
         if self.rescale == "yes":
             views.divisor = float(np.float32(1 + self.std))
 
-    def components(self, source: ImageSource) -> Numbers:
+    def components(self, source: ViewSource) -> Numbers:
         """(channels, channels): column i is what a draw of 1 adds along component i, in grey levels of 0..255."""
         scale = source.eigenvalues if self.by == "eigenvalue" else np.sqrt(source.eigenvalues)
         return np.asarray(source.eigenvectors * (self.std * scale * 255))

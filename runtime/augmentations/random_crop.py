@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..sides import Sides
-from .augmentation import Augmentation, ImageSource
+from .augmentation import Augmentation, ViewSource
 from .view import Numbers, Views
 
 
@@ -26,7 +26,7 @@ class RandomCrop(Augmentation):
         """The size of the view."""
         return self.size
 
-    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+    def draw(self, source: ViewSource, random: np.random.Generator, views: int) -> Numbers:
         """(views, 2): row and column; every place is equally likely."""
         places = np.subtract(source.stored, source.size) + 1
         return random.integers(places, size=(views, 2)).astype(np.float64)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..sides import Sides
-from .augmentation import Augmentation, ImageSource
+from .augmentation import Augmentation, ViewSource
 from .view import Numbers, Views
 
 _ATTEMPTS = 10
@@ -35,7 +35,7 @@ class RandomResizedCrop(Augmentation):
         """The size of the view."""
         return self.size
 
-    def draw(self, source: ImageSource, random: np.random.Generator, views: int) -> Numbers:
+    def draw(self, source: ViewSource, random: np.random.Generator, views: int) -> Numbers:
         """(views, 4): top, left, height and width, drawn as torchvision's RandomResizedCrop draws."""
         drawn = np.tile(np.array(self._central(source.stored), np.float64), (views, 1))
         missing = np.arange(views)

@@ -61,7 +61,7 @@ from .store import (
     VERSION,
     ColorSums,
     Geometry,
-    Preparation,
+    PrepareFindings,
     SplitName,
     Store,
     is_store,
@@ -536,13 +536,13 @@ def _color_sums(work: _Work) -> ColorSums:
     )
 
 
-def _preparation(work: _Work, quarantined: tuple[tuple[str, str], ...]) -> Preparation:
+def _preparation(work: _Work, quarantined: tuple[tuple[str, str], ...]) -> PrepareFindings:
     treatments: Counter[str] = Counter()
     small = 0
     for _, record in work.finished():
         treatments.update(record.treatments)
         small += record.small
-    return Preparation(
+    return PrepareFindings(
         layout=work.images.layout,
         exif=work.form.exif,
         treatments=dict(treatments),

@@ -169,7 +169,7 @@ class ColorSums:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class PrepareFindings:
     """What `prepare` found.
 
     Attributes:
@@ -219,7 +219,7 @@ class Store:
     mean_image: NDArray[np.float64]
     eigenvalues: NDArray[np.float64]
     eigenvectors: NDArray[np.float64]
-    preparation: Preparation
+    preparation: PrepareFindings
 
     @property
     def several_labels(self) -> bool:
@@ -400,10 +400,10 @@ def _jpegs(
     return JpegPixels(path, geometry.shape, shards, ends)
 
 
-def _preparation(value: dict[str, Any]) -> Preparation:
+def _preparation(value: dict[str, Any]) -> PrepareFindings:
     quarantined = tuple((file, reason) for file, reason in value["quarantined"])
     duplicates = tuple(tuple(group) for group in value["duplicates"])
-    return Preparation(**value | {"quarantined": quarantined, "duplicates": duplicates})
+    return PrepareFindings(**value | {"quarantined": quarantined, "duplicates": duplicates})
 
 
 def _color_sums(manifest: dict[str, Any]) -> ColorSums:

@@ -24,7 +24,7 @@ from .store import (
     VERSION,
     ColorSums,
     Geometry,
-    Preparation,
+    PrepareFindings,
     SplitName,
 )
 
@@ -74,7 +74,7 @@ class StoreContent:
     splits: Mapping[SplitName, SplitContent]
     image_sum: NDArray[np.int64]
     color_sums: ColorSums
-    preparation: Preparation
+    preparation: PrepareFindings
     source: Mapping[str, object]
 
 

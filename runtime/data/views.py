@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import recipes
-from ..augmentations.augmentation import Augmentation, ImageSource
+from ..augmentations.augmentation import Augmentation, ViewSource
 from ..augmentations.view import Numbers, View, Views
 from ..sides import Sides, height_and_width
 from .dataset_statistics import DatasetStatistics
@@ -98,7 +98,7 @@ class TrainingViews:
 
     def __init__(self, augment: Sequence[Augmentation], statistics: DatasetStatistics, size: Sides, seed: int) -> None:
         stored = statistics.geometry.crop
-        self._source = ImageSource(
+        self._source = ViewSource(
             height_and_width(stored), height_and_width(size), statistics.eigenvalues, statistics.eigenvectors
         )
         self._steps = sorted(augment, key=lambda step: step.draw_order)

@@ -13,7 +13,7 @@ import torch
 from alexc.printable import printable
 
 from ..bytes_text import bytes_text
-from ..data.recipe_check import geometry_of
+from ..data.recipe_images import geometry_of
 from ..data.store import Geometry, open_store
 from ..device import choose_arithmetic, find_device
 from ..errors import UserError

@@ -61,10 +61,10 @@ def memory_here() -> Memory:
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         free = total  # /proc/meminfo exists only on Linux
-    return Memory(total, free, memory_limit())
+    return Memory(total, free, container_memory())
 
 
-def memory_limit(root: Path = _CGROUP) -> float:
+def container_memory(root: Path = _CGROUP) -> float:
     """The memory limit of the container in bytes, from cgroups version 2 or 1."""
     limits = (_first_number(root / name) for name in ("memory.max", "memory/memory.limit_in_bytes"))
     return min((limit for limit in limits if limit is not None), default=math.inf)

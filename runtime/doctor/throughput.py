@@ -20,7 +20,7 @@ from ..cores import available_cores
 from ..data.batch_loader import BatchLoader, groups_of
 from ..data.dataset_statistics import DatasetStatistics, statistics_of
 from ..data.random_streams import epoch_order
-from ..data.recipe_check import renderer_of
+from ..data.recipe_images import renderer_of
 from ..data.shard_pixels import RawPixels, Shard
 from ..data.split import Split
 from ..data.store import Geometry, Store

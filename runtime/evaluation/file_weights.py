@@ -16,7 +16,7 @@ from alexc.printable import printable
 
 from .. import recipes
 from ..data.dataset_statistics import DatasetStatistics
-from ..data.recipe_check import geometry_of
+from ..data.recipe_images import geometry_of
 from ..device import place_network
 from ..errors import UserError
 from ..network_file import ModuleFile, NetworkFile, load_module_file

@@ -20,7 +20,7 @@ from ..data.folder_layout import Part, names
 from ..data.folder_names import composed
 from ..data.prepare import store_for
 from ..data.prepare_report import preparation_summary
-from ..data.recipe_check import check_labels, geometry_of
+from ..data.recipe_images import check_labels, geometry_of
 from ..data.split import Split
 from ..data.store import Store, check_while_reading, read_source
 from ..data.views import central_view

@@ -12,7 +12,7 @@ from alexc.printable import printable, shell_line
 
 from ..augmentations.view import View
 from ..data.dataset_statistics import DatasetStatistics
-from ..data.recipe_check import geometry_of, renderer_of
+from ..data.recipe_images import geometry_of, renderer_of
 from ..data.views import Renderer, views_for_test
 from ..device import place_network
 from ..errors import UserError

@@ -12,7 +12,7 @@ from torch import nn
 
 from .. import recipes
 from ..data.dataset_statistics import DatasetStatistics
-from ..data.recipe_check import geometry_of
+from ..data.recipe_images import geometry_of
 from ..data.store import Geometry
 from ..data.views import central_view
 from ..network_file import ModuleFile, NetworkFile

@@ -14,7 +14,7 @@ from alexc.printable import printable
 from ..augmentations.view import same_views
 from ..data.batch_loader import BatchLoader
 from ..data.dataset_statistics import DatasetStatistics
-from ..data.recipe_check import renderer_of
+from ..data.recipe_images import renderer_of
 from ..data.store import is_store, open_store
 from ..data.views import central_view
 from ..errors import UserError

@@ -77,11 +77,11 @@ class Rank:
         parts = prod(self.mesh[axis].devices for axis in (*layers.split, *layers.kept))
         return self.mesh.devices // parts
 
-    def sum(self, figures: Tensor) -> Tensor:
+    def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes of a float64 vector on the CPU."""
         if self.mesh.devices > 1:
-            dist.all_reduce(figures)
-        return figures
+            dist.all_reduce(values)
+        return values
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any process."""

@@ -55,18 +55,18 @@ def print_header(rows: Sequence[tuple[str, str]], notes: Sequence[str], top5: bo
 
 
 def print_epoch(
-    epoch: int, figures: EpochMetrics, rate: float, images_per_second: float, seconds: float, top5: bool
+    epoch: int, metrics: EpochMetrics, rate: float, images_per_second: float, seconds: float, top5: bool
 ) -> None:
     """Print the line of an epoch."""
     if (bar := training_bar()) is not None:
-        bar.remark = f"validation error {figures.val_error:.1%}"
+        bar.remark = f"validation error {metrics.val_error:.1%}"
         return
     cells = {
         "epoch": str(epoch),
-        "loss": loss_text(figures.train_loss),
-        "train err": f"{figures.train_error:.1%}",
-        "val err": f"{figures.val_error:.1%}",
-        "top-5 err": f"{figures.val_top5_error:.1%}",
+        "loss": loss_text(metrics.train_loss),
+        "train err": f"{metrics.train_error:.1%}",
+        "val err": f"{metrics.val_error:.1%}",
+        "top-5 err": f"{metrics.val_top5_error:.1%}",
         "rate": f"{rate:.3g}",
         "images/s": f"{images_per_second:,.1f}",
         "time": duration(seconds),

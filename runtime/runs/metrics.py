@@ -88,11 +88,11 @@ class Metrics:
         self._record("step", step, epoch, {"loss": loss, "rate": rate})
 
     def epoch(
-        self, step: int, epoch: int, figures: EpochMetrics, rate: float, seconds: float, images_per_second: float
+        self, step: int, epoch: int, metrics: EpochMetrics, rate: float, seconds: float, images_per_second: float
     ) -> None:
         """Record the end of an epoch. `epoch` counts from 1; `images_per_second` is the speed of training only."""
         timing = {"seconds": seconds, "images_per_second": images_per_second}
-        self._record("epoch", step, epoch, asdict(figures) | {"rate": rate} | timing)
+        self._record("epoch", step, epoch, asdict(metrics) | {"rate": rate} | timing)
 
     def note(self, step: int, epoch: int, text: str) -> None:
         """Record a note."""

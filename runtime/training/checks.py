@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from alexc.printable import printable
 
-from ..data.recipe_check import check_labels
+from ..data.recipe_images import check_labels
 from ..data.store import Store
 from ..errors import UserError
 from ..network_file import NetworkFile

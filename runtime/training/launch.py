@@ -29,7 +29,7 @@ from alexc.terminal import print_message
 
 from ..cores import available_cores
 from ..data.prepare import store_for
-from ..data.recipe_check import geometry_of
+from ..data.recipe_images import geometry_of
 from ..data.synthetic_images import synthetic_images
 from ..device import find_device
 from ..errors import UserError

@@ -12,7 +12,7 @@ from torch import nn
 from ..cores import available_cores
 from ..data.dataset_statistics import DatasetStatistics, statistics_of
 from ..data.prepare import store_for
-from ..data.recipe_check import geometry_of
+from ..data.recipe_images import geometry_of
 from ..data.store import Store, check_while_reading, open_store
 from ..data.synthetic_images import synthetic_images
 from ..device import choose_arithmetic, find_device

@@ -15,7 +15,7 @@ from alexc.printable import printable
 
 from ..data.batch_loader import NOTHING_STORED, BatchLoader
 from ..data.device_store import stored_on
-from ..data.recipe_check import geometry_of, renderer_of
+from ..data.recipe_images import geometry_of, renderer_of
 from ..data.views import TrainingViews, central_view
 from ..errors import UserError
 from ..files import write_error, write_text

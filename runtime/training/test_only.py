@@ -11,7 +11,7 @@ from alexc.printable import printable
 from ..data.dataset_statistics import statistics_of
 from ..data.folder_layout import find_layout
 from ..data.image_source import has_folders_of_classes
-from ..data.recipe_check import check_labels, geometry_of
+from ..data.recipe_images import check_labels, geometry_of
 from ..device import find_device, place_network
 from ..errors import UserError
 from ..evaluation.measured_images import measured_images

@@ -21,7 +21,7 @@ from alexc.runtime.doctor import devices as device_rows
 from alexc.runtime.doctor import disk as disk_rows
 from alexc.runtime.doctor import examination, throughput
 from alexc.runtime.doctor.disk import disk, disk_speed
-from alexc.runtime.doctor.machine import Memory, core_quota, machine, memory_here, memory_limit
+from alexc.runtime.doctor.machine import Memory, container_memory, core_quota, machine, memory_here
 from alexc.runtime.doctor.section import Section
 from alexc.runtime.doctor.throughput import StepTime, images_of_store, loading_rate, noise_images, step_time
 from alexc.runtime.doctor.versions import versions
@@ -96,13 +96,13 @@ class TestMachine:
         assert dict(machine(memory).rows)["cores"].startswith(str(len(os.sched_getaffinity(0))))
 
     def test_what_a_container_grants(self, tmp_path: Path) -> None:
-        assert (memory_limit(tmp_path), core_quota(tmp_path)) == (math.inf, math.inf)
+        assert (container_memory(tmp_path), core_quota(tmp_path)) == (math.inf, math.inf)
         (tmp_path / "memory.max").write_text("max\n")
         (tmp_path / "cpu.max").write_text("max 100000\n")
-        assert (memory_limit(tmp_path), core_quota(tmp_path)) == (math.inf, math.inf)
+        assert (container_memory(tmp_path), core_quota(tmp_path)) == (math.inf, math.inf)
         (tmp_path / "memory.max").write_text("3000000000\n")
         (tmp_path / "cpu.max").write_text("150000 100000\n")
-        assert (memory_limit(tmp_path), core_quota(tmp_path)) == (3_000_000_000, 1.5)
+        assert (container_memory(tmp_path), core_quota(tmp_path)) == (3_000_000_000, 1.5)
 
     def test_little_memory(self) -> None:
         plenty = Memory(64 * 10**9, 32 * 10**9, math.inf)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from alexc.runtime.data.dataset_statistics import load_statistics
 from alexc.runtime.data.decode import scale_and_crop
-from alexc.runtime.data.recipe_check import geometry_of, renderer_of
+from alexc.runtime.data.recipe_images import geometry_of, renderer_of
 from alexc.runtime.data.views import central_view
 from alexc.runtime.errors import UserError
 from alexc.runtime.evaluation.file_weights import NOTHING_SAID, load_classifier

@@ -34,7 +34,7 @@ from alexc.runtime.data.decode import decode, load_image, scale_and_crop
 from alexc.runtime.data.device_store import stored_on
 from alexc.runtime.data.displayed import as_rgb
 from alexc.runtime.data.prepare_report import preparation_report
-from alexc.runtime.data.recipe_check import geometry_of
+from alexc.runtime.data.recipe_images import geometry_of
 from alexc.runtime.data.store import Geometry, Store, check_store, open_store
 from alexc.runtime.data.views import Renderer, TrainingViews, central_view, views_for_test
 from alexc.runtime.errors import UserError

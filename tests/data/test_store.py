@@ -20,7 +20,7 @@ from alexc.runtime.data.shard_pixels import Shard
 from alexc.runtime.data.store import (
     ColorSums,
     Geometry,
-    Preparation,
+    PrepareFindings,
     SplitName,
     check_store,
     check_while_reading,
@@ -62,7 +62,7 @@ def write_example(folder: Path) -> Path:
         color_sums=ColorSums(
             len(colors), tuple(colors.sum(axis=0).tolist()), tuple(map(tuple, (colors.T @ colors).tolist()))
         ),
-        preparation=Preparation(
+        preparation=PrepareFindings(
             "as it was", False, {"cmyk": 2}, 1, 0, (("train/0/bad.jpg", "empty"),), (("a.jpg", "b.jpg"),)
         ),
         source={"folder": "/somewhere"},

@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from alexc.runtime import recipes
-from alexc.runtime.augmentations.augmentation import ImageSource
+from alexc.runtime.augmentations.augmentation import ViewSource
 from alexc.runtime.augmentations.color_jitter import ColorAdjustment, ColorJitter
 from alexc.runtime.augmentations.cutout import Cutout
 from alexc.runtime.augmentations.mirror import Mirror
@@ -206,7 +206,7 @@ def test_color_noise_ends_at_an_epoch_with_its_rescaling() -> None:
 def test_color_noise_of_2012_has_its_standard_deviations() -> None:
     """0.1 times the standard deviation along each component, divided by 1.1 with the view."""
     deviations = np.array([19.720833049149668, 37.09388853298572, 121.78006099293066])
-    source = ImageSource((STORED, STORED), (SIZE, SIZE), (deviations / 255) ** 2, np.eye(3))
+    source = ViewSource((STORED, STORED), (SIZE, SIZE), (deviations / 255) ** 2, np.eye(3))
     components = PCAColor(0.1, "stddev", until=68, rescale="yes").components(source)
     np.testing.assert_allclose(np.diag(components) / 255 / 1.1, [0.0070306, 0.0132242, 0.0434153], rtol=1e-5)
 

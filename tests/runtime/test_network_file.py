@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from alexc.runtime.data.recipe_check import geometry_of
+from alexc.runtime.data.recipe_images import geometry_of
 from alexc.runtime.data.store import Geometry
 from alexc.runtime.errors import UserError
 from alexc.runtime.network_file import load_network_file

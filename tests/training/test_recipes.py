@@ -20,7 +20,7 @@ from alexc.compiler.pipeline import check_text
 from alexc.runtime import recipes
 from alexc.runtime.augmentations.view import View
 from alexc.runtime.data.dataset_statistics import statistics_of
-from alexc.runtime.data.recipe_check import renderer_of
+from alexc.runtime.data.recipe_images import renderer_of
 from alexc.runtime.data.store import open_store
 from alexc.runtime.errors import UserError
 from alexc.runtime.evaluation.run_evaluation import evaluate_run

@@ -16,7 +16,7 @@ from PIL import Image
 
 from alexc import Net
 from alexc.runtime.data.dataset_statistics import DatasetStatistics
-from alexc.runtime.data.recipe_check import geometry_of, renderer_of
+from alexc.runtime.data.recipe_images import geometry_of, renderer_of
 from alexc.runtime.data.synthetic_images import SHAPES, draw_image
 from alexc.runtime.data.views import central_view
 from alexc.runtime.network_file import load_network_file

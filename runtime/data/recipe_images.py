@@ -1,4 +1,4 @@
-"""Checks that a recipe fits its network, and derives how images are stored and rendered."""
+"""How a recipe stores and renders images, and checks that it fits its network and the images."""
 
 from __future__ import annotations
 
