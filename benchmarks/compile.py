@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.graph import summary
 from alexc.compiler.pipeline import check_text
 from alexc.runtime.progress import Progress
+from benchmarks.processor_time import seconds_of_children
 from benchmarks.result_file import markdown_table, write_result
 from benchmarks.side_by_side import Rounds, run_rounds
 
@@ -145,7 +145,7 @@ def run_processes(processes: dict[str, list[str]], rounds: int) -> tuple[Rounds,
             seconds[name].append(time.perf_counter() - started)
 
     peers = {name: lambda name=name: run(name) for name in processes}
-    processor = run_rounds(peers, rounds, "starting", clock=processor_seconds_of_children)
+    processor = run_rounds(peers, rounds, "starting", clock=seconds_of_children)
     return processor, Rounds({name: tuple(each[1:]) for name, each in seconds.items()})  # the first one warms up
 
 
@@ -153,12 +153,6 @@ def start(process: Sequence[str], folder: str | Path) -> None:
     """Run a process in a folder until it ends; it may write bytecode files, as a user's process does."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(process, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
-
-
-def processor_seconds_of_children() -> float:
-    """The processor seconds of all child processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:

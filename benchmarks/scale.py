@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import statistics
 import tempfile
 import textwrap
@@ -27,6 +26,7 @@ from alexc.compiler.placed_graph.place import place
 from alexc.compiler.placed_graph.placed_graph import PlacedGraph
 from alexc.compiler.placed_graph.plan import Plan, UnevenBatch, data_parallel, messages_of, plan
 from alexc.runtime.cores import available_cores
+from alexc.runtime.doctor.machine import memory_here
 from alexc.runtime.progress import Progress
 from benchmarks.peak_memory import peak_kilobytes
 from benchmarks.result_file import markdown_table, write_result
@@ -189,10 +189,8 @@ def main() -> None:
 
 def _has_room(made: Plan) -> bool:
     """Whether all processes of a placement fit into the free memory, if the system reports it."""
-    facts = Path("/proc/meminfo")
-    found = re.search(r"MemAvailable:\s+(\d+) kB", facts.read_text(encoding="utf-8")) if facts.exists() else None
     needed = made.placed.devices * (max(map(made.memory, made.devices)) + OVERHEAD)
-    return found is None or needed <= int(found.group(1)) * 1024
+    return needed <= memory_here().free
 
 
 def _facts(batch: int, load: float, ran: Mapping[str, Ran]) -> list[str]:
