@@ -361,32 +361,16 @@ def cifar_by_its_recipe(machine: Machine) -> list[str]:
         return ["Not measured: `--images` names no folder of CIFAR-10."]
     data = [] if machine.images is None else ["--data", str(machine.images)]
     short = ["--steps", "1", "--device", "cpu"] if machine.quick else ["--device", str(machine.device)]
-    network, curves = machine.folder / "cifar_18pct.py", []
-    spec = ROOT / "examples" / "cifar_18pct.net"
-    _run("compile", spec, "-o", machine.folder)
+    network = machine.folder / "cifar_18pct.py"
+    _run("compile", ROOT / "examples" / "cifar_18pct.net", "-o", machine.folder)
     if data:
         _run("train", network, *data, *short, "--steps", "1", "--out", machine.folder / "prepares")
     started = time.perf_counter()
-    seeds = range(1 if machine.quick else 3)
-    runs = [
-        subprocess.Popen(  # noqa: S603 - ours
-            _command("train", network, *data, *short, "--seed", seed, "--out", machine.folder / f"cifar-{seed}")
-        )
-        for seed in seeds
-    ]
-    try:
-        for run in runs:
-            run.wait(max(1.0, machine.left()))
-    finally:
-        for run in runs:
-            run.kill()
-    for seed in seeds:
-        records = read_metrics(machine.folder / f"cifar-{seed}" / "metrics.jsonl")
-        curves.append([record["val_error"] for record in records if record["kind"] == "epoch"])
+    curves = _curves_of_seeds(machine, range(1 if machine.quick else 3), ["train", network, *data, *short])
     if machine.quick:
         return [f"{len(curves)} run, {len(curves[0])} epochs"]
     rows = [["seed", "epochs", "after a quarter", "after half", "at the end", "best"]]
-    for seed, curve in zip(seeds, curves, strict=True):
+    for seed, curve in curves.items():
         shown = (curve[len(curve) // 4], curve[len(curve) // 2], curve[-1], min(curve))
         rows.append([str(seed), str(len(curve)), *(f"{error:.1%}" for error in shown)])
     seconds = time.perf_counter() - started
@@ -396,6 +380,25 @@ def cifar_by_its_recipe(machine: Machine) -> list[str]:
         f"Validation error of one view; the three ran side by side in {seconds:,.0f} s. Images in JPEG give other",
         "errors than the original ones.",
     ]
+
+
+def _curves_of_seeds(machine: Machine, seeds: Sequence[int], command: Sequence[object]) -> dict[int, list[float]]:
+    """Train from each of these seeds at the same time; returns the validation error of each epoch, by the seed."""
+    folders = {seed: machine.folder / f"cifar-{seed}" for seed in seeds}
+    runs = [
+        subprocess.Popen(_command(*command, "--seed", seed, "--out", folder))  # noqa: S603 - ours
+        for seed, folder in folders.items()
+    ]
+    try:
+        for run in runs:
+            run.wait(max(1.0, machine.left()))
+    finally:
+        for run in runs:
+            run.kill()
+    return {
+        seed: [record["val_error"] for record in read_metrics(folder / "metrics.jsonl") if record["kind"] == "epoch"]
+        for seed, folder in folders.items()
+    }
 
 
 def seconds_of(run: Callable[[], object], machine: Machine) -> float:
