@@ -27,7 +27,7 @@ from alexc.nearby import nearby
 from alexc.printable import printable
 
 from .errors import UserError
-from .files import require_regular_file
+from .files import read_error, require_regular_file
 
 _MOST_AXES = 32  # kMaxBlobAxes in Caffe's blob.hpp
 _MOST_LAYERS = 100_000
@@ -121,7 +121,7 @@ def read_caffemodel(path: Path) -> ForeignWeights:
         there = nearby(path, ".caffemodel")
         raise UserError(f"{printable(path)} does not exist: expected a .caffemodel file{there}") from None
     except OSError as error:
-        raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from None
+        raise read_error(path, error) from None
     try:
         read = _weights_of(_layers_of(content))
     except _DamagedError as damage:
@@ -144,7 +144,7 @@ def read_mean_image(path: Path) -> NDArray[np.float64]:
             raise UserError(f"{shown} is larger than {_LARGEST_MEAN:,} bytes: expected a mean image of Caffe")
         image = _tensor(path.read_bytes(), "it").squeeze(0) if path.stat().st_size else torch.empty(0)
     except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
+        raise read_error(path, error) from None
     except _DamagedError as damage:
         raise UserError(f"{shown} is not a mean image of Caffe: {damage}") from None
     sizes = "x".join(map(str, image.shape))

@@ -8,7 +8,7 @@ from pathlib import Path
 from alexc.printable import printable
 
 from .errors import UserError
-from .files import require_regular_file
+from .files import read_error, require_regular_file
 
 _LARGEST_FILE = 2**26  # bytes
 _LONGEST_NAME = 1000  # characters
@@ -27,7 +27,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
+        raise read_error(path, error) from None
     if len(content) > _LARGEST_FILE:
         raise UserError(f"{shown} is larger than {_LARGEST_FILE:,} bytes: expected a name of a class in each line")
     try:

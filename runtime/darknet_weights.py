@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from alexc.printable import printable
 
 from .errors import UserError
-from .files import require_regular_file
+from .files import read_error, require_regular_file
 from .layers.local_convolution import LocalConv2d
 
 _Norm = nn.BatchNorm1d | nn.BatchNorm2d
@@ -87,7 +87,7 @@ def read_darknet_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
             file.seek(header.size)
             numbers = np.fromfile(file, _NUMBER)
     except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
+        raise read_error(path, error) from None
     tensors: dict[str, Tensor] = {}
     place = 0
     for run in runs:

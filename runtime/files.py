@@ -156,6 +156,11 @@ def write_error(path: Path, error: OSError, more: str = "") -> UserError:
     return UserError(f"{printable(path)} cannot be written ({reason}): {step}{more}")
 
 
+def read_error(path: Path, error: OSError) -> UserError:
+    """The error for a path that cannot be read: `X cannot be read: Permission denied`."""
+    return UserError(f"{printable(path)} cannot be read: {error.strerror or printable(error)}")
+
+
 def reason_and_step(path: Path, error: OSError) -> tuple[str, str]:
     """Why `path` cannot be written, and what to do about it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -15,7 +15,7 @@ from alexc.nearby import nearby
 from alexc.printable import printable, shell_line
 
 from .errors import UserError
-from .files import require_regular_file
+from .files import read_error, require_regular_file
 from .layer_matching import COUNTER
 from .layer_search import by_value
 from .torch_archive import UnreadableArchive, load_archive
@@ -55,7 +55,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"{shown} is a folder: expected a .safetensors file or a checkpoint of torch; {_FROM_A_RUN}"
         ) from None
     except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror or printable(error)}") from None
+        raise read_error(path, error) from None
     if len(loaded) > _MOST_TENSORS:
         raise UserError(f"{shown} holds {len(loaded):,} tensors: at most {_MOST_TENSORS:,} are read")
     for name, value in loaded.items():

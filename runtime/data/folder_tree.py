@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from alexc.printable import printable
-
-from ..errors import UserError
+from ..files import read_error
 from .decode import KNOWN_ENDINGS
 from .folder_names import is_of_a_system, path_in_its_form
 from .image_list import SourceFile
@@ -48,7 +46,7 @@ class FolderTree:
             with os.scandir(folder) as found:
                 yield from found
         except OSError as error:
-            raise _unreadable(folder, error) from None
+            raise read_error(folder, error) from None
 
     def is_tree(self, root: Path) -> bool:
         """Whether `root` is a folder."""
@@ -63,7 +61,7 @@ class FolderTree:
         try:
             status = folder.stat()
         except OSError as error:
-            raise _unreadable(folder, error) from None
+            raise read_error(folder, error) from None
         return status.st_dev, status.st_ino
 
     def source_file(self, entry: Entry, above: int, label: int) -> SourceFile:
@@ -135,7 +133,3 @@ def with_slashes(path: str) -> str:
 def ending(name: str) -> str:
     """The ending of a file name, in lower case, such as ".jpg"."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million names: a Path for each would cost seconds
-
-
-def _unreadable(folder: Path, error: OSError) -> UserError:
-    return UserError(f"{printable(folder)} cannot be read: {error.strerror}")

@@ -13,7 +13,7 @@ from alexc.nearby import FOLDER, nearby
 from alexc.printable import printable
 
 from ..errors import UserError
-from ..files import require_regular_file
+from ..files import read_error, require_regular_file
 from .folder_layout import EXPECTED, find_layout
 from .folder_tree import DISK, FolderTree
 from .image_folder import list_folder, list_whole_folder
@@ -175,7 +175,7 @@ def _file(root: Path) -> PackedFile:
         there = nearby(root, FOLDER, ".zip", ".tar", ".tgz", ".gz", ".parquet")
         raise UserError(f"{printable(root)} is not a folder: {EXPECTED}{there}") from None
     except OSError as error:
-        raise UserError(f"{printable(root)} cannot be read: {error.strerror}") from None
+        raise read_error(root, error) from None
     return PackedFile(root.name, root, "", status.st_mtime_ns, 0, status.st_size)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from alexc.printable import printable
 
 from ..errors import UserError
-from ..files import require_regular_file
+from ..files import read_error, require_regular_file
 from .decoding_work import BadImage
 from .folder_layout import Part, names, part_named
 from .folder_names import composed
@@ -167,7 +167,7 @@ def csv_lines(path: Path, packed: PackedFile | None = None) -> Iterator[tuple[in
     except csv.Error as error:
         raise _wrong(path, reader.line_num, f"is not valid CSV: {error}") from None
     except OSError as error:
-        raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from None
+        raise read_error(path, error) from None
     except (BadImage, EOFError, zlib.error) as error:
         raise UserError(f"{printable(path)} is damaged: {error}") from None
 
