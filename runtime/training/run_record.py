@@ -43,37 +43,15 @@ def identity_of(plan: Plan) -> dict[str, Any]:
         "store": plan.store.identity,
         "seed": plan.settings.seed,
         "batch": plan.settings.recipe.batch,
-        "freeze": list(plan.settings.freeze),
-        "amp": plan.settings.amp,
-        "lr": plan.settings.lr,
-        "weight_decay": plan.settings.weight_decay,
-        "accumulate": plan.settings.accumulate,
-        "class_weights": None if plan.class_weights is None else list(plan.class_weights),
-        "sampler": plan.settings.sampler,
+        **_option_values(plan),
         "versions": _versions(),
     }
 
 
 def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
     """The content of run.json: the settings of the whole run, and one entry for each command that worked on it."""
-    options, settings, rank, before = plan.options, plan.settings, plan.rank, plan.before
+    options, settings, before = plan.options, plan.settings, plan.before
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    command = {
-        "command": list(options.command),
-        "started": now,
-        "from_step": state.step,
-        "host": platform.node(),
-        "device": str(plan.device),
-        "device_name": device_text(plan.device),
-        "mesh": None if rank.placement is None else dict(rank.placement.mesh),
-        "threads": torch.get_num_threads(),
-        "workers": settings.workers,
-        "save_every": options.save_every,
-        "compile": options.compile,
-        "deterministic": options.deterministic,
-        "tf32": options.tf32,
-        "versions": _versions(),
-    }
     return {
         "network": plan.file.name,
         "network_file": str(options.network.absolute()),
@@ -87,6 +65,17 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "top5": top5_tells(plan.outputs),
         "batch": settings.recipe.batch,
         "seed": settings.seed,
+        **_option_values(plan),
+        "weights": before.get("weights") if before else _path_text(options.weights),
+        "commands": [*(before["commands"] if before else []), _command(plan, state, now)],
+        "wandb": (before or {}).get("wandb") or (new_wandb_id() if options.log_wandb else None),
+    }
+
+
+def _option_values(plan: Plan) -> dict[str, Any]:
+    """The options beyond seed and batch size that hold for the whole run."""
+    settings = plan.settings
+    return {
         "freeze": list(settings.freeze),
         "amp": settings.amp,
         "lr": settings.lr,
@@ -94,9 +83,27 @@ def run_record(plan: Plan, state: TrainingState) -> dict[str, Any]:
         "accumulate": settings.accumulate,
         "class_weights": None if plan.class_weights is None else list(plan.class_weights),
         "sampler": settings.sampler,
-        "weights": before.get("weights") if before else _path_text(options.weights),
-        "commands": [*(before["commands"] if before else []), command],
-        "wandb": (before or {}).get("wandb") or (new_wandb_id() if options.log_wandb else None),
+    }
+
+
+def _command(plan: Plan, state: TrainingState, started: str) -> dict[str, Any]:
+    """The entry of this command in run.json."""
+    options, placement = plan.options, plan.rank.placement
+    return {
+        "command": list(options.command),
+        "started": started,
+        "from_step": state.step,
+        "host": platform.node(),
+        "device": str(plan.device),
+        "device_name": device_text(plan.device),
+        "mesh": None if placement is None else dict(placement.mesh),
+        "threads": torch.get_num_threads(),
+        "workers": plan.settings.workers,
+        "save_every": options.save_every,
+        "compile": options.compile,
+        "deterministic": options.deterministic,
+        "tf32": options.tf32,
+        "versions": _versions(),
     }
 
 

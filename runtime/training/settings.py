@@ -89,25 +89,14 @@ def settings_of(
         "batch": recipe.batch,
         "seed": DEFAULT_SEED,
     }
-    iterations = None if options.epochs else before.get("iterations")
     amp = options.amp or before.get("amp")
-    optimizer = replace(
-        recipe.optimizer,
-        lr=_first(options.lr, before.get("lr"), recipe.optimizer.lr),
-        weight_decay=_first(options.weight_decay, before.get("weight_decay"), recipe.optimizer.weight_decay),
-    )
+    changed = _changed_recipe(recipe, options, before, amp)
+    own, used = recipe.optimizer, changed.optimizer
     return Settings(
-        recipe=replace(
-            recipe,
-            epochs=None if iterations else options.epochs or before["epochs"],
-            iterations=iterations,
-            batch=options.batch or before["batch"],
-            optimizer=optimizer,
-            precision={None: recipe.precision, "bf16": BFloat16(), "fp16": Float16()}[amp],
-        ),
+        recipe=changed,
         amp=amp,
-        lr=None if optimizer.lr == recipe.optimizer.lr else optimizer.lr,
-        weight_decay=None if optimizer.weight_decay == recipe.optimizer.weight_decay else optimizer.weight_decay,
+        lr=None if used.lr == own.lr else used.lr,
+        weight_decay=None if used.weight_decay == own.weight_decay else used.weight_decay,
         data=_data_path(options.data, before["data"]),
         seed=before["seed"] if options.seed is None else options.seed,
         freeze=options.freeze or tuple(before.get("freeze", ())),
@@ -129,6 +118,26 @@ def _check_numbers(options: TrainOptions) -> None:
         raise UserError(f"--lr {options.lr}: expected a number above 0")
     if options.weight_decay is not None and not 0 <= options.weight_decay < math.inf:
         raise UserError(f"--weight-decay {options.weight_decay}: expected 0 or a number above it")
+
+
+def _changed_recipe(
+    recipe: Recipe, options: TrainOptions, before: Mapping[str, Any], amp: Literal["bf16", "fp16"] | None
+) -> Recipe:
+    """The recipe with the batch size, length, precision, learning rate and weight decay of this training."""
+    iterations = None if options.epochs else before.get("iterations")
+    optimizer = replace(
+        recipe.optimizer,
+        lr=_first(options.lr, before.get("lr"), recipe.optimizer.lr),
+        weight_decay=_first(options.weight_decay, before.get("weight_decay"), recipe.optimizer.weight_decay),
+    )
+    return replace(
+        recipe,
+        epochs=None if iterations else options.epochs or before["epochs"],
+        iterations=iterations,
+        batch=options.batch or before["batch"],
+        optimizer=optimizer,
+        precision={None: recipe.precision, "bf16": BFloat16(), "fp16": Float16()}[amp],
+    )
 
 
 def _first(*values: float | None) -> float:
