@@ -59,6 +59,17 @@ class Preparation:
 NOTHING_SAID = Preparation()
 
 
+def required_weights(source: Path, weights: Path | None) -> Path:
+    """The weights that were named for a network file.
+
+    Raises:
+        UserError: none were.
+    """
+    if weights is None:
+        raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
+    return weights
+
+
 def with_weights(file: ModuleFile, path: Path) -> nn.Module:
     """The network of a file with the weights of a run, a checkpoint or a file of weights, in evaluation mode.
 
@@ -165,8 +176,7 @@ def load_classifier(source: Path, weights: Path | None, said: Preparation, devic
         checkpoint = source if source.suffix in _WEIGHTS else None
         return load_trained_network(source.parent if checkpoint else source, device, checkpoint)
     file = load_module_file(source)
-    if weights is None:
-        raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
+    weights = required_weights(source, weights)
     network = with_weights(file, weights)
     shown = prepared(file, said)
     if shown is None:

@@ -9,21 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from alexc.printable import printable
-
 from ..augmentations.view import same_views
 from ..data.batch_loader import BatchLoader
 from ..data.dataset_statistics import DatasetStatistics
 from ..data.recipe_images import renderer_of
 from ..data.store import is_store, open_store
 from ..data.views import central_view
-from ..errors import UserError
 from ..evaluation.file_weights import (
     NETWORK_ENDINGS,
     Preparation,
     check_classes,
     load_classifier,
     prepared,
+    required_weights,
     with_mean_image,
     with_weights,
 )
@@ -65,9 +63,7 @@ def subject_of(source: Path, weights: Path | None, said: Preparation) -> Subject
         images = _random_images(trained.file) | _validation_images(trained.source, trained.file, trained.statistics)
         return Subject(trained.file, network, trained.statistics, images)
     file = load_module_file(source)
-    if weights is None:
-        raise UserError(f"{printable(source)} has no weights: name a run or a file with them with --weights")
-    network = with_weights(file, weights)
+    network = with_weights(file, required_weights(source, weights))
     shown = prepared(file, said) or file
     check_classes(said, file.name, file.outputs(network))
     statistics = None
