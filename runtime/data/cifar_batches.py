@@ -17,7 +17,7 @@ from alexc.printable import printable
 from ..errors import UserError
 from .image_list import ImageList, SourceFile
 from .packed_file import PackedFile, UnpackedFiles
-from .packed_format import Listing, PackedFormat, read_text
+from .packed_format import Listing, PackedFormat
 from .pickled_batch import PixelRows, is_batch, read_batch
 
 _PIXELS = 3 * 32 * 32
@@ -92,7 +92,7 @@ def _list(
             images.add(image, () if label is None else (label,), part)
             most = max(most, label or 0)
     named = classes if classes is not None and most < len(classes) else None
-    return images.listed(listing.root, listing.whole, read_text(kind, files), listing.unread, classes=named)
+    return listing.listed(images, kind, files, named)
 
 
 def _binary_images(file: PackedFile, plain: PackedFile) -> _Images:

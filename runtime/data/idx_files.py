@@ -22,7 +22,7 @@ from .decoding_work import LARGEST_PIXELS
 from .folder_layout import names, part_of
 from .image_list import ImageList, SourceFile
 from .packed_file import PackedFile, UnpackedFiles
-from .packed_format import Listing, PackedFormat, parts_of, read_text
+from .packed_format import Listing, PackedFormat, parts_of
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4"}  # those of pixels and labels; others are floats
 _PIXELS = 0x08
@@ -78,8 +78,7 @@ def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
         plain = listing.unpacked.plain(pixels.file)
         for number, label in enumerate(values.tolist()):
             images.add(_image(pixels, plain, number), (label,), part)
-    read = read_text("idx files", [pixels.file for pixels, _ in pairs])
-    return images.listed(listing.root, listing.whole, read, listing.unread)
+    return listing.listed(images, "idx files", [pixels.file for pixels, _ in pairs])
 
 
 def _pairs(found: Sequence[_IdxFile], listing: Listing) -> list[tuple[_IdxFile, _IdxFile]]:

@@ -47,6 +47,29 @@ class Listing:
         """An empty list of images with labels."""
         return LabelledImages(printable(self.root), several, self.database)
 
+    def listed(
+        self,
+        images: LabelledImages,
+        kind: str,
+        files: Sequence[PackedFile],
+        classes: Sequence[str] | None = None,
+        by_place: bool = False,
+    ) -> ImageList:
+        """The list of the images that a reader has added.
+
+        Args:
+            images: the images.
+            kind: what the files are, for the report, such as "idx files".
+            files: the files that were read.
+            classes: as `LabelledImages.listed` has them.
+            by_place: as `ImageList.sort` has it.
+
+        Raises:
+            UserError: as `LabelledImages.listed`.
+        """
+        read = f"{kind} {names(file.path for file in files)}"
+        return images.listed(self.root, self.whole, read, self.unread, classes, by_place)
+
 
 @dataclass(frozen=True)
 class PackedFormat:
@@ -70,8 +93,3 @@ def parts_of(files: Sequence[PackedFile]) -> list[Part | None]:
     parts: list[Part | None] = [part_of(file.path) for file in files]
     rest: Part | None = "train" if any(parts) else None
     return [part or rest for part in parts]
-
-
-def read_text(kind: str, files: Sequence[PackedFile]) -> str:
-    """What was read, for the report, such as "idx files t10k-images and train-images"."""
-    return f"{kind} {names(file.path for file in files)}"

@@ -19,7 +19,7 @@ from .image_list import ImageList, SourceFile
 from .labelled_images import MOST_LABELS, Label
 from .memory_limit import memory_limit
 from .packed_file import PackedFile
-from .packed_format import Listing, PackedFormat, read_text
+from .packed_format import Listing, PackedFormat
 from .packed_image import STORED
 from .parquet_rows import LARGEST_ROW_GROUP, parquet_package
 from .tar_file import reading
@@ -61,8 +61,7 @@ def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
                     images.add(image, labels, part)
                 except ValueError:
                     raise UserError(f"{printable(file.disk)} has over {MOST_LABELS:,} labels") from None
-    read = read_text("Parquet files", files)
-    return images.listed(listing.root, listing.whole, read, listing.unread, classes=columns.classes, by_place=True)
+    return listing.listed(images, "Parquet files", files, columns.classes, by_place=True)
 
 
 def _open(file: PackedFile) -> Any:  # noqa: ANN401 - pyarrow's file

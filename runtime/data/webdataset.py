@@ -21,7 +21,7 @@ from .folder_tree import ending
 from .image_list import ImageList, SourceFile
 from .labelled_images import MOST_LABELS, Label
 from .packed_file import PackedFile, UnpackedFiles
-from .packed_format import Listing, PackedFormat, read_text
+from .packed_format import Listing, PackedFormat
 from .packed_image import STORED, read_part
 from .tar_file import tar_members
 
@@ -83,8 +83,7 @@ def _listed(files: Sequence[PackedFile], listing: Listing) -> ImageList:
                 raise UserError(f"{printable(file.disk)} has the key {printable(key)} twice") from None
             except ValueError:
                 raise UserError(f"{printable(file.disk)} has over {MOST_LABELS:,} classes") from None
-    read = read_text("WebDataset shards", files)
-    return images.listed(listing.root, listing.whole, read, listing.unread, by_place=True)
+    return listing.listed(images, "WebDataset shards", files, by_place=True)
 
 
 def _sample(file: PackedFile, members: list[_Member]) -> tuple[SourceFile | None, Label | None]:
