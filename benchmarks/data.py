@@ -72,7 +72,7 @@ def photographs_in(folder: Path) -> list[bytes]:
 
 
 def grow(tree: Path, photographs: list[bytes], images: int) -> Path:
-    """Write files into `CLASSES` folders; different bytes after each image make all files different."""
+    """Write files into `CLASSES` folders of `tree`; bytes after each image make all files different. Returns `tree`."""
     for number in range(images):
         path = tree / str(number % CLASSES) / f"{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def fed_by(
     epochs: Iterable[int],
     on_device: torch.device | None = None,
 ) -> float:
-    """Load whole epochs with BatchLoader; the sum of one pixel per batch makes sure that each batch was read."""
+    """Load whole epochs with BatchLoader; returns the sum of one pixel per batch, for which each batch must be read."""
     views = TrainingViews(PAPER_AUGMENTATION, statistics, SHOWN, seed=0)
     seen = 0.0
     with BatchLoader(Renderer(SHOWN, statistics.mean_image), SHOWN, BATCH, threads, on_device) as feed:

@@ -112,7 +112,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def place_network(network: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to the device, in the form that is fastest there: its names and values stay."""
+    """Move a network to the device, in the form that is fastest there; returns it. Its names and values stay."""
     if device.type == "cuda":
         use_fast_convolutions(network)
     if device.type in _CHANNELS_LAST:
@@ -121,6 +121,6 @@ def place_network(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def place_images(images: Tensor, device: torch.device) -> Tensor:
-    """Move images (N, channels, H, W) to the device, in the memory format of the network there."""
+    """The images (N, channels, H, W) on the device, in the memory format of the network there."""
     images = images.to(device)
     return images if device.type in _CHANNELS_LAST else images.contiguous()

@@ -58,6 +58,9 @@ def match_layers(
         second_names: alternative names of layers of `given`.
         ordered: whether the file keeps the order of its layers.
 
+    Returns:
+        A match for each layer of `wanted`, in their order.
+
     Raises:
         UserError: a layer has no match, or several that nothing tells apart; the message names layers of both sides.
     """

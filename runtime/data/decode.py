@@ -113,7 +113,11 @@ def read_file(path: Path) -> bytes:
 def decode(
     content: bytes, ending: str, exif: bool = False, channels: int = 3, bits: int = 8
 ) -> tuple[Pixels, frozenset[str]]:
-    """As `load_image`, from the bytes of a file; `ending` is the ending of its name, such as ".jpg"."""
+    """As `load_image`, from the bytes of a file; `ending` is the ending of its name, such as ".jpg".
+
+    Raises:
+        BadImage: as `load_image`.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's warnings are errors below, or harmless

@@ -52,7 +52,7 @@ class Estimate:
 def estimate(
     source: Path, geometry: Geometry, workers: int, exif: bool = False, quality: int | None = None, whole: bool = False
 ) -> Estimate:
-    """Make a shard of up to `SAMPLE` images, evenly spaced over the source, in a temporary folder.
+    """The estimate from a shard of up to `SAMPLE` images, evenly spaced over the source, in a temporary folder.
 
     Raises:
         UserError: the source has no usable layout, or a worker was killed.

@@ -21,7 +21,11 @@ class Header(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Parse a block of 512 bytes."""
+        """Parse a block of 512 bytes.
+
+        Raises:
+            tarfile.ReadError: a size is negative, or that of a name or of attributes is too large.
+        """
         header = super().frombuf(buf, encoding, errors)
         if header.size < 0:
             raise tarfile.ReadError(f"{header.name!r} has a negative size")

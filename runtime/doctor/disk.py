@@ -60,7 +60,7 @@ def disk(folder: Path, needed: int) -> tuple[Section, DiskSpeed | None]:
 
 
 def disk_speed(folder: Path, megabytes: int = MEGABYTES) -> DiskSpeed:
-    """Write a temporary file, drop it from the page cache and read it.
+    """The speed at which a temporary file is written and, after it has left the page cache, read.
 
     Raises:
         OSError: when it cannot be written.

@@ -64,7 +64,7 @@ class TrainedNetwork:
 
 
 def load_trained_network(folder: Path, device: torch.device, checkpoint: Path | None = None) -> TrainedNetwork:
-    """Load weights of a run: the best or, before the end of the first epoch, the newest.
+    """The network of a run with its best weights or, before the end of the first epoch, with its newest.
 
     If the training averages its weights, these are the averaged ones.
 

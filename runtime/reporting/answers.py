@@ -47,7 +47,7 @@ class Answers(Tally):
 
 
 def answers_to(trained: TrainedNetwork, split: Split, rows: int) -> Answers:
-    """Show a network every image of a split, with the views of its recipe.
+    """What a network answers to every image of a split, with the views of its recipe.
 
     Args:
         trained: the network.

@@ -44,7 +44,7 @@ class AdaptiveMoments(BaseOptimizer, torch.optim.Adam):
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Move every parameter that has a gradient."""
+        """Move every parameter that has a gradient; a closure is not called, and must be None."""
         assert closure is None, "gradients are there before a step"
         for group in self.param_groups:
             for weight in group["params"]:

@@ -64,7 +64,7 @@ class Plan:
 
 
 def checked_plan(options: TrainOptions, rank: Rank) -> Plan:
-    """Check that the options, the network file, the run and the data fit each other.
+    """The plan of a training, after checks that the options, the network file, the run and the data fit each other.
 
     Raises:
         UserError: they do not.

@@ -68,7 +68,7 @@ class Settings:
 def settings_of(
     options: TrainOptions, file: NetworkFile, record: Mapping[str, Any] | None, device: torch.device
 ) -> Settings:
-    """Fill the options that were not given: from run.json of the run to resume, else from the recipe.
+    """The settings of a training. Options that were not given are those of the run to resume, else of the recipe.
 
     Args:
         options: what the user asked for.

@@ -51,7 +51,7 @@ class MomentumSGD(BaseOptimizer):
     def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Move every parameter that has a gradient."""
+        """Move every parameter that has a gradient; returns what `closure` returned, if there is one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
