@@ -1,11 +1,22 @@
 """Local response normalisation on a GPU: a kernel for the forward pass and one for the backward pass.
 
-The formulas are those of `layers.torch_only.local_response_norm`. Each kernel reads its inputs once, writes its result
-once, and sums in float32. A program works on a tile: some positions, and all maps of a tower at each of them.
+The formulas are those of `layers.torch_only.local_response_norm`. Each kernel reads its inputs once from the GPU's
+memory, writes its result once, and sums in float32.
+
+A thread computes a piece: some neighbouring maps of a tower at one position. It also loads the maps around its piece
+that windows reach. It then has every value in a register of its own, so the sum of a window is an addition of
+registers. Threads exchange nothing: the threads next to it load the same values, so they come from the L1 cache, and to
+compute some of them twice takes less time than an exchange. Neighbouring threads access neighbouring memory: in
+channels-last memory, each loads 16 bytes and has the piece after that of the thread before; in NCHW memory, it has the
+same maps at the next position.
+
+Triton gives no access to threads. A program loads tables of (pieces, maps), and Triton gives each row to one thread
+where it is laid out as above. `tests/runtime/test_kernels.py` checks this in the compiled code.
 """
 
 # Triton's language has types of its own.
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportFunctionMemberAccess=false
+# pyright: reportAssignmentType=false, reportOperatorIssue=false
 
 from __future__ import annotations
 
@@ -13,6 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -20,8 +32,11 @@ from torch.library import triton_op, wrap_triton
 
 from .sliced_norm import reach
 
-_TILE_VALUES = 1024
-_LARGEST_UNROLLED = 16  # maps of a window; code for a larger one is a loop
+_PIECES = 128  # of a program: Triton starts as many threads
+_PIECE_BYTES = 16  # in channels-last memory: the widest load of a thread
+_PIECE_MAPS = 16  # in NCHW memory
+_ROW = 64  # neighbouring positions that a program computes in NCHW memory, before it goes on to the next maps
+_LARGEST_UNROLLED = 16  # neighbours of a map in its window; a kernel for more would be long
 
 
 def normalise(
@@ -35,9 +50,12 @@ def normalise(
 ) -> Tensor:
     """What `LocalResponseNorm` computes for maps (N, C, H, W); `wrap` shows a kernel to torch.compile."""
     x = _dense(x, x)
+    below, above = reach(size, x, towers)
+    if below + above > _LARGEST_UNROLLED:
+        return _normalise_wide_windows(x, below, above, alpha, beta, k, towers)
     y = torch.empty_like(x)
-    grid, sizes = _tiling(x, size, towers)
-    wrap(_normalise)[grid](x, y, alpha, k, beta=beta, **sizes)
+    grid, sizes = _tiling(x, towers)
+    wrap(_normalise)[grid](x, y, alpha, k, beta=beta, below=below, above=above, **sizes)
     return y
 
 
@@ -53,9 +71,13 @@ def differentiate(
 ) -> Tensor:
     """The gradient of `x`, given that of `normalise`; both (N, C, H, W)."""
     x = _dense(x, x)
-    gradient, result = _dense(gradient, x), torch.empty_like(x)
-    grid, sizes = _tiling(x, size, towers)
-    wrap(_differentiate)[grid](x, gradient, result, alpha, k, beta=beta, **sizes)
+    gradient = _dense(gradient, x)
+    below, above = reach(size, x, towers)
+    if below + above > _LARGEST_UNROLLED:
+        return _differentiate_wide_windows(gradient, x, below, above, alpha, beta, k, towers)
+    result = torch.empty_like(x)
+    grid, sizes = _tiling(x, towers)
+    wrap(_differentiate)[grid](x, gradient, result, alpha, k, beta=beta, below=below, above=above, **sizes)
     return result
 
 
@@ -75,29 +97,32 @@ def _response_norm_gradient(
     return differentiate(gradient, x, size, alpha, beta, k, towers, wrap_triton)
 
 
-def _tiling(x: Tensor, size: int, towers: int) -> tuple[tuple[int], dict[str, int]]:
-    """The number of programs, and the sizes that they are told."""
-    below, above = reach(size, x, towers)
-    count, places = x.shape[1] // towers, x.shape[2:].numel()
+def _tiling(x: Tensor, towers: int) -> tuple[tuple[int], dict[str, int]]:
+    """The number of programs, and the sizes that they are told.
+
+    A block is what one image has of a tower, or in channels-last memory the whole image. All sizes but the number of
+    blocks are constants of the compiled kernel, because divisions by them would take a tenth of its instructions.
+    """
+    count, places = x.shape[1] // towers, int(x.shape[2:].numel())
     if _is_channels_last(x):  # the towers of a position lie side by side, so each of them is like a position
-        blocks, positions, map_stride, position_stride = 1, len(x) * places * towers, 1, count
+        blocks, positions, map_stride, position_stride = len(x), places * towers, 1, count
+        row, maps = 1, min(_PIECE_BYTES // x.element_size(), count & -count)  # a power of 2 that divides the count
     else:
         blocks, positions, map_stride, position_stride = len(x) * towers, places, places, 1
-    maps = triton.next_power_of_2(count)
-    tile = max(1, _TILE_VALUES // maps)
+        row, maps = _ROW, min(_PIECE_MAPS, triton.next_power_of_2(count))
+    pieces = triton.cdiv(positions, row) * row * triton.cdiv(count, maps)
+    tiles = triton.cdiv(pieces, _PIECES)
     sizes = {
-        "block_stride": count * places,
-        "map_stride": map_stride,
-        "position_stride": position_stride,
+        "tiles": tiles,
         "positions": positions,
+        "position_stride": position_stride,
+        "map_stride": map_stride,
         "count": count,
-        "below": below,
-        "above": above,
-        "unrolled": below + above < _LARGEST_UNROLLED,
-        "POSITIONS": tile,
+        "ROW": row,
         "MAPS": maps,
+        "PIECES": _PIECES,
     }
-    return (blocks * triton.cdiv(positions, tile),), sizes
+    return (blocks * tiles,), sizes
 
 
 @triton.jit
@@ -106,22 +131,30 @@ def _normalise(
     y,
     alpha,
     k,
-    block_stride,
-    map_stride,
-    position_stride,
-    positions,
     beta: tl.constexpr,
-    count: tl.constexpr,
     below: tl.constexpr,
     above: tl.constexpr,
-    unrolled: tl.constexpr,
-    POSITIONS: tl.constexpr,
+    tiles: tl.constexpr,
+    positions: tl.constexpr,
+    position_stride: tl.constexpr,
+    map_stride: tl.constexpr,
+    count: tl.constexpr,
+    ROW: tl.constexpr,
     MAPS: tl.constexpr,
+    PIECES: tl.constexpr,
 ):
-    at, exists, maps = _tile(block_stride, map_stride, position_stride, positions, count, POSITIONS, MAPS)
-    a = tl.load(x + at, mask=exists, other=0.0).to(tl.float32)
-    s = k + alpha * _window_sums(a * a, maps, count, below, above, unrolled)
-    tl.store(y + at, (a * _inverse_power(s, beta)).to(y.dtype.element_ty), mask=exists)
+    at, first, exists = _pieces(tiles, positions, position_stride, map_stride, count, ROW, MAPS, PIECES)
+    around: tl.constexpr = (max(below, above) + MAPS - 1) // MAPS
+    a = _load(x + at, first, exists, around, map_stride, count, MAPS)
+    squares: tl.tuple = ()
+    for each in tl.static_range(len(a)):
+        squares += (a[each] * a[each],)
+    results: tl.tuple = ()
+    for own in tl.static_range(around * MAPS, around * MAPS + MAPS):  # the maps of the piece itself
+        s = k + alpha * _sum(squares, own - below, own + above)
+        power, _ = _inverses(s, beta)
+        results += (a[own] * power,)
+    _store(y + at, results, first, exists, map_stride, count, MAPS)
 
 
 @triton.jit
@@ -131,74 +164,139 @@ def _differentiate(
     result,
     alpha,
     k,
-    block_stride,
-    map_stride,
-    position_stride,
-    positions,
     beta: tl.constexpr,
-    count: tl.constexpr,
     below: tl.constexpr,
     above: tl.constexpr,
-    unrolled: tl.constexpr,
-    POSITIONS: tl.constexpr,
-    MAPS: tl.constexpr,
-):
-    at, exists, maps = _tile(block_stride, map_stride, position_stride, positions, count, POSITIONS, MAPS)
-    a = tl.load(x + at, mask=exists, other=0.0).to(tl.float32)
-    g = tl.load(gradient + at, mask=exists, other=0.0).to(tl.float32)
-    s = k + alpha * _window_sums(a * a, maps, count, below, above, unrolled)
-    direct = g * _inverse_power(s, beta)
-    shares = _window_sums(tl.where(exists, direct * a / s, 0.0), maps, count, above, below, unrolled)
-    tl.store(result + at, (direct - 2 * alpha * beta * a * shares).to(result.dtype.element_ty), mask=exists)
-
-
-@triton.jit
-def _tile(
-    block_stride,
-    map_stride,
-    position_stride,
-    positions,
+    tiles: tl.constexpr,
+    positions: tl.constexpr,
+    position_stride: tl.constexpr,
+    map_stride: tl.constexpr,
     count: tl.constexpr,
-    POSITIONS: tl.constexpr,
+    ROW: tl.constexpr,
     MAPS: tl.constexpr,
+    PIECES: tl.constexpr,
 ):
-    """Of the values (positions, maps) of this program: where they lie, which of them exist, and their maps."""
-    tiles = (positions + POSITIONS - 1) // POSITIONS
-    block, first = tl.program_id(0) // tiles, tl.program_id(0) % tiles * POSITIONS
-    rows, columns = tl.arange(0, POSITIONS)[:, None], tl.arange(0, MAPS)[None, :]
-    start = block.to(tl.int64) * block_stride + first.to(tl.int64) * position_stride
-    exists = (first + rows < positions) & (columns < count)
-    at = start + rows.to(tl.int64) * position_stride + columns.to(tl.int64) * map_stride
-    return at, exists, tl.broadcast_to(columns, (POSITIONS, MAPS))
+    at, first, exists = _pieces(tiles, positions, position_stride, map_stride, count, ROW, MAPS, PIECES)
+    around: tl.constexpr = (below + above + MAPS - 1) // MAPS
+    a = _load(x + at, first, exists, around, map_stride, count, MAPS)
+    g = _load(gradient + at, first, exists, around, map_stride, count, MAPS)
+    squares: tl.tuple = ()
+    for each in tl.static_range(len(a)):
+        squares += (a[each] * a[each],)
+    direct: tl.tuple = ()  # like `shares`, from `above` maps before the piece on
+    shares: tl.tuple = ()
+    for each in tl.static_range(around * MAPS - above, around * MAPS + MAPS + below):
+        s = k + alpha * _sum(squares, each - below, each + above)
+        power, inverse = _inverses(s, beta)
+        direct += (g[each] * power,)
+        shares += (g[each] * power * a[each] * inverse,)
+    results: tl.tuple = ()
+    for own in tl.static_range(MAPS):
+        share = 2 * alpha * beta * a[around * MAPS + own] * _sum(shares, own, own + above + below)
+        results += (direct[own + above] - share,)
+    _store(result + at, results, first, exists, map_stride, count, MAPS)
 
 
 @triton.jit
-def _window_sums(values, maps, count: tl.constexpr, below: tl.constexpr, above: tl.constexpr, unrolled: tl.constexpr):
-    """(positions, maps): the sum of the values from `below` maps further down to `above` maps further up."""
-    sums = tl.full(values.shape, 0.0, tl.float32)
-    if unrolled:
-        for offset in tl.static_range(-below, above + 1):
-            sums += _shifted(values, maps + offset, count)
-    else:
-        for offset in range(-below, above + 1):
-            sums += _shifted(values, maps + offset, count)
-    return sums
+def _pieces(
+    tiles: tl.constexpr,
+    positions: tl.constexpr,
+    position_stride: tl.constexpr,
+    map_stride: tl.constexpr,
+    count: tl.constexpr,
+    ROW: tl.constexpr,
+    MAPS: tl.constexpr,
+    PIECES: tl.constexpr,
+):
+    """Of the pieces of this program: where they lie in memory, their first maps, and whether they exist."""
+    steps: tl.constexpr = (count + MAPS - 1) // MAPS
+    block, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
+    piece = tile * PIECES + tl.arange(0, PIECES)[:, None]
+    position = piece // (ROW * steps) * ROW + piece % ROW
+    first = piece // ROW % steps * MAPS
+    at = position.to(tl.int64) * position_stride + first.to(tl.int64) * map_stride
+    at += block.to(tl.int64) * (positions * count)
+    if ROW > 1:  # loads of several positions by a thread would spread the maps of a piece over threads
+        at = tl.multiple_of(at, (1, 1))
+    return at, first, position < positions
 
 
 @triton.jit
-def _shifted(values, maps, count: tl.constexpr):
-    """(positions, maps): the values of these maps, or 0 where there is no such map."""
-    exists = (maps >= 0) & (maps < count)
-    return tl.where(exists, tl.gather(values, tl.where(exists, maps, 0), 1), 0.0)
+def _load(
+    start, first, exists, around: tl.constexpr, map_stride: tl.constexpr, count: tl.constexpr, MAPS: tl.constexpr
+):
+    """Columns (pieces, 1): the maps of each piece, and as many maps before and after as `around` pieces have."""
+    columns: tl.tuple = ()
+    for step in tl.static_range(-around, around + 1):
+        offsets = step * MAPS + tl.arange(0, MAPS)[None, :]
+        where = start + offsets.to(tl.int64) * map_stride
+        if step == 0 and count % MAPS == 0:
+            table = tl.load(where, mask=exists)
+        else:
+            table = tl.load(where, mask=exists & (first + offsets >= 0) & (first + offsets < count), other=0.0)
+        parts = (table.to(tl.float32),)
+        for _ in tl.static_range(MAPS - 1):  # the first part is halved, so all are as wide in the end
+            halves = parts[0].reshape(parts[0].shape[0], 2, parts[0].shape[1] // 2)
+            parts = parts[1:] + tl.split(halves.permute(0, 2, 1))
+        columns += parts
+    return columns
 
 
 @triton.jit
-def _inverse_power(base, beta: tl.constexpr):
-    """base^-beta, which is 0 for infinity."""
+def _store(start, columns, first, exists, map_stride: tl.constexpr, count: tl.constexpr, MAPS: tl.constexpr):
+    """Write columns (pieces, 1), where there are such maps."""
+    parts = columns
+    for _ in tl.static_range(MAPS - 1):
+        halves = tl.join(parts[0], parts[1]).permute(0, 2, 1)
+        parts = parts[2:]
+        parts += (halves.reshape(halves.shape[0], 2 * halves.shape[2]),)
+    offsets = tl.arange(0, MAPS)[None, :]
+    where = start + offsets.to(tl.int64) * map_stride
+    tl.store(where, parts[0].to(start.dtype.element_ty), mask=exists & (first + offsets < count))
+
+
+@triton.jit
+def _sum(values, low: tl.constexpr, high: tl.constexpr):
+    """The sum of values[low] to values[high]."""
+    total = values[low]
+    for each in tl.static_range(low + 1, high + 1):
+        total += values[each]
+    return total
+
+
+@triton.jit
+def _inverses(s, beta: tl.constexpr):
+    """s^-beta and 1 / s. Both are 0 for infinity."""
     if beta == 0.75:
-        root = tl.rsqrt(base)
-        return root * tl.sqrt(root)
-    return tl.exp2(-beta * tl.log2(base))
+        root = tl.rsqrt(s)
+        return root * tl.sqrt(root), root * root
+    return tl.exp2(-beta * tl.log2(s)), 1 / s
+
+
+def _normalise_wide_windows(
+    x: Tensor, below: int, above: int, alpha: float, beta: float, k: float, towers: int
+) -> Tensor:
+    """`normalise` from torch's operations, for dense maps."""
+    a = x.float().unflatten(1, (towers, -1))
+    s = k + alpha * _window_sums(a * a, below, above)
+    return torch.empty_like(x).copy_((a * s.pow(-beta)).flatten(1, 2))
+
+
+def _differentiate_wide_windows(
+    gradient: Tensor, x: Tensor, below: int, above: int, alpha: float, beta: float, k: float, towers: int
+) -> Tensor:
+    """`differentiate` from torch's operations, for dense maps."""
+    a, g = (each.float().unflatten(1, (towers, -1)) for each in (x, gradient))
+    s = k + alpha * _window_sums(a * a, below, above)
+    direct = g * s.pow(-beta)
+    result = direct - 2 * alpha * beta * a * _window_sums(direct * a / s, above, below)
+    return torch.empty_like(x).copy_(result.flatten(1, 2))
+
+
+def _window_sums(values: Tensor, below: int, above: int) -> Tensor:
+    """(N, towers, maps, H, W): the sum of the values from `below` maps further down to `above` maps further up."""
+    padded = F.pad(values, (0, 0, 0, 0, below, above))
+    return F.avg_pool3d(padded, (below + above + 1, 1, 1), stride=1, divisor_override=1)
 
 
 def _dense(x: Tensor, like: Tensor) -> Tensor:

@@ -11,8 +11,6 @@ from ..kernels import kernels_run_on
 from ..kernels.sliced_norm import differentiable_gradient
 from .torch_only import local_response_norm as torch_only
 
-_LARGEST_TILE = 4096  # maps of a tower, all of which a GPU's kernel holds at once
-
 
 class LocalResponseNorm(torch_only.LocalResponseNorm):
     """`torch_only`'s, with kernels where they run, and for a device that has a part of the maps.
@@ -33,7 +31,7 @@ class LocalResponseNorm(torch_only.LocalResponseNorm):
         return self._normalised(x)[:, below : x.shape[1] - above] if below or above else self._normalised(x)
 
     def _normalised(self, x: Tensor) -> Tensor:
-        if not _has_kernels(x, self.towers):
+        if not _has_kernels(x):
             return super().forward(x)
         settings = self.size, self.alpha, self.beta, self.k, self.towers
         y: Tensor
@@ -74,5 +72,5 @@ class _KernelNorm(torch.autograd.Function):
         return make(gradient, x, *ctx.settings), None, None, None, None, None
 
 
-def _has_kernels(x: Tensor, towers: int) -> bool:
-    return kernels_run_on(x.device) and x.dtype != torch.float64 and x.shape[1] // towers <= _LARGEST_TILE
+def _has_kernels(x: Tensor) -> bool:
+    return kernels_run_on(x.device) and x.dtype != torch.float64
