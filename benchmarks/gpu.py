@@ -8,6 +8,7 @@ with tiny numbers that mean nothing, and writes no page.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -350,8 +351,13 @@ def tests_on_the_device(machine: Machine) -> list[str]:
     files = TESTS[:1] if machine.quick else TESTS
     command = [sys.executable, "-m", "pytest", "-q", *files, *(["--collect-only"] if machine.quick else [])]
     limit = max(10.0, machine.left())
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)  # noqa: S603
+    wide = os.environ | {"COLUMNS": "200"}  # pytest cuts off reasons at the width of the terminal
+    done = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=wide, capture_output=True, text=True, timeout=limit, check=False
+    )
     failed = re.findall(r"^FAILED .*$", done.stdout, re.MULTILINE)
+    if failed:
+        print(done.stdout)
     return [f"`pytest {' '.join(files)}`: {done.stdout.strip().splitlines()[-1]}", *failed]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import signal
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -62,10 +64,14 @@ class Worker(Generic[Made]):
         try:
             answer, failure = self._pipe.recv()
         except (EOFError, ConnectionResetError):
-            raise WorkerFailed(f"{self._name} died") from None
+            raise WorkerFailed(f"{self._name} died: {self._cause_of_death()}") from None
         if failure is not None:
             raise WorkerFailed(f"{self._name}:\n{failure}")
         return answer
+
+    def _cause_of_death(self) -> str:
+        self._process.join(5)
+        return exit_text(self._process.exitcode)
 
     def end(self) -> None:
         """End the process."""
@@ -73,6 +79,13 @@ class Worker(Generic[Made]):
         self._process.join(5)
         self._process.kill()
         self._process.join()
+
+
+def exit_text(code: int | None) -> str:
+    """What the exit code of a process says; minus the number of a signal that ended it, None while it runs."""
+    if code is None:
+        return "it closed its pipe, but has not ended"
+    return f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.strsignal(-code)}"
 
 
 def ask_all(
@@ -102,6 +115,7 @@ def ask_all(
 
 def work(pipe: Connection, make: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]) -> None:
     """In the process of a worker: make the object, and answer until the pipe is closed."""
+    faulthandler.enable()  # prints where a fatal signal came from
     try:
         made = make(*arguments, **options)
         while True:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.workers import Worker, WorkerFailed, ask_all
+from tests.support.ranks import run_ranks
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +29,10 @@ def raise_in_the_first(kept: list[int]) -> None:
 
 def die(kept: list[int]) -> None:
     os._exit(3)
+
+
+def read_nowhere() -> None:
+    ctypes.string_at(0)
 
 
 def sleep(kept: list[int]) -> None:
@@ -52,14 +59,20 @@ def test_one_that_raises_is_told_with_its_lines_and_ends(three: list[Worker[list
     with pytest.raises(WorkerFailed, match=r"(?s)worker 0:.*in raise_in_the_first.*ValueError: not this one") as failed:
         ask_all(two, 120, raise_in_the_first)
     assert "worker 1" not in str(failed.value)
-    with pytest.raises(WorkerFailed, match="worker 0 died"):
+    with pytest.raises(WorkerFailed, match="worker 0 died: exit code 0"):
         ask_all(two, 120, with_one_more, 7)
 
 
 def test_one_that_dies_or_is_silent_is_told(three: list[Worker[list[int]]]) -> None:
     three[2].ask(die)
     three[1].ask(sleep)
-    with pytest.raises(WorkerFailed, match="worker 2 died"):
+    with pytest.raises(WorkerFailed, match="worker 2 died: exit code 3"):
         three[2].answer(120)
     with pytest.raises(WorkerFailed, match=r"worker 1 did not answer in 0\.1 s"):
         three[1].answer(0.1)
+
+
+def test_of_a_rank_that_crashes_the_signal_and_the_line_are_told() -> None:
+    with pytest.raises(AssertionError, match="rank 0 died: signal 11, Segmentation fault") as failed:
+        run_ranks(1, read_nowhere)
+    assert re.search(r"Fatal Python error: Segmentation fault(?s:.*) in read_nowhere", str(failed.value))

@@ -1,6 +1,10 @@
 """Placements on one GPU, which several ranks share over gloo: the same losses as one process there.
 
 Needs a GPU; without one nothing here runs.
+
+With torch 2.11, both ranks died when the network was compiled. The probable reason is a fault of torch: compiled code
+gathers with `allgather_into_tensor_coalesced`, of which gloo's form reads the memory of a GPU as if it were that of the
+CPU (https://github.com/pytorch/pytorch/issues/152645). Code that is not compiled calls another function.
 """
 
 from __future__ import annotations

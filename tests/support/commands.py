@@ -172,13 +172,18 @@ class Command(_Process):
             self.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"it does not end:\n{self.printed}{self._errors.read_text()}") from None
-        return self.printed, self._errors.read_text()
+            raise AssertionError(f"it does not end:\n{self.printed}{self.complaints}") from None
+        return self.printed, self.complaints
 
     @property
     def printed(self) -> str:
         """What it wrote to standard output until now."""
         return self._output.read_text()
+
+    @property
+    def complaints(self) -> str:
+        """What it wrote to standard error until now."""
+        return self._errors.read_text()
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from benchmarks.workers import Worker, WorkerFailed, ask_all, work
+from benchmarks.workers import Worker, WorkerFailed, ask_all, exit_text, work
 from tests.support.commands import Command
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,11 @@ class _Rank(Worker[int]):
     @property
     def pid(self) -> int:
         return self._command.pid
+
+    def _cause_of_death(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._command.wait(5)
+        return f"{exit_text(self._command.returncode)}\n{self._command.complaints}"
 
     def end(self) -> None:
         self._pipe.close()
