@@ -24,7 +24,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -36,7 +35,6 @@ _PIECES = 128  # of a program: Triton starts as many threads
 _PIECE_BYTES = 16  # in channels-last memory: the widest load of a thread
 _PIECE_MAPS = 16  # in NCHW memory
 _ROW = 64  # neighbouring positions that a program computes in NCHW memory, before it goes on to the next maps
-_LARGEST_UNROLLED = 16  # neighbours of a map in its window; a kernel for more would be long
 
 
 def normalise(
@@ -51,8 +49,6 @@ def normalise(
     """What `LocalResponseNorm` computes for maps (N, C, H, W); `wrap` shows a kernel to torch.compile."""
     x = _dense(x, x)
     below, above = reach(size, x, towers)
-    if below + above > _LARGEST_UNROLLED:
-        return _normalise_wide_windows(x, below, above, alpha, beta, k, towers)
     y = torch.empty_like(x)
     grid, sizes = _tiling(x, towers)
     wrap(_normalise)[grid](x, y, alpha, k, beta=beta, below=below, above=above, **sizes)
@@ -73,8 +69,6 @@ def differentiate(
     x = _dense(x, x)
     gradient = _dense(gradient, x)
     below, above = reach(size, x, towers)
-    if below + above > _LARGEST_UNROLLED:
-        return _differentiate_wide_windows(gradient, x, below, above, alpha, beta, k, towers)
     result = torch.empty_like(x)
     grid, sizes = _tiling(x, towers)
     wrap(_differentiate)[grid](x, gradient, result, alpha, k, beta=beta, below=below, above=above, **sizes)
@@ -271,32 +265,6 @@ def _inverses(s, beta: tl.constexpr):
         root = tl.rsqrt(s)
         return root * tl.sqrt(root), root * root
     return tl.exp2(-beta * tl.log2(s)), 1 / s
-
-
-def _normalise_wide_windows(
-    x: Tensor, below: int, above: int, alpha: float, beta: float, k: float, towers: int
-) -> Tensor:
-    """`normalise` from torch's operations, for dense maps."""
-    a = x.float().unflatten(1, (towers, -1))
-    s = k + alpha * _window_sums(a * a, below, above)
-    return torch.empty_like(x).copy_((a * s.pow(-beta)).flatten(1, 2))
-
-
-def _differentiate_wide_windows(
-    gradient: Tensor, x: Tensor, below: int, above: int, alpha: float, beta: float, k: float, towers: int
-) -> Tensor:
-    """`differentiate` from torch's operations, for dense maps."""
-    a, g = (each.float().unflatten(1, (towers, -1)) for each in (x, gradient))
-    s = k + alpha * _window_sums(a * a, below, above)
-    direct = g * s.pow(-beta)
-    result = direct - 2 * alpha * beta * a * _window_sums(direct * a / s, above, below)
-    return torch.empty_like(x).copy_(result.flatten(1, 2))
-
-
-def _window_sums(values: Tensor, below: int, above: int) -> Tensor:
-    """(N, towers, maps, H, W): the sum of the values from `below` maps further down to `above` maps further up."""
-    padded = F.pad(values, (0, 0, 0, 0, below, above))
-    return F.avg_pool3d(padded, (below + above + 1, 1, 1), stride=1, divisor_override=1)
 
 
 def _dense(x: Tensor, like: Tensor) -> Tensor:

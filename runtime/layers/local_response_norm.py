@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from ..kernels import kernels_run_on
-from ..kernels.sliced_norm import differentiable_gradient
+from ..kernels.sliced_norm import differentiable_gradient, reach
 from .torch_only import local_response_norm as torch_only
+
+_LARGEST_WINDOW = 17  # maps: a thread of a kernel has all values of a window in registers
 
 
 class LocalResponseNorm(torch_only.LocalResponseNorm):
@@ -31,7 +33,7 @@ class LocalResponseNorm(torch_only.LocalResponseNorm):
         return self._normalised(x)[:, below : x.shape[1] - above] if below or above else self._normalised(x)
 
     def _normalised(self, x: Tensor) -> Tensor:
-        if not _has_kernels(x):
+        if not self._has_kernels(x):
             return super().forward(x)
         settings = self.size, self.alpha, self.beta, self.k, self.towers
         y: Tensor
@@ -42,6 +44,10 @@ class LocalResponseNorm(torch_only.LocalResponseNorm):
         else:
             y = _KernelNorm.apply(x, *settings)
         return y
+
+    def _has_kernels(self, x: Tensor) -> bool:
+        window = 1 + sum(reach(self.size, x, self.towers))
+        return kernels_run_on(x.device) and x.dtype != torch.float64 and window <= _LARGEST_WINDOW
 
 
 class _KernelNorm(torch.autograd.Function):
@@ -70,7 +76,3 @@ class _KernelNorm(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         make = differentiable_gradient if torch.is_grad_enabled() else differentiate
         return make(gradient, x, *ctx.settings), None, None, None, None, None
-
-
-def _has_kernels(x: Tensor) -> bool:
-    return kernels_run_on(x.device) and x.dtype != torch.float64

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from alexc.runtime.kernels.sliced_norm import sliced_norm
+from alexc.runtime.layers import local_response_norm
 from alexc.runtime.layers.dropout import keep_mask
 from tests.support.commands import Command
 
@@ -35,8 +36,7 @@ NORMS = [
     ((1, 96, 1, 1), 5, 2, 1.3),
     ((1, 48, 1, 2), 9, 2, 0.75),  # the pieces next to a thread's are needed as a whole
     ((1, 16, 9, 17), 6, 1, 0.75),  # more positions than a program computes
-    ((1, 34, 2, 1), 17, 1, 0.75),  # the largest window that a kernel has
-    ((1, 34, 2, 1), 18, 1, 0.75),
+    ((1, 34, 2, 1), 17, 1, 0.75),  # the largest window that the layer leaves to a kernel
     ((1, 4104, 1, 1), 5, 1, 0.75),
 ]
 
@@ -66,6 +66,14 @@ def test_normalisation_is_that_of_float64(
     assert made.stride() == shown.stride()
     assert distance(made, expected.detach()) < TOLERANCE[dtype]
     assert distance(made_gradient, expected_gradient) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize(("size", "maps", "by_kernel"), [(17, 24, True), (18, 24, False), (1001, 9, True)])
+def test_wide_windows_are_left_to_torch(size: int, maps: int, by_kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_response_norm, "kernels_run_on", lambda _: True)
+    monkeypatch.setattr(local_response_norm._KernelNorm, "apply", lambda *_: "by a kernel")
+    made = local_response_norm.LocalResponseNorm(size, 0.1, 0.75, 2.0)(torch.randn(1, maps, 2, 2))
+    assert isinstance(made, str) == by_kernel
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # of numpy, in the interpreter
