@@ -35,7 +35,7 @@ from ..runs.epoch_metrics import EpochMetrics, loss_text
 from ..runs.metrics import Ending, Metrics
 from ..runs.run_folder import RunFolder
 from .class_balance import drawn_images
-from .figures import Figures
+from .device_numbers import DeviceNumbers
 from .finite import all_finite, any_not_finite
 from .heads import heads_of, loss_of_heads, wrong_in_batch
 from .model import Model
@@ -118,13 +118,13 @@ class Step:
     Attributes:
         images: the number of images of the whole batch.
         rate: the learning rate, before the multipliers of layers.
-        figures: of this rank: its part of the mean loss, how many images were classified wrongly, and whether a
+        numbers: of this rank: its part of the mean loss, how many images were classified wrongly, and whether a
             gradient is not finite.
     """
 
     images: int
     rate: float
-    figures: Figures
+    numbers: DeviceNumbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +231,7 @@ class Trainer:
         model.set_rates(self._begun, self.steps_per_epoch)
         loss, wrong = (torch.stack(each).sum() for each in zip(*outcomes, strict=True))
         not_finite = any_not_finite(model.gradients(), model.device)
-        step = Step(images, model.optimizer.rate, Figures(loss, wrong, not_finite))
+        step = Step(images, model.optimizer.rate, DeviceNumbers(loss, wrong, not_finite))
         if self.ahead:
             model.update(unless=not_finite)
             self._underway.append(step)
@@ -337,7 +337,7 @@ class Trainer:
     def _read(self, step: Step, stop: bool) -> StepResult:
         """The result of a step, summed over all ranks in one message."""
         model = self.model
-        loss, wrong, not_finite = step.figures.read()
+        loss, wrong, not_finite = step.numbers.read()
         counted = (loss, wrong) if model.rank.reports_metrics else (0.0, 0.0)
         values = torch.tensor([*counted, not_finite, float(stop)], dtype=torch.float64)
         loss, wrong, not_finite, stop = model.rank.sum(values).tolist()

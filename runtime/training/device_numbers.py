@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Figures:
+class DeviceNumbers:
     """Numbers that a device computes. On a GPU they are copied to the CPU without waiting for it.
 
     Args:
