@@ -68,7 +68,7 @@ def plain_size(content: bytes) -> tuple[str, int, int] | None:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
     except ValueError:
         return None
-    return (_MODES[colors], width, height) if colors in _MODES else None
+    return (_MODES[colors], int(width), int(height)) if colors in _MODES else None
 
 
 def plain_jpeg(content: bytes, width: int, height: int, channels: int = 3) -> NDArray[np.uint8] | None:
