@@ -179,6 +179,9 @@ def _precision_notes(plan: Plan) -> list[str]:
     if name is None:
         return []
     instead = "leave --amp out" if plan.settings.amp else "take `precision` out of the recipe"
+    if plan.chosen.resumed:  # the run keeps its precision
+        more = start_command(plan.options.network, plan.chosen.folder.path)
+        instead += f" in a new run from its weights: {more}"
     return [f"this CPU has no instructions for {name}, so steps take many times as long as in float32: {instead}"]
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from alexc.compiler.files.pytorch import write_pytorch
 from alexc.compiler.pipeline import check_text
+from alexc.printable import shell_line
 from alexc.runtime.errors import UserError
 from alexc.runtime.runs.checkpoint import load_checkpoint, save_checkpoint
 from alexc.runtime.training.command import run_seeds
@@ -225,6 +226,10 @@ def test_a_cpu_without_instructions_for_16_bits_is_told_of(
     network = tiny.write_network(tmp_path, ("    batch=8,", f"    precision={recipe}(), batch=8,"))
     tiny.run_to(tiny.options(network, home / "store", tmp_path / "run", amp=amp), 1)
     assert (f"this CPU has no instructions for {said}" in capsys.readouterr().out) is not has_instructions
+    tiny.run_to(tiny.options(network, home / "store", tmp_path / "run", resume=True), 2)
+    again = shell_line("alexc", "train", network, "--weights", tmp_path / "run")
+    told = f"this CPU has no instructions for {said.rstrip()} in a new run from its weights: {again}\n"
+    assert (told in capsys.readouterr().out) is not has_instructions
 
 
 def test_the_rate_and_the_decay_replace_those_of_the_recipe(
