@@ -25,7 +25,12 @@ LARGE = (
     ("self.norm, self.fc)", "self.norm, self.fc, self.spare)"),
 )
 STEADY = ("times=3, patience=1", "times=3, patience=100")
-SLOW = ("        x = nn.", "        import time\n        time.sleep(0.02)\n        x = nn.")
+# It stops while there is a file `slow.py.waits`, so that a test can fill the disk between two steps.
+SLOW = (
+    "        x = nn.",
+    "        import os, time\n        time.sleep(0.02)\n"
+    "        while os.path.exists(f'{__file__}.waits'):\n            time.sleep(0.01)\n        x = nn.",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,7 +142,9 @@ def test_while_metrics_are_written(home: Path, tmp_path: Path, disk: SmallDisk, 
     options = ("--batch", 1, "--epochs", 3, events)
     process = train(disk, home, *options, network="slow.py")
     wait_until(lambda: steps_recorded(disk) >= 28, process)
+    (home / "slow.py.waits").touch()
     disk.fill(0)
+    (home / "slow.py.waits").unlink()
     error = error_of(process)
     assert f"{disk.path}/{words}" in error
     assert (
