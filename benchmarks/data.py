@@ -215,7 +215,7 @@ def fed_by(
     epochs: Iterable[int],
     on_device: torch.device | None = None,
 ) -> float:
-    """Load whole epochs with BatchLoader; returns the sum of one pixel per batch, for which each batch must be read."""
+    """Load whole epochs with BatchLoader. Returns the sum of one pixel of each batch, so that each batch is read."""
     views = TrainingViews(PAPER_AUGMENTATION, statistics, SHOWN, seed=0)
     seen = 0.0
     with BatchLoader(Renderer(SHOWN, statistics.mean_image), SHOWN, BATCH, threads, on_device) as feed:
@@ -227,7 +227,7 @@ def fed_by(
 
 
 def cut_for_a_gpu(split: Split, statistics: DatasetStatistics, threads: int, epochs: Iterable[int]) -> int:
-    """Let the threads of a loader cut the windows of whole epochs, which a GPU would then render; counts the images."""
+    """Cut the windows of whole epochs on the threads of a loader, as for a GPU; returns the number of images."""
     views = TrainingViews(PAPER_AUGMENTATION, statistics, SHOWN, seed=0)
     images = 0
     with BatchLoader(

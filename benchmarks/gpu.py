@@ -389,7 +389,7 @@ def cifar_by_its_recipe(machine: Machine) -> list[str]:
 
 
 def _curves_of_seeds(machine: Machine, seeds: Sequence[int], command: Sequence[object]) -> dict[int, list[float]]:
-    """Train from each of these seeds at the same time; returns the validation error of each epoch, by the seed."""
+    """Run a training for each seed, all at the same time; returns for each seed the validation errors of its epochs."""
     folders = {seed: machine.folder / f"cifar-{seed}" for seed in seeds}
     runs = [
         subprocess.Popen(_command(*command, "--seed", seed, "--out", folder))  # noqa: S603 - ours

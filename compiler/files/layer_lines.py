@@ -60,7 +60,7 @@ def _attribute(statement: ast.stmt) -> str:
 
 
 def _lines_of_forward(method: ast.FunctionDef, made: ModuleClass) -> Iterator[tuple[str, Lines]]:
-    # The first assignments keep the image; each of the others was written from one statement.
+    # The first assignments give the input a name. After them, there is one for each statement.
     written = [statement for run in made.forward.runs for statement in run.statements]
     assignments = list(_assignments(method.body))
     kept = len(assignments) - len(written)

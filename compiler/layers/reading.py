@@ -97,7 +97,7 @@ def reading_of_cross(reads: Reads, given: Shape, axes: tuple[str, ...]) -> tuple
 
 
 def towers_of_output(one: OneTower, reads: Reads, towers: int) -> int:
-    """The number of towers that the output of a layer is split into.
+    """The number of towers into which the output of a layer is split.
 
     Args:
         one: the value of `towers` in the spec, or None.

@@ -10,7 +10,7 @@ from ..recipe.steps import RECIPE_STATEMENTS
 from ..vocabulary import BY, HALF, IN, KEEP, MESH, ON, SEND, SPLIT
 from .net import Placement, Recipe
 
-_DIGITS = 15  # the most digits before and after the point of a number in a spec
+_DIGITS = 15  # a number in a spec has at most this many before its point, and after it
 
 
 def step_text(step: Arguments, defaults: Mapping[str, object] | None = None) -> str:
@@ -65,7 +65,7 @@ def _channels_text(values: tuple[float, ...]) -> str:
 
 
 def _number_text(value: float) -> str:
-    """A number without loss, and with at most 15 digits before and after the point, as in a spec."""
+    """A number without loss, and with at most 15 digits before the point and 15 after it, as in a spec."""
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     assert isinstance(exponent, int)
     if exponent >= 0 and len(digits) + exponent <= _DIGITS:

@@ -31,7 +31,7 @@ class PCAColor(Augmentation):
         """(views, channels): the shift of each channel, from a draw from N(0, 1) for each component."""
         components = self.components(source).T
         amounts = random.standard_normal((views, len(components)))
-        # Not a product of matrices: how that rounds depends on the library.
+        # A product of matrices would round differently in each library.
         shifts = np.zeros((views, len(components)))
         for place, component in enumerate(components):
             shifts += amounts[:, place, None] * component

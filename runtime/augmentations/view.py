@@ -89,7 +89,7 @@ class Views:
 
     @classmethod
     def of(cls, views: Sequence[View]) -> Views:
-        """A table of views that are windows, mirrored or scaled; they have no other change."""
+        """A table of views that are only cut out, mirrored or scaled."""
         windows = np.array([view.window or (0, 0) for view in views], np.int64).reshape(-1, 2)
         return cls(
             np.array([(view.top, view.left) for view in views], np.int64).reshape(-1, 2),

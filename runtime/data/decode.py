@@ -113,7 +113,14 @@ def read_file(path: Path) -> bytes:
 def decode(
     content: bytes, ending: str, exif: bool = False, channels: int = 3, bits: int = 8
 ) -> tuple[Pixels, frozenset[str]]:
-    """As `load_image`, from the bytes of a file; `ending` is the ending of its name, such as ".jpg".
+    """The pixels and the conversions of an image, as `load_image` returns them, from the bytes of its file.
+
+    Args:
+        content: the bytes.
+        ending: of the name of the file, such as ".jpg".
+        exif: as of `load_image`.
+        channels: as of `load_image`.
+        bits: as of `load_image`.
 
     Raises:
         BadImage: as `load_image`.
@@ -199,11 +206,11 @@ def jpeg_of(pixels: Pixels, quality: int) -> bytes:
 
 def _decode(content: bytes, ending: str, exif: bool, channels: int, bits: int) -> tuple[Pixels, frozenset[str]]:
     scans, described = check_content(content)
-    if not described and bits == 8 and (found := plain_size(content)):  # Pillow takes a tenth of the time to open it
-        mode, width, height = found
+    if not described and bits == 8:
+        mode, width, height = plain_size(content) or ("", 0, 0)
         if mode in _PLAIN_MODES.get(channels, ()) and width * height * scans <= LARGEST_PIXELS:
             pixels = plain_jpeg(content, width, height, channels)
-            if pixels is not None:
+            if pixels is not None:  # Pillow would find the same, and take its time to open the file
                 return pixels, frozenset(_color_treatments(mode, channels) | _ending_treatments("JPEG", ending))
     return _decode_with_pillow(content, scans, ending, exif, channels, bits)
 

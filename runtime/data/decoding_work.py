@@ -42,7 +42,10 @@ class CountedReads(io.BytesIO):
 
 
 def check_content(content: bytes) -> Markers:
-    """Check the bytes of a file before it is decoded; returns the markers of a JPEG, one described scan for others.
+    """Check the bytes of a file before it is decoded.
+
+    Returns:
+        The markers of a JPEG. Other files count as one scan, which Pillow must decode.
 
     Raises:
         BadImage: it would take too much time or memory.

@@ -66,7 +66,9 @@ def _estimate(images: ImageList, geometry: Geometry, workers: int, exif: bool, q
     with temporary_folder() as folder:
         # The first shard, of one image, includes the start of the worker; the second one measures the work itself.
         tasks = [
-            ShardTask(name, images.root, files, folder, folder, geometry, exif, quality, True, os.getpid())
+            ShardTask(
+                name, images.root, files, folder, folder, geometry, exif, quality, summed=True, parent=os.getpid()
+            )
             for name, files in (("first", sample[:1]), ("sample", sample))
         ]
         times = [time.perf_counter()]

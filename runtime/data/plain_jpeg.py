@@ -15,14 +15,14 @@ MOST_FILLING = 1_000_000  # bytes between the segments before the first scan, wh
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in compressed data, 0xff comes only before 0 or 0xd0..0xd7
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)  # frames that are decoded in one pass, if the first scan has all channels
 _END, _SCAN, _WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)
-_READ_BY_PILLOW = (0x01, 0xE1, 0xED)  # no segment, which Pillow refuses; EXIF or XMP; Photoshop's
+_READ_BY_PILLOW = (0x01, 0xE1, 0xED)  # a marker that Pillow refuses; EXIF or XMP; Photoshop's settings
 _PROFILE_OR_IMAGES, _LIST_OF_IMAGES = 0xE2, b"MPF\0"
 _SHORTEST = {0xE0: 9, _PROFILE_OR_IMAGES: 16, 0xEE: 9}  # lengths of segments that Pillow reads without an error
 _MODES = {"Gray": "L", "YCbCr": "RGB"}
 
 
 class Markers(NamedTuple):
-    """What the markers of a JPEG file tell.
+    """What the markers of a JPEG file say.
 
     Attributes:
         scans: the number of scans of the first image; 1 if the decoder needs only the first.

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 from collections import Counter
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -102,23 +101,17 @@ def shard_length(files: int) -> int:
 
 
 def make_shard(task: ShardTask) -> None:
-    """Decode the task's files and write pixels, sum and record for `keep_shard`.
+    """Decode the task's files and write pixels, sum and record under temporary names, for `keep_shard`.
 
     Raises:
-        Stopped: the parent of this worker asked to stop; nothing of the shard remains.
+        Stopped: the parent of this worker asked to stop.
     """
     made = _Shard(task)
     pixels, image_sum, record = map(task.temporary, _files_of(task))
-    try:
-        with pixels.open("wb") as output:
-            for position, file in enumerate(task.files):
-                leave_if_asked()
-                made.add(position, file, output)
-    except BaseException:
-        pixels.unlink(missing_ok=True)
-        raise
-    if not made.images:  # an empty file cannot be mapped
-        pixels.unlink()
+    with pixels.open("wb") as output:
+        for position, file in enumerate(task.files):
+            leave_if_asked()
+            made.add(position, file, output)
     if task.summed:
         with image_sum.open("wb") as output:
             np.save(output, made.image_sum, allow_pickle=False)
@@ -126,17 +119,20 @@ def make_shard(task: ShardTask) -> None:
 
 
 def keep_shard(task: ShardTask) -> None:
-    """Sync the files of a shard to disk and give them their names, the record last."""
-    for path in _files_of(task):
+    """Sync the files that `make_shard` wrote to disk and give them their names, the record last."""
+    pixels, image_sum, record = _files_of(task)
+    for path in (pixels, image_sum, record) if task.summed else (pixels, record):
         temporary = task.temporary(path)
-        with suppress(FileNotFoundError):
-            with temporary.open("r+b") as file:  # Windows syncs only what can be written
-                os.fsync(file.fileno())
+        with temporary.open("r+b") as file:  # Windows syncs only what can be written
+            os.fsync(file.fileno())
+        if temporary.stat().st_size:
             temporary.replace(path)
+        else:  # the pixels, if no image is usable: an empty file cannot be mapped
+            temporary.unlink()
 
 
 def _files_of(task: ShardTask) -> tuple[Path, Path, Path]:
-    """The files of its pixels, the sum of its images and its record; the first two may be missing."""
+    """The paths of its pixels, of the sum of its images, if they are summed, and of its record."""
     pixels = task.pixels / shard_file(task.name, task.quality, task.geometry.bits)
     return pixels, task.records / f"{task.name}.npy", task.records / f"{task.name}.json"
 
@@ -215,10 +211,6 @@ class _Shard:
                 self._products[i, j] += np.vecdot(planes[i], planes[j]).astype(np.int64)
 
     @property
-    def images(self) -> int:
-        return len(self._digests)
-
-    @property
     def image_sum(self) -> NDArray[np.uint32]:
         """(height, width, channels)."""
         return np.ascontiguousarray(self._plane_sums.transpose(1, 2, 0)).astype(np.uint32)
@@ -226,7 +218,7 @@ class _Shard:
     def record(self) -> ShardRecord:
         upper = self._products.sum(axis=2)
         color_sums = ColorSums(
-            self.images * self._plane_sums[0].size if self._task.summed else 0,
+            len(self._digests) * self._plane_sums[0].size if self._task.summed else 0,
             tuple(self._plane_sums.sum(axis=(1, 2), dtype=np.int64).tolist()),
             tuple(map(tuple, (upper + np.triu(upper, 1).T).tolist())),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -18,7 +18,7 @@ def differing_names(network: Tensors, given: Tensors) -> list[str]:
     return [name for name in {**network, **given} if _shape(network, name) != _shape(given, name)]
 
 
-def differences_text(names: Iterable[str], network: Tensors, given: Tensors, places: tuple[str, str]) -> str:
+def differences_text(names: Sequence[str], network: Tensors, given: Tensors, places: tuple[str, str]) -> str:
     """The shapes of the first of these tensors, and the number of the others; safe to print.
 
     Args:
@@ -28,9 +28,12 @@ def differences_text(names: Iterable[str], network: Tensors, given: Tensors, pla
         places: where the given ones and those of the network are, in words.
     """
     there, here = places
-    lines = [f"{printable(name)} is {_shape(given, name)} {there} and {_shape(network, name)} {here}" for name in names]
-    more = len(lines) - _MOST_SHOWN
-    return "; ".join([*lines[:_MOST_SHOWN], f"and {more} more"] if more > 0 else lines)
+    shown = [
+        f"{printable(name)} is {_shape(given, name)} {there} and {_shape(network, name)} {here}"
+        for name in names[:_MOST_SHOWN]
+    ]
+    more = [f"and {len(names) - len(shown)} more"] if len(names) > len(shown) else []
+    return "; ".join([*shown, *more])
 
 
 def _shape(tensors: Tensors, name: str) -> str:

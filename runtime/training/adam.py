@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, overload
+from typing import Any
 
 import torch
 
@@ -39,16 +38,10 @@ class AdaptiveMoments(BaseOptimizer, torch.optim.Adam):
                 }
         self.rate = rule.lr
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Move every parameter that has a gradient; a closure is not called, and must be None."""
-        assert closure is None, "gradients are there before a step"
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # the gradients are there before a step
+        """Move every parameter that has a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
                     weight.grad = gradient_like(weight)
-        super().step()
-        return None
+        super().step(closure)

@@ -1,4 +1,4 @@
-"""Counters of a training that a checkpoint holds as plain values."""
+"""The base of the parts of a training whose state is a few numbers, which a checkpoint stores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class PlainState:
-    """Base of a class whose public attributes are its state, and plain values."""
+    """Base of a class whose state is its public attributes: numbers and truth values."""
 
     def state_dict(self) -> dict[str, Any]:
         """The public attributes by name."""

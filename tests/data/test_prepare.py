@@ -204,6 +204,7 @@ class TestShard:
                 keep_shard(task)
         assert (tmp_path / "train-00000.npy").exists()
         assert not is_finished(tmp_path, "train-00000")
+        make_shard(task)
         keep_shard(task)
         assert {path.name for path in tmp_path.glob("train*")} == files
         assert read_record(tmp_path, "train-00000").images == len(task.files)
